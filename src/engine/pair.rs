@@ -1,0 +1,126 @@
+//! A first meeting: which copy is which item, when neither mark nor UID says so (ENGINE 4).
+
+use serde_json::Value;
+use std::collections::HashMap;
+use twofold_model::Content;
+use twofold_model::card::{display_name, email_identity, phone_identity};
+use twofold_model::patch::difference;
+
+/// How well two contents fit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fit {
+    /// They are different things.
+    None,
+    /// The same thing, each knowing something of its own.
+    Related,
+    /// One says all that the other says.
+    Superset,
+    /// They say the same.
+    Equal,
+}
+
+/// How well two cards fit: the same name, and an address or number in common (or none to compare on one side).
+pub fn fit(a: &Content, b: &Content) -> Fit {
+    if a == b {
+        return Fit::Equal;
+    }
+    let name = |content: &Content| display_name(content).map(|name| name.trim().to_lowercase());
+    let (Some(name_a), Some(name_b)) = (name(a), name(b)) else { return Fit::None };
+    if name_a != name_b {
+        return Fit::None;
+    }
+    let (reach_a, reach_b) = (reachable(a), reachable(b));
+    if !reach_a.is_empty() && !reach_b.is_empty() && !reach_a.iter().any(|way| reach_b.contains(way)) {
+        return Fit::None;
+    }
+    let adds_only = |from: &Content, to: &Content| {
+        difference(from, to).0.keys().all(|path| {
+            let keys = twofold_model::patch::split(path);
+            twofold_model::patch::get_path(&from.0, &keys).is_none()
+        })
+    };
+    if adds_only(a, b) || adds_only(b, a) { Fit::Superset } else { Fit::Related }
+}
+
+fn reachable(content: &Content) -> Vec<String> {
+    let texts = |member: &str, field: &str| -> Vec<String> {
+        content
+            .get(member)
+            .and_then(Value::as_object)
+            .map(|map| map.values().filter_map(|e| Some(e.get(field)?.as_str()?.to_owned())).collect())
+            .unwrap_or_default()
+    };
+    let mut ways: Vec<String> = texts("emails", "address").iter().map(|a| email_identity(a)).collect();
+    ways.extend(texts("phones", "number").iter().map(|n| phone_identity(n)));
+    ways
+}
+
+/// Items of the hub that wait for their copy at one replica, to be asked "is this one of you?".
+#[derive(Debug, Default)]
+pub struct Candidates {
+    by_name: HashMap<String, Vec<(i64, Content)>>,
+}
+
+impl Candidates {
+    /// Adds an item that has no copy there yet.
+    pub fn add(&mut self, item: i64, content: Content) {
+        if let Some(name) = display_name(&content) {
+            self.by_name.entry(name.trim().to_lowercase()).or_default().push((item, content));
+        }
+    }
+
+    /// The one item that fits best, and takes it out; `None` when nothing fits or two fit equally well: two candidates pair
+    /// nobody.
+    pub fn take(&mut self, content: &Content) -> Option<(i64, Fit)> {
+        let name = display_name(content)?.trim().to_lowercase();
+        let list = self.by_name.get_mut(&name)?;
+        let fits: Vec<Fit> = list.iter().map(|(_, other)| fit(other, content)).collect();
+        let best = fits.iter().copied().max().filter(|best| *best > Fit::None)?;
+        // Several that say exactly the same are interchangeable.
+        if best < Fit::Equal && fits.iter().filter(|f| **f > Fit::None).count() > 1 {
+            return None;
+        }
+        let at = fits.iter().position(|f| *f == best)?;
+        Some((list.remove(at).0, best))
+    }
+
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.by_name.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn card(name: &str, email: &str) -> Content {
+        Content::from_value(json!({"name": {"full": name}, "emails": {"k": {"address": email}}}))
+    }
+
+    #[test]
+    fn the_same_person_pairs_and_a_namesake_does_not() {
+        let ada = card("Ada", "ada@x");
+        assert_eq!(fit(&ada, &ada.clone()), Fit::Equal);
+        assert_eq!(fit(&ada, &card("ada ", "Ada@X")), Fit::Related);
+        assert_eq!(fit(&ada, &card("Ada", "other@x")), Fit::None);
+        let mut more = ada.clone();
+        more.set("notes", json!({"note": {"note": "x"}}));
+        assert_eq!(fit(&ada, &more), Fit::Superset);
+    }
+
+    #[test]
+    fn two_candidates_pair_nobody_but_twins_do() {
+        let mut waiting = Candidates::default();
+        waiting.add(1, Content::from_value(json!({"name": {"full": "Ada"}, "kind": "a"})));
+        waiting.add(2, Content::from_value(json!({"name": {"full": "Ada"}, "kind": "b"})));
+        assert_eq!(waiting.take(&Content::from_value(json!({"name": {"full": "Ada"}}))), None);
+        let mut twins = Candidates::default();
+        twins.add(1, card("Ada", "a@x"));
+        twins.add(2, card("Ada", "a@x"));
+        assert_eq!(twins.take(&card("Ada", "a@x")), Some((1, Fit::Equal)));
+        assert_eq!(twins.take(&card("Ada", "a@x")), Some((2, Fit::Equal)));
+        assert_eq!(twins.take(&card("Ada", "a@x")), None);
+    }
+}
