@@ -1,0 +1,286 @@
+//! What waits for a person: held plans, quarantined items, conflicts.
+
+use crate::{Hub, Store};
+use rusqlite::{Row, params};
+use twofold_model::{Kind, RemoteId, Result};
+
+/// A plan that a brake stopped.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hold {
+    /// Its stable id.
+    pub id: String,
+    /// The replica where the change was seen.
+    pub replica: i64,
+    /// The collection; `None` for a whole replica.
+    pub collection: Option<i64>,
+    /// The kind.
+    pub kind: Kind,
+    /// `deletes`, `adoption`, `changes`, `collection` or `device`.
+    pub cause: String,
+    /// Why, in words.
+    pub reason: String,
+    /// Since when.
+    pub since_ms: i64,
+    /// Somebody approved it; the next run makes it.
+    pub is_approved: bool,
+}
+
+fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
+    let kind: String = row.get("kind")?;
+    Ok(Hold {
+        id: row.get("id")?,
+        replica: row.get("replica")?,
+        collection: row.get("collection")?,
+        kind: Kind::from_name(&kind).unwrap_or(Kind::Contacts),
+        cause: row.get("cause")?,
+        reason: row.get("reason")?,
+        since_ms: row.get("since")?,
+        is_approved: row.get("approved")?,
+    })
+}
+
+/// An item that cannot be taken or sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Quarantined {
+    /// The hub's key.
+    pub id: i64,
+    /// The replica.
+    pub replica: i64,
+    /// The collection.
+    pub collection: Option<i64>,
+    /// The item, where it is known.
+    pub item: Option<i64>,
+    /// Its name at the replica.
+    pub remote_id: RemoteId,
+    /// Why.
+    pub reason: String,
+    /// The bytes as they came.
+    pub raw: Vec<u8>,
+    /// When it is tried again, in milliseconds since 1970.
+    pub next_try_ms: i64,
+    /// How often it was tried.
+    pub tries: u32,
+}
+
+fn quarantined(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
+    Ok(Quarantined {
+        id: row.get("id")?,
+        replica: row.get("replica")?,
+        collection: row.get("collection")?,
+        item: row.get("item")?,
+        remote_id: RemoteId(row.get("remote_id")?),
+        reason: row.get("reason")?,
+        raw: row.get("raw")?,
+        next_try_ms: row.get("next_try")?,
+        tries: row.get("tries")?,
+    })
+}
+
+/// Two values of one field, of which one is shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conflict {
+    /// Its id.
+    pub id: String,
+    /// The item.
+    pub item: i64,
+    /// The members that differ.
+    pub fields: Vec<String>,
+    /// The version that is shown.
+    pub shown: i64,
+    /// The version that is not.
+    pub other: i64,
+    /// The replica whose edit met another one.
+    pub replica: i64,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+}
+
+fn conflict(row: &Row<'_>) -> rusqlite::Result<Conflict> {
+    let fields: String = row.get("fields")?;
+    Ok(Conflict {
+        id: row.get("id")?,
+        item: row.get("item")?,
+        fields: serde_json::from_str(&fields).unwrap_or_default(),
+        shown: row.get("shown")?,
+        other: row.get("other")?,
+        replica: row.get("replica")?,
+        at_ms: row.get("at")?,
+    })
+}
+
+/// How long a quarantined item waits for its next try: an hour, doubled with each try, a week at most.
+fn wait_ms(tries: u32) -> i64 {
+    let hours = 1_i64 << tries.min(8);
+    hours.min(7 * 24) * 3_600_000
+}
+
+impl Hub {
+    /// All holds, oldest first.
+    pub fn holds(&self) -> Result<Vec<Hold>> {
+        self.all("SELECT * FROM holds ORDER BY since, id", [], hold)
+    }
+
+    /// One hold.
+    pub fn hold(&self, id: &str) -> Result<Option<Hold>> {
+        self.one("SELECT * FROM holds WHERE id = ?1", [id], hold)
+    }
+
+    /// The open (not approved) hold of this cause, if there is one.
+    pub fn open_hold(&self, replica: i64, collection: Option<i64>, cause: &str) -> Result<Option<Hold>> {
+        self.one(
+            "SELECT * FROM holds WHERE replica = ?1 AND collection IS ?2 AND cause = ?3 AND approved = 0",
+            params![replica, collection, cause],
+            hold,
+        )
+    }
+
+    /// Stores a hold, or renews the reason of the one that is there.
+    pub fn set_hold(&mut self, new: &Hold) -> Result<()> {
+        self.run(
+            "INSERT INTO holds (id, replica, collection, kind, cause, reason, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+             ON CONFLICT DO UPDATE SET reason = ?6",
+            params![new.id, new.replica, new.collection, new.kind.as_str(), new.cause, new.reason, new.since_ms],
+        )
+    }
+
+    /// Puts the confirmed removals of a collection at a replica under a hold.
+    pub fn hold_removals(&mut self, replica: i64, collection: i64, hold: &str) -> Result<()> {
+        self.run(
+            "UPDATE sightings SET hold = ?3 WHERE replica = ?1 AND collection = ?2 AND gone = 2
+               AND (hold IS NULL OR hold NOT IN (SELECT id FROM holds WHERE approved = 1))",
+            params![replica, collection, hold],
+        )
+    }
+
+    /// Puts one sighting under a hold.
+    pub fn hold_sighting(&mut self, sighting: i64, hold: &str) -> Result<()> {
+        self.run("UPDATE sightings SET hold = ?2 WHERE id = ?1", params![sighting, hold])
+    }
+
+    /// How many rows a hold covers: new or changed ones, and removals.
+    pub fn hold_size(&self, id: &str) -> Result<(usize, usize)> {
+        let of = |gone: &str| self.count(&format!("SELECT count(*) FROM sightings WHERE hold = ?1 AND gone {gone} 0"), [id]);
+        Ok((of("=")?, of(">")?))
+    }
+
+    /// The rows that a hold covers: sighting, item, name at the replica, whether it is gone.
+    pub fn hold_rows(&self, id: &str) -> Result<Vec<(i64, Option<i64>, RemoteId, bool)>> {
+        self.all("SELECT id, item, remote_id, gone > 0 FROM sightings WHERE hold = ?1 ORDER BY id", [id], |row| {
+            Ok((row.get(0)?, row.get(1)?, RemoteId(row.get(2)?), row.get(3)?))
+        })
+    }
+
+    /// Somebody said yes: the next decision makes it.
+    pub fn approve(&mut self, id: &str) -> Result<()> {
+        self.run("UPDATE holds SET approved = 1 WHERE id = ?1", [id])?;
+        self.run(
+            "INSERT OR IGNORE INTO todo SELECT DISTINCT item FROM sightings WHERE hold = ?1 AND item IS NOT NULL",
+            [id],
+        )
+    }
+
+    /// Takes a hold away; its rows are free again.
+    pub fn remove_hold(&mut self, id: &str) -> Result<()> {
+        self.run("UPDATE sightings SET hold = NULL WHERE hold = ?1", [id])?;
+        self.run("DELETE FROM holds WHERE id = ?1", [id])
+    }
+
+    /// Ends holds whose cause has healed: no row is left. Holds on a device are ended by whoever made them.
+    pub fn end_empty_holds(&mut self) -> Result<()> {
+        self.run(
+            "DELETE FROM holds WHERE cause <> 'device' AND cause <> 'collection'
+               AND NOT EXISTS (SELECT 1 FROM sightings s WHERE s.hold = holds.id)",
+            [],
+        )
+    }
+
+    /// Notes removals that were made, for the brake's 24 hours; forgets older ones.
+    pub fn note_removal(&mut self, replica: i64, collection: i64, now_ms: i64) -> Result<()> {
+        self.run("INSERT INTO removals VALUES (?1, ?2, ?3)", params![replica, collection, now_ms])
+    }
+
+    /// How many removals were made for a collection since `since_ms`; older ones are forgotten.
+    pub fn recent_removals(&mut self, replica: i64, collection: i64, since_ms: i64) -> Result<usize> {
+        self.run("DELETE FROM removals WHERE at < ?1", [since_ms])?;
+        self.count("SELECT count(*) FROM removals WHERE replica = ?1 AND collection = ?2", params![replica, collection])
+    }
+
+    /// Puts an item into quarantine, or notes one more try.
+    pub fn quarantine(
+        &mut self,
+        replica: i64,
+        collection: Option<i64>,
+        item: Option<i64>,
+        remote_id: &str,
+        reason: &str,
+        raw: &[u8],
+        now_ms: i64,
+    ) -> Result<()> {
+        let tries = self
+            .one(
+                "SELECT tries FROM quarantine WHERE replica = ?1 AND remote_id = ?2",
+                params![replica, remote_id],
+                |row| row.get::<_, u32>(0),
+            )?
+            .unwrap_or(0);
+        self.run(
+            "INSERT INTO quarantine (replica, collection, item, remote_id, reason, raw, since, next_try)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (replica, remote_id) DO UPDATE SET reason = ?5, raw = ?6, item = coalesce(?3, item),
+               tries = tries + 1, next_try = ?8",
+            params![replica, collection, item, remote_id, reason, raw, now_ms, now_ms + wait_ms(tries)],
+        )
+    }
+
+    /// The item was taken or sent after all.
+    pub fn leave_quarantine(&mut self, replica: i64, remote_id: &str) -> Result<()> {
+        self.run("DELETE FROM quarantine WHERE replica = ?1 AND remote_id = ?2", params![replica, remote_id])
+    }
+
+    /// Whether a copy waits in quarantine for a later moment than `now_ms`.
+    pub fn is_quarantined(&self, replica: i64, remote_id: &str, now_ms: i64) -> Result<bool> {
+        Ok(self.count(
+            "SELECT count(*) FROM quarantine WHERE replica = ?1 AND remote_id = ?2 AND next_try > ?3",
+            params![replica, remote_id, now_ms],
+        )? > 0)
+    }
+
+    /// Everything in quarantine.
+    pub fn quarantined(&self) -> Result<Vec<Quarantined>> {
+        self.all("SELECT * FROM quarantine ORDER BY since, id", [], quarantined)
+    }
+
+    /// Makes everything in quarantine due now (`--retry-quarantined`).
+    pub fn retry_quarantined(&mut self) -> Result<()> {
+        self.run("UPDATE quarantine SET next_try = 0", [])?;
+        self.run("INSERT OR IGNORE INTO todo SELECT item FROM quarantine WHERE item IS NOT NULL", [])
+    }
+
+    /// Notes that two sides changed the same members.
+    pub fn add_conflict(&mut self, new: &Conflict) -> Result<()> {
+        let fields = serde_json::Value::from(new.fields.clone()).to_string();
+        self.connection
+            .prepare_cached(
+                "INSERT INTO conflicts (id, item, fields, shown, other, replica, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            )
+            .store()?
+            .execute(params![new.id, new.item, fields, new.shown, new.other, new.replica, new.at_ms])
+            .store()?;
+        Ok(())
+    }
+
+    /// The conflicts that nobody has decided yet.
+    pub fn conflicts(&self) -> Result<Vec<Conflict>> {
+        self.all("SELECT * FROM conflicts WHERE resolved IS NULL ORDER BY at, id", [], conflict)
+    }
+
+    /// One undecided conflict.
+    pub fn conflict(&self, id: &str) -> Result<Option<Conflict>> {
+        self.one("SELECT * FROM conflicts WHERE id = ?1 AND resolved IS NULL", [id], conflict)
+    }
+
+    /// Somebody decided.
+    pub fn resolve_conflict(&mut self, id: &str, now_ms: i64) -> Result<()> {
+        self.run("UPDATE conflicts SET resolved = ?2 WHERE id = ?1", params![id, now_ms])
+    }
+}

@@ -1,0 +1,123 @@
+//! Intents: what is about to be, or may have been, done at a replica. On disk before the request leaves (promise 3).
+
+use crate::Hub;
+use rusqlite::{Row, params};
+use twofold_model::{Etag, RemoteId, Rendering, Result};
+
+/// What an intent does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IntentKind {
+    /// Makes a copy.
+    Create,
+    /// Changes a copy.
+    Update,
+    /// Removes a copy.
+    Delete,
+}
+
+impl IntentKind {
+    fn as_str(self) -> &'static str {
+        match self {
+            IntentKind::Create => "create",
+            IntentKind::Update => "update",
+            IntentKind::Delete => "delete",
+        }
+    }
+}
+
+/// One write that is about to be made or whose fate is unknown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intent {
+    /// The hub's key; 0 before it is stored.
+    pub id: i64,
+    /// The replica.
+    pub replica: i64,
+    /// The item.
+    pub item: i64,
+    /// The hub's collection.
+    pub collection: i64,
+    /// What it does.
+    pub kind: IntentKind,
+    /// The copy that is changed or removed.
+    pub remote_id: Option<RemoteId>,
+    /// The state on which it rests.
+    pub etag: Option<Etag>,
+    /// The rendering that an update shall leave behind.
+    pub target: Option<Rendering>,
+    /// The version that the replica agrees to by it.
+    pub version: i64,
+    /// The generation in the mark of a create.
+    pub generation: u32,
+    /// When it left; `None`: certainly not yet.
+    pub sent_ms: Option<i64>,
+    /// When its fate can be known at the earliest.
+    pub not_before_ms: Option<i64>,
+}
+
+fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
+    let operation: String = row.get("operation")?;
+    Ok(Intent {
+        id: row.get("id")?,
+        replica: row.get("replica")?,
+        item: row.get("item")?,
+        collection: row.get("collection")?,
+        kind: match operation.as_str() {
+            "create" => IntentKind::Create,
+            "update" => IntentKind::Update,
+            _ => IntentKind::Delete,
+        },
+        remote_id: row.get::<_, Option<String>>("remote_id")?.map(RemoteId),
+        etag: row.get::<_, Option<String>>("etag")?.map(Etag),
+        target: row.get::<_, Option<Vec<u8>>>("target")?.map(Rendering),
+        version: row.get("version")?,
+        generation: row.get("generation")?,
+        sent_ms: row.get("sent")?,
+        not_before_ms: row.get("not_before")?,
+    })
+}
+
+impl Hub {
+    /// Stores an intent. Returns its key.
+    pub fn add_intent(&mut self, new: &Intent) -> Result<i64> {
+        self.insert(
+            "INSERT INTO intents (replica, item, collection, operation, remote_id, etag, target, version, generation)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            params![
+                new.replica,
+                new.item,
+                new.collection,
+                new.kind.as_str(),
+                new.remote_id.as_ref().map(RemoteId::as_str),
+                new.etag.as_ref().map(Etag::as_str),
+                new.target.as_ref().map(Rendering::as_bytes),
+                new.version,
+                new.generation
+            ],
+        )
+    }
+
+    /// From now on the write may have been executed.
+    pub fn set_sent(&mut self, id: i64, now_ms: i64) -> Result<()> {
+        self.run("UPDATE intents SET sent = ?2 WHERE id = ?1", params![id, now_ms])
+    }
+
+    /// Its fate cannot be known before that moment.
+    pub fn set_not_before(&mut self, id: i64, at_ms: i64) -> Result<()> {
+        self.run("UPDATE intents SET not_before = ?2 WHERE id = ?1", params![id, at_ms])
+    }
+
+    /// Settles an intent.
+    pub fn remove_intent(&mut self, id: i64) -> Result<()> {
+        self.run("DELETE FROM intents WHERE id = ?1", [id])
+    }
+
+    /// The intents of one item.
+    pub fn intents_of(&self, item: i64) -> Result<Vec<Intent>> {
+        self.all("SELECT * FROM intents WHERE item = ?1", [item], intent)
+    }
+
+    /// All intents that are left, oldest first.
+    pub fn intents(&self) -> Result<Vec<Intent>> {
+        self.all("SELECT * FROM intents ORDER BY id", [], intent)
+    }
+}

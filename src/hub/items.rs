@@ -1,0 +1,255 @@
+//! Items, their versions and where they stand; what is still to be settled.
+
+use crate::{Hub, random_id};
+use rusqlite::{Row, params};
+use std::collections::BTreeSet;
+use twofold_model::{Content, Error, ErrorKind, Kind, Mark, Result, Uid};
+
+/// One item, held once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    /// The hub's key.
+    pub id: i64,
+    /// The id that marks carry.
+    pub mark: String,
+    /// What it is.
+    pub kind: Kind,
+    /// The name it keeps everywhere.
+    pub uid: Uid,
+    /// Its current version.
+    pub version: i64,
+    /// Rises with each new create after a delete.
+    pub generation: u32,
+    /// Since when it is buried.
+    pub buried_ms: Option<i64>,
+}
+
+fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
+    let kind: String = row.get("kind")?;
+    Ok(Item {
+        id: row.get("id")?,
+        mark: row.get("mark")?,
+        kind: Kind::from_name(&kind).unwrap_or(Kind::Contacts),
+        uid: Uid(row.get("uid")?),
+        version: row.get("version")?,
+        generation: row.get("generation")?,
+        buried_ms: row.get("buried")?,
+    })
+}
+
+/// One unchanging content of an item.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Version {
+    /// The hub's key.
+    pub id: i64,
+    /// The item.
+    pub item: i64,
+    /// What it says.
+    pub content: Content,
+    /// When it was made, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The rank of the place it came from.
+    pub rank: u8,
+    /// The replica that it came from.
+    pub source: Option<i64>,
+}
+
+/// Where a new version comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Origin {
+    /// When it was made, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// The rank of the place.
+    pub rank: u8,
+    /// The replica.
+    pub source: Option<i64>,
+}
+
+impl Hub {
+    /// Takes a new item into a collection. Without a UID of its own it gets one.
+    pub fn add_item(&mut self, kind: Kind, uid: Option<&Uid>, content: &Content, origin: Origin, collection: i64) -> Result<Item> {
+        let mark = random_id();
+        let uid = uid.cloned().unwrap_or_else(|| {
+            let (a, b, c, d, e) = (&mark[..8], &mark[8..12], &mark[12..16], &mark[16..20], &mark[20..]);
+            Uid(format!("{a}-{b}-{c}-{d}-{e}"))
+        });
+        let id = self.insert(
+            "INSERT INTO items (mark, kind, uid, version) VALUES (?1, ?2, ?3, 0)",
+            params![mark, kind.as_str(), uid.as_str()],
+        )?;
+        let version = self.add_version(id, content, origin, None, None)?;
+        self.run("UPDATE items SET version = ?2 WHERE id = ?1", params![id, version])?;
+        self.run("INSERT INTO stands VALUES (?1, ?2)", params![id, collection])?;
+        self.add_todo(id)?;
+        Ok(Item { id, mark, kind, uid, version, generation: 1, buried_ms: None })
+    }
+
+    /// One item.
+    pub fn item(&self, id: i64) -> Result<Item> {
+        self.one("SELECT * FROM items WHERE id = ?1", [id], item)?
+            .ok_or_else(|| Error::new(ErrorKind::Broken, format!("the hub names item {id}, which it does not hold")))
+    }
+
+    /// The item that a mark of ours names.
+    pub fn item_by_mark(&self, mark: &Mark) -> Result<Option<Item>> {
+        if mark.hub != self.id() {
+            return Ok(None);
+        }
+        self.one("SELECT * FROM items WHERE mark = ?1", [&mark.item], item)
+    }
+
+    /// The items of a kind with that UID, oldest first.
+    pub fn items_by_uid(&self, kind: Kind, uid: &Uid) -> Result<Vec<Item>> {
+        self.all(
+            "SELECT * FROM items WHERE uid = ?1 AND kind = ?2 ORDER BY id",
+            params![uid.as_str(), kind.as_str()],
+            item,
+        )
+    }
+
+    /// Where an item stands.
+    pub fn stands(&self, item: i64) -> Result<BTreeSet<i64>> {
+        Ok(self.all("SELECT collection FROM stands WHERE item = ?1", [item], |row| row.get(0))?.into_iter().collect())
+    }
+
+    /// Sets where an item stands; nowhere: it is buried from `now_ms` on (a tombstone), somewhere: it lives.
+    pub fn set_stands(&mut self, item: i64, collections: &BTreeSet<i64>, now_ms: i64) -> Result<()> {
+        self.run("DELETE FROM stands WHERE item = ?1", [item])?;
+        for collection in collections {
+            self.run("INSERT INTO stands VALUES (?1, ?2)", params![item, collection])?;
+        }
+        let buried = collections.is_empty().then_some(now_ms);
+        self.run(
+            "UPDATE items SET buried = CASE WHEN ?2 IS NULL THEN NULL ELSE coalesce(buried, ?2) END WHERE id = ?1",
+            params![item, buried],
+        )?;
+        self.add_todo(item)
+    }
+
+    /// How many items stand in a collection.
+    pub fn size(&self, collection: i64) -> Result<usize> {
+        self.count("SELECT count(*) FROM stands WHERE collection = ?1", [collection])
+    }
+
+    /// Keeps a version without making it the current one.
+    pub fn add_version(
+        &mut self,
+        item: i64,
+        content: &Content,
+        origin: Origin,
+        parent: Option<i64>,
+        parent2: Option<i64>,
+    ) -> Result<i64> {
+        let text = serde_json::to_string(content)
+            .map_err(|error| Error::new(ErrorKind::Broken, "an item's content cannot be written as JSON").with_source(error))?;
+        self.insert(
+            "INSERT INTO versions (item, content, at, rank, source, parent, parent2) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![item, text, origin.at_ms, origin.rank, origin.source, parent, parent2],
+        )
+    }
+
+    /// Makes a version the current one.
+    pub fn set_version(&mut self, item: i64, version: i64) -> Result<()> {
+        self.run("UPDATE items SET version = ?2 WHERE id = ?1", params![item, version])?;
+        self.add_todo(item)
+    }
+
+    /// One version.
+    pub fn version(&self, id: i64) -> Result<Version> {
+        let found = self.one("SELECT * FROM versions WHERE id = ?1", [id], |row| {
+            Ok((
+                row.get::<_, i64>("item")?,
+                row.get::<_, String>("content")?,
+                row.get::<_, i64>("at")?,
+                row.get::<_, u8>("rank")?,
+                row.get::<_, Option<i64>>("source")?,
+            ))
+        })?;
+        let missing = || Error::new(ErrorKind::Broken, format!("the hub names version {id}, which it does not hold"));
+        let (item, text, at_ms, rank, source) = found.ok_or_else(missing)?;
+        let content = serde_json::from_str(&text)
+            .map_err(|error| Error::new(ErrorKind::Broken, format!("version {id} cannot be read")).with_source(error))?;
+        Ok(Version { id, item, content, at_ms, rank, source })
+    }
+
+    /// The next create of this item is a new one: its mark must differ from the one that was deleted.
+    pub fn next_generation(&mut self, item: i64) -> Result<()> {
+        self.run("UPDATE items SET generation = generation + 1 WHERE id = ?1", [item])
+    }
+
+    /// The item is to be looked at by the next decision.
+    pub fn add_todo(&mut self, item: i64) -> Result<()> {
+        self.run("INSERT OR IGNORE INTO todo VALUES (?1)", [item])
+    }
+
+    /// The item is settled everywhere.
+    pub fn done(&mut self, item: i64) -> Result<()> {
+        self.run("DELETE FROM todo WHERE item = ?1", [item])
+    }
+
+    /// The next items of a kind to look at after `after`, at most `most`.
+    pub fn todo(&self, kind: Kind, after: i64, most: usize) -> Result<Vec<i64>> {
+        self.all(
+            "SELECT t.item FROM todo t JOIN items i ON i.id = t.item WHERE t.item > ?1 AND i.kind = ?2 ORDER BY t.item LIMIT ?3",
+            params![after, kind.as_str(), i64::try_from(most).unwrap_or(i64::MAX)],
+            |row| row.get(0),
+        )
+    }
+
+    /// How many items wait to be settled.
+    pub fn todo_count(&self) -> Result<usize> {
+        self.count("SELECT count(*) FROM todo", [])
+    }
+
+    /// Everything that a replica that comes back may need is to be looked at again, computed from its bases (ENGINE 23).
+    pub fn todo_for_returned(&mut self, replica: i64) -> Result<()> {
+        self.run(
+            "INSERT OR IGNORE INTO todo
+             SELECT p.item FROM placements p JOIN items i ON i.id = p.item
+             WHERE p.replica = ?1 AND (p.agreed <> i.version OR NOT EXISTS
+                   (SELECT 1 FROM stands s WHERE s.item = p.item AND s.collection = p.collection))",
+            [replica],
+        )?;
+        self.run(
+            "INSERT OR IGNORE INTO todo
+             SELECT s.item FROM stands s JOIN places l ON l.collection = s.collection AND l.replica = ?1
+             WHERE NOT EXISTS (SELECT 1 FROM placements p
+                   WHERE p.item = s.item AND p.replica = ?1 AND p.collection = s.collection)",
+            [replica],
+        )
+    }
+
+    /// Items standing in a collection that have no copy at a replica yet, with their content.
+    pub fn waiting_for_copy(&self, replica: i64, collection: i64) -> Result<Vec<(i64, i64)>> {
+        self.all(
+            "SELECT s.item, i.version FROM stands s JOIN items i ON i.id = s.item
+             WHERE s.collection = ?2 AND NOT EXISTS (SELECT 1 FROM placements p
+                   WHERE p.item = s.item AND p.replica = ?1 AND p.collection = ?2)",
+            params![replica, collection],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
+    /// Notes that an item cannot stand at a replica, and why.
+    pub fn withhold(&mut self, item: i64, replica: i64, collection: i64, reason: &str) -> Result<()> {
+        self.run(
+            "INSERT INTO withheld VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET reason = ?4",
+            params![item, replica, collection, reason],
+        )
+    }
+
+    /// Nothing keeps the item from that replica any more.
+    pub fn release(&mut self, item: i64, replica: i64, collection: i64) -> Result<()> {
+        self.run(
+            "DELETE FROM withheld WHERE item = ?1 AND replica = ?2 AND collection = ?3",
+            params![item, replica, collection],
+        )
+    }
+
+    /// What is withheld: item, replica, reason.
+    pub fn withheld(&self) -> Result<Vec<(i64, i64, String)>> {
+        self.all("SELECT item, replica, reason FROM withheld ORDER BY item", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
+    }
+}

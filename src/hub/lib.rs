@@ -1,0 +1,378 @@
+//! The hub: the local store that holds every item once, with all its versions, and what each replica last agreed to.
+//!
+//! SQLite in WAL mode, one connection, one writer. Nothing here decides and nothing here meets the network. Every change of
+//! state goes through [`Hub::atomically`], whose callers say in their doc comment which promise the transaction keeps.
+//!
+//! Rooms: [`replicas`] (replicas, collections, feeds), [`items`] (items, versions, where they stand), [`placements`] (bases and
+//! sightings), [`intents`] (writes about to be made), [`holds`] (held plans, quarantine, conflicts), [`runs`] (budgets, runs).
+
+pub mod holds;
+pub mod intents;
+pub mod items;
+pub mod placements;
+pub mod replicas;
+pub mod runs;
+
+pub use holds::{Conflict, Hold, Quarantined};
+pub use intents::{Intent, IntentKind};
+pub use items::{Item, Version};
+pub use placements::{Placement, Presence, Sighting};
+pub use replicas::{Collection, FeedState, Place, Replica};
+pub use runs::Run;
+
+use rand::Rng;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use twofold_model::{Error, ErrorKind, Result};
+
+/// The version of the schema that this program writes.
+pub const SCHEMA_VERSION: i64 = 1;
+
+/// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).
+pub type Steps = Box<dyn FnMut(&str) -> Result<()> + Send>;
+
+/// The store.
+pub struct Hub {
+    connection: Connection,
+    depth: u32,
+    id: String,
+    steps: Option<Steps>,
+    path: PathBuf,
+}
+
+impl std::fmt::Debug for Hub {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Hub").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Turns a store failure into an error that ends the run.
+pub(crate) fn broken(error: rusqlite::Error) -> Error {
+    let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure));
+    let message = if full {
+        "the hub could not be written (disk full or failing); nothing further was changed. Free some space, then: twofold sync"
+    } else {
+        "the hub could not be read or written; nothing further was changed. Look at it with: twofold doctor"
+    };
+    Error::new(ErrorKind::Broken, format!("{message} ({error})")).with_source(error)
+}
+
+/// Opens a database result in this crate's error.
+pub(crate) trait Store<T> {
+    /// The value, or an error that ends the run.
+    fn store(self) -> Result<T>;
+}
+
+impl<T> Store<T> for rusqlite::Result<T> {
+    fn store(self) -> Result<T> {
+        self.map_err(broken)
+    }
+}
+
+/// Sixteen random bytes as lower-case hexadecimal digits.
+pub fn random_id() -> String {
+    rand::rng().random::<[u8; 16]>().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes the state folder (0700) if it is not there, and refuses one that others can read or that belongs to somebody else.
+pub fn prepare_folder(dir: &Path) -> Result<()> {
+    let failed = |error: std::io::Error| {
+        Error::new(ErrorKind::Misconfigured, format!("cannot make the state folder {}: {error}", dir.display())).with_source(error)
+    };
+    if !dir.exists() {
+        DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
+    }
+    let meta = std::fs::metadata(dir).map_err(failed)?;
+    let me = rustix::process::geteuid().as_raw();
+    if meta.uid() != me {
+        return Err(Error::new(
+            ErrorKind::Misconfigured,
+            format!(
+                "the state folder {} belongs to user {}, and this is user {me}; nothing was read or changed. Type: sudo -u '#{}' twofold …",
+                dir.display(),
+                meta.uid(),
+                meta.uid()
+            ),
+        ));
+    }
+    if meta.permissions().mode() & 0o077 != 0 {
+        return Err(Error::new(
+            ErrorKind::Misconfigured,
+            format!("others can read the state folder {0}; nothing was read or changed. Type: chmod 700 '{0}'", dir.display()),
+        ));
+    }
+    Ok(())
+}
+
+/// Held while one process works on a hub (promise 12).
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of a state folder; `None` when another process holds it.
+    pub fn take(dir: &Path) -> Result<Option<Lock>> {
+        let path = dir.join("lock");
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(|error| {
+            Error::new(ErrorKind::Misconfigured, format!("cannot open {}: {error}", path.display())).with_source(error)
+        })?;
+        match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Lock { _file: file })),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(Error::new(ErrorKind::Broken, format!("cannot lock {}: {error}", path.display())).with_source(error)),
+        }
+    }
+}
+
+impl Hub {
+    /// Opens the hub in a state folder, or makes it (0600). A hub of a later program is refused.
+    pub fn open(dir: &Path) -> Result<Hub> {
+        prepare_folder(dir)?;
+        let path = dir.join("hub.sqlite");
+        let is_new = !path.exists();
+        if is_new {
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(|error| {
+                Error::new(ErrorKind::Broken, format!("cannot make {}: {error}", path.display())).with_source(error)
+            })?;
+        } else if std::fs::metadata(&path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0) {
+            return Err(Error::new(
+                ErrorKind::Misconfigured,
+                format!("others can read {0}; nothing was read or changed. Type: chmod 600 '{0}'", path.display()),
+            ));
+        }
+        let connection = Connection::open(&path).store()?;
+        Self::with(connection, path)
+    }
+
+    /// A hub that lives in memory, for tests of the engine.
+    pub fn in_memory() -> Result<Hub> {
+        Self::with(Connection::open_in_memory().store()?, PathBuf::new())
+    }
+
+    fn with(connection: Connection, path: PathBuf) -> Result<Hub> {
+        connection.set_prepared_statement_cache_capacity(128);
+        connection
+            .execute_batch(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                 PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA busy_timeout = 5000;",
+            )
+            .store()?;
+        let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, path };
+        hub.migrate()?;
+        hub.id = hub.meta("hub")?.unwrap_or_default();
+        Ok(hub)
+    }
+
+    /// Brings the schema up to date in one transaction (ENGINE 24).
+    fn migrate(&mut self) -> Result<()> {
+        let version: i64 = self.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).store()?;
+        if version > SCHEMA_VERSION {
+            return Err(Error::new(
+                ErrorKind::Misconfigured,
+                format!(
+                    "{} was written by a later twofold (schema {version}, this program knows {SCHEMA_VERSION}); nothing was changed. Install that version again",
+                    self.path.display()
+                ),
+            ));
+        }
+        if version == 0 {
+            self.atomically("migrate", |hub| {
+                hub.connection.execute_batch(include_str!("schema.sql")).store()?;
+                hub.set_meta("hub", &random_id())?;
+                hub.connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).store()
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The id that marks and device markers carry.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Where the hub is kept.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Sets what is called at each step (crash harness).
+    pub fn set_steps(&mut self, steps: Option<Steps>) {
+        self.steps = steps;
+    }
+
+    /// A point where a stop would leave something half done.
+    pub fn step(&mut self, name: &str) -> Result<()> {
+        match &mut self.steps {
+            Some(steps) => steps(name),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `work` in one transaction: all of it is on disk afterwards, or nothing. Inside another one it is a part of that.
+    pub fn atomically<T>(&mut self, name: &str, work: impl FnOnce(&mut Hub) -> Result<T>) -> Result<T> {
+        let outermost = self.depth == 0;
+        if outermost {
+            self.step(&format!("{name}: before"))?;
+            self.connection.execute_batch("BEGIN IMMEDIATE").store()?;
+        } else {
+            self.connection.execute_batch(&format!("SAVEPOINT level{}", self.depth)).store()?;
+        }
+        self.depth += 1;
+        let result = work(self);
+        self.depth -= 1;
+        let done = match (&result, outermost) {
+            (Ok(_), true) => self.connection.execute_batch("COMMIT").store(),
+            (Ok(_), false) => self.connection.execute_batch(&format!("RELEASE level{}", self.depth)).store(),
+            (Err(_), true) => self.connection.execute_batch("ROLLBACK").store(),
+            (Err(_), false) => {
+                let name = format!("level{}", self.depth);
+                self.connection.execute_batch(&format!("ROLLBACK TO {name}; RELEASE {name}")).store()
+            }
+        };
+        let value = result?;
+        if let Err(error) = done {
+            if outermost {
+                // The transaction may still be open after a failed commit (disk full); nothing of it may stay.
+                let _ = self.connection.execute_batch("ROLLBACK");
+            }
+            return Err(error);
+        }
+        if outermost {
+            self.step(&format!("{name}: after"))?;
+        }
+        Ok(value)
+    }
+
+    /// Begins a transaction that [`Hub::forget_all_since`] throws away: the dry run. No token, version or marker moves.
+    pub fn begin_dry_run(&mut self) -> Result<()> {
+        self.connection.execute_batch("BEGIN IMMEDIATE").store()?;
+        self.depth += 1;
+        Ok(())
+    }
+
+    /// Throws away everything since [`Hub::begin_dry_run`].
+    pub fn forget_all_since(&mut self) -> Result<()> {
+        self.depth -= 1;
+        self.connection.execute_batch("ROLLBACK").store()
+    }
+
+    /// A value kept by name.
+    pub fn meta(&self, key: &str) -> Result<Option<String>> {
+        self.connection
+            .prepare_cached("SELECT value FROM meta WHERE key = ?1")
+            .store()?
+            .query_row([key], |row| row.get(0))
+            .optional()
+            .store()
+    }
+
+    /// Keeps a value by name.
+    pub fn set_meta(&mut self, key: &str, value: &str) -> Result<()> {
+        self.run("INSERT INTO meta VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = ?2", params![key, value])
+    }
+
+    /// Whether the store is whole (SQLite's own check), in its words when it is not.
+    pub fn check(&self) -> Result<Option<String>> {
+        let answer: String = self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).store()?;
+        Ok((answer != "ok").then_some(answer))
+    }
+
+    fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
+        self.connection.prepare_cached(sql).store()?.execute(params).store()?;
+        Ok(())
+    }
+
+    fn insert(&self, sql: &str, params: impl rusqlite::Params) -> Result<i64> {
+        self.connection.prepare_cached(sql).store()?.insert(params).store()
+    }
+
+    fn one<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>> {
+        self.connection.prepare_cached(sql).store()?.query_row(params, read).optional().store()
+    }
+
+    fn all<T>(
+        &self,
+        sql: &str,
+        params: impl rusqlite::Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>> {
+        let mut statement = self.connection.prepare_cached(sql).store()?;
+        let rows = statement.query_map(params, read).store()?;
+        rows.collect::<rusqlite::Result<Vec<T>>>().store()
+    }
+
+    fn count(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
+        let count: i64 = self.one(sql, params, |row| row.get(0))?.unwrap_or(0);
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_is_made_private_and_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let id = Hub::open(&state).unwrap().id().to_owned();
+        assert_eq!(Hub::open(&state).unwrap().id(), id);
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&state), 0o700);
+        assert_eq!(mode(&state.join("hub.sqlite")), 0o600);
+        assert_eq!(Hub::open(&state).unwrap().check().unwrap(), None);
+    }
+
+    #[test]
+    fn a_folder_that_others_can_read_is_refused_with_the_command_to_type() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        std::fs::create_dir(&state).unwrap();
+        std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let error = Hub::open(&state).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Misconfigured);
+        assert!(error.to_string().contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn a_hub_of_a_later_program_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        Hub::open(&state).unwrap().connection.execute_batch("PRAGMA user_version = 99").unwrap();
+        assert_eq!(Hub::open(&state).unwrap_err().kind, ErrorKind::Misconfigured);
+    }
+
+    #[test]
+    fn a_transaction_is_all_or_nothing() {
+        let mut hub = Hub::in_memory().unwrap();
+        let failed: Result<()> = hub.atomically("t", |hub| {
+            hub.set_meta("a", "1")?;
+            hub.atomically("inner", |hub| hub.set_meta("b", "1"))?;
+            Err(Error::new(ErrorKind::Broken, "stop"))
+        });
+        assert!(failed.is_err());
+        assert_eq!((hub.meta("a").unwrap(), hub.meta("b").unwrap()), (None, None));
+        hub.begin_dry_run().unwrap();
+        hub.atomically("t", |hub| hub.set_meta("a", "1")).unwrap();
+        hub.forget_all_since().unwrap();
+        assert_eq!(hub.meta("a").unwrap(), None);
+    }
+
+    #[test]
+    fn two_processes_never_hold_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Lock::take(dir.path()).unwrap();
+        assert!(first.is_some());
+        assert!(Lock::take(dir.path()).unwrap().is_none());
+        drop(first);
+        assert!(Lock::take(dir.path()).unwrap().is_some());
+    }
+}

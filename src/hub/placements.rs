@@ -1,0 +1,331 @@
+//! Placements (the base pair of an item at a replica) and sightings (what a pull brought and nothing has settled yet).
+
+use crate::{Hub, Store};
+use rusqlite::{Row, params};
+use twofold_model::{Etag, Known, Mark, RemoteId, Rendering, Result, Seen, Uid};
+
+/// One copy of an item at a replica, as last agreed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placement {
+    /// The hub's key.
+    pub id: i64,
+    /// The item.
+    pub item: i64,
+    /// The replica.
+    pub replica: i64,
+    /// The hub's collection.
+    pub collection: i64,
+    /// The replica's own name for the copy.
+    pub remote_id: RemoteId,
+    /// Mark of the state `seen`.
+    pub etag: Etag,
+    /// The version last sent or taken.
+    pub agreed: i64,
+    /// The server's stamp of `seen`.
+    pub modified_ms: Option<i64>,
+    /// The rendering that the replica answered.
+    pub seen: Rendering,
+}
+
+fn placement(row: &Row<'_>) -> rusqlite::Result<Placement> {
+    Ok(Placement {
+        id: row.get("id")?,
+        item: row.get("item")?,
+        replica: row.get("replica")?,
+        collection: row.get("collection")?,
+        remote_id: RemoteId(row.get("remote_id")?),
+        etag: Etag(row.get("etag")?),
+        agreed: row.get("agreed")?,
+        modified_ms: row.get("modified")?,
+        seen: Rendering(row.get("seen")?),
+    })
+}
+
+/// How a sighting says that a copy is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there.
+    Here,
+    /// Somebody says that it is gone; not confirmed yet.
+    SaidGone,
+    /// A second look confirmed that it is gone.
+    Gone,
+}
+
+/// What a pull brought of one copy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sighting {
+    /// The hub's key.
+    pub id: i64,
+    /// The replica.
+    pub replica: i64,
+    /// The hub's collection.
+    pub collection: i64,
+    /// The replica's own name for the copy.
+    pub remote_id: RemoteId,
+    /// The item, once known.
+    pub item: Option<i64>,
+    /// Whether it is there.
+    pub presence: Presence,
+    /// Mark of its state.
+    pub etag: Etag,
+    /// What it looks like.
+    pub rendering: Rendering,
+    /// The UID that it carries.
+    pub uid: Option<Uid>,
+    /// The mark that it carries.
+    pub mark: Option<Mark>,
+    /// The server's stamp.
+    pub modified_ms: Option<i64>,
+    /// When we first saw it like this.
+    pub observed_ms: i64,
+    /// The hold that stops it.
+    pub hold: Option<String>,
+}
+
+fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {
+    Ok(Sighting {
+        id: row.get("id")?,
+        replica: row.get("replica")?,
+        collection: row.get("collection")?,
+        remote_id: RemoteId(row.get("remote_id")?),
+        item: row.get("item")?,
+        presence: match row.get::<_, i64>("gone")? {
+            0 => Presence::Here,
+            1 => Presence::SaidGone,
+            _ => Presence::Gone,
+        },
+        etag: Etag(row.get::<_, Option<String>>("etag")?.unwrap_or_default()),
+        rendering: Rendering(row.get::<_, Option<Vec<u8>>>("rendering")?.unwrap_or_default()),
+        uid: row.get::<_, Option<String>>("uid")?.map(Uid),
+        mark: row.get::<_, Option<String>>("mark")?.and_then(|text| Mark::parse(&text)),
+        modified_ms: row.get("modified")?,
+        observed_ms: row.get("observed")?,
+        hold: row.get("hold")?,
+    })
+}
+
+impl Hub {
+    /// The copy of that name.
+    pub fn placement(&self, replica: i64, remote_id: &RemoteId) -> Result<Option<Placement>> {
+        self.one(
+            "SELECT * FROM placements WHERE replica = ?1 AND remote_id = ?2",
+            params![replica, remote_id.as_str()],
+            placement,
+        )
+    }
+
+    /// All copies of an item.
+    pub fn placements(&self, item: i64) -> Result<Vec<Placement>> {
+        self.all("SELECT * FROM placements WHERE item = ?1 ORDER BY replica, collection", [item], placement)
+    }
+
+    /// Sets the base of an item at a replica: what was agreed and what the replica showed for it.
+    pub fn set_placement(&mut self, item: i64, replica: i64, collection: i64, agreed: i64, seen: &Seen) -> Result<()> {
+        self.run(
+            "DELETE FROM placements WHERE item = ?1 AND replica = ?2 AND collection = ?3 AND remote_id <> ?4",
+            params![item, replica, collection, seen.remote_id.as_str()],
+        )?;
+        self.run(
+            "INSERT INTO placements (item, replica, collection, remote_id, etag, agreed, modified, seen)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+             ON CONFLICT (replica, remote_id) DO UPDATE SET
+               item = ?1, collection = ?3, etag = ?5, agreed = ?6, modified = ?7, seen = ?8",
+            params![
+                item,
+                replica,
+                collection,
+                seen.remote_id.as_str(),
+                seen.etag.as_str(),
+                agreed,
+                seen.modified_ms,
+                seen.rendering.as_bytes()
+            ],
+        )
+    }
+
+    /// The same state under another etag: the base moves silently.
+    pub fn touch_placement(&mut self, id: i64, etag: &Etag, modified_ms: Option<i64>, seen: Option<&Rendering>) -> Result<()> {
+        self.run(
+            "UPDATE placements SET etag = ?2, modified = coalesce(?3, modified), seen = coalesce(?4, seen) WHERE id = ?1",
+            params![id, etag.as_str(), modified_ms, seen.map(Rendering::as_bytes)],
+        )
+    }
+
+    /// Notes that a replica agrees to a version without having been told anything.
+    pub fn set_agreed(&mut self, id: i64, version: i64) -> Result<()> {
+        self.run("UPDATE placements SET agreed = ?2 WHERE id = ?1", params![id, version])
+    }
+
+    /// Follows a copy to its new name.
+    pub fn rename_placement(&mut self, id: i64, remote_id: &RemoteId) -> Result<()> {
+        self.run("UPDATE placements SET remote_id = ?2 WHERE id = ?1", params![id, remote_id.as_str()])
+    }
+
+    /// The copy is gone there and the hub knows it.
+    pub fn remove_placement(&mut self, id: i64) -> Result<()> {
+        self.run("DELETE FROM placements WHERE id = ?1", [id])
+    }
+
+    /// Forgets every base and sighting of a replica: what it holds next is a first meeting.
+    pub fn remove_all_placements(&mut self, replica: i64) -> Result<()> {
+        for table in ["placements", "sightings", "intents", "quarantine", "withheld"] {
+            self.run(&format!("DELETE FROM {table} WHERE replica = ?1"), [replica])?;
+        }
+        self.run("UPDATE places SET met = 0 WHERE replica = ?1", [replica])
+    }
+
+    /// What the hub holds of a collection at a replica: names and etags.
+    pub fn known(&self, replica: i64, collection: i64) -> Result<Known> {
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "SELECT remote_id, etag FROM placements INDEXED BY placements_known WHERE replica = ?1 AND collection = ?2",
+            )
+            .store()?;
+        let mut rows = statement.query(params![replica, collection]).store()?;
+        let mut known = Known::new();
+        while let Some(row) = rows.next().store()? {
+            known.insert(RemoteId(row.get(0).store()?), Etag(row.get(1).store()?));
+        }
+        Ok(known)
+    }
+
+    /// How many copies a replica holds in a collection.
+    pub fn copies(&self, replica: i64, collection: i64) -> Result<usize> {
+        self.count("SELECT count(*) FROM placements WHERE replica = ?1 AND collection = ?2", params![replica, collection])
+    }
+
+    /// Copies whose slow look (photo) is longest ago and older than `before_ms`: names and collections.
+    pub fn unswept(&self, replica: i64, before_ms: i64, most: usize) -> Result<Vec<(i64, RemoteId, i64)>> {
+        self.all(
+            "SELECT id, remote_id, collection FROM placements WHERE replica = ?1 AND swept < ?2 ORDER BY swept, id LIMIT ?3",
+            params![replica, before_ms, i64::try_from(most).unwrap_or(i64::MAX)],
+            |row| Ok((row.get(0)?, RemoteId(row.get(1)?), row.get(2)?)),
+        )
+    }
+
+    /// Notes that a copy was looked at slowly.
+    pub fn set_swept(&mut self, id: i64, now_ms: i64) -> Result<()> {
+        self.run("UPDATE placements SET swept = ?2 WHERE id = ?1", params![id, now_ms])
+    }
+
+    /// Stores what a pull saw of a copy; a later word of the same pull replaces it. A held sighting stays held only while it
+    /// says the same.
+    pub fn store_sighting(&mut self, replica: i64, collection: i64, item: Option<i64>, seen: &Seen, observed_ms: i64) -> Result<()> {
+        self.run(
+            "INSERT INTO sightings (replica, collection, remote_id, item, gone, etag, rendering, uid, mark, modified, observed)
+             VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (replica, remote_id) DO UPDATE SET collection = ?2, item = coalesce(?4, item), gone = 0,
+               etag = ?5, rendering = ?6, uid = ?7, mark = ?8, modified = ?9,
+               observed = CASE WHEN rendering IS ?6 THEN observed ELSE ?10 END,
+               hold = CASE WHEN gone = 0 THEN hold ELSE NULL END",
+            params![
+                replica,
+                collection,
+                seen.remote_id.as_str(),
+                item,
+                seen.etag.as_str(),
+                seen.rendering.as_bytes(),
+                seen.uid.as_ref().map(Uid::as_str),
+                seen.mark.as_ref().map(Mark::to_string),
+                seen.modified_ms,
+                observed_ms
+            ],
+        )?;
+        match item {
+            Some(item) => self.add_todo(item),
+            None => Ok(()),
+        }
+    }
+
+    /// Stores that a known copy is said to be gone (a question). Of an unknown copy only its sighting goes.
+    pub fn store_gone(&mut self, replica: i64, remote_id: &RemoteId, observed_ms: i64) -> Result<()> {
+        let Some(known) = self.placement(replica, remote_id)? else {
+            return self.run(
+                "DELETE FROM sightings WHERE replica = ?1 AND remote_id = ?2 AND gone = 0",
+                params![replica, remote_id.as_str()],
+            );
+        };
+        self.run(
+            "INSERT INTO sightings (replica, collection, remote_id, item, gone, observed) VALUES (?1, ?2, ?3, ?4, 1, ?5)
+             ON CONFLICT (replica, remote_id) DO UPDATE SET gone = max(gone, 1), item = ?4,
+               observed = CASE WHEN gone = 0 THEN ?5 ELSE observed END",
+            params![replica, known.collection, remote_id.as_str(), known.item, observed_ms],
+        )
+    }
+
+    /// A second look confirmed that the copy is gone.
+    pub fn confirm_gone(&mut self, id: i64) -> Result<()> {
+        self.run("UPDATE sightings SET gone = 2 WHERE id = ?1", [id])?;
+        self.run("INSERT OR IGNORE INTO todo SELECT item FROM sightings WHERE id = ?1 AND item IS NOT NULL", [id])
+    }
+
+    /// Settles a sighting.
+    pub fn remove_sighting(&mut self, id: i64) -> Result<()> {
+        self.run("DELETE FROM sightings WHERE id = ?1", [id])
+    }
+
+    /// Settles a copy's sighting by its name.
+    pub fn remove_sighting_of(&mut self, replica: i64, remote_id: &RemoteId) -> Result<()> {
+        self.run("DELETE FROM sightings WHERE replica = ?1 AND remote_id = ?2", params![replica, remote_id.as_str()])
+    }
+
+    /// Binds a sighting to an item.
+    pub fn bind_sighting(&mut self, id: i64, item: i64) -> Result<()> {
+        self.run("UPDATE sightings SET item = ?2 WHERE id = ?1", params![id, item])?;
+        self.add_todo(item)
+    }
+
+    /// What is seen of an item.
+    pub fn sightings(&self, item: i64) -> Result<Vec<Sighting>> {
+        self.all("SELECT * FROM sightings WHERE item = ?1 ORDER BY replica, collection, id", [item], sighting)
+    }
+
+    /// One copy's sighting.
+    pub fn sighting(&self, replica: i64, remote_id: &RemoteId) -> Result<Option<Sighting>> {
+        self.one(
+            "SELECT * FROM sightings WHERE replica = ?1 AND remote_id = ?2",
+            params![replica, remote_id.as_str()],
+            sighting,
+        )
+    }
+
+    /// New copies of a collection at a replica that belong to no item yet and are not held, after a key.
+    pub fn unbound(&self, replica: i64, collection: i64, after: i64, most: usize) -> Result<Vec<Sighting>> {
+        self.all(
+            "SELECT * FROM sightings WHERE replica = ?1 AND collection = ?2 AND item IS NULL AND gone = 0
+               AND (hold IS NULL OR hold IN (SELECT id FROM holds WHERE approved = 1)) AND id > ?3 ORDER BY id LIMIT ?4",
+            params![replica, collection, after, i64::try_from(most).unwrap_or(i64::MAX)],
+            sighting,
+        )
+    }
+
+    /// Which collections of a replica have new copies that belong to no item yet.
+    pub fn unbound_collections(&self, replica: i64) -> Result<Vec<i64>> {
+        self.all(
+            "SELECT DISTINCT collection FROM sightings WHERE replica = ?1 AND item IS NULL AND gone = 0",
+            [replica],
+            |row| row.get(0),
+        )
+    }
+
+    /// What is said to be gone and not confirmed, of one replica: key, name, collection.
+    pub fn claims(&self, replica: i64, most: usize) -> Result<Vec<(i64, RemoteId, i64)>> {
+        self.all(
+            "SELECT id, remote_id, collection FROM sightings WHERE replica = ?1 AND gone = 1 ORDER BY id LIMIT ?2",
+            params![replica, i64::try_from(most).unwrap_or(i64::MAX)],
+            |row| Ok((row.get(0)?, RemoteId(row.get(1)?), row.get(2)?)),
+        )
+    }
+
+    /// Confirmed removals by collection of one replica that no approved hold covers: collection, how many.
+    pub fn gone_by_collection(&self, replica: i64) -> Result<Vec<(i64, usize)>> {
+        self.all(
+            "SELECT collection, count(*) FROM sightings WHERE replica = ?1 AND gone = 2
+               AND (hold IS NULL OR hold NOT IN (SELECT id FROM holds WHERE approved = 1)) GROUP BY collection",
+            [replica],
+            |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs() as usize)),
+        )
+    }
+}

@@ -1,0 +1,335 @@
+//! Replicas, the collections and where they stand, and the feeds with their tokens.
+
+use crate::{Hub, Store, random_id};
+use rusqlite::{Row, params};
+use twofold_model::{DeltaToken, Kind, Result};
+
+/// One place that holds copies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replica {
+    /// The hub's key.
+    pub id: i64,
+    /// The name in the configuration.
+    pub name: String,
+    /// The replica id that a device's marker holds.
+    pub mark: String,
+    /// A device folder, not a provider.
+    pub is_device: bool,
+    /// Who is signed in there.
+    pub account: Option<String>,
+    /// Its first use is over.
+    pub met: bool,
+    /// Something was decided while it could not be reached.
+    pub behind: bool,
+    /// Last proof of life, in milliseconds since 1970.
+    pub last_ok_ms: Option<i64>,
+    /// What stood in the way last time.
+    pub trouble: Option<String>,
+}
+
+fn replica(row: &Row<'_>) -> rusqlite::Result<Replica> {
+    Ok(Replica {
+        id: row.get("id")?,
+        name: row.get("name")?,
+        mark: row.get("mark")?,
+        is_device: row.get("is_device")?,
+        account: row.get("account")?,
+        met: row.get("met")?,
+        behind: row.get("behind")?,
+        last_ok_ms: row.get("last_ok")?,
+        trouble: row.get("trouble")?,
+    })
+}
+
+/// A folder, calendar or address book, as the hub knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Collection {
+    /// The hub's key.
+    pub id: i64,
+    /// What it holds.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// Its colour as `#rrggbb`.
+    pub color: Option<String>,
+    /// The replica that brought it.
+    pub origin: i64,
+    /// Two providers' collections are one and the same here.
+    pub joined: bool,
+}
+
+fn collection(row: &Row<'_>) -> rusqlite::Result<Collection> {
+    let kind: String = row.get("kind")?;
+    Ok(Collection {
+        id: row.get("id")?,
+        kind: Kind::from_name(&kind).unwrap_or(Kind::Contacts),
+        name: row.get("name")?,
+        color: row.get("color")?,
+        origin: row.get("origin")?,
+        joined: row.get("joined")?,
+    })
+}
+
+/// A collection at one replica.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Place {
+    /// The hub's key.
+    pub id: i64,
+    /// The hub's collection.
+    pub collection: i64,
+    /// The replica.
+    pub replica: i64,
+    /// The replica's own name for it.
+    pub remote_id: String,
+    /// The name it had there when last seen.
+    pub name: String,
+    /// New things go here.
+    pub is_default: bool,
+    /// This user may write there.
+    pub can_write: bool,
+    /// Its first listing has been paired.
+    pub met: bool,
+}
+
+fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    Ok(Place {
+        id: row.get("id")?,
+        collection: row.get("collection")?,
+        replica: row.get("replica")?,
+        remote_id: row.get("remote_id")?,
+        name: row.get("name")?,
+        is_default: row.get("is_default")?,
+        can_write: row.get("can_write")?,
+        met: row.get("met")?,
+    })
+}
+
+/// What is known of one feed.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FeedState {
+    /// The token, when a round was read to its end.
+    pub token: Option<DeltaToken>,
+    /// When the last full listing was complete, in milliseconds since 1970.
+    pub listed_ms: Option<i64>,
+    /// Whether the last round was read to its end.
+    pub is_complete: bool,
+}
+
+impl Hub {
+    /// The replica of that name, made on first mention.
+    pub fn replica(&mut self, name: &str, is_device: bool) -> Result<Replica> {
+        if let Some(found) = self.one("SELECT * FROM replicas WHERE name = ?1", [name], replica)? {
+            return Ok(found);
+        }
+        self.run(
+            "INSERT INTO replicas (name, mark, is_device) VALUES (?1, ?2, ?3)",
+            params![name, random_id(), is_device],
+        )?;
+        Ok(self.one("SELECT * FROM replicas WHERE name = ?1", [name], replica)?.unwrap_or_else(|| unreachable!("just made")))
+    }
+
+    /// The replica whose marker holds that id.
+    pub fn replica_by_mark(&self, mark: &str) -> Result<Option<Replica>> {
+        self.one("SELECT * FROM replicas WHERE mark = ?1", [mark], replica)
+    }
+
+    /// All replicas, by name.
+    pub fn replicas(&self) -> Result<Vec<Replica>> {
+        self.all("SELECT * FROM replicas ORDER BY name", [], replica)
+    }
+
+    /// Follows a device that was renamed in the configuration.
+    pub fn rename_replica(&mut self, id: i64, name: &str) -> Result<()> {
+        self.run("UPDATE replicas SET name = ?2 WHERE id = ?1", params![id, name])
+    }
+
+    /// Gives a device a new replica id (`device fill`).
+    pub fn renew_mark(&mut self, id: i64) -> Result<String> {
+        let mark = random_id();
+        self.run("UPDATE replicas SET mark = ?2 WHERE id = ?1", params![id, mark])?;
+        Ok(mark)
+    }
+
+    /// Notes proof of life.
+    pub fn set_reached(&mut self, id: i64, now_ms: i64) -> Result<()> {
+        self.run("UPDATE replicas SET last_ok = ?2, trouble = NULL WHERE id = ?1", params![id, now_ms])
+    }
+
+    /// Notes what stands in the way.
+    pub fn set_trouble(&mut self, id: i64, trouble: &str) -> Result<()> {
+        self.run("UPDATE replicas SET trouble = ?2 WHERE id = ?1", params![id, trouble])
+    }
+
+    /// Notes that first use is over, or (device fill) begins anew.
+    pub fn set_met(&mut self, id: i64, met: bool) -> Result<()> {
+        self.run("UPDATE replicas SET met = ?2 WHERE id = ?1", params![id, met])
+    }
+
+    /// Notes whether something was decided while the replica could not be reached.
+    pub fn set_behind(&mut self, id: i64, behind: bool) -> Result<()> {
+        self.run("UPDATE replicas SET behind = ?2 WHERE id = ?1", params![id, behind])
+    }
+
+    /// Notes who is signed in there.
+    pub fn set_account(&mut self, id: i64, account: &str) -> Result<()> {
+        self.run("UPDATE replicas SET account = ?2 WHERE id = ?1", params![id, account])
+    }
+
+    /// Makes a collection.
+    pub fn add_collection(&mut self, kind: Kind, name: &str, color: Option<&str>, origin: i64) -> Result<i64> {
+        self.insert(
+            "INSERT INTO collections (kind, name, color, origin) VALUES (?1, ?2, ?3, ?4)",
+            params![kind.as_str(), name, color, origin],
+        )
+    }
+
+    /// All collections of a kind, in the order in which they were met.
+    pub fn collections(&self, kind: Kind) -> Result<Vec<Collection>> {
+        self.all("SELECT * FROM collections WHERE kind = ?1 ORDER BY id", [kind.as_str()], collection)
+    }
+
+    /// One collection.
+    pub fn collection(&self, id: i64) -> Result<Option<Collection>> {
+        self.one("SELECT * FROM collections WHERE id = ?1", [id], collection)
+    }
+
+    /// Follows a rename or a new colour.
+    pub fn rename_collection(&mut self, id: i64, name: &str, color: Option<&str>) -> Result<()> {
+        self.run("UPDATE collections SET name = ?2, color = ?3 WHERE id = ?1", params![id, name, color])
+    }
+
+    /// Marks a collection as joined.
+    pub fn set_joined(&mut self, id: i64) -> Result<()> {
+        self.run("UPDATE collections SET joined = 1 WHERE id = ?1", [id])
+    }
+
+    /// Where the collections of a kind stand at a replica.
+    pub fn places(&self, replica: i64, kind: Kind) -> Result<Vec<Place>> {
+        self.all(
+            "SELECT p.* FROM places p JOIN collections c ON c.id = p.collection
+             WHERE p.replica = ?1 AND c.kind = ?2 ORDER BY p.id",
+            params![replica, kind.as_str()],
+            place,
+        )
+    }
+
+    /// Where a collection stands.
+    pub fn places_of(&self, collection: i64) -> Result<Vec<Place>> {
+        self.all("SELECT * FROM places WHERE collection = ?1 ORDER BY replica", [collection], place)
+    }
+
+    /// A collection now stands at a replica too; all its items are to be looked at.
+    pub fn add_place(&mut self, new: &Place) -> Result<()> {
+        self.run(
+            "INSERT INTO places (collection, replica, remote_id, name, is_default, can_write) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![new.collection, new.replica, new.remote_id, new.name, new.is_default, new.can_write],
+        )?;
+        self.run(
+            "INSERT OR IGNORE INTO todo SELECT item FROM stands WHERE collection = ?1",
+            [new.collection],
+        )
+    }
+
+    /// Follows what the replica says of a place.
+    pub fn update_place(&mut self, id: i64, name: &str, is_default: bool, can_write: bool) -> Result<()> {
+        self.run(
+            "UPDATE places SET name = ?2, is_default = ?3, can_write = ?4 WHERE id = ?1",
+            params![id, name, is_default, can_write],
+        )
+    }
+
+    /// Notes that the first listing of a place has been paired.
+    pub fn set_place_met(&mut self, id: i64) -> Result<()> {
+        self.run("UPDATE places SET met = 1 WHERE id = ?1", [id])
+    }
+
+    /// Takes a place out of the hub together with its bases and sightings. Items and versions stay.
+    pub fn remove_place(&mut self, id: i64) -> Result<()> {
+        for table in ["placements", "sightings"] {
+            self.run(
+                &format!(
+                    "DELETE FROM {table} WHERE (replica, collection) IN (SELECT replica, collection FROM places WHERE id = ?1)"
+                ),
+                [id],
+            )?;
+        }
+        self.run("DELETE FROM places WHERE id = ?1", [id])
+    }
+
+    /// What is known of a feed.
+    pub fn feed(&self, replica: i64, feed: &str) -> Result<FeedState> {
+        let found = self.one(
+            "SELECT token, listed_at, complete FROM feeds WHERE replica = ?1 AND feed = ?2",
+            params![replica, feed],
+            |row| {
+                Ok(FeedState {
+                    token: row.get::<_, Option<String>>(0)?.map(DeltaToken),
+                    listed_ms: row.get(1)?,
+                    is_complete: row.get(2)?,
+                })
+            },
+        )?;
+        Ok(found.unwrap_or_default())
+    }
+
+    /// A round begins: until it is complete nothing can be said of what is missing from the feed.
+    pub fn begin_round(&mut self, replica: i64, feed: &str, kind: Kind) -> Result<()> {
+        self.run(
+            "INSERT INTO feeds (replica, feed, kind) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET complete = 0",
+            params![replica, feed, kind.as_str()],
+        )
+    }
+
+    /// Moves a feed's token. Called in the transaction that stores what it covers (promise 2).
+    pub fn end_round(&mut self, replica: i64, feed: &str, token: &DeltaToken, listed_ms: Option<i64>) -> Result<()> {
+        self.run(
+            "UPDATE feeds SET token = ?3, complete = 1, listed_at = coalesce(?4, listed_at) WHERE replica = ?1 AND feed = ?2",
+            params![replica, feed, token.as_str(), listed_ms],
+        )
+    }
+
+    /// The token is dead: the next round lists in full and compares.
+    pub fn drop_token(&mut self, replica: i64, feed: &str) -> Result<()> {
+        self.run("UPDATE feeds SET token = NULL WHERE replica = ?1 AND feed = ?2", params![replica, feed])
+    }
+
+    /// Forgets every token and feed of a replica (device fill, forget).
+    pub fn drop_feeds(&mut self, replica: i64) -> Result<()> {
+        self.run("DELETE FROM feeds WHERE replica = ?1", [replica])?;
+        self.run("DELETE FROM listed WHERE replica = ?1", [replica])
+    }
+
+    /// Begins the shadow set of a full listing.
+    pub fn begin_listing(&mut self, replica: i64, feed: &str) -> Result<()> {
+        self.run("DELETE FROM listed WHERE replica = ?1 AND feed = ?2", params![replica, feed])
+    }
+
+    /// Notes that a full listing named this copy.
+    pub fn note_listed(&mut self, replica: i64, feed: &str, remote_id: &str) -> Result<()> {
+        self.run("INSERT OR IGNORE INTO listed VALUES (?1, ?2, ?3)", params![replica, feed, remote_id])
+    }
+
+    /// The listing is complete: known copies of these collections that it did not name are said to be gone (a question).
+    /// Returns how many.
+    pub fn absent_from_listing(&mut self, replica: i64, feed: &str, collections: &[i64], now_ms: i64) -> Result<usize> {
+        let mut absent = 0;
+        for collection in collections {
+            absent += self
+                .connection
+                .prepare_cached(
+                    "INSERT INTO sightings (replica, collection, remote_id, item, gone, observed)
+                     SELECT p.replica, p.collection, p.remote_id, p.item, 1, ?4 FROM placements p
+                     WHERE p.replica = ?1 AND p.collection = ?3
+                       AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.replica = ?1 AND l.feed = ?2 AND l.remote_id = p.remote_id)
+                       AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.replica = ?1 AND q.remote_id = p.remote_id)
+                     ON CONFLICT (replica, remote_id) DO UPDATE SET gone = max(gone, 1)
+                       WHERE NOT EXISTS (SELECT 1 FROM listed l WHERE l.replica = ?1 AND l.feed = ?2 AND l.remote_id = excluded.remote_id)",
+                )
+                .store()?
+                .execute(params![replica, feed, collection, now_ms])
+                .store()?;
+        }
+        self.run("DELETE FROM listed WHERE replica = ?1 AND feed = ?2", params![replica, feed])?;
+        Ok(absent)
+    }
+}

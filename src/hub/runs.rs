@@ -1,0 +1,48 @@
+//! Runs and budgets: what the next run must know of the last ones.
+
+use crate::Hub;
+use rusqlite::params;
+use twofold_model::Result;
+
+/// One run of the cycle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Run {
+    /// Its number; rises with each run.
+    pub id: i64,
+    /// When it began, in milliseconds since 1970.
+    pub started_ms: i64,
+    /// When it ended; `None` when it was stopped.
+    pub finished_ms: Option<i64>,
+    /// Its exit code.
+    pub exit: Option<i32>,
+}
+
+impl Hub {
+    /// A run begins. Returns its number.
+    pub fn begin_run(&mut self, now_ms: i64) -> Result<i64> {
+        self.insert("INSERT INTO runs (started) VALUES (?1)", [now_ms])
+    }
+
+    /// A run ended. Old rows go: the last thousand stay.
+    pub fn end_run(&mut self, id: i64, now_ms: i64, exit: i32, report: &str) -> Result<()> {
+        self.run("UPDATE runs SET finished = ?2, exit = ?3, report = ?4 WHERE id = ?1", params![id, now_ms, exit, report])?;
+        self.run("DELETE FROM runs WHERE id < ?1", [id - 1000])
+    }
+
+    /// The last run.
+    pub fn last_run(&self) -> Result<Option<Run>> {
+        self.one("SELECT id, started, finished, exit FROM runs ORDER BY id DESC LIMIT 1", [], |row| {
+            Ok(Run { id: row.get(0)?, started_ms: row.get(1)?, finished_ms: row.get(2)?, exit: row.get(3)? })
+        })
+    }
+
+    /// The state of a budget, as its owner wrote it.
+    pub fn budget(&self, name: &str) -> Result<Option<String>> {
+        self.one("SELECT state FROM budgets WHERE name = ?1", [name], |row| row.get(0))
+    }
+
+    /// Keeps the state of a budget.
+    pub fn set_budget(&mut self, name: &str, state: &str) -> Result<()> {
+        self.run("INSERT INTO budgets VALUES (?1, ?2) ON CONFLICT DO UPDATE SET state = ?2", params![name, state])
+    }
+}

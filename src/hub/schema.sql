@@ -1,0 +1,198 @@
+-- The hub, schema version 1. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
+
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+-- One place that holds copies: a provider account or a device folder.
+CREATE TABLE replicas (
+    id        INTEGER PRIMARY KEY,
+    name      TEXT NOT NULL UNIQUE,          -- as in the configuration
+    mark      TEXT NOT NULL UNIQUE,          -- the replica id that a device's marker holds
+    is_device INTEGER NOT NULL,
+    account   TEXT,                          -- who is signed in (ENGINE 21)
+    met       INTEGER NOT NULL DEFAULT 0,    -- first use is over
+    behind    INTEGER NOT NULL DEFAULT 0,    -- something was decided while it could not be reached
+    last_ok   INTEGER,                       -- last proof of life
+    trouble   TEXT                           -- what stood in the way last time
+);
+
+-- A folder, calendar or address book, as the hub knows it, and where it stands.
+CREATE TABLE collections (
+    id      INTEGER PRIMARY KEY,
+    kind    TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    color   TEXT,
+    origin  INTEGER NOT NULL REFERENCES replicas (id),
+    joined  INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE places (
+    id         INTEGER PRIMARY KEY,
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    remote_id  TEXT NOT NULL,
+    name       TEXT NOT NULL,
+    is_default INTEGER NOT NULL DEFAULT 0,
+    can_write  INTEGER NOT NULL DEFAULT 1,
+    met        INTEGER NOT NULL DEFAULT 0,   -- its first listing has been paired
+    UNIQUE (replica, remote_id),
+    UNIQUE (collection, replica)
+);
+
+-- An item and where it stands; no row in `stands` = it was buried.
+CREATE TABLE items (
+    id         INTEGER PRIMARY KEY,
+    mark       TEXT NOT NULL UNIQUE,         -- the item id that marks carry
+    kind       TEXT NOT NULL,
+    uid        TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    generation INTEGER NOT NULL DEFAULT 1,
+    buried     INTEGER                       -- since when
+);
+CREATE INDEX items_by_uid ON items (uid);
+CREATE TABLE stands (
+    item       INTEGER NOT NULL REFERENCES items (id),
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    PRIMARY KEY (item, collection)
+) WITHOUT ROWID;
+CREATE INDEX stands_by_collection ON stands (collection, item);
+
+-- One unchanging content. No cycle deletes one; only `prune` does, after the retention time.
+CREATE TABLE versions (
+    id      INTEGER PRIMARY KEY,
+    item    INTEGER NOT NULL REFERENCES items (id),
+    content TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    rank    INTEGER NOT NULL,
+    source  INTEGER REFERENCES replicas (id),
+    parent  INTEGER,
+    parent2 INTEGER
+);
+CREATE INDEX versions_by_item ON versions (item);
+
+-- One copy of an item at a replica: the base pair (agreed, seen).
+CREATE TABLE placements (
+    id         INTEGER PRIMARY KEY,
+    item       INTEGER NOT NULL REFERENCES items (id),
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    remote_id  TEXT NOT NULL,
+    etag       TEXT NOT NULL,
+    agreed     INTEGER NOT NULL,             -- the version last sent or taken
+    modified   INTEGER,                      -- the server's stamp of `seen`
+    seen       BLOB NOT NULL,                -- the rendering that the replica answered
+    swept      INTEGER NOT NULL DEFAULT 0,   -- when its photo was last looked at
+    UNIQUE (replica, remote_id)
+);
+CREATE INDEX placements_by_item ON placements (item);
+CREATE INDEX placements_known ON placements (replica, collection, remote_id, etag);
+
+-- What a pull brought and no decision has settled yet. The token of the feed moves in the transaction that stores these.
+CREATE TABLE sightings (
+    id         INTEGER PRIMARY KEY,
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    remote_id  TEXT NOT NULL,
+    item       INTEGER REFERENCES items (id),
+    gone       INTEGER NOT NULL DEFAULT 0,   -- 0 there, 1 said to be gone, 2 confirmed gone
+    etag       TEXT,
+    rendering  BLOB,
+    uid        TEXT,
+    mark       TEXT,
+    modified   INTEGER,
+    observed   INTEGER NOT NULL,
+    hold       TEXT,
+    UNIQUE (replica, remote_id)
+);
+CREATE INDEX sightings_by_item ON sightings (item);
+
+-- Feeds: what one token covers.
+CREATE TABLE feeds (
+    replica   INTEGER NOT NULL REFERENCES replicas (id),
+    feed      TEXT NOT NULL,
+    kind      TEXT NOT NULL,
+    token     TEXT,
+    listed_at INTEGER,                       -- when the last full listing was complete
+    complete  INTEGER NOT NULL DEFAULT 0,    -- whether the last round was read to its end
+    PRIMARY KEY (replica, feed)
+) WITHOUT ROWID;
+-- The shadow set of a full listing under way.
+CREATE TABLE listed (
+    replica   INTEGER NOT NULL,
+    feed      TEXT NOT NULL,
+    remote_id TEXT NOT NULL,
+    PRIMARY KEY (replica, feed, remote_id)
+) WITHOUT ROWID;
+
+-- What is about to be, or may have been, done. On disk before the request leaves.
+CREATE TABLE intents (
+    id         INTEGER PRIMARY KEY,
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    item       INTEGER NOT NULL REFERENCES items (id),
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    operation  TEXT NOT NULL,                -- create, update, delete
+    remote_id  TEXT,
+    etag       TEXT,
+    target     BLOB,                         -- the rendering that an update shall leave behind
+    version    INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    sent       INTEGER,                      -- when it left; NULL: certainly not yet
+    not_before INTEGER,                      -- when its fate can be known at the earliest
+    UNIQUE (replica, item, collection)
+);
+
+CREATE TABLE quarantine (
+    id         INTEGER PRIMARY KEY,
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    collection INTEGER REFERENCES collections (id),
+    item       INTEGER,
+    remote_id  TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    raw        BLOB NOT NULL,
+    since      INTEGER NOT NULL,
+    tries      INTEGER NOT NULL DEFAULT 1,
+    next_try   INTEGER NOT NULL,
+    UNIQUE (replica, remote_id)
+);
+
+-- A plan that a brake stopped. Its rows are the sightings that name it.
+CREATE TABLE holds (
+    id         TEXT PRIMARY KEY,
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    collection INTEGER REFERENCES collections (id),
+    kind       TEXT NOT NULL,
+    cause      TEXT NOT NULL,                -- deletes, adoption, changes, device
+    reason     TEXT NOT NULL,
+    since      INTEGER NOT NULL,
+    approved   INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+-- Removals made, for the brake's 24 hours.
+CREATE TABLE removals (
+    replica    INTEGER NOT NULL,
+    collection INTEGER NOT NULL,
+    at         INTEGER NOT NULL
+);
+
+CREATE TABLE conflicts (
+    id       TEXT PRIMARY KEY,
+    item     INTEGER NOT NULL REFERENCES items (id),
+    fields   TEXT NOT NULL,                  -- JSON list of member paths
+    shown    INTEGER NOT NULL,               -- version
+    other    INTEGER NOT NULL,               -- version
+    replica  INTEGER NOT NULL REFERENCES replicas (id),
+    at       INTEGER NOT NULL,
+    resolved INTEGER
+) WITHOUT ROWID;
+
+-- Items that no decision has settled at every replica yet.
+CREATE TABLE todo (item INTEGER PRIMARY KEY REFERENCES items (id));
+-- What a replica cannot take, and why: withheld, not representable.
+CREATE TABLE withheld (
+    item       INTEGER NOT NULL REFERENCES items (id),
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    collection INTEGER NOT NULL,
+    reason     TEXT NOT NULL,
+    PRIMARY KEY (item, replica, collection)
+) WITHOUT ROWID;
+
+CREATE TABLE budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE runs (id INTEGER PRIMARY KEY, started INTEGER NOT NULL, finished INTEGER, exit INTEGER, report TEXT);
