@@ -159,7 +159,8 @@ impl Hub {
 
     /// How many rows a hold covers: new or changed ones, and removals.
     pub fn hold_size(&self, id: &str) -> Result<(usize, usize)> {
-        let of = |gone: &str| self.count(&format!("SELECT count(*) FROM sightings WHERE hold = ?1 AND gone {gone} 0"), [id]);
+        let of =
+            |gone: &str| self.count(&format!("SELECT count(*) FROM sightings WHERE hold = ?1 AND gone {gone} 0"), [id]);
         Ok((of("=")?, of(">")?))
     }
 

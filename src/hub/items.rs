@@ -67,7 +67,14 @@ pub struct Origin {
 
 impl Hub {
     /// Takes a new item into a collection. Without a UID of its own it gets one.
-    pub fn add_item(&mut self, kind: Kind, uid: Option<&Uid>, content: &Content, origin: Origin, collection: i64) -> Result<Item> {
+    pub fn add_item(
+        &mut self,
+        kind: Kind,
+        uid: Option<&Uid>,
+        content: &Content,
+        origin: Origin,
+        collection: i64,
+    ) -> Result<Item> {
         let mark = random_id();
         let uid = uid.cloned().unwrap_or_else(|| {
             let (a, b, c, d, e) = (&mark[..8], &mark[8..12], &mark[12..16], &mark[16..20], &mark[20..]);
@@ -140,8 +147,9 @@ impl Hub {
         parent: Option<i64>,
         parent2: Option<i64>,
     ) -> Result<i64> {
-        let text = serde_json::to_string(content)
-            .map_err(|error| Error::new(ErrorKind::Broken, "an item's content cannot be written as JSON").with_source(error))?;
+        let text = serde_json::to_string(content).map_err(|error| {
+            Error::new(ErrorKind::Broken, "an item's content cannot be written as JSON").with_source(error)
+        })?;
         self.insert(
             "INSERT INTO versions (item, content, at, rank, source, parent, parent2) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![item, text, origin.at_ms, origin.rank, origin.source, parent, parent2],
@@ -167,8 +175,9 @@ impl Hub {
         })?;
         let missing = || Error::new(ErrorKind::Broken, format!("the hub names version {id}, which it does not hold"));
         let (item, text, at_ms, rank, source) = found.ok_or_else(missing)?;
-        let content = serde_json::from_str(&text)
-            .map_err(|error| Error::new(ErrorKind::Broken, format!("version {id} cannot be read")).with_source(error))?;
+        let content = serde_json::from_str(&text).map_err(|error| {
+            Error::new(ErrorKind::Broken, format!("version {id} cannot be read")).with_source(error)
+        })?;
         Ok(Version { id, item, content, at_ms, rank, source })
     }
 
@@ -251,5 +260,21 @@ impl Hub {
         self.all("SELECT item, replica, reason FROM withheld ORDER BY item", [], |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
+    }
+}
+
+impl Hub {
+    /// Whether every copy of an item agrees to its current version, stands where the item stands, and none is missing.
+    pub fn is_aligned(&self, item: i64) -> Result<bool> {
+        let off = self.count(
+            "SELECT (SELECT count(*) FROM placements p JOIN items i ON i.id = p.item
+                     WHERE p.item = ?1 AND (p.agreed <> i.version OR NOT EXISTS
+                           (SELECT 1 FROM stands s WHERE s.item = p.item AND s.collection = p.collection)))
+                  + (SELECT count(*) FROM stands s JOIN places l ON l.collection = s.collection
+                     WHERE s.item = ?1 AND NOT EXISTS (SELECT 1 FROM placements p
+                           WHERE p.item = s.item AND p.replica = l.replica AND p.collection = s.collection))",
+            [item],
+        )?;
+        Ok(off == 0)
     }
 }

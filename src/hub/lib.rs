@@ -25,6 +25,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
@@ -39,6 +41,7 @@ pub struct Hub {
     depth: u32,
     id: String,
     steps: Option<Steps>,
+    dead: Option<Arc<AtomicBool>>,
     path: PathBuf,
 }
 
@@ -50,7 +53,8 @@ impl std::fmt::Debug for Hub {
 
 /// Turns a store failure into an error that ends the run.
 pub(crate) fn broken(error: rusqlite::Error) -> Error {
-    let full = matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure));
+    let full =
+        matches!(error.sqlite_error_code(), Some(rusqlite::ErrorCode::DiskFull | rusqlite::ErrorCode::SystemIoFailure));
     let message = if full {
         "the hub could not be written (disk full or failing); nothing further was changed. Free some space, then: twofold sync"
     } else {
@@ -79,7 +83,8 @@ pub fn random_id() -> String {
 /// Makes the state folder (0700) if it is not there, and refuses one that others can read or that belongs to somebody else.
 pub fn prepare_folder(dir: &Path) -> Result<()> {
     let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::Misconfigured, format!("cannot make the state folder {}: {error}", dir.display())).with_source(error)
+        Error::new(ErrorKind::Misconfigured, format!("cannot make the state folder {}: {error}", dir.display()))
+            .with_source(error)
     };
     if !dir.exists() {
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
@@ -100,7 +105,10 @@ pub fn prepare_folder(dir: &Path) -> Result<()> {
     if meta.permissions().mode() & 0o077 != 0 {
         return Err(Error::new(
             ErrorKind::Misconfigured,
-            format!("others can read the state folder {0}; nothing was read or changed. Type: chmod 700 '{0}'", dir.display()),
+            format!(
+                "others can read the state folder {0}; nothing was read or changed. Type: chmod 700 '{0}'",
+                dir.display()
+            ),
         ));
     }
     Ok(())
@@ -116,13 +124,18 @@ impl Lock {
     /// Takes the lock of a state folder; `None` when another process holds it.
     pub fn take(dir: &Path) -> Result<Option<Lock>> {
         let path = dir.join("lock");
-        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(|error| {
-            Error::new(ErrorKind::Misconfigured, format!("cannot open {}: {error}", path.display())).with_source(error)
-        })?;
+        let file =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(|error| {
+                Error::new(ErrorKind::Misconfigured, format!("cannot open {}: {error}", path.display()))
+                    .with_source(error)
+            })?;
         match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(Lock { _file: file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-            Err(error) => Err(Error::new(ErrorKind::Broken, format!("cannot lock {}: {error}", path.display())).with_source(error)),
+            Err(error) => {
+                Err(Error::new(ErrorKind::Broken, format!("cannot lock {}: {error}", path.display()))
+                    .with_source(error))
+            }
         }
     }
 }
@@ -160,7 +173,7 @@ impl Hub {
                  PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA busy_timeout = 5000;",
             )
             .store()?;
-        let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, path };
+        let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, path };
         hub.migrate()?;
         hub.id = hub.meta("hub")?.unwrap_or_default();
         Ok(hub)
@@ -203,12 +216,24 @@ impl Hub {
         self.steps = steps;
     }
 
+    /// Once this is set nothing is written any more, as after a crash (crash harness).
+    pub fn set_dead_switch(&mut self, dead: Arc<AtomicBool>) {
+        self.dead = Some(dead);
+    }
+
+    fn alive(&self) -> Result<()> {
+        match &self.dead {
+            Some(dead) if dead.load(Ordering::SeqCst) => Err(Error::new(ErrorKind::Broken, "the process was stopped")),
+            _ => Ok(()),
+        }
+    }
+
     /// A point where a stop would leave something half done.
     pub fn step(&mut self, name: &str) -> Result<()> {
-        match &mut self.steps {
-            Some(steps) => steps(name),
-            None => Ok(()),
+        if let Some(steps) = &mut self.steps {
+            steps(name)?;
         }
+        self.alive()
     }
 
     /// Runs `work` in one transaction: all of it is on disk afterwards, or nothing. Inside another one it is a part of that.
@@ -224,7 +249,7 @@ impl Hub {
         let result = work(self);
         self.depth -= 1;
         let done = match (&result, outermost) {
-            (Ok(_), true) => self.connection.execute_batch("COMMIT").store(),
+            (Ok(_), true) => self.alive().and_then(|()| self.connection.execute_batch("COMMIT").store()),
             (Ok(_), false) => self.connection.execute_batch(&format!("RELEASE level{}", self.depth)).store(),
             (Err(_), true) => self.connection.execute_batch("ROLLBACK").store(),
             (Err(_), false) => {
@@ -281,11 +306,13 @@ impl Hub {
     }
 
     fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
+        self.alive()?;
         self.connection.prepare_cached(sql).store()?.execute(params).store()?;
         Ok(())
     }
 
     fn insert(&self, sql: &str, params: impl rusqlite::Params) -> Result<i64> {
+        self.alive()?;
         self.connection.prepare_cached(sql).store()?.insert(params).store()
     }
 

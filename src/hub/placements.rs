@@ -145,7 +145,13 @@ impl Hub {
     }
 
     /// The same state under another etag: the base moves silently.
-    pub fn touch_placement(&mut self, id: i64, etag: &Etag, modified_ms: Option<i64>, seen: Option<&Rendering>) -> Result<()> {
+    pub fn touch_placement(
+        &mut self,
+        id: i64,
+        etag: &Etag,
+        modified_ms: Option<i64>,
+        seen: Option<&Rendering>,
+    ) -> Result<()> {
         self.run(
             "UPDATE placements SET etag = ?2, modified = coalesce(?3, modified), seen = coalesce(?4, seen) WHERE id = ?1",
             params![id, etag.as_str(), modified_ms, seen.map(Rendering::as_bytes)],
@@ -193,7 +199,10 @@ impl Hub {
 
     /// How many copies a replica holds in a collection.
     pub fn copies(&self, replica: i64, collection: i64) -> Result<usize> {
-        self.count("SELECT count(*) FROM placements WHERE replica = ?1 AND collection = ?2", params![replica, collection])
+        self.count(
+            "SELECT count(*) FROM placements WHERE replica = ?1 AND collection = ?2",
+            params![replica, collection],
+        )
     }
 
     /// Copies whose slow look (photo) is longest ago and older than `before_ms`: names and collections.
@@ -212,7 +221,14 @@ impl Hub {
 
     /// Stores what a pull saw of a copy; a later word of the same pull replaces it. A held sighting stays held only while it
     /// says the same.
-    pub fn store_sighting(&mut self, replica: i64, collection: i64, item: Option<i64>, seen: &Seen, observed_ms: i64) -> Result<()> {
+    pub fn store_sighting(
+        &mut self,
+        replica: i64,
+        collection: i64,
+        item: Option<i64>,
+        seen: &Seen,
+        observed_ms: i64,
+    ) -> Result<()> {
         self.run(
             "INSERT INTO sightings (replica, collection, remote_id, item, gone, etag, rendering, uid, mark, modified, observed)
              VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -327,5 +343,49 @@ impl Hub {
             [replica],
             |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs() as usize)),
         )
+    }
+}
+
+impl Hub {
+    /// Known copies of a collection that are said to be gone: key, name, collection.
+    pub fn said_gone_in(&self, replica: i64, collection: i64) -> Result<Vec<(i64, RemoteId, i64)>> {
+        self.all(
+            "SELECT id, remote_id, collection FROM sightings WHERE replica = ?1 AND collection = ?2 AND gone > 0 LIMIT 200",
+            params![replica, collection],
+            |row| Ok((row.get(0)?, RemoteId(row.get(1)?), row.get(2)?)),
+        )
+    }
+
+    /// How many known copies of a collection look different now and are under no approved hold.
+    pub fn changed_count(&self, replica: i64, collection: i64) -> Result<usize> {
+        self.count(
+            "SELECT count(*) FROM sightings WHERE replica = ?1 AND collection = ?2 AND gone = 0 AND item IS NOT NULL
+               AND (hold IS NULL OR hold NOT IN (SELECT id FROM holds WHERE approved = 1))",
+            params![replica, collection],
+        )
+    }
+
+    /// The known copies of a collection that look different now.
+    pub fn changed(&self, replica: i64, collection: i64) -> Result<Vec<Sighting>> {
+        self.all(
+            "SELECT * FROM sightings WHERE replica = ?1 AND collection = ?2 AND gone = 0 AND item IS NOT NULL",
+            params![replica, collection],
+            sighting,
+        )
+    }
+
+    /// Somebody approved that a collection is gone at a replica: all its copies there are. Returns how many.
+    pub fn bury_collection(&mut self, replica: i64, collection: i64, hold: &str, now_ms: i64) -> Result<usize> {
+        self.run(
+            "INSERT INTO sightings (replica, collection, remote_id, item, gone, observed, hold)
+             SELECT replica, collection, remote_id, item, 2, ?4, ?3 FROM placements WHERE replica = ?1 AND collection = ?2
+             ON CONFLICT (replica, remote_id) DO UPDATE SET gone = 2, hold = ?3",
+            params![replica, collection, hold, now_ms],
+        )?;
+        self.run(
+            "INSERT OR IGNORE INTO todo SELECT item FROM placements WHERE replica = ?1 AND collection = ?2",
+            params![replica, collection],
+        )?;
+        self.copies(replica, collection)
     }
 }

@@ -125,7 +125,9 @@ impl Hub {
             "INSERT INTO replicas (name, mark, is_device) VALUES (?1, ?2, ?3)",
             params![name, random_id(), is_device],
         )?;
-        Ok(self.one("SELECT * FROM replicas WHERE name = ?1", [name], replica)?.unwrap_or_else(|| unreachable!("just made")))
+        Ok(self
+            .one("SELECT * FROM replicas WHERE name = ?1", [name], replica)?
+            .unwrap_or_else(|| unreachable!("just made")))
     }
 
     /// The replica whose marker holds that id.
@@ -224,10 +226,7 @@ impl Hub {
             "INSERT INTO places (collection, replica, remote_id, name, is_default, can_write) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             params![new.collection, new.replica, new.remote_id, new.name, new.is_default, new.can_write],
         )?;
-        self.run(
-            "INSERT OR IGNORE INTO todo SELECT item FROM stands WHERE collection = ?1",
-            [new.collection],
-        )
+        self.run("INSERT OR IGNORE INTO todo SELECT item FROM stands WHERE collection = ?1", [new.collection])
     }
 
     /// Follows what the replica says of a place.

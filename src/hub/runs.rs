@@ -25,7 +25,10 @@ impl Hub {
 
     /// A run ended. Old rows go: the last thousand stay.
     pub fn end_run(&mut self, id: i64, now_ms: i64, exit: i32, report: &str) -> Result<()> {
-        self.run("UPDATE runs SET finished = ?2, exit = ?3, report = ?4 WHERE id = ?1", params![id, now_ms, exit, report])?;
+        self.run(
+            "UPDATE runs SET finished = ?2, exit = ?3, report = ?4 WHERE id = ?1",
+            params![id, now_ms, exit, report],
+        )?;
         self.run("DELETE FROM runs WHERE id < ?1", [id - 1000])
     }
 

@@ -1,0 +1,296 @@
+//! The contract of a replica: everything the cycle may ask of a place, and what each answer means.
+//!
+//! A connector never sees the hub and never decides. It reports what it sees, carries out what it is told, and says
+//! precisely how sure it is.
+
+use crate::{CollectionId, DeltaToken, Etag, FeedId, Kind, Lens, Mark, RemoteId, Rendering, Result, Uid};
+use async_trait::async_trait;
+use std::collections::HashMap;
+
+/// May the collection be written to by this user?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Yes.
+    ReadWrite,
+    /// No: it is mirrored one way.
+    ReadOnly,
+}
+
+/// A folder, label, calendar or address book at a replica.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collection {
+    /// The replica's own name for it.
+    pub id: CollectionId,
+    /// What it holds.
+    pub kind: Kind,
+    /// The name that the user reads.
+    pub name: String,
+    /// A colour as `#rrggbb`, where there is one.
+    pub color: Option<String>,
+    /// Whether this is the place where new things go (`default`, `primary`).
+    pub is_default: bool,
+    /// Whether this user may write there.
+    pub access: Access,
+}
+
+/// What one delta token covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Feed {
+    /// Its name at this replica, stable across runs.
+    pub id: FeedId,
+    /// What it holds.
+    pub kind: Kind,
+    /// The collections whose items it reports.
+    pub collections: Vec<CollectionId>,
+}
+
+/// From where a feed is read on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Since {
+    /// From nothing: a full listing. What is not in it is absent there (a question, not a deletion).
+    Start,
+    /// The next page of the round under way, as [`Next::Page`] gave it.
+    Page(String),
+    /// What changed since that token.
+    Token(DeltaToken),
+}
+
+/// What the hub knows of a feed's items, for places that have no delta of their own (a folder): remote id to etag.
+pub type Known = HashMap<RemoteId, Etag>;
+
+/// One question about one feed.
+#[derive(Debug)]
+pub struct Poll<'a> {
+    /// Which feed.
+    pub feed: &'a Feed,
+    /// From where on.
+    pub since: Since,
+    /// What the hub holds of it; filled only where [`Abilities::compares_known`].
+    pub known: &'a Known,
+}
+
+/// One page of a feed's round.
+#[derive(Debug)]
+pub struct Page {
+    /// What it says, in any order; the same item may come more than once, the last word counts.
+    pub entries: Vec<Entry>,
+    /// How the round goes on.
+    pub next: Next,
+}
+
+/// How a round goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// There is more; ask with this.
+    Page(String),
+    /// The round was read to its end; only now is there a token that could be kept.
+    Done(DeltaToken),
+}
+
+/// One thing that a page says.
+#[derive(Debug)]
+pub enum Entry {
+    /// The item is there and looks like this now.
+    Seen(Box<Seen>),
+    /// The replica says that the item is gone. Only a question, until [`Connector::fetch`] answers `None` for it.
+    Gone(RemoteId),
+    /// The item had this name and now has that one (persons merged or linked); not a removal.
+    Renamed {
+        /// The name until now.
+        from: RemoteId,
+        /// The name from now on.
+        to: RemoteId,
+    },
+    /// The item is there, but cannot be understood: quarantine. It counts as present.
+    Bad {
+        /// Its name there.
+        remote_id: RemoteId,
+        /// Where it stands.
+        collection: CollectionId,
+        /// Why it cannot be taken.
+        reason: String,
+        /// The bytes as they came.
+        raw: Vec<u8>,
+    },
+}
+
+/// One copy of an item, as seen at a replica.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// The replica's own name for the copy.
+    pub remote_id: RemoteId,
+    /// Where it stands.
+    pub collection: CollectionId,
+    /// Mark of this state.
+    pub etag: Etag,
+    /// The bytes.
+    pub rendering: Rendering,
+    /// The UID that the copy carries, if any.
+    pub uid: Option<Uid>,
+    /// The mark of a twofold that the copy carries, if any.
+    pub mark: Option<Mark>,
+    /// When it last changed, by the place's own clock, in milliseconds since 1970; `None` where it does not say.
+    pub modified_ms: Option<i64>,
+}
+
+/// One copy to look at again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its name there.
+    pub remote_id: RemoteId,
+    /// Where it stood.
+    pub collection: CollectionId,
+}
+
+/// One change to make at a replica. The rendering was made by the connector's own [`Lens`].
+#[derive(Clone, Debug)]
+pub enum Operation {
+    /// Make a new copy.
+    Create {
+        /// Where.
+        collection: CollectionId,
+        /// What, from nothing; carries uid and mark.
+        rendering: Rendering,
+        /// The item's UID (names the file on a device).
+        uid: Uid,
+        /// The mark by which the copy is found again.
+        mark: Mark,
+    },
+    /// Change a copy.
+    Update {
+        /// Which.
+        place: Place,
+        /// The state on which the change rests: the guard.
+        etag: Etag,
+        /// The rendering of that state.
+        from: Rendering,
+        /// The rendering that it shall have: send only what differs.
+        to: Rendering,
+    },
+    /// Remove a copy (to the place's trash, where it has one).
+    Delete {
+        /// Which.
+        place: Place,
+        /// The state that was agreed to be removed: the guard.
+        etag: Etag,
+    },
+}
+
+/// What a write left behind, as the replica answered it. After a delete: `None`.
+pub type Written = Option<Seen>;
+
+/// How a create whose reply was lost is looked for.
+#[derive(Clone, Debug)]
+pub struct Lookup {
+    /// The mark it carries.
+    pub mark: Mark,
+    /// The UID it carries.
+    pub uid: Uid,
+    /// Where it was to be made.
+    pub collection: CollectionId,
+    /// When the create was sent, in milliseconds since 1970.
+    pub sent_ms: i64,
+}
+
+/// What a look-up found.
+#[derive(Clone, Debug)]
+pub enum Found {
+    /// The copy is there: the create was executed.
+    Here(Box<Seen>),
+    /// It is certain that there is none: the create was not executed.
+    Nowhere,
+    /// It cannot be told before this moment (the place's listing lags behind its writes); milliseconds since 1970.
+    NotBefore(i64),
+}
+
+/// What a place can do.
+#[derive(Clone, Debug, Default)]
+pub struct Abilities {
+    /// The place has no delta of its own: it wants to be handed what the hub knows ([`Poll::known`]).
+    pub compares_known: bool,
+    /// Where two edits fall within five minutes the lower rank wins (ENGINE 18): device 0, provider 1.
+    pub rank: u8,
+    /// Seconds after which a full listing is planned although the token lives (People: tokens die after 7 days). 0: never.
+    pub relist_after_s: u64,
+    /// New collections can be made there ([`Connector::create_collection`]).
+    pub makes_collections: bool,
+    /// How many operations are handed over at once; 0 counts as 1.
+    pub write_batch: usize,
+    /// What the delta does not tell is looked at slowly ([`Connector::sweep`]).
+    pub sweeps: bool,
+}
+
+/// What a connector has used of the network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Requests sent; the parts of a batch count as one.
+    pub requests: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+}
+
+/// One place that holds copies. All times are handed in; all methods may be called again after a failure.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// What this place can hold and do.
+    fn abilities(&self) -> Abilities;
+
+    /// How its renderings of this kind are read and edited.
+    fn lens(&self, kind: Kind) -> &dyn Lens;
+
+    /// All collections of this kind, or an error; never a part of them.
+    async fn collections(&self, kind: Kind) -> Result<Vec<Collection>>;
+
+    /// Which tokens cover these collections.
+    fn feeds(&self, kind: Kind, collections: &[Collection]) -> Vec<Feed>;
+
+    /// One page of each feed asked for, in the order asked (batched where the place allows). One feed's failure is its own.
+    async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>>;
+
+    /// Each copy as it is now; `None` means that the place says for certain that it is gone from all that we mirror (or in the
+    /// trash). A copy that moved comes with its new collection.
+    async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>>;
+
+    /// Carries out the operations, in order where it matters, and answers for each. A connector repeats a write by itself
+    /// only after an answer that proves that it was not executed; after anything else it answers [`crate::ErrorKind::Unknown`].
+    /// A delete of what is already gone is a success.
+    async fn write(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>>;
+
+    /// Looks for creates whose fate is unknown. `now_ms` is the time in milliseconds since 1970.
+    async fn find(&self, kind: Kind, lookups: &[Lookup], now_ms: i64) -> Vec<Result<Found>>;
+
+    /// Makes a collection of that name, or finds the one that is there already.
+    async fn create_collection(&self, kind: Kind, like: &Collection) -> Result<Collection>;
+
+    /// A slow look at what the delta does not tell (photos): at most `budget` of `places`; answers those that were looked at.
+    /// Places whose delta tells everything answer with an empty list.
+    async fn sweep(&self, _kind: Kind, _places: &[Place], _budget: usize) -> Result<Vec<Seen>> {
+        Ok(Vec::new())
+    }
+
+    /// Called before anything is read: is this the place that the hub knows (`is_known`), under the same account, with its
+    /// marker? [`crate::ErrorKind::Held`] when not: then nothing is read, written or deleted there. `run` is the hub's run.
+    async fn arrive(&self, _is_known: bool, _run: i64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Called after the last write of a run: the place's own marker takes the run's number.
+    async fn depart(&self, _run: i64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Follows a collection's new name or colour. Places that were asked to by their own user need not do anything.
+    async fn rename_collection(&self, _kind: Kind, _id: &CollectionId, _name: &str, _color: Option<&str>) -> Result<()> {
+        Ok(())
+    }
+
+    /// Requests made and bytes received since the connector was made.
+    fn usage(&self) -> Usage {
+        Usage::default()
+    }
+
+    /// Called once after the last write of a batch: makes everything durable (a folder syncs its file system).
+    async fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,69 @@
+//! [`Lens`]: what one place's renderings mean, and how a rendering is edited until it means something else.
+
+use crate::{Content, Mark, Result, Uid};
+use std::fmt;
+
+/// An item as one place writes it: the bytes of a `.vcf`, the text of a provider's JSON. Kept as last seen, edited, never
+/// rewritten.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Rendering(pub Vec<u8>);
+
+impl Rendering {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<String> for Rendering {
+    fn from(text: String) -> Self {
+        Self(text.into_bytes())
+    }
+}
+
+impl fmt::Debug for Rendering {
+    /// Shows the length only: a rendering is somebody's data and must not reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rendering({} bytes)", self.0.len())
+    }
+}
+
+/// What names an item in a rendering that is made from nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The item's UID.
+    pub uid: Uid,
+    /// The mark to write on the new copy; `None` where only the meaning is asked for.
+    pub mark: Option<Mark>,
+}
+
+/// Reads content out of renderings of one place and kind, and edits renderings. Pure: the same input gives the same output.
+///
+/// The laws, checked by the contract suite for every lens:
+/// * *nothing changes when nothing is changed*: `write(Some(r), &read(r)) == r`, byte for byte;
+/// * *what is written is read back*: `read(write(Some(r), c)) == read(write(None, c))` for what the place can hold, and
+///   reading it once more after another write of the same content changes nothing;
+/// * what the place cannot hold (`c` less [`Lens::project`]`(c)`) is left out, never approximated.
+pub trait Lens: Send + Sync {
+    /// The meaning of a rendering. Fails with [`crate::ErrorKind::Malformed`] where it has none (the item goes to quarantine).
+    ///
+    /// The content holds neither the UID nor revision stamps: they name or date an item, they are not what it says.
+    fn read(&self, rendering: &Rendering) -> Result<Content>;
+
+    /// `onto` edited so that it says `content`; only what differs in meaning is touched. With no `onto`, a rendering from
+    /// nothing that carries `identity`.
+    fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering>;
+
+    /// What this place would say if it held `content`.
+    fn project(&self, content: &Content) -> Result<Content> {
+        let nobody = Identity { uid: Uid("projection".into()), mark: None };
+        self.read(&self.write(None, content, &nobody)?)
+    }
+
+    /// Fills what `now` did not look at (a listing without photos) from `last`, the rendering held until now, so that "not
+    /// looked at" is never read as "taken away". The default returns `now`: most places' renderings are whole.
+    fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
+        let _ = last;
+        now
+    }
+}

@@ -1,0 +1,489 @@
+//! The smallest connector: a place that lives in memory. It is the contract in its plainest form, the first to pass the
+//! contract suite, and the replica of the engine's tests; it can lag, lose replies and refuse, as real places do.
+
+use crate::card::email_identity;
+use crate::connector::{
+    Abilities, Access, Collection, Connector, Entry, Feed, Found, Lookup, Next, Operation, Page, Place, Poll, Seen,
+    Since, Usage, Written,
+};
+use crate::{
+    CollectionId, Content, DeltaToken, Error, ErrorKind, Etag, Identity, Kind, Lens, Mark, RemoteId, Rendering, Result,
+    Uid, carry,
+};
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What goes wrong with one write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It is executed, but its reply is lost.
+    LostReply,
+    /// It is not executed, and nobody can tell.
+    LostRequest,
+    /// It is not executed, and that is certain.
+    Throttled,
+    /// It is refused.
+    Refused,
+}
+
+/// What a place in memory is like.
+#[derive(Clone, Debug)]
+pub struct Manners {
+    /// How many e-mail addresses it has fields for; the rest travels in its carry-all.
+    pub emails: usize,
+    /// It trims texts, as providers do.
+    pub trims: bool,
+    /// A listing shows a write only so long after it was made, in milliseconds.
+    pub lag_ms: i64,
+    /// Device 0, provider 1.
+    pub rank: u8,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self { emails: 3, trims: false, lag_ms: 0, rank: 1 }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Row {
+    collection: CollectionId,
+    rendering: Value,
+    stamp: u64,
+    modified_ms: i64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    collections: Vec<Collection>,
+    rows: BTreeMap<RemoteId, Row>,
+    gone: BTreeMap<RemoteId, u64>,
+    stamp: u64,
+    next_id: u64,
+    faults: VecDeque<Option<Fault>>,
+    writes: usize,
+    requests: u64,
+    offline: bool,
+    expired_before: u64,
+    now_ms: i64,
+}
+
+/// Called before and after each request; an error there is a stop of the whole process (crash harness).
+pub type Watch = Arc<dyn Fn(&str) -> Result<()> + Send + Sync>;
+
+/// A place in memory.
+#[derive(Clone)]
+pub struct Memory {
+    state: Arc<Mutex<State>>,
+    lens: Arc<JsonLens>,
+    manners: Manners,
+    watch: Option<Watch>,
+}
+
+impl Memory {
+    /// A place with one collection of that name.
+    pub fn new(collection: &str, manners: Manners) -> Self {
+        let state = State {
+            collections: vec![Collection {
+                id: collection.into(),
+                kind: Kind::Contacts,
+                name: collection.into(),
+                color: None,
+                is_default: true,
+                access: Access::ReadWrite,
+            }],
+            ..State::default()
+        };
+        let lens = Arc::new(JsonLens { emails: manners.emails });
+        Self { state: Arc::new(Mutex::new(state)), lens, manners, watch: None }
+    }
+
+    /// The same place, watched.
+    pub fn watched(&self, watch: Watch) -> Self {
+        Self { watch: Some(watch), ..self.clone() }
+    }
+
+    /// A place without any collection, as a new device is.
+    pub fn empty(manners: Manners) -> Self {
+        let place = Self::new("", manners);
+        place.state().collections.clear();
+        place
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn step(&self, name: &str) -> Result<()> {
+        self.watch.as_ref().map_or(Ok(()), |watch| watch(name))
+    }
+
+    /// Sets the place's clock.
+    pub fn set_now(&self, now_ms: i64) {
+        self.state().now_ms = now_ms;
+    }
+
+    /// The next writes end so, one after another; `None` is a write that goes well.
+    pub fn fault(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.state().faults.extend(faults);
+    }
+
+    /// Whether the place can be reached at all.
+    pub fn set_offline(&self, offline: bool) {
+        self.state().offline = offline;
+    }
+
+    /// All tokens given so far are dead from now on.
+    pub fn expire_tokens(&self) {
+        let mut state = self.state();
+        state.stamp += 1;
+        state.expired_before = state.stamp;
+    }
+
+    /// How many writes were executed.
+    pub fn writes(&self) -> usize {
+        self.state().writes
+    }
+
+    /// Another client of the user makes a contact in the collection of that number. Returns its name there.
+    pub fn create_in(&self, collection: usize, content: &Content) -> RemoteId {
+        let rendering = self.lens.render(content, &Identity { uid: Uid(String::new()), mark: None });
+        let mut state = self.state();
+        let collection = state.collections[collection].id.clone();
+        state.insert(collection, rendering)
+    }
+
+    /// Another client of the user makes a contact. Returns its name there.
+    pub fn create(&self, content: &Content) -> RemoteId {
+        self.create_in(0, content)
+    }
+
+    /// Another client of the user changes a contact.
+    pub fn edit(&self, id: &RemoteId, change: impl FnOnce(&mut Content)) {
+        let mut state = self.state();
+        let Some(row) = state.rows.get(id).cloned() else { return };
+        let mut native = Content::from_value(row.rendering["card"].clone());
+        change(&mut native);
+        let mut rendering = row.rendering;
+        rendering["card"] = native.tidied().to_value();
+        state.replace(id, rendering);
+    }
+
+    /// Another client of the user deletes a contact.
+    pub fn delete(&self, id: &RemoteId) {
+        self.state().remove(id);
+    }
+
+    /// Everything that stands there: name and meaning.
+    pub fn contents(&self) -> Vec<(RemoteId, Content)> {
+        let state = self.state();
+        state.rows.iter().map(|(id, row)| (id.clone(), self.lens.meaning(&row.rendering))).collect()
+    }
+
+    fn seen(&self, id: &RemoteId, row: &Row) -> Seen {
+        Seen {
+            remote_id: id.clone(),
+            collection: row.collection.clone(),
+            etag: Etag(row.stamp.to_string()),
+            rendering: Rendering::from(row.rendering.to_string()),
+            uid: row.rendering["uid"].as_str().filter(|uid| !uid.is_empty()).map(Uid::from),
+            mark: row.rendering["mark"].as_str().and_then(Mark::parse),
+            modified_ms: Some(row.modified_ms),
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let mut state = self.state();
+        state.requests += 1;
+        if state.offline {
+            return Err(Error::new(ErrorKind::Offline, "the place cannot be reached"));
+        }
+        Ok(())
+    }
+
+    fn write_one(&self, operation: &Operation) -> Result<Written> {
+        let mut state = self.state();
+        let fault = state.faults.pop_front().flatten();
+        match fault {
+            Some(Fault::Throttled) => {
+                return Err(Error::new(ErrorKind::Throttled { retry_after_s: Some(1) }, "asked to wait"));
+            }
+            Some(Fault::Refused) => return Err(Error::new(ErrorKind::Refused, "the place does not take this item")),
+            Some(Fault::LostRequest) => return Err(Error::new(ErrorKind::Unknown, "no answer came")),
+            _ => {}
+        }
+        let written = self.execute(&mut state, operation)?;
+        state.writes += 1;
+        if fault == Some(Fault::LostReply) {
+            return Err(Error::new(ErrorKind::Unknown, "no answer came"));
+        }
+        Ok(written)
+    }
+
+    fn execute(&self, state: &mut State, operation: &Operation) -> Result<Written> {
+        let parse = |rendering: &Rendering| -> Result<Value> {
+            let mut value: Value = serde_json::from_slice(rendering.as_bytes())
+                .map_err(|error| Error::new(ErrorKind::Refused, "not JSON").with_source(error))?;
+            if self.manners.trims {
+                trim(&mut value["card"]);
+            }
+            Ok(value)
+        };
+        let guard = |state: &State, place: &Place, etag: &Etag| match state.rows.get(&place.remote_id) {
+            None => Err(Error::new(ErrorKind::NotFound, "not there")),
+            Some(row) if row.stamp.to_string() != etag.0 => Err(Error::new(ErrorKind::StaleEtag, "changed meanwhile")),
+            Some(_) => Ok(()),
+        };
+        let id = match operation {
+            Operation::Create { collection, rendering, .. } => state.insert(collection.clone(), parse(rendering)?),
+            Operation::Update { place, etag, to, .. } => {
+                guard(state, place, etag)?;
+                state.replace(&place.remote_id, parse(to)?);
+                place.remote_id.clone()
+            }
+            Operation::Delete { place, etag } => {
+                match guard(state, place, etag) {
+                    Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
+                    other => other?,
+                }
+                state.remove(&place.remote_id);
+                return Ok(None);
+            }
+        };
+        Ok(state.rows.get(&id).map(|row| self.seen(&id, row)))
+    }
+}
+
+impl State {
+    fn insert(&mut self, collection: CollectionId, rendering: Value) -> RemoteId {
+        self.next_id += 1;
+        self.stamp += 1;
+        let id = RemoteId(format!("m{}", self.next_id));
+        let row = Row { collection, rendering, stamp: self.stamp, modified_ms: self.now_ms };
+        self.rows.insert(id.clone(), row);
+        id
+    }
+
+    fn replace(&mut self, id: &RemoteId, rendering: Value) {
+        self.stamp += 1;
+        let (stamp, now_ms) = (self.stamp, self.now_ms);
+        if let Some(row) = self.rows.get_mut(id) {
+            (row.rendering, row.stamp, row.modified_ms) = (rendering, stamp, now_ms);
+        }
+    }
+
+    fn remove(&mut self, id: &RemoteId) {
+        self.stamp += 1;
+        if self.rows.remove(id).is_some() {
+            self.gone.insert(id.clone(), self.stamp);
+        }
+    }
+}
+
+fn trim(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = text.trim().to_owned(),
+        Value::Array(list) => list.iter_mut().for_each(trim),
+        Value::Object(map) => map.values_mut().for_each(trim),
+        _ => {}
+    }
+}
+
+/// The memory place's renderings: JSON with the card's own fields, a limited number of e-mail addresses and a carry-all.
+#[derive(Clone, Debug)]
+pub struct JsonLens {
+    /// How many e-mail addresses have fields of their own.
+    pub emails: usize,
+}
+
+impl JsonLens {
+    fn native(&self, content: &Content, stay: &BTreeSet<String>) -> Content {
+        let mut native = content.clone();
+        if let Some(emails) = native.0.get_mut("emails").and_then(Value::as_object_mut) {
+            // Who is in stays in; free slots fill in order.
+            let mut order: Vec<String> = emails.keys().filter(|key| stay.contains(*key)).cloned().collect();
+            order.extend(emails.keys().filter(|key| !stay.contains(*key)).cloned());
+            let keep: BTreeSet<String> = order.into_iter().take(self.emails).collect();
+            emails.retain(|key, _| keep.contains(key));
+        }
+        native.tidied()
+    }
+
+    fn render(&self, content: &Content, identity: &Identity) -> Value {
+        let native = self.native(content, &BTreeSet::new());
+        let mut value = json!({"uid": identity.uid.as_str(), "card": native.to_value()});
+        if let Some(mark) = &identity.mark {
+            value["mark"] = json!(mark.to_string());
+        }
+        if let Some(carried) = carry::make(&native, content, 100_000) {
+            value["carry"] = json!(carried);
+        }
+        value
+    }
+
+    fn meaning(&self, value: &Value) -> Content {
+        carry::apply(&Content::from_value(value["card"].clone()), value["carry"].as_str())
+    }
+}
+
+impl Lens for JsonLens {
+    fn read(&self, rendering: &Rendering) -> Result<Content> {
+        let value: Value = serde_json::from_slice(rendering.as_bytes())
+            .map_err(|error| Error::new(ErrorKind::Malformed, "not JSON").with_source(error))?;
+        Ok(self.meaning(&value))
+    }
+
+    fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering> {
+        let Some(onto) = onto else { return Ok(Rendering::from(self.render(content, identity).to_string())) };
+        if self.read(onto)? == *content {
+            return Ok(onto.clone());
+        }
+        let mut value: Value = serde_json::from_slice(onto.as_bytes())
+            .map_err(|error| Error::new(ErrorKind::Malformed, "not JSON").with_source(error))?;
+        let stay = value["card"]["emails"].as_object().map(|map| map.keys().cloned().collect()).unwrap_or_default();
+        let native = self.native(content, &stay);
+        value["card"] = native.to_value();
+        value["carry"] = carry::make(&native, content, 100_000).map_or(Value::Null, Value::from);
+        Ok(Rendering::from(value.to_string()))
+    }
+}
+
+#[async_trait]
+impl Connector for Memory {
+    fn abilities(&self) -> Abilities {
+        Abilities { rank: self.manners.rank, write_batch: 3, makes_collections: true, ..Abilities::default() }
+    }
+
+    fn lens(&self, _kind: Kind) -> &dyn Lens {
+        self.lens.as_ref()
+    }
+
+    async fn collections(&self, _kind: Kind) -> Result<Vec<Collection>> {
+        self.check()?;
+        Ok(self.state().collections.clone())
+    }
+
+    fn feeds(&self, kind: Kind, collections: &[Collection]) -> Vec<Feed> {
+        let feed = |c: &Collection| Feed { id: c.id.as_str().into(), kind, collections: vec![c.id.clone()] };
+        collections.iter().map(feed).collect()
+    }
+
+    async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
+        let mut pages = Vec::new();
+        for poll in polls {
+            pages.push(self.page(poll));
+        }
+        pages
+    }
+
+    async fn fetch(&self, _kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        if let Err(error) = self.check() {
+            let words = error.to_string();
+            return places.iter().map(|_| Err(Error::new(ErrorKind::Offline, words.clone()))).collect();
+        }
+        let state = self.state();
+        places
+            .iter()
+            .map(|place| Ok(state.rows.get(&place.remote_id).map(|row| self.seen(&place.remote_id, row))))
+            .collect()
+    }
+
+    async fn write(&self, _kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
+        let mut outcomes = Vec::new();
+        for operation in operations {
+            outcomes.push(self.check().and_then(|()| {
+                self.step("before write").map_err(|error| Error::new(ErrorKind::Unknown, error.to_string()))?;
+                let outcome = self.write_one(operation);
+                self.step("after write").map_err(|error| Error::new(ErrorKind::Unknown, error.to_string()))?;
+                outcome
+            }));
+        }
+        outcomes
+    }
+
+    async fn find(&self, _kind: Kind, lookups: &[Lookup], now_ms: i64) -> Vec<Result<Found>> {
+        let lag_ms = self.manners.lag_ms;
+        let answer = |lookup: &Lookup| {
+            self.check()?;
+            let state = self.state();
+            let mark = lookup.mark.to_string();
+            let here = state
+                .rows
+                .iter()
+                .find(|(_, row)| row.rendering["mark"].as_str() == Some(&mark) && row.modified_ms + lag_ms <= now_ms);
+            Ok(match here {
+                Some((id, row)) => Found::Here(Box::new(self.seen(id, row))),
+                None if now_ms < lookup.sent_ms + lag_ms => Found::NotBefore(lookup.sent_ms + lag_ms),
+                None => Found::Nowhere,
+            })
+        };
+        lookups.iter().map(answer).collect()
+    }
+
+    async fn create_collection(&self, kind: Kind, like: &Collection) -> Result<Collection> {
+        self.check()?;
+        let mut state = self.state();
+        let id = CollectionId(format!("{}/{}", like.id, like.name));
+        if let Some(found) = state.collections.iter().find(|collection| collection.id == id) {
+            return Ok(found.clone());
+        }
+        // A place that begins empty begins with this one.
+        let made =
+            Collection { id, kind, name: like.name.clone(), color: None, is_default: false, access: Access::ReadWrite };
+        state.collections.push(made.clone());
+        Ok(made)
+    }
+
+    fn usage(&self) -> Usage {
+        Usage { requests: self.state().requests, bytes_in: 0 }
+    }
+}
+
+impl Memory {
+    fn page(&self, poll: &Poll<'_>) -> Result<Page> {
+        self.check()?;
+        self.step("before list")?;
+        let state = self.state();
+        let visible_until = state.now_ms - self.manners.lag_ms;
+        let here = &poll.feed.collections[0];
+        let since = match &poll.since {
+            Since::Start => None,
+            Since::Page(_) => return Err(Error::new(ErrorKind::Malformed, "this place has no pages")),
+            Since::Token(token) => {
+                let stamp: u64 = token.as_str().parse().unwrap_or(0);
+                if stamp < state.expired_before {
+                    return Err(Error::new(ErrorKind::TokenExpired, "the token is too old"));
+                }
+                Some(stamp)
+            }
+        };
+        // What a listing does not show yet, the next one must: the token stays behind it.
+        let hidden = state.rows.values().filter(|row| row.modified_ms > visible_until).map(|row| row.stamp).min();
+        let token = hidden.map_or(state.stamp, |stamp| stamp - 1);
+        let shown = |stamp: u64| since.is_none_or(|since| stamp > since);
+        let mut entries: Vec<Entry> = state
+            .rows
+            .iter()
+            .filter(|(_, row)| row.collection == *here && shown(row.stamp) && row.modified_ms <= visible_until)
+            .map(|(id, row)| Entry::Seen(Box::new(self.seen(id, row))))
+            .collect();
+        if since.is_some() {
+            entries
+                .extend(state.gone.iter().filter(|(_, stamp)| shown(**stamp)).map(|(id, _)| Entry::Gone(id.clone())));
+        }
+        drop(state);
+        self.step("after list")?;
+        Ok(Page { entries, next: Next::Done(DeltaToken(token.to_string())) })
+    }
+}
+
+/// A small card for tests: a name and e-mail addresses.
+pub fn card(name: &str, emails: &[&str]) -> Content {
+    let mut map = serde_json::Map::new();
+    for address in emails {
+        crate::card::insert(&mut map, &email_identity(address), json!({"address": address}));
+    }
+    Content::from_value(json!({"name": {"full": name}, "emails": map}))
+}

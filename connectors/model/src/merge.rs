@@ -1,0 +1,263 @@
+//! Generic three-way merge: what one replica changed, laid over what the hub holds.
+//!
+//! The replica's change is a [`Patch`] between two of *its own* readings; whether the hub changed the same member is asked of
+//! the hub's own two versions. So what a place merely writes in another way is never taken for a change.
+
+use crate::content::Content;
+use crate::patch::{Patch, escape, get_path, set_path, split};
+use serde_json::{Map, Value};
+
+/// A member that both sides changed, differently.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Clash {
+    /// The member (`name/full`).
+    pub path: String,
+    /// What the hub says; `null`: removed.
+    pub ours: Value,
+    /// What the replica says; `null`: removed.
+    pub theirs: Value,
+}
+
+/// Which side is shown where both changed one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prefer {
+    /// The hub's value stays.
+    Ours,
+    /// The replica's value is taken.
+    Theirs,
+}
+
+/// `hub` with the replica's `patch` laid over it. `agreed` is the hub's content that the replica last agreed to. `prefer` is
+/// asked for each clash of values; an edit beats a removal without being asked and without being a clash.
+pub fn merge(
+    agreed: &Content,
+    hub: &Content,
+    patch: &Patch,
+    mut prefer: impl FnMut(&Clash) -> Prefer,
+) -> (Content, Vec<Clash>) {
+    let mut merged = hub.clone();
+    let mut clashes = Vec::new();
+    for (path, theirs) in &patch.0 {
+        lay_over(&agreed.0, &mut merged.0, &split(path), theirs, &mut clashes, &mut prefer);
+    }
+    (merged.tidied(), clashes)
+}
+
+fn lay_over(
+    agreed: &Map<String, Value>,
+    merged: &mut Map<String, Value>,
+    keys: &[String],
+    theirs: &Value,
+    clashes: &mut Vec<Clash>,
+    prefer: &mut impl FnMut(&Clash) -> Prefer,
+) {
+    // A member below an object that the hub removed meanwhile: the edit brings the whole object back.
+    for depth in 1..keys.len() {
+        if get_path(merged, &keys[..depth]).is_none() {
+            if theirs.is_null() {
+                return;
+            }
+            if let Some(old) = get_path(agreed, &keys[..depth]) {
+                set_path(merged, &keys[..depth], old.clone());
+            }
+            break;
+        }
+    }
+    let was = get_path(agreed, keys).cloned().unwrap_or(Value::Null);
+    let ours = get_path(merged, keys).cloned().unwrap_or(Value::Null);
+    if ours == *theirs {
+        return;
+    }
+    if ours == was {
+        set_path(merged, keys, theirs.clone());
+        return;
+    }
+    match (&was, &ours, theirs) {
+        // An edit beats a delete: a delete can be asked for again, a lost edit cannot.
+        (_, _, Value::Null) => {}
+        (_, Value::Null, _) => set_path(merged, keys, theirs.clone()),
+        // Both hold an object (both added it, or one replaced it whole): member by member.
+        (_, Value::Object(_), Value::Object(new)) => {
+            for (key, value) in new {
+                let mut deeper = keys.to_vec();
+                deeper.push(key.clone());
+                lay_over(agreed, merged, &deeper, value, clashes, prefer);
+            }
+        }
+        (Value::Array(was), Value::Array(ours), Value::Array(theirs))
+            if [was, ours, theirs].iter().all(|list| is_components(list)) =>
+        {
+            let list = merge_components(was, ours, theirs, keys, clashes, prefer);
+            set_path(merged, keys, Value::Array(list));
+        }
+        _ => {
+            let clash = Clash { path: path_text(keys), ours, theirs: theirs.clone() };
+            if prefer(&clash) == Prefer::Theirs {
+                set_path(merged, keys, theirs.clone());
+            }
+            clashes.push(clash);
+        }
+    }
+}
+
+fn path_text(keys: &[String]) -> String {
+    keys.iter().map(|key| escape(key)).collect::<Vec<_>>().join("/")
+}
+
+/// Lists of `{kind, value}` (RFC 9553 2.2.1.2, 2.5.1.2) are merged by kind, each kind's n-th with the other's n-th.
+fn is_components(list: &[Value]) -> bool {
+    !list.is_empty() && list.iter().all(|part| part.get("kind").is_some_and(Value::is_string))
+}
+
+fn keyed(list: &[Value]) -> Vec<((String, usize), &Value)> {
+    let mut out: Vec<((String, usize), &Value)> = Vec::with_capacity(list.len());
+    for part in list {
+        let kind = part.get("kind").and_then(Value::as_str).unwrap_or_default();
+        let ordinal = out.iter().filter(|((k, _), _)| k == kind).count();
+        out.push(((kind.to_owned(), ordinal), part));
+    }
+    out
+}
+
+fn merge_components(
+    was: &[Value],
+    ours: &[Value],
+    theirs: &[Value],
+    keys: &[String],
+    clashes: &mut Vec<Clash>,
+    prefer: &mut impl FnMut(&Clash) -> Prefer,
+) -> Vec<Value> {
+    let (was, ours, theirs) = (keyed(was), keyed(ours), keyed(theirs));
+    let find = |list: &[((String, usize), &Value)], key: &(String, usize)| {
+        list.iter().find(|(k, _)| k == key).map(|(_, value)| (*value).clone())
+    };
+    let mut order: Vec<(String, usize)> = ours.iter().map(|(key, _)| key.clone()).collect();
+    for (at, (key, _)) in theirs.iter().enumerate() {
+        if !order.contains(key) {
+            // After the component that stands before it on their side.
+            let after = theirs[..at].iter().rev().find_map(|(k, _)| order.iter().position(|o| o == k));
+            order.insert(after.map_or(0, |i| i + 1), key.clone());
+        }
+    }
+    let mut out = Vec::new();
+    for key in order {
+        let (old, mine, other) = (find(&was, &key), find(&ours, &key), find(&theirs, &key));
+        let chosen = match (mine, other) {
+            (mine, other) if mine == other => mine,
+            (mine, other) if mine == old => other,
+            (mine, other) if other == old => mine,
+            (None, other) => other,
+            (mine, None) => mine,
+            (Some(mine), Some(other)) => {
+                let path = format!("{}/{}", path_text(keys), key.0);
+                let clash = Clash { path, ours: mine.clone(), theirs: other.clone() };
+                let taken = if prefer(&clash) == Prefer::Theirs { other } else { mine };
+                clashes.push(clash);
+                Some(taken)
+            }
+        };
+        out.extend(chosen);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patch::difference;
+    use serde_json::json;
+
+    fn check(what: &str, agreed: Value, hub: Value, seen: Value, now: Value, expected: Value, clashing: &[&str]) {
+        let [agreed, hub, seen, now, expected] = [agreed, hub, seen, now, expected].map(Content::from_value);
+        let (merged, clashes) = merge(&agreed, &hub, &difference(&seen, &now), |_| Prefer::Theirs);
+        assert_eq!(merged, expected, "{what}");
+        assert_eq!(clashes.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), clashing, "{what}");
+    }
+
+    #[test]
+    fn each_side_keeps_what_it_changed() {
+        let a = json!({"name": {"full": "Ada"}, "emails": {"k": {"address": "a@x"}}});
+        check(
+            "different members",
+            a.clone(),
+            json!({"name": {"full": "Ada L"}, "emails": {"k": {"address": "a@x"}}}),
+            a.clone(),
+            json!({"name": {"full": "Ada"}, "emails": {"k": {"address": "a@x", "pref": 1}}}),
+            json!({"name": {"full": "Ada L"}, "emails": {"k": {"address": "a@x", "pref": 1}}}),
+            &[],
+        );
+        check(
+            "what a place writes in its own way is no change",
+            json!({"name": {"full": "Ada "}}),
+            json!({"name": {"full": "Ada "}}),
+            json!({"name": {"full": "Ada"}}),
+            json!({"name": {"full": "Ada B"}}),
+            json!({"name": {"full": "Ada B"}}),
+            &[],
+        );
+        check(
+            "one member twice",
+            json!({"a": 1}),
+            json!({"a": 2}),
+            json!({"a": 1}),
+            json!({"a": 3}),
+            json!({"a": 3}),
+            &["a"],
+        );
+        check(
+            "an edit beats a delete, here",
+            json!({"emails": {"k": {"address": "a"}}}),
+            json!({}),
+            json!({"emails": {"k": {"address": "a"}}}),
+            json!({"emails": {"k": {"address": "a", "pref": 1}}}),
+            json!({"emails": {"k": {"address": "a", "pref": 1}}}),
+            &[],
+        );
+        check(
+            "an edit beats a delete, there",
+            json!({"emails": {"k": {"address": "a"}}}),
+            json!({"emails": {"k": {"address": "a", "pref": 1}}}),
+            json!({"emails": {"k": {"address": "a"}}}),
+            json!({}),
+            json!({"emails": {"k": {"address": "a", "pref": 1}}}),
+            &[],
+        );
+    }
+
+    #[test]
+    fn given_name_and_surname_are_two_fields() {
+        let name = |given: &str, surname: &str| json!({"name": {"components": [{"kind": "given", "value": given}, {"kind": "surname", "value": surname}]}});
+        let base = name("Ada", "Byron");
+        check(
+            "two parts",
+            base.clone(),
+            name("Augusta", "Byron"),
+            base.clone(),
+            name("Ada", "King"),
+            name("Augusta", "King"),
+            &[],
+        );
+        check(
+            "one part twice",
+            base.clone(),
+            name("Augusta", "Byron"),
+            base.clone(),
+            name("Adah", "Byron"),
+            name("Adah", "Byron"),
+            &["name/components/given"],
+        );
+    }
+
+    #[test]
+    fn lists_without_kinds_are_one_value() {
+        check(
+            "units",
+            json!({"u": ["a"]}),
+            json!({"u": ["a", "b"]}),
+            json!({"u": ["a"]}),
+            json!({"u": ["c"]}),
+            json!({"u": ["c"]}),
+            &["u"],
+        );
+    }
+}

@@ -1,0 +1,204 @@
+//! Second looks and brakes: what is said to be gone is asked for by name, and a mass change is held (promises 1 and 8).
+
+use crate::Cycle;
+use crate::pull::take_seen;
+use twofold_engine::brake::Brake;
+use twofold_hub::{Hold, random_id};
+use twofold_model::{Kind, Place, Result};
+
+/// How many claims are asked about at once, and in one run.
+const ASK: usize = 200;
+const ASK_IN_A_RUN: usize = 4000;
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// Asks every reachable replica about each copy that is said to be gone there.
+pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    approved_collections(cycle, kind)?;
+    for index in 0..cycle.members.len() {
+        let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
+        let replica = cycle.members[index].replica.clone();
+        let places = cycle.hub.places(replica.id, kind)?;
+        let claims: Vec<_> = cycle
+            .hub
+            .claims(replica.id, ASK_IN_A_RUN)?
+            .into_iter()
+            .filter_map(|(id, remote_id, collection)| {
+                let place = places.iter().find(|place| place.collection == collection)?;
+                Some((id, Place { remote_id, collection: place.remote_id.as_str().into() }))
+            })
+            .collect();
+        for chunk in claims.chunks(ASK) {
+            let asked: Vec<Place> = chunk.iter().map(|(_, place)| place.clone()).collect();
+            let answers = connector.fetch(kind, &asked).await;
+            let now = cycle.now();
+            let mut troubles = Vec::new();
+            cycle.hub.atomically("confirm", |hub| {
+                for ((id, place), answer) in chunk.iter().zip(answers) {
+                    match answer {
+                        Ok(None) => hub.confirm_gone(*id)?,
+                        // It goes by another name now, which has a row of its own: two became one there.
+                        Ok(Some(seen)) if seen.remote_id != place.remote_id => {
+                            match (
+                                hub.placement(replica.id, &seen.remote_id)?,
+                                hub.placement(replica.id, &place.remote_id)?,
+                            ) {
+                                (None, Some(old)) => {
+                                    hub.remove_sighting(*id)?;
+                                    hub.rename_placement(old.id, &seen.remote_id)?;
+                                    take_seen(hub, replica.id, &places, connector.lens(kind), seen, now)?;
+                                }
+                                _ => hub.confirm_gone(*id)?,
+                            }
+                        }
+                        Ok(Some(seen)) => {
+                            hub.remove_sighting(*id)?;
+                            take_seen(hub, replica.id, &places, connector.lens(kind), seen, now)?;
+                        }
+                        // Not known: neither same nor gone. It is asked again in the next run.
+                        Err(error) => troubles.push(error),
+                    }
+                }
+                Ok(())
+            })?;
+            for error in troubles {
+                cycle.report.trouble(&replica.name, &error);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Somebody approved that a whole collection is gone: all its copies there are.
+fn approved_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    let now = cycle.now();
+    for hold in cycle.hub.holds()?.into_iter().filter(|h| h.is_approved && h.cause == "collection" && h.kind == kind) {
+        let Some(collection) = hold.collection else { continue };
+        cycle.hub.atomically("collection approved", |hub| {
+            if hub.bury_collection(hold.replica, collection, &hold.id, now)? == 0 {
+                for place in hub.places_of(collection)?.into_iter().filter(|place| place.replica == hold.replica) {
+                    hub.remove_place(place.id)?;
+                }
+                hub.remove_hold(&hold.id)?;
+            }
+            Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Holds what is too much: removals of a collection within 24 hours, or every item of it changed at once.
+///
+/// Keeps promise 8: a held row counts as "unknown" in every decision until somebody approves it.
+pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    let brake = cycle.settings.brakes.get(&kind).copied().unwrap_or_default();
+    let now = cycle.now();
+    for index in 0..cycle.members.len() {
+        if cycle.members[index].reached(kind).is_none() {
+            continue;
+        }
+        let replica = cycle.members[index].replica.clone();
+        let places = cycle.hub.places(replica.id, kind)?;
+        for place in &places {
+            removals(cycle, kind, &replica, place, brake, now)?;
+            changes(cycle, kind, &replica, place, now)?;
+        }
+    }
+    Ok(())
+}
+
+fn removals(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    replica: &twofold_hub::Replica,
+    place: &twofold_hub::Place,
+    brake: Brake,
+    now: i64,
+) -> Result<()> {
+    let collection = place.collection;
+    let going = cycle
+        .hub
+        .gone_by_collection(replica.id)?
+        .into_iter()
+        .find(|(gone, _)| *gone == collection)
+        .map_or(0, |(_, count)| count);
+    let open = cycle.hub.open_hold(replica.id, Some(collection), "deletes")?;
+    let size = cycle.hub.copies(replica.id, collection)?;
+    let recent = cycle.hub.recent_removals(replica.id, collection, now - DAY_MS)?;
+    if open.is_none() && !brake.holds(size, recent, going) {
+        return Ok(());
+    }
+    if going == 0 {
+        return Ok(());
+    }
+    let id = open.map_or_else(|| format!("del-{}", &random_id()[..6]), |hold| hold.id);
+    let reason = format!(
+        "{going} of {size} items of \"{}\" are gone at {}; nothing was removed elsewhere",
+        place.name, replica.name
+    );
+    cycle.hub.atomically("hold", |hub| {
+        hub.set_hold(&Hold {
+            id: id.clone(),
+            replica: replica.id,
+            collection: Some(collection),
+            kind,
+            cause: "deletes".into(),
+            reason,
+            since_ms: now,
+            is_approved: false,
+        })?;
+        hub.hold_removals(replica.id, collection, &id)
+    })
+}
+
+/// Every item of a collection of twenty or more changed at once: held.
+fn changes(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    replica: &twofold_hub::Replica,
+    place: &twofold_hub::Place,
+    now: i64,
+) -> Result<()> {
+    const FROM: usize = 20;
+    let Some(connector) = cycle.member(replica.id).and_then(|member| member.reached(kind)).cloned() else {
+        return Ok(());
+    };
+    let size = cycle.hub.copies(replica.id, place.collection)?;
+    if size < FROM || cycle.hub.changed_count(replica.id, place.collection)? < size {
+        return Ok(());
+    }
+    // Only what differs in meaning counts: a provider may re-stamp everything.
+    let lens = connector.lens(kind);
+    let mut changed = Vec::new();
+    for sighting in cycle.hub.changed(replica.id, place.collection)? {
+        let known = cycle.hub.placement(replica.id, &sighting.remote_id)?;
+        let is_edit = known.is_some_and(|known| match (lens.read(&known.seen), lens.read(&sighting.rendering)) {
+            (Ok(before), Ok(after)) => before != after,
+            _ => false,
+        });
+        if is_edit {
+            changed.push(sighting.id);
+        }
+    }
+    if changed.len() < size {
+        return Ok(());
+    }
+    let id = cycle
+        .hub
+        .open_hold(replica.id, Some(place.collection), "changes")?
+        .map_or_else(|| format!("chg-{}", &random_id()[..6]), |hold| hold.id);
+    let reason =
+        format!("all {size} items of \"{}\" changed at once at {}; no change was taken", place.name, replica.name);
+    cycle.hub.atomically("hold", |hub| {
+        hub.set_hold(&Hold {
+            id: id.clone(),
+            replica: replica.id,
+            collection: Some(place.collection),
+            kind,
+            cause: "changes".into(),
+            reason,
+            since_ms: now,
+            is_approved: false,
+        })?;
+        changed.iter().try_for_each(|sighting| hub.hold_sighting(*sighting, &id))
+    })
+}

@@ -1,0 +1,318 @@
+//! One sync cycle from first to last: the story of the program.
+//!
+//! Four barriers (the design's rules of the engine): settle what an earlier run left open, pull every feed to its end,
+//! decide once per item over all replicas together, write and settle each outcome. What a pull saw is stored as *sightings*
+//! in the transaction that moves the feed's token, so a stop between any two steps loses nothing: the next run goes on with
+//! the sightings and intents it finds.
+//!
+//! The rooms, in the order in which they are walked: [`arrange`] (collections), [`settle`] (intents with an unknown fate),
+//! [`pull`] (feeds into sightings), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`weigh`] (decide
+//! and plan one item), [`write`] (carry out, settle), [`report`].
+
+pub mod arrange;
+pub mod confirm;
+pub mod meet;
+pub mod pull;
+pub mod report;
+pub mod settle;
+pub mod weigh;
+pub mod write;
+
+pub use report::{ReplicaReport, Report};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use twofold_engine::brake::Brake;
+use twofold_hub::{Hub, Replica};
+use twofold_model::{Connector, Error, ErrorKind, Kind, Result};
+
+/// Items decided in one transaction and written together: keeps memory flat however large the first sync.
+pub const SLICE: usize = 500;
+
+/// How often items whose state moved under a write are taken up again within one run.
+const PASSES: usize = 3;
+
+/// One replica taking part in the cycle.
+pub struct Party {
+    /// Its name in the configuration.
+    pub name: String,
+    /// A device folder, not a provider.
+    pub is_device: bool,
+    /// The kinds that are kept in step there.
+    pub kinds: Vec<Kind>,
+    /// The place itself, or why it cannot be opened.
+    pub connector: Result<Arc<dyn Connector>>,
+}
+
+/// Collections that are one and the same (`[[join]]`): names or roles, as `replica:collection`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Join {
+    /// The kind.
+    pub kind: Kind,
+    /// `microsoft365:Contacts`, `google:default`.
+    pub collections: Vec<(String, String)>,
+}
+
+/// What a run is asked to do.
+pub struct Settings {
+    /// The time, in milliseconds since 1970.
+    pub now_ms: Box<dyn Fn() -> i64 + Send + Sync>,
+    /// Which kinds; all that are configured when empty.
+    pub only_kinds: Vec<Kind>,
+    /// List everything in full and compare, whatever the tokens say.
+    pub full_check: bool,
+    /// How old a full listing may grow, in milliseconds.
+    pub full_check_ms: i64,
+    /// Change nothing anywhere; say what would be done.
+    pub dry_run: bool,
+    /// Try what waits in quarantine now.
+    pub retry_quarantined: bool,
+    /// The brake of each kind.
+    pub brakes: BTreeMap<Kind, Brake>,
+    /// Collections that are one and the same.
+    pub joins: Vec<Join>,
+    /// Told how the run goes on (progress bars).
+    pub progress: Arc<dyn Progress>,
+    /// Set when the process was asked to stop: the run ends at the next clean point.
+    pub stop: Arc<std::sync::atomic::AtomicBool>,
+}
+
+/// Is told how a run goes on.
+pub trait Progress: Send + Sync {
+    /// `done` of about `of` (0: unknown) steps of a phase are over.
+    fn at(&self, phase: &str, done: usize, of: usize);
+}
+
+/// Tells nobody.
+pub struct Silent;
+
+impl Progress for Silent {
+    fn at(&self, _phase: &str, _done: usize, _of: usize) {}
+}
+
+/// A replica as the cycle works with it: its row in the hub, and whether it can be reached in this run.
+pub struct Member {
+    /// The hub's row.
+    pub replica: Replica,
+    /// The kinds.
+    pub kinds: Vec<Kind>,
+    /// The place, when it can be reached.
+    pub connector: Option<Arc<dyn Connector>>,
+    /// Why not, when it cannot.
+    pub trouble: Option<Error>,
+    /// Kinds of which every feed was read to its end in this run.
+    pub complete: BTreeSet<Kind>,
+}
+
+impl Member {
+    /// The place, when it takes part in this kind and can be reached.
+    pub fn reached(&self, kind: Kind) -> Option<&Arc<dyn Connector>> {
+        self.connector.as_ref().filter(|_| self.kinds.contains(&kind))
+    }
+
+    /// From now on the replica is absent: its column is "unknown".
+    pub fn lose(&mut self, error: Error) {
+        self.connector = None;
+        self.complete.clear();
+        self.trouble.get_or_insert(error);
+    }
+}
+
+/// Everything one run works with.
+pub struct Cycle<'a> {
+    /// The store.
+    pub hub: &'a mut Hub,
+    /// The replicas.
+    pub members: Vec<Member>,
+    /// What was asked.
+    pub settings: &'a Settings,
+    /// What happened so far.
+    pub report: Report,
+    /// The number of this run.
+    pub run: i64,
+}
+
+impl Cycle<'_> {
+    /// The time, in milliseconds since 1970.
+    pub fn now(&self) -> i64 {
+        (self.settings.now_ms)()
+    }
+
+    /// The member with that key.
+    pub fn member(&self, replica: i64) -> Option<&Member> {
+        self.members.iter().find(|member| member.replica.id == replica)
+    }
+
+    /// The kinds that take part in this run.
+    pub fn kinds(&self) -> Vec<Kind> {
+        let all: BTreeSet<Kind> = self.members.iter().flat_map(|member| member.kinds.iter().copied()).collect();
+        all.into_iter()
+            .filter(|kind| self.settings.only_kinds.is_empty() || self.settings.only_kinds.contains(kind))
+            .collect()
+    }
+
+    /// Whether the process was asked to stop.
+    pub fn must_stop(&self) -> bool {
+        self.settings.stop.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
+/// Runs one cycle and says what moved. Only the hub's own failure ends it with an error; everything else is in the report.
+pub async fn cycle(hub: &mut Hub, parties: Vec<Party>, settings: &Settings) -> Result<Report> {
+    let started = (settings.now_ms)();
+    if settings.dry_run {
+        hub.begin_dry_run()?;
+    }
+    let result = run(hub, parties, settings, started).await;
+    if settings.dry_run {
+        hub.forget_all_since()?;
+    }
+    result
+}
+
+async fn run(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i64) -> Result<Report> {
+    let run = hub.begin_run(started)?;
+    let mut members = Vec::with_capacity(parties.len());
+    for party in parties {
+        members.push(join_in(hub, party, run, started).await?);
+    }
+    // Providers first: what a device brings is paired with what they hold.
+    members.sort_by(|a, b| (a.replica.is_device, &a.replica.name).cmp(&(b.replica.is_device, &b.replica.name)));
+    let mut cycle = Cycle { hub, members, settings, report: Report::new(run), run };
+    if settings.retry_quarantined {
+        cycle.hub.retry_quarantined()?;
+    }
+    for kind in cycle.kinds() {
+        arrange::arrange(&mut cycle, kind).await?;
+        settle::settle(&mut cycle, kind).await?;
+        pull::pull(&mut cycle, kind).await?;
+        catch_up(&mut cycle)?;
+        meet::meet(&mut cycle, kind).await?;
+        pull::sweep(&mut cycle, kind).await?;
+        confirm::confirm(&mut cycle, kind).await?;
+        confirm::brake(&mut cycle, kind)?;
+        decide_and_write(&mut cycle, kind).await?;
+    }
+    finish(cycle, started).await
+}
+
+/// Opens one replica: is it the place that the hub knows?
+async fn join_in(hub: &mut Hub, party: Party, run: i64, now_ms: i64) -> Result<Member> {
+    let replica = hub.replica(&party.name, party.is_device)?;
+    let mut member = Member { replica, kinds: party.kinds, connector: None, trouble: None, complete: BTreeSet::new() };
+    match party.connector {
+        Err(error) => member.lose(error),
+        Ok(connector) => match connector.arrive(member.replica.met, run).await {
+            Ok(()) => member.connector = Some(connector),
+            Err(error) => member.lose(error),
+        },
+    }
+    device_hold(hub, &member, now_ms)?;
+    Ok(member)
+}
+
+/// A known device whose marker or path is missing is held as a whole, until it is back or filled anew.
+fn device_hold(hub: &mut Hub, member: &Member, now_ms: i64) -> Result<()> {
+    if !member.replica.is_device {
+        return Ok(());
+    }
+    let open = hub.open_hold(member.replica.id, None, "device")?;
+    match (&member.trouble, open) {
+        (Some(error), open) if error.kind == ErrorKind::Held => hub.set_hold(&twofold_hub::Hold {
+            id: open.map_or_else(|| format!("device-{}", &twofold_hub::random_id()[..6]), |hold| hold.id),
+            replica: member.replica.id,
+            collection: None,
+            kind: Kind::Contacts,
+            cause: "device".into(),
+            reason: error.to_string(),
+            since_ms: now_ms,
+            is_approved: false,
+        }),
+        (None, Some(hold)) => hub.remove_hold(&hold.id),
+        _ => Ok(()),
+    }
+}
+
+/// What a replica that was away may need is computed from its bases, now that it is back (ENGINE 23).
+fn catch_up(cycle: &mut Cycle<'_>) -> Result<()> {
+    let back: Vec<i64> = cycle
+        .members
+        .iter()
+        .filter(|member| member.connector.is_some() && member.replica.behind)
+        .map(|member| member.replica.id)
+        .collect();
+    for replica in back {
+        cycle.hub.atomically("catch up", |hub| {
+            hub.todo_for_returned(replica)?;
+            hub.set_behind(replica, false)
+        })?;
+    }
+    Ok(())
+}
+
+async fn decide_and_write(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    let total = cycle.hub.todo_count()?;
+    let mut again: Option<BTreeSet<i64>> = None;
+    for _ in 0..PASSES {
+        let (mut after, mut done) = (0, 0);
+        let mut moved = BTreeSet::new();
+        loop {
+            let slice = match &again {
+                None => cycle.hub.todo(kind, after, SLICE)?,
+                Some(items) => items.range(after + 1..).take(SLICE).copied().collect(),
+            };
+            let Some(last) = slice.last() else { break };
+            after = *last;
+            done += slice.len();
+            cycle.settings.progress.at("writing", done, total);
+            let plans = weigh::weigh(cycle, kind, &slice)?;
+            if !cycle.settings.dry_run {
+                moved.extend(write::write(cycle, kind, plans).await?);
+            }
+            if cycle.must_stop() {
+                cycle.report.stopped = true;
+                return Ok(());
+            }
+        }
+        if moved.is_empty() {
+            break;
+        }
+        // A write whose fate is unknown is looked for at once where that is possible.
+        settle::settle(cycle, kind).await?;
+        confirm::confirm(cycle, kind).await?;
+        again = Some(moved);
+    }
+    Ok(())
+}
+
+async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
+    let run = cycle.run;
+    let now = cycle.now();
+    for index in 0..cycle.members.len() {
+        if let (Some(connector), false) = (cycle.members[index].connector.clone(), cycle.settings.dry_run)
+            && let Err(error) = connector.depart(run).await
+        {
+            cycle.members[index].lose(error);
+        }
+        let (id, met) = (cycle.members[index].replica.id, cycle.members[index].replica.met);
+        match &cycle.members[index].trouble {
+            Some(error) => {
+                let words = error.to_string();
+                cycle.hub.set_trouble(id, &words)?;
+            }
+            None => {
+                cycle.hub.set_reached(id, now)?;
+                if !met {
+                    cycle.hub.set_met(id, true)?;
+                }
+            }
+        }
+    }
+    cycle.hub.end_empty_holds()?;
+    report::complete(&mut cycle, started)?;
+    let report = cycle.report;
+    let text = serde_json::to_string(&report)
+        .map_err(|error| Error::new(ErrorKind::Broken, "the run's report cannot be written").with_source(error))?;
+    cycle.hub.end_run(run, now, report.exit, &text)?;
+    Ok(report)
+}

@@ -1,0 +1,233 @@
+//! What a run says of itself: counts per replica, what is left, and the exit code.
+
+use crate::Cycle;
+use serde::Serialize;
+use twofold_model::{Error, ErrorKind, Kind, Result};
+
+/// One replica's part of a run, for one kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReplicaReport {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The kind.
+    pub kind: String,
+    /// How many collections it has of it.
+    pub collections: usize,
+    /// New items taken from it into the hub.
+    pub created: usize,
+    /// Edits taken from it.
+    pub updated: usize,
+    /// Removals taken from it.
+    pub deleted: usize,
+    /// Items made there.
+    pub sent_created: usize,
+    /// Items changed there.
+    pub sent_updated: usize,
+    /// Items removed there.
+    pub sent_deleted: usize,
+    /// Conflicts found in this run.
+    pub conflicts: usize,
+    /// Plans that wait for approval.
+    pub held: usize,
+    /// Items in quarantine.
+    pub quarantined: usize,
+    /// Requests made.
+    pub requests: u64,
+    /// Bytes received.
+    pub bytes_in: u64,
+}
+
+impl ReplicaReport {
+    /// Whether anything moved at all.
+    pub fn moved(&self) -> bool {
+        self.created + self.updated + self.deleted + self.sent_created + self.sent_updated + self.sent_deleted > 0
+    }
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// Version of this form.
+    pub schema: u32,
+    /// The number of the run.
+    pub run: i64,
+    /// The exit code that follows.
+    pub exit: i32,
+    /// Each replica and kind.
+    pub replicas: Vec<ReplicaReport>,
+    /// How long it took, in seconds.
+    pub elapsed_s: f64_as_text::Seconds,
+    /// What stood in the way, in words for the person who reads them.
+    #[serde(skip)]
+    pub troubles: Vec<String>,
+    /// The worst kinds of trouble met.
+    #[serde(skip)]
+    pub(crate) codes: Vec<i32>,
+    /// The process was asked to stop.
+    #[serde(skip)]
+    pub stopped: bool,
+}
+
+/// Seconds with three decimals, comparable.
+pub mod f64_as_text {
+    use serde::{Serialize, Serializer};
+
+    /// A time span in milliseconds that is written as seconds.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    pub struct Seconds(pub i64);
+
+    impl Serialize for Seconds {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            // Milliseconds of a run fit into an f64 without loss.
+            serializer.serialize_f64(self.0 as f64 / 1000.0)
+        }
+    }
+}
+
+/// Exit codes of the program (DESIGN 4).
+pub mod exit {
+    /// Aligned.
+    pub const ALIGNED: i32 = 0;
+    /// Failed.
+    pub const FAILED: i32 = 1;
+    /// Usage or configuration.
+    pub const USAGE: i32 = 2;
+    /// Sign-in needed.
+    pub const SIGN_IN: i32 = 3;
+    /// Something is held for approval.
+    pub const HELD: i32 = 4;
+    /// Done, but conflicts or quarantined items are left.
+    pub const LEFT: i32 = 5;
+    /// Temporary: network, provider down, an intent still unknown, another run holds the lock.
+    pub const TEMPORARY: i32 = 75;
+}
+
+/// The exit code that an error alone would lead to.
+pub fn code_of(kind: ErrorKind) -> i32 {
+    match kind {
+        ErrorKind::SignInNeeded => exit::SIGN_IN,
+        ErrorKind::Held => exit::HELD,
+        ErrorKind::Misconfigured => exit::USAGE,
+        ErrorKind::Broken
+        | ErrorKind::Unsupported
+        | ErrorKind::Refused
+        | ErrorKind::Forbidden
+        | ErrorKind::NotFound => exit::FAILED,
+        _ => exit::TEMPORARY,
+    }
+}
+
+/// The one code to exit with, where several apply: the first of 2, 1, 3, 75, 4, 5.
+pub fn worst(codes: &[i32]) -> i32 {
+    [exit::USAGE, exit::FAILED, exit::SIGN_IN, exit::TEMPORARY, exit::HELD, exit::LEFT]
+        .into_iter()
+        .find(|code| codes.contains(code))
+        .unwrap_or(exit::ALIGNED)
+}
+
+impl Report {
+    /// An empty report of a run.
+    pub fn new(run: i64) -> Self {
+        Report {
+            schema: 1,
+            run,
+            exit: 0,
+            replicas: Vec::new(),
+            elapsed_s: f64_as_text::Seconds(0),
+            troubles: Vec::new(),
+            codes: Vec::new(),
+            stopped: false,
+        }
+    }
+
+    /// The row of a replica and kind, made on first mention.
+    pub fn row(&mut self, name: &str, kind: Kind) -> &mut ReplicaReport {
+        let at =
+            self.replicas.iter().position(|row| row.name == name && row.kind == kind.as_str()).unwrap_or_else(|| {
+                self.replicas.push(ReplicaReport { name: name.into(), kind: kind.to_string(), ..Default::default() });
+                self.replicas.len() - 1
+            });
+        &mut self.replicas[at]
+    }
+
+    /// Notes trouble with one replica or item; it is told once, and counts for the exit code.
+    pub fn trouble(&mut self, name: &str, error: &Error) {
+        self.codes.push(code_of(error.kind));
+        self.say(format!("{name}: {error}"));
+    }
+
+    /// Says something once.
+    pub fn say(&mut self, words: String) {
+        if !self.troubles.contains(&words) {
+            self.troubles.push(words);
+        }
+    }
+
+    /// How many writes this run sent to replicas.
+    pub fn writes(&self) -> usize {
+        self.replicas.iter().map(|row| row.sent_created + row.sent_updated + row.sent_deleted).sum()
+    }
+}
+
+/// Fills what is only known at the end.
+pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
+    let now = cycle.now();
+    let kinds = cycle.kinds();
+    let holds = cycle.hub.holds()?;
+    let quarantined = cycle.hub.quarantined()?;
+    for member in &cycle.members {
+        for kind in kinds.iter().filter(|kind| member.kinds.contains(kind)) {
+            let collections = cycle.hub.places(member.replica.id, *kind)?.len();
+            let usage = member.connector.as_ref().map(|connector| connector.usage()).unwrap_or_default();
+            let row = cycle.report.row(&member.replica.name, *kind);
+            row.collections = collections;
+            row.held = holds.iter().filter(|hold| hold.replica == member.replica.id && hold.kind == *kind).count();
+            row.quarantined = quarantined.iter().filter(|entry| entry.replica == member.replica.id).count();
+            row.requests = usage.requests;
+            row.bytes_in = usage.bytes_in;
+        }
+        if let Some(error) = &member.trouble {
+            cycle.report.trouble(&member.replica.name, error);
+        }
+    }
+    if cycle.hub.intents()?.iter().any(|intent| intent.sent_ms.is_some()) {
+        cycle.report.codes.push(exit::TEMPORARY);
+        cycle.report.say(
+            "a write's fate is not known yet; it is looked for, not repeated. Run again later: twofold sync".into(),
+        );
+    }
+    if holds.iter().any(|hold| !hold.is_approved) {
+        cycle.report.codes.push(exit::HELD);
+        cycle.report.say("something is held for approval; it was not done. See: twofold held".into());
+    }
+    if !cycle.hub.conflicts()?.is_empty() {
+        cycle.report.codes.push(exit::LEFT);
+        cycle.report.say("conflicts are left; both sides are kept. See: twofold conflicts".into());
+    }
+    if !quarantined.is_empty() {
+        cycle.report.codes.push(exit::LEFT);
+        cycle.report.say("items are in quarantine; the rest was done. See: twofold status".into());
+    }
+    if cycle.report.stopped {
+        cycle.report.codes.push(exit::TEMPORARY);
+        cycle.report.say("the run was asked to stop and ended at a clean point. Go on with: twofold sync".into());
+    }
+    cycle.report.elapsed_s = f64_as_text::Seconds(now - started_ms);
+    cycle.report.exit = worst(&cycle.report.codes);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_several_codes_apply_the_first_of_the_design_is_taken() {
+        assert_eq!(worst(&[]), 0);
+        assert_eq!(worst(&[5, 4, 75]), 75);
+        assert_eq!(worst(&[5, 4]), 4);
+        assert_eq!(worst(&[75, 3, 4]), 3);
+        assert_eq!(worst(&[1, 3]), 1);
+        assert_eq!(worst(&[1, 2]), 2);
+    }
+}

@@ -1,0 +1,483 @@
+//! A World of in-memory replicas round one hub: what a user does, what must hold afterwards, and the whole of it stopped at
+//! every step and started again.
+
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use twofold_cycle::{Join, Party, Report, Settings, Silent, cycle};
+use twofold_hub::Hub;
+use twofold_model::memory::{Fault, Manners, Memory, card};
+use twofold_model::{Connector, Content, Error, ErrorKind, Kind, RemoteId, Result};
+
+const HOUR_MS: i64 = 3_600_000;
+
+struct World {
+    hub: Hub,
+    google: Memory,
+    microsoft: Memory,
+    phone: Memory,
+    joined: bool,
+    now: Arc<AtomicI64>,
+    steps: Arc<AtomicUsize>,
+    stop_at: Arc<AtomicUsize>,
+    dead: Arc<AtomicBool>,
+}
+
+impl World {
+    fn new(joined: bool, lag_ms: i64) -> World {
+        let provider = |name, emails| Memory::new(name, Manners { emails, trims: true, lag_ms, rank: 1 });
+        World {
+            hub: Hub::in_memory().unwrap(),
+            google: provider("My Contacts", 5),
+            microsoft: provider("Contacts", 3),
+            phone: Memory::empty(Manners { emails: 9, rank: 0, ..Manners::default() }),
+            joined,
+            now: Arc::new(AtomicI64::new(1_000 * HOUR_MS)),
+            steps: Arc::default(),
+            stop_at: Arc::new(AtomicUsize::new(usize::MAX)),
+            dead: Arc::default(),
+        }
+    }
+
+    fn tick(&self, ms: i64) {
+        let now = self.now.fetch_add(ms, Ordering::SeqCst) + ms;
+        [&self.google, &self.microsoft, &self.phone].iter().for_each(|place| place.set_now(now));
+    }
+
+    fn step(&self) -> impl Fn(&str) -> Result<()> + Send + Sync + 'static {
+        let (steps, stop_at, dead) = (self.steps.clone(), self.stop_at.clone(), self.dead.clone());
+        move |_: &str| {
+            if steps.fetch_add(1, Ordering::SeqCst) >= stop_at.load(Ordering::SeqCst) {
+                dead.store(true, Ordering::SeqCst);
+            }
+            if dead.load(Ordering::SeqCst) {
+                return Err(Error::new(ErrorKind::Broken, "stopped"));
+            }
+            Ok(())
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let now = self.now.clone();
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let join = Join {
+            kind: Kind::Contacts,
+            collections: vec![pair("google", "My Contacts"), pair("microsoft365", "default")],
+        };
+        Settings {
+            now_ms: Box::new(move || now.load(Ordering::SeqCst)),
+            only_kinds: Vec::new(),
+            full_check: false,
+            full_check_ms: 24 * HOUR_MS,
+            dry_run: false,
+            retry_quarantined: false,
+            brakes: BTreeMap::new(),
+            joins: if self.joined { vec![join] } else { Vec::new() },
+            progress: Arc::new(Silent),
+            stop: Arc::default(),
+        }
+    }
+
+    async fn run(&mut self, settings: &Settings) -> Result<Report> {
+        self.dead.store(false, Ordering::SeqCst);
+        let watch = Arc::new(self.step());
+        let party = |name: &str, place: &Memory, is_device| Party {
+            name: name.into(),
+            is_device,
+            kinds: vec![Kind::Contacts],
+            connector: Ok(Arc::new(place.watched(watch.clone())) as Arc<dyn Connector>),
+        };
+        let parties = vec![
+            party("google", &self.google, false),
+            party("microsoft365", &self.microsoft, false),
+            party("phone", &self.phone, true),
+        ];
+        let step = self.step();
+        self.hub.set_steps(Some(Box::new(step)));
+        self.hub.set_dead_switch(self.dead.clone());
+        cycle(&mut self.hub, parties, settings).await
+    }
+
+    async fn sync(&mut self) -> Report {
+        self.tick(60_000);
+        let settings = self.settings();
+        self.run(&settings).await.unwrap()
+    }
+
+    fn writes(&self) -> usize {
+        self.google.writes() + self.microsoft.writes() + self.phone.writes()
+    }
+
+    fn names(place: &Memory) -> Vec<String> {
+        let name =
+            |content: Content| content.at(&["name", "full"]).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
+        let mut names: Vec<String> = place.contents().into_iter().map(|(_, content)| name(content)).collect();
+        names.sort();
+        names
+    }
+
+    fn find(place: &Memory, name: &str) -> RemoteId {
+        let is_it = |content: &Content| content.at(&["name", "full"]).and_then(|v| v.as_str()) == Some(name);
+        place.contents().into_iter().find(|(_, content)| is_it(content)).map(|(id, _)| id).expect(name)
+    }
+
+    /// All replicas hold the same, and a further run writes nothing.
+    async fn settled(&mut self, what: &str) {
+        let mut contents: Vec<Vec<String>> = Vec::new();
+        for place in [&self.google, &self.microsoft, &self.phone] {
+            let mut texts: Vec<String> = place
+                .contents()
+                .into_iter()
+                .map(|(_, content)| twofold_model::patch::canonical_text(&content.to_value()))
+                .collect();
+            texts.sort();
+            contents.push(texts);
+        }
+        if self.joined {
+            assert_eq!(contents[0], contents[1], "{what}: google and microsoft365 hold the same");
+            assert_eq!(contents[0], contents[2], "{what}: google and the phone hold the same");
+        } else {
+            let mut providers = [contents[0].clone(), contents[1].clone()].concat();
+            providers.sort();
+            assert_eq!(providers, contents[2], "{what}: the phone holds what the providers hold");
+        }
+        let before = self.writes();
+        let report = self.sync().await;
+        assert_eq!(report.troubles, Vec::<String>::new(), "{what}");
+        assert_eq!(self.writes(), before, "{what}: a second run writes nothing");
+    }
+}
+
+fn rename(to: &str) -> impl FnOnce(&mut Content) + '_ {
+    move |content| content.set("name", serde_json::json!({"full": to}))
+}
+
+fn seeded(joined: bool) -> World {
+    let world = World::new(joined, 0);
+    for name in ["Ada", "Grace", "Émilie", "Mary", "Sofia", "Hedy", "Lise"] {
+        world.google.create(&card(name, &[&format!("{name}@example.org")]));
+    }
+    world.microsoft.create(&card("Alan", &["alan@example.org"]));
+    if joined {
+        world.microsoft.create(&card("Ada", &["Ada@example.org"]));
+    }
+    world
+}
+
+#[tokio::test]
+async fn a_first_sync_brings_everything_to_the_device_and_writes_to_no_provider() {
+    let mut world = seeded(false);
+    let report = world.sync().await;
+    assert_eq!(report.exit, 0, "{:?}", report.troubles);
+    assert_eq!((world.google.writes(), world.microsoft.writes()), (0, 0));
+    assert_eq!(World::names(&world.phone).len(), 8);
+    world.settled("first sync").await;
+}
+
+#[tokio::test]
+async fn joined_providers_hold_the_same_people_once() {
+    let mut world = seeded(true);
+    world.sync().await;
+    assert_eq!(World::names(&world.phone), World::names(&world.google));
+    assert_eq!(World::names(&world.google).len(), 8);
+    world.settled("joined").await;
+}
+
+#[tokio::test]
+async fn one_run_brings_any_single_change_everywhere() {
+    for joined in [false, true] {
+        let mut world = seeded(joined);
+        world.sync().await;
+        world.google.edit(&World::find(&world.google, "Grace"), rename("Grace Hopper"));
+        world.sync().await;
+        assert!(World::names(&world.phone).contains(&"Grace Hopper".to_owned()));
+        world.settled("edited at the provider").await;
+        world.phone.edit(&World::find(&world.phone, "Mary"), rename("Mary Somerville"));
+        world.sync().await;
+        assert!(World::names(&world.google).contains(&"Mary Somerville".to_owned()));
+        world.settled("edited on the device").await;
+        world.phone.create(&card("Rosalind", &["r@example.org", "a@b", "b@b", "c@b", "d@b", "e@b", "f@b"]));
+        world.sync().await;
+        world.settled("created on the device").await;
+        world.google.delete(&World::find(&world.google, "Hedy"));
+        world.sync().await;
+        assert!(!World::names(&world.phone).contains(&"Hedy".to_owned()));
+        world.settled("deleted at the provider").await;
+        world.phone.delete(&World::find(&world.phone, "Sofia"));
+        world.sync().await;
+        assert!(!World::names(&world.google).contains(&"Sofia".to_owned()));
+        world.settled("deleted on the device").await;
+    }
+}
+
+#[tokio::test]
+async fn an_edit_on_the_phone_survives_a_delete_at_the_provider() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.google.delete(&World::find(&world.google, "Ada"));
+    world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+    world.sync().await;
+    assert!(World::names(&world.google).contains(&"Ada King".to_owned()));
+    world.settled("edit beats delete").await;
+}
+
+#[tokio::test]
+async fn fields_changed_on_two_sides_are_merged_and_one_field_twice_is_a_conflict() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.google.edit(&World::find(&world.google, "Ada"), rename("Ada King"));
+    world.phone.edit(&World::find(&world.phone, "Ada"), |content| {
+        content.set("notes", serde_json::json!({"note": {"note": "poet's daughter"}}));
+    });
+    let report = world.sync().await;
+    assert_eq!(report.exit, 0);
+    assert_eq!(world.hub.conflicts().unwrap(), vec![]);
+    world.settled("two fields").await;
+    world.tick(HOUR_MS);
+    world.google.edit(&World::find(&world.google, "Ada King"), rename("Ada Byron"));
+    world.tick(HOUR_MS);
+    world.phone.edit(&World::find(&world.phone, "Ada King"), rename("Ada Lovelace"));
+    let report = world.sync().await;
+    assert_eq!(report.exit, 5);
+    assert!(World::names(&world.google).contains(&"Ada Lovelace".to_owned()));
+    let conflict = &world.hub.conflicts().unwrap()[0];
+    assert_eq!(conflict.fields, ["name/full"]);
+    let other = world.hub.version(conflict.other).unwrap().content;
+    assert_eq!(other.at(&["name", "full"]).unwrap(), "Ada Byron");
+}
+
+#[tokio::test]
+async fn promise_8_a_mass_change_is_held_not_made() {
+    let mut world = seeded(false);
+    world.sync().await;
+    for (id, _) in world.google.contents() {
+        world.google.delete(&id);
+    }
+    let report = world.sync().await;
+    assert_eq!(report.exit, 4);
+    assert_eq!(World::names(&world.phone).len(), 8);
+    let hold = world.hub.holds().unwrap().remove(0);
+    assert_eq!(world.sync().await.exit, 4, "and it stays held");
+    world.hub.approve(&hold.id).unwrap();
+    assert_eq!(world.sync().await.exit, 0);
+    assert_eq!(World::names(&world.phone), ["Alan"]);
+    world.settled("approved").await;
+}
+
+#[tokio::test]
+async fn promise_2_an_expired_token_removes_nothing_and_adds_nothing_twice() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.google.expire_tokens();
+    world.google.delete(&World::find(&world.google, "Lise"));
+    world.sync().await;
+    assert_eq!(World::names(&world.phone).len(), 7);
+    world.settled("token lost").await;
+}
+
+#[tokio::test]
+async fn promise_5_seven_addresses_survive_a_place_that_takes_three() {
+    let mut world = seeded(true);
+    let many: Vec<String> = (0..7).map(|n| format!("a{n}@example.org")).collect();
+    world.google.create(&card("Many", &many.iter().map(String::as_str).collect::<Vec<_>>()));
+    world.sync().await;
+    let id = World::find(&world.microsoft, "Many");
+    world.microsoft.edit(&id, |content| {
+        content.0["emails"].as_object_mut().unwrap().shift_remove(&twofold_model::card::key("a0@example.org"));
+    });
+    world.sync().await;
+    for place in [&world.google, &world.microsoft, &world.phone] {
+        let id = World::find(place, "Many");
+        let content = place.contents().into_iter().find(|(other, _)| *other == id).unwrap().1;
+        assert_eq!(content.get("emails").unwrap().as_object().unwrap().len(), 6);
+    }
+    world.settled("six are left").await;
+}
+
+#[tokio::test]
+async fn a_replica_that_was_away_gets_what_it_missed() {
+    let mut world = seeded(true);
+    world.sync().await;
+    world.microsoft.set_offline(true);
+    world.google.edit(&World::find(&world.google, "Ada"), rename("Ada King"));
+    world.google.delete(&World::find(&world.google, "Lise"));
+    world.google.create(&card("New", &["n@example.org"]));
+    assert_eq!(world.sync().await.exit, 75);
+    world.microsoft.set_offline(false);
+    assert_eq!(world.sync().await.exit, 0);
+    world.settled("back again").await;
+}
+
+#[tokio::test]
+async fn promise_9_one_refused_item_does_not_stop_the_rest() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.google.fault([Some(Fault::Refused)]);
+    world.phone.create(&card("Bad", &["b@example.org"]));
+    world.phone.create(&card("Good", &["g@example.org"]));
+    let report = world.sync().await;
+    assert_eq!(report.exit, 5, "{:?}", report.troubles);
+    assert_eq!(World::names(&world.google).len(), 8);
+    let writes = world.writes();
+    world.sync().await;
+    assert_eq!(world.writes(), writes, "it is not tried again before its time");
+    world.tick(200 * HOUR_MS);
+    world.sync().await;
+    world.settled("tried again").await;
+}
+
+#[tokio::test]
+async fn promise_3_a_lost_reply_makes_neither_two_copies_nor_none() {
+    for lag_ms in [0, 300_000] {
+        for fault in [Fault::LostReply, Fault::LostRequest, Fault::Throttled] {
+            let mut world = World::new(true, lag_ms);
+            world.google.create(&card("Ada", &["ada@example.org"]));
+            world.tick(HOUR_MS);
+            world.sync().await;
+            world.tick(HOUR_MS);
+            world.google.fault([Some(fault)]);
+            world.microsoft.fault([None, Some(fault)]);
+            world.phone.create(&card("Grace", &["grace@example.org"]));
+            world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+            for _ in 0..12 {
+                world.sync().await;
+            }
+            assert_eq!(World::names(&world.google), ["Ada King", "Grace"], "{fault:?}, lag {lag_ms}");
+            assert_eq!(World::names(&world.microsoft), ["Ada King", "Grace"], "{fault:?}, lag {lag_ms}");
+            world.settled(&format!("{fault:?}, lag {lag_ms}")).await;
+        }
+    }
+}
+
+/// What a user does between two runs.
+type Scenario = (&'static str, fn(&World));
+
+const SCENARIOS: &[Scenario] = &[
+    ("nothing", |_| {}),
+    ("created at a provider", |world| {
+        world.google.create(&card("New", &["new@example.org"]));
+    }),
+    ("created on the device", |world| {
+        world.phone.create(&card("New", &["new@example.org"]));
+    }),
+    ("edited on both sides", |world| {
+        world.google.edit(&World::find(&world.google, "Ada"), rename("Ada King"));
+        world.phone.edit(&World::find(&world.phone, "Ada"), |content| content.set("kind", "org".into()));
+    }),
+    ("edited here, deleted there", |world| {
+        world.google.delete(&World::find(&world.google, "Ada"));
+        world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+    }),
+    ("deleted at a provider", |world| world.google.delete(&World::find(&world.google, "Mary"))),
+    ("deleted on the device", |world| world.phone.delete(&World::find(&world.phone, "Mary"))),
+    ("several at once", |world| {
+        world.google.delete(&World::find(&world.google, "Mary"));
+        world.phone.delete(&World::find(&world.phone, "Grace"));
+        world.phone.create(&card("New", &["new@example.org"]));
+        world.google.edit(&World::find(&world.google, "Lise"), rename("Lise Meitner"));
+    }),
+    ("the token is lost", |world| {
+        world.google.expire_tokens();
+        world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+    }),
+];
+
+#[tokio::test]
+async fn promise_12_every_scenario_stopped_at_every_step_ends_the_same() {
+    let mut stops = 0;
+    for joined in [false, true] {
+        for (what, act) in SCENARIOS {
+            for at in 0.. {
+                let mut world = seeded(joined);
+                world.sync().await;
+                act(&world);
+                world.tick(60_000);
+                world.steps.store(0, Ordering::SeqCst);
+                world.stop_at.store(at, Ordering::SeqCst);
+                let settings = world.settings();
+                let _ = world.run(&settings).await;
+                let was_stopped = world.dead.load(Ordering::SeqCst);
+                world.stop_at.store(usize::MAX, Ordering::SeqCst);
+                for _ in 0..2 {
+                    world.sync().await;
+                }
+                world.settled(&format!("{what}, joined {joined}, stopped at step {at}")).await;
+                if !was_stopped {
+                    break;
+                }
+                stops += 1;
+            }
+        }
+    }
+    println!("{stops} stops");
+    assert!(stops > 200, "{stops}");
+}
+
+#[tokio::test]
+async fn random_changes_faults_and_stops_converge() {
+    let seeds = std::env::var("TWOFOLD_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
+    let first: u64 = std::env::var("TWOFOLD_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
+    for seed in first..first + seeds {
+        one_seed(seed).await;
+    }
+}
+
+async fn one_seed(seed: u64) {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut world = seeded(random.random_bool(0.5));
+    world.sync().await;
+    let mut made = 0;
+    for _ in 0..random.random_range(1..6) {
+        for _ in 0..random.random_range(0..4) {
+            let (google, microsoft, phone) = (world.google.clone(), world.microsoft.clone(), world.phone.clone());
+            let place = [google, microsoft, phone][random.random_range(0..3)].clone();
+            let contents = place.contents();
+            let pick = (!contents.is_empty()).then(|| contents[random.random_range(0..contents.len())].0.clone());
+            made += 1;
+            match (random.random_range(0..6), pick) {
+                (0 | 1, _) => {
+                    place.create(&card(&format!("New {made}"), &[&format!("new{made}@example.org")]));
+                }
+                (2, Some(id)) => place.delete(&id),
+                (_, Some(id)) => place.edit(&id, |content| {
+                    content.set("notes", serde_json::json!({"note": {"note": format!("edit {made}")}}));
+                }),
+                (_, None) => {}
+            }
+        }
+        let faults: Vec<Option<Fault>> = (0..random.random_range(0..4))
+            .map(|_| {
+                let all = [None, Some(Fault::LostReply), Some(Fault::LostRequest), Some(Fault::Throttled)];
+                all[random.random_range(0..4)]
+            })
+            .collect();
+        world.google.fault(faults.clone());
+        world.microsoft.fault(faults);
+        if random.random_bool(0.2) {
+            world.google.expire_tokens();
+        }
+        world.steps.store(0, Ordering::SeqCst);
+        let stop_at = if random.random_bool(0.6) { random.random_range(0..60) } else { usize::MAX };
+        world.stop_at.store(stop_at, Ordering::SeqCst);
+        world.tick(60_000);
+        let settings = world.settings();
+        let _ = world.run(&settings).await;
+        world.stop_at.store(usize::MAX, Ordering::SeqCst);
+    }
+    world.google.fault([]);
+    for _ in 0..8 {
+        world.sync().await;
+    }
+    let conflicts = world.hub.conflicts().unwrap();
+    for conflict in conflicts {
+        world.hub.resolve_conflict(&conflict.id, 0).unwrap();
+    }
+    for hold in world.hub.holds().unwrap() {
+        world.hub.approve(&hold.id).unwrap();
+    }
+    for _ in 0..2 {
+        world.sync().await;
+    }
+    world.settled(&format!("seed {seed} (TWOFOLD_SEED={seed} TWOFOLD_SEEDS=1)")).await;
+}

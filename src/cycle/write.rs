@@ -1,0 +1,255 @@
+//! Carries out a slice's intents and settles each outcome (promise 3).
+
+use crate::pull::take_seen;
+use crate::weigh::{Planned, quarantine_name};
+use crate::{Cycle, Member};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use twofold_hub::{Hub, Intent, IntentKind};
+use twofold_model::{Error, ErrorKind, Kind, Operation, Result, Written};
+
+/// Writes one slice. Returns the items that must be decided again in this run: their state had moved, or a first part of
+/// what they need is done now.
+pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> Result<BTreeSet<i64>> {
+    let mut again = BTreeSet::new();
+    let mut queues: BTreeMap<i64, VecDeque<Planned>> = BTreeMap::new();
+    for plan in planned {
+        queues.entry(plan.intent.replica).or_default().push_back(plan);
+    }
+    // What is moved is made at its new place, verified, and only then removed at the old one.
+    for queue in queues.values_mut() {
+        queue.make_contiguous().sort_by_key(|plan| order(plan.intent.kind));
+    }
+    let mut not_made: HashSet<(i64, i64)> = HashSet::new();
+    while queues.values().any(|queue| !queue.is_empty()) {
+        if cycle.must_stop() {
+            break;
+        }
+        let mut batches = Vec::new();
+        for (replica, queue) in &mut queues {
+            let connector =
+                cycle.members.iter().find(|m| m.replica.id == *replica).and_then(|m| m.reached(kind)).cloned();
+            let Some(connector) = connector else {
+                // It went away in this run: nothing of this was sent.
+                for plan in queue.drain(..) {
+                    cycle.hub.remove_intent(plan.intent.id)?;
+                }
+                continue;
+            };
+            let batch = next_batch(queue, connector.abilities().write_batch.max(1));
+            let (batch, skipped): (Vec<Planned>, Vec<Planned>) = batch.into_iter().partition(|plan| {
+                plan.intent.kind != IntentKind::Delete || !not_made.contains(&(plan.intent.item, *replica))
+            });
+            for plan in skipped {
+                cycle.hub.remove_intent(plan.intent.id)?;
+            }
+            if !batch.is_empty() {
+                batches.push((*replica, connector, batch));
+            }
+        }
+        let now = cycle.now();
+        cycle.hub.atomically("send", |hub| {
+            batches.iter().flat_map(|(_, _, batch)| batch).try_for_each(|plan| hub.set_sent(plan.intent.id, now))
+        })?;
+        let sent = batches.into_iter().map(|(replica, connector, batch)| async move {
+            let operations: Vec<Operation> = batch.iter().map(|plan| plan.operation.clone()).collect();
+            let mut outcomes = connector.write(kind, &operations).await;
+            outcomes.resize_with(batch.len(), || {
+                Err(Error::new(ErrorKind::Unknown, "the connector gave no answer for this write"))
+            });
+            if let Err(error) = connector.flush().await {
+                let words = error.to_string();
+                outcomes = batch.iter().map(|_| Err(Error::new(ErrorKind::Unknown, words.clone()))).collect();
+            }
+            (replica, batch, outcomes)
+        });
+        for (replica, batch, outcomes) in futures_util::future::join_all(sent).await {
+            for (plan, outcome) in batch.iter().zip(&outcomes) {
+                if plan.intent.kind == IntentKind::Create && outcome.is_err() {
+                    not_made.insert((plan.intent.item, replica));
+                }
+            }
+            again.extend(outcome_of(cycle, kind, replica, batch, outcomes).await?);
+        }
+    }
+    // Asked to stop: what was not sent is no intent any more.
+    for plan in queues.into_values().flatten() {
+        cycle.hub.remove_intent(plan.intent.id)?;
+    }
+    Ok(again)
+}
+
+fn order(kind: IntentKind) -> u8 {
+    match kind {
+        IntentKind::Create => 0,
+        IntentKind::Update => 1,
+        IntentKind::Delete => 2,
+    }
+}
+
+/// The next operations of one kind, so that a delete never travels with the create on which it depends.
+fn next_batch(queue: &mut VecDeque<Planned>, most: usize) -> Vec<Planned> {
+    let kind = queue.front().map(|plan| plan.intent.kind);
+    let count = queue.iter().take(most).take_while(|plan| Some(plan.intent.kind) == kind).count();
+    queue.drain(..count).collect()
+}
+
+/// Settles the outcomes of one replica's batch in one transaction.
+async fn outcome_of(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    replica: i64,
+    batch: Vec<Planned>,
+    outcomes: Vec<Result<Written>>,
+) -> Result<BTreeSet<i64>> {
+    let now = cycle.now();
+    let mut again = BTreeSet::new();
+    let mut look: Vec<Planned> = Vec::new();
+    let mut lost: Option<Error> = None;
+    let name = cycle.member(replica).map(|member| member.replica.name.clone()).unwrap_or_default();
+    let report = &mut cycle.report;
+    cycle.hub.atomically("settle", |hub| {
+        for (plan, outcome) in batch.into_iter().zip(outcomes) {
+            match outcome {
+                Ok(written) => {
+                    let row = report.row(&name, kind);
+                    match plan.intent.kind {
+                        IntentKind::Create => row.sent_created += 1,
+                        IntentKind::Update => row.sent_updated += 1,
+                        IntentKind::Delete => row.sent_deleted += 1,
+                    }
+                    done(hub, &plan.intent, written)?;
+                }
+                // Whatever may have been executed stays an intent, and is looked for, not repeated.
+                Err(error) if !error.kind.proves_not_executed() => {
+                    report.trouble(&name, &error);
+                    again.insert(plan.intent.item);
+                }
+                Err(error) => {
+                    hub.remove_intent(plan.intent.id)?;
+                    match error.kind {
+                        ErrorKind::StaleEtag | ErrorKind::NotFound => look.push(plan),
+                        ErrorKind::Refused | ErrorKind::Unsupported => {
+                            let item = hub.item(plan.intent.item)?;
+                            let raw = plan
+                                .intent
+                                .target
+                                .as_ref()
+                                .map(|target| target.as_bytes().to_vec())
+                                .unwrap_or_default();
+                            let collection = Some(plan.intent.collection);
+                            let reason = error.to_string();
+                            hub.quarantine(
+                                replica,
+                                collection,
+                                Some(item.id),
+                                &quarantine_name(&item),
+                                &reason,
+                                &raw,
+                                now,
+                            )?;
+                            report.say(format!("{name}: {error}; this item was not sent, the rest was"));
+                        }
+                        ErrorKind::Broken => return Err(error),
+                        ErrorKind::Forbidden => report.trouble(&name, &error),
+                        _ => {
+                            report.trouble(&name, &error);
+                            lost = Some(error);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    })?;
+    if !look.is_empty() {
+        again.extend(look_again(cycle, kind, replica, look).await?);
+    }
+    if let Some(error) = lost
+        && let Some(member) = cycle.members.iter_mut().find(|member| member.replica.id == replica)
+    {
+        member.lose(error);
+    }
+    Ok(again)
+}
+
+/// The replica agrees: the base moves, the intent is settled.
+///
+/// Keeps promise 3: base and intent move in the transaction that the caller holds.
+pub fn done(hub: &mut Hub, intent: &Intent, written: Written) -> Result<()> {
+    hub.remove_intent(intent.id)?;
+    let item = hub.item(intent.item)?;
+    hub.leave_quarantine(intent.replica, &quarantine_name(&item))?;
+    match (intent.kind, written) {
+        (IntentKind::Delete, _) | (_, None) => {
+            if let Some(remote_id) = &intent.remote_id {
+                hub.remove_sighting_of(intent.replica, remote_id)?;
+                if let Some(placement) = hub.placement(intent.replica, remote_id)? {
+                    hub.remove_placement(placement.id)?;
+                }
+            }
+        }
+        (_, Some(seen)) => {
+            if let Some(old) = intent.remote_id.as_ref().filter(|old| **old != seen.remote_id)
+                && let Some(placement) = hub.placement(intent.replica, old)?
+            {
+                hub.rename_placement(placement.id, &seen.remote_id)?;
+            }
+            hub.set_placement(intent.item, intent.replica, intent.collection, intent.version, &seen)?;
+            hub.remove_sighting_of(intent.replica, &seen.remote_id)?;
+        }
+    }
+    settled(hub, intent.item)
+}
+
+/// Takes an item off the list when nothing about it is open any more.
+pub fn settled(hub: &mut Hub, item: i64) -> Result<()> {
+    let is_open = !hub.intents_of(item)?.is_empty() || !hub.sightings(item)?.is_empty();
+    if is_open || !hub.is_aligned(item)? {
+        return hub.add_todo(item);
+    }
+    hub.done(item)
+}
+
+/// The copy was changed (or removed) meanwhile: take it again at once, so that this run can merge and send.
+async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<Planned>) -> Result<BTreeSet<i64>> {
+    let Some(connector) = cycle.member(replica).and_then(|member: &Member| member.reached(kind)).cloned() else {
+        return Ok(BTreeSet::new());
+    };
+    let places = cycle.hub.places(replica, kind)?;
+    let asked: Vec<twofold_model::Place> = plans
+        .iter()
+        .filter_map(|plan| match &plan.operation {
+            Operation::Update { place, .. } | Operation::Delete { place, .. } => Some(place.clone()),
+            Operation::Create { .. } => None,
+        })
+        .collect();
+    let answers = connector.fetch(kind, &asked).await;
+    let now = cycle.now();
+    let mut again = BTreeSet::new();
+    let name = cycle.member(replica).map(|member| member.replica.name.clone()).unwrap_or_default();
+    let report = &mut cycle.report;
+    cycle.hub.atomically("look again", |hub| {
+        for plan in plans.iter().filter(|plan| matches!(plan.operation, Operation::Create { .. })) {
+            hub.add_todo(plan.intent.item)?;
+            report.codes.push(crate::report::exit::TEMPORARY);
+        }
+        for (place, answer) in asked.iter().zip(answers) {
+            match answer {
+                Ok(Some(seen)) => take_seen(hub, replica, &places, connector.lens(kind), seen, now)?,
+                Ok(None) => {
+                    hub.store_gone(replica, &place.remote_id, now)?;
+                    if let Some(sighting) = hub.sighting(replica, &place.remote_id)? {
+                        hub.confirm_gone(sighting.id)?;
+                    }
+                }
+                Err(error) => report.trouble(&name, &error),
+            }
+            if let Some(placement) = hub.placement(replica, &place.remote_id)? {
+                hub.add_todo(placement.item)?;
+                again.insert(placement.item);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(again)
+}
