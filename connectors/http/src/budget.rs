@@ -1,0 +1,321 @@
+//! What a provider allows one mailbox: so many requests at a time, in a window, so many quota units a minute; and the pause
+//! it asked for. One budget is shared by all workers and all clients of that mailbox, and kept in the hub between runs.
+//!
+//! The windows slide in sixty steps. A step counts until its youngest request is certainly out of the window, so the limit
+//! is never passed and at most a sixtieth of it stays unused.
+
+use crate::clock::{Clock, lock};
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use twofold_model::{Error, ErrorKind, Result};
+
+/// No pause is believed beyond a day: a longer one is a wrong clock.
+const LONGEST_PAUSE_MS: u64 = 86_400_000;
+const UNITS_WINDOW_S: u32 = 60;
+const STEPS: u64 = 60;
+
+/// What is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests at a time.
+    pub concurrency: u32,
+    /// Requests in a sliding window: how many, in how many seconds.
+    pub requests_per_window: Option<(u32, u32)>,
+    /// Quota units in a sliding minute.
+    pub units_per_minute: Option<u32>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { concurrency: 4, requests_per_window: None, units_per_minute: None }
+    }
+}
+
+/// The budget of one mailbox at one provider.
+#[derive(Debug)]
+pub struct Budget {
+    limits: Limits,
+    slots: Arc<Semaphore>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    pause_until_ms: u64,
+    requests: Window,
+    units: Window,
+}
+
+/// A share of the budget; gives its slots back when dropped.
+#[derive(Debug)]
+pub struct Slot {
+    _slots: OwnedSemaphorePermit,
+}
+
+/// What stands in the way of a request.
+enum Wait {
+    Nothing,
+    /// The provider asked for it.
+    Pause(u64),
+    /// Our own count of requests.
+    Window(u64),
+    /// Our own count of units; a minute at most.
+    Units(u64),
+}
+
+impl Budget {
+    /// A budget of which nothing is used yet.
+    pub fn new(limits: Limits) -> Self {
+        let slots = Arc::new(Semaphore::new(limits.concurrency.max(1) as usize));
+        Self { limits, slots, state: Mutex::default() }
+    }
+
+    /// What is allowed.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Waits for its turn and counts it as used. A request of several parts takes as many slots (all at most).
+    ///
+    /// A pause or a full window that would take longer than `patience_ms` is not waited for: throttled, with the time left.
+    pub async fn acquire(&self, cost: u32, units: u32, clock: &dyn Clock, patience_ms: u64) -> Result<Slot> {
+        let many = cost.clamp(1, self.limits.concurrency.max(1));
+        // The semaphore is never closed; the error is only there for the types.
+        let slots = Arc::clone(&self.slots).acquire_many_owned(many).await.map_err(|_| throttled(0, "is busy"))?;
+        loop {
+            let ms = match self.take(cost, units, clock.now_ms()) {
+                Wait::Nothing => return Ok(Slot { _slots: slots }),
+                Wait::Pause(ms) if ms > patience_ms => return Err(throttled(ms, "asked us to wait")),
+                Wait::Window(ms) if ms > patience_ms => return Err(throttled(ms, "allows no more requests for now")),
+                Wait::Pause(ms) | Wait::Window(ms) | Wait::Units(ms) => ms,
+            };
+            clock.sleep_ms(ms).await;
+        }
+    }
+
+    fn take(&self, cost: u32, units: u32, now_ms: u64) -> Wait {
+        let mut state = lock(&self.state);
+        if state.pause_until_ms > now_ms + LONGEST_PAUSE_MS {
+            state.pause_until_ms = 0;
+        }
+        if state.pause_until_ms > now_ms {
+            return Wait::Pause(state.pause_until_ms - now_ms);
+        }
+        if let Some((most, window_s)) = self.limits.requests_per_window {
+            let ms = state.requests.wait_ms(cost, most, window_s, now_ms);
+            if ms > 0 {
+                return Wait::Window(ms);
+            }
+        }
+        if let Some(most) = self.limits.units_per_minute {
+            let ms = state.units.wait_ms(units, most, UNITS_WINDOW_S, now_ms);
+            if ms > 0 {
+                return Wait::Units(ms);
+            }
+        }
+        if let Some((_, window_s)) = self.limits.requests_per_window {
+            state.requests.count(cost, window_s, now_ms);
+        }
+        if self.limits.units_per_minute.is_some() && units > 0 {
+            state.units.count(units, UNITS_WINDOW_S, now_ms);
+        }
+        Wait::Nothing
+    }
+
+    /// The provider asked to wait until then: all workers do. A shorter pause never ends a longer one.
+    pub fn pause_until(&self, until_ms: u64) {
+        let mut state = lock(&self.state);
+        state.pause_until_ms = state.pause_until_ms.max(until_ms);
+    }
+
+    /// Milliseconds of the pause that are left.
+    pub fn pause_left_ms(&self, now_ms: u64) -> u64 {
+        lock(&self.state).pause_until_ms.saturating_sub(now_ms)
+    }
+
+    /// How many requests and units are counted in the windows now.
+    pub fn used(&self, now_ms: u64) -> (u64, u64) {
+        let mut state = lock(&self.state);
+        let window_s = self.limits.requests_per_window.map_or(UNITS_WINDOW_S, |(_, s)| s);
+        (state.requests.used(window_s, now_ms), state.units.used(UNITS_WINDOW_S, now_ms))
+    }
+
+    /// What the next run has to know, to be kept in the hub.
+    pub fn snapshot(&self) -> Value {
+        let state = lock(&self.state);
+        json!({
+            "pause_until_ms": state.pause_until_ms,
+            "requests": state.requests.to_json(),
+            "units": state.units.to_json(),
+        })
+    }
+
+    /// Takes up what an earlier run kept. What cannot be read is left out: a budget is never a reason not to run.
+    pub fn restore(&self, kept: Value) {
+        let mut state = lock(&self.state);
+        let pause = kept.get("pause_until_ms").and_then(Value::as_u64).unwrap_or(0);
+        state.pause_until_ms = state.pause_until_ms.max(pause);
+        state.requests.add_json(kept.get("requests"));
+        state.units.add_json(kept.get("units"));
+    }
+}
+
+fn throttled(ms: u64, why: &str) -> Error {
+    let s = ms.div_ceil(1000);
+    Error::new(ErrorKind::Throttled { retry_after_s: Some(s) }, format!("the provider {why}; {s} s are left"))
+}
+
+/// Counts in a sliding window: (start of a step, count), oldest first.
+#[derive(Debug, Default)]
+struct Window {
+    steps: VecDeque<(u64, u64)>,
+}
+
+impl Window {
+    fn step_ms(window_s: u32) -> u64 {
+        (u64::from(window_s) * 1000 / STEPS).max(1)
+    }
+
+    /// When a step no longer counts.
+    fn end_ms(start_ms: u64, window_s: u32) -> u64 {
+        start_ms + Self::step_ms(window_s) + u64::from(window_s) * 1000
+    }
+
+    fn used(&mut self, window_s: u32, now_ms: u64) -> u64 {
+        // A step from the future was counted by a clock that has since been set back.
+        self.steps.retain(|(start, _)| *start <= now_ms && Self::end_ms(*start, window_s) > now_ms);
+        self.steps.iter().map(|(_, count)| count).sum()
+    }
+
+    /// How long until `cost` fits; a cost beyond the limit counts as the limit, or it would never fit.
+    fn wait_ms(&mut self, cost: u32, most: u32, window_s: u32, now_ms: u64) -> u64 {
+        let most = u64::from(most.max(1));
+        let mut over = (self.used(window_s, now_ms) + u64::from(cost).min(most)).saturating_sub(most);
+        let mut wait = 0;
+        for (start, count) in &self.steps {
+            if over == 0 {
+                break;
+            }
+            over = over.saturating_sub(*count);
+            wait = Self::end_ms(*start, window_s) - now_ms;
+        }
+        wait
+    }
+
+    fn count(&mut self, cost: u32, window_s: u32, now_ms: u64) {
+        let step = Self::step_ms(window_s);
+        let start = now_ms / step * step;
+        match self.steps.back_mut() {
+            Some((last, count)) if *last == start => *count += u64::from(cost),
+            _ => self.steps.push_back((start, u64::from(cost))),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        self.steps.iter().map(|(start, count)| json!([start, count])).collect()
+    }
+
+    fn add_json(&mut self, kept: Option<&Value>) {
+        for step in kept.and_then(Value::as_array).into_iter().flatten() {
+            if let (Some(start), Some(count)) = (step[0].as_u64(), step[1].as_u64()) {
+                self.steps.push_back((start, count.min(u64::from(u32::MAX))));
+            }
+        }
+        self.steps.make_contiguous().sort_unstable();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    const T0: u64 = 1_700_000_000_000;
+
+    fn graph() -> Budget {
+        Budget::new(Limits { concurrency: 4, requests_per_window: Some((10_000, 600)), units_per_minute: None })
+    }
+
+    #[tokio::test]
+    async fn no_sliding_window_ever_sees_more_than_allowed_and_little_is_left_unused() {
+        let clock = ManualClock::hurried(T0);
+        let limits = Limits { concurrency: 2, requests_per_window: Some((100, 60)), units_per_minute: None };
+        let budget = Budget::new(limits);
+        let mut sent = Vec::new();
+        for n in 0..1_000u64 {
+            drop(budget.acquire(1, 0, &clock, u64::MAX).await.unwrap());
+            sent.push(clock.now_ms());
+            clock.sleep_ms(n * 7 % 13).await;
+        }
+        for at in &sent {
+            let inside = sent.iter().filter(|t| **t >= *at && **t < at + 60_000).count();
+            assert!(inside <= 100, "{inside} in one window");
+        }
+        let took_s = (sent[999] - sent[0]) as f64 / 1000.0;
+        assert!(took_s < 9.0 * 60.0 / 0.95, "{took_s} s: less than 95 % of the budget was used");
+    }
+
+    #[tokio::test]
+    async fn the_next_run_goes_on_with_the_counts_and_the_pause_of_the_last() {
+        let clock = ManualClock::standing(T0);
+        let first = graph();
+        drop(first.acquire(9_990, 0, &clock, 0).await.unwrap());
+        first.pause_until(T0 + 5_000);
+        let second = graph();
+        second.restore(serde_json::from_str(&first.snapshot().to_string()).unwrap());
+        let error = second.acquire(1, 0, &clock, 1_000).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Throttled { retry_after_s: Some(5) });
+        clock.advance_ms(5_000);
+        drop(second.acquire(10, 0, &clock, 0).await.unwrap());
+        assert!(second.acquire(1, 0, &clock, 1_000).await.is_err(), "the window is full");
+        assert_eq!(second.used(clock.now_ms()).0, 10_000);
+        clock.advance_ms(610_000);
+        drop(second.acquire(1, 0, &clock, 0).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_batch_counts_as_its_parts_and_takes_their_slots() {
+        let clock = ManualClock::standing(T0);
+        let budget = graph();
+        let batch = budget.acquire(20, 0, &clock, 0).await.unwrap();
+        assert_eq!(budget.used(T0).0, 20);
+        assert_eq!(budget.slots.available_permits(), 0);
+        drop(batch);
+        let _one = budget.acquire(1, 0, &clock, 0).await.unwrap();
+        assert_eq!(budget.slots.available_permits(), 3);
+    }
+
+    #[tokio::test]
+    async fn units_are_waited_for_however_short_the_patience() {
+        let clock = ManualClock::hurried(T0);
+        let limits = Limits { concurrency: 4, requests_per_window: None, units_per_minute: Some(6_000) };
+        let budget = Budget::new(limits);
+        for _ in 0..600 {
+            drop(budget.acquire(1, 20, &clock, 0).await.unwrap());
+        }
+        let took_s = (clock.now_ms() - T0) as f64 / 1000.0;
+        assert!((60.0..62.0).contains(&took_s), "12,000 units take a minute and a step: {took_s}");
+    }
+
+    #[tokio::test]
+    async fn a_clock_set_back_and_nonsense_in_the_hub_stop_nothing() {
+        let clock = ManualClock::standing(T0);
+        let budget = graph();
+        budget.restore(json!({"pause_until_ms": T0 + 400 * LONGEST_PAUSE_MS, "requests": [[T0 + 1_000_000, 10_000]]}));
+        budget.restore(json!("what is this"));
+        budget.restore(json!({"requests": [1, ["a", "b"], null], "units": {}}));
+        drop(budget.acquire(1, 0, &clock, 0).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_cost_beyond_the_limit_waits_for_an_empty_window_but_not_for_ever() {
+        let clock = ManualClock::hurried(T0);
+        let limits = Limits { concurrency: 1, requests_per_window: Some((10, 60)), units_per_minute: None };
+        let budget = Budget::new(limits);
+        drop(budget.acquire(50, 0, &clock, u64::MAX).await.unwrap());
+        drop(budget.acquire(50, 0, &clock, u64::MAX).await.unwrap());
+        assert!(clock.now_ms() >= T0 + 60_000);
+    }
+}

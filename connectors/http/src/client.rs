@@ -1,0 +1,526 @@
+//! The one way out: pins the address, adds the token, keeps the budget, repeats what may be repeated, checks what came back.
+
+use crate::batch::{self, Part, is_json};
+use crate::budget::Budget;
+use crate::cassette::Recorder;
+use crate::options::{ClientOptions, judge_by_status};
+use crate::request::{Effect, Expect, Request, Response};
+use crate::retry::{self, retry_after_s, whole_s};
+use crate::transport::{self, NetworkTransport, Transport, TransportError, Wire};
+use bytes::Bytes;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use twofold_model::error::AtPlace;
+use twofold_model::{Error, ErrorKind, Result};
+use url::Url;
+
+/// What a client has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Requests that went out, repeats included; a batch is one.
+    pub requests: u64,
+    /// Bytes of bodies that came in, unpacked.
+    pub bytes_in: u64,
+}
+
+/// Sends requests to one origin. Cheap to clone; clones are the same client.
+#[derive(Clone)]
+pub struct Client {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    options: ClientOptions,
+    transport: Arc<dyn Transport>,
+    user_agent: String,
+    /// Held by an exclusive write from its first try to its last.
+    exclusive: tokio::sync::Mutex<()>,
+    requests: AtomicU64,
+    bytes_in: AtomicU64,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Client({})", transport::host_of(&self.inner.options.base))
+    }
+}
+
+/// Whose address a request goes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// The provider's: bearer, dialect and budget apply.
+    Provider,
+    /// Another's: none of them does.
+    Anyone,
+}
+
+/// What one request has gone through so far.
+#[derive(Default)]
+struct Tries {
+    deadline_ms: Option<u64>,
+    unopened: u32,
+    stumbled: u32,
+    throttled: u32,
+    renewed: bool,
+}
+
+/// What follows from one exchange.
+enum Verdict {
+    Done(Result<Response>),
+    /// Again after that time.
+    Again(u64),
+    /// Again with this token.
+    Renewed(String),
+}
+
+impl Client {
+    /// A client; opens no connection. Refuses an address that is neither https nor this machine.
+    pub fn new(options: ClientOptions) -> Result<Client> {
+        for url in [&options.base].into_iter().chain(&options.extra_origins) {
+            transport::check_scheme(url)?;
+        }
+        let mut carrier = match &options.transport {
+            Some(transport) => Arc::clone(transport),
+            None => Arc::new(NetworkTransport::new(options.network.clone())),
+        };
+        if let Some(dir) = &options.record {
+            carrier = Arc::new(Recorder::new(carrier, dir)?);
+        }
+        // Provider: Google packs its answers only for a user agent that says "gzip".
+        let own = concat!("twofold/", env!("CARGO_PKG_VERSION"), " (gzip)");
+        let user_agent = format!("{own} {}", options.dialect.user_agent_suffix()).trim_end().to_owned();
+        let inner = Inner {
+            options,
+            transport: carrier,
+            user_agent,
+            exclusive: tokio::sync::Mutex::new(()),
+            requests: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+        };
+        Ok(Client { inner: Arc::new(inner) })
+    }
+
+    /// Sends it and returns the answer if it is 2xx and of the expected type.
+    pub async fn send(&self, request: Request) -> Result<Response> {
+        let what = request.what;
+        let url = self.inner.pinned(&request.url, request.effect).at(what)?;
+        let _alone = match request.effect {
+            Effect::ExclusiveWrite => Some(self.inner.exclusive.lock().await),
+            Effect::Read | Effect::Write => None,
+        };
+        self.inner.run(&request, url, Whose::Provider, self.inner.options.max_body).await.at(what)
+    }
+
+    /// Reads from an address that somebody else may have chosen (a photo's): no bearer, no header of the provider, no
+    /// redirect, at most `max_body` bytes; https only (this machine only where the client itself speaks to it).
+    pub async fn send_anonymous(&self, request: Request, max_body: usize) -> Result<Response> {
+        let what = request.what;
+        let refused = |why: &str| Err(Error::new(ErrorKind::Refused, why).at(what));
+        let Ok(url) = Url::parse(&request.url) else { return refused("no address") };
+        let here = transport::is_loopback(&url);
+        if request.effect.is_write() || has_user(&url) || !(url.scheme() == "https" || here) {
+            return refused("only a plain read over https goes to a foreign address");
+        }
+        if here && !transport::is_loopback(&self.inner.options.base) {
+            return refused("a foreign address leads to this machine");
+        }
+        self.inner.run(&request, url, Whose::Anyone, max_body).await.at(what)
+    }
+
+    /// What one part of a batch came to, by the same rules as a whole request: 2xx, or an error judged by the dialect.
+    /// `None` (no answer to that part) and a write's 5xx are unknown; a pause that the part asks for holds for all.
+    pub fn judge_part(&self, what: &'static str, effect: Effect, part: Option<Response>) -> Result<Response> {
+        self.inner.judge_part(effect, part).at(what)
+    }
+
+    /// Sends a batch of at most [`batch::MAX_PARTS`] parts to `url` and returns what each came to, in order. Exactly those
+    /// parts are sent again that may be: throttled ones, and of reads those that stumbled or have no answer.
+    pub async fn send_batch(
+        &self,
+        what: &'static str,
+        url: &str,
+        effect: Effect,
+        parts: &[Part],
+    ) -> Vec<Result<Response>> {
+        let mut results: Vec<Option<Result<Response>>> = parts.iter().map(|_| None).collect();
+        let clock = &self.inner.options.clock;
+        let deadline_ms = clock.now_ms() + self.inner.options.deadline_s * 1000;
+        let mut open: Vec<usize> = (0..parts.len()).collect();
+        for tried in 1..=retry::BATCH_TRIES {
+            let now: Vec<Part> = open.iter().map(|i| parts[*i].clone()).collect();
+            let answers = match self.batch_once(what, url, effect, &now).await {
+                Ok(answers) => answers,
+                Err(error) => {
+                    open.iter().for_each(|i| results[*i] = Some(Err(copy(&error))));
+                    break;
+                }
+            };
+            let mut again = Vec::new();
+            let mut stumbled = false;
+            for (i, answer) in open.into_iter().zip(answers) {
+                let result = self.judge_part(what, effect, answer);
+                if let Err(error) = &result {
+                    let throttled = matches!(error.kind, ErrorKind::Throttled { .. });
+                    let stumbles = error.kind == ErrorKind::Unknown && !effect.is_write() && tried < retry::READ_TRIES;
+                    stumbled |= stumbles;
+                    if throttled || stumbles {
+                        again.push(i);
+                    }
+                }
+                results[i] = Some(result);
+            }
+            open = again;
+            let now_ms = clock.now_ms();
+            let pause_ms = self.inner.options.budget.pause_left_ms(now_ms);
+            let wait_ms = if stumbled { retry::backoff_ms(tried).max(pause_ms) } else { pause_ms };
+            let too_long = pause_ms > self.inner.options.max_pause_s * 1000 || now_ms + wait_ms > deadline_ms;
+            if open.is_empty() || too_long {
+                break;
+            }
+            if wait_ms > pause_ms {
+                clock.sleep_ms(wait_ms).await;
+            }
+        }
+        let missing = || Err(Error::new(ErrorKind::Unknown, "the batch has no answer to this part").at(what));
+        results.into_iter().map(|result| result.unwrap_or_else(missing)).collect()
+    }
+
+    async fn batch_once(
+        &self,
+        what: &'static str,
+        url: &str,
+        effect: Effect,
+        parts: &[Part],
+    ) -> Result<Vec<Option<Response>>> {
+        let body = batch::build(parts).at(what)?;
+        let request = Request::post_json(what, url, body).effect(effect).cost(parts.len() as u32);
+        let answer = self.send(request).await?;
+        // Of a reply that cannot be read it is unknown what was executed.
+        batch::read(&answer.json().at(what)?, parts).at(what)
+    }
+
+    /// An address below the base as path and query, as a batch's part wants it; refuses addresses elsewhere.
+    pub fn relative(&self, url: &str) -> Result<String> {
+        let url = self.inner.pinned(url, Effect::Read)?;
+        let base = self.inner.options.base.path().trim_end_matches('/');
+        let below = url.path().strip_prefix(base).filter(|rest| rest.starts_with('/') || rest.is_empty());
+        if url.origin() != self.inner.options.base.origin() || below.is_none() {
+            return Err(elsewhere(&url, Effect::Read));
+        }
+        let query = url.query().map(|q| format!("?{q}")).unwrap_or_default();
+        Ok(format!("/{}{query}", below.unwrap_or_default().trim_start_matches('/')))
+    }
+
+    /// What this client has done so far.
+    pub fn counters(&self) -> Counters {
+        Counters {
+            requests: self.inner.requests.load(Ordering::Relaxed),
+            bytes_in: self.inner.bytes_in.load(Ordering::Relaxed),
+        }
+    }
+
+    /// The budget it keeps.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.inner.options.budget
+    }
+
+    /// The address it was made for.
+    pub fn base(&self) -> &Url {
+        &self.inner.options.base
+    }
+}
+
+impl Inner {
+    /// The whole address, if it is one that may get the bearer.
+    fn pinned(&self, url: &str, effect: Effect) -> Result<Url> {
+        let base = &self.options.base;
+        let head = url.split(['/', '?', '#']).next().unwrap_or_default();
+        let whole = if head.ends_with(':') && url[head.len()..].starts_with("//") {
+            url.to_owned()
+        } else {
+            let separator = if url.starts_with('?') || url.is_empty() { "" } else { "/" };
+            format!("{}{separator}{}", base.as_str().trim_end_matches('/'), url.trim_start_matches('/'))
+        };
+        let Ok(mut url) = Url::parse(&whole) else {
+            return Err(Error::new(ErrorKind::Refused, "no address; nothing was sent"));
+        };
+        url.set_fragment(None);
+        let allowed = [base].into_iter().chain(&self.options.extra_origins).any(|o| o.origin() == url.origin());
+        if !allowed || has_user(&url) {
+            return Err(elsewhere(&url, effect));
+        }
+        Ok(url)
+    }
+
+    async fn run(&self, request: &Request, url: Url, whose: Whose, max_body: usize) -> Result<Response> {
+        let (content_type, body) = request.body.encoded();
+        let body = Bytes::from(body);
+        let mut tries = Tries::default();
+        let mut fresh: Option<String> = None;
+        loop {
+            let slot = match whose {
+                Whose::Provider => Some(self.turn(request, &tries).await?),
+                Whose::Anyone => None,
+            };
+            let now_ms = self.options.clock.now_ms();
+            let deadline_ms = *tries.deadline_ms.get_or_insert(now_ms + self.options.deadline_s * 1000);
+            let token = match (whose, &self.options.token, fresh.take()) {
+                (Whose::Provider, Some(_), Some(fresh)) => Some(fresh),
+                (Whose::Provider, Some(source), None) => Some(source.token().await?),
+                _ => None,
+            };
+            let wire = Wire {
+                what: request.what,
+                method: request.method,
+                url: url.clone(),
+                headers: self.headers(request, whose, content_type.as_deref(), token.as_deref()),
+                body: body.clone(),
+                timeout_ms: deadline_ms.saturating_sub(now_ms).max(1),
+                max_body,
+            };
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(what = request.what, method = %request.method, host = transport::host_of(&url), "request");
+            let outcome = self.transport.exchange(&wire).await;
+            // A worker that waits for its next try keeps nobody else waiting.
+            drop(slot);
+            let verdict = match outcome {
+                Ok(response) => {
+                    self.bytes_in.fetch_add(response.body.len() as u64, Ordering::Relaxed);
+                    self.answered(request, response, whose, token.as_deref(), &mut tries).await
+                }
+                Err(failure) => self.unanswered(request, failure, &wire, &mut tries),
+            };
+            match verdict {
+                Verdict::Done(result) => return result,
+                Verdict::Renewed(token) => fresh = Some(token),
+                Verdict::Again(0) => {}
+                Verdict::Again(ms) => self.options.clock.sleep_ms(ms).await,
+            }
+        }
+    }
+
+    async fn turn(&self, request: &Request, tries: &Tries) -> Result<crate::budget::Slot> {
+        let clock = &*self.options.clock;
+        let left_ms = tries.deadline_ms.map_or(u64::MAX, |deadline| deadline.saturating_sub(clock.now_ms()));
+        let patience_ms = (self.options.max_pause_s * 1000).min(left_ms);
+        self.options.budget.acquire(request.cost, request.units, clock, patience_ms).await
+    }
+
+    fn headers(
+        &self,
+        request: &Request,
+        whose: Whose,
+        content_type: Option<&str>,
+        token: Option<&str>,
+    ) -> Vec<(String, String)> {
+        let accept = if request.expect == Expect::Json { "application/json" } else { "*/*" };
+        let mut headers =
+            vec![("accept".to_owned(), accept.to_owned()), ("user-agent".to_owned(), self.user_agent.clone())];
+        headers.extend(content_type.map(|t| ("content-type".to_owned(), t.to_owned())));
+        headers.extend(request.headers.iter().cloned());
+        if whose == Whose::Provider {
+            self.options.dialect.decorate(&mut headers);
+        }
+        // Invariant: with a token source, and towards foreign addresses, no other authorization is ever sent.
+        if whose == Whose::Anyone || self.options.token.is_some() {
+            headers.retain(|(name, _)| {
+                !name.eq_ignore_ascii_case("authorization") && !name.eq_ignore_ascii_case("cookie")
+            });
+        }
+        headers.extend(token.map(|t| ("authorization".to_owned(), format!("Bearer {t}"))));
+        headers
+    }
+
+    /// There is no answer.
+    fn unanswered(&self, request: &Request, failure: TransportError, wire: &Wire, tries: &mut Tries) -> Verdict {
+        let write = request.effect.is_write();
+        let (kind, wait_ms) = match &failure {
+            TransportError::NotConnected(_) => {
+                tries.unopened += 1;
+                let again = tries.unopened < retry::CONNECT_TRIES;
+                (ErrorKind::Offline, again.then(|| retry::connect_ms(tries.unopened)))
+            }
+            TransportError::Cut(_) | TransportError::TimedOut => {
+                tries.stumbled += 1;
+                let again = !write && tries.stumbled < retry::READ_TRIES;
+                (ErrorKind::Unknown, again.then(|| retry::backoff_ms(tries.stumbled)))
+            }
+            TransportError::TooLarge(_) => (ErrorKind::Malformed, None),
+            TransportError::Unsendable(_) => (ErrorKind::Refused, None),
+            TransportError::Misconfigured(_) => (ErrorKind::Misconfigured, None),
+            TransportError::NotRecorded(_) => (ErrorKind::Broken, None),
+        };
+        match wait_ms {
+            Some(ms) if self.fits(ms, tries) => Verdict::Again(ms),
+            _ => {
+                let mut message = format!("{}: {failure}", transport::host_of(&wire.url));
+                if let Some(id) = wire.header("client-request-id") {
+                    message.push_str(&format!(" (client request {id})"));
+                }
+                Verdict::Done(Err(Error::new(kind, message)))
+            }
+        }
+    }
+
+    /// There is an answer, of whatever status.
+    async fn answered(
+        &self,
+        request: &Request,
+        response: Response,
+        whose: Whose,
+        token: Option<&str>,
+        tries: &mut Tries,
+    ) -> Verdict {
+        if response.is_success() {
+            return Verdict::Done(check_type(request.expect, response));
+        }
+        if let (401, Some(source), Some(refused), false) = (response.status, &self.options.token, token, tries.renewed)
+        {
+            tries.renewed = true;
+            return match source.renewed(refused).await {
+                Ok(fresh) => Verdict::Renewed(fresh),
+                Err(error) => Verdict::Done(Err(with_request_id(error, &response))),
+            };
+        }
+        let (error, asked_ms) = self.judged(request.effect, &response, whose);
+        let wait_ms = match error.kind {
+            ErrorKind::Throttled { .. } => {
+                tries.throttled += 1;
+                Some(asked_ms.unwrap_or_else(|| retry::throttled_ms(tries.throttled)))
+            }
+            ErrorKind::Unknown if !request.effect.is_write() => {
+                tries.stumbled += 1;
+                let again = tries.stumbled < retry::READ_TRIES;
+                again.then(|| retry::backoff_ms(tries.stumbled).max(asked_ms.unwrap_or(0)))
+            }
+            _ => None,
+        };
+        let Some(wait_ms) = wait_ms else { return Verdict::Done(Err(error)) };
+        // The provider's pause holds for all workers, and is waited for in their turn.
+        let all_wait =
+            whose == Whose::Provider && (asked_ms.is_some() || matches!(error.kind, ErrorKind::Throttled { .. }));
+        if all_wait {
+            self.options.budget.pause_until(self.options.clock.now_ms() + wait_ms);
+        }
+        if !self.fits(wait_ms, tries) {
+            return Verdict::Done(Err(too_long(error, wait_ms, all_wait)));
+        }
+        Verdict::Again(if all_wait { 0 } else { wait_ms })
+    }
+
+    /// The dialect's judgement under the house's rules, and the pause that the answer asks for.
+    fn judged(&self, effect: Effect, response: &Response, whose: Whose) -> (Error, Option<u64>) {
+        let status = response.status;
+        let mut error = match (status, whose) {
+            (300..=303 | 305..=399, _) => {
+                Error::new(ErrorKind::Malformed, format!("status {status}: a redirect, not followed"))
+            }
+            (_, Whose::Provider) => self.options.dialect.judge(response),
+            (_, Whose::Anyone) => judge_by_status(response),
+        };
+        let mut asked_s = retry_after_s(response).map(whole_s);
+        if let ErrorKind::Throttled { retry_after_s } = error.kind {
+            asked_s = asked_s.max(retry_after_s);
+        }
+        let asked_ms = asked_s.map(|s| s.min(86_400) * 1000);
+        error.kind = match (status, error.kind) {
+            // Promise 3: after a 5xx it is not known whether a write was executed, whatever the answer says.
+            (408 | 500.., _) if effect.is_write() => {
+                if let (Some(ms), Whose::Provider) = (asked_ms, whose) {
+                    self.options.budget.pause_until(self.options.clock.now_ms() + ms);
+                }
+                ErrorKind::Unknown
+            }
+            (429, _) | (_, ErrorKind::Throttled { .. }) => ErrorKind::Throttled { retry_after_s: asked_s },
+            (500.., ErrorKind::Malformed | ErrorKind::Offline) => ErrorKind::Unknown,
+            (401, _) if self.options.token.is_some() && whose == Whose::Provider => ErrorKind::SignInNeeded,
+            (_, kind) => kind,
+        };
+        (with_request_id(error, response), asked_ms)
+    }
+
+    fn judge_part(&self, effect: Effect, part: Option<Response>) -> Result<Response> {
+        let Some(response) = part else {
+            return Err(Error::new(ErrorKind::Unknown, "the batch has no answer to this part"));
+        };
+        if response.is_success() {
+            return check_type(Expect::Anything, response);
+        }
+        let (error, asked_ms) = self.judged(effect, &response, Whose::Provider);
+        let throttled = matches!(error.kind, ErrorKind::Throttled { .. });
+        if throttled || asked_ms.is_some() {
+            let ms = asked_ms.unwrap_or_else(|| retry::throttled_ms(1));
+            self.options.budget.pause_until(self.options.clock.now_ms() + ms);
+            return Err(if throttled { too_long(error, ms, true) } else { error });
+        }
+        Err(error)
+    }
+
+    fn fits(&self, wait_ms: u64, tries: &Tries) -> bool {
+        let deadline_ms = tries.deadline_ms.unwrap_or(u64::MAX);
+        wait_ms <= self.options.max_pause_s * 1000 && self.options.clock.now_ms() + wait_ms < deadline_ms
+    }
+}
+
+/// Checks the type of a 2xx answer: a portal's page is a failure, not an empty list.
+fn check_type(expect: Expect, response: Response) -> Result<Response> {
+    let media_type = response.media_type().unwrap_or_default();
+    let html = matches!(media_type.as_str(), "text/html" | "application/xhtml+xml");
+    let fine = match (expect, response.body.is_empty()) {
+        (Expect::Json, true) => matches!(response.status, 202 | 204 | 205),
+        (Expect::Json, false) => is_json(&media_type),
+        (_, true) => true,
+        (Expect::Bytes | Expect::Anything, false) => !html,
+    };
+    if fine {
+        return Ok(response);
+    }
+    let came = match (response.body.is_empty(), media_type.is_empty()) {
+        (true, _) => "nothing".to_owned(),
+        (false, true) => "something without a type".to_owned(),
+        // Invariant: only what looks like a type is quoted.
+        (false, false) => {
+            media_type.chars().filter(|c| c.is_ascii_alphanumeric() || "/+-.".contains(*c)).take(60).collect()
+        }
+    };
+    let message = format!("status {} came with {came} where JSON or data should be", response.status);
+    Err(with_request_id(Error::new(ErrorKind::Malformed, message), &response))
+}
+
+fn with_request_id(mut error: Error, response: &Response) -> Error {
+    if let Some(id) = &response.request_id
+        && !error.message.contains(id.as_str())
+    {
+        error.message.push_str(&format!(" (request {id})"));
+    }
+    error
+}
+
+/// The wait is longer than this run waits: the next one will obey it.
+fn too_long(mut error: Error, wait_ms: u64, is_pause: bool) -> Error {
+    if is_pause {
+        error.kind = ErrorKind::Throttled { retry_after_s: Some(wait_ms.div_ceil(1000)) };
+    }
+    error
+}
+
+fn elsewhere(url: &Url, effect: Effect) -> Error {
+    // For a read it is what came back that is wrong (a link to the next page); a write's address is our own doing.
+    let kind = if effect.is_write() { ErrorKind::Refused } else { ErrorKind::Malformed };
+    Error::new(
+        kind,
+        format!("the address leads to {}, which never gets our token; nothing was sent", transport::host_of(url)),
+    )
+}
+
+fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// The same error once more, for each part of a batch that failed as a whole.
+fn copy(error: &Error) -> Error {
+    let mut copy = Error::new(error.kind, error.message.clone());
+    copy.places.clone_from(&error.places);
+    copy
+}

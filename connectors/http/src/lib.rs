@@ -1,0 +1,34 @@
+//! HTTP, once, for all connectors: shared plumbing without any provider's words.
+//!
+//! A connector builds a [`Request`] and reads a [`Response`]; everything between stands here. [`Client::send`] pins the
+//! address to the configured origin, takes a token from a [`TokenSource`], waits for its share of the [`Budget`], lets a
+//! [`Transport`] carry the exchange, repeats what may be repeated ([`retry`]) and has the provider's [`Dialect`] judge what
+//! went wrong. [`batch`] builds and reads JSON batches, [`cassette`] records exchanges and replays them strictly, [`clock`]
+//! hands in the time so that tests never wait.
+//!
+//! Invariants:
+//! - a bearer leaves only for the configured origin (and origins named as extra), over https or to this very machine;
+//! - no layer repeats a write, except after an answer that proves it was not executed (401, throttled) or when the
+//!   connection was never opened; a write that ended otherwise is [`Unknown`](twofold_model::ErrorKind::Unknown);
+//! - no token, body or query stands in an error, a log line or a `Debug` text.
+
+pub mod batch;
+pub mod budget;
+pub mod cassette;
+pub mod client;
+pub mod clock;
+pub mod options;
+pub mod request;
+pub mod retry;
+mod scrub;
+pub mod transport;
+
+pub use batch::Part;
+pub use budget::{Budget, Limits};
+pub use cassette::{Cassette, Origin, Recorder};
+pub use client::{Client, Counters};
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use options::{ClientOptions, Dialect, TokenSource, judge_by_status};
+pub use request::{Body, Effect, Expect, Method, Request, Response};
+pub use retry::retry_after_s;
+pub use transport::{Network, NetworkTransport, Transport, TransportError, Wire};

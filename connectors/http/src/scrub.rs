@@ -1,0 +1,526 @@
+//! Takes what is secret or personal out of a recorded exchange: tokens, addresses, names. The same thing becomes the same
+//! stand-in throughout one file, so that links, ids and etags still fit together.
+//!
+//! What is not known to be harmless goes: headers stand on a list of those kept, bodies that are neither JSON nor a form
+//! are replaced whole, personal fields are named below and everything else is searched for addresses and tokens.
+
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use url::Url;
+
+/// What stands for something that was taken out without a stand-in of its own; in a replay it matches anything.
+pub(crate) const GONE: &str = "scrubbed";
+
+/// Headers that are kept, in requests and answers.
+const HEADERS: [&str; 14] = [
+    "accept",
+    "content-type",
+    "date",
+    "etag",
+    "if-match",
+    "if-none-match",
+    "location",
+    "prefer",
+    "preference-applied",
+    "request-id",
+    "retry-after",
+    "www-authenticate",
+    "x-http-method-override",
+    "x-request-id",
+];
+
+/// Fields whose whole value is secret, in JSON, forms and queries.
+const SECRETS: [&str; 11] = [
+    "access_token",
+    "assertion",
+    "client_assertion",
+    "client_secret",
+    "code_verifier",
+    "device_code",
+    "id_token",
+    "password",
+    "refresh_token",
+    "token",
+    "user_code",
+];
+
+/// Parameters that are secret besides; in JSON these are error codes and the like.
+const SECRET_PARAMETERS: [&str; 4] = ["code", "key", "state", "login_hint"];
+
+/// Fields that hold names, places and words of people, in lower case.
+const WORDS: [&str; 55] = [
+    "assistantname",
+    "bodypreview",
+    "businesshomepage",
+    "children",
+    "city",
+    "comment",
+    "companyname",
+    "content",
+    "countryorregion",
+    "department",
+    "description",
+    "displayname",
+    "displaynamelastfirst",
+    "extendedaddress",
+    "familyname",
+    "fileas",
+    "formattedname",
+    "formattedvalue",
+    "givenname",
+    "generation",
+    "honorificprefix",
+    "honorificsuffix",
+    "imaddresses",
+    "initials",
+    "jobdescription",
+    "jobtitle",
+    "location",
+    "maidenname",
+    "manager",
+    "middlename",
+    "name",
+    "nickname",
+    "officelocation",
+    "personalnotes",
+    "phoneticfamilyname",
+    "phoneticfullname",
+    "phoneticgivenname",
+    "phoneticmiddlename",
+    "pobox",
+    "postalcode",
+    "postofficebox",
+    "profession",
+    "region",
+    "snippet",
+    "spousename",
+    "state",
+    "street",
+    "streetaddress",
+    "subject",
+    "summary",
+    "surname",
+    "title",
+    "unstructuredname",
+    "yomigivenname",
+    "yomisurname",
+];
+
+/// Lists whose entries keep what is personal in a field with a general name.
+const PERSONAL_LISTS: [&str; 21] = [
+    "addresses",
+    "biographies",
+    "birthdays",
+    "calendarurls",
+    "clientdata",
+    "emailaddresses",
+    "events",
+    "externalids",
+    "imclients",
+    "interests",
+    "locations",
+    "misckeywords",
+    "names",
+    "nicknames",
+    "occupations",
+    "organizations",
+    "phonenumbers",
+    "relations",
+    "sipaddresses",
+    "urls",
+    "userdefined",
+];
+const PERSONAL_FIELDS: [&str; 5] = ["value", "username", "person", "text", "key"];
+
+/// Fields that hold telephone numbers.
+const PHONES: [&str; 5] = ["mobilephone", "homephones", "businessphones", "phonenumbers", "canonicalform"];
+
+/// Fields that hold bytes as base64.
+const BYTES: [&str; 4] = ["contentbytes", "data", "photobytes", "raw"];
+
+/// Fields that hold an opaque mark, always taken out whatever it looks like.
+const MARKS: [&str; 17] = [
+    "changekey",
+    "clientrequestid",
+    "client-request-id",
+    "conversationindex",
+    "etag",
+    "historyid",
+    "nextpagetoken",
+    "nextsynctoken",
+    "pagetoken",
+    "request-id",
+    "starthistoryid",
+    "synctoken",
+    "$deltatoken",
+    "$skip_token",
+    "$skiptoken",
+    "transactionid",
+    "x-request-id",
+];
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Class {
+    Word,
+    Mail,
+    Phone,
+    Id,
+    Bytes,
+}
+
+/// Keeps what stands for what, for one file.
+#[derive(Debug, Default)]
+pub(crate) struct Scrubber {
+    stand_ins: HashMap<(Class, String), String>,
+    /// Whole secrets that were met (the bearer), to be looked for in what is about to be written.
+    secrets: Vec<String>,
+}
+
+impl Scrubber {
+    /// A secret that must not be in the file, wherever it would come from.
+    pub(crate) fn remember_secret(&mut self, secret: &str) {
+        if secret.len() >= 8 && !self.secrets.iter().any(|s| s == secret) {
+            self.secrets.push(secret.to_owned());
+        }
+    }
+
+    /// Whether a text that is about to be written holds nothing that was to be taken out.
+    pub(crate) fn is_clean(&self, text: &str) -> bool {
+        let lower = text.to_lowercase();
+        let mails = self.stand_ins.keys().filter(|(class, _)| *class == Class::Mail);
+        !self.secrets.iter().any(|s| text.contains(s.as_str())) && !mails.into_iter().any(|(_, m)| lower.contains(m))
+    }
+
+    /// The header without what is secret; nothing if it is not kept at all.
+    pub(crate) fn header(&mut self, name: &str, value: &str) -> Option<String> {
+        let name = name.to_ascii_lowercase();
+        if !HEADERS.contains(&name.as_str()) {
+            return None;
+        }
+        Some(match name.as_str() {
+            "location" => self.url(value),
+            "etag" | "if-match" | "if-none-match" if value != "*" => self.etag(value),
+            "request-id" | "x-request-id" => self.stand_in(Class::Id, value),
+            _ => self.text(value),
+        })
+    }
+
+    /// An address: hosts and words stay, ids, people and secrets go.
+    pub(crate) fn url(&mut self, url: &str) -> String {
+        // Relative addresses stand in the parts of a batch.
+        let relative = url.starts_with('/');
+        let parsed = if relative { Url::parse(&format!("http://relative{url}")) } else { Url::parse(url) };
+        let Ok(mut parsed) = parsed else { return self.text(url) };
+        let segments: Vec<String> = parsed.path_segments().into_iter().flatten().map(decode).collect();
+        let segments: Vec<String> = segments.iter().map(|s| self.segment(s)).collect();
+        if let Ok(mut path) = parsed.path_segments_mut() {
+            path.clear().extend(segments);
+        }
+        let pairs: Vec<(String, String)> = parsed.query_pairs().into_owned().collect();
+        if !pairs.is_empty() {
+            let pairs: Vec<_> = pairs.into_iter().map(|(n, v)| (n.clone(), self.parameter(&n, &v))).collect();
+            parsed.query_pairs_mut().clear().extend_pairs(pairs);
+        }
+        // A user or a password in an address is a secret; a fragment is never sent.
+        let _ = parsed.set_username("");
+        let _ = parsed.set_password(None);
+        parsed.set_fragment(None);
+        let text = String::from(parsed);
+        if relative { text.replacen("http://relative", "", 1) } else { text }
+    }
+
+    /// The pairs of a form or a query.
+    pub(crate) fn parameter(&mut self, name: &str, value: &str) -> String {
+        let name = name.to_ascii_lowercase();
+        match name.as_str() {
+            n if SECRETS.contains(&n) || SECRET_PARAMETERS.contains(&n) => GONE.into(),
+            n if MARKS.contains(&n) && value != "latest" => self.stand_in(Class::Id, value),
+            "q" | "query" | "$search" => self.stand_in(Class::Word, value),
+            "$filter" | "$expand" | "$select" | "$orderby" => self.quoted(value),
+            _ if value.starts_with("http://") || value.starts_with("https://") => self.url(value),
+            _ if is_date(value) => value.to_owned(),
+            _ => self.parts(value),
+        }
+    }
+
+    /// JSON, walked down with the name of the field and of the list around it.
+    pub(crate) fn json(&mut self, value: &Value) -> Value {
+        self.value("", "", value)
+    }
+
+    fn value(&mut self, list: &str, key: &str, value: &Value) -> Value {
+        match value {
+            Value::Object(fields) if key == "headers" => self.batch_headers(fields),
+            Value::Object(fields) => {
+                let scrubbed = fields.iter().map(|(name, inner)| {
+                    let lower = name.to_lowercase();
+                    let bare = lower.strip_prefix("@odata.").unwrap_or(&lower);
+                    (name.clone(), self.value(key, bare, inner))
+                });
+                Value::Object(scrubbed.collect())
+            }
+            // An entry of a list is seen as the list's field: its own fields have the list around them.
+            Value::Array(entries) => entries.iter().map(|entry| self.value(list, key, entry)).collect(),
+            Value::String(text) => Value::String(self.field(list, key, text)),
+            // A number that is personal stands as text at both providers.
+            other => other.clone(),
+        }
+    }
+
+    fn batch_headers(&mut self, fields: &Map<String, Value>) -> Value {
+        let kept = fields.iter().filter_map(|(name, value)| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            Some((name.clone(), Value::String(self.header(name, &text)?)))
+        });
+        Value::Object(kept.collect())
+    }
+
+    fn field(&mut self, list: &str, key: &str, text: &str) -> String {
+        if text.is_empty() {
+            return String::new();
+        }
+        let personal = PERSONAL_LISTS.contains(&list) && PERSONAL_FIELDS.contains(&key);
+        match key {
+            _ if SECRETS.contains(&key) => GONE.into(),
+            // Mail headers are pairs of name and value: the name says what the value is and stays.
+            "name" if list == "headers" => text.to_owned(),
+            "value" if list == "headers" => self.stand_in(Class::Word, text),
+            "etag" => self.etag(text),
+            _ if MARKS.contains(&key) => self.stand_in(Class::Id, text),
+            _ if PHONES.contains(&key) || (personal && list == "phonenumbers") => self.stand_in(Class::Phone, text),
+            _ if BYTES.contains(&key) => self.stand_in(Class::Bytes, text),
+            _ if text.starts_with("http://")
+                || text.starts_with("https://")
+                || (key == "url" && text.starts_with('/')) =>
+            {
+                self.url(text)
+            }
+            _ if is_mail(text) => self.mail(text),
+            _ if personal || WORDS.contains(&key) => self.stand_in(Class::Word, text),
+            _ if is_date(text) => text.to_owned(),
+            _ => self.parts(text),
+        }
+    }
+
+    /// Piece by piece between slashes, the same in a field and in a path, for ids may hold slashes.
+    fn parts(&mut self, text: &str) -> String {
+        text.split('/').map(|part| self.part(part)).collect::<Vec<_>>().join("/")
+    }
+
+    fn part(&mut self, part: &str) -> String {
+        if looks_like_id(part) && !part.contains(['@', ' ', ',', ':']) {
+            return self.stand_in(Class::Id, part);
+        }
+        self.text(part)
+    }
+
+    /// A piece of a path: `messages('ID')`, `c123:updateContact`, an id, an address, or a word that stays.
+    fn segment(&mut self, segment: &str) -> String {
+        if segment.contains('\'') {
+            return self.quoted(segment);
+        }
+        if segment.contains('@') {
+            return self.text(segment);
+        }
+        match segment.split_once(':') {
+            Some((id, action)) => format!("{}:{}", self.parts(id), self.parts(action)),
+            None => self.parts(segment),
+        }
+    }
+
+    /// A text with values in single quotes: a filter, or a key in a path.
+    fn quoted(&mut self, text: &str) -> String {
+        let pieces: Vec<String> = text
+            .split('\'')
+            .enumerate()
+            .map(|(n, piece)| match n % 2 {
+                // Named properties (`String {…} Name …`) are ours and the same for everybody.
+                1 if piece.is_empty() || piece.contains('{') => piece.to_owned(),
+                1 if piece.contains('@') => self.text(piece),
+                1 if looks_like_id(piece) => self.parts(piece),
+                1 => self.stand_in(Class::Word, piece),
+                _ => self.text(piece),
+            })
+            .collect();
+        pieces.join("'")
+    }
+
+    fn etag(&mut self, etag: &str) -> String {
+        let (head, inner) = match etag.strip_prefix("W/\"") {
+            Some(inner) => ("W/\"", inner),
+            None => match etag.strip_prefix('"') {
+                Some(inner) => ("\"", inner),
+                None => return self.stand_in(Class::Id, etag),
+            },
+        };
+        format!("{head}{}\"", self.stand_in(Class::Id, inner.trim_end_matches('"')))
+    }
+
+    /// Any other text: e-mail addresses and what looks like a token are replaced where they stand.
+    pub(crate) fn text(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        while !rest.is_empty() {
+            let in_run = |c: char| c.is_alphanumeric() || "._%+-@=#".contains(c);
+            let run_end = rest.find(|c| !in_run(c)).unwrap_or(rest.len());
+            let (run, tail) = rest.split_at(run_end);
+            if is_mail(run) {
+                out.push_str(&self.mail(run));
+            } else if run.starts_with("eyJ") || run.starts_with("ya29.") {
+                out.push_str(GONE);
+            } else if run.len() >= 40 && looks_like_id(run) {
+                out.push_str(&self.stand_in(Class::Id, run));
+            } else {
+                out.push_str(run);
+            }
+            let separators = tail.find(in_run).unwrap_or(tail.len());
+            out.push_str(&tail[..separators]);
+            rest = &tail[separators..];
+        }
+        out
+    }
+
+    fn mail(&mut self, mail: &str) -> String {
+        let stand_in = self.stand_in(Class::Mail, &mail.to_lowercase());
+        // Provider: Google's own calendars are told apart by this ending.
+        match mail.rsplit_once('@') {
+            Some((_, domain)) if domain.ends_with("calendar.google.com") => stand_in.replace("example.org", domain),
+            _ => stand_in,
+        }
+    }
+
+    fn stand_in(&mut self, class: Class, original: &str) -> String {
+        let number = self.stand_ins.len() + 1;
+        let make = || match class {
+            Class::Word => format!("Word {number}"),
+            Class::Mail => format!("person{number}@example.org"),
+            Class::Phone => format!("+1555{number:07}"),
+            Class::Id => id_like(original, number),
+            // Base64 of a text of its own, in every alphabet and without padding.
+            Class::Bytes => {
+                base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("bytes{number:07}"))
+            }
+        };
+        self.stand_ins.entry((class, original.to_owned())).or_insert_with(make).clone()
+    }
+}
+
+/// A stand-in of the same make: digits stay digits, `c123` keeps its letter.
+fn id_like(original: &str, number: usize) -> String {
+    let letter: String = original.chars().take_while(|c| c.is_ascii_lowercase()).take(1).collect();
+    let digits = &original[letter.len()..];
+    if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
+        return format!("{letter}{}", 900_000_000 + number);
+    }
+    format!("id-{number:08}")
+}
+
+fn looks_like_id(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    (text.len() >= 8 && digits >= 2) || digits >= 6
+}
+
+fn is_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len() >= 10
+        && bytes[..10].iter().enumerate().all(|(i, b)| if i == 4 || i == 7 { *b == b'-' } else { b.is_ascii_digit() })
+}
+
+fn is_mail(text: &str) -> bool {
+    let Some((local, domain)) = text.rsplit_once('@') else { return false };
+    let fits = |c: char| c.is_alphanumeric() || "._%+-=#'".contains(c);
+    !local.is_empty()
+        && local.chars().all(fits)
+        && domain.contains('.')
+        && !domain.starts_with('.')
+        && domain.chars().all(fits)
+}
+
+/// Undoes percent encoding; what is none stays.
+pub(crate) fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let hex = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16));
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        match (bytes[at], hex(at + 1), hex(at + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                at += 3;
+            }
+            (byte, _, _) => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn names_addresses_and_tokens_go_and_what_a_program_reads_stays() {
+        let mut scrubber = Scrubber::default();
+        let scrubbed = scrubber.json(&json!({
+            "@odata.etag": "W/\"EQAAABYAAAB\"", "id": "AAMkADk0ZjM3YjYwLTU4", "displayName": "Ada Lovelace", "givenName": "Ada",
+            "emailAddresses": [{"name": "Ada", "address": "ada@lovelace.example"}],
+            "homePhones": ["+44 20 7946 0018"], "birthday": "1815-12-10T00:00:00Z", "categories": ["Red"], "changeKey": "EQAAABYAAAB",
+            "access_token": "ya29.hush", "note": "write to ada@lovelace.example soon",
+            "phoneNumbers": [{"value": "+44 20 7946 0018", "type": "home", "canonicalForm": "+442079460018"}],
+            "names": [{"metadata": {"primary": true}, "unstructuredName": "Ada Lovelace"}],
+            "resourceName": "people/c1234567890", "memberships": [{"contactGroupMembership": {"contactGroupResourceName": "contactGroups/myContacts"}}],
+            "photoBytes": "aGVsbG8="
+        }));
+        let text = scrubbed.to_string();
+        for gone in ["Ada", "Lovelace", "lovelace", "AAMk", "7946", "hush", "EQAAA", "c1234567890", "aGVsbG8"] {
+            assert!(!text.contains(gone), "{gone} in {text}");
+        }
+        for kept in [
+            "1815-12-10T00:00:00Z",
+            "Red",
+            "home",
+            "contactGroups/myContacts",
+            "people/c9",
+            "W/\\\"id-",
+            "@example.org",
+        ] {
+            assert!(text.contains(kept), "{kept} not in {text}");
+        }
+        assert_eq!(scrubbed["names"][0]["unstructuredName"], scrubbed["displayName"], "one person stays one person");
+        assert!(scrubber.is_clean(&text));
+        assert!(!scrubber.is_clean("Ada@Lovelace.example"));
+    }
+
+    #[test]
+    fn links_still_fit_after_scrubbing() {
+        let mut scrubber = Scrubber::default();
+        let item = scrubber.json(&json!({"id": "AAMkAGI2TG93AAA=", "syncToken": "abc"}));
+        let id = item["id"].as_str().unwrap().to_owned();
+        let url = scrubber.url(
+            "https://graph.microsoft.com/v1.0/me/contacts/AAMkAGI2TG93AAA%3D?$select=id,displayName&syncToken=abc",
+        );
+        assert!(url.contains(&format!("/v1.0/me/contacts/{id}?")), "{url}");
+        assert!(url.contains("displayName") && url.contains(item["syncToken"].as_str().unwrap()), "{url}");
+        let keyed = scrubber.url("/me/messages('AAMkAGI2TG93AAA=')/$value?x=ada@lovelace.example");
+        assert!(keyed.starts_with(&format!("/me/messages('{id}')/$value?x=person")), "{keyed}");
+        assert_eq!(
+            scrubber.url("https://h.example/token?code=hush&state=hush"),
+            "https://h.example/token?code=scrubbed&state=scrubbed"
+        );
+    }
+
+    #[test]
+    fn only_harmless_headers_are_kept() {
+        let mut scrubber = Scrubber::default();
+        for name in ["Authorization", "Cookie", "Set-Cookie", "X-Goog-Api-Key", "x-ms-ags-diagnostic"] {
+            assert_eq!(scrubber.header(name, "hush"), None, "{name}");
+        }
+        assert_eq!(scrubber.header("Prefer", "IdType=\"ImmutableId\"").as_deref(), Some("IdType=\"ImmutableId\""));
+        assert_eq!(scrubber.header("If-Match", "*").as_deref(), Some("*"));
+        assert_eq!(scrubber.header("Retry-After", "2.128").as_deref(), Some("2.128"));
+    }
+}

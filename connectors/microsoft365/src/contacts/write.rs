@@ -1,0 +1,250 @@
+//! What is written: creates, changes and removals twenty to a batch, then photos, then a look at what became of them.
+//!
+//! The answer to a write is the truth about it. The look afterwards only confirms it (extended properties are not in the
+//! answer): if somebody changed the contact in between, the look shows their change, and taking it for our own doing would
+//! lose it.
+
+use super::map::{Photo, Picture, Sheet};
+use super::wire::{CARRY, Contact, MARK, READ_ONLY, UID};
+use super::{Contacts, api, guard, no_answer, number, seen};
+use crate::{again, taken_as};
+use std::collections::HashMap;
+use twofold_http::{Effect, Part, Response};
+use twofold_model::error::AtPlace;
+use twofold_model::{Error, ErrorKind, Operation, Result, Seen, Written};
+
+/// What one operation asks of the server.
+struct Task {
+    /// The contact's id; empty until it is made.
+    id: String,
+    /// What is sent; `None` when the contact itself stays as it is.
+    ask: Option<Part>,
+    /// The contact as it shall be, and as it was; `None` for a removal.
+    change: Option<Change>,
+}
+
+struct Change {
+    from: Option<Sheet>,
+    to: Sheet,
+    /// The photo to set.
+    photo: Option<Picture>,
+}
+
+impl Task {
+    fn of(operation: &Operation) -> Result<Task> {
+        match operation {
+            Operation::Create { collection, rendering, .. } => {
+                let to = Sheet::open(rendering)?;
+                let ask = api::create("w", collection.as_str(), &to.contact);
+                let photo = picture(&to).cloned();
+                Ok(Task { id: String::new(), ask: Some(ask), change: Some(Change { from: None, to, photo }) })
+            }
+            Operation::Update { place, etag, from, to } => {
+                let (from, to) = (Sheet::open(from)?, Sheet::open(to)?);
+                let id = place.remote_id.0.clone();
+                let body = to.contact.patch_body(&from.contact);
+                let ask = body.map(|body| api::update("w", &id, guard(etag), body));
+                let photo = picture(&to).filter(|_| to.photo != from.photo).cloned();
+                Ok(Task { id, ask, change: Some(Change { from: Some(from), to, photo }) })
+            }
+            Operation::Delete { place, etag } => {
+                let id = place.remote_id.0.clone();
+                let ask = api::delete("w", &id, guard(etag));
+                Ok(Task { id, ask: Some(ask), change: None })
+            }
+        }
+    }
+}
+
+fn picture(sheet: &Sheet) -> Option<&Picture> {
+    match &sheet.photo {
+        Photo::Present(picture) => Some(picture),
+        Photo::Absent | Photo::Unlooked => None,
+    }
+}
+
+impl Contacts {
+    /// Carries out the operations.
+    pub(crate) async fn write(&self, operations: &[Operation]) -> Vec<Result<Written>> {
+        let mut tasks: Vec<Result<Task>> = operations.iter().map(Task::of).collect();
+        self.guard_photos(&mut tasks).await;
+        let mut answers = self.send(&tasks).await;
+        for (at, answer) in answers.iter_mut().enumerate() {
+            self.set_photo(&mut tasks[at], answer).await;
+        }
+        let seen = self.confirm(&tasks, answers).await;
+        seen.into_iter().zip(operations).map(|(written, operation)| written.at(name(operation))).collect()
+    }
+
+    /// A photo has no guard of its own: before one is replaced, it is looked at whether it still is the one that we know.
+    async fn guard_photos(&self, tasks: &mut [Result<Task>]) {
+        let is_replaced = |task: &Result<Task>| {
+            matches!(task, Ok(Task { change: Some(Change { from: Some(_), photo: Some(_), .. }), .. }))
+        };
+        let (at, mut asks): (Vec<usize>, Vec<Part>) = tasks
+            .iter()
+            .enumerate()
+            .filter(|(_, task)| is_replaced(task))
+            .filter_map(|(at, task)| Some((at, api::photo("p", &task.as_ref().ok()?.id))))
+            .unzip();
+        number(&mut asks);
+        let answers = self.graph.all("read photos", Effect::Read, &asks).await;
+        for (at, answer) in at.into_iter().zip(answers) {
+            let Ok(Task { change: Some(Change { from: Some(from), .. }), .. }) = &tasks[at] else { continue };
+            let failure = answer.as_ref().err().filter(|error| error.kind != ErrorKind::NotFound).map(again);
+            let photo = api::read_photo(answer);
+            let is_as_known = match &from.photo {
+                // Nobody looked until now: only an empty place may be filled.
+                Photo::Unlooked => photo == Photo::Absent,
+                known => photo == *known,
+            };
+            if let Some(error) = failure {
+                tasks[at] = Err(error);
+            } else if !is_as_known {
+                tasks[at] = Err(Error::new(ErrorKind::StaleEtag, "the photo changed there meanwhile"));
+            }
+        }
+    }
+
+    /// Sends the contacts themselves. `Ok(None)`: nothing was to be sent, or it is gone as asked.
+    async fn send(&self, tasks: &[Result<Task>]) -> Vec<Result<Option<Contact>>> {
+        let mut asks: Vec<Part> = tasks.iter().flatten().filter_map(|task| task.ask.clone()).collect();
+        number(&mut asks);
+        let mut answers = self.graph.all("write contacts", Effect::Write, &asks).await.into_iter();
+        tasks
+            .iter()
+            .map(|task| match task {
+                Err(error) => Err(again(error)),
+                Ok(task) => match &task.ask {
+                    None => Ok(None),
+                    Some(_) => read_written(task, answers.next().unwrap_or_else(|| Err(no_answer()))),
+                },
+            })
+            .collect()
+    }
+
+    /// Sets the photo of a contact that was written.
+    async fn set_photo(&self, task: &mut Result<Task>, answer: &mut Result<Option<Contact>>) {
+        let (Ok(task), Ok(contact)) = (task, &*answer) else { return };
+        if let Some(id) = contact.as_ref().and_then(Contact::id) {
+            task.id = id.to_owned();
+        }
+        let Some(change) = &mut task.change else { return };
+        let Some(bytes) = change.photo.as_ref().and_then(Picture::bytes) else { return };
+        match self.graph.send(api::put_photo(&task.id, bytes)).await {
+            Ok(_) => {}
+            // The contact is written and its photo is refused for good: the contact stands without.
+            Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unsupported) => {
+                tracing::warn!(%error, "a photo was refused");
+                change.photo = None;
+                change.to.photo = change.from.as_ref().map_or(Photo::Absent, |from| from.photo.clone());
+            }
+            // Half of it is done. Not to say so would leave the photo unsent for ever.
+            Err(error) => {
+                let half = taken_as(ErrorKind::Unknown, error).at("the contact was written, its photo perhaps not");
+                *answer = Err(half);
+            }
+        }
+    }
+
+    /// Looks at what was written, photos where one was set.
+    async fn confirm(&self, tasks: &[Result<Task>], answers: Vec<Result<Option<Contact>>>) -> Vec<Result<Written>> {
+        let mut asks = Vec::new();
+        for (task, answer) in tasks.iter().zip(&answers) {
+            let (Ok(Task { id, change: Some(change), .. }), Ok(_)) = (task, answer) else { continue };
+            asks.push(api::contact("c", id));
+            asks.extend(change.photo.is_some().then(|| api::photo("p", id)));
+        }
+        number(&mut asks);
+        let mut looks = self.graph.all("read back contacts", Effect::Read, &asks).await.into_iter();
+        let mut next = || looks.next().unwrap_or_else(|| Err(no_answer()));
+        let mut written = Vec::with_capacity(tasks.len());
+        for (task, answer) in tasks.iter().zip(answers) {
+            written.push(match (task, answer) {
+                (_, Err(error)) => Err(error),
+                (Err(error), _) => Err(again(error)),
+                (Ok(Task { change: None, .. }), Ok(_)) => Ok(None),
+                (Ok(Task { id, ask, change: Some(change) }), Ok(contact)) => {
+                    let look = next().and_then(|answer| api::read_contact(&answer)).ok();
+                    let photo = change.photo.is_some().then(|| api::read_photo(next()));
+                    // Where only a photo was sent, the contact is what it was.
+                    let was = || change.from.as_ref().filter(|_| ask.is_none()).map(|from| from.contact.clone());
+                    settle(id, change, contact.or_else(was), look, photo).map(Some)
+                }
+            });
+        }
+        written
+    }
+}
+
+/// What the answer to a write says.
+fn read_written(task: &Task, answer: Result<Response>) -> Result<Option<Contact>> {
+    match (answer, &task.change) {
+        (Ok(_), None) => Ok(None),
+        // It is gone already: as asked.
+        (Err(error), None) if error.kind == ErrorKind::NotFound => Ok(None),
+        (Err(error), _) => Err(error),
+        (Ok(answer), Some(change)) => match api::read_contact(&answer) {
+            Ok(contact) => Ok(Some(contact)),
+            // 2xx without a body (`return=minimal`): a change is known to be made, a create lacks its id.
+            Err(_) if change.from.is_some() => Ok(None),
+            Err(error) => Err(taken_as(ErrorKind::Unknown, error)),
+        },
+    }
+}
+
+/// The copy that a write left behind: from its answer, what was sent, and the look afterwards.
+fn settle(
+    id: &str,
+    change: &Change,
+    answer: Option<Contact>,
+    look: Option<Contact>,
+    photo: Option<Photo>,
+) -> Result<Seen> {
+    let photo = match (photo, &change.from) {
+        (Some(Photo::Unlooked), _) => change.to.photo.clone(),
+        (Some(looked), _) => looked,
+        (None, Some(from)) => from.photo.clone(),
+        (None, None) => Photo::Absent,
+    };
+    let contact = match (answer, look) {
+        // The server answered with nothing: what is there now is all there is.
+        (None, Some(look)) => look,
+        (Some(answer), Some(look)) if answer.etag() == look.etag() || says_the_same(&answer, &look) => look,
+        (Some(answer), _) => merged(answer, &change.to.contact),
+        (None, None) => {
+            let message = format!("contact {id} was written, but what it looks like now cannot be read");
+            return Err(Error::new(ErrorKind::Unknown, message));
+        }
+    };
+    seen(Sheet { photo, contact })
+}
+
+/// Whether two states differ in nothing but stamps: setting a photo raises them.
+fn says_the_same(answer: &Contact, look: &Contact) -> bool {
+    let said = |contact: &Contact| {
+        let fields = contact.0.iter().filter(|(name, _)| {
+            !READ_ONLY.contains(&name.as_str()) && !name.contains('@') && *name != "singleValueExtendedProperties"
+        });
+        fields.map(|(name, value)| (name.clone(), value.clone())).collect::<HashMap<_, _>>()
+    };
+    said(answer) == said(look)
+}
+
+/// The answer to a write, with the extended properties that were sent: they are kept there, but not shown in the answer.
+fn merged(mut answer: Contact, sent: &Contact) -> Contact {
+    for property in [MARK, UID, CARRY] {
+        if let (None, Some(value)) = (answer.property(property), sent.property(property)) {
+            answer.set_property(property, value);
+        }
+    }
+    answer
+}
+
+fn name(operation: &Operation) -> String {
+    match operation {
+        Operation::Create { uid, .. } => format!("create contact {uid}"),
+        Operation::Update { place, .. } => format!("update contact {}", place.remote_id),
+        Operation::Delete { place, .. } => format!("delete contact {}", place.remote_id),
+    }
+}
