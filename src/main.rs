@@ -1,2 +1,5 @@
-//! twofold
-fn main() {}
+//! twofold: arguments in, exit code out.
+
+fn main() -> std::process::ExitCode {
+    twofold::cli::main()
+}

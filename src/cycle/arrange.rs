@@ -32,7 +32,51 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         make_missing(cycle, kind, *index, collections).await?;
         take_new_folders(cycle, kind, *index, collections).await?;
     }
+    put_back_collections(cycle, kind).await?;
     missing_collections(cycle, kind, &found).await
+}
+
+/// Somebody said that a collection's removal was wrong: it is made again there, and everything in it.
+async fn put_back_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    for hold in cycle.hub.dropped_holds()?.into_iter().filter(|hold| hold.cause == "collection" && hold.kind == kind) {
+        let Some(connector) = cycle.member(hold.replica).and_then(|member| member.reached(kind)).cloned() else { continue };
+        let Some(collection) = hold.collection.map(|id| cycle.hub.collection(id)).transpose()?.flatten() else { continue };
+        if cycle.settings.dry_run {
+            continue;
+        }
+        let like = Collection {
+            id: CollectionId(String::new()),
+            kind,
+            name: collection.name.clone(),
+            color: collection.color.clone(),
+            is_default: false,
+            access: Access::ReadWrite,
+        };
+        let made = match connector.create_collection(kind, &like).await {
+            Ok(made) => made,
+            Err(error) => {
+                cycle.report.trouble(&collection.name, &error);
+                continue;
+            }
+        };
+        cycle.hub.atomically("put back collection", |hub| {
+            for place in hub.places_of(collection.id)?.into_iter().filter(|place| place.replica == hold.replica) {
+                hub.remove_place(place.id)?;
+            }
+            hub.add_place(&Place {
+                id: 0,
+                collection: collection.id,
+                replica: hold.replica,
+                remote_id: made.id.as_str().to_owned(),
+                name: made.name.clone(),
+                is_default: false,
+                can_write: true,
+                met: true,
+            })?;
+            hub.remove_hold(&hold.id)
+        })?;
+    }
+    Ok(())
 }
 
 /// One collection of a provider: known (follow its name), joined to another, or new.
@@ -123,7 +167,7 @@ async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize, _found: &
         }
         let parent = if collection.joined { "joined" } else { origin.replica.name.as_str() };
         let like = Collection {
-            id: CollectionId(format!("{parent}/{kind}")),
+            id: CollectionId(format!("{parent}/{kind}#c{}", collection.id)),
             kind,
             name: collection.name.clone(),
             color: collection.color.clone(),
@@ -182,6 +226,15 @@ async fn take_new_folders(cycle: &mut Cycle<'_>, kind: Kind, index: usize, found
                 follow(cycle, kind, replica, &provider, &made)?;
                 let collection =
                     cycle.hub.places(replica, kind)?.into_iter().find(|place| place.remote_id == made.id.as_str());
+                // The folder takes its marker.
+                let parent = folder.id.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
+                let marked = Collection { id: CollectionId(parent.to_owned()), ..folder.clone() };
+                if let Some(device) = cycle.members[index].reached(kind).cloned()
+                    && let Err(error) = device.create_collection(kind, &marked).await
+                {
+                    cycle.report.trouble(&provider, &error);
+                    continue;
+                }
                 if let Some(collection) = collection
                     && !cycle.hub.places_of(collection.collection)?.iter().any(|place| place.replica == device.id)
                 {

@@ -14,6 +14,7 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// Asks every reachable replica about each copy that is said to be gone there.
 pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     approved_collections(cycle, kind)?;
+    dropped_changes(cycle, kind)?;
     for index in 0..cycle.members.len() {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let replica = cycle.members[index].replica.clone();
@@ -81,6 +82,29 @@ fn approved_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 hub.remove_hold(&hold.id)?;
             }
             Ok(())
+        })?;
+    }
+    Ok(())
+}
+
+/// Somebody said that changes held at a replica were wrong: it agrees, so far, to what it shows, and is told what the hub says.
+fn dropped_changes(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    let now = cycle.now();
+    for hold in cycle.hub.dropped_holds()?.into_iter().filter(|hold| hold.cause == "changes" && hold.kind == kind) {
+        let Some(connector) = cycle.member(hold.replica).and_then(|member| member.reached(kind)).cloned() else { continue };
+        let lens = connector.lens(kind);
+        cycle.hub.atomically("put back", |hub| {
+            for (_, _, remote_id, _) in hub.hold_rows(&hold.id)? {
+                let Some(sighting) = hub.sighting(hold.replica, &remote_id)? else { continue };
+                let (Some(item), Ok(says)) = (sighting.item, lens.read(&sighting.rendering)) else { continue };
+                let rank = connector.abilities().rank;
+                let origin = twofold_hub::items::Origin { at_ms: now, rank, source: Some(hold.replica) };
+                let agreed = hub.add_version(item, &says, origin, None, None)?;
+                hub.set_placement(item, hold.replica, sighting.collection, agreed, &crate::meet::as_seen(&sighting))?;
+                hub.remove_sighting(sighting.id)?;
+                hub.add_todo(item)?;
+            }
+            hub.remove_hold(&hold.id)
         })?;
     }
     Ok(())

@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hub, Replica};
-use twofold_model::{Connector, Error, ErrorKind, Kind, Result};
+use twofold_model::{Connector, Error, ErrorKind, Kind, Result, Visit};
 
 /// Items decided in one transaction and written together: keeps memory flat however large the first sync.
 pub const SLICE: usize = 500;
@@ -174,7 +174,7 @@ async fn run(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i
     let run = hub.begin_run(started)?;
     let mut members = Vec::with_capacity(parties.len());
     for party in parties {
-        members.push(join_in(hub, party, run, started).await?);
+        members.push(join_in(hub, party, settings, run, started).await?);
     }
     // Providers first: what a device brings is paired with what they hold.
     members.sort_by(|a, b| (a.replica.is_device, &a.replica.name).cmp(&(b.replica.is_device, &b.replica.name)));
@@ -197,15 +197,23 @@ async fn run(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i
 }
 
 /// Opens one replica: is it the place that the hub knows?
-async fn join_in(hub: &mut Hub, party: Party, run: i64, now_ms: i64) -> Result<Member> {
+async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now_ms: i64) -> Result<Member> {
     let replica = hub.replica(&party.name, party.is_device)?;
     let mut member = Member { replica, kinds: party.kinds, connector: None, trouble: None, complete: BTreeSet::new() };
     match party.connector {
         Err(error) => member.lose(error),
-        Ok(connector) => match connector.arrive(member.replica.met, run).await {
-            Ok(()) => member.connector = Some(connector),
-            Err(error) => member.lose(error),
-        },
+        Ok(connector) => {
+            let visit = Visit {
+                is_known: member.replica.met,
+                hub_is_empty: hub.is_empty()?,
+                is_dry_run: settings.dry_run,
+                run,
+            };
+            match connector.arrive(visit).await {
+                Ok(()) => member.connector = Some(connector),
+                Err(error) => member.lose(error),
+            }
+        }
     }
     device_hold(hub, &member, now_ms)?;
     Ok(member)

@@ -35,7 +35,7 @@ fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
         cause: row.get("cause")?,
         reason: row.get("reason")?,
         since_ms: row.get("since")?,
-        is_approved: row.get("approved")?,
+        is_approved: row.get::<_, i64>("approved")? == 1,
     })
 }
 
@@ -117,7 +117,7 @@ fn wait_ms(tries: u32) -> i64 {
 impl Hub {
     /// All holds, oldest first.
     pub fn holds(&self) -> Result<Vec<Hold>> {
-        self.all("SELECT * FROM holds ORDER BY since, id", [], hold)
+        self.all("SELECT * FROM holds WHERE approved IN (0, 1) ORDER BY since, id", [], hold)
     }
 
     /// One hold.
@@ -283,5 +283,56 @@ impl Hub {
     /// Somebody decided.
     pub fn resolve_conflict(&mut self, id: &str, now_ms: i64) -> Result<()> {
         self.run("UPDATE conflicts SET resolved = ?2 WHERE id = ?1", params![id, now_ms])
+    }
+}
+
+/// What a hold's row says of what somebody decided.
+mod decided {
+    /// It was wrong: the next run puts things back.
+    pub const DROPPED: i64 = 2;
+    /// It was wrong, and there is nothing to put back: its rows are passed over.
+    pub const SET_ASIDE: i64 = 3;
+}
+
+impl Hub {
+    /// Somebody said no. Removed items are made again there; files that were not adopted are passed over; the rest is for the
+    /// next run, which sees it in [`Hub::dropped_holds`].
+    pub fn drop_hold(&mut self, hold: &Hold) -> Result<()> {
+        match hold.cause.as_str() {
+            "deletes" => {
+                for (sighting, item, remote_id, _) in self.hold_rows(&hold.id)? {
+                    if let Some(placement) = self.placement(hold.replica, &remote_id)? {
+                        self.remove_placement(placement.id)?;
+                    }
+                    self.remove_sighting(sighting)?;
+                    if let Some(item) = item {
+                        self.next_generation(item)?;
+                        self.add_todo(item)?;
+                    }
+                }
+                self.remove_hold(&hold.id)
+            }
+            "adoption" => self.set_decided(&hold.id, decided::SET_ASIDE),
+            _ => self.set_decided(&hold.id, decided::DROPPED),
+        }
+    }
+
+    fn set_decided(&mut self, id: &str, decided: i64) -> Result<()> {
+        self.run("UPDATE holds SET approved = ?2 WHERE id = ?1", params![id, decided])
+    }
+
+    /// Holds that somebody said no to and that are still to be put back.
+    pub fn dropped_holds(&self) -> Result<Vec<Hold>> {
+        self.all("SELECT * FROM holds WHERE approved = ?1", [decided::DROPPED], hold)
+    }
+
+    /// A device's folder is new or was replaced: everything there is a first meeting. Returns the new replica id.
+    pub fn meet_anew(&mut self, replica: i64) -> Result<String> {
+        self.remove_all_placements(replica)?;
+        self.drop_feeds(replica)?;
+        self.run("DELETE FROM places WHERE replica = ?1", [replica])?;
+        self.run("DELETE FROM holds WHERE replica = ?1", [replica])?;
+        self.set_met(replica, false)?;
+        self.renew_mark(replica)
     }
 }

@@ -114,6 +114,11 @@ impl Hub {
         )
     }
 
+    /// Whether no item is held at all: the hub is new, or was lost.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.count("SELECT count(*) FROM (SELECT 1 FROM items LIMIT 1)", [])? == 0)
+    }
+
     /// Where an item stands.
     pub fn stands(&self, item: i64) -> Result<BTreeSet<i64>> {
         Ok(self.all("SELECT collection FROM stands WHERE item = ?1", [item], |row| row.get(0))?.into_iter().collect())

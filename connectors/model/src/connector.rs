@@ -220,6 +220,19 @@ pub struct Abilities {
     pub sweeps: bool,
 }
 
+/// What a place is told when a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The hub has agreed on something with this replica before.
+    pub is_known: bool,
+    /// The hub holds no item at all: it is new, or it was lost.
+    pub hub_is_empty: bool,
+    /// Nothing may be changed, not even the place's own marker.
+    pub is_dry_run: bool,
+    /// The hub's run.
+    pub run: i64,
+}
+
 /// What a connector has used of the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -268,9 +281,9 @@ pub trait Connector: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Called before anything is read: is this the place that the hub knows (`is_known`), under the same account, with its
-    /// marker? [`crate::ErrorKind::Held`] when not: then nothing is read, written or deleted there. `run` is the hub's run.
-    async fn arrive(&self, _is_known: bool, _run: i64) -> Result<()> {
+    /// Called before anything is read: is this the place that the hub knows, under the same account, with its marker?
+    /// [`crate::ErrorKind::Held`] when not: then nothing is read, written or deleted there.
+    async fn arrive(&self, _visit: Visit) -> Result<()> {
         Ok(())
     }
 

@@ -60,6 +60,11 @@ pub trait Lens: Send + Sync {
         self.read(&self.write(None, content, &nobody)?)
     }
 
+    /// What the place's own fields say, without the carry-all.
+    fn native(&self, rendering: &Rendering) -> Result<Content> {
+        self.read(rendering)
+    }
+
     /// Fills what `now` did not look at (a listing without photos) from `last`, the rendering held until now, so that "not
     /// looked at" is never read as "taken away". The default returns `now`: most places' renderings are whole.
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {

@@ -28,7 +28,7 @@ pub mod vcard;
 
 pub use connector::{
     Abilities, Access, Collection, Connector, Entry, Feed, Found, Known, Lookup, Next, Operation, Page, Place, Poll,
-    Seen, Since, Usage, Written,
+    Seen, Since, Usage, Visit, Written,
 };
 pub use content::Content;
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,134 @@
+//! `twofold conflicts`: fields that two sides changed differently.
+
+use super::{Context, now_ms};
+use clap::{Subcommand, ValueEnum};
+use serde_json::{Value, json};
+use twofold_cycle::report::exit;
+use twofold_hub::items::Origin;
+use twofold_hub::{Conflict, Hub};
+use twofold_model::patch::{get_path, set_path, split};
+use twofold_model::{Content, Error, ErrorKind, Result};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+    #[command(subcommand)]
+    action: Option<Action>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Both sides of one conflict
+    Show {
+        /// The first word of a line of `twofold conflicts`
+        id: String,
+    },
+    /// Decide
+    Resolve {
+        /// The first word of a line of `twofold conflicts`
+        id: String,
+        /// Which side is to be shown everywhere
+        #[arg(long, value_name = "SIDE")]
+        take: Side,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Side {
+    /// What is shown now.
+    Shown,
+    /// What is not shown.
+    Other,
+}
+
+/// Lists, shows or resolves.
+pub fn run(context: &Context, args: Args) -> Result<i32> {
+    let config = context.config()?;
+    let (mut hub, _lock) = context.hub(&config)?;
+    match args.action {
+        None => list(&hub, args.json),
+        Some(Action::Show { id }) => show(&hub, &id),
+        Some(Action::Resolve { id, take }) => resolve(context, &mut hub, &id, take),
+    }
+}
+
+fn find(hub: &Hub, id: &str) -> Result<Conflict> {
+    hub.conflict(id)?.ok_or_else(|| {
+        let words = format!("there is no open conflict \"{id}\"; nothing was done. See: twofold conflicts");
+        Error::new(ErrorKind::Misconfigured, words)
+    })
+}
+
+fn list(hub: &Hub, as_json: bool) -> Result<i32> {
+    let mut rows = Vec::new();
+    for conflict in hub.conflicts()? {
+        let item = hub.item(conflict.item)?;
+        let title = twofold_model::card::display_name(&hub.version(item.version)?.content).unwrap_or_default();
+        let collection = match hub.stands(item.id)?.first() {
+            Some(id) => hub.collection(*id)?.map(|collection| collection.name).unwrap_or_default(),
+            None => String::new(),
+        };
+        if !as_json {
+            println!("{} {} {collection}: {title}: {}", conflict.id, item.kind, conflict.fields.join(", "));
+        }
+        rows.push(json!({
+            "id": conflict.id, "kind": item.kind.as_str(), "collection": collection, "title": title,
+            "fields": conflict.fields, "sides": ["shown", "other"],
+        }));
+    }
+    if as_json {
+        super::print_json(&json!({"schema": 1, "conflicts": rows}));
+    }
+    Ok(exit::ALIGNED)
+}
+
+/// The value of a field; the last key of a field inside a list of components is the component's kind.
+fn value(content: &Content, path: &str) -> Value {
+    let keys = split(path);
+    if let Some(value) = get_path(&content.0, &keys) {
+        return value.clone();
+    }
+    let (parent, last) = keys.split_at(keys.len().saturating_sub(1));
+    get_path(&content.0, parent)
+        .and_then(Value::as_array)
+        .and_then(|list| list.iter().find(|part| part["kind"].as_str() == last.first().map(String::as_str)))
+        .map_or(Value::Null, |part| part["value"].clone())
+}
+
+fn show(hub: &Hub, id: &str) -> Result<i32> {
+    let conflict = find(hub, id)?;
+    let current = hub.version(hub.item(conflict.item)?.version)?.content;
+    let other = hub.version(conflict.other)?.content;
+    for field in &conflict.fields {
+        println!("{field}\n    shown: {}\n    other: {}", value(&current, field), value(&other, field));
+    }
+    Ok(exit::ALIGNED)
+}
+
+fn resolve(context: &Context, hub: &mut Hub, id: &str, take: Side) -> Result<i32> {
+    let conflict = find(hub, id)?;
+    let item = hub.item(conflict.item)?;
+    let current = hub.version(item.version)?;
+    hub.atomically("resolve", |hub| {
+        if take == Side::Other {
+            let other = hub.version(conflict.other)?.content;
+            let mut content = current.content.clone();
+            for field in &conflict.fields {
+                let mut keys = split(field);
+                if get_path(&content.0, &keys).is_none() && get_path(&other.0, &keys).is_none() {
+                    // A component inside a list: the list is taken whole.
+                    keys.pop();
+                }
+                set_path(&mut content.0, &keys, get_path(&other.0, &keys).cloned().unwrap_or(Value::Null));
+            }
+            let origin = Origin { at_ms: now_ms(), rank: current.rank, source: None };
+            let version = hub.add_version(item.id, &content.tidied(), origin, Some(item.version), Some(conflict.other))?;
+            hub.set_version(item.id, version)?;
+        }
+        hub.resolve_conflict(id, now_ms())
+    })?;
+    context.say("Resolved. The next run brings it everywhere: twofold sync");
+    Ok(exit::ALIGNED)
+}

@@ -1,0 +1,49 @@
+//! `twofold device`: device folders.
+
+use super::{Context, sync};
+use clap::Subcommand;
+use twofold_model::{Error, ErrorKind, Result};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// This folder is new or was replaced: everything is written from the hub, what is there is paired
+    Fill {
+        /// The device's name in the configuration
+        name: String,
+    },
+}
+
+/// Marks the folder anew, so that the next run fills it.
+pub fn run(context: &Context, args: Args) -> Result<i32> {
+    let Action::Fill { name } = args.action;
+    let config = context.config()?;
+    let device = config.devices.iter().find(|device| device.name == name).ok_or_else(|| {
+        let names: Vec<&str> = config.devices.iter().map(|device| device.name.as_str()).collect();
+        let words = format!("there is no [[device]] \"{name}\"; nothing was done. Devices are: {}", names.join(", "));
+        Error::new(ErrorKind::Misconfigured, words)
+    })?;
+    {
+        let (mut hub, _lock) = context.hub(&config)?;
+        let replica = hub.replica(&name, true)?;
+        let mark = hub.atomically("device fill", |hub| hub.meet_anew(replica.id))?;
+        let opened = crate::connect::open_device(device, &mut hub)?;
+        opened.reset_marker(&mark)?;
+    }
+    context.say(format!("{name} is a new folder from now on; filling it."));
+    let stop = std::sync::Arc::default();
+    let silent = std::sync::Arc::new(twofold_cycle::Silent);
+    let report = tokio::task::block_in_place(|| {
+        tokio::runtime::Handle::current().block_on(sync::sync(context, &config, &sync::Args::default(), stop, silent))
+    })?;
+    print!("{}", sync::table(&report, false));
+    for trouble in &report.troubles {
+        eprintln!("twofold: {trouble}");
+    }
+    Ok(report.exit)
+}

@@ -1,0 +1,152 @@
+//! `twofold doctor`: what is well, what is not, and what to type.
+
+use super::{Context, moment, now_ms};
+use crate::config::Config;
+use crate::connect;
+use twofold_auth::{ProviderName, Vault};
+use twofold_cycle::report::exit;
+use twofold_hub::Hub;
+use twofold_model::{ErrorKind, Result, Visit};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// Less free space than this is a warning.
+const FEW_BYTES: u64 = 1 << 30;
+
+#[derive(Default)]
+struct Findings {
+    codes: Vec<i32>,
+}
+
+impl Findings {
+    fn ok(&self, words: impl std::fmt::Display) {
+        println!("ok    {words}");
+    }
+
+    fn warn(&self, words: impl std::fmt::Display) {
+        println!("warn  {words}");
+    }
+
+    fn fail(&mut self, code: i32, words: impl std::fmt::Display) {
+        println!("fail  {words}");
+        self.codes.push(code);
+    }
+}
+
+/// Looks at everything that can be looked at without changing anything.
+pub async fn run(context: &Context, _args: Args) -> Result<i32> {
+    let mut findings = Findings::default();
+    let config = match context.config() {
+        Ok(config) => config,
+        Err(error) => {
+            findings.fail(exit::USAGE, format!("configuration: {error}"));
+            return Ok(exit::USAGE);
+        }
+    };
+    findings.ok(format!("configuration: {}", config.path.display()));
+    if let Err(error) = twofold_hub::prepare_folder(&config.state_dir) {
+        findings.fail(exit::USAGE, format!("state folder: {error}"));
+        return Ok(exit::USAGE);
+    }
+    findings.ok(format!("state folder: {}", config.state_dir.display()));
+    disk(&mut findings, &config);
+    sign_ins(&mut findings, &config);
+    match context.hub(&config) {
+        Ok((mut hub, _lock)) => {
+            store(&mut findings, &hub)?;
+            devices(&mut findings, &config, &mut hub).await?;
+        }
+        Err(error) if error.kind == (ErrorKind::Throttled { retry_after_s: None }) => findings.warn(format!("hub: {error}")),
+        Err(error) => findings.fail(exit::FAILED, format!("hub: {error}")),
+    }
+    Ok(twofold_cycle::report::worst(&findings.codes))
+}
+
+fn disk(findings: &mut Findings, config: &Config) {
+    match rustix::fs::statvfs(&config.state_dir) {
+        Ok(stat) => {
+            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+            let words = format!("disk: {} MiB free", free >> 20);
+            if free < FEW_BYTES { findings.warn(format!("{words}; free some space")) } else { findings.ok(words) }
+        }
+        Err(error) => findings.warn(format!("disk: cannot be looked at: {error}")),
+    }
+}
+
+fn sign_ins(findings: &mut Findings, config: &Config) {
+    let vault = match Vault::open(&config.state_dir) {
+        Ok(vault) => vault,
+        Err(error) => return findings.fail(exit::USAGE, format!("vault: {error}")),
+    };
+    for name in [ProviderName::Microsoft365, ProviderName::Google] {
+        let provider = match connect::provider(config, name) {
+            Ok(provider) => provider,
+            Err(_) if (name == ProviderName::Google && config.google.is_none())
+                || (name == ProviderName::Microsoft365 && config.microsoft365.is_none()) =>
+            {
+                continue;
+            }
+            Err(error) => {
+                findings.fail(exit::USAGE, format!("{name}: {error}"));
+                continue;
+            }
+        };
+        match vault.status(name) {
+            Err(error) => findings.fail(exit::FAILED, format!("{name}: {error}")),
+            Ok(status) => match status.advice() {
+                Some(advice) => findings.fail(exit::SIGN_IN, format!("{name}: {advice}")),
+                None => {
+                    let who = status.account.as_ref().map(|account| account.label().to_owned()).unwrap_or_default();
+                    let missing = status.missing_scopes(&provider);
+                    if missing.is_empty() {
+                        findings.ok(format!("{name}: signed in as {who}"));
+                    }
+                    for scope in missing {
+                        findings.fail(exit::SIGN_IN, format!("{name}: not granted: {scope}. Type: twofold login {name}"));
+                    }
+                }
+            },
+        }
+    }
+}
+
+fn store(findings: &mut Findings, hub: &Hub) -> Result<()> {
+    match hub.check()? {
+        None => findings.ok("hub: whole"),
+        Some(words) => findings.fail(exit::FAILED, format!("hub: damaged ({words}); restore the state folder from a backup")),
+    }
+    match hub.last_run()? {
+        None => findings.warn("last run: none yet; type: twofold sync"),
+        Some(run) if run.started_ms > now_ms() + 60_000 => {
+            findings.fail(exit::FAILED, format!("clock: the last run was at {}, which is to come; set the clock", moment(run.started_ms)));
+        }
+        Some(run) => findings.ok(format!("last run: {}, exit {}", moment(run.started_ms), run.exit.map_or("none (stopped)".into(), |code| code.to_string()))),
+    }
+    let holds = hub.holds()?.into_iter().filter(|hold| !hold.is_approved).count();
+    if holds > 0 {
+        findings.warn(format!("held: {holds}; see: twofold held"));
+    }
+    Ok(())
+}
+
+async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub) -> Result<()> {
+    use twofold_model::Connector as _;
+    for device in &config.devices {
+        let known = hub.replicas()?.into_iter().find(|replica| replica.name == device.name);
+        let opened = connect::open_device(device, hub);
+        let answer = match opened {
+            Ok(opened) => {
+                let is_known = known.is_some_and(|replica| replica.met);
+                let visit = Visit { is_known, hub_is_empty: hub.is_empty()?, is_dry_run: true, run: 0 };
+                opened.arrive(visit).await
+            }
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(()) => findings.ok(format!("device {}: {}", device.name, device.path.display())),
+            Err(error) => findings.fail(exit::HELD, format!("device {}: {error}", device.name)),
+        }
+    }
+    Ok(())
+}

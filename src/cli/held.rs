@@ -1,0 +1,126 @@
+//! `twofold held`, `approve`, `drop`: plans that a brake stopped.
+
+use super::Context;
+use serde_json::json;
+use twofold_cycle::report::exit;
+use twofold_hub::{Hold, Hub};
+use twofold_model::{Error, ErrorKind, Result};
+
+#[derive(Debug, clap::Args)]
+pub struct HeldArgs {
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct ApproveArgs {
+    /// The first word of a line of `twofold held`
+    id: String,
+    /// Also make the changes that mail people (no change of contacts does)
+    #[arg(long)]
+    mail_attendees: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct DropArgs {
+    /// The first word of a line of `twofold held`
+    id: String,
+}
+
+struct Shown {
+    hold: Hold,
+    replica: String,
+    collection: String,
+    creates: usize,
+    updates: usize,
+    deletes: usize,
+}
+
+fn shown(hub: &Hub) -> Result<Vec<Shown>> {
+    let mut all = Vec::new();
+    for hold in hub.holds()?.into_iter().filter(|hold| !hold.is_approved) {
+        let (here, gone) = hub.hold_size(&hold.id)?;
+        let replica = hub.replicas()?.into_iter().find(|r| r.id == hold.replica).map(|r| r.name).unwrap_or_default();
+        let collection = match hold.collection {
+            Some(id) => hub.collection(id)?.map(|collection| collection.name).unwrap_or_default(),
+            None => String::new(),
+        };
+        let whole = match (hold.cause.as_str(), hold.collection) {
+            ("collection", Some(collection)) => hub.copies(hold.replica, collection)?,
+            _ => gone,
+        };
+        let (creates, updates) = if hold.cause == "changes" { (0, here) } else { (here, 0) };
+        all.push(Shown { hold, replica, collection, creates, updates, deletes: whole });
+    }
+    Ok(all)
+}
+
+/// Lists what is held, one line each, the id as its first word.
+pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
+    let config = context.config()?;
+    let (hub, _lock) = context.hub(&config)?;
+    let all = shown(&hub)?;
+    if args.json {
+        let row = |s: &Shown| {
+            json!({
+                "id": s.hold.id, "replica": s.replica, "kind": s.hold.kind.as_str(), "collection": s.collection,
+                "reason": s.hold.reason, "creates": s.creates, "updates": s.updates, "deletes": s.deletes,
+            })
+        };
+        super::print_json(&json!({"schema": 1, "held": all.iter().map(row).collect::<Vec<_>>()}));
+    } else {
+        for s in &all {
+            println!("{} {} {}: {}", s.hold.id, s.replica, s.hold.kind, s.hold.reason);
+        }
+        if !all.is_empty() {
+            context.say("Make it: twofold approve ID. It was wrong, put things back: twofold drop ID.");
+        }
+    }
+    Ok(exit::ALIGNED)
+}
+
+fn find(hub: &Hub, id: &str) -> Result<Hold> {
+    hub.hold(id)?.ok_or_else(|| {
+        Error::new(ErrorKind::Misconfigured, format!("nothing is held under the id \"{id}\"; nothing was done. See: twofold held"))
+    })
+}
+
+/// Lets the next run make a held plan. Each row is decided again then.
+pub fn approve(context: &Context, args: ApproveArgs) -> Result<i32> {
+    let config = context.config()?;
+    let (mut hub, _lock) = context.hub(&config)?;
+    let hold = find(&hub, &args.id)?;
+    if hold.cause == "device" {
+        let name = hub.replicas()?.into_iter().find(|r| r.id == hold.replica).map(|r| r.name).unwrap_or_default();
+        return Err(Error::new(
+            ErrorKind::Held,
+            format!(
+                "a missing or foreign device folder cannot be approved; nothing was done. Bring the folder back, or, if it is new or was replaced, type: twofold device fill {name}"
+            ),
+        ));
+    }
+    let _ = args.mail_attendees;
+    hub.atomically("approve", |hub| hub.approve(&args.id))?;
+    context.say(format!("{} is approved: {}. The next run makes it: twofold sync", hold.id, hold.reason));
+    Ok(exit::ALIGNED)
+}
+
+/// Puts things back at the replica, with the next run.
+pub fn drop(context: &Context, args: DropArgs) -> Result<i32> {
+    let config = context.config()?;
+    let (mut hub, _lock) = context.hub(&config)?;
+    let hold = find(&hub, &args.id)?;
+    if hold.cause == "device" {
+        return Err(Error::new(ErrorKind::Held, "a missing device folder cannot be dropped; nothing was done. Bring the folder back"));
+    }
+    let rows = hub.hold_rows(&args.id)?.len();
+    let words = match hold.cause.as_str() {
+        "adoption" => format!("{rows} files stay where they are and are not taken"),
+        "collection" => "the folder is made again there with everything in it".to_owned(),
+        _ => format!("{rows} items are written back there"),
+    };
+    hub.atomically("drop", |hub| hub.drop_hold(&hold))?;
+    context.say(format!("{} is dropped: {words}. The next run does it: twofold sync", hold.id));
+    Ok(exit::ALIGNED)
+}

@@ -1,0 +1,129 @@
+//! `twofold login` and `twofold logout`.
+
+use super::Context;
+use crate::config::Config;
+use crate::connect;
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+use twofold_auth::{Flow, ProviderName, Revocation, SignIn, Ui, Vault, accept};
+use twofold_cycle::report::exit;
+use twofold_http::{SystemClock, Transport};
+use twofold_model::{Error, ErrorKind, Result};
+
+#[derive(Debug, clap::Args)]
+pub struct LoginArgs {
+    /// microsoft365 or google
+    #[arg(value_parser = ["microsoft365", "google"])]
+    provider: String,
+    /// Type a code on another device (Microsoft only)
+    #[arg(long, conflicts_with_all = ["no_browser", "paste"])]
+    device_code: bool,
+    /// Print the address on stdout instead of opening the browser, then wait for the redirect
+    #[arg(long)]
+    no_browser: bool,
+    /// Paste the address to which the browser was sent back (a machine without a browser)
+    #[arg(long)]
+    paste: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct LogoutArgs {
+    /// microsoft365 or google
+    #[arg(value_parser = ["microsoft365", "google"])]
+    provider: String,
+}
+
+fn name_of(text: &str) -> Result<ProviderName> {
+    ProviderName::from_name(text)
+        .ok_or_else(|| Error::new(ErrorKind::Misconfigured, format!("\"{text}\" is no provider; type microsoft365 or google")))
+}
+
+/// Talks to the person at the terminal.
+struct Terminal<'a> {
+    context: &'a Context,
+    opens_browser: bool,
+}
+
+impl Ui for Terminal<'_> {
+    fn address(&self, url: &str) {
+        // The address stands on a line of its own, so that a script can read it.
+        println!("{url}");
+        let _ = std::io::stdout().flush();
+        if !self.opens_browser {
+            self.context.say("Open this address in a browser and sign in there.");
+        }
+    }
+
+    fn device_code(&self, verification_uri: &str, user_code: &str, message: Option<&str>) {
+        println!("{verification_uri}");
+        println!("{user_code}");
+        let _ = std::io::stdout().flush();
+        self.context.say(message.unwrap_or("Open the address on any device and type the code."));
+    }
+
+    fn read_pasted(&self) -> std::io::Result<String> {
+        self.context.say("When the browser shows that it cannot open the page, copy its whole address and paste it here:");
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        Ok(line.trim().to_owned())
+    }
+
+    fn note(&self, text: &str) {
+        self.context.say(text);
+    }
+}
+
+/// Signs in.
+pub async fn login(context: &Context, args: LoginArgs) -> Result<i32> {
+    let config = context.config()?;
+    let name = name_of(&args.provider)?;
+    let flow = match (args.device_code, args.paste) {
+        (true, _) => Flow::DeviceCode,
+        (_, true) => Flow::Paste,
+        _ => Flow::Loopback { open_browser: !args.no_browser },
+    };
+    let ui = Terminal { context, opens_browser: flow == Flow::Loopback { open_browser: true } };
+    sign_in(context, &config, name, flow, &ui).await
+}
+
+/// Leads through a flow and stores the sign-in.
+pub async fn sign_in(context: &Context, config: &Config, name: ProviderName, flow: Flow, ui: &dyn Ui) -> Result<i32> {
+    let provider = connect::provider(config, name)?;
+    twofold_hub::prepare_folder(&config.state_dir)?;
+    let vault = Vault::open(&config.state_dir)?;
+    let hint = vault.hint(name)?;
+    let transport: Arc<dyn Transport> = connect::transport(config);
+    let clock = SystemClock;
+    let sign_in = SignIn { provider: &provider, hint: &hint, transport: &transport, clock: &clock, ui };
+    let signed_in = twofold_auth::login(&sign_in, flow).await?;
+    let accepted = accept(&vault, signed_in).await?;
+    context.say(format!("Signed in at {} as {}.", name.title(), accepted.account.label()));
+    if accepted.missing.is_empty() {
+        return Ok(exit::ALIGNED);
+    }
+    for missing in &accepted.missing {
+        eprintln!("twofold: not granted: {missing}. Those items are not kept in step. Grant it: twofold login {name}");
+    }
+    Ok(exit::SIGN_IN)
+}
+
+/// Signs out.
+pub async fn logout(context: &Context, args: LogoutArgs) -> Result<i32> {
+    let config = context.config()?;
+    let name = name_of(&args.provider)?;
+    let provider = connect::provider(&config, name)?;
+    twofold_hub::prepare_folder(&config.state_dir)?;
+    let vault = Vault::open(&config.state_dir)?;
+    let transport: Arc<dyn Transport> = connect::transport(&config);
+    let words = match twofold_auth::logout(&vault, &provider, &transport, &SystemClock).await? {
+        Revocation::Done => format!("Signed out at {}: the sign-in was revoked and its tokens are forgotten. The data stays.", name.title()),
+        Revocation::NotOffered => format!(
+            "Signed out here: the tokens are forgotten, the data stays. {} has no way to revoke from here; remove twofold on your account's page of applications.",
+            name.title()
+        ),
+        Revocation::Failed(why) => format!("Signed out here: the tokens are forgotten, the data stays. {} could not be told: {why}", name.title()),
+        Revocation::Nothing => format!("Nobody was signed in at {}.", name.title()),
+    };
+    context.say(words);
+    Ok(exit::ALIGNED)
+}

@@ -1,0 +1,227 @@
+//! What a person can type, and what comes back: results on stdout, talk on stderr, one exit code.
+
+mod conflicts;
+mod demo;
+mod device;
+mod doctor;
+mod held;
+mod login;
+mod sandbox;
+mod status;
+pub(crate) mod sync;
+
+use crate::config::Config;
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use twofold_cycle::report::{code_of, exit};
+use twofold_hub::{Hub, Lock};
+use twofold_model::{Error, ErrorKind, Kind, Result};
+
+/// Keeps Microsoft 365, Google Workspace and device folders the same, both ways, without loss.
+#[derive(Debug, Parser)]
+#[command(name = "twofold", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// The configuration file [default: $TWOFOLD_CONFIG, ./config.toml, $XDG_CONFIG_HOME/twofold/config.toml, /etc/twofold/config.toml]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Say more about what is done
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+    /// Say nothing on stderr but errors
+    #[arg(long, global = true)]
+    quiet: bool,
+    /// Colours in the output
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: Color,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Color {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole thing on this machine with no account: sandbox providers, sign-in, sync both ways, each row read back
+    Demo(demo::Args),
+    /// Sign in at a provider
+    Login(login::LoginArgs),
+    /// Sign out: revoke where the provider can, forget the tokens, keep the data
+    Logout(login::LogoutArgs),
+    /// Bring all replicas into line, once
+    Sync(sync::Args),
+    /// Replicas, collections, last proof of life, what is held, in conflict or in quarantine
+    Status(status::Args),
+    /// Plans that a brake stopped
+    Held(held::HeldArgs),
+    /// Let a held plan be made by the next run
+    Approve(held::ApproveArgs),
+    /// A held plan was wrong: put things back at that replica
+    Drop(held::DropArgs),
+    /// Fields that two sides changed differently
+    Conflicts(conflicts::Args),
+    /// Device folders
+    Device(device::Args),
+    /// Configuration, permissions, sign-ins, clock, disk, hub: ok, warn or fail, and what to do
+    Doctor(doctor::Args),
+    /// The stand-in providers alone
+    Sandbox(sandbox::Args),
+    /// Completions for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// The manual page
+    Man,
+}
+
+/// What every command is handed.
+pub(crate) struct Context {
+    config: Option<PathBuf>,
+    quiet: bool,
+    /// Whether stderr is a terminal that wants progress bars.
+    progress: bool,
+}
+
+impl Context {
+    /// Reads the configuration.
+    pub(crate) fn config(&self) -> Result<Config> {
+        Config::load(self.config.as_deref()).map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))
+    }
+
+    /// The hub, with the lock that keeps a second process away; an error of exit 75 when another run holds it.
+    pub(crate) fn hub(&self, config: &Config) -> Result<(Hub, Lock)> {
+        twofold_hub::prepare_folder(&config.state_dir)?;
+        let lock = Lock::take(&config.state_dir)?.ok_or_else(|| {
+            let words = "another twofold is at work on this hub; nothing was done. Try again when it is through: twofold sync";
+            Error::new(ErrorKind::Throttled { retry_after_s: None }, words)
+        })?;
+        Ok((Hub::open(&config.state_dir)?, lock))
+    }
+
+    /// Talk: on stderr, unless asked to be quiet.
+    pub(crate) fn say(&self, words: impl std::fmt::Display) {
+        if !self.quiet {
+            eprintln!("{words}");
+        }
+    }
+}
+
+/// Reads the arguments, does what they ask, answers with the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; everything else is exit 2.
+            let code = if error.use_stderr() { exit::USAGE } else { exit::ALIGNED };
+            let _ = error.print();
+            return exit_code(code);
+        }
+    };
+    // Invariant: nobody has installed another provider before the first line of `main`; a second install changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    start_log(&cli);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("twofold: the runtime cannot be started: {error}");
+            return exit_code(exit::FAILED);
+        }
+    };
+    let result = runtime.block_on(dispatch(cli));
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    match result {
+        Ok(code) => exit_code(code),
+        Err(error) => {
+            eprintln!("twofold: {error}");
+            exit_code(code_of(error.kind))
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> Result<i32> {
+    let progress = !cli.quiet && cli.color != Color::Never && std::io::stderr().is_terminal();
+    let context = Context { config: cli.config, quiet: cli.quiet, progress };
+    match cli.command {
+        Command::Demo(args) => demo::run(&context, args).await,
+        Command::Login(args) => login::login(&context, args).await,
+        Command::Logout(args) => login::logout(&context, args).await,
+        Command::Sync(args) => sync::run(&context, args).await,
+        Command::Status(args) => status::run(&context, args),
+        Command::Held(args) => held::held(&context, args),
+        Command::Approve(args) => held::approve(&context, args),
+        Command::Drop(args) => held::drop(&context, args),
+        Command::Conflicts(args) => conflicts::run(&context, args),
+        Command::Device(args) => device::run(&context, args),
+        Command::Doctor(args) => doctor::run(&context, args).await,
+        Command::Sandbox(args) => sandbox::run(&context, args).await,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "twofold", &mut std::io::stdout());
+            Ok(exit::ALIGNED)
+        }
+        Command::Man => {
+            let page = clap_mangen::Man::new(Cli::command());
+            page.render(&mut std::io::stdout())
+                .map_err(|error| Error::new(ErrorKind::Broken, format!("the manual page cannot be written: {error}")))?;
+            Ok(exit::ALIGNED)
+        }
+    }
+}
+
+fn start_log(cli: &Cli) {
+    use tracing_subscriber::EnvFilter;
+    let level = match (cli.quiet, cli.verbose) {
+        (true, _) => "error",
+        (_, 0) => "warn",
+        (_, 1) => "twofold=info,info",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("TWOFOLD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let is_colored = match cli.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => std::io::stderr().is_terminal(),
+    };
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_colored).init();
+}
+
+fn exit_code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}
+
+/// The kinds of a `--only` list.
+fn kinds(names: &[String]) -> Result<Vec<Kind>> {
+    let kind = |name: &String| {
+        Kind::from_name(name).ok_or_else(|| {
+            let words = format!("\"{name}\" is no kind; nothing was done. Kinds are: mail, calendar, contacts");
+            Error::new(ErrorKind::Misconfigured, words)
+        })
+    };
+    names.iter().map(kind).collect()
+}
+
+/// Writes one JSON object to stdout.
+fn print_json(value: &serde_json::Value) {
+    println!("{value}");
+}
+
+/// The time, in milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A moment for people: `2026-11-24 09:30 UTC`.
+fn moment(at_ms: i64) -> String {
+    chrono::DateTime::from_timestamp_millis(at_ms).map_or_else(|| "?".into(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+}

@@ -1,0 +1,141 @@
+//! `twofold status`: what stands where, and what waits for somebody.
+
+use super::{Context, moment};
+use serde_json::{Value, json};
+use twofold_auth::{ProviderName, Vault};
+use twofold_cycle::report::exit;
+use twofold_hub::Hub;
+use twofold_model::{Kind, Result};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// One JSON object on stdout
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows the state. Exits with what is left: sign-in needed, held, conflicts or quarantine.
+pub fn run(context: &Context, args: Args) -> Result<i32> {
+    let config = context.config()?;
+    let (hub, _lock) = context.hub(&config)?;
+    let vault = Vault::open(&config.state_dir)?;
+    let mut codes = Vec::new();
+    let mut replicas = Vec::new();
+    for replica in hub.replicas()? {
+        let mut advice = replica.trouble.clone();
+        if let Some(name) = ProviderName::from_name(&replica.name) {
+            let status = vault.status(name)?;
+            if let Some(words) = status.advice() {
+                codes.push(exit::SIGN_IN);
+                advice = Some(words);
+            }
+        }
+        let mut collections = Vec::new();
+        for place in hub.places(replica.id, Kind::Contacts)? {
+            let items = hub.copies(replica.id, place.collection)?;
+            collections.push(json!({"name": place.name, "items": items, "can_write": place.can_write}));
+        }
+        replicas.push(json!({
+            "name": replica.name,
+            "device": replica.is_device,
+            "account": replica.account.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok()),
+            "last_ok_ms": replica.last_ok_ms,
+            "trouble": advice,
+            "behind": replica.behind,
+            "collections": collections,
+        }));
+    }
+    let holds = hub.holds()?.into_iter().filter(|hold| !hold.is_approved).count();
+    let (conflicts, quarantined, withheld) = (hub.conflicts()?.len(), hub.quarantined()?, hub.withheld()?);
+    let unknown = hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some()).count();
+    codes.extend((holds > 0).then_some(exit::HELD));
+    codes.extend((conflicts > 0 || !quarantined.is_empty()).then_some(exit::LEFT));
+    codes.extend((unknown > 0).then_some(exit::TEMPORARY));
+    let state = json!({
+        "schema": 1,
+        "replicas": replicas,
+        "last_run": hub.last_run()?.map(|run| json!({"run": run.id, "started_ms": run.started_ms, "exit": run.exit})),
+        "held": holds,
+        "conflicts": conflicts,
+        "unknown_writes": unknown,
+        "quarantine": quarantine_rows(&hub, &quarantined)?,
+        "not_representable": withheld_rows(&hub, &withheld)?,
+        "budgets": budgets(&hub)?,
+    });
+    if args.json {
+        super::print_json(&state);
+    } else {
+        print!("{}", text(&state));
+    }
+    Ok(twofold_cycle::report::worst(&codes))
+}
+
+fn name_of(hub: &Hub, replica: i64) -> Result<String> {
+    Ok(hub.replicas()?.into_iter().find(|r| r.id == replica).map(|r| r.name).unwrap_or_default())
+}
+
+fn quarantine_rows(hub: &Hub, rows: &[twofold_hub::Quarantined]) -> Result<Vec<Value>> {
+    let row = |entry: &twofold_hub::Quarantined| {
+        Ok(json!({
+            "replica": name_of(hub, entry.replica)?,
+            "item": entry.remote_id.as_str(),
+            "reason": entry.reason,
+            "next_try_ms": entry.next_try_ms,
+        }))
+    };
+    rows.iter().map(row).collect()
+}
+
+fn withheld_rows(hub: &Hub, rows: &[(i64, i64, String)]) -> Result<Vec<Value>> {
+    let row = |(item, replica, reason): &(i64, i64, String)| {
+        let version = hub.version(hub.item(*item)?.version)?;
+        let title = twofold_model::card::display_name(&version.content).unwrap_or_default();
+        Ok(json!({"replica": name_of(hub, *replica)?, "title": title, "reason": reason}))
+    };
+    rows.iter().map(row).collect()
+}
+
+fn budgets(hub: &Hub) -> Result<Value> {
+    let mut all = serde_json::Map::new();
+    for name in ["google", "microsoft365"] {
+        if let Some(state) = hub.budget(name)?.and_then(|text| serde_json::from_str(&text).ok()) {
+            all.insert(name.into(), state);
+        }
+    }
+    Ok(Value::Object(all))
+}
+
+fn text(state: &Value) -> String {
+    use std::fmt::Write as _;
+    let mut out = String::new();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    for replica in list(&state["replicas"]) {
+        let last = replica["last_ok_ms"].as_i64().map_or_else(|| "never reached".into(), |at| format!("reached {}", moment(at)));
+        let _ = writeln!(out, "{}: {last}", replica["name"].as_str().unwrap_or_default());
+        for collection in list(&replica["collections"]) {
+            let _ = writeln!(out, "    {} ({} items)", collection["name"].as_str().unwrap_or_default(), collection["items"]);
+        }
+        if let Some(trouble) = replica["trouble"].as_str() {
+            let _ = writeln!(out, "    {trouble}");
+        }
+    }
+    for (what, command) in [("held", "twofold held"), ("conflicts", "twofold conflicts")] {
+        if state[what].as_u64().unwrap_or(0) > 0 {
+            let _ = writeln!(out, "{what}: {} (see: {command})", state[what]);
+        }
+    }
+    if state["unknown_writes"].as_u64().unwrap_or(0) > 0 {
+        let _ = writeln!(out, "writes whose fate is not known yet: {} (they are looked for, not repeated)", state["unknown_writes"]);
+    }
+    for (title, rows) in [("in quarantine", "quarantine"), ("cannot be held everywhere", "not_representable")] {
+        for row in list(&state[rows]) {
+            let what = row["title"].as_str().or(row["item"].as_str()).unwrap_or_default();
+            let (replica, reason) = (row["replica"].as_str().unwrap_or_default(), row["reason"].as_str().unwrap_or_default());
+            let _ = writeln!(out, "{title}: {replica}: {what}: {reason}");
+        }
+    }
+    if out.is_empty() {
+        out.push_str("nothing has been synced yet; type: twofold sync\n");
+    }
+    out
+}

@@ -1,0 +1,733 @@
+//! Every setting and its default, in one place.
+//!
+//! The configuration is one TOML file (config.example.toml describes each key). It is read as a whole before anything else is
+//! done: a key that is not known, a value that does not fit and a setting of a kind that this version does not keep yet are
+//! errors with file and line, never silently ignored. Nothing here opens a connection or a device folder; a secret is read
+//! ([`Secret::read`]) only by the one who needs it.
+
+mod secret;
+mod table;
+
+pub use secret::Secret;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::{ErrorKind, Read};
+use std::path::{Component, Path, PathBuf};
+use table::{Source, Table, Value};
+use twofold_engine::brake::Brake;
+use twofold_model::Kind;
+use url::{Host, Url};
+
+/// Longer files are no configuration.
+const MAX_BYTES: u64 = 1024 * 1024;
+/// The longest time that can be set: a hundred years.
+const MAX_MS: i64 = 100 * 365 * 24 * 3600 * 1000;
+/// The kinds that this version keeps in step.
+const BUILT: &[Kind] = &[Kind::Contacts];
+/// Names that a device cannot have: they are other replicas' names, or folders below a device.
+const RESERVED: &[&str] = &["microsoft365", "google", "joined"];
+
+/// The whole configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The file it was read from.
+    pub path: PathBuf,
+    /// Where hub, vault and key are.
+    pub state_dir: PathBuf,
+    /// The Microsoft 365 account, if there is one.
+    pub microsoft365: Option<Microsoft365>,
+    /// The Google account, if there is one.
+    pub google: Option<Google>,
+    /// The device folders.
+    pub devices: Vec<Device>,
+    /// Collections of both providers that are one and the same.
+    pub joins: Vec<Join>,
+    /// How old a full listing may grow.
+    pub full_check_ms: i64,
+    /// How often the service runs a cycle.
+    pub every_ms: i64,
+    /// What counts as a mass change, for each kind.
+    pub brakes: BTreeMap<Kind, Brake>,
+    /// How long an overwritten or deleted version stays.
+    pub retention_ms: i64,
+    /// How the network is reached.
+    pub network: Network,
+    /// Whether a write may send mail to the guests of a meeting.
+    pub may_mail_attendees: bool,
+}
+
+/// `[microsoft365]`.
+#[derive(Clone, Debug)]
+pub struct Microsoft365 {
+    /// The app registration's "Application (client) ID".
+    pub client_id: String,
+    /// `organizations`, `common`, `consumers`, the tenant's GUID or its domain.
+    pub tenant: String,
+    /// The kinds that are kept in step.
+    pub kinds: Vec<Kind>,
+    /// Where people sign in.
+    pub login_url: Url,
+    /// Microsoft Graph.
+    pub graph_url: Url,
+}
+
+/// `[google]`.
+#[derive(Clone, Debug)]
+pub struct Google {
+    /// The OAuth client's id.
+    pub client_id: String,
+    /// The OAuth client's secret. Google asks for one of desktop apps too.
+    pub client_secret: Option<Secret>,
+    /// The kinds that are kept in step.
+    pub kinds: Vec<Kind>,
+    /// Where people sign in.
+    pub auth_url: Url,
+    /// Where tokens are given out.
+    pub token_url: Url,
+    /// The Gmail API.
+    pub gmail_url: Url,
+    /// The Calendar API.
+    pub calendar_url: Url,
+    /// The People API.
+    pub people_url: Url,
+}
+
+/// One `[[device]]`: a folder that other programs read and write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Its name, in commands and reports.
+    pub name: String,
+    /// The folder, absolute.
+    pub path: PathBuf,
+    /// The kinds that are kept there.
+    pub kinds: Vec<Kind>,
+    /// The group that may read and write too.
+    pub group: Option<String>,
+    /// Permission bits of the files. Without them: 0600, or 0660 when a group is named.
+    pub mode: Option<u32>,
+    /// What new cards are written as.
+    pub vcard: VcardVersion,
+}
+
+/// The vCard version in which new cards are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VcardVersion {
+    /// RFC 2426, which every program reads.
+    #[default]
+    V3,
+    /// RFC 6350.
+    V4,
+}
+
+/// One `[[join]]`: these collections are one and the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Join {
+    /// Their kind.
+    pub kind: Kind,
+    /// Replica, and name or role (`default`, `primary`) of the collection there; one for each provider.
+    pub collections: Vec<(String, String)>,
+}
+
+/// `[network]`. Its `Debug` hides the name and password of a proxy.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Network {
+    /// The proxy; without it the environment's.
+    pub proxy: Option<String>,
+    /// Certificates that are trusted besides the system's (PEM).
+    pub ca_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.proxy.as_deref().map(|proxy| proxy.rsplit_once('@').map_or(proxy, |(_, host)| host));
+        f.debug_struct("Network").field("proxy", &host).field("ca_file", &self.ca_file).finish()
+    }
+}
+
+/// What is wrong with the configuration: what happened and where, what was not done, and what to type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    place: Option<String>,
+    what: String,
+    todo: String,
+}
+
+impl ConfigError {
+    fn new(what: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { place: None, what: what.into(), todo: todo.into() }
+    }
+
+    fn at(mut self, place: impl fmt::Display) -> Self {
+        self.place = Some(place.to_string());
+        self
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
+        write!(f, "{}; nothing was done. {}", self.what, self.todo)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+type Result<T> = std::result::Result<T, ConfigError>;
+
+impl Config {
+    /// Finds and reads the configuration: `explicit` (`--config`), else `$TWOFOLD_CONFIG`, else the first there is of
+    /// `./config.toml`, `$XDG_CONFIG_HOME/twofold/config.toml` (by default below `~/.config`) and `/etc/twofold/config.toml`.
+    pub fn load(explicit: Option<&Path>) -> Result<Config> {
+        let environment = Environment::of_process();
+        let (path, text) = find(explicit, &environment)?;
+        read(&text, &path, &environment)
+    }
+
+    /// Reads a configuration from text. Relative paths in it are relative to the folder of `path`.
+    pub fn parse(text: &str, path: &Path) -> Result<Config> {
+        read(text, path, &Environment::of_process())
+    }
+}
+
+/// The environment's variables; handed in, so that tests need not change the process's own.
+struct Environment<'a>(Box<dyn Fn(&str) -> Option<OsString> + 'a>);
+
+impl Environment<'_> {
+    fn of_process() -> Self {
+        Environment(Box::new(|name| std::env::var_os(name)))
+    }
+
+    /// The path in a variable, if it is set and not empty.
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        (self.0)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
+    }
+
+    /// A base folder of the XDG specification, which ignores those that are not absolute.
+    fn base(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
+        let named = self.path(variable).filter(|path| path.is_absolute());
+        named.or_else(|| self.path("HOME").map(|home| home.join(below_home)))
+    }
+}
+
+// ---- finding the file ----------------------------------------------------------------------------------------------
+
+/// Where a configuration is looked for, and whether it must be there.
+fn candidates(explicit: Option<&Path>, environment: &Environment<'_>) -> (Vec<PathBuf>, bool) {
+    if let Some(path) = explicit.map(Path::to_owned).or_else(|| environment.path("TWOFOLD_CONFIG")) {
+        return (vec![path], true);
+    }
+    let own = environment.base("XDG_CONFIG_HOME", ".config").map(|base| base.join("twofold/config.toml"));
+    let places = [Some("./config.toml".into()), own, Some("/etc/twofold/config.toml".into())];
+    (places.into_iter().flatten().collect(), false)
+}
+
+fn find(explicit: Option<&Path>, environment: &Environment<'_>) -> Result<(PathBuf, String)> {
+    let (places, is_named) = candidates(explicit, environment);
+    for path in &places {
+        match read_text(path) {
+            Ok(text) => return Ok((path.clone(), text)),
+            Err(error) if !is_named && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
+            Err(error) => {
+                let todo = "Name another file with --config FILE, or make this one readable for the user who runs twofold.";
+                let what = format!("the configuration cannot be read ({error})");
+                return Err(ConfigError::new(what, todo).at(path.display()));
+            }
+        }
+    }
+    let looked: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
+    Err(ConfigError::new(
+        format!("there is no configuration (looked for {})", looked.join(", ")),
+        "Copy config.example.toml to one of these places and fill in your own; `twofold demo` needs none.",
+    ))
+}
+
+fn read_text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > MAX_BYTES {
+        return Err(std::io::Error::new(ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
+    }
+    Ok(text)
+}
+
+// ---- reading it ----------------------------------------------------------------------------------------------------
+
+fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config> {
+    let source = Source { path, text };
+    let root = source.parse()?;
+    let top = Table::root(&source, &root);
+    top.allow(
+        &["state_dir", "microsoft365", "google", "device", "join", "calendar", "schedule", "brakes", "history", "network"],
+        &[("endpoint", "this version has no CalDAV/CardDAV server yet")],
+    )?;
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let places = Places { folder: absolute.parent().unwrap_or(Path::new("/")).to_owned(), environment };
+    let state_dir = match top.get("state_dir") {
+        Some(value) => places.path(&value)?,
+        None => places.default_state_dir()?,
+    };
+    let (every_ms, full_check_ms) = schedule(&top)?;
+    let config = Config {
+        path: path.to_owned(),
+        state_dir,
+        microsoft365: top.table("microsoft365")?.map(|table| microsoft365(&table)).transpose()?,
+        google: top.table("google")?.map(|table| google(&table, &places)).transpose()?,
+        devices: devices(&top, &places)?,
+        joins: joins(&top)?,
+        full_check_ms,
+        every_ms,
+        brakes: brakes(&top)?,
+        retention_ms: retention(&top)?,
+        network: network(&top, &places)?,
+        may_mail_attendees: calendar(&top)?,
+    };
+    check_state_dir(&config, &top)?;
+    check_joins(&config, &top)?;
+    Ok(config)
+}
+
+/// How paths in the file are meant.
+struct Places<'a> {
+    folder: PathBuf,
+    environment: &'a Environment<'a>,
+}
+
+impl Places<'_> {
+    fn path(&self, value: &Value<'_>) -> Result<PathBuf> {
+        let text = value.word()?;
+        if text == "~" || text.starts_with("~/") {
+            let Some(home) = self.environment.path("HOME") else {
+                return Err(value.wrong("begins with ~, but $HOME is not set", "Write the whole path."));
+            };
+            return Ok(plain(&home.join(text[1..].trim_start_matches('/'))));
+        }
+        if text.starts_with('~') {
+            return Err(value.wrong("begins with another user's home", "Write the whole path."));
+        }
+        Ok(plain(&self.folder.join(text)))
+    }
+
+    fn default_state_dir(&self) -> Result<PathBuf> {
+        // systemd names several folders with colons between them; twofold's unit names one.
+        let of_systemd = (self.environment.0)("STATE_DIRECTORY").and_then(|value| value.into_string().ok());
+        let first = of_systemd.as_deref().and_then(|value| value.split(':').next()).filter(|path| path.starts_with('/'));
+        if let Some(path) = first {
+            return Ok(PathBuf::from(path));
+        }
+        let base = self.environment.base("XDG_STATE_HOME", ".local/state");
+        base.map(|base| base.join("twofold")).ok_or_else(|| {
+            ConfigError::new("there is no place for the state ($HOME is not set)", "Set state_dir in the configuration.")
+        })
+    }
+}
+
+/// Without `.` and `..`, by the words alone.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
+}
+
+/// Where a path leads, symbolic links followed as far as it is there.
+fn real(path: &Path) -> PathBuf {
+    for ancestor in path.ancestors() {
+        if let (Ok(found), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) {
+            return if rest.as_os_str().is_empty() { found } else { found.join(rest) };
+        }
+    }
+    path.to_owned()
+}
+
+fn microsoft365(table: &Table<'_>) -> Result<Microsoft365> {
+    table.allow(&["client_id", "tenant", "kinds", "login_url", "graph_url"], &[MAIL_LATER])?;
+    let tenant = match table.get("tenant") {
+        None => "organizations".to_owned(),
+        Some(value) => {
+            let word = value.word()?;
+            if !word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')) {
+                return Err(value.wrong("is no tenant", "Write organizations, common, the tenant's GUID or its domain."));
+            }
+            word.to_owned()
+        }
+    };
+    Ok(Microsoft365 {
+        client_id: client_id(table)?,
+        tenant,
+        kinds: kinds(table)?,
+        login_url: address(table, "login_url", "https://login.microsoftonline.com")?,
+        graph_url: address(table, "graph_url", "https://graph.microsoft.com")?,
+    })
+}
+
+fn google(table: &Table<'_>, places: &Places<'_>) -> Result<Google> {
+    let keys = [
+        "client_id",
+        "client_secret",
+        "kinds",
+        "auth_url",
+        "token_url",
+        "gmail_url",
+        "calendar_url",
+        "people_url",
+    ];
+    table.allow(&keys, &[MAIL_LATER])?;
+    Ok(Google {
+        client_id: client_id(table)?,
+        client_secret: table.get("client_secret").map(|value| secret(&value, places)).transpose()?,
+        kinds: kinds(table)?,
+        auth_url: address(table, "auth_url", "https://accounts.google.com")?,
+        token_url: address(table, "token_url", "https://oauth2.googleapis.com")?,
+        gmail_url: address(table, "gmail_url", "https://gmail.googleapis.com")?,
+        calendar_url: address(table, "calendar_url", "https://www.googleapis.com")?,
+        people_url: address(table, "people_url", "https://people.googleapis.com")?,
+    })
+}
+
+/// `[google.mail]` and `[microsoft365.mail]`.
+const MAIL_LATER: (&str, &str) = ("mail", "this version keeps contacts only, so mail cannot be set up yet");
+
+fn client_id(table: &Table<'_>) -> Result<String> {
+    Ok(table.required("client_id", "Write the id of your app registration there; README.md shows how to make one.")?.word()?.to_owned())
+}
+
+fn secret(value: &Value<'_>, places: &Places<'_>) -> Result<Secret> {
+    if value.is_text() {
+        return Ok(Secret::Plain(value.word()?.to_owned()));
+    }
+    let todo = "Write a string, { file = \"…\" } or { command = [\"…\", \"…\"] }.";
+    let table = value.as_table(todo)?;
+    table.allow(&["file", "command"], &[])?;
+    match (table.get("file"), table.get("command")) {
+        (Some(file), None) => Ok(Secret::File(places.path(&file)?)),
+        (None, Some(command)) => {
+            let words = command.list()?.iter().map(|word| word.text().map(str::to_owned)).collect::<Result<Vec<_>>>()?;
+            if words.first().is_none_or(|program| program.trim().is_empty()) {
+                return Err(command.wrong("names no program", "Write the program and its arguments as a list of strings."));
+            }
+            Ok(Secret::Command(words))
+        }
+        _ => Err(value.wrong("needs one of file and command", todo)),
+    }
+}
+
+fn kinds(table: &Table<'_>) -> Result<Vec<Kind>> {
+    let Some(value) = table.get("kinds") else { return Ok(BUILT.to_vec()) };
+    let mut kinds = Vec::new();
+    for entry in value.list()? {
+        let kind = kind(&entry)?;
+        if kinds.contains(&kind) {
+            return Err(entry.wrong("stands there twice", "Remove one of the two."));
+        }
+        kinds.push(kind);
+    }
+    if kinds.is_empty() {
+        return Err(value.wrong("is empty", "Write kinds = [\"contacts\"], or remove the table."));
+    }
+    Ok(kinds)
+}
+
+/// A kind that this version keeps.
+fn kind(value: &Value<'_>) -> Result<Kind> {
+    let word = value.word()?;
+    match Kind::from_name(word) {
+        Some(kind) if BUILT.contains(&kind) => Ok(kind),
+        Some(kind) => Err(value.wrong(
+            &format!("names {kind}, but this version keeps contacts only"),
+            "Write kinds = [\"contacts\"], or leave the line out.",
+        )),
+        None => Err(value.wrong(&format!("names \"{word}\", which is no kind"), "Write kinds = [\"contacts\"].")),
+    }
+}
+
+/// An address that bearers and secrets may be sent to.
+fn address(table: &Table<'_>, key: &str, default: &str) -> Result<Url> {
+    let Some(value) = table.get(key) else {
+        let wrong = |_| ConfigError::new(format!("the default of {key} is no address"), "Report this as a bug.");
+        return Url::parse(default).map_err(wrong);
+    };
+    let example = format!("Write an address such as {default}.");
+    let Ok(url) = Url::parse(value.word()?) else { return Err(value.wrong("is no address", &example)) };
+    if url.host().is_none() || url.query().is_some() || url.fragment().is_some() {
+        return Err(value.wrong("is no plain address of a server", &example));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(value.wrong("has a name or a password in it", &example));
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" if is_loopback(&url) => Ok(url),
+        _ => Err(value.wrong("is not https; http is accepted on this machine only", &example)),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    }
+}
+
+// ---- devices and joins ---------------------------------------------------------------------------------------------
+
+fn devices(top: &Table<'_>, places: &Places<'_>) -> Result<Vec<Device>> {
+    let mut devices: Vec<Device> = Vec::new();
+    for table in top.tables("device")? {
+        let device = device(&table, places)?;
+        let here = real(&device.path);
+        for other in &devices {
+            let (there, name) = (real(&other.path), &other.name);
+            if *name == device.name {
+                return Err(table.wrong(&format!("the name \"{name}\" stands there twice"), "Give each device a name of its own."));
+            }
+            if here == there {
+                let what = format!("the devices \"{name}\" and \"{}\" are one and the same folder", device.name);
+                return Err(table.wrong(&what, "Give each device a folder of its own."));
+            }
+            if here.starts_with(&there) || there.starts_with(&here) {
+                let what = format!("of the devices \"{name}\" and \"{}\" one stands inside the other", device.name);
+                return Err(table.wrong(&what, "Put their folders side by side."));
+            }
+        }
+        devices.push(device);
+    }
+    Ok(devices)
+}
+
+fn device(table: &Table<'_>, places: &Places<'_>) -> Result<Device> {
+    table.allow(&["name", "path", "kinds", "group", "mode", "vcard"], &[])?;
+    let name = table.required("name", "Give the device a name, such as name = \"laptop\".")?;
+    let vcard = match table.get("vcard") {
+        None => VcardVersion::default(),
+        Some(value) => match value.text()? {
+            "3.0" => VcardVersion::V3,
+            "4.0" => VcardVersion::V4,
+            _ => return Err(value.wrong("is no version that can be written", "Write vcard = \"3.0\" or \"4.0\".")),
+        },
+    };
+    let path = table.required("path", "Name the folder, such as path = \"~/contacts\".")?;
+    Ok(Device {
+        name: device_name(&name)?,
+        path: places.path(&path)?,
+        kinds: kinds(table)?,
+        group: table.get("group").map(|value| group(&value)).transpose()?,
+        mode: table.get("mode").map(|value| mode(&value)).transpose()?,
+        vcard,
+    })
+}
+
+fn device_name(value: &Value<'_>) -> Result<String> {
+    let name = value.word()?;
+    let is_simple = name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
+    if !is_simple {
+        return Err(value.wrong(
+            "is no simple name",
+            "Write letters, digits, '-', '_' and '.', a letter or digit first, 64 at most.",
+        ));
+    }
+    if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+        return Err(value.wrong(&format!("is \"{name}\", which means something else"), "Give the device another name."));
+    }
+    Ok(name.to_owned())
+}
+
+fn group(value: &Value<'_>) -> Result<String> {
+    let group = value.word()?;
+    if group.contains(|c: char| c.is_whitespace() || matches!(c, ':' | '/')) {
+        return Err(value.wrong("is no name of a group", "Write the name of a group of this machine, or its number."));
+    }
+    Ok(group.to_owned())
+}
+
+fn mode(value: &Value<'_>) -> Result<u32> {
+    let todo = "Write mode = \"0600\", \"0640\" or \"0660\".";
+    let text = value.word()?;
+    let bits = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| u32::from_str_radix(text, 8).ok()).flatten();
+    match bits {
+        None => Err(value.wrong("is no octal number", todo)),
+        Some(bits) if bits & 0o002 != 0 => Err(value.wrong("lets everybody write", todo)),
+        Some(bits) if bits & !0o666 == 0 && bits & 0o600 == 0o600 => Ok(bits),
+        Some(_) => Err(value.wrong("must let the owner read and write, and nobody execute", todo)),
+    }
+}
+
+fn joins(top: &Table<'_>) -> Result<Vec<Join>> {
+    let mut joins: Vec<Join> = Vec::new();
+    for table in top.tables("join")? {
+        table.allow(&["kind", "collections"], &[])?;
+        let kind = join_kind(&table.required("kind", "Write kind = \"contacts\".")?)?;
+        let todo = "Write collections = [\"microsoft365:Contacts\", \"google:My Contacts\"].";
+        let value = table.required("collections", todo)?;
+        let mut collections: Vec<(String, String)> = Vec::new();
+        for entry in value.list()? {
+            let collection = joined(&entry, todo)?;
+            if collections.iter().any(|(replica, _)| *replica == collection.0) {
+                return Err(entry.wrong("is a second collection of the same provider", "Name one for each provider."));
+            }
+            if joins.iter().any(|join| join.kind == kind && join.collections.contains(&collection)) {
+                return Err(entry.wrong("stands in another [[join]] already", "Name each collection in one join only."));
+            }
+            collections.push(collection);
+        }
+        if collections.len() != 2 {
+            return Err(value.wrong("must name two collections, one for each provider", todo));
+        }
+        joins.push(Join { kind, collections });
+    }
+    Ok(joins)
+}
+
+fn join_kind(value: &Value<'_>) -> Result<Kind> {
+    match value.word()? {
+        "mail" => Err(value.wrong("names mail, which cannot be joined", "Write kind = \"contacts\".")),
+        "calendar" => {
+            Err(value.wrong("names calendar, but this version keeps contacts only", "Write kind = \"contacts\"."))
+        }
+        "contacts" => Ok(Kind::Contacts),
+        word => Err(value.wrong(&format!("names \"{word}\", which is no kind"), "Write kind = \"contacts\".")),
+    }
+}
+
+fn joined(value: &Value<'_>, todo: &str) -> Result<(String, String)> {
+    let text = value.word()?;
+    let Some((replica, name)) = text.split_once(':').map(|(replica, name)| (replica.trim(), name.trim())) else {
+        return Err(value.wrong("names no provider", todo));
+    };
+    if !matches!(replica, "microsoft365" | "google") {
+        return Err(value.wrong(&format!("names \"{replica}\", which is no provider"), todo));
+    }
+    if name.is_empty() {
+        return Err(value.wrong("names no collection", todo));
+    }
+    Ok((replica.to_owned(), name.to_owned()))
+}
+
+/// A join is between two providers that are both configured.
+fn check_joins(config: &Config, top: &Table<'_>) -> Result<()> {
+    for (join, table) in config.joins.iter().zip(top.tables("join")?) {
+        for (replica, _) in &join.collections {
+            let is_there = if replica == "google" { config.google.is_some() } else { config.microsoft365.is_some() };
+            if !is_there {
+                let todo = format!("Add the table [{replica}], or remove the join.");
+                return Err(table.wrong(&format!("the join names {replica}, which is not configured"), &todo));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whoever copies a device folder to another machine must not copy the sign-ins with it.
+fn check_state_dir(config: &Config, top: &Table<'_>) -> Result<()> {
+    let state = real(&config.state_dir);
+    for (device, table) in config.devices.iter().zip(top.tables("device")?) {
+        if state.starts_with(real(&device.path)) {
+            let what = format!("the state folder {} stands inside the device \"{}\"", config.state_dir.display(), device.name);
+            return Err(table.wrong(&what, "Put it elsewhere: it holds the sign-ins (state_dir)."));
+        }
+    }
+    Ok(())
+}
+
+// ---- the small tables ----------------------------------------------------------------------------------------------
+
+fn calendar(top: &Table<'_>) -> Result<bool> {
+    let Some(table) = top.table("calendar")? else { return Ok(false) };
+    table.allow(&["may_mail_attendees"], &[])?;
+    table.get("may_mail_attendees").map_or(Ok(false), |value| value.flag())
+}
+
+/// `every` and `full_check`.
+fn schedule(top: &Table<'_>) -> Result<(i64, i64)> {
+    let (mut every_ms, mut full_check_ms) = (5 * 60 * 1000, 24 * 3600 * 1000);
+    if let Some(table) = top.table("schedule")? {
+        let later = "this version runs when it is called (see systemd/twofold.timer), one schedule for all kinds";
+        let keys = ["cron", "mail", "calendar", "contacts"].map(|key| (key, later));
+        table.allow(&["every", "full_check"], &keys)?;
+        every_ms = duration(&table, "every", every_ms)?;
+        full_check_ms = duration(&table, "full_check", full_check_ms)?;
+    }
+    Ok((every_ms, full_check_ms))
+}
+
+fn brakes(top: &Table<'_>) -> Result<BTreeMap<Kind, Brake>> {
+    let mut brakes = BTreeMap::from([
+        (Kind::Contacts, Brake { percent: 20, count: 100 }),
+        (Kind::Calendar, Brake { percent: 20, count: 200 }),
+        (Kind::Mail, Brake { percent: 30, count: 2000 }),
+    ]);
+    if let Some(table) = top.table("brakes")? {
+        table.allow(&["contacts", "calendar", "mail"], &[])?;
+        for (kind, brake) in &mut brakes {
+            if let Some(value) = table.get(kind.as_str()) {
+                let todo = "Write a share, a number or both: \"20% or 100\".";
+                *brake = Brake::parse(value.text()?.trim()).ok_or_else(|| value.wrong("is no brake", todo))?;
+            }
+        }
+    }
+    Ok(brakes)
+}
+
+fn retention(top: &Table<'_>) -> Result<i64> {
+    let default_ms = 180 * 24 * 3600 * 1000;
+    let Some(table) = top.table("history")? else { return Ok(default_ms) };
+    table.allow(&["retention"], &[])?;
+    duration(&table, "retention", default_ms)
+}
+
+fn network(top: &Table<'_>, places: &Places<'_>) -> Result<Network> {
+    let Some(table) = top.table("network")? else { return Ok(Network::default()) };
+    table.allow(&["proxy", "ca_file"], &[])?;
+    let proxy = match table.get("proxy") {
+        None => None,
+        Some(value) => {
+            let text = value.word()?;
+            let is_proxy =
+                Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.host().is_some());
+            if !is_proxy {
+                return Err(value.wrong("is no address of a proxy", "Write one such as \"http://proxy.corp:3128\"."));
+            }
+            Some(text.to_owned())
+        }
+    };
+    Ok(Network { proxy, ca_file: table.get("ca_file").map(|value| places.path(&value)).transpose()? })
+}
+
+fn duration(table: &Table<'_>, key: &str, default_ms: i64) -> Result<i64> {
+    let Some(value) = table.get(key) else { return Ok(default_ms) };
+    let todo = "Write a number with s, m, h or d behind it, such as \"90s\", \"5m\", \"24h\" or \"180d\".";
+    duration_ms(value.text()?.trim()).ok_or_else(|| value.wrong("is no length of time", todo))
+}
+
+/// `"90s"`, `"5m"`, `"24h"`, `"180d"` in milliseconds: more than nothing, a hundred years at most.
+fn duration_ms(text: &str) -> Option<i64> {
+    let unit_ms = match text.chars().next_back()? {
+        's' => 1000,
+        'm' => 60 * 1000,
+        'h' => 3600 * 1000,
+        'd' => 24 * 3600 * 1000,
+        _ => return None,
+    };
+    let digits = text[..text.len() - 1].trim_end();
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse::<i64>().ok()?.checked_mul(unit_ms).filter(|ms| (1..=MAX_MS).contains(ms))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,180 @@
+//! The one place that knows concrete connectors: the configuration's providers and devices become parties of a cycle.
+
+use crate::config::{Config, Device as DeviceConfig, VcardVersion};
+use std::sync::Arc;
+use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, Vault};
+use twofold_cycle::Party;
+use twofold_device::{Device, DeviceOptions};
+use twofold_google::{Google, GoogleDialect, GoogleOptions};
+use twofold_http::{Budget, Client, ClientOptions, Limits, Network, NetworkTransport, SystemClock};
+use twofold_hub::Hub;
+use twofold_microsoft365::{GraphDialect, Microsoft365};
+use twofold_model::{Connector, Error, ErrorKind, Result};
+
+/// Provider: Graph allows 4 requests at a time and 10,000 in 10 minutes for an app and mailbox (throttling limits).
+const GRAPH_LIMITS: Limits = Limits { concurrency: 4, requests_per_window: Some((10_000, 600)), units_per_minute: None };
+/// Provider: People counts per minute and user, the numbers stand in the Cloud console only; this is the usual 90 a minute.
+const PEOPLE_LIMITS: Limits = Limits { concurrency: 2, requests_per_window: Some((90, 60)), units_per_minute: None };
+
+/// The parties of a cycle, and the budgets that the hub keeps for the next run.
+pub struct Opened {
+    /// The replicas.
+    pub parties: Vec<Party>,
+    /// Each provider's budget.
+    pub budgets: Vec<(String, Arc<Budget>)>,
+}
+
+/// The network as the configuration wants it.
+pub fn transport(config: &Config) -> Arc<NetworkTransport> {
+    let network =
+        Network { proxy: config.network.proxy.clone(), ca_file: config.network.ca_file.clone(), ..Network::default() };
+    Arc::new(NetworkTransport::new(network))
+}
+
+/// A configured provider as sign-in knows it.
+pub fn provider(config: &Config, name: ProviderName) -> Result<Provider> {
+    let missing = || {
+        let words = format!("{} has no [{name}] table; nothing was done. Add it (see config.example.toml)", config.path.display());
+        Error::new(ErrorKind::Misconfigured, words)
+    };
+    match name {
+        ProviderName::Microsoft365 => {
+            let table = config.microsoft365.as_ref().ok_or_else(missing)?;
+            let urls = MicrosoftUrls {
+                login: table.login_url.to_string(),
+                graph: table.graph_url.to_string(),
+                tenant: table.tenant.clone(),
+            };
+            Provider::microsoft365(&table.client_id, None, &urls, &table.kinds)
+        }
+        ProviderName::Google => {
+            let table = config.google.as_ref().ok_or_else(missing)?;
+            let urls = GoogleUrls {
+                auth: table.auth_url.to_string(),
+                token: table.token_url.to_string(),
+                people: table.people_url.to_string(),
+            };
+            let secret = match &table.client_secret {
+                Some(secret) => {
+                    let text = secret.read().map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))?;
+                    Some(text.into())
+                }
+                None => None,
+            };
+            Provider::google(&table.client_id, secret, &urls, &table.kinds)
+        }
+    }
+}
+
+/// Opens every configured place, or only those of that name. A place that cannot be opened takes part as absent.
+pub fn open(config: &Config, hub: &mut Hub, only: Option<&str>) -> Result<Opened> {
+    let wanted = |name: &str| only.is_none_or(|only| only == name);
+    let vault = Vault::open(&config.state_dir)?;
+    let transport = transport(config);
+    let mut opened = Opened { parties: Vec::new(), budgets: Vec::new() };
+    for name in [ProviderName::Google, ProviderName::Microsoft365] {
+        let kinds = match name {
+            ProviderName::Google => config.google.as_ref().map(|table| table.kinds.clone()),
+            ProviderName::Microsoft365 => config.microsoft365.as_ref().map(|table| table.kinds.clone()),
+        };
+        let Some(kinds) = kinds.filter(|_| wanted(name.as_str())) else { continue };
+        let limits = if name == ProviderName::Google { PEOPLE_LIMITS } else { GRAPH_LIMITS };
+        let budget = Arc::new(Budget::new(limits));
+        if let Some(kept) = hub.budget(name.as_str())?.and_then(|text| serde_json::from_str(&text).ok()) {
+            budget.restore(kept);
+        }
+        let connector = open_provider(config, hub, name, &vault, transport.clone(), budget.clone());
+        opened.parties.push(Party { name: name.as_str().into(), is_device: false, kinds, connector });
+        opened.budgets.push((name.as_str().into(), budget));
+    }
+    for device in config.devices.iter().filter(|device| wanted(&device.name)) {
+        let connector = open_device(device, hub).map(|device| Arc::new(device) as Arc<dyn Connector>);
+        let kinds = device.kinds.clone();
+        opened.parties.push(Party { name: device.name.clone(), is_device: true, kinds, connector });
+    }
+    Ok(opened)
+}
+
+fn open_provider(
+    config: &Config,
+    hub: &mut Hub,
+    name: ProviderName,
+    vault: &Vault,
+    transport: Arc<NetworkTransport>,
+    budget: Arc<Budget>,
+) -> Result<Arc<dyn Connector>> {
+    let provider = provider(config, name)?;
+    let status = vault.status(name)?;
+    if let Some(cause) = status.cause().filter(|cause| !cause.may_heal()) {
+        return Err(cause.error(name));
+    }
+    check_account(hub, name, &status)?;
+    let session = Session::new(provider, vault.clone(), transport.clone(), Arc::new(SystemClock));
+    let base = match (name, &config.google, &config.microsoft365) {
+        (ProviderName::Google, Some(google), _) => google.people_url.clone(),
+        (ProviderName::Microsoft365, _, Some(microsoft)) => microsoft.graph_url.clone(),
+        _ => return Err(Error::new(ErrorKind::Misconfigured, format!("[{name}] is not configured"))),
+    };
+    let dialect: Arc<dyn twofold_http::Dialect> = match name {
+        ProviderName::Google => Arc::new(GoogleDialect),
+        ProviderName::Microsoft365 => Arc::new(GraphDialect),
+    };
+    let options = ClientOptions::new(base, dialect).token(Arc::new(session)).budget(budget).transport(transport);
+    let client = Client::new(options)?;
+    Ok(match name {
+        ProviderName::Google => Arc::new(Google::new(GoogleOptions { people: client })),
+        ProviderName::Microsoft365 => {
+            let options = twofold_microsoft365::Options { graph: client, hub_id: hub.id().to_owned() };
+            Arc::new(Microsoft365::new(options))
+        }
+    })
+}
+
+/// The account behind a replica is part of the replica (ENGINE 21).
+fn check_account(hub: &mut Hub, name: ProviderName, status: &twofold_auth::Status) -> Result<()> {
+    let Some(account) = &status.account else { return Ok(()) };
+    let replica = hub.replica(name.as_str(), false)?;
+    let kept = replica.account.as_deref().and_then(|text| serde_json::from_str::<twofold_auth::Account>(text).ok());
+    match kept {
+        Some(kept) if kept.is_same_as(account) => Ok(()),
+        Some(kept) => Err(Error::new(
+            ErrorKind::Misconfigured,
+            format!(
+                "{} is signed in, but this hub holds the data of {}; nothing was read or changed. Sign in as before: twofold login {name}",
+                account.label(),
+                kept.label()
+            ),
+        )),
+        None => {
+            let text = serde_json::to_string(account)
+                .map_err(|error| Error::new(ErrorKind::Broken, "the account cannot be written as JSON").with_source(error))?;
+            hub.set_account(replica.id, &text)
+        }
+    }
+}
+
+/// Opens a device folder as the replica that the hub knows by its name, or by its marker when it was renamed.
+pub fn open_device(config: &DeviceConfig, hub: &mut Hub) -> Result<Device> {
+    let replica = follow_rename(config, hub)?;
+    let mut options = DeviceOptions::new(&config.name, &config.path, hub.id(), &replica.mark);
+    options.kinds.clone_from(&config.kinds);
+    options.mode = config.mode;
+    options.group.clone_from(&config.group);
+    options.vcard = match config.vcard {
+        VcardVersion::V3 => twofold_model::vcard::Version::V3,
+        VcardVersion::V4 => twofold_model::vcard::Version::V4,
+    };
+    Device::open(options)
+}
+
+/// A device renamed in the configuration whose folder has the same marker is the same replica (ENGINE 20).
+fn follow_rename(config: &DeviceConfig, hub: &mut Hub) -> Result<twofold_hub::Replica> {
+    let is_known = hub.replicas()?.iter().any(|replica| replica.name == config.name);
+    if !is_known
+        && let Some(mark) = twofold_device::replica_marked_at(&config.path)
+        && let Some(old) = hub.replica_by_mark(&mark)?
+    {
+        hub.rename_replica(old.id, &config.name)?;
+    }
+    hub.replica(&config.name, true)
+}
