@@ -5,30 +5,27 @@
 //! errors with file and line, never silently ignored. Nothing here opens a connection or a device folder; a secret is read
 //! ([`Secret::read`]) only by the one who needs it.
 
+mod devices;
+mod places;
 mod secret;
 mod table;
 
 pub use secret::Secret;
 
+use devices::{check_joins, check_state_dir, devices, joins};
+use places::{Environment, Places, find};
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fmt;
-use std::io::{ErrorKind, Read};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use table::{Source, Table, Value};
 use twofold_engine::brake::Brake;
 use twofold_model::Kind;
 use url::{Host, Url};
 
-/// Longer files are no configuration.
-const MAX_BYTES: u64 = 1024 * 1024;
 /// The longest time that can be set: a hundred years.
 const MAX_MS: i64 = 100 * 365 * 24 * 3600 * 1000;
 /// The kinds that this version keeps in step.
 const BUILT: &[Kind] = &[Kind::Contacts];
-/// Names that a device cannot have: they are other replicas' names, or folders below a device.
-const RESERVED: &[&str] = &["microsoft365", "google", "joined"];
-
 /// The whole configuration, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -193,79 +190,26 @@ impl Config {
     }
 }
 
-/// The environment's variables; handed in, so that tests need not change the process's own.
-struct Environment<'a>(Box<dyn Fn(&str) -> Option<OsString> + 'a>);
-
-impl Environment<'_> {
-    fn of_process() -> Self {
-        Environment(Box::new(|name| std::env::var_os(name)))
-    }
-
-    /// The path in a variable, if it is set and not empty.
-    fn path(&self, name: &str) -> Option<PathBuf> {
-        (self.0)(name).filter(|value| !value.is_empty()).map(PathBuf::from)
-    }
-
-    /// A base folder of the XDG specification, which ignores those that are not absolute.
-    fn base(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
-        let named = self.path(variable).filter(|path| path.is_absolute());
-        named.or_else(|| self.path("HOME").map(|home| home.join(below_home)))
-    }
-}
-
-// ---- finding the file ----------------------------------------------------------------------------------------------
-
-/// Where a configuration is looked for, and whether it must be there.
-fn candidates(explicit: Option<&Path>, environment: &Environment<'_>) -> (Vec<PathBuf>, bool) {
-    if let Some(path) = explicit.map(Path::to_owned).or_else(|| environment.path("TWOFOLD_CONFIG")) {
-        return (vec![path], true);
-    }
-    let own = environment.base("XDG_CONFIG_HOME", ".config").map(|base| base.join("twofold/config.toml"));
-    let places = [Some("./config.toml".into()), own, Some("/etc/twofold/config.toml".into())];
-    (places.into_iter().flatten().collect(), false)
-}
-
-fn find(explicit: Option<&Path>, environment: &Environment<'_>) -> Result<(PathBuf, String)> {
-    let (places, is_named) = candidates(explicit, environment);
-    for path in &places {
-        match read_text(path) {
-            Ok(text) => return Ok((path.clone(), text)),
-            Err(error) if !is_named && matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            Err(error) => {
-                let todo = "Name another file with --config FILE, or make this one readable for the user who runs twofold.";
-                let what = format!("the configuration cannot be read ({error})");
-                return Err(ConfigError::new(what, todo).at(path.display()));
-            }
-        }
-    }
-    let looked: Vec<String> = places.iter().map(|path| path.display().to_string()).collect();
-    Err(ConfigError::new(
-        format!("there is no configuration (looked for {})", looked.join(", ")),
-        "Copy config.example.toml to one of these places and fill in your own; `twofold demo` needs none.",
-    ))
-}
-
-fn read_text(path: &Path) -> std::io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > MAX_BYTES {
-        return Err(std::io::Error::new(ErrorKind::FileTooLarge, "it is larger than 1 MiB"));
-    }
-    Ok(text)
-}
-
-// ---- reading it ----------------------------------------------------------------------------------------------------
-
 fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config> {
     let source = Source { path, text };
     let root = source.parse()?;
     let top = Table::root(&source, &root);
     top.allow(
-        &["state_dir", "microsoft365", "google", "device", "join", "calendar", "schedule", "brakes", "history", "network"],
+        &[
+            "state_dir",
+            "microsoft365",
+            "google",
+            "device",
+            "join",
+            "calendar",
+            "schedule",
+            "brakes",
+            "history",
+            "network",
+        ],
         &[("endpoint", "this version has no CalDAV/CardDAV server yet")],
     )?;
-    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    let places = Places { folder: absolute.parent().unwrap_or(Path::new("/")).to_owned(), environment };
+    let places = Places::beside(path, environment);
     let state_dir = match top.get("state_dir") {
         Some(value) => places.path(&value)?,
         None => places.default_state_dir()?,
@@ -290,66 +234,6 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
     Ok(config)
 }
 
-/// How paths in the file are meant.
-struct Places<'a> {
-    folder: PathBuf,
-    environment: &'a Environment<'a>,
-}
-
-impl Places<'_> {
-    fn path(&self, value: &Value<'_>) -> Result<PathBuf> {
-        let text = value.word()?;
-        if text == "~" || text.starts_with("~/") {
-            let Some(home) = self.environment.path("HOME") else {
-                return Err(value.wrong("begins with ~, but $HOME is not set", "Write the whole path."));
-            };
-            return Ok(plain(&home.join(text[1..].trim_start_matches('/'))));
-        }
-        if text.starts_with('~') {
-            return Err(value.wrong("begins with another user's home", "Write the whole path."));
-        }
-        Ok(plain(&self.folder.join(text)))
-    }
-
-    fn default_state_dir(&self) -> Result<PathBuf> {
-        // systemd names several folders with colons between them; twofold's unit names one.
-        let of_systemd = (self.environment.0)("STATE_DIRECTORY").and_then(|value| value.into_string().ok());
-        let first = of_systemd.as_deref().and_then(|value| value.split(':').next()).filter(|path| path.starts_with('/'));
-        if let Some(path) = first {
-            return Ok(PathBuf::from(path));
-        }
-        let base = self.environment.base("XDG_STATE_HOME", ".local/state");
-        base.map(|base| base.join("twofold")).ok_or_else(|| {
-            ConfigError::new("there is no place for the state ($HOME is not set)", "Set state_dir in the configuration.")
-        })
-    }
-}
-
-/// Without `.` and `..`, by the words alone.
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir => {
-                plain.pop();
-            }
-            part => plain.push(part),
-        }
-    }
-    plain
-}
-
-/// Where a path leads, symbolic links followed as far as it is there.
-fn real(path: &Path) -> PathBuf {
-    for ancestor in path.ancestors() {
-        if let (Ok(found), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) {
-            return if rest.as_os_str().is_empty() { found } else { found.join(rest) };
-        }
-    }
-    path.to_owned()
-}
-
 fn microsoft365(table: &Table<'_>) -> Result<Microsoft365> {
     table.allow(&["client_id", "tenant", "kinds", "login_url", "graph_url"], &[MAIL_LATER])?;
     let tenant = match table.get("tenant") {
@@ -357,7 +241,9 @@ fn microsoft365(table: &Table<'_>) -> Result<Microsoft365> {
         Some(value) => {
             let word = value.word()?;
             if !word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')) {
-                return Err(value.wrong("is no tenant", "Write organizations, common, the tenant's GUID or its domain."));
+                return Err(
+                    value.wrong("is no tenant", "Write organizations, common, the tenant's GUID or its domain.")
+                );
             }
             word.to_owned()
         }
@@ -372,16 +258,8 @@ fn microsoft365(table: &Table<'_>) -> Result<Microsoft365> {
 }
 
 fn google(table: &Table<'_>, places: &Places<'_>) -> Result<Google> {
-    let keys = [
-        "client_id",
-        "client_secret",
-        "kinds",
-        "auth_url",
-        "token_url",
-        "gmail_url",
-        "calendar_url",
-        "people_url",
-    ];
+    let keys =
+        ["client_id", "client_secret", "kinds", "auth_url", "token_url", "gmail_url", "calendar_url", "people_url"];
     table.allow(&keys, &[MAIL_LATER])?;
     Ok(Google {
         client_id: client_id(table)?,
@@ -399,7 +277,10 @@ fn google(table: &Table<'_>, places: &Places<'_>) -> Result<Google> {
 const MAIL_LATER: (&str, &str) = ("mail", "this version keeps contacts only, so mail cannot be set up yet");
 
 fn client_id(table: &Table<'_>) -> Result<String> {
-    Ok(table.required("client_id", "Write the id of your app registration there; README.md shows how to make one.")?.word()?.to_owned())
+    Ok(table
+        .required("client_id", "Write the id of your app registration there; README.md shows how to make one.")?
+        .word()?
+        .to_owned())
 }
 
 fn secret(value: &Value<'_>, places: &Places<'_>) -> Result<Secret> {
@@ -412,9 +293,12 @@ fn secret(value: &Value<'_>, places: &Places<'_>) -> Result<Secret> {
     match (table.get("file"), table.get("command")) {
         (Some(file), None) => Ok(Secret::File(places.path(&file)?)),
         (None, Some(command)) => {
-            let words = command.list()?.iter().map(|word| word.text().map(str::to_owned)).collect::<Result<Vec<_>>>()?;
+            let words =
+                command.list()?.iter().map(|word| word.text().map(str::to_owned)).collect::<Result<Vec<_>>>()?;
             if words.first().is_none_or(|program| program.trim().is_empty()) {
-                return Err(command.wrong("names no program", "Write the program and its arguments as a list of strings."));
+                return Err(
+                    command.wrong("names no program", "Write the program and its arguments as a list of strings.")
+                );
             }
             Ok(Secret::Command(words))
         }
@@ -480,170 +364,6 @@ fn is_loopback(url: &Url) -> bool {
         None => false,
     }
 }
-
-// ---- devices and joins ---------------------------------------------------------------------------------------------
-
-fn devices(top: &Table<'_>, places: &Places<'_>) -> Result<Vec<Device>> {
-    let mut devices: Vec<Device> = Vec::new();
-    for table in top.tables("device")? {
-        let device = device(&table, places)?;
-        let here = real(&device.path);
-        for other in &devices {
-            let (there, name) = (real(&other.path), &other.name);
-            if *name == device.name {
-                return Err(table.wrong(&format!("the name \"{name}\" stands there twice"), "Give each device a name of its own."));
-            }
-            if here == there {
-                let what = format!("the devices \"{name}\" and \"{}\" are one and the same folder", device.name);
-                return Err(table.wrong(&what, "Give each device a folder of its own."));
-            }
-            if here.starts_with(&there) || there.starts_with(&here) {
-                let what = format!("of the devices \"{name}\" and \"{}\" one stands inside the other", device.name);
-                return Err(table.wrong(&what, "Put their folders side by side."));
-            }
-        }
-        devices.push(device);
-    }
-    Ok(devices)
-}
-
-fn device(table: &Table<'_>, places: &Places<'_>) -> Result<Device> {
-    table.allow(&["name", "path", "kinds", "group", "mode", "vcard"], &[])?;
-    let name = table.required("name", "Give the device a name, such as name = \"laptop\".")?;
-    let vcard = match table.get("vcard") {
-        None => VcardVersion::default(),
-        Some(value) => match value.text()? {
-            "3.0" => VcardVersion::V3,
-            "4.0" => VcardVersion::V4,
-            _ => return Err(value.wrong("is no version that can be written", "Write vcard = \"3.0\" or \"4.0\".")),
-        },
-    };
-    let path = table.required("path", "Name the folder, such as path = \"~/contacts\".")?;
-    Ok(Device {
-        name: device_name(&name)?,
-        path: places.path(&path)?,
-        kinds: kinds(table)?,
-        group: table.get("group").map(|value| group(&value)).transpose()?,
-        mode: table.get("mode").map(|value| mode(&value)).transpose()?,
-        vcard,
-    })
-}
-
-fn device_name(value: &Value<'_>) -> Result<String> {
-    let name = value.word()?;
-    let is_simple = name.len() <= 64
-        && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'));
-    if !is_simple {
-        return Err(value.wrong(
-            "is no simple name",
-            "Write letters, digits, '-', '_' and '.', a letter or digit first, 64 at most.",
-        ));
-    }
-    if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
-        return Err(value.wrong(&format!("is \"{name}\", which means something else"), "Give the device another name."));
-    }
-    Ok(name.to_owned())
-}
-
-fn group(value: &Value<'_>) -> Result<String> {
-    let group = value.word()?;
-    if group.contains(|c: char| c.is_whitespace() || matches!(c, ':' | '/')) {
-        return Err(value.wrong("is no name of a group", "Write the name of a group of this machine, or its number."));
-    }
-    Ok(group.to_owned())
-}
-
-fn mode(value: &Value<'_>) -> Result<u32> {
-    let todo = "Write mode = \"0600\", \"0640\" or \"0660\".";
-    let text = value.word()?;
-    let bits = text.bytes().all(|byte| byte.is_ascii_digit()).then(|| u32::from_str_radix(text, 8).ok()).flatten();
-    match bits {
-        None => Err(value.wrong("is no octal number", todo)),
-        Some(bits) if bits & 0o002 != 0 => Err(value.wrong("lets everybody write", todo)),
-        Some(bits) if bits & !0o666 == 0 && bits & 0o600 == 0o600 => Ok(bits),
-        Some(_) => Err(value.wrong("must let the owner read and write, and nobody execute", todo)),
-    }
-}
-
-fn joins(top: &Table<'_>) -> Result<Vec<Join>> {
-    let mut joins: Vec<Join> = Vec::new();
-    for table in top.tables("join")? {
-        table.allow(&["kind", "collections"], &[])?;
-        let kind = join_kind(&table.required("kind", "Write kind = \"contacts\".")?)?;
-        let todo = "Write collections = [\"microsoft365:Contacts\", \"google:My Contacts\"].";
-        let value = table.required("collections", todo)?;
-        let mut collections: Vec<(String, String)> = Vec::new();
-        for entry in value.list()? {
-            let collection = joined(&entry, todo)?;
-            if collections.iter().any(|(replica, _)| *replica == collection.0) {
-                return Err(entry.wrong("is a second collection of the same provider", "Name one for each provider."));
-            }
-            if joins.iter().any(|join| join.kind == kind && join.collections.contains(&collection)) {
-                return Err(entry.wrong("stands in another [[join]] already", "Name each collection in one join only."));
-            }
-            collections.push(collection);
-        }
-        if collections.len() != 2 {
-            return Err(value.wrong("must name two collections, one for each provider", todo));
-        }
-        joins.push(Join { kind, collections });
-    }
-    Ok(joins)
-}
-
-fn join_kind(value: &Value<'_>) -> Result<Kind> {
-    match value.word()? {
-        "mail" => Err(value.wrong("names mail, which cannot be joined", "Write kind = \"contacts\".")),
-        "calendar" => {
-            Err(value.wrong("names calendar, but this version keeps contacts only", "Write kind = \"contacts\"."))
-        }
-        "contacts" => Ok(Kind::Contacts),
-        word => Err(value.wrong(&format!("names \"{word}\", which is no kind"), "Write kind = \"contacts\".")),
-    }
-}
-
-fn joined(value: &Value<'_>, todo: &str) -> Result<(String, String)> {
-    let text = value.word()?;
-    let Some((replica, name)) = text.split_once(':').map(|(replica, name)| (replica.trim(), name.trim())) else {
-        return Err(value.wrong("names no provider", todo));
-    };
-    if !matches!(replica, "microsoft365" | "google") {
-        return Err(value.wrong(&format!("names \"{replica}\", which is no provider"), todo));
-    }
-    if name.is_empty() {
-        return Err(value.wrong("names no collection", todo));
-    }
-    Ok((replica.to_owned(), name.to_owned()))
-}
-
-/// A join is between two providers that are both configured.
-fn check_joins(config: &Config, top: &Table<'_>) -> Result<()> {
-    for (join, table) in config.joins.iter().zip(top.tables("join")?) {
-        for (replica, _) in &join.collections {
-            let is_there = if replica == "google" { config.google.is_some() } else { config.microsoft365.is_some() };
-            if !is_there {
-                let todo = format!("Add the table [{replica}], or remove the join.");
-                return Err(table.wrong(&format!("the join names {replica}, which is not configured"), &todo));
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Whoever copies a device folder to another machine must not copy the sign-ins with it.
-fn check_state_dir(config: &Config, top: &Table<'_>) -> Result<()> {
-    let state = real(&config.state_dir);
-    for (device, table) in config.devices.iter().zip(top.tables("device")?) {
-        if state.starts_with(real(&device.path)) {
-            let what = format!("the state folder {} stands inside the device \"{}\"", config.state_dir.display(), device.name);
-            return Err(table.wrong(&what, "Put it elsewhere: it holds the sign-ins (state_dir)."));
-        }
-    }
-    Ok(())
-}
-
-// ---- the small tables ----------------------------------------------------------------------------------------------
 
 fn calendar(top: &Table<'_>) -> Result<bool> {
     let Some(table) = top.table("calendar")? else { return Ok(false) };

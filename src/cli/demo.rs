@@ -172,7 +172,20 @@ impl Checks {
 }
 
 const GOOGLE_FOLDER: &str = "laptop/google/contacts/My Contacts";
-const MICROSOFT_FOLDER: &str = "laptop/microsoft365/contacts/Contacts";
+const MICROSOFT_FOLDERS: &str = "laptop/microsoft365/contacts";
+
+/// The folder of Microsoft's default contacts: its name is in the mailbox's language, and it holds the most.
+fn microsoft_folder(dir: &Path) -> Result<PathBuf> {
+    let mut best = (0, PathBuf::new());
+    let folders = dir.join(MICROSOFT_FOLDERS);
+    for entry in std::fs::read_dir(&folders).map_err(failed(format!("{} cannot be read", folders.display())))?.flatten() {
+        let count = cards(&entry.path())?.len();
+        if count > best.0 {
+            best = (count, entry.path());
+        }
+    }
+    Ok(best.1)
+}
 
 /// Every card below a folder: its file, its text, its meaning.
 fn cards(folder: &Path) -> Result<Vec<(PathBuf, Rendering, Content)>> {
@@ -195,11 +208,7 @@ fn first_sync(sandbox: &Sandbox, dir: &Path, report: &Report, checks: &mut Check
     checks.check("the first run ends aligned", report.exit == exit::ALIGNED);
     let google = cards(&dir.join(GOOGLE_FOLDER))?.len();
     checks.check(format!("{google} contacts of Google are on the device"), google == sandbox.google_people().len() && google > 0);
-    let mut microsoft = 0;
-    let folders = dir.join("laptop/microsoft365/contacts");
-    for entry in std::fs::read_dir(&folders).map_err(failed(format!("{} cannot be read", folders.display())))?.flatten() {
-        microsoft += cards(&entry.path())?.len();
-    }
+    let microsoft = all_of_microsoft(dir)?.len();
     checks.check(
         format!("{microsoft} contacts of Microsoft 365 are on the device"),
         microsoft == sandbox.graph_contacts().len() && microsoft > 0,
@@ -213,8 +222,18 @@ fn first_sync(sandbox: &Sandbox, dir: &Path, report: &Report, checks: &mut Check
 struct Changes {
     google_nickname: String,
     microsoft_title: String,
-    noted: Vec<(&'static str, String)>,
+    noted: Vec<(PathBuf, String)>,
     deleted: String,
+}
+
+/// Every card of Microsoft 365, of all folders.
+fn all_of_microsoft(dir: &Path) -> Result<Vec<(PathBuf, Rendering, Content)>> {
+    let mut all = Vec::new();
+    let folders = dir.join(MICROSOFT_FOLDERS);
+    for entry in std::fs::read_dir(&folders).map_err(failed(format!("{} cannot be read", folders.display())))?.flatten() {
+        all.extend(cards(&entry.path())?);
+    }
+    Ok(all)
 }
 
 const NICKNAME: &str = "Demo at Google";
@@ -239,8 +258,8 @@ fn change(sandbox: &Sandbox, dir: &Path) -> Result<Changes> {
     // On the device: a note in one file of each side, a new card, a deleted one.
     let lens = VcardLens::new(Version::V3);
     let mut noted = Vec::new();
-    for folder in [GOOGLE_FOLDER, MICROSOFT_FOLDER] {
-        let all = cards(&dir.join(folder))?;
+    for folder in [dir.join(GOOGLE_FOLDER), microsoft_folder(dir)?] {
+        let all = cards(&folder)?;
         let found = all.iter().find(|(_, _, content)| {
             let name = display_name(content).unwrap_or_default();
             !name.contains(&named) && name != titled && content.get("notes").is_none()
@@ -254,7 +273,7 @@ fn change(sandbox: &Sandbox, dir: &Path) -> Result<Changes> {
         noted.push((folder, display_name(&content).unwrap_or_default()));
     }
     let card = format!("BEGIN:VCARD\r\nVERSION:3.0\r\nUID:demo-device\r\nFN:{NEW_ON_DEVICE}\r\nN:Device;Dora;;;\r\nEMAIL:dora@example.org\r\nEND:VCARD\r\n");
-    let path = dir.join(MICROSOFT_FOLDER).join("demo-device.vcf");
+    let path = microsoft_folder(dir)?.join("demo-device.vcf");
     std::fs::write(&path, card).map_err(failed(format!("{} cannot be written", path.display())))?;
     let (path, _, content) = cards(&dir.join(GOOGLE_FOLDER))?
         .into_iter()
@@ -270,7 +289,7 @@ fn change(sandbox: &Sandbox, dir: &Path) -> Result<Changes> {
 
 impl Changes {
     fn read_back(&self, sandbox: &Sandbox, dir: &Path, checks: &mut Checks) -> Result<()> {
-        let (google, microsoft) = (cards(&dir.join(GOOGLE_FOLDER))?, cards(&dir.join(MICROSOFT_FOLDER))?);
+        let (google, microsoft) = (cards(&dir.join(GOOGLE_FOLDER))?, all_of_microsoft(dir)?);
         let on_device = |all: &[(PathBuf, Rendering, Content)], words: &str| {
             all.iter().any(|(_, rendering, _)| String::from_utf8_lossy(rendering.as_bytes()).contains(words))
         };
@@ -283,7 +302,7 @@ impl Changes {
         checks.check(format!("Google -> device: {NEW_AT_GOOGLE} is new"), on_device(&google, NEW_AT_GOOGLE));
         checks.check(format!("Microsoft 365 -> device: {} has a title", self.microsoft_title), on_device(&microsoft, TITLE));
         for (folder, name) in &self.noted {
-            let (side, all) = if *folder == GOOGLE_FOLDER { ("Google", &people) } else { ("Microsoft 365", &contacts) };
+            let (side, all) = if *folder == dir.join(GOOGLE_FOLDER) { ("Google", &people) } else { ("Microsoft 365", &contacts) };
             checks.check(format!("device -> {side}: {name} has a note"), all.iter().any(|v| v.to_string().contains(NOTE)));
         }
         checks.check(format!("device -> Microsoft 365: {NEW_ON_DEVICE} is new"), holds(&contacts, "Dora", "dora@example.org"));

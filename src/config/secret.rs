@@ -68,7 +68,11 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
     // systemd grants a service its credentials by an ACL, which shows as mode 0440; others cannot enter the folder.
     let is_credential = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(folder));
     if mode & 0o077 != 0 && !is_credential {
-        let what = format!("the file of the client secret, {}, can be used by others (mode {:04o})", path.display(), mode & 0o7777);
+        let what = format!(
+            "the file of the client secret, {}, can be used by others (mode {:04o})",
+            path.display(),
+            mode & 0o7777
+        );
         return Err(ConfigError::new(what, format!("Type: chmod 600 {}", quoted(path))));
     }
     let mut bytes = Vec::new();
@@ -79,7 +83,8 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
 fn run(words: &[String]) -> Result<Vec<u8>> {
     let todo = "Try the command of client_secret by hand, as the user who runs twofold.";
     let name = program(words);
-    let failed = |why: &dyn fmt::Display| ConfigError::new(format!("{name}, which gives the client secret, {why}"), todo);
+    let failed =
+        |why: &dyn fmt::Display| ConfigError::new(format!("{name}, which gives the client secret, {why}"), todo);
     let (first, rest) = words.split_first().ok_or_else(|| failed(&"has no name"))?;
     // Its complaints are for the person to see; what it asks, it asks by its own means (an agent, a window).
     let output = Command::new(first).args(rest).stdin(Stdio::null()).stderr(Stdio::inherit()).output();

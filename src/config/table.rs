@@ -169,9 +169,7 @@ impl<'a> Value<'a> {
     /// A table.
     pub(super) fn as_table(&self, todo: &str) -> Result<Table<'a>> {
         match self.value {
-            DeValue::Table(entries) => {
-                Ok(Table { source: self.source, name: self.name.clone(), at: self.at, entries })
-            }
+            DeValue::Table(entries) => Ok(Table { source: self.source, name: self.name.clone(), at: self.at, entries }),
             _ => Err(self.wrong("must be a table", todo)),
         }
     }

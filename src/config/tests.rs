@@ -1,6 +1,8 @@
 //! What the configuration accepts, what it refuses, and in which words.
 
+use super::places::candidates;
 use super::*;
+use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
 
 const BOTH: &str = "[microsoft365]\nclient_id = \"m\"\n[google]\nclient_id = \"g\"\n";
@@ -10,7 +12,7 @@ fn ada(name: &str) -> Option<OsString> {
 }
 
 fn parse(text: &str) -> Result<Config> {
-    read(text, Path::new("/etc/twofold/config.toml"), &Environment(Box::new(ada)))
+    read(text, Path::new("/etc/twofold/config.toml"), &Environment::of(ada))
 }
 
 fn refusal(text: &str) -> String {
@@ -184,7 +186,11 @@ fn values_that_do_not_fit_are_refused() {
         ("a string for a table", "google = \"g\"".into(), "must be a table"),
         ("a tenant with a slash", "[microsoft365]\nclient_id = \"m\"\ntenant = \"a/b\"".into(), "is no tenant"),
         ("plain http", google("people_url = \"http://people.example\""), "is not https"),
-        ("http to a name that begins like this machine's", google("people_url = \"http://localhost.example\""), "not https"),
+        (
+            "http to a name that begins like this machine's",
+            google("people_url = \"http://localhost.example\""),
+            "not https",
+        ),
         ("http to a private address", google("auth_url = \"http://10.0.0.1\""), "is not https"),
         ("another scheme", google("token_url = \"ftp://127.0.0.1\""), "is not https"),
         ("no address", google("token_url = \"oauth2.googleapis.com\""), "is no address"),
@@ -194,7 +200,11 @@ fn values_that_do_not_fit_are_refused() {
         ("a kind twice", google("kinds = [\"contacts\", \"contacts\"]"), "stands there twice"),
         ("an unknown kind", google("kinds = [\"tasks\"]"), "which is no kind"),
         ("a kind without brackets", google("kinds = \"contacts\""), "must be a list"),
-        ("two places of a secret", google("client_secret = { file = \"a\", command = [\"b\"] }"), "one of file and command"),
+        (
+            "two places of a secret",
+            google("client_secret = { file = \"a\", command = [\"b\"] }"),
+            "one of file and command",
+        ),
         ("no place of a secret", google("client_secret = {}"), "one of file and command"),
         ("an empty command", google("client_secret = { command = [] }"), "names no program"),
         ("a device without brackets", "[device]\nname = \"a\"".into(), "two pairs of brackets"),
@@ -223,7 +233,10 @@ fn values_that_do_not_fit_are_refused() {
         ("a join without a name", join("[\"google:a\", \"microsoft365:\"]"), "names no collection"),
         (
             "a collection in two joins",
-            format!("{}\n[[join]]\nkind = \"contacts\"\ncollections = [\"google:a\", \"microsoft365:c\"]", join("[\"google:a\", \"microsoft365:b\"]")),
+            format!(
+                "{}\n[[join]]\nkind = \"contacts\"\ncollections = [\"google:a\", \"microsoft365:c\"]",
+                join("[\"google:a\", \"microsoft365:b\"]")
+            ),
             "in another [[join]]",
         ),
         (
@@ -235,7 +248,11 @@ fn values_that_do_not_fit_are_refused() {
         ("a duration without a unit", "[schedule]\nevery = \"5\"".into(), "is no length of time"),
         ("a duration of nothing", "[history]\nretention = \"0d\"".into(), "is no length of time"),
         ("a negative duration", "[history]\nretention = \"-1d\"".into(), "is no length of time"),
-        ("a duration beyond all bounds", "[history]\nretention = \"99999999999999999d\"".into(), "is no length of time"),
+        (
+            "a duration beyond all bounds",
+            "[history]\nretention = \"99999999999999999d\"".into(),
+            "is no length of time",
+        ),
         ("a unit of two bytes", "[schedule]\nevery = \"5µ\"".into(), "is no length of time"),
         ("a brake of nothing", "[brakes]\ncontacts = \"0%\"".into(), "is no brake"),
         ("a flag in quotes", "[calendar]\nmay_mail_attendees = \"true\"".into(), "true or false"),
@@ -261,7 +278,7 @@ fn one_folder_under_two_names_is_seen_through_a_symbolic_link() {
     std::fs::create_dir(dir.path().join("real")).unwrap();
     std::os::unix::fs::symlink(dir.path().join("real"), dir.path().join("link")).unwrap();
     let text = "[[device]]\nname = \"a\"\npath = \"real/new\"\n[[device]]\nname = \"b\"\npath = \"link/new\"";
-    let error = read(text, &dir.path().join("config.toml"), &Environment(Box::new(ada))).unwrap_err();
+    let error = read(text, &dir.path().join("config.toml"), &Environment::of(ada)).unwrap_err();
     assert!(error.to_string().contains("one and the same folder"), "{error}");
 }
 
@@ -278,7 +295,7 @@ fn the_state_stands_where_systemd_or_the_user_wants_it() {
     ];
     for (what, variables, expected) in rows {
         let get = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(*value));
-        let config = read("", Path::new("/etc/twofold/config.toml"), &Environment(Box::new(get)));
+        let config = read("", Path::new("/etc/twofold/config.toml"), &Environment::of(get));
         match expected {
             Some(expected) => assert_eq!(config.unwrap().state_dir, Path::new(expected), "{what}"),
             None => assert!(config.unwrap_err().to_string().contains("Set state_dir"), "{what}"),
@@ -289,11 +306,11 @@ fn the_state_stands_where_systemd_or_the_user_wants_it() {
 #[test]
 fn the_configuration_is_looked_for_in_this_order() {
     let own = "/home/ada/.config/twofold/config.toml";
-    let environment = Environment(Box::new(ada));
+    let environment = Environment::of(ada);
     let expected = ["./config.toml", own, "/etc/twofold/config.toml"].map(PathBuf::from).to_vec();
     assert_eq!(candidates(None, &environment), (expected, false));
     assert_eq!(candidates(Some(Path::new("x.toml")), &environment), (vec!["x.toml".into()], true));
-    let named = Environment(Box::new(|name| (name == "TWOFOLD_CONFIG").then(|| "y.toml".into())));
+    let named = Environment::of(|name| (name == "TWOFOLD_CONFIG").then(|| "y.toml".into()));
     assert_eq!(candidates(None, &named), (vec!["y.toml".into()], true));
     assert_eq!(candidates(Some(Path::new("x.toml")), &named), (vec!["x.toml".into()], true));
 }
@@ -303,7 +320,10 @@ fn a_configuration_that_was_named_must_be_there() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("config.toml");
     let error = Config::load(Some(&path)).unwrap_err().to_string();
-    assert!(error.contains("config.toml") && error.contains("nothing was done") && error.contains("--config"), "{error}");
+    assert!(
+        error.contains("config.toml") && error.contains("nothing was done") && error.contains("--config"),
+        "{error}"
+    );
     std::fs::write(&path, "[history]\nretention = \"7d\"\n").unwrap();
     assert_eq!(Config::load(Some(&path)).unwrap().retention_ms, 7 * 86_400_000);
 }
