@@ -103,6 +103,9 @@ CREATE TABLE sightings (
     UNIQUE (replica, remote_id)
 );
 CREATE INDEX sightings_by_item ON sightings (item);
+CREATE INDEX sightings_gone ON sightings (replica, collection) WHERE gone > 0;
+CREATE INDEX sightings_new ON sightings (replica, collection, id) WHERE item IS NULL AND gone = 0;
+CREATE INDEX sightings_held ON sightings (hold) WHERE hold IS NOT NULL;
 
 -- Feeds: what one token covers.
 CREATE TABLE feeds (
@@ -136,7 +139,7 @@ CREATE TABLE intents (
     generation INTEGER NOT NULL,
     sent       INTEGER,                      -- when it left; NULL: certainly not yet
     not_before INTEGER,                      -- when its fate can be known at the earliest
-    UNIQUE (replica, item, collection)
+    UNIQUE (item, replica, collection)
 );
 
 CREATE TABLE quarantine (

@@ -262,27 +262,31 @@ impl<'a> Scan<'a> {
 
         self.name_second_files(&mut taken, &unchanged_ids, met, &mut entries);
         let missing = self.missing(&present, &taken, is_whole)?;
+        let mut renamed: HashSet<RemoteId> = cursor.renamed.into_iter().collect();
+        let mut by_uid: HashMap<u64, &RemoteId> = missing
+            .iter()
+            .filter(|(id, _)| !renamed.contains(*id))
+            .filter_map(|(id, mark)| Some((mark.as_ref()?.uid?, *id)))
+            .collect();
         for file in &taken {
-            let is_new = file.changed.known.is_none();
-            let before = missing.iter().find(|(id, mark)| {
-                is_new && mark.is_some_and(|m| m.uid.is_some() && m.uid == file.mark.uid) && !cursor.renamed.contains(id)
-            });
-            if let Some((from, _)) = before {
-                cursor.renamed.push((*from).clone());
-                entries.push(Entry::Renamed { from: (*from).clone(), to: file.changed.id.clone() });
-            }
-            if let Some(key) = file.mark.uid {
-                met.insert(file.changed.id.clone(), key);
+            let Some(key) = file.mark.uid else { continue };
+            met.insert(file.changed.id.clone(), key);
+            if file.changed.known.is_none()
+                && let Some(from) = by_uid.remove(&key)
+            {
+                renamed.insert(from.clone());
+                entries.push(Entry::Renamed { from: from.clone(), to: file.changed.id.clone() });
             }
         }
         entries.extend(taken.into_iter().map(|file| Entry::Seen(Box::new(self.seen(file)))));
         if !is_whole {
+            cursor.renamed = renamed.into_iter().collect();
             let cursor = serde_json::to_string(&cursor)
                 .map_err(|e| Error::new(ErrorKind::Broken, "a cursor cannot be written as JSON").with_source(e))?;
             return Ok(Page { entries, next: Next::Page(cursor) });
         }
         met.clear();
-        let gone = missing.into_iter().map(|(id, _)| id).filter(|id| !cursor.renamed.contains(id));
+        let gone = missing.into_iter().map(|(id, _)| id).filter(|id| !renamed.contains(*id));
         entries.extend(gone.map(|id| Entry::Gone(id.clone())));
         Ok(Page { entries, next: Next::Done(DeltaToken::from("scan")) })
     }

@@ -340,6 +340,10 @@ fn extras(entry: &mut Value, contexts: Value, pref: u8, label: Option<String>) {
 }
 
 fn arbitrary_card() -> impl Strategy<Value = Content> {
+    any_card().prop_map(card::without_derived_name)
+}
+
+fn any_card() -> impl Strategy<Value = Content> {
     let label = || proptest::option::weighted(0.1, word());
     let contexts = || flags(&["work", "private"]);
     let emails = (word(), contexts(), 0..9u8, label()).prop_map(|(text, contexts, pref, label)| {

@@ -460,7 +460,7 @@ async fn links_that_lead_elsewhere_or_nowhere_are_not_followed() {
 async fn a_create_carries_uid_mark_and_what_has_no_field() {
     let mut world = World::empty();
     let card = json!({
-        "name": {"full": "Ada King", "components": [{"kind": "given", "value": "Ada"}, {"kind": "surname", "value": "King"}]},
+        "name": {"full": "Countess Ada", "components": [{"kind": "given", "value": "Ada"}, {"kind": "surname", "value": "King"}]},
         "speakToAs": {"grammaticalGender": "feminine"},
         "keywords": {"friends": true, "Friends": true},
         "anniversaries": {"birth": {"kind": "birth", "date": {"year": 1815, "month": 12, "day": 10}}},

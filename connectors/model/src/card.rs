@@ -7,7 +7,7 @@
 //! | member | key is made of | entry |
 //! |---|---|---|
 //! | `kind` | | `individual`, `org`, `group`, `location`, … only when stated and not `individual` |
-//! | `name` | | `{full, components: [{kind, value}], sortAs?}`; kinds in this order: `title` (prefix), `given`, `given2`, `surname`, `surname2`, `generation`, `credential` (suffix); a phonetic reading stands as `phonetic` inside the component |
+//! | `name` | | `{full, components: [{kind, value}], sortAs?}`; kinds in this order: `title` (prefix), `given`, `given2`, `surname`, `surname2`, `generation`, `credential` (suffix); a phonetic reading stands as `phonetic` inside the component; `full` only where the rest of the card does not say it ([`without_derived_name`]) |
 //! | `nicknames` | name | `{name}` |
 //! | `organizations` | ordinal | `{name, units: [{name}]}` |
 //! | `titles` | kind, ordinal | `{name, kind: "title" or "role"}`, kind always written |
@@ -133,6 +133,32 @@ pub fn display_name(card: &crate::Content) -> Option<String> {
         .or_else(|| first(card, "nicknames", "name"))
         .or_else(|| first(card, "emails", "address"))
         .or_else(|| first(card, "phones", "number"))
+}
+
+/// The name that places make of a card's parts of their own accord: the name's components, else the organisation.
+pub fn derived_name(card: &crate::Content) -> Option<String> {
+    let parts = card.at(&["name", "components"]).and_then(Value::as_array);
+    let joined = parts.into_iter().flatten().filter_map(|part| part.get("value")?.as_str()).map(str::trim);
+    let joined = joined.filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
+    if !joined.is_empty() {
+        return Some(joined);
+    }
+    let name = card.at(&["organizations", keys::ORGANIZATION, "name"])?.as_str()?.trim();
+    (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// The card without a full name that says only what its parts say ([`derived_name`]). Places make such names, and one kept
+/// from then would be stale as soon as a part changes. Every lens reads cards so.
+pub fn without_derived_name(card: crate::Content) -> crate::Content {
+    let Some(full) = card.at(&["name", "full"]).and_then(Value::as_str).map(str::trim) else { return card };
+    if !full.is_empty() && derived_name(&card).is_none_or(|derived| derived != full) {
+        return card;
+    }
+    let mut without = card;
+    if let Some(name) = without.0.get_mut("name").and_then(Value::as_object_mut) {
+        name.shift_remove("full");
+    }
+    without.tidied()
 }
 
 fn first(card: &crate::Content, member: &str, field: &str) -> Option<String> {

@@ -17,7 +17,7 @@ pub struct World {
     pub dir: tempfile::TempDir,
     pub device: Device,
     /// Nanoseconds that the device's clock is ahead of the real one.
-    ahead: Arc<AtomicI64>,
+    pub ahead: Arc<AtomicI64>,
     pub known: Known,
 }
 

@@ -10,7 +10,7 @@ use chrono::{DateTime, Datelike, NaiveDate};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::HashSet;
-use twofold_model::card::{self, email_identity, keys, phone_identity};
+use twofold_model::card::{self, derived_name, email_identity, keys, phone_identity};
 use twofold_model::content::Content;
 
 /// How many e-mail addresses the server takes. [i:docs#15276]
@@ -219,10 +219,21 @@ fn read_name(contact: &Contact) -> Map<String, Value> {
     name
 }
 
+/// A contact from nothing shows a name, also where the card has none of its own.
+pub fn name_from_nothing(contact: &mut Contact, card: &Content) {
+    if text(contact, "displayName").is_none() {
+        edit_text(contact, "displayName", derived_name(card).as_deref());
+    }
+}
+
 fn edit_name(contact: &mut Contact, card: &Content) {
-    // A card without a full name leaves the display name alone: the server makes one of its own accord.
-    if let Some(full) = text_at(card, &["name", "full"]) {
-        edit_text(contact, "displayName", Some(full));
+    // A card without a full name of its own shows what the rest of it says; a display name made of older parts follows.
+    match text_at(card, &["name", "full"]) {
+        Some(full) => edit_text(contact, "displayName", Some(full)),
+        None if text(contact, "displayName").is_some() => {
+            edit_text(contact, "displayName", derived_name(card).as_deref());
+        }
+        None => {}
     }
     let components = card.at(&["name", "components"]);
     for (kind, field, phonetic) in NAME_PARTS {

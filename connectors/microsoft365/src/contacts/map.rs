@@ -139,12 +139,12 @@ impl Sheet {
             media.insert(keys::PHOTO.to_owned(), json!({"kind": "photo", "uri": picture.uri()}));
             card.0.insert("media".to_owned(), Value::Object(media));
         }
-        card
+        card::without_derived_name(card)
     }
 
     /// What it means.
     fn meaning(&self) -> Content {
-        said(self.native(), self.contact.property(CARRY))
+        card::without_derived_name(said(self.native(), self.contact.property(CARRY)))
     }
 
     /// The UID that the copy carries.
@@ -232,7 +232,7 @@ impl Lens for ContactLens {
     }
 
     fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering> {
-        let content = content.clone().tidied();
+        let content = card::without_derived_name(content.clone().tidied());
         let mut sheet = match onto {
             Some(rendering) => {
                 let sheet = Sheet::open(rendering)?;
@@ -244,6 +244,9 @@ impl Lens for ContactLens {
             None => blank(identity),
         };
         fields::edit(&mut sheet.contact, &content);
+        if onto.is_none() {
+            fields::name_from_nothing(&mut sheet.contact, &content);
+        }
         if let Some(picture) = Picture::of_card(&content) {
             sheet.photo = Photo::Present(picture);
         }

@@ -11,7 +11,7 @@ use crate::{again, taken_as};
 use std::collections::HashMap;
 use twofold_http::{Effect, Part, Response};
 use twofold_model::error::AtPlace;
-use twofold_model::{Error, ErrorKind, Operation, Result, Seen, Written};
+use twofold_model::{Error, ErrorKind, Operation, Place, Result, Seen, Written};
 
 /// What one operation asks of the server.
 struct Task {
@@ -69,6 +69,7 @@ impl Contacts {
         let mut tasks: Vec<Result<Task>> = operations.iter().map(Task::of).collect();
         self.guard_photos(&mut tasks).await;
         let mut answers = self.send(&tasks).await;
+        self.look_for_removed(operations, &mut answers).await;
         for (at, answer) in answers.iter_mut().enumerate() {
             self.set_photo(&mut tasks[at], answer).await;
         }
@@ -121,6 +122,28 @@ impl Contacts {
                 },
             })
             .collect()
+    }
+
+    /// A contact that somebody else removed lies in Deleted Items under another change key, so that its removal is refused as
+    /// stale: where it stands in no contact folder any more, it is gone as asked.
+    async fn look_for_removed(&self, operations: &[Operation], answers: &mut [Result<Option<Contact>>]) {
+        let is_stale = |answer: &Result<_>| answer.as_ref().is_err_and(|error| error.kind == ErrorKind::StaleEtag);
+        let stale = operations.iter().zip(&*answers).enumerate();
+        let (at, places): (Vec<usize>, Vec<Place>) = stale
+            .filter_map(|(at, (operation, answer))| match operation {
+                Operation::Delete { place, .. } if is_stale(answer) => Some((at, place.clone())),
+                _ => None,
+            })
+            .unzip();
+        if places.is_empty() {
+            return;
+        }
+        for (at, look) in at.into_iter().zip(self.fetch(&places).await) {
+            // What cannot be looked at stays refused.
+            if matches!(look, Ok(None)) {
+                answers[at] = Ok(None);
+            }
+        }
     }
 
     /// Sets the photo of a contact that was written.

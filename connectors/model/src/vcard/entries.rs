@@ -314,8 +314,7 @@ fn service(prop: &Prop, of: Option<&str>, label: Option<&str>) -> Option<Vec<Tol
     if let Some(service) = own.or(stated).or_else(by_type) {
         entry["service"] = Value::from(service);
     }
-    let entry = if is_social { labels::put_no_type_label(prop, entry) } else { labels::put(prop, None, entry) };
-    let mut entry = entry;
+    let mut entry = if is_social { labels::put_no_type_label(prop, entry) } else { labels::put(prop, None, entry) };
     if let Some(label) = label.map(labels::read).filter(|label| !label.is_empty()) {
         entry["label"] = Value::from(label);
     }

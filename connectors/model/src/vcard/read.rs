@@ -7,6 +7,7 @@ use crate::contentline::ContentLine;
 use crate::{Content, card, carry};
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The line with what the version cannot say.
 pub(super) const CARRY: &str = "X-TWOFOLD-CARRY";
@@ -54,7 +55,7 @@ impl Reading {
 
 /// Reads a card.
 pub(super) fn read(doc: &Doc) -> Reading {
-    let mut reader = Reader { props: &doc.props, card: Map::new(), units: Vec::new() };
+    let mut reader = Reader { props: &doc.props, card: Map::new(), units: Vec::new(), exact: HashMap::new(), ordinals: HashMap::new() };
     let mut name = NameLines::default();
     let mut carry = Vec::new();
     let mut rest = Vec::new();
@@ -106,17 +107,24 @@ fn is_companion(name: &str) -> bool {
     matches!(name, "X-ABLABEL" | "X-ABADR" | "LABEL")
 }
 
+/// No card has more addresses with a LABEL each; a file that does is not worth quadratic work.
+const MOST_LABELS: usize = 100;
+
 struct Reader<'a> {
     props: &'a [Prop],
     card: Map<String, Value>,
     units: Vec<Unit>,
+    /// Where the unit of a member and exact key is.
+    exact: HashMap<(&'static str, String), usize>,
+    /// How many entries got this plain key, so that ordinals are not counted anew for each line.
+    ordinals: HashMap<(&'static str, String), usize>,
 }
 
 impl Reader<'_> {
     fn lines(&mut self, rest: &[usize]) {
         let props = self.props;
         let first_of = |name: &str| -> Vec<(String, usize)> {
-            let mut firsts: std::collections::BTreeMap<String, usize> = std::collections::BTreeMap::new();
+            let mut firsts: BTreeMap<String, usize> = BTreeMap::new();
             for at in rest.iter().filter(|at| props[**at].name == name) {
                 if let Some(group) = props[*at].group() {
                     firsts.entry(group).or_insert(*at);
@@ -130,7 +138,7 @@ impl Reader<'_> {
             let group = group.as_ref()?;
             table.binary_search_by(|row| row.0.cmp(group)).ok().and_then(|i| table.get(i)).map(|row| row.1)
         };
-        let mut used = std::collections::BTreeSet::new();
+        let mut used = BTreeSet::new();
         let mut unknown = Vec::new();
         // Keys that are stated come before those that are made.
         for stated in [true, false] {
@@ -194,6 +202,7 @@ impl Reader<'_> {
             match (map.get_mut(&key), entry) {
                 (None, entry) => {
                     map.insert(key.clone(), entry);
+                    self.exact.insert((member, key.clone()), self.units.len());
                     self.units.push(unit(member, key, place, companions));
                     return true;
                 }
@@ -201,7 +210,7 @@ impl Reader<'_> {
                 (Some(old), new) if *old != new => return false,
                 _ => {}
             }
-            if let Some(unit) = self.units.iter_mut().find(|unit| unit.member == member && unit.key == key) {
+            if let Some(unit) = self.exact.get(&(member, key)).and_then(|i| self.units.get_mut(*i)) {
                 unit.places.push(place);
             }
             return true;
@@ -212,8 +221,8 @@ impl Reader<'_> {
                 map.insert(key.to_owned(), entry);
                 key.to_owned()
             }
-            (None, Key::Identity(identity)) => card::insert(map, &identity, entry),
-            (None, Key::Plain(word)) => card::insert_as(map, word, entry),
+            (None, Key::Identity(identity)) => insert(&mut self.ordinals, map, member, card::key(&identity), entry),
+            (None, Key::Plain(word)) => insert(&mut self.ordinals, map, member, word.to_owned(), entry),
             // Both were dealt with above.
             (None, Key::Exact(_) | Key::Whole) => return false,
         };
@@ -222,8 +231,8 @@ impl Reader<'_> {
     }
 
     /// LABEL (vCard 2.1 and 3.0) is the whole of the first address of the same contexts.
-    fn whole_addresses(&mut self, rest: &[usize], used: &mut std::collections::BTreeSet<usize>) {
-        for at in rest.iter().copied().filter(|at| self.props[*at].name == "LABEL") {
+    fn whole_addresses(&mut self, rest: &[usize], used: &mut BTreeSet<usize>) {
+        for at in rest.iter().copied().filter(|at| self.props[*at].name == "LABEL").take(MOST_LABELS) {
             let prop = &self.props[at];
             let Some(text) = prop.word() else {
                 used.insert(at);
@@ -245,8 +254,28 @@ impl Reader<'_> {
         let content = &self.props[at].content;
         let map = self.card.entry("vCardProps").or_insert_with(|| json!({}));
         let Value::Object(map) = map else { return };
-        let key = card::insert(map, content.without_group(), json!({"line": content.text()}));
+        let plain = card::key(content.without_group());
+        let key = insert(&mut self.ordinals, map, "vCardProps", plain, json!({"line": content.text()}));
         self.units.push(unit("vCardProps", key, (at, None), (None, None)));
+    }
+}
+
+/// [`card::insert_as`] in constant time: the ordinals that are taken are not tried again.
+fn insert(
+    ordinals: &mut HashMap<(&'static str, String), usize>,
+    map: &mut Map<String, Value>,
+    member: &'static str,
+    plain: String,
+    entry: Value,
+) -> String {
+    let ordinal = ordinals.entry((member, plain.clone())).or_insert(0);
+    loop {
+        *ordinal += 1;
+        let key = if *ordinal == 1 { plain.clone() } else { format!("{plain}-{ordinal}") };
+        if !map.contains_key(&key) {
+            map.insert(key.clone(), entry);
+            return key;
+        }
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) enum Within {
     Uri,
     /// Text that is to become quoted-printable: line ends stay.
     Quoted,
+    /// An item of a list that is to become quoted-printable.
+    QuotedItem,
     /// Text of vCard 2.1, which escapes no comma.
     Old,
     /// An item of a list of vCard 2.1.
@@ -45,10 +47,10 @@ pub(super) fn escape(text: &str, within: Within) -> String {
     while let Some(c) = chars.next() {
         match c {
             '\r' if chars.peek() == Some(&'\n') => {}
-            '\r' | '\n' if within == Within::Quoted => out.push('\n'),
+            '\r' | '\n' if matches!(within, Within::Quoted | Within::QuotedItem) => out.push('\n'),
             '\r' | '\n' => out.push_str("\\n"),
             '\\' => out.push_str("\\\\"),
-            ',' if matches!(within, Within::Text | Within::OldItem) => out.push_str("\\,"),
+            ',' if matches!(within, Within::Text | Within::OldItem | Within::QuotedItem) => out.push_str("\\,"),
             ';' if within != Within::Uri => out.push_str("\\;"),
             '\t' => out.push('\t'),
             c if c.is_control() => {}
