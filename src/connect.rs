@@ -12,7 +12,8 @@ use twofold_microsoft365::{GraphDialect, Microsoft365};
 use twofold_model::{Connector, Error, ErrorKind, Result};
 
 /// Provider: Graph allows 4 requests at a time and 10,000 in 10 minutes for an app and mailbox (throttling limits).
-const GRAPH_LIMITS: Limits = Limits { concurrency: 4, requests_per_window: Some((10_000, 600)), units_per_minute: None };
+const GRAPH_LIMITS: Limits =
+    Limits { concurrency: 4, requests_per_window: Some((10_000, 600)), units_per_minute: None };
 /// Provider: People counts per minute and user, the numbers stand in the Cloud console only; this is the usual 90 a minute.
 const PEOPLE_LIMITS: Limits = Limits { concurrency: 2, requests_per_window: Some((90, 60)), units_per_minute: None };
 
@@ -34,7 +35,10 @@ pub fn transport(config: &Config) -> Arc<NetworkTransport> {
 /// A configured provider as sign-in knows it.
 pub fn provider(config: &Config, name: ProviderName) -> Result<Provider> {
     let missing = || {
-        let words = format!("{} has no [{name}] table; nothing was done. Add it (see config.example.toml)", config.path.display());
+        let words = format!(
+            "{} has no [{name}] table; nothing was done. Add it (see config.example.toml)",
+            config.path.display()
+        );
         Error::new(ErrorKind::Misconfigured, words)
     };
     match name {
@@ -56,7 +60,8 @@ pub fn provider(config: &Config, name: ProviderName) -> Result<Provider> {
             };
             let secret = match &table.client_secret {
                 Some(secret) => {
-                    let text = secret.read().map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))?;
+                    let text =
+                        secret.read().map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))?;
                     Some(text.into())
                 }
                 None => None,
@@ -146,8 +151,9 @@ fn check_account(hub: &mut Hub, name: ProviderName, status: &twofold_auth::Statu
             ),
         )),
         None => {
-            let text = serde_json::to_string(account)
-                .map_err(|error| Error::new(ErrorKind::Broken, "the account cannot be written as JSON").with_source(error))?;
+            let text = serde_json::to_string(account).map_err(|error| {
+                Error::new(ErrorKind::Broken, "the account cannot be written as JSON").with_source(error)
+            })?;
             hub.set_account(replica.id, &text)
         }
     }

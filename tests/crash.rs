@@ -208,7 +208,8 @@ fn promise_3_a_run_killed_at_any_moment_loses_and_doubles_nothing() {
     for case in 0..number("TWOFOLD_MOMENTS", 20) {
         let rehearsal = all[random.random_range(0..all.len())];
         let delay = rehearsal.takes.mul_f64(random.random_range(0.0..1.0));
-        let what = format!("{}, moment {case}, killed after {delay:?} of {:?}", rehearsal.scenario.name, rehearsal.takes);
+        let what =
+            format!("{}, moment {case}, killed after {delay:?} of {:?}", rehearsal.scenario.name, rehearsal.takes);
         if is_wanted(&what) {
             let mut world = begin(rehearsal.scenario, Options::empty());
             let is_killed = kill::after(&mut world, delay);

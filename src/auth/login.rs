@@ -167,7 +167,7 @@ pub async fn accept(vault: &Vault, signed_in: SignedIn) -> Result<Accepted> {
         && !before.account.is_same_as(&signed_in.account)
     {
         let words = format!(
-            "{} signed in, but here is the copy of {}: nothing was changed. To change the account, type `twofold forget {name}`, then `{}`.",
+            "{} signed in, but here is the copy of {}: nothing was changed. To keep another account's data too, name another `state_dir` in the configuration, then type `{}`.",
             signed_in.account.label(),
             before.account.label(),
             name.login_command(),

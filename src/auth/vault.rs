@@ -308,7 +308,7 @@ impl Vault {
         Ok(Hint { address: entry.account.address.clone(), claims })
     }
 
-    /// Forgets a provider's sign-in and its account, so that another account may sign in (`twofold forget`).
+    /// Forgets a provider's sign-in and its account, so that another account may sign in.
     pub async fn forget(&self, name: ProviderName) -> Result<()> {
         let lock = self.lock().await?;
         let mut book = self.read()?;

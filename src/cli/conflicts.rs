@@ -124,7 +124,8 @@ fn resolve(context: &Context, hub: &mut Hub, id: &str, take: Side) -> Result<i32
                 set_path(&mut content.0, &keys, get_path(&other.0, &keys).cloned().unwrap_or(Value::Null));
             }
             let origin = Origin { at_ms: now_ms(), rank: current.rank, source: None };
-            let version = hub.add_version(item.id, &content.tidied(), origin, Some(item.version), Some(conflict.other))?;
+            let version =
+                hub.add_version(item.id, &content.tidied(), origin, Some(item.version), Some(conflict.other))?;
             hub.set_version(item.id, version)?;
         }
         hub.resolve_conflict(id, now_ms())

@@ -34,11 +34,14 @@ pub struct Args {
 pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let keep = args.keep || args.dir.is_some();
     let dir = match &args.dir {
-        Some(dir) => dir.clone(),
+        Some(dir) => std::path::absolute(dir).map_err(failed(format!("{} is no folder", dir.display())))?,
         None => std::env::temp_dir().join(format!("twofold-demo-{}", &twofold_hub::random_id()[..8])),
     };
     if dir.join("state").exists() {
-        let words = format!("{} holds an earlier demo; nothing was done. Name another folder: twofold demo --dir DIR", dir.display());
+        let words = format!(
+            "{} holds an earlier demo; nothing was done. Name another folder: twofold demo --dir DIR",
+            dir.display()
+        );
         return Err(Error::new(ErrorKind::Misconfigured, words));
     }
     let result = play(context, &dir, args.break_side.as_deref()).await;
@@ -144,7 +147,9 @@ fn get(address: &str) -> Option<String> {
     let mut answer = String::new();
     stream.take(100_000).read_to_string(&mut answer).ok()?;
     let mut lines = answer.lines().take_while(|line| !line.is_empty());
-    lines.find_map(|line| line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("location")).map(|(_, to)| to.to_owned()))
+    lines.find_map(|line| {
+        line.split_once(": ").filter(|(name, _)| name.eq_ignore_ascii_case("location")).map(|(_, to)| to.to_owned())
+    })
 }
 
 #[derive(Default)]
@@ -178,7 +183,8 @@ const MICROSOFT_FOLDERS: &str = "laptop/microsoft365/contacts";
 fn microsoft_folder(dir: &Path) -> Result<PathBuf> {
     let mut best = (0, PathBuf::new());
     let folders = dir.join(MICROSOFT_FOLDERS);
-    for entry in std::fs::read_dir(&folders).map_err(failed(format!("{} cannot be read", folders.display())))?.flatten() {
+    for entry in std::fs::read_dir(&folders).map_err(failed(format!("{} cannot be read", folders.display())))?.flatten()
+    {
         let count = cards(&entry.path())?.len();
         if count > best.0 {
             best = (count, entry.path());
@@ -195,7 +201,8 @@ fn cards(folder: &Path) -> Result<Vec<(PathBuf, Rendering, Content)>> {
     for entry in entries.flatten() {
         let path = entry.path();
         if path.extension().is_some_and(|extension| extension == "vcf") {
-            let rendering = Rendering(std::fs::read(&path).map_err(failed(format!("{} cannot be read", path.display())))?);
+            let rendering =
+                Rendering(std::fs::read(&path).map_err(failed(format!("{} cannot be read", path.display())))?);
             let content = lens.read(&rendering)?;
             all.push((path, rendering, content));
         }
@@ -207,7 +214,10 @@ fn cards(folder: &Path) -> Result<Vec<(PathBuf, Rendering, Content)>> {
 fn first_sync(sandbox: &Sandbox, dir: &Path, report: &Report, checks: &mut Checks) -> Result<()> {
     checks.check("the first run ends aligned", report.exit == exit::ALIGNED);
     let google = cards(&dir.join(GOOGLE_FOLDER))?.len();
-    checks.check(format!("{google} contacts of Google are on the device"), google == sandbox.google_people().len() && google > 0);
+    checks.check(
+        format!("{google} contacts of Google are on the device"),
+        google == sandbox.google_people().len() && google > 0,
+    );
     let microsoft = all_of_microsoft(dir)?.len();
     checks.check(
         format!("{microsoft} contacts of Microsoft 365 are on the device"),
@@ -230,7 +240,8 @@ struct Changes {
 fn all_of_microsoft(dir: &Path) -> Result<Vec<(PathBuf, Rendering, Content)>> {
     let mut all = Vec::new();
     let folders = dir.join(MICROSOFT_FOLDERS);
-    for entry in std::fs::read_dir(&folders).map_err(failed(format!("{} cannot be read", folders.display())))?.flatten() {
+    for entry in std::fs::read_dir(&folders).map_err(failed(format!("{} cannot be read", folders.display())))?.flatten()
+    {
         all.extend(cards(&entry.path())?);
     }
     Ok(all)
@@ -243,7 +254,8 @@ const NEW_AT_GOOGLE: &str = "Nora New";
 const NEW_ON_DEVICE: &str = "Dora Device";
 
 fn change(sandbox: &Sandbox, dir: &Path) -> Result<Changes> {
-    let refused = |words: String| Error::new(ErrorKind::Broken, format!("the sandbox refused the demo's own change: {words}"));
+    let refused =
+        |words: String| Error::new(ErrorKind::Broken, format!("the sandbox refused the demo's own change: {words}"));
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     // At the providers: an edit at each, and a new contact.
     let people = sandbox.google_people();
@@ -272,7 +284,9 @@ fn change(sandbox: &Sandbox, dir: &Path) -> Result<Changes> {
         std::fs::write(path, edited.as_bytes()).map_err(failed(format!("{} cannot be written", path.display())))?;
         noted.push((folder, display_name(&content).unwrap_or_default()));
     }
-    let card = format!("BEGIN:VCARD\r\nVERSION:3.0\r\nUID:demo-device\r\nFN:{NEW_ON_DEVICE}\r\nN:Device;Dora;;;\r\nEMAIL:dora@example.org\r\nEND:VCARD\r\n");
+    let card = format!(
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:demo-device\r\nFN:{NEW_ON_DEVICE}\r\nN:Device;Dora;;;\r\nEMAIL:dora@example.org\r\nEND:VCARD\r\n"
+    );
     let path = microsoft_folder(dir)?.join("demo-device.vcf");
     std::fs::write(&path, card).map_err(failed(format!("{} cannot be written", path.display())))?;
     let (path, _, content) = cards(&dir.join(GOOGLE_FOLDER))?
@@ -298,17 +312,27 @@ impl Changes {
         let holds = |all: &[Value], name: &str, words: &str| {
             all.iter().map(Value::to_string).any(|text| text.contains(name) && text.contains(words))
         };
-        checks.check(format!("Google -> device: {} has a nickname", self.google_nickname), on_device(&google, NICKNAME));
+        checks
+            .check(format!("Google -> device: {} has a nickname", self.google_nickname), on_device(&google, NICKNAME));
         checks.check(format!("Google -> device: {NEW_AT_GOOGLE} is new"), on_device(&google, NEW_AT_GOOGLE));
-        checks.check(format!("Microsoft 365 -> device: {} has a title", self.microsoft_title), on_device(&microsoft, TITLE));
+        checks.check(
+            format!("Microsoft 365 -> device: {} has a title", self.microsoft_title),
+            on_device(&microsoft, TITLE),
+        );
         for (folder, name) in &self.noted {
-            let (side, all) = if *folder == dir.join(GOOGLE_FOLDER) { ("Google", &people) } else { ("Microsoft 365", &contacts) };
-            checks.check(format!("device -> {side}: {name} has a note"), all.iter().any(|v| v.to_string().contains(NOTE)));
+            let (side, all) =
+                if *folder == dir.join(GOOGLE_FOLDER) { ("Google", &people) } else { ("Microsoft 365", &contacts) };
+            checks.check(
+                format!("device -> {side}: {name} has a note"),
+                all.iter().any(|v| v.to_string().contains(NOTE)),
+            );
         }
-        checks.check(format!("device -> Microsoft 365: {NEW_ON_DEVICE} is new"), holds(&contacts, "Dora", "dora@example.org"));
-        let gone = !people.iter().any(|person| {
-            person["names"][0]["displayName"].as_str() == Some(self.deleted.as_str())
-        });
+        checks.check(
+            format!("device -> Microsoft 365: {NEW_ON_DEVICE} is new"),
+            holds(&contacts, "Dora", "dora@example.org"),
+        );
+        let gone =
+            !people.iter().any(|person| person["names"][0]["displayName"].as_str() == Some(self.deleted.as_str()));
         checks.check(format!("device -> Google: {} is deleted", self.deleted), gone);
         checks.check("both providers' notes were written", self.noted.len() == 2);
         Ok(())

@@ -42,8 +42,6 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
         tokio::runtime::Handle::current().block_on(sync::sync(context, &config, &sync::Args::default(), stop, silent))
     })?;
     print!("{}", sync::table(&report, false));
-    for trouble in &report.troubles {
-        eprintln!("twofold: {trouble}");
-    }
+    sync::tell(&report);
     Ok(report.exit)
 }

@@ -57,7 +57,9 @@ pub async fn run(context: &Context, _args: Args) -> Result<i32> {
             store(&mut findings, &hub)?;
             devices(&mut findings, &config, &mut hub).await?;
         }
-        Err(error) if error.kind == (ErrorKind::Throttled { retry_after_s: None }) => findings.warn(format!("hub: {error}")),
+        Err(error) if error.kind == (ErrorKind::Throttled { retry_after_s: None }) => {
+            findings.warn(format!("hub: {error}"))
+        }
         Err(error) => findings.fail(exit::FAILED, format!("hub: {error}")),
     }
     Ok(twofold_cycle::report::worst(&findings.codes))
@@ -82,8 +84,9 @@ fn sign_ins(findings: &mut Findings, config: &Config) {
     for name in [ProviderName::Microsoft365, ProviderName::Google] {
         let provider = match connect::provider(config, name) {
             Ok(provider) => provider,
-            Err(_) if (name == ProviderName::Google && config.google.is_none())
-                || (name == ProviderName::Microsoft365 && config.microsoft365.is_none()) =>
+            Err(_)
+                if (name == ProviderName::Google && config.google.is_none())
+                    || (name == ProviderName::Microsoft365 && config.microsoft365.is_none()) =>
             {
                 continue;
             }
@@ -103,7 +106,8 @@ fn sign_ins(findings: &mut Findings, config: &Config) {
                         findings.ok(format!("{name}: signed in as {who}"));
                     }
                     for scope in missing {
-                        findings.fail(exit::SIGN_IN, format!("{name}: not granted: {scope}. Type: twofold login {name}"));
+                        findings
+                            .fail(exit::SIGN_IN, format!("{name}: not granted: {scope}. Type: twofold login {name}"));
                     }
                 }
             },
@@ -114,14 +118,23 @@ fn sign_ins(findings: &mut Findings, config: &Config) {
 fn store(findings: &mut Findings, hub: &Hub) -> Result<()> {
     match hub.check()? {
         None => findings.ok("hub: whole"),
-        Some(words) => findings.fail(exit::FAILED, format!("hub: damaged ({words}); restore the state folder from a backup")),
+        Some(words) => {
+            findings.fail(exit::FAILED, format!("hub: damaged ({words}); restore the state folder from a backup"))
+        }
     }
     match hub.last_run()? {
         None => findings.warn("last run: none yet; type: twofold sync"),
         Some(run) if run.started_ms > now_ms() + 60_000 => {
-            findings.fail(exit::FAILED, format!("clock: the last run was at {}, which is to come; set the clock", moment(run.started_ms)));
+            findings.fail(
+                exit::FAILED,
+                format!("clock: the last run was at {}, which is to come; set the clock", moment(run.started_ms)),
+            );
         }
-        Some(run) => findings.ok(format!("last run: {}, exit {}", moment(run.started_ms), run.exit.map_or("none (stopped)".into(), |code| code.to_string()))),
+        Some(run) => findings.ok(format!(
+            "last run: {}, exit {}",
+            moment(run.started_ms),
+            run.exit.map_or("none (stopped)".into(), |code| code.to_string())
+        )),
     }
     let holds = hub.holds()?.into_iter().filter(|hold| !hold.is_approved).count();
     if holds > 0 {
@@ -138,7 +151,8 @@ async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub) -> Res
         let answer = match opened {
             Ok(opened) => {
                 let is_known = known.is_some_and(|replica| replica.met);
-                let visit = Visit { is_known, hub_is_empty: hub.is_empty()?, is_dry_run: true, run: 0 };
+                let run = hub.last_run()?.map_or(0, |run| run.id);
+                let visit = Visit { is_known, hub_is_empty: hub.is_empty()?, is_dry_run: true, run };
                 opened.arrive(visit).await
             }
             Err(error) => Err(error),

@@ -82,7 +82,10 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
 
 fn find(hub: &Hub, id: &str) -> Result<Hold> {
     hub.hold(id)?.ok_or_else(|| {
-        Error::new(ErrorKind::Misconfigured, format!("nothing is held under the id \"{id}\"; nothing was done. See: twofold held"))
+        Error::new(
+            ErrorKind::Misconfigured,
+            format!("nothing is held under the id \"{id}\"; nothing was done. See: twofold held"),
+        )
     })
 }
 
@@ -112,7 +115,10 @@ pub fn drop(context: &Context, args: DropArgs) -> Result<i32> {
     let (mut hub, _lock) = context.hub(&config)?;
     let hold = find(&hub, &args.id)?;
     if hold.cause == "device" {
-        return Err(Error::new(ErrorKind::Held, "a missing device folder cannot be dropped; nothing was done. Bring the folder back"));
+        return Err(Error::new(
+            ErrorKind::Held,
+            "a missing device folder cannot be dropped; nothing was done. Bring the folder back",
+        ));
     }
     let rows = hub.hold_rows(&args.id)?.len();
     let words = match hold.cause.as_str() {

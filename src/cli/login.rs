@@ -34,8 +34,9 @@ pub struct LogoutArgs {
 }
 
 fn name_of(text: &str) -> Result<ProviderName> {
-    ProviderName::from_name(text)
-        .ok_or_else(|| Error::new(ErrorKind::Misconfigured, format!("\"{text}\" is no provider; type microsoft365 or google")))
+    ProviderName::from_name(text).ok_or_else(|| {
+        Error::new(ErrorKind::Misconfigured, format!("\"{text}\" is no provider; type microsoft365 or google"))
+    })
 }
 
 /// Talks to the person at the terminal.
@@ -62,7 +63,8 @@ impl Ui for Terminal<'_> {
     }
 
     fn read_pasted(&self) -> std::io::Result<String> {
-        self.context.say("When the browser shows that it cannot open the page, copy its whole address and paste it here:");
+        self.context
+            .say("When the browser shows that it cannot open the page, copy its whole address and paste it here:");
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line)?;
         Ok(line.trim().to_owned())
@@ -116,12 +118,18 @@ pub async fn logout(context: &Context, args: LogoutArgs) -> Result<i32> {
     let vault = Vault::open(&config.state_dir)?;
     let transport: Arc<dyn Transport> = connect::transport(&config);
     let words = match twofold_auth::logout(&vault, &provider, &transport, &SystemClock).await? {
-        Revocation::Done => format!("Signed out at {}: the sign-in was revoked and its tokens are forgotten. The data stays.", name.title()),
+        Revocation::Done => format!(
+            "Signed out at {}: the sign-in was revoked and its tokens are forgotten. The data stays.",
+            name.title()
+        ),
         Revocation::NotOffered => format!(
             "Signed out here: the tokens are forgotten, the data stays. {} has no way to revoke from here; remove twofold on your account's page of applications.",
             name.title()
         ),
-        Revocation::Failed(why) => format!("Signed out here: the tokens are forgotten, the data stays. {} could not be told: {why}", name.title()),
+        Revocation::Failed(why) => format!(
+            "Signed out here: the tokens are forgotten, the data stays. {} could not be told: {why}",
+            name.title()
+        ),
         Revocation::Nothing => format!("Nobody was signed in at {}.", name.title()),
     };
     context.say(words);

@@ -103,7 +103,8 @@ impl Context {
     pub(crate) fn hub(&self, config: &Config) -> Result<(Hub, Lock)> {
         twofold_hub::prepare_folder(&config.state_dir)?;
         let lock = Lock::take(&config.state_dir)?.ok_or_else(|| {
-            let words = "another twofold is at work on this hub; nothing was done. Try again when it is through: twofold sync";
+            let words =
+                "another twofold is at work on this hub; nothing was done. Try again when it is through: twofold sync";
             Error::new(ErrorKind::Throttled { retry_after_s: None }, words)
         })?;
         Ok((Hub::open(&config.state_dir)?, lock))
@@ -171,8 +172,9 @@ async fn dispatch(cli: Cli) -> Result<i32> {
         }
         Command::Man => {
             let page = clap_mangen::Man::new(Cli::command());
-            page.render(&mut std::io::stdout())
-                .map_err(|error| Error::new(ErrorKind::Broken, format!("the manual page cannot be written: {error}")))?;
+            page.render(&mut std::io::stdout()).map_err(|error| {
+                Error::new(ErrorKind::Broken, format!("the manual page cannot be written: {error}"))
+            })?;
             Ok(exit::ALIGNED)
         }
     }
@@ -223,5 +225,6 @@ pub(crate) fn now_ms() -> i64 {
 
 /// A moment for people: `2026-11-24 09:30 UTC`.
 fn moment(at_ms: i64) -> String {
-    chrono::DateTime::from_timestamp_millis(at_ms).map_or_else(|| "?".into(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+    chrono::DateTime::from_timestamp_millis(at_ms)
+        .map_or_else(|| "?".into(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
 }

@@ -20,7 +20,8 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let options = args.contacts.map_or_else(Options::demo, Options::bulk);
     let sandbox = Sandbox::new(options);
     let running = sandbox.start(args.port).await.map_err(|error| {
-        let words = format!("the sandbox cannot listen on port {}: {error}. Try another: twofold sandbox --port 0", args.port);
+        let words =
+            format!("the sandbox cannot listen on port {}: {error}. Try another: twofold sandbox --port 0", args.port);
         Error::new(ErrorKind::Misconfigured, words)
     })?;
     print!("{}", configuration(&sandbox));

@@ -110,10 +110,17 @@ fn text(state: &Value) -> String {
     let mut out = String::new();
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     for replica in list(&state["replicas"]) {
-        let last = replica["last_ok_ms"].as_i64().map_or_else(|| "never reached".into(), |at| format!("reached {}", moment(at)));
+        let last = replica["last_ok_ms"]
+            .as_i64()
+            .map_or_else(|| "never reached".into(), |at| format!("reached {}", moment(at)));
         let _ = writeln!(out, "{}: {last}", replica["name"].as_str().unwrap_or_default());
         for collection in list(&replica["collections"]) {
-            let _ = writeln!(out, "    {} ({} items)", collection["name"].as_str().unwrap_or_default(), collection["items"]);
+            let _ = writeln!(
+                out,
+                "    {} ({} items)",
+                collection["name"].as_str().unwrap_or_default(),
+                collection["items"]
+            );
         }
         if let Some(trouble) = replica["trouble"].as_str() {
             let _ = writeln!(out, "    {trouble}");
@@ -125,12 +132,17 @@ fn text(state: &Value) -> String {
         }
     }
     if state["unknown_writes"].as_u64().unwrap_or(0) > 0 {
-        let _ = writeln!(out, "writes whose fate is not known yet: {} (they are looked for, not repeated)", state["unknown_writes"]);
+        let _ = writeln!(
+            out,
+            "writes whose fate is not known yet: {} (they are looked for, not repeated)",
+            state["unknown_writes"]
+        );
     }
     for (title, rows) in [("in quarantine", "quarantine"), ("cannot be held everywhere", "not_representable")] {
         for row in list(&state[rows]) {
             let what = row["title"].as_str().or(row["item"].as_str()).unwrap_or_default();
-            let (replica, reason) = (row["replica"].as_str().unwrap_or_default(), row["reason"].as_str().unwrap_or_default());
+            let (replica, reason) =
+                (row["replica"].as_str().unwrap_or_default(), row["reason"].as_str().unwrap_or_default());
             let _ = writeln!(out, "{title}: {replica}: {what}: {reason}");
         }
     }

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use twofold_cycle::report::exit;
 use twofold_cycle::{Join, Progress, Report, Settings, Silent, cycle};
-use twofold_hub::Hub;
 use twofold_model::{Error, ErrorKind, Result};
 
 /// How long a stop may take (promise 12).
@@ -40,19 +40,38 @@ pub struct Args {
 pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let config = context.config()?;
     let stop = stop_on_signal();
-    let progress: Arc<dyn Progress> = if context.progress && !args.json { Arc::new(Bar::new()) } else { Arc::new(Silent) };
+    let progress: Arc<dyn Progress> =
+        if context.progress && !args.json { Arc::new(Bar::new()) } else { Arc::new(Silent) };
     let report = sync(context, &config, &args, stop, progress).await?;
     if args.json {
-        let text = serde_json::to_value(&report)
-            .map_err(|error| Error::new(ErrorKind::Broken, "the report cannot be written as JSON").with_source(error))?;
+        let text = serde_json::to_value(&report).map_err(|error| {
+            Error::new(ErrorKind::Broken, "the report cannot be written as JSON").with_source(error)
+        })?;
         super::print_json(&text);
     } else {
         print!("{}", table(&report, args.dry_run));
     }
+    tell(&report);
+    Ok(report.exit)
+}
+
+/// What stood in the way, on stderr; at the end what to type, where no line says so.
+pub fn tell(report: &Report) {
     for trouble in &report.troubles {
         eprintln!("twofold: {trouble}");
     }
-    Ok(report.exit)
+    let names_command = report.troubles.iter().any(|words| words.contains(": twofold ") || words.contains("`twofold "));
+    match report.exit {
+        exit::TEMPORARY if !names_command => {
+            eprintln!(
+                "twofold: what could not be reached was left as it is; the rest was done. Go on later with: twofold sync"
+            );
+        }
+        exit::FAILED if !names_command => {
+            eprintln!("twofold: what failed was left as it is; the rest was done. Look at it with: twofold doctor");
+        }
+        _ => {}
+    }
 }
 
 /// One cycle over the configured places.
@@ -99,7 +118,10 @@ fn check_name(config: &Config, replica: Option<&str>) -> Result<()> {
         return Ok(());
     }
     let known = names.into_iter().collect::<Vec<_>>().join(", ");
-    Err(Error::new(ErrorKind::Misconfigured, format!("there is no replica \"{name}\"; nothing was done. Replicas are: {known}")))
+    Err(Error::new(
+        ErrorKind::Misconfigured,
+        format!("there is no replica \"{name}\"; nothing was done. Replicas are: {known}"),
+    ))
 }
 
 /// Asks the run to end at its next clean point when SIGTERM or SIGINT comes; ends the process when that takes too long (a
@@ -109,7 +131,9 @@ fn stop_on_signal() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let told = stop.clone();
     tokio::spawn(async move {
-        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else { return };
+        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+            return;
+        };
         tokio::select! {
             _ = term.recv() => {}
             _ = int.recv() => {}
@@ -120,7 +144,7 @@ fn stop_on_signal() -> Arc<AtomicBool> {
             _ = int.recv() => {}
         }
         eprintln!("twofold: stopped while a request was under way; the next run looks for it. Type: twofold sync");
-        std::process::exit(twofold_cycle::report::exit::TEMPORARY);
+        std::process::exit(exit::TEMPORARY);
     });
     stop
 }
@@ -135,7 +159,14 @@ pub fn table(report: &Report, is_dry_run: bool) -> String {
         return format!("{words} ({:.1} s)\n", report.elapsed_s.0 as f64 / 1000.0);
     }
     let verb = if is_dry_run { "would be sent" } else { "sent" };
-    let _ = writeln!(text, "{:<14} {:<9} {:>22}   {:>22}", "replica", "kind", "taken  new/edit/del", format!("{verb}  new/edit/del"));
+    let _ = writeln!(
+        text,
+        "{:<14} {:<9} {:>22}   {:>22}",
+        "replica",
+        "kind",
+        "taken  new/edit/del",
+        format!("{verb}  new/edit/del")
+    );
     for row in &report.replicas {
         let taken = format!("{}/{}/{}", row.created, row.updated, row.deleted);
         let sent = format!("{}/{}/{}", row.sent_created, row.sent_updated, row.sent_deleted);
@@ -168,9 +199,4 @@ impl Progress for Bar {
         let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
         bar.set_message(if of > 0 { format!("{phase} {done} of {of}") } else { format!("{phase} {done}") });
     }
-}
-
-/// The hub of a configuration, for commands that only read or decide.
-pub fn open_hub(context: &Context, config: &Config) -> Result<(Hub, twofold_hub::Lock)> {
-    context.hub(config)
 }

@@ -39,8 +39,12 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 /// Somebody said that a collection's removal was wrong: it is made again there, and everything in it.
 async fn put_back_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     for hold in cycle.hub.dropped_holds()?.into_iter().filter(|hold| hold.cause == "collection" && hold.kind == kind) {
-        let Some(connector) = cycle.member(hold.replica).and_then(|member| member.reached(kind)).cloned() else { continue };
-        let Some(collection) = hold.collection.map(|id| cycle.hub.collection(id)).transpose()?.flatten() else { continue };
+        let Some(connector) = cycle.member(hold.replica).and_then(|member| member.reached(kind)).cloned() else {
+            continue;
+        };
+        let Some(collection) = hold.collection.map(|id| cycle.hub.collection(id)).transpose()?.flatten() else {
+            continue;
+        };
         if cycle.settings.dry_run {
             continue;
         }

@@ -91,11 +91,13 @@ fn approved_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 fn dropped_changes(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
     for hold in cycle.hub.dropped_holds()?.into_iter().filter(|hold| hold.cause == "changes" && hold.kind == kind) {
-        let Some(connector) = cycle.member(hold.replica).and_then(|member| member.reached(kind)).cloned() else { continue };
+        let Some(connector) = cycle.member(hold.replica).and_then(|member| member.reached(kind)).cloned() else {
+            continue;
+        };
         let lens = connector.lens(kind);
         cycle.hub.atomically("put back", |hub| {
-            for (_, _, remote_id, _) in hub.hold_rows(&hold.id)? {
-                let Some(sighting) = hub.sighting(hold.replica, &remote_id)? else { continue };
+            for row in hub.hold_rows(&hold.id)? {
+                let Some(sighting) = hub.sighting(hold.replica, &row.remote_id)? else { continue };
                 let (Some(item), Ok(says)) = (sighting.item, lens.read(&sighting.rendering)) else { continue };
                 let rank = connector.abilities().rank;
                 let origin = twofold_hub::items::Origin { at_ms: now, rank, source: Some(hold.replica) };

@@ -3,7 +3,7 @@
 use crate::{Cycle, SLICE};
 use twofold_engine::pair::{Candidates, Fit};
 use twofold_hub::items::Origin;
-use twofold_hub::{Hold, Hub, Item, Placement, Presence, Sighting, random_id};
+use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
 use twofold_model::{Kind, Lens, Result, Seen};
 
 /// More new files than this on a device's first use are held and shown: an old folder must not bring back what was deleted.
@@ -169,15 +169,15 @@ fn take_new(hub: &mut Hub, kind: Kind, lens: &dyn Lens, rank: u8, sighting: &Sig
     let content = match lens.read(&sighting.rendering) {
         Ok(content) => content,
         Err(error) => {
-            hub.quarantine(
-                sighting.replica,
-                Some(sighting.collection),
-                None,
-                sighting.remote_id.as_str(),
-                &error.to_string(),
-                sighting.rendering.as_bytes(),
-                now,
-            )?;
+            let bad = Bad {
+                replica: sighting.replica,
+                collection: Some(sighting.collection),
+                item: None,
+                remote_id: sighting.remote_id.as_str(),
+                reason: &error.to_string(),
+                raw: sighting.rendering.as_bytes(),
+            };
+            hub.quarantine(&bad, now)?;
             hub.remove_sighting(sighting.id)?;
             return Ok(false);
         }

@@ -4,7 +4,7 @@ use crate::Cycle;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use twofold_hub::{Hub, Place};
+use twofold_hub::{Bad, Hub, Place};
 use twofold_model::{
     Connector, DeltaToken, Entry, Error, ErrorKind, Feed, Kind, Known, Lens, Next, Page, Poll, RemoteId, Result, Seen,
     Since,
@@ -45,7 +45,7 @@ struct Tally {
 /// Pulls all feeds of a kind, the replicas side by side.
 pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
-    let (sender, mut receiver) = mpsc::channel::<News>(2);
+    let (sender, mut receiver) = mpsc::channel::<News>(1);
     let mut feeds: HashMap<usize, Vec<Feed>> = HashMap::new();
     let mut tasks = tokio::task::JoinSet::new();
     let mut tallies: HashMap<(usize, usize), Tally> = HashMap::new();
@@ -286,7 +286,15 @@ fn take_entry(
             // It counts as present.
             hub.remove_sighting_of(replica.id, &remote_id)?;
             let _ = kind;
-            hub.quarantine(replica.id, collection, item, remote_id.as_str(), &reason, &raw, now)
+            let bad = Bad {
+                replica: replica.id,
+                collection,
+                item,
+                remote_id: remote_id.as_str(),
+                reason: &reason,
+                raw: &raw,
+            };
+            hub.quarantine(&bad, now)
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use twofold_engine::plan::{differs, toward};
 use twofold_engine::{Base, Case, Copy, Current, Now, Verdict, decide};
 use twofold_hub::items::Origin;
-use twofold_hub::{Conflict, Hub, Intent, IntentKind, Item, Place, Placement, Presence, Sighting, random_id};
+use twofold_hub::{Bad, Conflict, Hub, Intent, IntentKind, Item, Place, Placement, Presence, Sighting, random_id};
 use twofold_model::{Connector, Content, Error, ErrorKind, Identity, Kind, Mark, Operation, Rendering, Result};
 
 /// One write that is planned: the intent on disk, and what the connector is to be told.
@@ -228,15 +228,15 @@ impl Weighing<'_> {
             Ok(content) => Ok(Now::Edited { content, at_ms }),
             Err(error) => {
                 left.pending = true;
-                self.hub.quarantine(
-                    sighting.replica,
-                    Some(sighting.collection),
-                    Some(item.id),
-                    sighting.remote_id.as_str(),
-                    &error.to_string(),
-                    sighting.rendering.as_bytes(),
-                    self.now,
-                )?;
+                let bad = Bad {
+                    replica: sighting.replica,
+                    collection: Some(sighting.collection),
+                    item: Some(item.id),
+                    remote_id: sighting.remote_id.as_str(),
+                    reason: &error.to_string(),
+                    raw: sighting.rendering.as_bytes(),
+                };
+                self.hub.quarantine(&bad, self.now)?;
                 Ok(Now::Unknown)
             }
         }

@@ -4,7 +4,7 @@ use crate::pull::take_seen;
 use crate::weigh::{Planned, quarantine_name};
 use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
-use twofold_hub::{Hub, Intent, IntentKind};
+use twofold_hub::{Bad, Hub, Intent, IntentKind};
 use twofold_model::{Error, ErrorKind, Kind, Operation, Result, Written};
 
 /// Writes one slice. Returns the items that must be decided again in this run: their state had moved, or a first part of
@@ -136,17 +136,15 @@ async fn outcome_of(
                                 .as_ref()
                                 .map(|target| target.as_bytes().to_vec())
                                 .unwrap_or_default();
-                            let collection = Some(plan.intent.collection);
-                            let reason = error.to_string();
-                            hub.quarantine(
+                            let bad = Bad {
                                 replica,
-                                collection,
-                                Some(item.id),
-                                &quarantine_name(&item),
-                                &reason,
-                                &raw,
-                                now,
-                            )?;
+                                collection: Some(plan.intent.collection),
+                                item: Some(item.id),
+                                remote_id: &quarantine_name(&item),
+                                reason: &error.to_string(),
+                                raw: &raw,
+                            };
+                            hub.quarantine(&bad, now)?;
                             report.say(format!("{name}: {error}; this item was not sent, the rest was"));
                         }
                         ErrorKind::Broken => return Err(error),

@@ -76,6 +76,34 @@ fn quarantined(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
     })
 }
 
+/// What is put into quarantine.
+#[derive(Clone, Copy, Debug)]
+pub struct Bad<'a> {
+    /// The replica.
+    pub replica: i64,
+    /// The collection.
+    pub collection: Option<i64>,
+    /// The item, where it is known.
+    pub item: Option<i64>,
+    /// Its name at the replica.
+    pub remote_id: &'a str,
+    /// Why.
+    pub reason: &'a str,
+    /// The bytes as they came.
+    pub raw: &'a [u8],
+}
+
+/// One row of a hold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldRow {
+    /// The sighting that is held.
+    pub sighting: i64,
+    /// The item, where it is known.
+    pub item: Option<i64>,
+    /// Its name at the replica.
+    pub remote_id: RemoteId,
+}
+
 /// Two values of one field, of which one is shown.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Conflict {
@@ -164,10 +192,10 @@ impl Hub {
         Ok((of("=")?, of(">")?))
     }
 
-    /// The rows that a hold covers: sighting, item, name at the replica, whether it is gone.
-    pub fn hold_rows(&self, id: &str) -> Result<Vec<(i64, Option<i64>, RemoteId, bool)>> {
-        self.all("SELECT id, item, remote_id, gone > 0 FROM sightings WHERE hold = ?1 ORDER BY id", [id], |row| {
-            Ok((row.get(0)?, row.get(1)?, RemoteId(row.get(2)?), row.get(3)?))
+    /// The rows that a hold covers.
+    pub fn hold_rows(&self, id: &str) -> Result<Vec<HeldRow>> {
+        self.all("SELECT id, item, remote_id FROM sightings WHERE hold = ?1 ORDER BY id", [id], |row| {
+            Ok(HeldRow { sighting: row.get(0)?, item: row.get(1)?, remote_id: RemoteId(row.get(2)?) })
         })
     }
 
@@ -207,16 +235,8 @@ impl Hub {
     }
 
     /// Puts an item into quarantine, or notes one more try.
-    pub fn quarantine(
-        &mut self,
-        replica: i64,
-        collection: Option<i64>,
-        item: Option<i64>,
-        remote_id: &str,
-        reason: &str,
-        raw: &[u8],
-        now_ms: i64,
-    ) -> Result<()> {
+    pub fn quarantine(&mut self, bad: &Bad<'_>, now_ms: i64) -> Result<()> {
+        let Bad { replica, collection, item, remote_id, reason, raw } = *bad;
         let tries = self
             .one(
                 "SELECT tries FROM quarantine WHERE replica = ?1 AND remote_id = ?2",
@@ -300,7 +320,7 @@ impl Hub {
     pub fn drop_hold(&mut self, hold: &Hold) -> Result<()> {
         match hold.cause.as_str() {
             "deletes" => {
-                for (sighting, item, remote_id, _) in self.hold_rows(&hold.id)? {
+                for HeldRow { sighting, item, remote_id } in self.hold_rows(&hold.id)? {
                     if let Some(placement) = self.placement(hold.replica, &remote_id)? {
                         self.remove_placement(placement.id)?;
                     }

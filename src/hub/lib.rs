@@ -13,7 +13,7 @@ pub mod placements;
 pub mod replicas;
 pub mod runs;
 
-pub use holds::{Conflict, Hold, Quarantined};
+pub use holds::{Bad, Conflict, HeldRow, Hold, Quarantined};
 pub use intents::{Intent, IntentKind};
 pub use items::{Item, Version};
 pub use placements::{Placement, Presence, Sighting};
@@ -170,7 +170,7 @@ impl Hub {
         connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-                 PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA busy_timeout = 5000;",
+                 PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 5000;",
             )
             .store()?;
         let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, path };

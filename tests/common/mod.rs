@@ -238,7 +238,10 @@ impl Home {
         let commands = commands_named(&ran.err);
         assert!(!commands.is_empty(), "stderr names no command to type: {ran}");
         for command in commands {
-            assert!(self.run(&[&command, "--help"]).code == Some(0), "stderr names `twofold {command}`, which does not exist: {ran}");
+            assert!(
+                self.run(&[&command, "--help"]).code == Some(0),
+                "stderr names `twofold {command}`, which does not exist: {ran}"
+            );
         }
     }
 }
@@ -249,7 +252,8 @@ fn commands_named(text: &str) -> Vec<String> {
     for (at, _) in text.match_indices("twofold ") {
         let before = text[..at].trim_end();
         let is_told = text[..at].ends_with('`') || before.ends_with(':') || before.ends_with("ype");
-        let word: String = text[at + "twofold ".len()..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
+        let word: String =
+            text[at + "twofold ".len()..].chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
         if is_told && !word.is_empty() {
             found.push(word);
         }
@@ -277,7 +281,11 @@ pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "twofold {} ended with {:?}\n--- stdout\n{}--- stderr\n{}---", self.what, self.code, self.out, self.err)
+        write!(
+            f,
+            "twofold {} ended with {:?}\n--- stdout\n{}--- stderr\n{}---",
+            self.what, self.code, self.out, self.err
+        )
     }
 }
 
@@ -330,7 +338,8 @@ impl Talk {
     fn begin(mut command: Command, args: &[&str]) -> Self {
         command.stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let (stdin, stdout, mut stderr) = (child.stdin.take(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
+        let (stdin, stdout, mut stderr) =
+            (child.stdin.take(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
         let (line, lines) = channel();
         std::thread::spawn(move || {
             let mut reader = BufReader::new(stdout);

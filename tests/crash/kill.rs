@@ -61,8 +61,10 @@ impl Trap {
     fn wait(&self, is_enough: impl Fn(&Stage) -> bool) -> MutexGuard<'_, Stage> {
         let limit = Duration::from_secs(60);
         let stage = self.stage();
-        let (stage, waited) =
-            self.moved.wait_timeout_while(stage, limit, |stage| !is_enough(stage)).unwrap_or_else(PoisonError::into_inner);
+        let (stage, waited) = self
+            .moved
+            .wait_timeout_while(stage, limit, |stage| !is_enough(stage))
+            .unwrap_or_else(PoisonError::into_inner);
         assert!(!waited.timed_out(), "the trap at {} hangs", self.point);
         stage
     }

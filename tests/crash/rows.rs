@@ -36,7 +36,11 @@ fn text(value: &Value) -> String {
 }
 
 fn each<'a>(value: &'a Value, key: &'static str) -> impl Iterator<Item = String> + 'a {
-    value.as_array().into_iter().flatten().map(move |entry| if key.is_empty() { text(entry) } else { text(&entry[key]) })
+    value
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(move |entry| if key.is_empty() { text(entry) } else { text(&entry[key]) })
 }
 
 /// Everybody at a provider, sorted.

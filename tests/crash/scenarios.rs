@@ -108,7 +108,11 @@ pub const SCENARIOS: &[Scenario] = &[
         &[There(Google, Create("Nora New")), There(Microsoft, Create("Nils New"))],
         &[Expect::There(Google, "Nora New"), Expect::There(Microsoft, "Nils New")],
     ),
-    row("created on the device, for Google", &[Here(Google, Create("Dora Device"))], &[Expect::There(Google, "Dora Device")]),
+    row(
+        "created on the device, for Google",
+        &[Here(Google, Create("Dora Device"))],
+        &[Expect::There(Google, "Dora Device")],
+    ),
     row(
         "created on the device, for Microsoft",
         &[Here(Microsoft, Create("Dirk Device"))],
@@ -131,7 +135,10 @@ pub const SCENARIOS: &[Scenario] = &[
     ),
     row(
         "edited at both providers",
-        &[There(Google, Set("Ada Lovelace", Nickname, "Countess")), There(Microsoft, Set("Alan Turing", Title, "Reader"))],
+        &[
+            There(Google, Set("Ada Lovelace", Nickname, "Countess")),
+            There(Microsoft, Set("Alan Turing", Title, "Reader")),
+        ],
         &[Holds(Google, "Ada Lovelace", Nickname, "Countess"), Holds(Microsoft, "Alan Turing", Title, "Reader")],
     ),
     row(
@@ -149,13 +156,18 @@ pub const SCENARIOS: &[Scenario] = &[
             Holds(Microsoft, "Kurt Weill", Nickname, "Kurtchen"),
         ],
     ),
-    row("deleted at both providers", &[There(Google, Delete("Hedy Lamarr")), There(Microsoft, Delete("Niels Bohr"))], &[
-        Gone(Google, "Hedy Lamarr"),
-        Gone(Microsoft, "Niels Bohr"),
-    ]),
+    row(
+        "deleted at both providers",
+        &[There(Google, Delete("Hedy Lamarr")), There(Microsoft, Delete("Niels Bohr"))],
+        &[Gone(Google, "Hedy Lamarr"), Gone(Microsoft, "Niels Bohr")],
+    ),
     row(
         "deleted on the device, on both sides",
-        &[Here(Google, Delete("Hedy Lamarr")), Here(Google, Delete("Lise Meitner")), Here(Microsoft, Delete("Niels Bohr"))],
+        &[
+            Here(Google, Delete("Hedy Lamarr")),
+            Here(Google, Delete("Lise Meitner")),
+            Here(Microsoft, Delete("Niels Bohr")),
+        ],
         &[Gone(Google, "Hedy Lamarr"), Gone(Google, "Lise Meitner"), Gone(Microsoft, "Niels Bohr")],
     ),
     row(
@@ -223,15 +235,20 @@ pub const SCENARIOS: &[Scenario] = &[
             Labelled(Microsoft, "Kurt Weill", "Music"),
         ],
     ),
-    row("a group renamed at Google", &[RenameGroup("Climbers", "Pals")], &[
-        Labelled(Google, "Ada Lovelace", "Pals"),
-        Labelled(Google, "Mary Somerville", "Pals"),
-        NotLabelled(Google, "Ada Lovelace", "Climbers"),
-    ]),
-    row("a group deleted at Google", &[DeleteGroup("Climbers")], &[
-        NotLabelled(Google, "Ada Lovelace", "Climbers"),
-        Expect::There(Google, "Ada Lovelace"),
-    ]),
+    row(
+        "a group renamed at Google",
+        &[RenameGroup("Climbers", "Pals")],
+        &[
+            Labelled(Google, "Ada Lovelace", "Pals"),
+            Labelled(Google, "Mary Somerville", "Pals"),
+            NotLabelled(Google, "Ada Lovelace", "Climbers"),
+        ],
+    ),
+    row(
+        "a group deleted at Google",
+        &[DeleteGroup("Climbers")],
+        &[NotLabelled(Google, "Ada Lovelace", "Climbers"), Expect::There(Google, "Ada Lovelace")],
+    ),
     Scenario {
         full_check: true,
         ..row(
@@ -325,10 +342,11 @@ pub const SCENARIOS: &[Scenario] = &[
             Holds(Microsoft, "Kurt Weill", Nickname, "Kurtchen"),
         ],
     ),
-    joined("joined: created on the device", &[Here(Google, Create("Dora Device"))], &[
-        Expect::There(Google, "Dora Device"),
-        Expect::There(Microsoft, "Dora Device"),
-    ]),
+    joined(
+        "joined: created on the device",
+        &[Here(Google, Create("Dora Device"))],
+        &[Expect::There(Google, "Dora Device"), Expect::There(Microsoft, "Dora Device")],
+    ),
     joined(
         "joined: created at each provider",
         &[There(Google, Create("Nora New")), There(Microsoft, Create("Nils New"))],

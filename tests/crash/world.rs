@@ -19,14 +19,13 @@ use twofold_sandbox::{Options, Provider, Running, Sandbox, oauth};
 const TWOFOLD: &str = env!("CARGO_BIN_EXE_twofold");
 const GOOGLE_FOLDER: &str = "laptop/google/contacts/My Contacts";
 const MICROSOFT_FOLDER: &str = "laptop/microsoft365/contacts/Kontakte";
-const JOINED_FOLDER: &str = "laptop/joined/contacts/Kontakte";
+const JOINED_FOLDERS: &str = "laptop/joined/contacts";
 /// After so many runs everything must be quiet.
 const MOST_RUNS: usize = 8;
 
 /// Where the sandboxes run. Hooks may hold a worker until a child is dead, so there are more workers than worlds.
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(8).enable_all().build().unwrap()
-});
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(8).enable_all().build().unwrap());
 
 pub struct World {
     pub sandbox: Sandbox,
@@ -155,11 +154,8 @@ impl World {
 
     /// Signs in as a person does: reads the address, opens it, follows where it leads.
     fn sign_in(&self, provider: &str) {
-        let mut child = self
-            .command(&["--quiet", "login", provider, "--no-browser"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            self.command(&["--quiet", "login", provider, "--no-browser"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut address = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut address).unwrap();
         let mut next = Some(address.trim().to_owned());
@@ -192,11 +188,14 @@ impl World {
     // ---- what is where ----------------------------------------------------------------------------------------------
 
     fn folder(&self, side: Side) -> PathBuf {
-        self.dir.path().join(match side {
-            _ if self.joined => JOINED_FOLDER,
-            Side::Google => GOOGLE_FOLDER,
-            Side::Microsoft => MICROSOFT_FOLDER,
-        })
+        if self.joined {
+            // There is one, whichever of the two names it goes by.
+            let mut folders = std::fs::read_dir(self.dir.path().join(JOINED_FOLDERS)).unwrap();
+            let folder = folders.next().unwrap().unwrap().path();
+            assert!(folders.next().is_none(), "one folder for the joined collections");
+            return folder;
+        }
+        self.dir.path().join(if side == Side::Google { GOOGLE_FOLDER } else { MICROSOFT_FOLDER })
     }
 
     /// Google's people and Microsoft's.
@@ -248,7 +247,8 @@ impl World {
     /// Google's name for a group, which is made if need be.
     fn group(&self, name: &str) -> String {
         let groups = self.sandbox.with(|state| state.dump())["google"]["groups"].clone();
-        let found = groups.as_object().unwrap().iter().find(|(_, of)| *of == name).map(|(resource, _)| resource.clone());
+        let found =
+            groups.as_object().unwrap().iter().find(|(_, of)| *of == name).map(|(resource, _)| resource.clone());
         found.unwrap_or_else(|| self.sandbox.google_add_group(name).unwrap())
     }
 
@@ -427,7 +427,11 @@ impl World {
     pub fn is_as_it_should_be(&self, scenario: &Scenario, what: &str) {
         let [google, microsoft] = self.rows();
         assert_eq!(google, rows::on_device(&self.folder(Side::Google)), "{what}: Google and the device hold the same");
-        assert_eq!(microsoft, rows::on_device(&self.folder(Side::Microsoft)), "{what}: Microsoft and the device hold the same");
+        assert_eq!(
+            microsoft,
+            rows::on_device(&self.folder(Side::Microsoft)),
+            "{what}: Microsoft and the device hold the same"
+        );
         let find = |side: Side, name: &str| {
             let rows = if side == Side::Google { &google } else { &microsoft };
             rows.iter().find(|row| row.name == name).cloned()
@@ -436,7 +440,9 @@ impl World {
             let holds = match *expect {
                 Expect::Holds(side, name, field, value) => find(side, name).is_some_and(|row| row.holds(field, value)),
                 Expect::Labelled(side, name, label) => find(side, name).is_some_and(|row| row.labels.contains(label)),
-                Expect::NotLabelled(side, name, label) => find(side, name).is_some_and(|row| !row.labels.contains(label)),
+                Expect::NotLabelled(side, name, label) => {
+                    find(side, name).is_some_and(|row| !row.labels.contains(label))
+                }
                 Expect::HasPhoto(side, name, colour) => {
                     find(side, name).is_some_and(|row| row.photo == rows::base64(&jpeg(colour)))
                 }
@@ -485,10 +491,11 @@ fn file_of(folder: &Path, name: &str) -> (PathBuf, String) {
 
 /// Opens an address on this machine as a browser would; gives where it leads.
 fn visit(address: &str) -> Option<String> {
-    let (host, path) = address.strip_prefix("http://")?.split_once('/')?;
-    let host = if host.contains(':') { host.to_owned() } else { format!("{host}:80") };
-    let mut stream = TcpStream::connect(&host).unwrap();
-    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let address = address.strip_prefix("http://")?;
+    let (host, path) = address.split_at(address.find(['/', '?']).unwrap_or(address.len()));
+    let path = format!("/{}", path.trim_start_matches('/'));
+    let mut stream = TcpStream::connect(host).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
     let mut answer = String::new();
     // What counts is the head; a page for people may end as it likes.
     stream.take(100_000).read_to_string(&mut answer).ok();

@@ -411,7 +411,7 @@ pub(crate) fn tidy(folder: &OwnedFd, temps: &[Vec<u8>], format: &Format, before_
         }
         match (format.shape)(&bytes) {
             Shape::Whole(uid) => {
-                let uid = uid.unwrap_or_else(|| Uid(hash));
+                let uid = uid.unwrap_or(Uid(hash));
                 keep(folder, name, format.file_name(&uid, 1).as_bytes());
             }
             // Written in the moment of a power cut, before it was durable: no item, and the hub has what it should be.
@@ -426,7 +426,6 @@ pub(crate) fn tidy(folder: &OwnedFd, temps: &[Vec<u8>], format: &Format, before_
 mod tests {
     use super::*;
     use crate::beneath::open_root;
-    use crate::vdir;
     use std::collections::BTreeMap;
     use std::path::Path;
 
@@ -463,7 +462,8 @@ mod tests {
             let (folder, names) = (open_root(dir.path()).unwrap(), TempNames::new());
             std::fs::write(dir.path().join("a.vcf"), "old").unwrap();
             let temp = write_temp(&folder, &names, b"new", OWN).unwrap();
-            let change = Change { folder: &folder, names: &names, name: b"a.vcf", expected: &scan::digest(b"old"), ways };
+            let change =
+                Change { folder: &folder, names: &names, name: b"a.vcf", expected: &scan::digest(b"old"), ways };
             assert_eq!(change.replace_by(&temp, &scan::digest(b"new")), Ok(Outcome::Done), "{words}");
             assert_eq!(files(dir.path()), named(&[("a.vcf", "new")]), "{words}");
         }
@@ -477,7 +477,8 @@ mod tests {
             let (folder, names) = (open_root(dir.path()).unwrap(), TempNames::new());
             let temp = write_temp(&folder, &names, b"ours", OWN).unwrap();
             std::fs::write(dir.path().join("a.vcf"), "their edit").unwrap();
-            let change = Change { folder: &folder, names: &names, name: b"a.vcf", expected: &scan::digest(b"old"), ways };
+            let change =
+                Change { folder: &folder, names: &names, name: b"a.vcf", expected: &scan::digest(b"old"), ways };
             assert_eq!(change.replace_by(&temp, &scan::digest(b"ours")), Ok(Outcome::Changed), "{words}");
             assert_eq!(files(dir.path()), named(&[("a.vcf", "their edit")]), "{words}");
         }
@@ -505,7 +506,8 @@ mod tests {
             let ours = format!("ours {n}");
             let temp = write_temp(&folder, &names, ours.as_bytes(), OWN).unwrap();
             let expected = scan::digest(&seen);
-            let change = Change { folder: &folder, names: &names, name: b"a.vcf", expected: &expected, ways: Ways::ALL };
+            let change =
+                Change { folder: &folder, names: &names, name: b"a.vcf", expected: &expected, ways: Ways::ALL };
             match change.replace_by(&temp, &scan::digest(ours.as_bytes())).unwrap() {
                 Outcome::Done => done += 1,
                 Outcome::Changed => {}
@@ -543,7 +545,7 @@ mod tests {
         let full = rustix::fs::openat(rustix::fs::CWD, "/dev/full", OFlags::WRONLY, Mode::empty()).unwrap();
         let errno = fill(&full, b"x").unwrap_err();
         let error = beneath::refused(errno, "writing a card");
-        assert_eq!(error.kind, twofold_model::ErrorKind::Offline);
+        assert_eq!(error.kind, ErrorKind::Offline);
         assert!(error.message.contains("disk full") && error.message.contains("nothing was changed"), "{error}");
     }
 
@@ -562,7 +564,7 @@ mod tests {
         write(".twofold-collection", "{}");
         write(".someone-elses.tmp", "x");
         let all = files(dir.path());
-        let format = vdir::Format::contacts(twofold_model::vcard::Version::V3);
+        let format = Format::contacts(twofold_model::vcard::Version::V3);
         let temps = scan::list(&folder, ".vcf").unwrap().temps;
         let now = crate::now_ns();
         let minute = 60 * 1_000_000_000;

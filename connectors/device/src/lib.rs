@@ -42,7 +42,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use twofold_model::error::AtPlace as _;
 use twofold_model::{Abilities, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, FeedId, Found};
-use twofold_model::{Identity, Kind, Lens, Lookup, Operation, Page, Place, Poll, RemoteId, Rendering, Result, Seen, Since};
+use twofold_model::{
+    Identity, Kind, Lens, Lookup, Operation, Page, Place, Poll, RemoteId, Rendering, Result, Seen, Since,
+};
 use twofold_model::{Uid, Visit, Written, vcard};
 use vdir::{Format, Shape};
 
@@ -170,12 +172,7 @@ impl Device {
             unsupported: Unsupported,
             access,
             replica_id: Mutex::new(options.replica_id.clone()),
-            visit: Mutex::new(Visit {
-                is_known: options.is_known,
-                hub_is_empty: false,
-                is_dry_run: false,
-                run: 0,
-            }),
+            visit: Mutex::new(Visit { is_known: options.is_known, hub_is_empty: false, is_dry_run: false, run: 0 }),
             has_written: AtomicBool::new(false),
             temps: atomic::TempNames::new(),
             opened_ns: (options.clock)(),
@@ -304,9 +301,10 @@ impl Device {
     }
 
     fn format(&self, kind: Kind) -> Result<&Format> {
-        self.formats.iter().find(|format| format.kind == kind).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, format!("{kind} is not kept in this device's folder"))
-        })
+        self.formats
+            .iter()
+            .find(|format| format.kind == kind)
+            .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("{kind} is not kept in this device's folder")))
     }
 
     /// The root, where it may be read; nothing on a first use whose path is not there yet.
@@ -358,7 +356,9 @@ impl Device {
         let reason = match state {
             CollectionState::Absent => "the folder is not there; is a disk not mounted?".to_owned(),
             CollectionState::OtherReplica => "the folder is marked as another device's".to_owned(),
-            CollectionState::OtherFolder { was } => format!("the folder is marked as that of {was}; was it renamed or copied?"),
+            CollectionState::OtherFolder { was } => {
+                format!("the folder is marked as that of {was}; was it renamed or copied?")
+            }
             CollectionState::Marked | CollectionState::Unmarked => {
                 format!("the folder has no marker {COLLECTION_MARKER}; is a disk not mounted, or was it replaced?")
             }
@@ -656,18 +656,21 @@ impl Connector for Device {
         let was_lost = visit.hub_is_empty && !visit.is_known;
         match state {
             MarkerState::OtherHub { .. } if was_lost => {
-                if visit.is_dry_run { Ok(()) } else { self.reset_marker(&self.replica_id()) }
+                if visit.is_dry_run {
+                    Ok(())
+                } else {
+                    self.reset_marker(&self.replica_id())
+                }
             }
             // Such a hub's bases are older than the folder: what it lacks would look new, or deleted.
-            MarkerState::Ours { run: marked } if u64::try_from(visit.run).is_ok_and(|run| marked > run) => {
-                Err(self.held(&format!(
+            MarkerState::Ours { run: marked } if u64::try_from(visit.run).is_ok_and(|run| marked > run) => Err(self
+                .held(&format!(
                     "{} was written by run {marked}, but this hub is at run {}: it is an older copy of itself. \
                      Nothing was read, written or deleted there. To pair both anew, type: twofold device fill {}",
                     self.options.root.display(),
                     visit.run,
                     self.options.name
-                )))
-            }
+                ))),
             state => match state.held(&self.options.name, &self.options.root) {
                 Some(held) => Err(held),
                 None => Ok(()),

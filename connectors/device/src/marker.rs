@@ -98,7 +98,12 @@ impl RootMarker {
 
 impl CollectionMarker {
     pub fn new(replica: &str, collection: &CollectionId, key: Option<&str>) -> Self {
-        Self { format: FORMAT, replica: replica.to_owned(), collection: collection.clone(), key: key.map(str::to_owned) }
+        Self {
+            format: FORMAT,
+            replica: replica.to_owned(),
+            collection: collection.clone(),
+            key: key.map(str::to_owned),
+        }
     }
 }
 
@@ -156,7 +161,9 @@ impl MarkerState {
         let path = path.display();
         let reason = match self {
             Self::Fresh | Self::Ours { .. } => return None,
-            Self::OtherReplica { replica, .. } => format!("{path} is marked as another device's folder (replica {replica})"),
+            Self::OtherReplica { replica, .. } => {
+                format!("{path} is marked as another device's folder (replica {replica})")
+            }
             Self::OtherHub { hub, .. } => format!("{path} is marked as the folder of another twofold (hub {hub})"),
             Self::MissingPath => format!("{path} is not there; is a disk not mounted?"),
             Self::MarkerMissing => {

@@ -68,7 +68,8 @@ fn wait_for(file: &OwnedFd, purpose: Purpose, path: &Path) -> Result<()> {
             Ok(()) => return Ok(()),
             Err(Errno::WOULDBLOCK | Errno::INTR) if start.elapsed() < PATIENCE => std::thread::sleep(PAUSE),
             Err(Errno::WOULDBLOCK | Errno::INTR) => {
-                let message = format!("{} is held by another program; nothing was changed, tried again later", path.display());
+                let message =
+                    format!("{} is held by another program; nothing was changed, tried again later", path.display());
                 return Err(Error::new(ErrorKind::Offline, message));
             }
             Err(errno) => return Err(beneath::refused(errno, format!("locking {}", path.display()))),

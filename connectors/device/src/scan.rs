@@ -11,7 +11,9 @@ use rustix::fs::{FileType, Mode, OFlags, RawDir, Stat};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use twofold_model::{CollectionId, DeltaToken, Entry, Error, ErrorKind, Etag, Known, Next, Page, RemoteId, Rendering, Result};
+use twofold_model::{
+    CollectionId, DeltaToken, Entry, Error, ErrorKind, Etag, Known, Next, Page, RemoteId, Rendering, Result,
+};
 use twofold_model::{Seen, Uid};
 
 /// A file that changed less than this ago is taken, but looked at again: a second change in the same tick of the file
@@ -134,17 +136,28 @@ impl Mark {
         (parts.next().is_none() && numbers.next().is_none()).then_some(Mark { stamp, content: digest, uid, is_dirty })
     }
 
-    /// Only the stamp of a clean etag: all that the scan of an unchanged file needs.
-    fn clean_stamp(etag: &Etag) -> Option<Stamp> {
-        let text = etag.as_str();
-        if text.ends_with('!') {
-            return None;
+    /// Whether a clean etag has this stamp: all that the scan of an unchanged file asks, and it asks it of every file.
+    fn is_clean_at(etag: &Etag, stamp: &Stamp) -> bool {
+        let text = etag.as_str().as_bytes();
+        let mut numbers = [0_u64; 4];
+        let mut at = 0;
+        for byte in text {
+            let digit = match byte {
+                b'0'..=b'9' => byte - b'0',
+                b'a'..=b'f' => byte - b'a' + 10,
+                b'-' if at < 3 => {
+                    at += 1;
+                    continue;
+                }
+                b'.' => break,
+                _ => return false,
+            };
+            numbers[at] = numbers[at] << 4 | u64::from(digit);
         }
-        let (stamp, _) = text.split_once('.')?;
-        let mut numbers = stamp.split('-').map(|number| u64::from_str_radix(number, 16).ok());
-        let mut next = || numbers.next()?;
+        let [size, mtime_ns, ctime_ns, inode] = numbers;
         #[allow(clippy::cast_possible_wrap)]
-        Some(Stamp { size: next()?, mtime_ns: next()? as i64, ctime_ns: next()? as i64, inode: next()? })
+        let known = Stamp { size, mtime_ns: mtime_ns as i64, ctime_ns: ctime_ns as i64, inode };
+        at == 3 && known == *stamp && !text.ends_with(b"!")
     }
 }
 
@@ -315,7 +328,7 @@ impl<'a> Scan<'a> {
                     Some(_) if known.is_none() && FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {}
                     Some(oddity) => entries.push(self.bad(&id, oddity, Vec::new())),
                     None => {
-                        let is_same = known.is_some_and(|(_, etag)| Mark::clean_stamp(etag) == Some(Stamp::of(&stat)));
+                        let is_same = known.is_some_and(|(_, etag)| Mark::is_clean_at(etag, &Stamp::of(&stat)));
                         if !is_same {
                             let known = known.map(|(id, etag)| (id, Mark::parse(etag)));
                             changed.push(Changed { name, id: id.clone(), known });
@@ -367,7 +380,8 @@ impl<'a> Scan<'a> {
                 entries.push(self.bad(&file.id, "is half a file: it has no end, and nobody goes on writing it", bytes));
             }
             Shape::Several(count) => {
-                let reason = format!("holds {count} items in one file; only one per file is taken. Split it into single files");
+                let reason =
+                    format!("holds {count} items in one file; only one per file is taken. Split it into single files");
                 entries.push(self.bad(&file.id, reason, bytes));
             }
             Shape::Unreadable(reason) => entries.push(self.bad(&file.id, reason, bytes)),
@@ -412,7 +426,8 @@ impl<'a> Scan<'a> {
             }
             indices.sort_by_key(|index| {
                 let file = &taken[*index];
-                let is_called_so = file.uid.as_ref().is_some_and(|uid| self.format.file_name(uid, 1).as_bytes() == file.changed.name);
+                let is_called_so =
+                    file.uid.as_ref().is_some_and(|uid| self.format.file_name(uid, 1).as_bytes() == file.changed.name);
                 (file.changed.known.is_none(), !is_called_so, *index)
             });
             if let [first, others @ ..] = indices.as_slice() {
@@ -434,7 +449,9 @@ impl<'a> Scan<'a> {
     fn holds(&self, id: &RemoteId, uid: Option<&Uid>) -> bool {
         let Some(name) = names::split(id.as_str()).and_then(|mut names| names.pop()) else { return false };
         match beneath::look(self.folder, &name) {
-            Ok(Look::File(bytes, _)) => matches!((self.format.shape)(&bytes), Shape::Whole(found) if found.as_ref() == uid),
+            Ok(Look::File(bytes, _)) => {
+                matches!((self.format.shape)(&bytes), Shape::Whole(found) if found.as_ref() == uid)
+            }
             _ => false,
         }
     }
@@ -454,7 +471,8 @@ impl<'a> Scan<'a> {
             taken.iter().filter(|file| file.changed.known.is_none()).map(|file| file.mark.stamp.inode).collect();
         let mut missing = Vec::new();
         for (id, etag) in self.known {
-            let is_of_this_folder = id.as_str().strip_prefix(self.collection.as_str()).is_some_and(|r| r.starts_with('/'));
+            let is_of_this_folder =
+                id.as_str().strip_prefix(self.collection.as_str()).is_some_and(|r| r.starts_with('/'));
             if present.contains(id) || !is_of_this_folder {
                 continue;
             }
@@ -496,6 +514,50 @@ fn unreadable(errno: rustix::io::Errno) -> String {
 }
 
 /// One copy as the contract wants it. A device says no time: what counts is when a change was first seen (ENGINE 18).
-pub(crate) fn seen(remote_id: RemoteId, collection: CollectionId, mark: Mark, bytes: Vec<u8>, uid: Option<Uid>) -> Seen {
+pub(crate) fn seen(
+    remote_id: RemoteId,
+    collection: CollectionId,
+    mark: Mark,
+    bytes: Vec<u8>,
+    uid: Option<Uid>,
+) -> Seen {
     Seen { remote_id, collection, etag: mark.etag(), rendering: Rendering(bytes), uid, mark: None, modified_ms: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_etag_is_read_back(
+            size: u64, mtime_ns: i64, ctime_ns: i64, inode: u64, content: [u8; 16], uid: Option<u64>, is_dirty: bool,
+        ) {
+            let stamp = Stamp { size, mtime_ns, ctime_ns, inode };
+            let mark = Mark { stamp, content, uid, is_dirty };
+            prop_assert_eq!(Mark::parse(&mark.etag()), Some(mark));
+            prop_assert_eq!(Mark::is_clean_at(&mark.etag(), &stamp), !is_dirty);
+            let other = Stamp { inode: !inode, ..stamp };
+            prop_assert!(!Mark::is_clean_at(&mark.etag(), &other));
+        }
+
+        #[test]
+        fn anything_else_is_another_state(text in ".{0,80}|[0-9a-f.!-]{0,80}") {
+            if let Some(mark) = Mark::parse(&text.as_str().into()) {
+                prop_assert_eq!(Mark::parse(&mark.etag()), Some(mark));
+            }
+            Mark::is_clean_at(&text.as_str().into(), &Stamp::default());
+        }
+    }
+
+    #[test]
+    fn names_of_other_programs_are_no_items() {
+        for name in ["a.vcf", "A.VCF", "x.tmp.vcf", "a b.vcf", "\u{fc}.vcf"] {
+            assert!(is_item_name(name.as_bytes(), ".vcf"), "{name}");
+        }
+        for name in ["", "vcf", ".vcf", ".a.vcf", "a.vcf~", "a.vcf.tmp", "a.vcf.part", "a.ics", "displayname"] {
+            assert!(!is_item_name(name.as_bytes(), ".vcf"), "{name}");
+        }
+    }
 }

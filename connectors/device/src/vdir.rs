@@ -11,8 +11,8 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 use std::path::PathBuf;
-use twofold_model::vcard::{self, FileProblem, VcardLens};
 use twofold_model::error::AtPlace as _;
+use twofold_model::vcard::{self, FileProblem, VcardLens};
 use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Kind, Lens, Result, Uid};
 
 const DISPLAY_NAME: &str = "displayname";
@@ -56,24 +56,14 @@ fn card_shape(bytes: &[u8]) -> Shape {
     const BEGIN: &[u8] = b"BEGIN:VCARD";
     // A file that has just been opened for writing is empty, or blank where a power cut left it so, or has a few letters.
     let start = bytes.trim_ascii();
-    if bytes.iter().all(|b| *b == 0) || (start.len() < BEGIN.len() && BEGIN[..start.len()].eq_ignore_ascii_case(start)) {
+    if bytes.iter().all(|b| *b == 0) || (start.len() < BEGIN.len() && BEGIN[..start.len()].eq_ignore_ascii_case(start))
+    {
         return Shape::Half;
     }
     match vcard::check_whole(bytes) {
         Ok(file) => Shape::Whole(file.uid),
         Err(FileProblem::HalfWritten) => Shape::Half,
         Err(FileProblem::SeveralCards(count)) => Shape::Several(count),
-        // STUB until the card room is there.
-        Err(FileProblem::Unreadable(how)) if how == "not yet" => {
-            let text = String::from_utf8_lossy(bytes);
-            let count = |what: &str| text.lines().filter(|l| l.trim().eq_ignore_ascii_case(what)).count();
-            match (count("BEGIN:VCARD"), count("END:VCARD")) {
-                (0, _) => Shape::Unreadable("no BEGIN:VCARD".into()),
-                (1, 1) => Shape::Whole(text.lines().find_map(|l| l.strip_prefix("UID:")).map(|u| Uid(u.trim().into()))),
-                (b, e) if b > e => Shape::Half,
-                (b, _) => Shape::Several(b),
-            }
-        }
         Err(problem) => Shape::Unreadable(problem.to_string()),
     }
 }
@@ -217,7 +207,8 @@ impl Device {
     /// Makes or finds a collection; see [`Device`] for what `like` says.
     pub(crate) fn make_collection(&self, root: &OwnedFd, format: &Format, like: &Collection) -> Result<Collection> {
         let wrong = || {
-            let message = format!("{:?} is no place for a collection; PROVIDER/{} is expected", like.id.as_str(), format.kind);
+            let message =
+                format!("{:?} is no place for a collection; PROVIDER/{} is expected", like.id.as_str(), format.kind);
             Error::new(ErrorKind::Misconfigured, message)
         };
         let (parent, key) = match like.id.as_str().split_once('#') {
@@ -249,7 +240,9 @@ impl Device {
             let clash = siblings.iter().find(|s| names::same_ignoring_case(&name_in(&s.collection.id), &name));
             // A folder of exactly that name in which nothing stands (made by hand, or by a run that was stopped) is taken.
             let is_free = clash.is_none_or(|sibling| {
-                sibling.state == CollectionState::Unmarked && !sibling.has_items && name_in(&sibling.collection.id) == name
+                sibling.state == CollectionState::Unmarked
+                    && !sibling.has_items
+                    && name_in(&sibling.collection.id) == name
             });
             if !is_free {
                 continue;

@@ -16,7 +16,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use twofold_model::error::AtPlace as _;
-use twofold_model::{CollectionId, Error, ErrorKind, Etag, Kind, Operation, Place, RemoteId, Rendering, Result, Uid, Written};
+use twofold_model::{
+    CollectionId, Error, ErrorKind, Etag, Kind, Operation, Place, RemoteId, Rendering, Result, Uid, Written,
+};
 
 /// The kernel's clock for files moves at least this often: what is older cannot change again under the same stamp.
 const TICK: Duration = Duration::from_millis(20);
@@ -64,10 +66,8 @@ impl Device {
             Err(error) => return operations.iter().map(|_| Err(again(&error))).collect(),
         };
         let mut folders = HashMap::new();
-        let mut staged: Vec<Result<Staged>> = operations
-            .iter()
-            .map(|operation| self.stage(&root, &mut folders, format, operation))
-            .collect();
+        let mut staged: Vec<Result<Staged>> =
+            operations.iter().map(|operation| self.stage(&root, &mut folders, format, operation)).collect();
         self.make_durable(&mut staged);
         let landed: Vec<Result<Option<Landed>>> = staged
             .into_iter()
@@ -109,7 +109,12 @@ impl Device {
         }
     }
 
-    fn at(&self, root: &OwnedFd, folders: &mut HashMap<CollectionId, Arc<OwnedFd>>, collection: CollectionId) -> Result<At> {
+    fn at(
+        &self,
+        root: &OwnedFd,
+        folders: &mut HashMap<CollectionId, Arc<OwnedFd>>,
+        collection: CollectionId,
+    ) -> Result<At> {
         if let Some(folder) = folders.get(&collection) {
             return Ok(At { collection, folder: Arc::clone(folder) });
         }
@@ -190,7 +195,8 @@ impl Device {
     fn carry_out(&self, staged: Staged, format: &Format) -> Result<Option<Landed>> {
         match staged {
             Staged::Create { at, uid, new } => {
-                let placed = atomic::place_new(&at.folder, &new.temp, &uid, format).map_err(|e| refused(e, "creating"))?;
+                let placed =
+                    atomic::place_new(&at.folder, &new.temp, &uid, format).map_err(|e| refused(e, "creating"))?;
                 match placed {
                     Placed::As(name) => Ok(Some(landed(at, name, new))),
                     // The same bytes: this create was carried out before.
@@ -243,7 +249,9 @@ impl Device {
         match beneath::look(&at.folder, name).map_err(|e| refused(e, "reading"))? {
             Look::File(bytes, _) if scan::digest(&bytes) == guard.content => Ok(Some(guard.content)),
             Look::Absent => Ok(None),
-            Look::Odd(oddity) => Err(Error::new(ErrorKind::Refused, format!("the file {oddity}; it is not written to"))),
+            Look::Odd(oddity) => {
+                Err(Error::new(ErrorKind::Refused, format!("the file {oddity}; it is not written to")))
+            }
             Look::File(..) | Look::Unsteady => Err(stale()),
         }
     }
@@ -261,8 +269,12 @@ impl Device {
             .into_iter()
             .map(|landed| {
                 Ok(landed?.map(|file| {
-                    let mut mark =
-                        Mark { stamp: Stamp::default(), content: file.content, uid: Some(scan::uid_key(&file.uid)), is_dirty: true };
+                    let mut mark = Mark {
+                        stamp: Stamp::default(),
+                        content: file.content,
+                        uid: Some(scan::uid_key(&file.uid)),
+                        is_dirty: true,
+                    };
                     // Anything else than our bytes is somebody's newer edit: the next scan sees another stamp and takes it.
                     if let Ok(Look::File(bytes, stat)) = beneath::look(&file.at.folder, &file.name)
                         && bytes == file.bytes

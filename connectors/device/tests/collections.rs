@@ -20,9 +20,11 @@ async fn a_collection_is_made_with_marker_displayname_and_color() {
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o7777, 0o700);
     assert_eq!(fs::metadata(folder.join("displayname")).unwrap().permissions().mode() & 0o7777, 0o600);
     assert_eq!(world.device.collection_state(&made.id).unwrap(), CollectionState::Marked);
-    assert_eq!(world.device.collections(Kind::Contacts).await.unwrap(), [made.clone()]);
-    let feeds = world.device.feeds(Kind::Contacts, &[made.clone()]);
-    assert!(matches!(&feeds[..], [feed] if feed.id.as_str() == made.id.as_str() && feed.collections == [made.id.clone()]));
+    assert_eq!(world.device.collections(Kind::Contacts).await.unwrap(), std::slice::from_ref(&made));
+    let feeds = world.device.feeds(Kind::Contacts, std::slice::from_ref(&made));
+    assert!(
+        matches!(&feeds[..], [feed] if feed.id.as_str() == made.id.as_str() && feed.collections == [made.id.clone()])
+    );
 }
 
 #[tokio::test]
@@ -63,13 +65,23 @@ async fn names_that_differ_in_case_only_get_two_folders() {
 #[tokio::test]
 async fn no_name_leads_out_of_the_root() {
     let world = World::fresh();
-    for name in ["../../../etc", "..", ".", "", "/etc", "CON", "x".repeat(400).as_str(), ".twofold-collection", "a\0b"] {
+    for name in ["../../../etc", "..", ".", "", "/etc", "CON", "x".repeat(400).as_str(), ".twofold-collection", "a\0b"]
+    {
         let made = world.make("google/contacts", name).await.unwrap();
         let path = world.dir.path().join(made.id.as_str());
         assert_eq!(path.parent().unwrap(), world.dir.path().join("google/contacts"), "{name:?}");
         assert!(path.join(".twofold-collection").exists(), "{name:?}");
     }
-    for parent in ["../x/contacts", "google", "", "google/calendar", "a/b/contacts", "/etc/contacts", "google/contacts/x", ".x/contacts"] {
+    for parent in [
+        "../x/contacts",
+        "google",
+        "",
+        "google/calendar",
+        "a/b/contacts",
+        "/etc/contacts",
+        "google/contacts/x",
+        ".x/contacts",
+    ] {
         let error = world.make(parent, "Friends").await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Misconfigured, "{parent}: {error}");
     }

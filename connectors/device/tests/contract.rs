@@ -1,12 +1,13 @@
 //! A device folder keeps the contract, with another program writing to the same folder.
 
 use async_trait::async_trait;
+use serde_json::json;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use twofold_device::{Device, DeviceOptions};
 use twofold_model::contract::{Bench, contract_rules};
-use twofold_model::{Access, Collection, Connector, Kind, RemoteId, Visit, vcard};
+use twofold_model::{Access, Collection, Connector, Content, Kind, RemoteId, Visit, vcard};
 
 /// Ten seconds: what a test writes counts as settled.
 const AHEAD_NS: i64 = 10_000_000_000;
@@ -15,6 +16,7 @@ const AHEAD_NS: i64 = 10_000_000_000;
 struct Desk {
     dir: tempfile::TempDir,
     device: Device,
+    version: vcard::Version,
 }
 
 impl Desk {
@@ -24,7 +26,7 @@ impl Desk {
         options.is_durable = false;
         options.vcard = version;
         options.clock = Arc::new(|| now_ns() + AHEAD_NS);
-        let desk = Desk { device: Device::open(options).unwrap(), dir };
+        let desk = Desk { device: Device::open(options).unwrap(), dir, version };
         desk.device.arrive(Visit { is_known: false, hub_is_empty: false, is_dry_run: false, run: 1 }).await.unwrap();
         desk.device.create_collection(Kind::Contacts, &desk.like("Friends")).await.unwrap();
         desk
@@ -82,6 +84,13 @@ impl Bench for Desk {
     /// A file carries the UID alone.
     fn carries_mark(&self) -> bool {
         false
+    }
+
+    /// Before version 4.0 a card has no word for it.
+    fn beyond(&self) -> Option<Content> {
+        let mut content = self.plain("Beyond");
+        content.set("speakToAs", json!({"grammaticalGender": "feminine"}));
+        (self.version == vcard::Version::V3).then_some(content)
     }
 
     fn foreign_text(&self) -> Option<&str> {

@@ -49,7 +49,7 @@ async fn a_first_use_is_fresh_and_leaves_no_trace_until_something_is_decided() {
     world.device.arrive(visit(false, 1)).await.unwrap();
     assert!(world.device.collections(Kind::Contacts).await.unwrap().is_empty());
     assert!(tree(world.dir.path()).is_empty());
-    assert_eq!(held(world.write(create("a", "Ada")).await).is_empty(), false);
+    held(world.write(create("a", "Ada")).await);
     assert!(tree(world.dir.path()).is_empty(), "a marker is looked for before any folder is made");
     world.device.depart(1).await.unwrap();
     assert_eq!(world.device.state().unwrap(), MarkerState::Ours { run: 1 });
@@ -120,7 +120,9 @@ async fn the_folder_of_another_device_or_hub_is_held() {
     let marker = world.dir.path().join(".twofold");
     let text = fs::read_to_string(&marker).unwrap();
     fs::write(&marker, text.replace("replica-1", "replica-2")).unwrap();
-    assert!(matches!(world.device.state().unwrap(), MarkerState::OtherReplica { replica, .. } if replica == "replica-2"));
+    assert!(
+        matches!(world.device.state().unwrap(), MarkerState::OtherReplica { replica, .. } if replica == "replica-2")
+    );
     everything_is_held(&world).await;
     fs::write(&marker, text.replace("hub-1", "hub-2")).unwrap();
     assert!(matches!(world.device.state().unwrap(), MarkerState::OtherHub { hub, .. } if hub == "hub-2"));
@@ -222,10 +224,7 @@ async fn a_renamed_or_copied_collection_folder_is_not_taken_for_another() {
     fs::rename(world.path(""), world.dir.path().join("google/contacts/Foes")).unwrap();
     held(world.try_scan().await);
     let foes = "google/contacts/Foes".into();
-    assert_eq!(
-        world.device.collection_state(&foes).unwrap(),
-        CollectionState::OtherFolder { was: FRIENDS.into() }
-    );
+    assert_eq!(world.device.collection_state(&foes).unwrap(), CollectionState::OtherFolder { was: FRIENDS.into() });
     let listed = world.device.collections(Kind::Contacts).await.unwrap();
     assert_eq!(listed.iter().map(|c| &c.id).collect::<Vec<_>>(), [&foes]);
 }

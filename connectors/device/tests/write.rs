@@ -29,14 +29,22 @@ async fn a_create_makes_one_file_of_that_uid() {
 async fn a_uid_cannot_name_a_file_outside() {
     let world = World::ready().await;
     let before = tree(world.dir.path()).len();
-    for (n, uid) in ["../../../x", "/etc/x", "a/b", ".hidden", "..", "con", "urn:uuid:1", "grün"].into_iter().enumerate() {
+    for (n, uid) in
+        ["../../../x", "/etc/x", "a/b", ".hidden", "..", "con", "urn:uuid:1", "grün"].into_iter().enumerate()
+    {
         let seen = world.write(create(uid, "Ada")).await.unwrap().unwrap();
         assert!(seen.remote_id.as_str().starts_with(&format!("{FRIENDS}/")), "{uid}");
         assert_eq!(world.files().len(), n + 1, "{uid}");
         assert!(matches!(world.find(uid).await.unwrap(), Found::Here(found) if found.remote_id == seen.remote_id));
     }
     assert_eq!(tree(world.dir.path()).len(), before + 8);
-    for id in ["../x.vcf", "google/contacts/Friends/../x.vcf", "/etc/passwd", "google/contacts/Friends/.twofold-collection", "x.vcf"] {
+    for id in [
+        "../x.vcf",
+        "google/contacts/Friends/../x.vcf",
+        "/etc/passwd",
+        "google/contacts/Friends/.twofold-collection",
+        "x.vcf",
+    ] {
         let place = Place { remote_id: id.into(), collection: FRIENDS.into() };
         assert_eq!(kind(world.write(Operation::Delete { place, etag: "x".into() }).await), ErrorKind::NotFound, "{id}");
     }
@@ -48,7 +56,11 @@ async fn a_create_that_was_carried_out_before_is_found_not_doubled() {
     let first = world.write(create("a", "Ada")).await.unwrap().unwrap();
     let again = world.write(create("a", "Ada")).await.unwrap().unwrap();
     assert_eq!((again.remote_id, again.rendering), (first.remote_id, first.rendering));
-    assert_eq!(kind(world.write(create("a", "Eve")).await), ErrorKind::StaleEtag, "the same UID, other bytes: look first");
+    assert_eq!(
+        kind(world.write(create("a", "Eve")).await),
+        ErrorKind::StaleEtag,
+        "the same UID, other bytes: look first"
+    );
     assert_eq!(world.files().len(), 1);
     assert_eq!(world.text("a.vcf"), card("a", "Ada"));
 }
@@ -71,7 +83,11 @@ async fn an_update_replaces_what_was_expected() {
     let seen = world.write(world.update("a.vcf", &card("a", "Ada Lovelace"))).await.unwrap().unwrap();
     assert_eq!(world.text("a.vcf"), card("a", "Ada Lovelace"));
     assert_eq!(world.files().len(), 1);
-    assert_eq!(fs::metadata(world.path("a.vcf")).unwrap().permissions().mode() & 0o7777, 0o644, "its readers can still read");
+    assert_eq!(
+        fs::metadata(world.path("a.vcf")).unwrap().permissions().mode() & 0o7777,
+        0o644,
+        "its readers can still read"
+    );
     world.known.insert(seen.remote_id, seen.etag);
     assert!(world.scan().await.is_empty());
 }
@@ -142,7 +158,10 @@ async fn a_batch_answers_for_each_operation() {
     assert!(matches!(&answers[1], Err(e) if e.kind == ErrorKind::StaleEtag && e.to_string().contains("Friends/b.vcf")));
     assert!(matches!(&answers[2], Ok(None)));
     assert!(matches!(&answers[3], Ok(Some(_))));
-    assert!(matches!(&answers[4], Err(e) if e.kind == ErrorKind::Refused), "what we could not read back is not written");
+    assert!(
+        matches!(&answers[4], Err(e) if e.kind == ErrorKind::Refused),
+        "what we could not read back is not written"
+    );
     assert_eq!(world.files().keys().collect::<Vec<_>>(), ["a.vcf", "b.vcf", "d.vcf"]);
 }
 
@@ -229,7 +248,12 @@ async fn a_full_disk_changes_nothing_and_says_so() {
     let large = card("a", &"x".repeat(300_000));
     let etag = seen.etag.clone();
     let update = Operation::Update { place: place("a.vcf"), etag, from: seen.rendering, to: large.clone().into() };
-    let create = Operation::Create { collection: FRIENDS.into(), rendering: card("b", &"x".repeat(300_000)).into(), uid: "b".into(), mark: mark() };
+    let create = Operation::Create {
+        collection: FRIENDS.into(),
+        rendering: card("b", &"x".repeat(300_000)).into(),
+        uid: "b".into(),
+        mark: mark(),
+    };
     for operation in [update, create] {
         let error = world.write(operation).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Offline, "{error}");
@@ -246,7 +270,9 @@ async fn find_looks_by_name_and_then_into_every_file() {
     world.put("random name.vcf", &card("u-1", "Ada"));
     world.put("u-2.vcf", &card("other", "Eve"));
     world.put("broken.vcf", "no card");
-    assert!(matches!(world.find("u-1").await.unwrap(), Found::Here(seen) if seen.remote_id == remote("random name.vcf")));
+    assert!(
+        matches!(world.find("u-1").await.unwrap(), Found::Here(seen) if seen.remote_id == remote("random name.vcf"))
+    );
     assert!(matches!(world.find("u-2").await.unwrap(), Found::Nowhere));
     world.write(create("u-3", "Cyd")).await.unwrap();
     assert!(matches!(world.find("u-3").await.unwrap(), Found::Here(seen) if seen.remote_id == remote("u-3.vcf")));
@@ -271,7 +297,10 @@ async fn what_a_stopped_run_left_is_tidied_and_an_edit_in_it_is_kept() {
     world.set_ahead(3600);
     world.reopened();
     let said = world.scan_words().await;
-    assert!(matches!(&said[..], [bad] if bad.starts_with("bad a.kept-1.vcf: has the same UID as google/contacts/Friends/a.vcf")), "{said:?}");
+    assert!(
+        matches!(&said[..], [bad] if bad.starts_with("bad a.kept-1.vcf: has the same UID as google/contacts/Friends/a.vcf")),
+        "{said:?}"
+    );
     assert_eq!(world.files().keys().collect::<Vec<_>>(), ["a.kept-1.vcf", "a.vcf"]);
 }
 

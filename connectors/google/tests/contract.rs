@@ -6,7 +6,7 @@ use std::sync::Arc;
 use twofold_google::{Google, GoogleDialect, GoogleOptions};
 use twofold_http::{Client, ClientOptions, ManualClock, TokenSource};
 use twofold_model::contract::{Bench, contract_rules};
-use twofold_model::{Connector, RemoteId, Result};
+use twofold_model::{Connector, Content, RemoteId, Result};
 use twofold_sandbox::{Fault, Options, Provider, Rule, Running, Sandbox, Switches};
 
 /// A token that is good for the whole test.
@@ -86,7 +86,7 @@ impl Bench for Desk {
 
     fn settle(&mut self) {
         let lag_s = self.sandbox.with(|state| state.switches.list_lag_s);
-        self.sandbox.clock().advance_ms(i64::try_from(lag_s).unwrap() * 1000);
+        self.sandbox.clock().advance_ms(lag_s * 1000);
     }
 
     fn lose_next_reply(&mut self) -> bool {
@@ -105,6 +105,12 @@ impl Bench for Desk {
     fn expire_tokens(&mut self) -> bool {
         self.sandbox.google_expire_sync_tokens();
         true
+    }
+
+    fn beyond(&self) -> Option<Content> {
+        let mut content = self.plain("Beyond");
+        content.set("speakToAs", json!({"grammaticalGender": "feminine"}));
+        Some(content)
     }
 
     fn foreign_text(&self) -> Option<&str> {

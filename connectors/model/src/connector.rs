@@ -293,7 +293,13 @@ pub trait Connector: Send + Sync {
     }
 
     /// Follows a collection's new name or colour. Places that were asked to by their own user need not do anything.
-    async fn rename_collection(&self, _kind: Kind, _id: &CollectionId, _name: &str, _color: Option<&str>) -> Result<()> {
+    async fn rename_collection(
+        &self,
+        _kind: Kind,
+        _id: &CollectionId,
+        _name: &str,
+        _color: Option<&str>,
+    ) -> Result<()> {
         Ok(())
     }
 

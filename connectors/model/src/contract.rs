@@ -93,6 +93,11 @@ pub trait Bench: Send + Sync {
         None
     }
 
+    /// An item that says something which the place has no field for, and which its carry-all takes along.
+    fn beyond(&self) -> Option<Content> {
+        None
+    }
+
     /// What [`Connector::create_collection`] is handed to make one of that name.
     fn like(&self, name: &str) -> Collection {
         Collection {
@@ -162,6 +167,7 @@ macro_rules! contract_rules {
             a_lens_changes_nothing_when_nothing_is_changed
             a_lens_reads_what_it_wrote
             a_place_answers_what_its_lens_projected
+            what_a_place_has_no_field_for_is_carried
         }
     };
     (@each $run:expr, $bench:expr; $($rule:ident)*) => {
@@ -254,13 +260,20 @@ impl Round {
     }
 
     fn get(&self, id: &RemoteId) -> &Seen {
-        self.seen.get(id).unwrap_or_else(|| panic!("the round does not name {id}, only {:?} and gone {:?}", self.ids(), self.gone))
+        self.seen
+            .get(id)
+            .unwrap_or_else(|| panic!("the round does not name {id}, only {:?} and gone {:?}", self.ids(), self.gone))
     }
 
     fn take(&mut self, entry: Entry, feed: &Feed) {
         match entry {
             Entry::Seen(seen) => {
-                assert!(feed.collections.contains(&seen.collection), "{} is no item of the feed {}", seen.remote_id, feed.id);
+                assert!(
+                    feed.collections.contains(&seen.collection),
+                    "{} is no item of the feed {}",
+                    seen.remote_id,
+                    feed.id
+                );
                 assert!(!seen.etag.as_str().is_empty(), "{} has no etag", seen.remote_id);
                 self.gone.remove(&seen.remote_id);
                 self.seen.insert(seen.remote_id.clone(), *seen);
@@ -512,7 +525,11 @@ fn assert_foreign_text(bench: &dyn Bench, seen: &Seen) {
     let Some(text) = bench.foreign_text() else { return };
     let bytes = seen.rendering.as_bytes();
     let is_there = bytes.windows(text.len()).any(|window| window == text.as_bytes());
-    assert!(is_there, "what another program wrote into a field unknown to us stands in the rendering of {}", seen.remote_id);
+    assert!(
+        is_there,
+        "what another program wrote into a field unknown to us stands in the rendering of {}",
+        seen.remote_id
+    );
 }
 
 /// Three items that another client made.
@@ -813,7 +830,11 @@ pub async fn an_update_whose_reply_is_lost_is_there(bench: &mut dyn Bench) {
     assert_eq!(failure(write_one(bench, operation.clone()).await), ErrorKind::Unknown);
     let there = fetch_there(bench, &id).await;
     assert_eq!(read(bench, &there.rendering), noted(bench, &seen));
-    assert_eq!(failure(write_one(bench, operation).await), ErrorKind::StaleEtag, "the same once more rests on an old state");
+    assert_eq!(
+        failure(write_one(bench, operation).await),
+        ErrorKind::StaleEtag,
+        "the same once more rests on an old state"
+    );
 }
 
 /// An update that rests on an older state is refused as such, and changes nothing.
@@ -1109,4 +1130,19 @@ pub async fn a_place_answers_what_its_lens_projected(bench: &mut dyn Bench) {
         assert_eq!(read(bench, &written.rendering), held, "changed");
         assert_same(bench, &written, &fetch_there(bench, &id).await, "update and fetch");
     }
+}
+
+/// What the place has no field for it keeps all the same, beside what its own fields say; and an edit there leaves it.
+pub async fn what_a_place_has_no_field_for_is_carried(bench: &mut dyn Bench) {
+    let Some(content) = bench.beyond() else { return };
+    let operation = create(bench, "beyond", &content).await;
+    let made = done(bench, operation).await;
+    let held = lens(bench).project(&content).expect("the lens projects");
+    assert_eq!(read(bench, &made.rendering), held);
+    let native = lens(bench).native(&made.rendering).expect("the place's own fields can be read");
+    assert_ne!(native, held, "the place's own fields do not say it");
+    bench.edit(&made.remote_id, THEIRS).await;
+    let mut expected = held;
+    bench.note(&mut expected, THEIRS);
+    assert_eq!(read(bench, &fetch_there(bench, &made.remote_id).await.rendering), expected, "an edit there leaves it");
 }

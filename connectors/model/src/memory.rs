@@ -335,6 +335,12 @@ impl Lens for JsonLens {
         Ok(self.meaning(&value))
     }
 
+    fn native(&self, rendering: &Rendering) -> Result<Content> {
+        let value: Value = serde_json::from_slice(rendering.as_bytes())
+            .map_err(|error| Error::new(ErrorKind::Malformed, "not JSON").with_source(error))?;
+        Ok(Content::from_value(value["card"].clone()))
+    }
+
     fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering> {
         let Some(onto) = onto else { return Ok(Rendering::from(self.render(content, identity).to_string())) };
         if self.read(onto)? == *content {

@@ -5,7 +5,7 @@ use serde_json::json;
 use std::task::{Context, Poll, Waker};
 use twofold_model::contract::{Bench, contract_rules};
 use twofold_model::memory::{Fault, Manners, Memory, card};
-use twofold_model::{Connector, RemoteId};
+use twofold_model::{Connector, Content, RemoteId};
 
 /// A place in memory, and the user's other client.
 struct Desk {
@@ -71,6 +71,10 @@ impl Bench for Desk {
     fn cut_off(&mut self) -> bool {
         self.place.set_offline(true);
         true
+    }
+
+    fn beyond(&self) -> Option<Content> {
+        Some(card("Beyond", &["a@example.com", "b@example.com", "c@example.com", "d@example.com"]))
     }
 
     fn expire_tokens(&mut self) -> bool {

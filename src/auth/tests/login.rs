@@ -206,7 +206,11 @@ async fn another_account_is_refused_and_nothing_is_changed() {
         "{}",
         error.message
     );
-    assert!(error.message.contains("`twofold forget google`, then `twofold login google`"), "{}", error.message);
+    assert!(
+        error.message.contains("another `state_dir` in the configuration, then type `twofold login google`"),
+        "{}",
+        error.message
+    );
     assert_eq!(world.disk(), before);
 
     let provider = world.provider(Google);

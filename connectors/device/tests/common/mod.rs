@@ -100,7 +100,9 @@ impl World {
         std::fs::read_dir(self.path(""))
             .unwrap()
             .map(|entry| entry.unwrap())
-            .filter(|entry| !["displayname", "color", ".twofold-collection"].contains(&entry.file_name().to_str().unwrap_or("")))
+            .filter(|entry| {
+                !["displayname", "color", ".twofold-collection"].contains(&entry.file_name().to_str().unwrap_or(""))
+            })
             .map(|entry| {
                 let text = std::fs::read(entry.path()).unwrap();
                 (entry.file_name().to_string_lossy().into_owned(), String::from_utf8_lossy(&text).into_owned())

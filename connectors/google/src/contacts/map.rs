@@ -61,6 +61,10 @@ impl Lens for ContactsLens {
         Ok(if person == original { onto.clone() } else { serialise(&person) })
     }
 
+    fn native(&self, rendering: &Rendering) -> Result<Content> {
+        ContactsLens::native(self, rendering)
+    }
+
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
         let Ok(mut person) = parse(&now) else { return now };
         if photo_url(&person).is_none() || photo_data(&person).is_some() {

@@ -263,6 +263,10 @@ impl Lens for ContactLens {
         Ok(sheet.close())
     }
 
+    fn native(&self, rendering: &Rendering) -> Result<Content> {
+        Ok(Sheet::open(rendering)?.native())
+    }
+
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
         if is_looked(&now) || !is_looked(last) {
             return now;

@@ -62,7 +62,13 @@ impl Composed {
 }
 
 /// A new line. `key` is stated where the place would not give it.
-pub(super) fn fresh(group: Option<&str>, fresh: &Fresh, key: Option<&str>, dialect: Dialect, charset: Option<Charset>) -> Composed {
+pub(super) fn fresh(
+    group: Option<&str>,
+    fresh: &Fresh,
+    key: Option<&str>,
+    dialect: Dialect,
+    charset: Option<Charset>,
+) -> Composed {
     let (encoding, value) = encode(&fresh.value, dialect);
     let mut parameters = type_parameters(&fresh.types, dialect);
     parameters.extend(pref_parameter(fresh.pref, dialect));
@@ -125,7 +131,8 @@ pub(super) fn edited(
             _ => parameters.push(raw.to_owned()),
         }
     }
-    let added: Vec<String> = new.types.iter().filter(|word| !has(&old.types, word) && !prop_keeps(prop, word)).cloned().collect();
+    let added: Vec<String> =
+        new.types.iter().filter(|word| !has(&old.types, word) && !prop_keeps(prop, word)).cloned().collect();
     let mut more = type_parameters(&added, dialect);
     if old.pref != new.pref {
         more.extend(pref_parameter(new.pref, dialect));
@@ -162,7 +169,8 @@ fn tel_uri(prop: &Prop, new: &Fresh) -> Option<String> {
     let Val::Text(number) = &new.value else { return None };
     let old = prop.content.value();
     let is_tel = old.get(..4).is_some_and(|scheme| scheme.eq_ignore_ascii_case("tel:"));
-    let is_number = number.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'(' | b')' | b'*' | b'#'));
+    let is_number =
+        number.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'(' | b')' | b'*' | b'#'));
     (new.name == "TEL" && is_tel && is_number && !number.is_empty()).then(|| format!("tel:{number}"))
 }
 
@@ -191,7 +199,8 @@ fn type_parameters(types: &[String], dialect: Dialect) -> Vec<String> {
         return Vec::new();
     }
     if dialect == Dialect::V2 {
-        let is_word = |word: &&String| word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'/' | b'.' | b'+'));
+        let is_word =
+            |word: &&String| word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'/' | b'.' | b'+'));
         return types.iter().filter(is_word).map(|word| word.to_ascii_uppercase()).collect();
     }
     vec![Parameter::write("TYPE", types)]

@@ -131,7 +131,9 @@ fn instant(date: &str, time: &str) -> Option<Option<DateTime<Utc>>> {
         zone => zone,
     };
     let date = date.replace('-', "");
-    DateTime::parse_from_str(&format!("{date}{digits}{zone}"), "%Y%m%d%H%M%S%z").ok().map(|t| Some(t.with_timezone(&Utc)))
+    DateTime::parse_from_str(&format!("{date}{digits}{zone}"), "%Y%m%d%H%M%S%z")
+        .ok()
+        .map(|t| Some(t.with_timezone(&Utc)))
 }
 
 #[cfg(test)]

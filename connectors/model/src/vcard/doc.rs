@@ -159,7 +159,7 @@ impl Prop {
     pub(super) fn types(&self) -> impl Iterator<Item = &str> {
         self.parameters.iter().filter(|p| p.name == "TYPE" || p.name.is_empty()).flat_map(|parameter| {
             let words = parameter.values.iter().flat_map(|value| value.split(',')).map(str::trim);
-            words.filter(move |word| !word.is_empty() && !(parameter.name.is_empty() && is_encoding(word)))
+            words.filter(move |word| !(word.is_empty() || parameter.name.is_empty() && is_encoding(word)))
         })
     }
 

@@ -272,10 +272,8 @@ impl<'a> Editor<'a> {
         let was_shared = self.is_shared(group.as_deref());
         let mut own_type = None;
         let mut more = Vec::new();
-        let companions = [
-            (unit.label, &old.label, &new.label, "X-ABLabel"),
-            (unit.country, &old.country, &new.country, "X-ABADR"),
-        ];
+        let companions =
+            [(unit.label, &old.label, &new.label, "X-ABLabel"), (unit.country, &old.country, &new.country, "X-ABADR")];
         if was_shared && companions.iter().any(|(_, old, new, _)| old != new) {
             // The others of the group keep what it says; this one leaves it.
             let stays = companions.iter().any(|(_, _, new, _)| new.is_some());
@@ -361,7 +359,8 @@ impl<'a> Editor<'a> {
     fn add(&mut self, member: &str, mut new: Vec<(&str, &Value)>) {
         let ordinals: Vec<(&str, u32)> = new.iter().map(|(key, _)| ordinal(key)).collect();
         let mut last: HashMap<&str, u32> = HashMap::new();
-        if ordinals.iter().any(|(plain, ordinal)| last.insert(plain, *ordinal).is_some_and(|before| before > *ordinal)) {
+        if ordinals.iter().any(|(plain, ordinal)| last.insert(plain, *ordinal).is_some_and(|before| before > *ordinal))
+        {
             // Ordinals are given in the order of the lines.
             new.sort_by_key(|(key, _)| ordinal(key).1);
         }
@@ -434,7 +433,8 @@ impl<'a> Editor<'a> {
 
     fn name(&mut self) {
         let (dialect, lines) = (self.doc.dialect, &self.reading.name);
-        let (before, old, new) = (self.full.get("name").cloned(), self.reading.native.get("name"), self.content.get("name"));
+        let (before, old, new) =
+            (self.full.get("name").cloned(), self.reading.native.get("name"), self.content.get("name"));
         let member = |name: Option<&Value>, member: &str| name.and_then(|n| n.get(member)).cloned();
         // FN
         let made_up = names::made_up(self.content);
@@ -447,7 +447,10 @@ impl<'a> Editor<'a> {
         };
         let prop = lines.full.and_then(|at| self.prop(at));
         let is_marked = prop.is_some_and(|p| p.parameter(names::MARK).is_some());
-        let is_stale = is_marked && names::full(old).is_none() && prop.is_some_and(|p| p.text() != made_up);
+        // A name that only says what the parts say follows them.
+        let follows = is_marked || names::made_up(&self.full) != made_up;
+        let is_derived = names::full(old).is_none() && names::full(new).is_none();
+        let is_stale = is_derived && follows && prop.is_some_and(|p| p.text() != made_up);
         let is_other = member(before.as_ref(), "full") != member(new, "full");
         if is_stale || (is_other && names::full(old) != names::full(new)) {
             let mut was = Fresh::new("FN", Val::Text(prop.map(Prop::text).unwrap_or_default()));

@@ -149,11 +149,17 @@ pub(super) fn tell(prop: &Prop, label: Option<&str>) -> Meaning {
         "NICKNAME" => items(prop, |name| ("nicknames", Key::Identity(name.clone()), json!({"name": name}))),
         "CATEGORIES" => items(prop, |word| ("keywords", Key::Exact(word), Value::Bool(true))),
         "ORG" => organization(prop).and_then(|entry| one("organizations", Key::Plain(keys::ORGANIZATION), entry)),
-        "TITLE" => prop.word().and_then(|name| one("titles", Key::Plain(keys::TITLE), json!({"name": name, "kind": "title"}))),
-        "ROLE" => prop.word().and_then(|name| one("titles", Key::Plain(keys::ROLE), json!({"name": name, "kind": "role"}))),
+        "TITLE" => {
+            prop.word().and_then(|name| one("titles", Key::Plain(keys::TITLE), json!({"name": name, "kind": "title"})))
+        }
+        "ROLE" => {
+            prop.word().and_then(|name| one("titles", Key::Plain(keys::ROLE), json!({"name": name, "kind": "role"})))
+        }
         "NOTE" => {
             let note = lf(&prop.text());
-            (!note.trim().is_empty()).then_some(()).and_then(|()| one("notes", Key::Plain(keys::NOTE), json!({"note": note})))
+            (!note.trim().is_empty())
+                .then_some(())
+                .and_then(|()| one("notes", Key::Plain(keys::NOTE), json!({"note": note})))
         }
         "BDAY" => date(prop, "birth", keys::BIRTH),
         "DEATHDATE" => date(prop, "death", keys::DEATH),
@@ -178,7 +184,8 @@ pub(super) fn tell(prop: &Prop, label: Option<&str>) -> Meaning {
             }
         }
         "RELATED" => prop.word().and_then(|who| {
-            let words = prop.types().map(str::to_ascii_lowercase).filter(|w| !matches!(w.as_str(), "home" | "work" | "pref"));
+            let words =
+                prop.types().map(str::to_ascii_lowercase).filter(|w| !matches!(w.as_str(), "home" | "work" | "pref"));
             let mut relation: Map<String, Value> = words.map(|word| (word, Value::Bool(true))).collect();
             if relation.is_empty() {
                 relation.insert("contact".into(), Value::Bool(true));
@@ -188,7 +195,8 @@ pub(super) fn tell(prop: &Prop, label: Option<&str>) -> Meaning {
         "X-ABRELATEDNAMES" => labelled(prop.word().and_then(|who| {
             let relation = label.map(labels::read).filter(|l| !l.is_empty());
             let is_builtin = label.is_some_and(labels::is_builtin);
-            let relation = relation.map_or("contact".to_owned(), |l| if is_builtin { l.to_ascii_lowercase() } else { l });
+            let relation =
+                relation.map_or("contact".to_owned(), |l| if is_builtin { l.to_ascii_lowercase() } else { l });
             one("relatedTo", Key::Exact(who), json!({"relation": {relation: true}}))
         })),
         name if let Some((_, relation)) = RELATIONS.iter().find(|row| row.0 == name) => {
@@ -230,9 +238,9 @@ pub(super) fn tell(prop: &Prop, label: Option<&str>) -> Meaning {
             one("preferredLanguages", Key::Identity(language), entry)
         }),
         "LANGUAGE" => prop.word().and_then(|language| one("language", Key::Whole, Value::from(language))),
-        "GRAMGENDER" => prop
-            .word()
-            .and_then(|gender| one("speakToAs", Key::Exact("grammaticalGender".into()), Value::from(gender.to_ascii_lowercase()))),
+        "GRAMGENDER" => prop.word().and_then(|gender| {
+            one("speakToAs", Key::Exact("grammaticalGender".into()), Value::from(gender.to_ascii_lowercase()))
+        }),
         "PRONOUNS" => prop.word().and_then(|pronouns| {
             let entry = labels::put_no_type_label(prop, json!({"pronouns": pronouns}));
             one("speakToAs", Key::Exact("pronouns".into()), json!({card::key(&pronouns): entry}))
@@ -274,7 +282,8 @@ fn phone(prop: &Prop, label: Option<&str>) -> Option<Vec<Told>> {
         _ => text,
     };
     let words = FEATURES.iter().filter(|(word, _)| prop.has_type(word));
-    let mut features: Map<String, Value> = words.map(|(_, feature)| ((*feature).to_owned(), Value::Bool(true))).collect();
+    let mut features: Map<String, Value> =
+        words.map(|(_, feature)| ((*feature).to_owned(), Value::Bool(true))).collect();
     if features.len() == 1 {
         features.shift_remove("voice");
     }

@@ -5,10 +5,50 @@ use serde_json::{Map, Value};
 
 /// Words of TYPE that are no word of the user's: contexts, features, delivery, networks of 1996, forms of a value.
 const KNOWN: [&str; 44] = [
-    "home", "work", "personal", "business", "pref", "other", "internet", "x400", "voice", "fax", "cell", "mobile",
-    "pager", "msg", "video", "text", "textphone", "main", "main-number", "dom", "intl", "postal", "parcel", "uri",
-    "aol", "applelink", "attmail", "cis", "eworld", "ibmmail", "mcimail", "powershare", "prodigy", "tlx", "individual",
-    "group", "callback", "custom", "default", "inline", "vcard", "url", "x-pref", "unknown",
+    "home",
+    "work",
+    "personal",
+    "business",
+    "pref",
+    "other",
+    "internet",
+    "x400",
+    "voice",
+    "fax",
+    "cell",
+    "mobile",
+    "pager",
+    "msg",
+    "video",
+    "text",
+    "textphone",
+    "main",
+    "main-number",
+    "dom",
+    "intl",
+    "postal",
+    "parcel",
+    "uri",
+    "aol",
+    "applelink",
+    "attmail",
+    "cis",
+    "eworld",
+    "ibmmail",
+    "mcimail",
+    "powershare",
+    "prodigy",
+    "tlx",
+    "individual",
+    "group",
+    "callback",
+    "custom",
+    "default",
+    "inline",
+    "vcard",
+    "url",
+    "x-pref",
+    "unknown",
 ];
 
 /// Whether a TYPE word is one of the known ones.
@@ -21,9 +61,30 @@ const BARE: [&str; 5] = ["car", "bbs", "modem", "isdn", "pcs"];
 
 /// Apple's built-in words, which it shows in the language of the user.
 const BUILTIN: [&str; 24] = [
-    "Home", "Work", "Other", "Mobile", "Main", "HomeFAX", "WorkFAX", "Pager", "School", "iCloud", "HomePage", "Anniversary",
-    "AssistantPhone", "Father", "Mother", "Parent", "Brother", "Sister", "Child", "Friend", "Spouse", "Partner",
-    "Assistant", "Manager",
+    "Home",
+    "Work",
+    "Other",
+    "Mobile",
+    "Main",
+    "HomeFAX",
+    "WorkFAX",
+    "Pager",
+    "School",
+    "iCloud",
+    "HomePage",
+    "Anniversary",
+    "AssistantPhone",
+    "Father",
+    "Mother",
+    "Parent",
+    "Brother",
+    "Sister",
+    "Child",
+    "Friend",
+    "Spouse",
+    "Partner",
+    "Assistant",
+    "Manager",
 ];
 
 /// The label that X-ABLabel says: Apple's `_$!<Home>!$_` is `Home`.
@@ -50,12 +111,13 @@ pub(super) fn write_relation(relation: &str) -> String {
 
 /// The TYPE word that is the user's own, as it stands there.
 pub(super) fn own_type(prop: &Prop) -> Option<&str> {
-    let bare: Vec<&str> = prop.parameters.iter().filter(|p| p.name.is_empty()).flat_map(|p| &p.values).map(String::as_str).collect();
+    let bare: Vec<&str> =
+        prop.parameters.iter().filter(|p| p.name.is_empty()).flat_map(|p| &p.values).map(String::as_str).collect();
     let is_own = |word: &&str| {
         let starts_own = word.get(..2).is_some_and(|x| x.eq_ignore_ascii_case("x-"));
         let is_phone = BARE.iter().any(|b| word.eq_ignore_ascii_case(b));
         let is_bare = bare.contains(word) || prop.dialect == Dialect::V2;
-        !is_known(word) && label_of_type(word) != "" && (!is_bare || starts_own || is_phone)
+        !is_known(word) && !label_of_type(word).is_empty() && (!is_bare || starts_own || is_phone)
     };
     prop.types().find(is_own)
 }

@@ -87,7 +87,8 @@ fn media_type_of(word: &str, family: &str) -> Option<String> {
     if let Some((_, _, media_type)) = known {
         return Some((*media_type).to_owned());
     }
-    let is_other = ["home", "work", "pref", "internet", "uri", "text", "other"].iter().any(|w| word.eq_ignore_ascii_case(w));
+    let is_other =
+        ["home", "work", "pref", "internet", "uri", "text", "other"].iter().any(|w| word.eq_ignore_ascii_case(w));
     let is_plain = word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.'));
     (!is_other && is_plain && family != "application").then(|| format!("{family}/{}", word.to_ascii_lowercase()))
 }
@@ -99,7 +100,8 @@ fn word_of(media_type: &str, family: &str) -> Option<String> {
         let rest = media_type.strip_prefix(family)?.strip_prefix('/')?;
         Some(rest.to_ascii_uppercase())
     });
-    let is_word = |word: &String| word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.' | b'/'));
+    let is_word =
+        |word: &String| word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'+' | b'.' | b'/'));
     let reads_back = |word: &String| is_word(word) && media_type_of(word, family).as_deref() == Some(media_type);
     short.filter(reads_back).or_else(|| Some(media_type.to_owned()).filter(reads_back))
 }

@@ -10,20 +10,22 @@
 
 mod charset;
 mod check;
+mod compose;
 mod dates;
 mod doc;
+mod edit;
 mod entries;
 mod labels;
 mod media;
 mod names;
 mod read;
+mod say;
 mod text;
-mod prop;
-mod reader;
-mod writer;
+mod write;
 
 pub use check::{CardFile, FileProblem, card_ranges, check_whole};
 
+use crate::card::without_derived_name;
 use crate::{Content, Error, ErrorKind, Identity, Lens, Rendering, Result, Uid};
 
 /// The version in which a card is written when there is none yet.
@@ -54,73 +56,27 @@ pub fn uid_of(rendering: &Rendering) -> Option<Uid> {
     check_whole(rendering.as_bytes()).ok()?.uid
 }
 
-impl VcardLens {
-    fn written(self) -> reader::Written {
-        match self.version {
-            Version::V3 => reader::Written::V3,
-            Version::V4 => reader::Written::V4,
-        }
-    }
+fn parse(bytes: &[u8]) -> Result<doc::Doc> {
+    doc::Doc::parse(bytes).map_err(|problem| Error::new(ErrorKind::Malformed, problem.to_string()))
 }
 
 impl Lens for VcardLens {
     fn read(&self, rendering: &Rendering) -> Result<Content> {
-        let (bytes, _) = utf8(rendering.as_bytes());
-        let card = reader::read(&writer::parse_file(&bytes)?)?;
-        Ok(crate::carry::apply(&card.native, card.carry.as_ref().map(|(_, text)| text.as_str())))
+        let doc = parse(rendering.as_bytes())?;
+        Ok(read::read(&doc).full())
     }
 
     fn native(&self, rendering: &Rendering) -> Result<Content> {
-        let (bytes, _) = utf8(rendering.as_bytes());
-        Ok(reader::read(&writer::parse_file(&bytes)?)?.native)
+        let doc = parse(rendering.as_bytes())?;
+        Ok(read::read(&doc).native)
     }
 
     fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering> {
-        let Some(onto) = onto else { return Ok(Rendering(writer::fresh(self.written(), content, identity)?)) };
-        let (bytes, wide) = utf8(onto.as_bytes());
-        let edited = writer::edited(&bytes, content)?;
-        if edited == *bytes {
-            return Ok(onto.clone());
-        }
-        match wide {
-            None => Ok(Rendering(edited)),
-            Some(order) => order.encode(&edited).map(Rendering),
+        let content = without_derived_name(content.clone().tidied());
+        match onto {
+            None => Ok(Rendering(write::from_nothing(self.version, &content, identity)?)),
+            Some(onto) if self.read(onto)? == content => Ok(onto.clone()),
+            Some(onto) => Ok(Rendering(edit::edit(onto.as_bytes(), &content)?)),
         }
     }
-}
-
-/// The byte order of a UTF-16 file (RFC 2781).
-#[derive(Clone, Copy)]
-enum Order {
-    Little,
-    Big,
-}
-
-impl Order {
-    fn encode(self, text: &[u8]) -> Result<Vec<u8>> {
-        let text = std::str::from_utf8(text)
-            .map_err(|error| Error::new(ErrorKind::Refused, "a UTF-16 card holds bytes that are no text").with_source(error))?;
-        let units = std::iter::once(0xfeff).chain(text.encode_utf16());
-        Ok(units
-            .flat_map(|unit| match self {
-                Order::Little => unit.to_le_bytes(),
-                Order::Big => unit.to_be_bytes(),
-            })
-            .collect())
-    }
-}
-
-/// The bytes as UTF-8 where the file says that it is UTF-16; else as they are.
-fn utf8(bytes: &[u8]) -> (std::borrow::Cow<'_, [u8]>, Option<Order>) {
-    let (rest, order) = match bytes {
-        [0xff, 0xfe, rest @ ..] => (rest, Order::Little),
-        [0xfe, 0xff, rest @ ..] => (rest, Order::Big),
-        _ => return (std::borrow::Cow::Borrowed(bytes), None),
-    };
-    let unit = |pair: &[u8]| match order {
-        Order::Little => u16::from_le_bytes([pair[0], pair[1]]),
-        Order::Big => u16::from_be_bytes([pair[0], pair[1]]),
-    };
-    let text: String = char::decode_utf16(rest.chunks_exact(2).map(unit)).map(|c| c.unwrap_or('\u{fffd}')).collect();
-    (std::borrow::Cow::Owned(text.into_bytes()), Some(order))
 }

@@ -92,7 +92,8 @@ pub(super) fn read(props: &[Prop], lines: &NameLines) -> Option<Value> {
                 components.push(json!({"kind": kind, "value": value}));
             }
         }
-        let sort_as = prop.parameters.iter().find(|p| p.name == "SORT-AS").map(|p| p.values.clone()).unwrap_or_default();
+        let sort_as =
+            prop.parameters.iter().find(|p| p.name == "SORT-AS").map(|p| p.values.clone()).unwrap_or_default();
         let sort_as = sort_as.iter().flat_map(|value| value.split(',')).map(str::trim);
         for (kind, value) in KINDS.iter().zip(sort_as).filter(|(_, value)| !value.is_empty()) {
             sort.insert((*kind).to_owned(), Value::from(value));

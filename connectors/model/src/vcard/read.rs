@@ -49,13 +49,19 @@ pub(super) struct Reading {
 impl Reading {
     /// Own fields and carry-all together.
     pub(super) fn full(&self) -> Content {
-        carry::apply(&self.native, self.carried.as_deref())
+        card::without_derived_name(carry::apply(&self.native, self.carried.as_deref()))
     }
 }
 
 /// Reads a card.
 pub(super) fn read(doc: &Doc) -> Reading {
-    let mut reader = Reader { props: &doc.props, card: Map::new(), units: Vec::new(), exact: HashMap::new(), ordinals: HashMap::new() };
+    let mut reader = Reader {
+        props: &doc.props,
+        card: Map::new(),
+        units: Vec::new(),
+        exact: HashMap::new(),
+        ordinals: HashMap::new(),
+    };
     let mut name = NameLines::default();
     let mut carry = Vec::new();
     let mut rest = Vec::new();
@@ -71,7 +77,13 @@ pub(super) fn read(doc: &Doc) -> Reading {
     }
     reader.lines(&rest);
     let carried = carry.first().and_then(|at| doc.props.get(*at)).and_then(|prop| decode_carry(prop.content.value()));
-    Reading { native: Content(reader.card).tidied(), units: reader.units, name, carry, carried }
+    Reading {
+        native: card::without_derived_name(Content(reader.card).tidied()),
+        units: reader.units,
+        name,
+        carry,
+        carried,
+    }
 }
 
 /// The carry-all as it stands in a line: base64 without padding, so that no escape of any version touches it.
@@ -87,8 +99,12 @@ fn decode_carry(value: &str) -> Option<String> {
 /// Whether a line stands for itself: a property that no member says, so that it may be written from `vCardProps`.
 pub(super) fn stands_for_itself(line: &str) -> bool {
     let Some(content) = ContentLine::parse(line) else { return false };
-    let is_token = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
-    if !is_token(content.raw_name()) || !content.group().is_none_or(is_token) || line.chars().any(|c| c.is_control() && c != '\t') {
+    let is_token =
+        |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    if !is_token(content.raw_name())
+        || !content.group().is_none_or(is_token)
+        || line.chars().any(|c| c.is_control() && c != '\t')
+    {
         return false;
     }
     let prop = Prop::from_line(0, content, None, Dialect::V3);
@@ -215,7 +231,11 @@ impl Reader<'_> {
             }
             return true;
         }
-        let stated = self.props.get(at).and_then(|prop| prop.parameter(KEY)).filter(|key| is_key(key) && !map.contains_key(*key));
+        let stated = self
+            .props
+            .get(at)
+            .and_then(|prop| prop.parameter(KEY))
+            .filter(|key| is_key(key) && !map.contains_key(*key));
         let key = match (stated, key) {
             (Some(key), _) => {
                 map.insert(key.to_owned(), entry);
@@ -241,7 +261,9 @@ impl Reader<'_> {
             let contexts = super::labels::put_no_type_label(prop, json!({})).get("contexts").cloned();
             let Some(Value::Object(addresses)) = self.card.get_mut("addresses") else { continue };
             let fits = |entry: &Value| entry.get("contexts") == contexts.as_ref() && entry.get("full").is_none();
-            let Some(key) = addresses.iter().find(|(_, entry)| fits(entry)).map(|(key, _)| key.clone()) else { continue };
+            let Some(key) = addresses.iter().find(|(_, entry)| fits(entry)).map(|(key, _)| key.clone()) else {
+                continue;
+            };
             addresses[&key]["full"] = Value::from(super::text::lf(&text));
             used.insert(at);
             if let Some(unit) = self.units.iter_mut().find(|unit| unit.member == "addresses" && unit.key == key) {
@@ -286,10 +308,17 @@ pub(super) fn is_key(key: &str) -> bool {
 
 /// The country that Apple's X-ABADR says; some writers put other things there.
 pub(super) fn country(prop: &Prop) -> Option<String> {
-    prop.word().filter(|code| code.len() == 2 && code.bytes().all(|b| b.is_ascii_alphabetic())).map(|c| c.to_ascii_uppercase())
+    prop.word()
+        .filter(|code| code.len() == 2 && code.bytes().all(|b| b.is_ascii_alphabetic()))
+        .map(|c| c.to_ascii_uppercase())
 }
 
-fn unit(member: &'static str, key: String, place: (usize, Option<usize>), companions: (Option<usize>, Option<usize>)) -> Unit {
+fn unit(
+    member: &'static str,
+    key: String,
+    place: (usize, Option<usize>),
+    companions: (Option<usize>, Option<usize>),
+) -> Unit {
     Unit { member, key, places: vec![place], label: companions.0, country: companions.1, whole: None }
 }
 

@@ -251,7 +251,9 @@ fn service(entry: &Value, dialect: Dialect, style: Option<&Prop>) -> Option<Fres
         }
         (None, Some(user)) => match SERVICES.iter().find(|row| Some(row.1) == service.as_deref()) {
             Some((name, _)) if !is_uri(&user) => Fresh::new(*name, Val::Text(user)),
-            _ => Fresh::new("IMPP", Val::Text(user)).with("VALUE", Some("text")).with("X-SERVICE-TYPE", service.as_deref()),
+            _ => Fresh::new("IMPP", Val::Text(user))
+                .with("VALUE", Some("text"))
+                .with("X-SERVICE-TYPE", service.as_deref()),
         },
         (None, None) => return None,
     };
@@ -336,11 +338,14 @@ fn relations(who: &str, entry: &Value, dialect: Dialect, style: Option<&Prop>) -
     let own = words.iter().filter(is_own);
     let own = own.filter_map(|word| RELATIONS.iter().find(|row| row.1 == *word));
     let mut said: Vec<Fresh> = own.map(|(name, _)| Fresh::new(*name, Val::Text(who.to_owned()))).collect();
-    let is_token = |word: &&&str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+    let is_token = |word: &&&str| {
+        !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
     let rest = words.iter().filter(|word| !is_own(word)).filter(is_token).map(|word| (*word).to_owned());
     let rest: Vec<String> = rest.filter(|word| !matches!(word.as_str(), "home" | "work" | "pref")).collect();
     if !rest.is_empty() {
-        let mut fresh = Fresh::new("RELATED", if is_uri(who) { Val::Uri(who.to_owned()) } else { Val::Text(who.to_owned()) });
+        let mut fresh =
+            Fresh::new("RELATED", if is_uri(who) { Val::Uri(who.to_owned()) } else { Val::Text(who.to_owned()) });
         fresh.types = rest;
         said.push(fresh.with("VALUE", Some(if is_uri(who) { "uri" } else { "text" })));
     }
