@@ -3,11 +3,12 @@
 //!
 //! | environment | meaning |
 //! |---|---|
-//! | `TWOFOLD_KILLS=200` | at least so many kills at named points; all of the table's points first (ordinarily 25) |
+//! | `TWOFOLD_KILLS=200` | so many kills at named points (ordinarily 25); `all`: at every point of every scenario |
 //! | `TWOFOLD_MOMENTS=200` | so many kills at random moments (ordinarily 20) |
-//! | `TWOFOLD_FAULTS=all` | so many faults without kills (ordinarily 40) |
-//! | `TWOFOLD_SEED=7` | which points, moments and faults are drawn |
-//! | `TWOFOLD_ONLY=text` | only what has this text in its label; a failure prints its label |
+//! | `TWOFOLD_FAULTS=200` | so many single faults without kills (ordinarily 40); `all`: every fault at every write |
+//! | `TWOFOLD_DAYS=50` | so many bad days, of seeded faults at everything (ordinarily 6) |
+//! | `TWOFOLD_SEED=7` | which of them are drawn |
+//! | `TWOFOLD_ONLY=text` | only what has this text in its label (a failure prints its label; combine it with `all`) |
 
 #[path = "crash/kill.rs"]
 mod kill;
@@ -27,8 +28,11 @@ use scenarios::{SCENARIOS, Scenario};
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use twofold_sandbox::{Fault, Options, Rule};
-use world::World;
+use twofold_sandbox::{Chances, Clock, Fault, Options, Rule};
+use world::{Settled, World};
+
+/// Cases that show a bug which is known and not mended yet, by label. Empty is how it should be.
+const KNOWN: &[&str] = &[];
 
 /// What a scenario comes to when nothing disturbs it.
 #[derive(Clone, Debug)]
@@ -114,33 +118,52 @@ fn seed() -> u64 {
     number("TWOFOLD_SEED", 1) as u64
 }
 
-fn is_wanted(label: &str) -> bool {
-    std::env::var("TWOFOLD_ONLY").map_or(true, |text| label.contains(&text))
-}
-
 /// After a mishap: quiet again, and all is as in the rehearsal.
-fn recovers(world: &World, rehearsal: &Rehearsal, what: &str) -> world::Settled {
+fn recovers(world: &World, rehearsal: &Rehearsal, what: &str) -> Settled {
     let settled = world.until_quiet(what);
     world.is_as_it_should_be(rehearsal.scenario, what);
     assert_eq!(world.rows(), rehearsal.rows, "{what}: everything is as if nothing had happened");
     settled
 }
 
-/// Counts what a test did, and prints it in the end.
-#[derive(Debug, Default)]
+/// Runs cases, each for itself, and says in the end what they came to. One that fails does not stop the others.
 struct Tally {
+    what: &'static str,
     cases: usize,
     struck: usize,
     waited: usize,
     most_runs: usize,
+    failed: Vec<String>,
 }
 
 impl Tally {
-    fn count(&mut self, is_struck: bool, settled: world::Settled) {
+    fn new(what: &'static str) -> Self {
+        Self { what, cases: 0, struck: 0, waited: 0, most_runs: 0, failed: Vec::new() }
+    }
+
+    /// One case: gives how often it struck, and how it was settled.
+    fn case(&mut self, label: &str, case: impl FnOnce() -> (usize, Settled)) {
+        let is_wanted = std::env::var("TWOFOLD_ONLY").map_or(true, |text| label.contains(&text));
+        if !is_wanted || KNOWN.contains(&label) {
+            return;
+        }
         self.cases += 1;
-        self.struck += usize::from(is_struck);
-        self.waited += usize::from(settled.waited);
-        self.most_runs = self.most_runs.max(settled.runs);
+        // Nothing that a failed case has touched is used again.
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(case)) {
+            Ok((struck, settled)) => {
+                self.struck += struck;
+                self.waited += usize::from(settled.waited);
+                self.most_runs = self.most_runs.max(settled.runs);
+            }
+            Err(_) => self.failed.push(label.to_owned()),
+        }
+    }
+
+    fn end(self) -> usize {
+        let Self { what, cases, struck, waited, most_runs, failed } = self;
+        println!("{what}: {cases} cases, {struck} struck, {waited} waited for People's lists, at most {most_runs} runs until quiet");
+        assert!(failed.is_empty(), "{what}: {} of {cases} failed (seed {}): {failed:#?}", failed.len(), seed());
+        struck
     }
 }
 
@@ -159,7 +182,7 @@ fn points() -> Vec<(&'static Rehearsal, Point)> {
             for moment in [Moment::Before, Moment::Midway, Moment::After] {
                 if moment != Moment::Midway || *is_batch {
                     let list = if *is_write { &mut writes } else { &mut reads };
-                    list.push((rehearsal, Point { request, moment }));
+                    list.push((rehearsal, Point { request, moment, path: "" }));
                 }
             }
         }
@@ -183,40 +206,75 @@ fn points() -> Vec<(&'static Rehearsal, Point)> {
 fn promise_3_a_run_killed_at_a_named_point_loses_and_doubles_nothing() {
     let wanted = number("TWOFOLD_KILLS", 25);
     let points = points();
-    let mut tally = Tally::default();
-    for (rehearsal, point) in points.iter().cycle().take(wanted.max(points.len()).min(10 * points.len())) {
-        if tally.struck >= wanted && (wanted < 200 || tally.cases >= points.len()) {
+    let mut tally = Tally::new("kills at named points");
+    for (rehearsal, point) in &points {
+        if tally.struck >= wanted {
             break;
         }
-        let mut what = format!("{}, {point}", rehearsal.scenario.name);
-        if is_wanted(&what) {
+        tally.case(&format!("{}, {point}", rehearsal.scenario.name), || {
             let mut world = begin(rehearsal.scenario, Options::empty());
             let (killed_at, _) = kill::at(&mut world, *point);
-            what += &format!(" ({})", killed_at.as_deref().unwrap_or("the run had ended"));
-            tally.count(killed_at.is_some(), recovers(&world, rehearsal, &what));
-        }
+            let words = killed_at.as_deref().unwrap_or("the run had ended");
+            let settled = recovers(&world, rehearsal, &format!("{}, {point} ({words})", rehearsal.scenario.name));
+            (usize::from(killed_at.is_some()), settled)
+        });
     }
-    println!("{} of {} points; {tally:?}", tally.cases, points.len());
-    assert!(std::env::var("TWOFOLD_ONLY").is_ok() || tally.struck >= wanted.min(points.len()), "{tally:?}");
+    println!("{} points in all", points.len());
+    let struck = tally.end();
+    // Where the two providers are asked side by side, a run may have a request less than its rehearsal.
+    assert!(std::env::var("TWOFOLD_ONLY").is_ok() || struck >= wanted.min(points.len() * 9 / 10), "{struck} kills");
 }
 
 #[test]
 fn promise_3_a_run_killed_at_any_moment_loses_and_doubles_nothing() {
     let mut random = StdRng::seed_from_u64(seed());
     let all: Vec<&Rehearsal> = rehearsals().collect();
-    let mut tally = Tally::default();
+    let mut tally = Tally::new("kills at random moments");
     for case in 0..number("TWOFOLD_MOMENTS", 20) {
         let rehearsal = all[random.random_range(0..all.len())];
-        let delay = rehearsal.takes.mul_f64(random.random_range(0.0..1.0));
-        let what =
-            format!("{}, moment {case}, killed after {delay:?} of {:?}", rehearsal.scenario.name, rehearsal.takes);
-        if is_wanted(&what) {
+        // Every third time the run that should mend it is killed as well.
+        let times = if random.random_bool(0.33) { 2 } else { 1 };
+        let delays: Vec<Duration> = (0..times).map(|_| rehearsal.takes.mul_f64(random.random_range(0.0..1.0))).collect();
+        let what = format!("{}, moment {case}", rehearsal.scenario.name);
+        tally.case(&what, || {
             let mut world = begin(rehearsal.scenario, Options::empty());
-            let is_killed = kill::after(&mut world, delay);
-            tally.count(is_killed, recovers(&world, rehearsal, &what));
-        }
+            let killed = delays.iter().filter(|delay| kill::after(&mut world, **delay)).count();
+            let what = format!("{what}, killed after {delays:?} of {:?}", rehearsal.takes);
+            (killed, recovers(&world, rehearsal, &what))
+        });
     }
-    println!("{tally:?}");
+    tally.end();
+}
+
+/// A People list that lags by five minutes does not show the person that a killed run made: she is waited for, not made again.
+#[test]
+fn promise_3_a_person_that_no_list_shows_yet_is_waited_for() {
+    for name in ["created on the device, for Google", "two created on the device for each", "joined: created on the device"] {
+        let Some(rehearsal) = rehearsals().find(|rehearsal| rehearsal.scenario.name == name) else {
+            panic!("{name} stands in the table and ends well");
+        };
+        // The stand-ins' clock stays behind the program's, so that no stamp is from the future.
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        let clock = Clock::stopped_at(i64::try_from(since.as_millis()).unwrap() - 3_000_000);
+        let mut world = World::new(rehearsal.scenario, Options { clock, ..Options::empty() });
+        world.sandbox.clock().advance_ms(600_000);
+        world.sandbox.switch(|switches| switches.list_lag_s = 300);
+        rehearsal.scenario.acts.iter().for_each(|act| world.act(act));
+        let point = Point { request: 0, moment: Moment::After, path: "reateContact" };
+        let (killed_at, ended) = kill::at(&mut world, point);
+        assert!(killed_at.is_some(), "{name}: {}", ended.words);
+        let there = world.rows()[0].len();
+        for run in 0..3 {
+            let ended = world.sync();
+            eprintln!("{name} {run} {ended:?} {:#?}", world.sandbox.log().iter().map(|l| format!("{} {} {} {:?}", l.info.method, l.info.path, l.status, l.fault)).collect::<Vec<_>>());
+            world.sandbox.reset_counts();
+            assert_eq!(ended.exit, Some(75), "{name}, run {run}: {}", ended.words);
+            assert_eq!(world.rows()[0].len(), there, "{name}, run {run}: nobody is made again");
+        }
+        world.sandbox.clock().advance_ms(301_000);
+        let settled = recovers(&world, rehearsal, name);
+        assert!(!settled.waited, "{name}: the list shows her now\n{ended:?} {killed_at:?} {:#?}", world.sandbox.log());
+    }
 }
 
 /// What goes wrong with one write, and what it is called.
@@ -246,17 +304,53 @@ fn promise_3_a_write_that_goes_wrong_is_neither_lost_nor_doubled() {
         }
     }
     cases.shuffle(&mut StdRng::seed_from_u64(seed()));
-    let mut tally = Tally::default();
+    let mut tally = Tally::new("single faults");
     for (rehearsal, write, name, fault) in cases.iter().take(number("TWOFOLD_FAULTS", 40)) {
         let what = format!("{}, write {write}: {name}", rehearsal.scenario.name);
-        if is_wanted(&what) {
+        tally.case(&what, || {
             let world = begin(rehearsal.scenario, Options::empty());
             world.sandbox.fault(Rule::any(fault.clone()).writes().skip(*write).times(1));
             world.sync();
-            let is_struck = world.sandbox.with(|state| state.faults.struck()) > 0;
+            let struck = world.sandbox.with(|state| state.faults.struck());
             world.sandbox.with(|state| state.faults.clear());
-            tally.count(is_struck, recovers(&world, rehearsal, &what));
-        }
+            (usize::try_from(struck).unwrap(), recovers(&world, rehearsal, &what))
+        });
     }
-    println!("{} of {} faults; {tally:?}", tally.cases, cases.len());
+    println!("{} single faults in all", cases.len());
+    tally.end();
+}
+
+/// Everything goes wrong now and then, for three runs.
+#[test]
+fn promise_3_a_bad_day_loses_and_doubles_nothing() {
+    let all: Vec<&Rehearsal> = rehearsals().collect();
+    let mut tally = Tally::new("bad days");
+    for day in 0..number("TWOFOLD_DAYS", 6) as u64 {
+        let seed = seed() * 1_000_000 + day;
+        let rehearsal = all[StdRng::seed_from_u64(seed).random_range(0..all.len())];
+        let what = format!("{}, day {seed}", rehearsal.scenario.name);
+        let chances = Chances {
+            seed,
+            drop_before: 0.05,
+            drop_after: 0.05,
+            throttled_silent: 0.03,
+            unavailable: 0.03,
+            internal: 0.02,
+            internal_executed: 0.03,
+            html: 0.03,
+            truncate: 0.05,
+            content_type: 0.02,
+            delay: 0.1,
+            ..Chances::default()
+        };
+        tally.case(&what, || {
+            let world = begin(rehearsal.scenario, Options::empty());
+            world.sandbox.with(|state| state.faults.set_chances(Some(chances)));
+            let exits: Vec<_> = (0..3).map(|_| world.sync().exit).collect();
+            let struck = world.sandbox.with(|state| state.faults.struck());
+            world.sandbox.with(|state| state.faults.clear());
+            (usize::try_from(struck).unwrap(), recovers(&world, rehearsal, &format!("{what}, exits {exits:?}")))
+        });
+    }
+    tally.end();
 }

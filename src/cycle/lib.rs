@@ -7,7 +7,7 @@
 //!
 //! The rooms, in the order in which they are walked: [`arrange`] (collections), [`settle`] (intents with an unknown fate),
 //! [`pull`] (feeds into sightings), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`weigh`] (decide
-//! and plan one item), [`write`] (carry out, settle), [`report`].
+//! and plan one item), [`mod@write`] (carry out, settle), [`report`].
 
 pub mod arrange;
 pub mod confirm;

@@ -93,7 +93,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     }
     while tasks.join_next().await.is_some() {}
     for (member, error) in failed {
-        let gone_dark = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline | ErrorKind::Held);
+        let gone_dark = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
         let name = cycle.members[member].replica.name.clone();
         if gone_dark {
             cycle.members[member].lose(error);

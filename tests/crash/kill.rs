@@ -25,11 +25,14 @@ pub enum Moment {
 pub struct Point {
     pub request: usize,
     pub moment: Moment,
+    /// Only requests are counted whose path has this text.
+    pub path: &'static str,
 }
 
 impl fmt::Display for Point {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "request {} {:?}", self.request, self.moment)
+        let Point { request, moment, path } = self;
+        write!(f, "{moment:?} request {request} {path}")
     }
 }
 
@@ -74,8 +77,9 @@ impl Trap {
             Phase::Before => {
                 let mut stage = self.stage();
                 stage.under_way += 1;
-                let is_fatal = stage.seen == self.point.request;
-                stage.seen += 1;
+                let counts = info.path.contains(self.point.path);
+                let is_fatal = counts && stage.seen == self.point.request;
+                stage.seen += usize::from(counts);
                 if !is_fatal {
                     return;
                 }

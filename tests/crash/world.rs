@@ -383,7 +383,11 @@ impl World {
                         left_alone = 0;
                     }
                 }
-                _ => panic!("{what}: run {run} ended with {:?}: {}", ended.exit, ended.words),
+                _ => {
+                    let status = self.command(&["status"]).output().unwrap();
+                    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+                    panic!("{what}: run {run} ended with {:?}: {}\n{status}\n{:#?}", ended.exit, ended.words, self.sandbox.log())
+                }
             }
         }
         let ended = self.sync();

@@ -58,7 +58,13 @@ impl Contacts {
 
     async fn page(&self, mut round: Round) -> Result<Page> {
         let request = api::connections(round.since.as_deref(), round.page.as_deref(), round.stage != Stage::Relist);
-        let answer = api::read_connections(&self.client.send(request).await?)?;
+        let answer = match self.client.send(request).await {
+            // Whatever a refusal of the token says, a full listing tells whether it was the token: the cycle tries that once.
+            Err(error) if error.kind == ErrorKind::Refused && round.since.is_some() => {
+                return Err(Error::new(ErrorKind::TokenExpired, error.message));
+            }
+            answer => api::read_connections(&answer?)?,
+        };
         let persons = self.whole(answer.connections).await?;
         self.learn_groups(&mut round.token.table, &persons).await?;
         let mut rows = Vec::with_capacity(persons.len());
@@ -284,7 +290,7 @@ impl Contacts {
         let delta = match before {
             Some((table, Some(token))) => match self.list_groups(Some(token)).await {
                 Ok((rows, next)) => Some((table.clone(), rows, next.or_else(|| Some(token.to_owned())))),
-                Err(error) if error.kind == ErrorKind::TokenExpired => None,
+                Err(error) if matches!(error.kind, ErrorKind::TokenExpired | ErrorKind::Refused) => None,
                 Err(error) => return Err(error),
             },
             _ => None,

@@ -4,9 +4,9 @@
 //! card's own version and encoding, and leaves every other byte. What the version cannot say natively travels in one
 //! `X-TWOFOLD-CARRY` line ([`crate::carry`]).
 //!
-//! Rooms: [`charset`] (bytes to text), [`text`] (escapes, quoted-printable), [`dates`], [`media`], [`doc`] (one card in its
-//! file), [`names`] (FN, N, SORT-STRING), [`entries`] (one property to one entry), [`read`] (the whole card), [`say`] (one
-//! entry to one property), [`write`] (from nothing), [`edit`] (onto a card), [`check`] (what a file is, for the device scan).
+//! Rooms: `charset` (bytes to text), `text` (escapes, quoted-printable), `dates`, `media`, `doc` (one card in its
+//! file), `names` (FN, N, SORT-STRING), `entries` (one property to one entry), `read` (the whole card), `say` (one
+//! entry to one property), `write` (from nothing), `edit` (onto a card), `check` (what a file is, for the device scan).
 
 mod charset;
 mod check;
