@@ -119,6 +119,14 @@ impl Weighing<'_> {
             let lens = connector.lens(self.kind);
             let held = self.is_held(sighting.as_ref())?;
             left.pending |= held;
+            if sighting.is_none() {
+                // As last agreed: nothing of the base is needed to decide, so nothing of it is read.
+                let (replica, collection) = (placement.replica, placement.collection);
+                let rank = connector.abilities().rank;
+                copies.push(Copy { replica, rank, collection, base: None, now: Now::Same, hub_edited: false });
+                weighed.push(Weighed { replica, collection, placement: Some(placement), sighting: None, now: Now::Same });
+                continue;
+            }
             let agreed = self.hub.version(placement.agreed)?.content;
             let base = match lens.read(&placement.seen) {
                 Ok(seen) => Base { agreed: agreed.clone(), seen },
@@ -377,6 +385,9 @@ impl Weighing<'_> {
         copy: &Weighed,
         left: &mut Left,
     ) -> Result<()> {
+        if copy.sighting.is_none() && copy.placement.as_ref().is_some_and(|placement| placement.agreed == item.version) {
+            return Ok(());
+        }
         let lens = connector.lens(self.kind);
         let seen_now = match (&copy.sighting, &copy.placement) {
             (Some(sighting), _) => as_seen(sighting),
