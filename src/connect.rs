@@ -114,6 +114,11 @@ fn open_provider(
         return Err(cause.error(name));
     }
     check_account(hub, name, &status)?;
+    if let Some(missing) = status.missing_scopes(&provider).into_iter().find(|missing| missing.kind.is_some()) {
+        let words =
+            format!("not granted: {missing}; nothing was read or changed there. Grant it: twofold login {name}");
+        return Err(Error::new(ErrorKind::SignInNeeded, words));
+    }
     let session = Session::new(provider, vault.clone(), transport.clone(), Arc::new(SystemClock));
     let base = match (name, &config.google, &config.microsoft365) {
         (ProviderName::Google, Some(google), _) => google.people_url.clone(),

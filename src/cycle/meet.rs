@@ -4,7 +4,7 @@ use crate::{Cycle, SLICE};
 use twofold_engine::pair::{Candidates, Fit};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
-use twofold_model::{Kind, Lens, Result, Seen};
+use twofold_model::{Kind, Lens, RemoteId, Result, Seen};
 
 /// More new files than this on a device's first use are held and shown: an old folder must not bring back what was deleted.
 const ADOPT_AT_MOST: usize = 5;
@@ -40,6 +40,8 @@ fn meet_in(
     for (item, version) in cycle.hub.waiting_for_copy(replica.id, place.collection)? {
         waiting.add(item, cycle.hub.version(version)?.content);
     }
+    // Copies that vanished in the same place: a new one that says the same is one of them, renamed.
+    let gone = cycle.hub.said_gone_in(replica.id, place.collection)?;
     // On a device's first use, new files are counted before they are believed.
     let is_adoption = replica.is_device && !place.met && cycle.hub.places_of(place.collection)?.len() > 1;
     let mut strangers: Vec<Sighting> = Vec::new();
@@ -51,7 +53,7 @@ fn meet_in(
         let report = &mut cycle.report;
         cycle.hub.atomically("meet", |hub| {
             for sighting in slice {
-                if bind(hub, kind, lens, &sighting, &mut waiting)? {
+                if bind(hub, kind, lens, &sighting, &gone, &mut waiting)? {
                     continue;
                 }
                 if is_adoption && sighting.hold.is_none() {
@@ -101,7 +103,14 @@ fn meet_in(
 /// Finds the item that a new copy belongs to. `false`: it belongs to none.
 ///
 /// Keeps promise 13: what is already there is adopted, not doubled.
-fn bind(hub: &mut Hub, kind: Kind, lens: &dyn Lens, sighting: &Sighting, waiting: &mut Candidates) -> Result<bool> {
+fn bind(
+    hub: &mut Hub,
+    kind: Kind,
+    lens: &dyn Lens,
+    sighting: &Sighting,
+    gone: &[(i64, RemoteId, i64)],
+    waiting: &mut Candidates,
+) -> Result<bool> {
     let mut named: Vec<Item> = Vec::new();
     if let Some(mark) = &sighting.mark {
         named.extend(hub.item_by_mark(mark)?);
@@ -128,9 +137,12 @@ fn bind(hub: &mut Hub, kind: Kind, lens: &dyn Lens, sighting: &Sighting, waiting
             Some(_) => {}
         }
     }
+    if gone.is_empty() && waiting.is_empty() {
+        return Ok(false);
+    }
     let Ok(content) = lens.read(&sighting.rendering) else { return Ok(false) };
     // A copy that vanished in the same collection and says the same: it was renamed.
-    if let Some(old) = renamed_from(hub, lens, sighting, &content)? {
+    if let Some(old) = renamed_from(hub, lens, sighting, gone, &content)? {
         hub.remove_sighting_of(old.replica, &old.remote_id)?;
         hub.rename_placement(old.id, &sighting.remote_id)?;
         hub.bind_sighting(sighting.id, old.item)?;
@@ -153,10 +165,11 @@ fn renamed_from(
     hub: &Hub,
     lens: &dyn Lens,
     sighting: &Sighting,
+    gone: &[(i64, RemoteId, i64)],
     content: &twofold_model::Content,
 ) -> Result<Option<Placement>> {
-    for (_, remote_id, _) in hub.said_gone_in(sighting.replica, sighting.collection)? {
-        let Some(old) = hub.placement(sighting.replica, &remote_id)? else { continue };
+    for (_, remote_id, _) in gone {
+        let Some(old) = hub.placement(sighting.replica, remote_id)? else { continue };
         if lens.read(&old.seen).is_ok_and(|was| was == *content) {
             return Ok(Some(old));
         }

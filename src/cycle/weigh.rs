@@ -124,7 +124,13 @@ impl Weighing<'_> {
                 let (replica, collection) = (placement.replica, placement.collection);
                 let rank = connector.abilities().rank;
                 copies.push(Copy { replica, rank, collection, base: None, now: Now::Same, hub_edited: false });
-                weighed.push(Weighed { replica, collection, placement: Some(placement), sighting: None, now: Now::Same });
+                weighed.push(Weighed {
+                    replica,
+                    collection,
+                    placement: Some(placement),
+                    sighting: None,
+                    now: Now::Same,
+                });
                 continue;
             }
             let agreed = self.hub.version(placement.agreed)?.content;
@@ -385,7 +391,8 @@ impl Weighing<'_> {
         copy: &Weighed,
         left: &mut Left,
     ) -> Result<()> {
-        if copy.sighting.is_none() && copy.placement.as_ref().is_some_and(|placement| placement.agreed == item.version) {
+        if copy.sighting.is_none() && copy.placement.as_ref().is_some_and(|placement| placement.agreed == item.version)
+        {
             return Ok(());
         }
         let lens = connector.lens(self.kind);

@@ -386,7 +386,12 @@ impl World {
                 _ => {
                     let status = self.command(&["status"]).output().unwrap();
                     let status = String::from_utf8_lossy(&status.stdout).into_owned();
-                    panic!("{what}: run {run} ended with {:?}: {}\n{status}\n{:#?}", ended.exit, ended.words, self.sandbox.log())
+                    panic!(
+                        "{what}: run {run} ended with {:?}: {}\n{status}\n{:#?}",
+                        ended.exit,
+                        ended.words,
+                        self.sandbox.log()
+                    )
                 }
             }
         }

@@ -174,7 +174,7 @@ fn each_field_says_what_the_table_says() {
         "name": {"full": "Dr Ada King", "components": [
             {"kind": "title", "value": "Dr"}, {"kind": "given", "value": "Ada", "phonetic": "エイダ"},
             {"kind": "given2", "value": "Augusta"}, {"kind": "surname", "value": "King", "phonetic": "キング"},
-            {"kind": "generation", "value": "II"}]},
+            {"kind": "credential", "value": "II"}]},
         "nicknames": {card::key("Enchantress"): {"name": "Enchantress"}},
         "organizations": {"org": {"name": "Analytical, Inc.", "units": [{"name": "Engines"}]}},
         "titles": {"title": {"name": "Analyst", "kind": "title"}, "role": {"name": "Mathematician", "kind": "role"}},

@@ -19,6 +19,7 @@ pub mod connector;
 pub mod content;
 pub mod contentline;
 pub mod contract;
+pub mod coverage;
 pub mod error;
 pub mod lens;
 pub mod memory;

@@ -28,7 +28,8 @@ const NAME_PARTS: [(&str, &str, Option<&str>); 5] = [
     ("given", "givenName", Some("yomiGivenName")),
     ("given2", "middleName", None),
     ("surname", "surname", Some("yomiSurname")),
-    ("generation", "generation", None),
+    // What stands behind a name is one field here and one part of N: a card calls it a credential, as from the other places.
+    ("credential", "generation", None),
 ];
 
 /// Field, key of the address in the card, its context.

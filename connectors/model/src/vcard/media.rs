@@ -34,7 +34,9 @@ pub(super) fn family(property: &str) -> &'static str {
 pub(super) fn read(prop: &Prop) -> Option<(String, Option<String>)> {
     let stated = prop.parameter("MEDIATYPE").filter(|t| !t.trim().is_empty()).map(str::to_owned);
     let by_word = prop.types().find_map(|word| media_type_of(word, family(&prop.name)));
-    if prop.is_base64() {
+    // Some writers put a whole data: URI into what they call base64.
+    let is_data = prop.content.value().trim_start().get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"));
+    if prop.is_base64() && !is_data {
         let body: String = prop.content.value().chars().filter(|c| !c.is_whitespace()).collect();
         let (_, bytes) = card::from_data_uri(&format!("data:;base64,{body}"))?;
         let media_type = stated.or(by_word).or_else(|| Some(guess(&bytes)?.to_owned()));

@@ -26,7 +26,7 @@ mod write;
 pub use check::{CardFile, FileProblem, card_ranges, check_whole};
 
 use crate::card::without_derived_name;
-use crate::{Content, Error, ErrorKind, Identity, Lens, Rendering, Result, Uid};
+use crate::{Content, Error, ErrorKind, Identity, Lens, Mark, Rendering, Result, Uid};
 
 /// The version in which a card is written when there is none yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +54,13 @@ impl VcardLens {
 /// The UID that a card carries (RFC 6350 6.7.6, RFC 2426 3.6.7), trimmed; `None` without one or when there is no one card.
 pub fn uid_of(rendering: &Rendering) -> Option<Uid> {
     check_whole(rendering.as_bytes()).ok()?.uid
+}
+
+/// The mark of the hub that made this card from nothing; `None` for cards of others.
+pub fn mark_of(rendering: &Rendering) -> Option<Mark> {
+    let doc = doc::Doc::parse(rendering.as_bytes()).ok()?;
+    let line = doc.props.iter().find(|prop| prop.name == read::HUB)?;
+    Mark::parse(&line.word()?)
 }
 
 fn parse(bytes: &[u8]) -> Result<doc::Doc> {

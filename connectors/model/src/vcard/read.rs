@@ -77,13 +77,8 @@ pub(super) fn read(doc: &Doc) -> Reading {
     }
     reader.lines(&rest);
     let carried = carry.first().and_then(|at| doc.props.get(*at)).and_then(|prop| decode_carry(prop.content.value()));
-    Reading {
-        native: card::without_derived_name(Content(reader.card).tidied()),
-        units: reader.units,
-        name,
-        carry,
-        carried,
-    }
+    let native = card::without_derived_name(Content(reader.card).tidied());
+    Reading { native, units: reader.units, name, carry, carried }
 }
 
 /// The carry-all as it stands in a line: base64 without padding, so that no escape of any version touches it.
@@ -97,7 +92,9 @@ fn decode_carry(value: &str) -> Option<String> {
 }
 
 /// Whether a line stands for itself: a property that no member says, so that it may be written from `vCardProps`.
-pub(super) fn stands_for_itself(line: &str) -> bool {
+///
+/// `is_free` tells whether a group is used by nothing else.
+pub(super) fn stands_for_itself(line: &str, is_free: impl Fn(&str) -> bool) -> bool {
     let Some(content) = ContentLine::parse(line) else { return false };
     let is_token =
         |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
@@ -107,14 +104,22 @@ pub(super) fn stands_for_itself(line: &str) -> bool {
     {
         return false;
     }
+    let is_parameter = |raw: &str| {
+        let name = raw.split_once('=').map_or(raw, |(name, _)| name);
+        is_token(name.trim()) && raw.bytes().filter(|b| *b == b'"').count() % 2 == 0
+    };
+    if !content.raw_parameters().all(is_parameter) {
+        return false;
+    }
     let prop = Prop::from_line(0, content, None, Dialect::V3);
-    if prop.is_quoted() && line.ends_with('=') {
-        // It would swallow the line after it.
+    // A final `=` would swallow the line after it. PROFILE, and base64 where it is not known what is in it, are lines over
+    // which common readers (vobject, and so Radicale and khard) refuse the whole card.
+    if (prop.is_quoted() && line.ends_with('=')) || prop.is_base64() || prop.name == "PROFILE" {
         return false;
     }
     !FRAME.contains(&prop.name.as_str())
         && !NameLines::default().take(&prop, 0)
-        && !is_companion(&prop.name)
+        && (!is_companion(&prop.name) || (prop.name != "LABEL" && prop.content.group().is_some_and(is_free)))
         && tell(&prop, None) == Meaning::Unknown
 }
 

@@ -334,15 +334,23 @@ fn relations(who: &str, entry: &Value, dialect: Dialect, style: Option<&Prop>) -
             return vec![fresh];
         }
     }
-    let is_own = |word: &&&str| dialect != Dialect::V4 && RELATIONS[..3].iter().any(|row| row.1 == **word);
-    let own = words.iter().filter(is_own);
+    let is_own = |word: &&str| dialect != Dialect::V4 && RELATIONS[..3].iter().any(|row| row.1 == *word);
+    let own = words.iter().filter(|word| is_own(word));
     let own = own.filter_map(|word| RELATIONS.iter().find(|row| row.1 == *word));
     let mut said: Vec<Fresh> = own.map(|(name, _)| Fresh::new(*name, Val::Text(who.to_owned()))).collect();
-    let is_token = |word: &&&str| {
-        !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    // A word that TYPE cannot say, being somebody's own, is said in Apple's way.
+    let is_type = |word: &str| {
+        let is_token = word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        is_token && !word.is_empty() && !matches!(word, "home" | "work" | "pref")
     };
-    let rest = words.iter().filter(|word| !is_own(word)).filter(is_token).map(|word| (*word).to_owned());
-    let rest: Vec<String> = rest.filter(|word| !matches!(word.as_str(), "home" | "work" | "pref")).collect();
+    let (rest, named): (Vec<&str>, Vec<&str>) =
+        words.iter().copied().filter(|word| !is_own(word)).partition(|word| is_type(word));
+    for word in named.into_iter().filter(|word| !word.trim().is_empty()) {
+        let mut fresh = Fresh::new("X-ABRELATEDNAMES", Val::Text(who.to_owned()));
+        fresh.label = Some(labels::write_relation(word));
+        said.push(fresh);
+    }
+    let rest: Vec<String> = rest.into_iter().map(str::to_owned).collect();
     if !rest.is_empty() {
         let mut fresh =
             Fresh::new("RELATED", if is_uri(who) { Val::Uri(who.to_owned()) } else { Val::Text(who.to_owned()) });
