@@ -40,7 +40,8 @@ const KNOWN: &[&[&str]] = &[
     &[", Microsoft read ", ": HTML"],
     // A page for people in place of the answer to a photo is taken for "done" (`connectors/google/src/contacts/write.rs`,
     // `change_photo` asks for the person and believes that what was sent is there): the photo never reaches Google.
-    &["photo", ", Google write ", ": HTML"],
+    &["photos set on the device", "Google write 0: HTML"],
+    &["created with a photo", "Google write 2: HTML"],
 ];
 
 const PROVIDERS: [Provider; 2] = [Provider::Google, Provider::Microsoft];
@@ -316,7 +317,7 @@ fn faults() -> Vec<(&'static str, Fault)> {
         ("429", Fault::throttled("1")),
         ("429 silent", Fault::status(429)),
         ("HTML", Fault::Html { executed: false }),
-        ("HTML executed", Fault::Html { executed: true }),
+        ("executed, then HTML", Fault::Html { executed: true }),
         ("truncated", Fault::Truncate),
         ("text/plain", Fault::ContentType { value: "text/plain".into() }),
     ]
