@@ -505,6 +505,18 @@ fn exit_5_a_file_with_two_cards_is_quarantined_and_the_rest_is_done() {
 }
 
 #[test]
+fn a_bad_file_that_is_deleted_leaves_the_quarantine() {
+    let home = Home::synced(&GOOGLE);
+    let path = home.google_folder().join("two.vcf");
+    fs::write(&path, card("two-a", "Twin-A") + &card("two-b", "Twin-B")).unwrap();
+    home.sync().expect(5);
+    home.sync().expect(5);
+    fs::remove_file(&path).unwrap();
+    home.sync().expect(0);
+    assert_eq!(home.json(&["status"])["quarantine"], serde_json::json!([]));
+}
+
+#[test]
 fn exit_75_a_provider_that_is_down_is_left_for_the_next_run() {
     for fault in [Fault::DropBefore, Fault::status(503), Fault::Html { executed: false }] {
         let home = Home::synced(&GOOGLE);

@@ -155,7 +155,11 @@ pub fn table(report: &Report, is_dry_run: bool) -> String {
     let mut text = String::new();
     let moved = report.replicas.iter().any(twofold_cycle::ReplicaReport::moved);
     if !moved {
-        let words = if is_dry_run { "nothing would be done" } else { "nothing to do" };
+        let words = match (is_dry_run, report.exit) {
+            (true, _) => "nothing would be done",
+            (false, 0) => "nothing to do",
+            _ => "nothing moved",
+        };
         return format!("{words} ({:.1} s)\n", report.elapsed_s.0 as f64 / 1000.0);
     }
     let verb = if is_dry_run { "would be sent" } else { "sent" };

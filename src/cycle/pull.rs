@@ -1,7 +1,7 @@
 //! Reads every feed to its end and stores what it says as sightings, each feed's token with what it covers (promise 2).
 
 use crate::Cycle;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use twofold_hub::{Bad, Hub, Place};
@@ -40,6 +40,8 @@ struct Tally {
     is_listing: bool,
     entries: usize,
     bad: usize,
+    /// The names of what could not be understood.
+    bad_names: HashSet<String>,
 }
 
 /// Pulls all feeds of a kind, the replicas side by side.
@@ -224,6 +226,13 @@ fn take_page(
     let places = cycle.hub.places(replica.id, kind)?;
     tally.entries += page.entries.len();
     tally.bad += page.entries.iter().filter(|entry| matches!(entry, Entry::Bad { .. })).count();
+    tally.bad_names.extend(page.entries.iter().filter_map(|entry| match entry {
+        Entry::Bad { remote_id, .. } => Some(remote_id.as_str().to_owned()),
+        _ => None,
+    }));
+    // A place that compares by itself names what is bad in every complete scan: what it no longer names is gone or mended.
+    let tells_all_bad = connector.abilities().compares_known;
+    let bad_names = &tally.bad_names;
     let too_bad = !replica.is_device && (tally.bad > BAD_AT_MOST || (tally.bad >= 5 && tally.bad * 20 > tally.entries));
     let (is_listing, report) = (tally.is_listing, &mut cycle.report);
     cycle.hub.atomically("pull", |hub| {
@@ -244,6 +253,9 @@ fn take_page(
             .filter(|place| feed.collections.iter().any(|id| id.as_str() == place.remote_id))
             .map(|place| place.collection)
             .collect();
+        if tells_all_bad {
+            collections.iter().try_for_each(|collection| hub.retain_quarantine(replica.id, *collection, bad_names))?;
+        }
         if is_listing {
             hub.absent_from_listing(replica.id, feed.id.as_str(), &collections, now)?;
         }

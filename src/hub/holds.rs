@@ -2,6 +2,7 @@
 
 use crate::{Hub, Store};
 use rusqlite::{Row, params};
+use std::collections::HashSet;
 use twofold_model::{Kind, RemoteId, Result};
 
 /// A plan that a brake stopped.
@@ -256,6 +257,16 @@ impl Hub {
     /// The item was taken or sent after all.
     pub fn leave_quarantine(&mut self, replica: i64, remote_id: &str) -> Result<()> {
         self.run("DELETE FROM quarantine WHERE replica = ?1 AND remote_id = ?2", params![replica, remote_id])
+    }
+
+    /// Keeps in quarantine only those copies of a collection that are named; items that were refused there stay.
+    pub fn retain_quarantine(&mut self, replica: i64, collection: i64, named: &HashSet<String>) -> Result<()> {
+        let held: Vec<String> = self.all(
+            "SELECT remote_id FROM quarantine WHERE replica = ?1 AND collection = ?2 AND remote_id NOT LIKE 'item:%'",
+            params![replica, collection],
+            |row| row.get(0),
+        )?;
+        held.iter().filter(|name| !named.contains(*name)).try_for_each(|name| self.leave_quarantine(replica, name))
     }
 
     /// Whether a copy waits in quarantine for a later moment than `now_ms`.
