@@ -244,7 +244,8 @@ impl Contacts {
             Err(error) => Err(error),
         };
         match answer {
-            Err(error) if error.kind == ErrorKind::Malformed => self.get(name).await,
+            // Neither "done" nor "not done": what is there is looked at before anything is said.
+            Err(error) if error.kind == ErrorKind::Malformed => Err(Error::new(ErrorKind::Unknown, error.message)),
             answer => answer,
         }
     }
@@ -267,7 +268,8 @@ impl Contacts {
             _ => {
                 self.add_photos(vec![&mut copy]).await;
                 // What was sent stands in for what could not be read back.
-                if let (None, Some((media_type, data))) = (photo_data(&copy), photo_data(&change.to)) {
+                let is_there = photo_url(&copy).is_some();
+                if let (true, None, Some((media_type, data))) = (is_there, photo_data(&copy), photo_data(&change.to)) {
                     let (media_type, data) = (media_type.to_owned(), data.to_owned());
                     set_photo_data(&mut copy, &media_type, data);
                 }
