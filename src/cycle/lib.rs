@@ -243,17 +243,14 @@ fn device_hold(hub: &mut Hub, member: &Member, now_ms: i64) -> Result<()> {
 
 /// What a replica that was away may need is computed from its bases, now that it is back (ENGINE 23).
 fn catch_up(cycle: &mut Cycle<'_>) -> Result<()> {
-    let back: Vec<i64> = cycle
-        .members
-        .iter()
-        .filter(|member| member.connector.is_some() && member.replica.behind)
-        .map(|member| member.replica.id)
-        .collect();
-    for replica in back {
+    for member in cycle.members.iter_mut().filter(|member| member.connector.is_some() && member.replica.behind) {
+        let replica = member.replica.id;
         cycle.hub.atomically("catch up", |hub| {
             hub.todo_for_returned(replica)?;
             hub.set_behind(replica, false)
         })?;
+        // It may go away again in this very run, and must be noted anew then.
+        member.replica.behind = false;
     }
     Ok(())
 }

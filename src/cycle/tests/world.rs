@@ -423,6 +423,12 @@ async fn random_changes_faults_and_stops_converge() {
     }
 }
 
+/// Found by the seeds: it was away, came back, and was lost again while what it had missed was being written.
+#[tokio::test]
+async fn a_replica_that_goes_away_again_in_the_run_of_its_return_gets_what_it_missed() {
+    one_seed(1844).await;
+}
+
 async fn one_seed(seed: u64) {
     let mut random = StdRng::seed_from_u64(seed);
     let mut world = seeded(random.random_bool(0.5));
