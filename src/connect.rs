@@ -92,8 +92,13 @@ pub fn open(config: &Config, hub: &mut Hub, only: Option<&str>) -> Result<Opened
         opened.parties.push(Party { name: name.as_str().into(), is_device: false, kinds, connector });
         opened.budgets.push((name.as_str().into(), budget));
     }
+    for gone in hub.replicas()?.into_iter().filter(|replica| replica.is_device) {
+        if !config.devices.iter().any(|device| device.name == gone.name) {
+            hub.detach(gone.id)?;
+        }
+    }
     for device in config.devices.iter().filter(|device| wanted(&device.name)) {
-        let connector = open_device(device, hub).map(|device| Arc::new(device) as Arc<dyn Connector>);
+        let connector = open_device(config, device, hub).map(|device| Arc::new(device) as Arc<dyn Connector>);
         let kinds = device.kinds.clone();
         opened.parties.push(Party { name: device.name.clone(), is_device: true, kinds, connector });
     }
@@ -165,27 +170,29 @@ fn check_account(hub: &mut Hub, name: ProviderName, status: &twofold_auth::Statu
 }
 
 /// Opens a device folder as the replica that the hub knows by its name, or by its marker when it was renamed.
-pub fn open_device(config: &DeviceConfig, hub: &mut Hub) -> Result<Device> {
-    let replica = follow_rename(config, hub)?;
-    let mut options = DeviceOptions::new(&config.name, &config.path, hub.id(), &replica.mark);
-    options.kinds.clone_from(&config.kinds);
-    options.mode = config.mode;
-    options.group.clone_from(&config.group);
-    options.vcard = match config.vcard {
+pub fn open_device(config: &Config, device: &DeviceConfig, hub: &mut Hub) -> Result<Device> {
+    let replica = follow_rename(config, device, hub)?;
+    let mut options = DeviceOptions::new(&device.name, &device.path, hub.id(), &replica.mark);
+    options.kinds.clone_from(&device.kinds);
+    options.mode = device.mode;
+    options.group.clone_from(&device.group);
+    options.vcard = match device.vcard {
         VcardVersion::V3 => twofold_model::vcard::Version::V3,
         VcardVersion::V4 => twofold_model::vcard::Version::V4,
     };
     Device::open(options)
 }
 
-/// A device renamed in the configuration whose folder has the same marker is the same replica (ENGINE 20).
-fn follow_rename(config: &DeviceConfig, hub: &mut Hub) -> Result<twofold_hub::Replica> {
-    let is_known = hub.replicas()?.iter().any(|replica| replica.name == config.name);
+/// A device renamed in the configuration whose folder has the same marker is the same replica (ENGINE 20). Where the device
+/// of that marker is still configured, the folder is a copy of its: it stays that of another device, and is refused as such.
+fn follow_rename(config: &Config, device: &DeviceConfig, hub: &mut Hub) -> Result<twofold_hub::Replica> {
+    let is_known = hub.replicas()?.iter().any(|replica| replica.name == device.name);
     if !is_known
-        && let Some(mark) = twofold_device::replica_marked_at(&config.path)
+        && let Some(mark) = twofold_device::replica_marked_at(&device.path)
         && let Some(old) = hub.replica_by_mark(&mark)?
+        && !config.devices.iter().any(|other| other.name == old.name)
     {
-        hub.rename_replica(old.id, &config.name)?;
+        hub.rename_replica(old.id, &device.name)?;
     }
-    hub.replica(&config.name, true)
+    hub.replica(&device.name, true)
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use twofold_cycle::report::exit;
 use twofold_hub::items::Origin;
 use twofold_hub::{Conflict, Hub};
-use twofold_model::patch::{get_path, set_path, split};
+use twofold_model::merge::{put_at, value_at};
 use twofold_model::{Content, Error, ErrorKind, Result};
 
 #[derive(Debug, clap::Args)]
@@ -84,17 +84,12 @@ fn list(hub: &Hub, as_json: bool) -> Result<i32> {
     Ok(exit::ALIGNED)
 }
 
-/// The value of a field; the last key of a field inside a list of components is the component's kind.
+/// The value of a field, for people: of a component its text.
 fn value(content: &Content, path: &str) -> Value {
-    let keys = split(path);
-    if let Some(value) = get_path(&content.0, &keys) {
-        return value.clone();
+    match value_at(content, path) {
+        Some(Value::Object(part)) if part.contains_key("kind") && part.contains_key("value") => part["value"].clone(),
+        value => value.unwrap_or(Value::Null),
     }
-    let (parent, last) = keys.split_at(keys.len().saturating_sub(1));
-    get_path(&content.0, parent)
-        .and_then(Value::as_array)
-        .and_then(|list| list.iter().find(|part| part["kind"].as_str() == last.first().map(String::as_str)))
-        .map_or(Value::Null, |part| part["value"].clone())
 }
 
 fn show(hub: &Hub, id: &str) -> Result<i32> {
@@ -116,12 +111,7 @@ fn resolve(context: &Context, hub: &mut Hub, id: &str, take: Side) -> Result<i32
             let other = hub.version(conflict.other)?.content;
             let mut content = current.content.clone();
             for field in &conflict.fields {
-                let mut keys = split(field);
-                if get_path(&content.0, &keys).is_none() && get_path(&other.0, &keys).is_none() {
-                    // A component inside a list: the list is taken whole.
-                    keys.pop();
-                }
-                set_path(&mut content.0, &keys, get_path(&other.0, &keys).cloned().unwrap_or(Value::Null));
+                put_at(&mut content, field, value_at(&other, field).unwrap_or(Value::Null));
             }
             let origin = Origin { at_ms: now_ms(), rank: current.rank, source: None };
             let version =

@@ -147,12 +147,14 @@ async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub) -> Res
     use twofold_model::Connector as _;
     for device in &config.devices {
         let known = hub.replicas()?.into_iter().find(|replica| replica.name == device.name);
-        let opened = connect::open_device(device, hub);
+        let opened = connect::open_device(config, device, hub);
         let answer = match opened {
             Ok(opened) => {
-                let is_known = known.is_some_and(|replica| replica.met);
+                let is_known = known.as_ref().is_some_and(|replica| replica.met);
                 let run = hub.last_run()?.map_or(0, |run| run.id);
-                let visit = Visit { is_known, hub_is_empty: hub.is_empty()?, is_dry_run: true, run };
+                let marked = known.map(|replica| hub.marked_run(replica.id)).transpose()?.flatten();
+                let last_run = marked.unwrap_or(run);
+                let visit = Visit { is_known, hub_is_empty: hub.is_empty()?, is_dry_run: true, run, last_run };
                 opened.arrive(visit).await
             }
             Err(error) => Err(error),

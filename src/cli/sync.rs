@@ -100,6 +100,10 @@ pub async fn sync(
         progress,
         stop,
     };
+    if args.dry_run {
+        // Also what opening the places writes down is thrown away.
+        hub.begin_dry_run()?;
+    }
     let opened = connect::open(config, &mut hub, args.replica.as_deref())?;
     let report = cycle(&mut hub, opened.parties, &settings).await;
     // What was used of the budgets counts for the next run, also when this one failed.

@@ -7,11 +7,15 @@ use crate::{Cycle, Member};
 use twofold_hub::Place;
 use twofold_model::connector::{Access, Collection};
 use twofold_model::error::AtPlace;
-use twofold_model::{CollectionId, Kind, Result};
+use twofold_model::{CollectionId, Error, ErrorKind, Kind, Result};
+
+/// What each reachable replica listed: its place among the members, and its collections.
+type Listed = Vec<(usize, Vec<Collection>)>;
 
 /// Brings the hub's collections of a kind up to date with what the replicas have, and makes those that a device lacks.
-pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
-    let mut found: Vec<(usize, Vec<Collection>)> = Vec::new();
+/// `false`: the configuration joins what was kept apart, or the other way round; nothing of this kind may be touched.
+pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
+    let mut found: Listed = Vec::new();
     for index in 0..cycle.members.len() {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         match connector.collections(kind).await.at(kind) {
@@ -19,21 +23,127 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             Err(error) => cycle.members[index].lose(error),
         }
     }
-    let (devices, providers): (Vec<_>, Vec<_>) =
-        found.iter().partition(|(index, _)| cycle.members[*index].replica.is_device);
-    for (index, collections) in providers {
-        let member = &cycle.members[*index];
-        let (replica, name) = (member.replica.id, member.replica.name.clone());
+    // Providers stand before devices.
+    let providers = found.iter().take_while(|(index, _)| !cycle.members[*index].replica.is_device).count();
+    for (index, collections) in &found[..providers] {
+        let (replica, name) = (cycle.members[*index].replica.id, cycle.members[*index].replica.name.clone());
         for collection in collections {
-            follow(cycle, kind, replica, &name, collection)?;
+            follow(cycle, kind, replica, &name, collection, &found)?;
         }
     }
-    for (index, collections) in devices {
-        make_missing(cycle, kind, *index, collections).await?;
-        take_new_folders(cycle, kind, *index, collections).await?;
+    if !joins_hold(cycle, kind, &found)? {
+        return Ok(false);
     }
+    for index in 0..cycle.members.len() {
+        follow_moved(cycle, kind, index).await?;
+    }
+    heal(cycle, kind, &found)?;
     put_back_collections(cycle, kind).await?;
-    missing_collections(cycle, kind, &found).await
+    missing_collections(cycle, kind, &found).await?;
+    for (index, collections) in &found[providers..] {
+        make_missing(cycle, kind, *index).await?;
+        take_new_folders(cycle, kind, *index, collections, &found).await?;
+    }
+    Ok(true)
+}
+
+/// Follows collections that somebody gave another name behind our back (folders of a device).
+async fn follow_moved(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<()> {
+    let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(()) };
+    let replica = cycle.members[index].replica.clone();
+    let moved = match connector.moved_collections(kind).await {
+        Ok(moved) => moved,
+        Err(error) => {
+            cycle.members[index].lose(error);
+            return Ok(());
+        }
+    };
+    for (from, to) in moved {
+        let places = cycle.hub.places(replica.id, kind)?;
+        if let Some(place) = places.iter().find(|place| place.remote_id == from.as_str()) {
+            cycle.hub.atomically("follow folder", |hub| hub.move_place(place, to.as_str()))?;
+        } else if !places.iter().any(|place| place.remote_id == to.as_str()) {
+            continue;
+        }
+        if !cycle.settings.dry_run
+            && let Err(error) = connector.follow_collection(kind, &to).await
+        {
+            cycle.report.trouble(&replica.name, &error);
+        }
+    }
+    Ok(())
+}
+
+/// A collection that its replica lists again was not gone, whatever was decided about it.
+fn heal(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<()> {
+    for (index, collections) in found {
+        let replica = cycle.members[*index].replica.id;
+        for place in cycle.hub.places(replica, kind)? {
+            let is_listed = collections.iter().any(|collection| collection.id.as_str() == place.remote_id);
+            if let Some(hold) = cycle.hub.hold_on(replica, place.collection, "collection")?.filter(|_| is_listed) {
+                cycle.hub.remove_hold(&hold.id)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether what the configuration joins is one collection in the hub, and nothing else is (ENGINE 19).
+fn joins_hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<bool> {
+    let mut wrong = Vec::new();
+    for join in cycle.settings.joins.iter().filter(|join| join.kind == kind) {
+        let mut stands = Vec::new();
+        for entry in &join.collections {
+            let replica = cycle.hub.replicas()?.into_iter().find(|replica| replica.name == entry.0);
+            let places = replica.map(|replica| cycle.hub.places(replica.id, kind)).transpose()?.unwrap_or_default();
+            match places.iter().find(|place| is_named(entry, &entry.0, &place.name, place.is_default)) {
+                Some(place) => stands.push(place.collection),
+                // A place that could not be asked may have it.
+                None if found.iter().any(|(index, _)| cycle.members[*index].replica.name == entry.0) => {
+                    let names: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
+                    wrong.push(format!(
+                        "[[join]] names \"{}:{}\", which is not there; {} has: {}",
+                        entry.0,
+                        entry.1,
+                        entry.0,
+                        names.join(", ")
+                    ));
+                }
+                None => {}
+            }
+        }
+        if stands.windows(2).any(|pair| pair[0] != pair[1]) {
+            let names: Vec<String> = join.collections.iter().map(|(place, name)| format!("{place}:{name}")).collect();
+            wrong.push(format!(
+                "[[join]] of {} was not there when they were first met, and they are kept apart; take it out of the configuration again, or begin with a new state_dir",
+                names.join(" and ")
+            ));
+        }
+    }
+    for collection in cycle.hub.collections(kind)?.into_iter().filter(|collection| collection.joined) {
+        let mut members = Vec::new();
+        for place in cycle.hub.places_of(collection.id)? {
+            let replica = cycle.hub.replicas()?.into_iter().find(|r| r.id == place.replica && !r.is_device);
+            members.extend(replica.map(|replica| (replica.name, place)));
+        }
+        let is_joined = cycle.settings.joins.iter().filter(|join| join.kind == kind).any(|join| {
+            members.iter().all(|(provider, place)| {
+                join.collections.iter().any(|entry| is_named(entry, provider, &place.name, place.is_default))
+            })
+        });
+        if members.len() > 1 && !is_joined {
+            let names: Vec<String> = members.iter().map(|(name, place)| format!("{name}:{}", place.name)).collect();
+            wrong.push(format!(
+                "{} are one address book since they were joined; put their [[join]] back into the configuration, or begin with a new state_dir",
+                names.join(" and ")
+            ));
+        }
+    }
+    for words in &wrong {
+        let words = format!("{words}. No {kind} were read, written or deleted. Look at it with: twofold doctor");
+        cycle.report.trouble("configuration", &Error::new(ErrorKind::Misconfigured, words));
+    }
+    Ok(wrong.is_empty())
 }
 
 /// Somebody said that a collection's removal was wrong: it is made again there, and everything in it.
@@ -48,8 +158,13 @@ async fn put_back_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         if cycle.settings.dry_run {
             continue;
         }
+        let parent = match (collection.joined, cycle.hub.replicas()?.iter().find(|r| r.id == collection.origin)) {
+            (false, Some(origin)) => origin.name.clone(),
+            _ => "joined".to_owned(),
+        };
+        let is_device = cycle.member(hold.replica).is_some_and(|member| member.replica.is_device);
         let like = Collection {
-            id: CollectionId(String::new()),
+            id: CollectionId(if is_device { format!("{parent}/{kind}#c{}", collection.id) } else { String::new() }),
             kind,
             name: collection.name.clone(),
             color: collection.color.clone(),
@@ -63,6 +178,19 @@ async fn put_back_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 continue;
             }
         };
+        let is_others = cycle
+            .hub
+            .places(hold.replica, kind)?
+            .iter()
+            .any(|place| place.remote_id == made.id.as_str() && place.collection != collection.id);
+        if is_others {
+            let words = format!(
+                "\"{}\" cannot be made again: another one of that name is there; nothing was put back. Rename that one, then: twofold sync",
+                collection.name
+            );
+            cycle.report.trouble(&collection.name, &Error::new(ErrorKind::Held, words));
+            continue;
+        }
         cycle.hub.atomically("put back collection", |hub| {
             for place in hub.places_of(collection.id)?.into_iter().filter(|place| place.replica == hold.replica) {
                 hub.remove_place(place.id)?;
@@ -84,7 +212,14 @@ async fn put_back_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 }
 
 /// One collection of a provider: known (follow its name), joined to another, or new.
-fn follow(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, provider: &str, seen: &Collection) -> Result<()> {
+fn follow(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    replica: i64,
+    provider: &str,
+    seen: &Collection,
+    found: &Listed,
+) -> Result<()> {
     let can_write = seen.access == Access::ReadWrite;
     let known = cycle.hub.places(replica, kind)?.into_iter().find(|place| place.remote_id == seen.id.as_str());
     if let Some(place) = known {
@@ -98,7 +233,7 @@ fn follow(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, provider: &str, seen:
         }
         return Ok(());
     }
-    let joined = joined_with(cycle, kind, provider, seen)?;
+    let joined = joined_with(cycle, kind, provider, seen, found)?;
     cycle.hub.atomically("new collection", |hub| {
         let collection = match joined {
             Some((Some(collection), _)) => collection,
@@ -127,12 +262,13 @@ fn is_named(entry: &(String, String), provider: &str, name: &str, is_default: bo
 }
 
 /// Whether a `[[join]]` names this collection; then the hub's collection of another member, if it is there already, and the
-/// name that the joined collection has on devices.
+/// name that the joined collection has on devices: that of the first one that the join lists (DESIGN 6).
 fn joined_with(
     cycle: &Cycle<'_>,
     kind: Kind,
     provider: &str,
     seen: &Collection,
+    found: &Listed,
 ) -> Result<Option<(Option<i64>, String)>> {
     let named = |entry: &&(String, String)| is_named(entry, provider, &seen.name, seen.is_default);
     let Some(join) =
@@ -140,20 +276,26 @@ fn joined_with(
     else {
         return Ok(None);
     };
-    for member in cycle.members.iter().filter(|member| !member.replica.is_device && member.replica.name != provider) {
-        for place in cycle.hub.places(member.replica.id, kind)? {
-            let is_member =
-                |entry: &&(String, String)| is_named(entry, &member.replica.name, &place.name, place.is_default);
-            if join.collections.iter().any(|entry| is_member(&entry)) {
-                return Ok(Some((Some(place.collection), seen.name.clone())));
+    let first = join.collections.first().and_then(|entry| {
+        let (_, listed) = found.iter().find(|(index, _)| cycle.members[*index].replica.name == entry.0)?;
+        listed.iter().find(|one| is_named(entry, &entry.0, &one.name, one.is_default))
+    });
+    let name = first.unwrap_or(seen).name.clone();
+    // Also those that are not in this run: what was joined once stays joined.
+    for replica in cycle.hub.replicas()?.into_iter().filter(|replica| !replica.is_device && replica.name != provider) {
+        for place in cycle.hub.places(replica.id, kind)? {
+            let is_member = |entry: &&(String, String)| is_named(entry, &replica.name, &place.name, place.is_default);
+            let is_joined = cycle.hub.collection(place.collection)?.is_some_and(|collection| collection.joined);
+            if is_joined && join.collections.iter().any(|entry| is_member(&entry)) {
+                return Ok(Some((Some(place.collection), name)));
             }
         }
     }
-    Ok(Some((None, seen.name.clone())))
+    Ok(Some((None, name)))
 }
 
 /// Makes at a device what it lacks, and passes on new names.
-async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize, _found: &[Collection]) -> Result<()> {
+async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<()> {
     let device = cycle.members[index].replica.clone();
     let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(()) };
     let places = cycle.hub.places(device.id, kind)?;
@@ -178,10 +320,12 @@ async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize, _found: &
             is_default: false,
             access: Access::ReadWrite,
         };
-        if cycle.settings.dry_run {
-            continue;
-        }
-        match connector.create_collection(kind, &like).await {
+        let made = match cycle.settings.dry_run {
+            // A name that no folder has; the transaction of a dry run is thrown away.
+            true => Ok(Collection { id: CollectionId(format!("{parent}/{kind}/dry-run-{}", collection.id)), ..like }),
+            false => connector.create_collection(kind, &like).await,
+        };
+        match made {
             Ok(made) => cycle.hub.atomically("new place", |hub| {
                 hub.add_place(&Place {
                     id: 0,
@@ -201,10 +345,16 @@ async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize, _found: &
 }
 
 /// A folder that somebody made below a provider's name on a device becomes a collection at that provider, where it can.
-async fn take_new_folders(cycle: &mut Cycle<'_>, kind: Kind, index: usize, found: &[Collection]) -> Result<()> {
+async fn take_new_folders(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    index: usize,
+    folders: &[Collection],
+    found: &Listed,
+) -> Result<()> {
     let device = cycle.members[index].replica.clone();
     let places = cycle.hub.places(device.id, kind)?;
-    for folder in found.iter().filter(|folder| !places.iter().any(|place| place.remote_id == folder.id.as_str())) {
+    for folder in folders.iter().filter(|folder| !places.iter().any(|place| place.remote_id == folder.id.as_str())) {
         let provider = folder.id.as_str().split('/').next().unwrap_or_default().to_owned();
         let member: Option<&Member> = cycle.members.iter().find(|m| !m.replica.is_device && m.replica.name == provider);
         let Some(connector) = member.and_then(|member| member.reached(kind)).cloned() else {
@@ -221,13 +371,26 @@ async fn take_new_folders(cycle: &mut Cycle<'_>, kind: Kind, index: usize, found
             ));
             continue;
         }
+        // The provider refuses a second one of that name; the first may have its folder here already (a copy of it, say).
+        let twin = places.iter().find(|place| {
+            place.name.to_lowercase() == folder.name.to_lowercase()
+                && place.remote_id.split('/').next() == Some(provider.as_str())
+        });
+        if let Some(twin) = twin {
+            cycle.report.say(format!(
+                "{}: folder {} is called \"{}\", as {} is; it is left alone. Give it another name in its file displayname",
+                device.name, folder.id, folder.name, twin.remote_id
+            ));
+            continue;
+        }
         if cycle.settings.dry_run {
+            cycle.report.say(format!("{}: {provider} would get a new address book \"{}\"", device.name, folder.name));
             continue;
         }
         match connector.create_collection(kind, folder).await {
             Ok(made) => {
                 let replica = member.map(|member| member.replica.id).unwrap_or_default();
-                follow(cycle, kind, replica, &provider, &made)?;
+                follow(cycle, kind, replica, &provider, &made, found)?;
                 let collection =
                     cycle.hub.places(replica, kind)?.into_iter().find(|place| place.remote_id == made.id.as_str());
                 // The folder takes its marker.
@@ -262,50 +425,47 @@ async fn take_new_folders(cycle: &mut Cycle<'_>, kind: Kind, index: usize, found
     Ok(())
 }
 
-/// A provider's collection that its complete list no longer names is one hold, not a thousand removals (ENGINE 9).
-async fn missing_collections(cycle: &mut Cycle<'_>, kind: Kind, found: &[(usize, Vec<Collection>)]) -> Result<()> {
+/// A collection that its replica's complete list no longer names is one hold, not a thousand removals (ENGINE 9). A device's
+/// folder of which nothing is known yet is made anew.
+async fn missing_collections(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<()> {
     for (index, collections) in found {
         let replica = cycle.members[*index].replica.clone();
-        if replica.is_device {
-            continue;
-        }
         for place in cycle.hub.places(replica.id, kind)? {
-            let open = cycle.hub.open_hold(replica.id, Some(place.collection), "collection")?;
-            if collections.iter().any(|collection| collection.id.as_str() == place.remote_id) {
-                if let Some(hold) = open {
-                    cycle.hub.remove_hold(&hold.id)?;
-                }
+            let is_listed = |list: &[Collection]| list.iter().any(|one| one.id.as_str() == place.remote_id);
+            if is_listed(collections) || cycle.hub.hold_on(replica.id, place.collection, "collection")?.is_some() {
                 continue;
             }
             // A second look: one list may be short.
             let Some(connector) = cycle.members[*index].reached(kind).cloned() else { continue };
             match connector.collections(kind).await {
-                Ok(again) if !again.iter().any(|collection| collection.id.as_str() == place.remote_id) => {}
+                Ok(again) if !is_listed(&again) => {}
                 _ => continue,
             }
-            if cycle
-                .hub
-                .holds()?
-                .iter()
-                .any(|hold| hold.collection == Some(place.collection) && hold.replica == replica.id)
-            {
+            let items = cycle.hub.copies(replica.id, place.collection)?;
+            if replica.is_device && items == 0 {
+                cycle.hub.atomically("folder not begun", |hub| hub.remove_place(place.id))?;
                 continue;
             }
-            let now = cycle.now();
-            let items = cycle.hub.copies(replica.id, place.collection)?;
-            let id = format!("folder-{}", &twofold_hub::random_id()[..6]);
+            let mut reason = format!(
+                "\"{}\" with {items} items is gone at {}; nothing was removed elsewhere",
+                place.name, replica.name
+            );
+            if replica.is_device {
+                reason.push_str(&format!(
+                    ". Is a disk not mounted? If the device was replaced, type: twofold device fill {}",
+                    replica.name
+                ));
+            }
+            let since_ms = cycle.now();
             cycle.hub.atomically("collection gone", |hub| {
                 hub.set_hold(&twofold_hub::Hold {
-                    id,
+                    id: format!("folder-{}", &twofold_hub::random_id()[..6]),
                     replica: replica.id,
                     collection: Some(place.collection),
                     kind,
                     cause: "collection".into(),
-                    reason: format!(
-                        "\"{}\" with {items} items is gone at {}; nothing was removed elsewhere",
-                        place.name, replica.name
-                    ),
-                    since_ms: now,
+                    reason,
+                    since_ms,
                     is_approved: false,
                 })
             })?;

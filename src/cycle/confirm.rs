@@ -1,7 +1,7 @@
 //! Second looks and brakes: what is said to be gone is asked for by name, and a mass change is held (promises 1 and 8).
 
 use crate::Cycle;
-use crate::pull::take_seen;
+use crate::pull::Intake;
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hold, random_id};
 use twofold_model::{Kind, Place, Result};
@@ -14,6 +14,7 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// Asks every reachable replica about each copy that is said to be gone there.
 pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     approved_collections(cycle, kind)?;
+    retry_quarantined(cycle, kind).await?;
     dropped_changes(cycle, kind)?;
     for index in 0..cycle.members.len() {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
@@ -32,11 +33,17 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             let asked: Vec<Place> = chunk.iter().map(|(_, place)| place.clone()).collect();
             let answers = connector.fetch(kind, &asked).await;
             let now = cycle.now();
+            let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
+            let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now };
             let mut troubles = Vec::new();
             cycle.hub.atomically("confirm", |hub| {
                 for ((id, place), answer) in chunk.iter().zip(answers) {
                     match answer {
                         Ok(None) => hub.confirm_gone(*id)?,
+                        // It stands where nothing is mirrored: gone from all that is.
+                        Ok(Some(seen)) if !places.iter().any(|p| p.remote_id == seen.collection.as_str()) => {
+                            hub.confirm_gone(*id)?;
+                        }
                         // It goes by another name now, which has a row of its own: two became one there.
                         Ok(Some(seen)) if seen.remote_id != place.remote_id => {
                             match (
@@ -46,14 +53,14 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                                 (None, Some(old)) => {
                                     hub.remove_sighting(*id)?;
                                     hub.rename_placement(old.id, &seen.remote_id)?;
-                                    take_seen(hub, replica.id, &places, connector.lens(kind), seen, now)?;
+                                    intake.take(hub, seen)?;
                                 }
                                 _ => hub.confirm_gone(*id)?,
                             }
                         }
                         Ok(Some(seen)) => {
                             hub.remove_sighting(*id)?;
-                            take_seen(hub, replica.id, &places, connector.lens(kind), seen, now)?;
+                            intake.take(hub, seen)?;
                         }
                         // Not known: neither same nor gone. It is asked again in the next run.
                         Err(error) => troubles.push(error),
@@ -69,11 +76,65 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     Ok(())
 }
 
-/// Somebody approved that a whole collection is gone: all its copies there are.
-fn approved_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+/// Asks again for what could not be understood when it was read, once its time has come: no delta names it until it changes.
+async fn retry_quarantined(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    let now = cycle.now();
+    let due = cycle.hub.quarantined_due(now)?;
+    if due.is_empty() {
+        return Ok(());
+    }
+    for index in 0..cycle.members.len() {
+        let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
+        // A device compares every file in each run anyway.
+        if connector.abilities().compares_known {
+            continue;
+        }
+        let replica = cycle.members[index].replica.clone();
+        let places = cycle.hub.places(replica.id, kind)?;
+        let asked: Vec<Place> = due
+            .iter()
+            .filter(|(of, ..)| *of == replica.id)
+            .filter_map(|(_, remote_id, collection)| {
+                let place = places.iter().find(|place| Some(place.collection) == *collection)?;
+                Some(Place { remote_id: remote_id.clone(), collection: place.remote_id.as_str().into() })
+            })
+            .take(ASK)
+            .collect();
+        if asked.is_empty() {
+            continue;
+        }
+        let answers = connector.fetch(kind, &asked).await;
+        let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
+        let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now };
+        cycle.hub.atomically("retry", |hub| {
+            for (place, answer) in asked.iter().zip(answers) {
+                match answer {
+                    Ok(Some(seen)) => {
+                        hub.leave_quarantine(replica.id, place.remote_id.as_str())?;
+                        intake.take(hub, seen)?;
+                    }
+                    Ok(None) => {
+                        hub.leave_quarantine(replica.id, place.remote_id.as_str())?;
+                        hub.store_gone(replica.id, &place.remote_id, now)?;
+                    }
+                    Err(error) => hub.postpone(replica.id, place.remote_id.as_str(), &error.to_string(), now)?,
+                }
+            }
+            Ok(())
+        })?;
+    }
+    crate::meet::meet(cycle, kind).await
+}
+
+/// Somebody approved that a whole collection is gone: all its copies there are. Once no copy is left, so is the place. (A
+/// hold on a collection that its replica lists again was ended by [`crate::arrange`].)
+pub fn approved_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
     for hold in cycle.hub.holds()?.into_iter().filter(|h| h.is_approved && h.cause == "collection" && h.kind == kind) {
         let Some(collection) = hold.collection else { continue };
+        if cycle.member(hold.replica).and_then(|member| member.reached(kind)).is_none() {
+            continue;
+        }
         cycle.hub.atomically("collection approved", |hub| {
             if hub.bury_collection(hold.replica, collection, &hold.id, now)? == 0 {
                 for place in hub.places_of(collection)?.into_iter().filter(|place| place.replica == hold.replica) {

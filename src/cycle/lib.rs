@@ -29,6 +29,9 @@ use twofold_model::{Connector, Error, ErrorKind, Kind, Result, Visit};
 /// Items decided in one transaction and written together: keeps memory flat however large the first sync.
 pub const SLICE: usize = 500;
 
+/// How long a place's lists may go on showing what is gone there: a day is far more than any is known to lag.
+const DEPARTED_MS: i64 = 24 * 3_600_000;
+
 /// How often items whose state moved under a write are taken up again within one run.
 const PASSES: usize = 3;
 
@@ -183,7 +186,9 @@ async fn run(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i
         cycle.hub.retry_quarantined()?;
     }
     for kind in cycle.kinds() {
-        arrange::arrange(&mut cycle, kind).await?;
+        if !arrange::arrange(&mut cycle, kind).await? {
+            continue;
+        }
         settle::settle(&mut cycle, kind).await?;
         pull::pull(&mut cycle, kind).await?;
         catch_up(&mut cycle)?;
@@ -192,6 +197,7 @@ async fn run(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i
         confirm::confirm(&mut cycle, kind).await?;
         confirm::brake(&mut cycle, kind)?;
         decide_and_write(&mut cycle, kind).await?;
+        confirm::approved_collections(&mut cycle, kind)?;
     }
     finish(cycle, started).await
 }
@@ -203,14 +209,22 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
     match party.connector {
         Err(error) => member.lose(error),
         Ok(connector) => {
+            let last_run = hub.marked_run(member.replica.id)?.unwrap_or(run - 1);
             let visit = Visit {
                 is_known: member.replica.met,
                 hub_is_empty: hub.is_empty()?,
                 is_dry_run: settings.dry_run,
                 run,
+                last_run,
             };
             match connector.arrive(visit).await {
-                Ok(()) => member.connector = Some(connector),
+                Ok(()) => {
+                    // Noted before the place's marker can take the number: a marker is never ahead of its own hub.
+                    if member.replica.is_device {
+                        hub.set_marked_run(member.replica.id, run)?;
+                    }
+                    member.connector = Some(connector);
+                }
                 Err(error) => member.lose(error),
             }
         }
@@ -258,7 +272,7 @@ fn catch_up(cycle: &mut Cycle<'_>) -> Result<()> {
 async fn decide_and_write(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let total = cycle.hub.todo_count()?;
     let mut again: Option<BTreeSet<i64>> = None;
-    for _ in 0..PASSES {
+    for pass in 1..=PASSES {
         let (mut after, mut done) = (0, 0);
         let mut moved = BTreeSet::new();
         loop {
@@ -281,6 +295,13 @@ async fn decide_and_write(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         }
         if moved.is_empty() {
             break;
+        }
+        if pass == PASSES {
+            cycle.report.codes.push(report::exit::TEMPORARY);
+            cycle.report.say(format!(
+                "{} items changed each time they were written; what they say is kept and was not sent. Run again: twofold sync",
+                moved.len()
+            ));
         }
         // A write whose fate is unknown is looked for at once where that is possible.
         settle::settle(cycle, kind).await?;
@@ -314,6 +335,7 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
         }
     }
     cycle.hub.end_empty_holds()?;
+    cycle.hub.forget_departed(now - DEPARTED_MS, now)?;
     report::complete(&mut cycle, started)?;
     let report = cycle.report;
     let text = serde_json::to_string(&report)

@@ -1,13 +1,18 @@
 //! Which copy is which item: mark, UID, content, in that order (ENGINE 4); what belongs to none becomes a new item.
 
+use crate::pull::Intake;
 use crate::{Cycle, SLICE};
-use twofold_engine::pair::{Candidates, Fit};
+use twofold_engine::pair::{Candidates, Fit, clashes};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
-use twofold_model::{Kind, Lens, RemoteId, Result, Seen};
+use twofold_model::{Content, Kind, Lens, RemoteId, Result, Seen};
 
 /// More new files than this on a device's first use are held and shown: an old folder must not bring back what was deleted.
 const ADOPT_AT_MOST: usize = 5;
+/// More than so many of the copies that a device's first use pairs say something else than the hub: the meeting is held.
+const CLASH_PERCENT: usize = 20;
+/// A mark of another hub on something younger than this: a second twofold works on this account (ENGINE 5).
+const YOUNG_MS: i64 = 24 * 3_600_000;
 
 /// Binds every new copy of every reachable replica to an item.
 pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
@@ -15,9 +20,12 @@ pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let replica = cycle.members[index].replica.clone();
         let new_in = cycle.hub.unbound_collections(replica.id)?;
-        for place in cycle.hub.places(replica.id, kind)? {
+        let places = cycle.hub.places(replica.id, kind)?;
+        for place in &places {
             if new_in.contains(&place.collection) {
-                meet_in(cycle, kind, &replica, &place, connector.lens(kind), connector.abilities().rank)?;
+                let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
+                let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now: cycle.now() };
+                meet_in(cycle, &replica, place, &intake)?;
             }
             if !place.met && cycle.members[index].complete.contains(&kind) {
                 cycle.hub.set_place_met(place.id)?;
@@ -27,24 +35,32 @@ pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     Ok(())
 }
 
+/// What a device's first use of a collection brought, before any of it is believed.
+#[derive(Default)]
+struct Adoption {
+    /// Copies that belong to no item, or to one that was buried.
+    strangers: Vec<(Sighting, Option<i64>)>,
+    /// Copies that were paired.
+    paired: Vec<i64>,
+    /// Those of them that say something else than the hub.
+    clashing: Vec<i64>,
+}
+
 fn meet_in(
     cycle: &mut Cycle<'_>,
-    kind: Kind,
     replica: &twofold_hub::Replica,
     place: &twofold_hub::Place,
-    lens: &dyn Lens,
-    rank: u8,
+    intake: &Intake<'_>,
 ) -> Result<()> {
-    let now = cycle.now();
     let mut waiting = Candidates::default();
     for (item, version) in cycle.hub.waiting_for_copy(replica.id, place.collection)? {
         waiting.add(item, cycle.hub.version(version)?.content);
     }
     // Copies that vanished in the same place: a new one that says the same is one of them, renamed.
     let gone = cycle.hub.said_gone_in(replica.id, place.collection)?;
-    // On a device's first use, new files are counted before they are believed.
+    // On a device's first use, what is there is counted before it is believed.
     let is_adoption = replica.is_device && !place.met && cycle.hub.places_of(place.collection)?.len() > 1;
-    let mut strangers: Vec<Sighting> = Vec::new();
+    let mut adoption = Adoption::default();
     let mut after = 0;
     loop {
         let slice = cycle.hub.unbound(replica.id, place.collection, after, SLICE)?;
@@ -53,108 +69,216 @@ fn meet_in(
         let report = &mut cycle.report;
         cycle.hub.atomically("meet", |hub| {
             for sighting in slice {
-                if bind(hub, kind, lens, &sighting, &gone, &mut waiting)? {
-                    continue;
-                }
-                if is_adoption && sighting.hold.is_none() {
-                    strangers.push(sighting);
-                } else if take_new(hub, kind, lens, rank, &sighting, now)? {
-                    report.row(&replica.name, kind).created += 1;
+                foreign_mark(hub, intake, replica, &sighting)?;
+                let is_approved = sighting.hold.is_some();
+                match bind(hub, intake, &sighting, &gone, &mut waiting)? {
+                    Some(item) if is_adoption && !is_approved && hub.item(item)?.buried_ms.is_some() => {
+                        adoption.strangers.push((sighting, Some(item)));
+                    }
+                    Some(item) => {
+                        if is_adoption {
+                            if says_otherwise(hub, intake.lens, &sighting, item)? {
+                                adoption.clashing.push(sighting.id);
+                            }
+                            adoption.paired.push(sighting.id);
+                            hub.date_back(sighting.id)?;
+                        }
+                        hub.bind_sighting(sighting.id, item)?;
+                    }
+                    None if is_adoption && !is_approved => adoption.strangers.push((sighting, None)),
+                    None => {
+                        if take_stranger(hub, intake, &sighting)? {
+                            report.row(&replica.name, intake.kind).created += 1;
+                        }
+                    }
                 }
             }
             Ok(())
         })?;
     }
-    if strangers.is_empty() {
-        return Ok(());
+    if is_adoption {
+        adopt(cycle, replica, place, intake, &adoption)?;
     }
+    known_by_now(cycle, replica, place, intake)
+}
+
+/// Believes what a device's first use brought, or holds it (DESIGN 6, ENGINE 4 and 12).
+fn adopt(
+    cycle: &mut Cycle<'_>,
+    replica: &twofold_hub::Replica,
+    place: &twofold_hub::Place,
+    intake: &Intake<'_>,
+    adoption: &Adoption,
+) -> Result<()> {
+    let Adoption { strangers, paired, clashing } = adoption;
     let report = &mut cycle.report;
     cycle.hub.atomically("adopt", |hub| {
-        if strangers.len() <= ADOPT_AT_MOST {
-            for sighting in &strangers {
-                if take_new(hub, kind, lens, rank, sighting, now)? {
-                    report.row(&replica.name, kind).created += 1;
+        if clashing.len() > ADOPT_AT_MOST && clashing.len() * 100 > paired.len() * CLASH_PERCENT {
+            let reason = format!(
+                "{} of {} items of \"{}\" on {} say something else than what is known; nothing of it was taken or written",
+                clashing.len(),
+                paired.len(),
+                place.name,
+                replica.name
+            );
+            let id = hold(hub, intake, place, ("chg", "changes"), reason)?;
+            paired.iter().try_for_each(|sighting| hub.hold_sighting(*sighting, &id))?;
+        }
+        let buried = strangers.iter().filter(|(_, item)| item.is_some()).count();
+        if strangers.is_empty() {
+            return Ok(());
+        }
+        if strangers.len() <= ADOPT_AT_MOST && buried == 0 {
+            for (sighting, _) in strangers {
+                if take_stranger(hub, intake, sighting)? {
+                    report.row(&replica.name, intake.kind).created += 1;
                 }
             }
             return Ok(());
         }
-        let id = hub
-            .open_hold(replica.id, Some(place.collection), "adoption")?
-            .map_or_else(|| format!("new-{}", &random_id()[..6]), |hold| hold.id);
-        hub.set_hold(&Hold {
-            id: id.clone(),
-            replica: replica.id,
-            collection: Some(place.collection),
-            kind,
-            cause: "adoption".into(),
-            reason: format!(
-                "{} items of \"{}\" on {} are nowhere else; they were not created at the provider",
-                strangers.len(),
-                place.name,
-                replica.name
-            ),
-            since_ms: now,
-            is_approved: false,
-        })?;
-        strangers.iter().try_for_each(|sighting| hub.hold_sighting(sighting.id, &id))
+        let deleted = if buried > 0 { format!(" ({buried} of them were deleted before)") } else { String::new() };
+        let reason = format!(
+            "{} items of \"{}\" on {} are nowhere else{deleted}; they were not created at the provider",
+            strangers.len(),
+            place.name,
+            replica.name
+        );
+        let id = hold(hub, intake, place, ("new", "adoption"), reason)?;
+        strangers.iter().try_for_each(|(sighting, _)| hub.hold_sighting(sighting.id, &id))
     })
 }
 
-/// Finds the item that a new copy belongs to. `false`: it belongs to none.
+/// Stores a hold on a place, or renews the one that is there. Answers its id.
+fn hold(
+    hub: &mut Hub,
+    intake: &Intake<'_>,
+    place: &twofold_hub::Place,
+    (prefix, cause): (&str, &str),
+    reason: String,
+) -> Result<String> {
+    let open = hub.open_hold(intake.replica, Some(place.collection), cause)?;
+    let id = open.map_or_else(|| format!("{prefix}-{}", &random_id()[..6]), |hold| hold.id);
+    hub.set_hold(&Hold {
+        id: id.clone(),
+        replica: intake.replica,
+        collection: Some(place.collection),
+        kind: intake.kind,
+        cause: cause.into(),
+        reason,
+        since_ms: intake.now,
+        is_approved: false,
+    })?;
+    Ok(id)
+}
+
+/// Files that were held or set aside when they were met, and whose item has come from elsewhere since: they are its copies.
+fn known_by_now(
+    cycle: &mut Cycle<'_>,
+    replica: &twofold_hub::Replica,
+    place: &twofold_hub::Place,
+    intake: &Intake<'_>,
+) -> Result<()> {
+    let held = cycle.hub.strangers_held(replica.id, place.collection)?;
+    if held.is_empty() {
+        return Ok(());
+    }
+    cycle.hub.atomically("known by now", |hub| {
+        for sighting in held {
+            let mut named = named(hub, intake.kind, &as_seen(&sighting))?;
+            named.retain(|item| item.buried_ms.is_none());
+            let [item] = named.as_slice() else { continue };
+            let has_copy = hub.placements(item.id)?.iter().any(|p| (p.replica, p.collection) == (replica.id, place.collection));
+            if !has_copy && hub.stands(item.id)?.contains(&place.collection) {
+                hub.date_back(sighting.id)?;
+                hub.bind_sighting(sighting.id, item.id)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A mark of another hub on something that was made today: two twofolds write to one account, and would do so for ever. All
+/// writes there are held, until somebody says that the other one is gone.
+fn foreign_mark(hub: &mut Hub, intake: &Intake<'_>, replica: &twofold_hub::Replica, sighting: &Sighting) -> Result<()> {
+    let Some(mark) = sighting.mark.as_ref().filter(|mark| mark.hub != hub.id()) else { return Ok(()) };
+    let is_young = sighting.modified_ms.is_some_and(|at| at > intake.now - YOUNG_MS);
+    let is_known = hub.holds_of_any_state()?.iter().any(|hold| hold.replica == replica.id && hold.cause == "foreign");
+    if replica.is_device || !is_young || is_known {
+        return Ok(());
+    }
+    let name = &replica.name;
+    hub.set_hold(&Hold {
+        id: format!("other-{}", &mark.hub[..mark.hub.len().min(6)]),
+        replica: replica.id,
+        collection: None,
+        kind: intake.kind,
+        cause: "foreign".into(),
+        reason: format!("another twofold wrote to {name} within the last day; this one writes nothing there"),
+        since_ms: intake.now,
+        is_approved: false,
+    })
+}
+
+/// Whether a copy and the item that it was paired with say different things of one member.
+fn says_otherwise(hub: &Hub, lens: &dyn Lens, sighting: &Sighting, item: i64) -> Result<bool> {
+    let current: Content = hub.version(hub.item(item)?.version)?.content;
+    Ok(lens.read(&sighting.rendering).is_ok_and(|content| clashes(&current, &content)))
+}
+
+/// The items that a copy's mark or UID names, in that order of trust.
+fn named(hub: &Hub, kind: Kind, seen: &Seen) -> Result<Vec<Item>> {
+    let mut named: Vec<Item> = Vec::new();
+    if let Some(mark) = &seen.mark {
+        named.extend(hub.item_by_mark(mark)?);
+    }
+    if let Some(uid) = &seen.uid {
+        named.extend(hub.items_by_uid(kind, uid)?.into_iter().filter(|item| named.iter().all(|n| n.id != item.id)).collect::<Vec<_>>());
+    }
+    Ok(named)
+}
+
+/// Whether neither mark nor UID names an item that the hub holds, and no other hub's mark stands there.
+pub fn is_nameless(hub: &Hub, kind: Kind, seen: &Seen) -> Result<bool> {
+    Ok(seen.mark.is_none() && named(hub, kind, seen)?.is_empty())
+}
+
+/// The item that a new copy belongs to; none: it is an item of its own. A copy that was known there under another name is
+/// renamed on the way.
 ///
 /// Keeps promise 13: what is already there is adopted, not doubled.
 fn bind(
     hub: &mut Hub,
-    kind: Kind,
-    lens: &dyn Lens,
+    intake: &Intake<'_>,
     sighting: &Sighting,
     gone: &[(i64, RemoteId, i64)],
     waiting: &mut Candidates,
-) -> Result<bool> {
-    let mut named: Vec<Item> = Vec::new();
-    if let Some(mark) = &sighting.mark {
-        named.extend(hub.item_by_mark(mark)?);
-    }
-    if let Some(uid) = &sighting.uid {
-        named.extend(hub.items_by_uid(kind, uid)?);
-    }
-    for item in named {
+) -> Result<Option<i64>> {
+    for item in named(hub, intake.kind, &as_seen(sighting))? {
         let here: Vec<Placement> =
             hub.placements(item.id)?.into_iter().filter(|placement| placement.replica == sighting.replica).collect();
         match here.iter().find(|placement| placement.collection == sighting.collection) {
-            None => {
-                hub.bind_sighting(sighting.id, item.id)?;
-                return Ok(true);
-            }
+            None => return Ok(Some(item.id)),
             // The copy that was known under another name is gone: this is it (a file renamed, an id that changed).
             Some(old) if is_said_gone(hub, old)? => {
                 hub.remove_sighting_of(old.replica, &old.remote_id)?;
                 hub.rename_placement(old.id, &sighting.remote_id)?;
-                hub.bind_sighting(sighting.id, item.id)?;
-                return Ok(true);
+                return Ok(Some(item.id));
             }
             // Somebody made a second copy there: the older one keeps the name, this is an item of its own.
             Some(_) => {}
         }
     }
     if gone.is_empty() && waiting.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
-    let Ok(content) = lens.read(&sighting.rendering) else { return Ok(false) };
+    let Ok(content) = intake.lens.read(&sighting.rendering) else { return Ok(None) };
     // A copy that vanished in the same collection and says the same: it was renamed.
-    if let Some(old) = renamed_from(hub, lens, sighting, gone, &content)? {
+    if let Some(old) = renamed_from(hub, intake.lens, sighting, gone, &content)? {
         hub.remove_sighting_of(old.replica, &old.remote_id)?;
         hub.rename_placement(old.id, &sighting.remote_id)?;
-        hub.bind_sighting(sighting.id, old.item)?;
-        return Ok(true);
+        return Ok(Some(old.item));
     }
-    match waiting.take(&content) {
-        Some((item, fit)) if fit > Fit::None => {
-            hub.bind_sighting(sighting.id, item)?;
-            Ok(true)
-        }
-        _ => Ok(false),
-    }
+    Ok(waiting.take(&content).filter(|(_, fit)| *fit > Fit::None).map(|(item, _)| item))
 }
 
 fn is_said_gone(hub: &Hub, placement: &Placement) -> Result<bool> {
@@ -166,7 +290,7 @@ fn renamed_from(
     lens: &dyn Lens,
     sighting: &Sighting,
     gone: &[(i64, RemoteId, i64)],
-    content: &twofold_model::Content,
+    content: &Content,
 ) -> Result<Option<Placement>> {
     for (_, remote_id, _) in gone {
         let Some(old) = hub.placement(sighting.replica, remote_id)? else { continue };
@@ -177,33 +301,38 @@ fn renamed_from(
     Ok(None)
 }
 
+/// [`take_new`] for a copy that was stored as a sighting.
+fn take_stranger(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting) -> Result<bool> {
+    let is_taken = take_new(hub, intake, sighting.collection, &as_seen(sighting), sighting.observed_ms)?;
+    hub.remove_sighting(sighting.id)?;
+    Ok(is_taken)
+}
+
 /// Makes an item of a copy that belongs to none. A copy that cannot be understood goes to quarantine; `false` then.
-fn take_new(hub: &mut Hub, kind: Kind, lens: &dyn Lens, rank: u8, sighting: &Sighting, now: i64) -> Result<bool> {
-    let content = match lens.read(&sighting.rendering) {
+pub fn take_new(hub: &mut Hub, intake: &Intake<'_>, collection: i64, seen: &Seen, observed_ms: i64) -> Result<bool> {
+    let content = match intake.lens.read(&seen.rendering) {
         Ok(content) => content,
         Err(error) => {
             let bad = Bad {
-                replica: sighting.replica,
-                collection: Some(sighting.collection),
+                replica: intake.replica,
+                collection: Some(collection),
                 item: None,
-                remote_id: sighting.remote_id.as_str(),
+                remote_id: seen.remote_id.as_str(),
                 reason: &error.to_string(),
-                raw: sighting.rendering.as_bytes(),
+                raw: seen.rendering.as_bytes(),
             };
-            hub.quarantine(&bad, now)?;
-            hub.remove_sighting(sighting.id)?;
+            hub.quarantine(&bad, intake.now)?;
             return Ok(false);
         }
     };
-    let free = match &sighting.uid {
-        Some(uid) if hub.items_by_uid(kind, uid)?.is_empty() => Some(uid),
+    let free = match &seen.uid {
+        Some(uid) if hub.items_by_uid(intake.kind, uid)?.is_empty() => Some(uid),
         _ => None,
     };
-    let at_ms = sighting.modified_ms.unwrap_or(sighting.observed_ms).min(sighting.observed_ms);
-    let origin = Origin { at_ms, rank, source: Some(sighting.replica) };
-    let item = hub.add_item(kind, free, &content, origin, sighting.collection)?;
-    hub.set_placement(item.id, sighting.replica, sighting.collection, item.version, &as_seen(sighting))?;
-    hub.remove_sighting(sighting.id)?;
+    let at_ms = seen.modified_ms.unwrap_or(observed_ms).min(observed_ms);
+    let origin = Origin { at_ms, rank: intake.rank, source: Some(intake.replica) };
+    let item = hub.add_item(intake.kind, free, &content, origin, collection)?;
+    hub.add_placement(item.id, intake.replica, collection, item.version, seen)?;
     Ok(true)
 }
 

@@ -38,6 +38,10 @@ struct Round {
 #[derive(Default)]
 struct Tally {
     is_listing: bool,
+    /// The round is a full listing of what the hub knows copies of: those that it does not name are asked for.
+    compares: bool,
+    /// Collections whose new copies are items of their own, with nothing that they could be paired with.
+    untouched: HashSet<i64>,
     entries: usize,
     bad: usize,
     /// The names of what could not be understood.
@@ -58,10 +62,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         for (feed, round) in rounds.iter().enumerate() {
             let replica = cycle.members[index].replica.id;
             cycle.hub.begin_round(replica, round.feed.id.as_str(), kind)?;
-            tallies.insert((index, feed), Tally { is_listing: round.since == Since::Start, ..Tally::default() });
-            if round.since == Since::Start {
-                cycle.hub.begin_listing(replica, round.feed.id.as_str())?;
-            }
+            tallies.insert((index, feed), tally(cycle, kind, index, &round.feed, round.since == Since::Start)?);
         }
         tasks.spawn(read_rounds(index, connector, rounds, sender.clone()));
     }
@@ -74,8 +75,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 let replica = cycle.members[member].replica.id;
                 let name = feeds[&member][feed].id.as_str();
                 cycle.hub.drop_token(replica, name)?;
-                cycle.hub.begin_listing(replica, name)?;
-                tallies.insert((member, feed), Tally { is_listing: true, ..Tally::default() });
+                tallies.insert((member, feed), tally(cycle, kind, member, &feeds[&member][feed], true)?);
             }
             News::Page { member, feed, page } => {
                 taken += page.entries.len();
@@ -117,16 +117,52 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     Ok(())
 }
 
+/// A round begins; what is to be made of its pages.
+fn tally(cycle: &mut Cycle<'_>, kind: Kind, index: usize, feed: &Feed, is_listing: bool) -> Result<Tally> {
+    let replica = &cycle.members[index].replica;
+    let mut tally = Tally { is_listing, ..Tally::default() };
+    for place in cycle.hub.places(replica.id, kind)?.iter().filter(|place| covers(feed, place)) {
+        tally.compares |= is_listing && cycle.hub.copies(replica.id, place.collection)? > 0;
+        let stands_elsewhere = cycle
+            .hub
+            .places_of(place.collection)?
+            .iter()
+            .filter(|other| other.replica != replica.id)
+            .any(|other| cycle.member(other.replica).is_none_or(|member| !member.replica.is_device));
+        if !replica.is_device
+            && !place.met
+            && !stands_elsewhere
+            && cycle.hub.waiting_for_copy(replica.id, place.collection)?.is_empty()
+            && cycle.hub.said_gone_in(replica.id, place.collection)?.is_empty()
+        {
+            tally.untouched.insert(place.collection);
+        }
+    }
+    if tally.compares {
+        let replica = replica.id;
+        cycle.hub.begin_listing(replica, feed.id.as_str())?;
+    }
+    Ok(tally)
+}
+
+fn covers(feed: &Feed, place: &Place) -> bool {
+    feed.collections.iter().any(|id| id.as_str() == place.remote_id)
+}
+
 /// Where each feed of a replica is read on from.
 fn rounds(cycle: &mut Cycle<'_>, kind: Kind, index: usize, connector: &dyn Connector, now: i64) -> Result<Vec<Round>> {
     let replica = cycle.members[index].replica.clone();
     let abilities = connector.abilities();
-    let places = cycle.hub.places(replica.id, kind)?;
+    let mut places = cycle.hub.places(replica.id, kind)?;
+    // A collection that is gone as a whole is not asked for: what became of it is one question, and it is put to a person.
+    let held = cycle.hub.held_places()?;
+    places.retain(|place| !held.contains(&(place.replica, place.collection)));
     let collections: Vec<twofold_model::Collection> = places.iter().map(|place| as_collection(place, kind)).collect();
     let mut rounds = Vec::new();
     for feed in connector.feeds(kind, &collections) {
         let state = cycle.hub.feed(replica.id, feed.id.as_str())?;
-        let age = now - state.listed_ms.unwrap_or(0);
+        // A listing of the future was made under a clock that ran ahead: nobody knows how old it is.
+        let age = Some(now - state.listed_ms.unwrap_or(0)).filter(|age| *age >= 0).unwrap_or(i64::MAX);
         let relist_ms = i64::try_from(abilities.relist_after_s).unwrap_or(0) * 1000;
         let is_due = !abilities.compares_known
             && (cycle.settings.full_check
@@ -138,8 +174,7 @@ fn rounds(cycle: &mut Cycle<'_>, kind: Kind, index: usize, connector: &dyn Conne
         };
         let mut known = Known::new();
         if abilities.compares_known {
-            for place in places.iter().filter(|place| feed.collections.iter().any(|id| id.as_str() == place.remote_id))
-            {
+            for place in places.iter().filter(|place| covers(&feed, place)) {
                 known.extend(cycle.hub.known(replica.id, place.collection)?);
             }
         }
@@ -234,10 +269,39 @@ fn take_page(
     let tells_all_bad = connector.abilities().compares_known;
     let bad_names = &tally.bad_names;
     let too_bad = !replica.is_device && (tally.bad > BAD_AT_MOST || (tally.bad >= 5 && tally.bad * 20 > tally.entries));
-    let (is_listing, report) = (tally.is_listing, &mut cycle.report);
+    let (tally, report) = (&*tally, &mut cycle.report);
+    let lens = connector.lens(kind);
+    let intake = Intake { replica: replica.id, kind, places: &places, lens, rank: connector.abilities().rank, now };
+    let mut new = 0;
     cycle.hub.atomically("pull", |hub| {
-        for entry in page.entries {
-            take_entry(hub, kind, &replica, &places, connector.lens(kind), feed, entry, is_listing, now)?;
+        let listing = tally.compares.then_some(feed.id.as_str());
+        let bad: HashSet<String> = hub.quarantined_names(replica.id)?;
+        let (renames, told): (Vec<Entry>, Vec<Entry>) =
+            page.entries.into_iter().partition(|entry| matches!(entry, Entry::Renamed { .. }));
+        intake.rename(hub, renames, listing)?;
+        for entry in told {
+            match entry {
+                Entry::Seen(seen) => {
+                    if let Some(feed) = listing {
+                        hub.note_listed(replica.id, feed, seen.remote_id.as_str())?;
+                    }
+                    if bad.contains(seen.remote_id.as_str()) {
+                        hub.leave_quarantine(replica.id, seen.remote_id.as_str())?;
+                    }
+                    new += usize::from(intake.take_or_make(hub, *seen, &tally.untouched)?);
+                }
+                Entry::Gone(remote_id) => {
+                    hub.leave_quarantine(replica.id, remote_id.as_str())?;
+                    hub.store_gone(replica.id, &remote_id, now)?;
+                }
+                Entry::Bad { remote_id, collection, reason, raw } => {
+                    if let Some(feed) = listing {
+                        hub.note_listed(replica.id, feed, remote_id.as_str())?;
+                    }
+                    intake.take_bad(hub, &remote_id, collection.as_str(), &reason, &raw)?;
+                }
+                Entry::Renamed { .. } => {}
+            }
         }
         let Next::Done(token) = &page.next else { return Ok(()) };
         if too_bad {
@@ -248,109 +312,140 @@ fn take_page(
             ));
             return Ok(());
         }
-        let collections: Vec<i64> = places
-            .iter()
-            .filter(|place| feed.collections.iter().any(|id| id.as_str() == place.remote_id))
-            .map(|place| place.collection)
-            .collect();
+        let collections: Vec<i64> =
+            places.iter().filter(|place| covers(feed, place)).map(|place| place.collection).collect();
         if tells_all_bad {
             collections.iter().try_for_each(|collection| hub.retain_quarantine(replica.id, *collection, bad_names))?;
         }
-        if is_listing {
+        if tally.compares {
             hub.absent_from_listing(replica.id, feed.id.as_str(), &collections, now)?;
         }
-        hub.end_round(replica.id, feed.id.as_str(), token, is_listing.then_some(now))
-    })
+        hub.end_round(replica.id, feed.id.as_str(), token, tally.is_listing.then_some(now))
+    })?;
+    report.row(&replica.name, kind).created += new;
+    Ok(())
 }
 
-#[expect(clippy::too_many_arguments, reason = "one entry and everything it is held against")]
-fn take_entry(
-    hub: &mut Hub,
-    kind: Kind,
-    replica: &twofold_hub::Replica,
-    places: &[Place],
-    lens: &dyn Lens,
-    feed: &Feed,
-    entry: Entry,
-    is_listing: bool,
-    now: i64,
-) -> Result<()> {
-    match entry {
-        Entry::Seen(seen) => {
-            if is_listing {
-                hub.note_listed(replica.id, feed.id.as_str(), seen.remote_id.as_str())?;
+/// Takes what one replica shows, against what the hub holds of it.
+pub struct Intake<'a> {
+    /// The replica.
+    pub replica: i64,
+    /// The kind.
+    pub kind: Kind,
+    /// Where its collections stand.
+    pub places: &'a [Place],
+    /// How its renderings are read.
+    pub lens: &'a dyn Lens,
+    /// Its rank (ENGINE 18).
+    pub rank: u8,
+    /// The time, in milliseconds since 1970.
+    pub now: i64,
+}
+
+impl Intake<'_> {
+    /// Stores what a copy looks like now, unless that is what was agreed, or older than that.
+    pub fn take(&self, hub: &mut Hub, seen: Seen) -> Result<()> {
+        self.take_or_make(hub, seen, &HashSet::new()).map(drop)
+    }
+
+    /// [`Intake::take`]; a new copy in one of the `untouched` collections becomes an item at once (`true`): there is nothing
+    /// that it could be paired with.
+    fn take_or_make(&self, hub: &mut Hub, mut seen: Seen, untouched: &HashSet<i64>) -> Result<bool> {
+        let Some(place) = self.places.iter().find(|place| place.remote_id == seen.collection.as_str()) else {
+            return Ok(false);
+        };
+        let Some(known) = hub.placement(self.replica, &seen.remote_id)? else {
+            // The list lags: it still shows what is gone, in its last state.
+            if let Some(last) = hub.was_departed(self.replica, &seen.remote_id)?
+                && seen.modified_ms.is_some_and(|at| at <= last)
+            {
+                return Ok(false);
             }
-            hub.leave_quarantine(replica.id, seen.remote_id.as_str())?;
-            take_seen(hub, replica.id, places, lens, *seen, now)
-        }
-        Entry::Gone(remote_id) => {
-            hub.leave_quarantine(replica.id, remote_id.as_str())?;
-            hub.store_gone(replica.id, &remote_id, now)
-        }
-        Entry::Renamed { from, to } => rename(hub, replica.id, &from, &to, now),
-        Entry::Bad { remote_id, collection, reason, raw } => {
-            if is_listing {
-                hub.note_listed(replica.id, feed.id.as_str(), remote_id.as_str())?;
+            if untouched.contains(&place.collection) && crate::meet::is_nameless(hub, self.kind, &seen)? {
+                return crate::meet::take_new(hub, self, place.collection, &seen, self.now);
             }
-            let collection =
-                places.iter().find(|place| place.remote_id == collection.as_str()).map(|place| place.collection);
-            let item = hub.placement(replica.id, &remote_id)?.map(|placement| placement.item);
-            // It counts as present.
-            hub.remove_sighting_of(replica.id, &remote_id)?;
-            let _ = kind;
-            let bad = Bad {
-                replica: replica.id,
-                collection,
-                item,
-                remote_id: remote_id.as_str(),
-                reason: &reason,
-                raw: &raw,
-            };
-            hub.quarantine(&bad, now)
+            hub.store_sighting(self.replica, place.collection, None, &seen, self.now)?;
+            return Ok(false);
+        };
+        // A list row older than what the replica itself answered is old news (People's lists lag behind its writes). Both
+        // stamps are the server's, as they came: our own clock has no part in it.
+        if let (Some(stamp), Some(agreed)) = (seen.modified_ms, known.modified_ms)
+            && stamp < agreed
+        {
+            return Ok(false);
         }
-    }
-}
-
-/// Stores what a copy looks like now, unless that is what was agreed, or older than that.
-pub fn take_seen(
-    hub: &mut Hub,
-    replica: i64,
-    places: &[Place],
-    lens: &dyn Lens,
-    mut seen: Seen,
-    now: i64,
-) -> Result<()> {
-    let Some(place) = places.iter().find(|place| place.remote_id == seen.collection.as_str()) else { return Ok(()) };
-    // A stamp in the future is cut to the moment of observation (ENGINE 18).
-    seen.modified_ms = seen.modified_ms.map(|at| at.min(now));
-    let Some(known) = hub.placement(replica, &seen.remote_id)? else {
-        return hub.store_sighting(replica, place.collection, None, &seen, now);
-    };
-    // A list row older than what the replica itself answered is old news (People's lists lag behind its writes).
-    if let (Some(stamp), Some(agreed)) = (seen.modified_ms, known.modified_ms)
-        && stamp < agreed
-    {
-        return Ok(());
-    }
-    seen.rendering = lens.settle_unknown(&known.seen, seen.rendering);
-    if seen.rendering == known.seen && place.collection == known.collection {
-        hub.remove_sighting_of(replica, &seen.remote_id)?;
-        if seen.etag != known.etag || seen.modified_ms > known.modified_ms {
-            hub.touch_placement(known.id, &seen.etag, seen.modified_ms, None)?;
+        seen.rendering = self.lens.settle_unknown(&known.seen, seen.rendering);
+        if seen.rendering == known.seen && place.collection == known.collection {
+            hub.remove_sighting_of(self.replica, &seen.remote_id)?;
+            if seen.etag != known.etag || seen.modified_ms > known.modified_ms {
+                hub.touch_placement(known.id, &seen.etag, seen.modified_ms, None)?;
+            }
+            return Ok(false);
         }
-        return Ok(());
+        // Another writing of the same (a photo looked at for the first time, fields in another order): the base moves silently.
+        let means_the_same = || match (self.lens.read(&known.seen), self.lens.read(&seen.rendering)) {
+            (Ok(before), Ok(now)) => before == now,
+            _ => false,
+        };
+        if place.collection == known.collection && means_the_same() {
+            hub.remove_sighting_of(self.replica, &seen.remote_id)?;
+            hub.touch_placement(known.id, &seen.etag, seen.modified_ms, Some(&seen.rendering))?;
+            return Ok(false);
+        }
+        hub.store_sighting(self.replica, place.collection, Some(known.item), &seen, self.now)?;
+        Ok(false)
     }
-    hub.store_sighting(replica, place.collection, Some(known.item), &seen, now)
-}
 
-/// Follows a copy to its new name. Where both names are known, two persons were merged there: the old one is gone.
-fn rename(hub: &mut Hub, replica: i64, from: &RemoteId, to: &RemoteId, now: i64) -> Result<()> {
-    let Some(old) = hub.placement(replica, from)? else { return Ok(()) };
-    if hub.placement(replica, to)?.is_some() {
-        return hub.store_gone(replica, from, now);
+    /// Quarantine: it cannot be understood, and counts as present.
+    fn take_bad(&self, hub: &mut Hub, remote_id: &RemoteId, collection: &str, reason: &str, raw: &[u8]) -> Result<()> {
+        let place = self.places.iter().find(|place| place.remote_id == collection);
+        let item = hub.placement(self.replica, remote_id)?.map(|placement| placement.item);
+        hub.remove_sighting_of(self.replica, remote_id)?;
+        let collection = place.map(|place| place.collection);
+        let bad = Bad { replica: self.replica, collection, item, remote_id: remote_id.as_str(), reason, raw };
+        hub.quarantine(&bad, self.now)
     }
-    hub.remove_sighting_of(replica, from)?;
-    hub.rename_placement(old.id, to)
+
+    /// Follows the copies of a page to their new names, all at once: two may have exchanged theirs. Where a copy would take the
+    /// name of one that stays, two became one there, and it is gone.
+    fn rename(&self, hub: &mut Hub, renames: Vec<Entry>, listing: Option<&str>) -> Result<()> {
+        let mut moving: Vec<(twofold_hub::Placement, RemoteId)> = Vec::new();
+        let mut stays: Vec<RemoteId> = Vec::new();
+        for entry in renames {
+            let Entry::Renamed { from, to } = entry else { continue };
+            let Some(old) = hub.placement(self.replica, &from)? else { continue };
+            match moving.iter().any(|(_, taken)| *taken == to) {
+                true => stays.push(from),
+                false => moving.push((old, to)),
+            }
+        }
+        loop {
+            let mut blocked = None;
+            for (at, (_, to)) in moving.iter().enumerate() {
+                let holder = hub.placement(self.replica, to)?;
+                if holder.is_some_and(|holder| !moving.iter().any(|(old, _)| old.id == holder.id)) {
+                    blocked = Some(at);
+                    break;
+                }
+            }
+            let Some(at) = blocked else { break };
+            stays.push(moving.remove(at).0.remote_id);
+        }
+        for from in stays {
+            hub.store_gone(self.replica, &from, self.now)?;
+        }
+        for (old, _) in &moving {
+            hub.remove_sighting_of(self.replica, &old.remote_id)?;
+            hub.rename_placement(old.id, &RemoteId(format!("moving {}", old.id)))?;
+        }
+        for (old, to) in &moving {
+            hub.rename_placement(old.id, to)?;
+            if let Some(feed) = listing {
+                hub.note_listed(self.replica, feed, to.as_str())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Looks slowly at what the deltas do not tell (photos), within a budget, when it is due.
@@ -364,12 +459,14 @@ pub async fn sweep(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let replica = cycle.members[index].replica.clone();
         let key = format!("sweep {} {kind}", replica.id);
         let due: i64 = cycle.hub.meta(&key)?.and_then(|text| text.parse().ok()).unwrap_or(0);
-        if now < due && !cycle.settings.full_check {
+        // A moment further away than it is ever put was put there under a clock that ran ahead.
+        let is_to_come = now < due && due <= now + cycle.settings.full_check_ms.max(SWEEP_PAUSE_MS);
+        if is_to_come && !cycle.settings.full_check {
             continue;
         }
         let places = cycle.hub.places(replica.id, kind)?;
         let before = if cycle.settings.full_check { now } else { now - cycle.settings.full_check_ms };
-        let candidates = cycle.hub.unswept(replica.id, before.max(1), SWEEP_BUDGET + 1)?;
+        let candidates = cycle.hub.unswept(replica.id, before.max(1), now, SWEEP_BUDGET + 1)?;
         let is_through = candidates.len() <= SWEEP_BUDGET;
         let remote = |collection: i64| places.iter().find(|place| place.collection == collection);
         let asked: Vec<twofold_model::Place> = candidates
@@ -390,13 +487,13 @@ pub async fn sweep(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 }
             }
         }
+        let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
+        let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now };
         cycle.hub.atomically("sweep", |hub| {
             for seen in looked {
                 if let Some(known) = hub.placement(replica.id, &seen.remote_id)? {
                     hub.set_swept(known.id, now)?;
-                    if hub.sighting(replica.id, &seen.remote_id)?.is_none() {
-                        take_seen(hub, replica.id, &places, connector.lens(kind), seen, now)?;
-                    }
+                    intake.take(hub, seen)?;
                 }
             }
             let next = if is_through { now + cycle.settings.full_check_ms } else { now + SWEEP_PAUSE_MS };

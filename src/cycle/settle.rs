@@ -1,11 +1,12 @@
 //! Settles intents that an earlier run (or a lost reply in this one) left open: looks before anything is repeated.
 
 use crate::Cycle;
-use crate::pull::take_seen;
-use crate::write::{done, settled};
+use crate::pull::Intake;
+use crate::write::done;
 use std::collections::BTreeMap;
 use twofold_hub::{Hub, Intent, IntentKind};
-use twofold_model::{Found, Kind, Lens, Lookup, Mark, Place, Result, Seen};
+use twofold_engine::plan::is_same_but_for_spelling;
+use twofold_model::{Etag, Found, Identity, Kind, Lookup, Mark, Place, Result, Seen};
 
 /// Looks for every open intent of a kind at every reachable replica.
 ///
@@ -57,10 +58,12 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
     }
     let answers = connector.find(kind, &lookups, now).await;
     let report = &mut cycle.report;
+    let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
+    let intake = Intake { replica, kind, places: &places, lens, rank, now };
     cycle.hub.atomically("settle create", |hub| {
-        for (intent, answer) in asked.iter().zip(answers) {
+        for ((intent, lookup), answer) in asked.iter().zip(&lookups).zip(answers) {
             match answer {
-                Ok(Found::Here(seen)) => made(hub, connector.lens(kind), intent, *seen, now)?,
+                Ok(Found::Here(seen)) => made(hub, &intake, intent, &lookup.mark, *seen)?,
                 Ok(Found::Nowhere) => {
                     hub.remove_intent(intent.id)?;
                     hub.add_todo(intent.item)?;
@@ -73,21 +76,46 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
     })
 }
 
-/// A create whose reply was lost was executed: the replica agrees to what it shows; what it lacks of the item is sent as an
-/// ordinary difference.
-fn made(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, seen: Seen, now: i64) -> Result<()> {
-    let says = lens.read(&seen.rendering)?;
+/// A create whose reply was lost was executed. What was sent is the base: whatever the copy says else by now, somebody said
+/// since, and it is taken as their edit. A photo travels in a request of its own, which may not have left: where there is none
+/// it was not agreed.
+fn made(hub: &mut Hub, intake: &Intake<'_>, intent: &Intent, mark: &Mark, seen: Seen) -> Result<()> {
+    hub.remove_intent(intent.id)?;
+    hub.add_todo(intent.item)?;
+    // A pull met it meanwhile, and bound it by its mark.
+    if hub.placement(intake.replica, &seen.remote_id)?.is_some() {
+        return Ok(());
+    }
+    let Ok(says) = intake.lens.read(&seen.rendering) else {
+        // It cannot be understood: the next decision puts it into quarantine.
+        return hub.store_sighting(intake.replica, intent.collection, Some(intent.item), &seen, intake.now);
+    };
+    let item = hub.item(intent.item)?;
     let sent = hub.version(intent.version)?;
-    let agreed = if lens.project(&sent.content)? == says {
+    let mut base = sent.content.clone();
+    if says.get("media").is_none() {
+        base.set("media", serde_json::Value::Null);
+    }
+    let identity = Identity { uid: item.uid, mark: Some(mark.clone()) };
+    let rendering = intake.lens.write(None, &base, &identity)?;
+    let agreed = if base == sent.content {
         intent.version
     } else {
-        let origin = twofold_hub::items::Origin { at_ms: now, rank: sent.rank, source: Some(intent.replica) };
-        hub.add_version(intent.item, &says, origin, None, None)?
+        let origin = twofold_hub::items::Origin { at_ms: intake.now, rank: sent.rank, source: Some(intent.replica) };
+        hub.add_version(intent.item, &base, origin, None, None)?
     };
-    hub.remove_intent(intent.id)?;
-    hub.set_placement(intent.item, intent.replica, intent.collection, agreed, &seen)?;
-    hub.remove_sighting_of(intent.replica, &seen.remote_id)?;
-    hub.add_todo(intent.item)
+    let is_as_sent = is_same_but_for_spelling(None, &intake.lens.read(&rendering)?, &says);
+    let is_in_place = intake.places.iter().any(|place| {
+        place.collection == intent.collection && place.remote_id == seen.collection.as_str()
+    });
+    if is_as_sent && is_in_place {
+        hub.set_placement(intent.item, intent.replica, intent.collection, agreed, &seen)?;
+        return hub.remove_sighting_of(intent.replica, &seen.remote_id);
+    }
+    // The etag of the base is nobody's: what is there differs from it.
+    let was = Seen { rendering, etag: Etag(String::new()), modified_ms: None, ..seen.clone() };
+    hub.set_placement(intent.item, intent.replica, intent.collection, agreed, &was)?;
+    intake.take(hub, seen)
 }
 
 async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<Intent>) -> Result<()> {
@@ -110,10 +138,12 @@ async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<I
     let answers = connector.fetch(kind, &names).await;
     let now = cycle.now();
     let report = &mut cycle.report;
+    let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
+    let intake = Intake { replica, kind, places: &places, lens, rank, now };
     cycle.hub.atomically("settle write", |hub| {
-        for ((intent, _), answer) in asked.iter().zip(answers) {
+        for ((intent, place), answer) in asked.iter().zip(answers) {
             match answer {
-                Ok(None) if intent.kind == IntentKind::Delete => done(hub, intent, None)?,
+                Ok(None) if intent.kind == IntentKind::Delete => done(hub, intent, None, now)?,
                 Ok(None) => {
                     hub.remove_intent(intent.id)?;
                     if let Some(remote_id) = &intent.remote_id {
@@ -122,17 +152,20 @@ async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<I
                     hub.add_todo(intent.item)?;
                 }
                 Ok(Some(seen)) => {
-                    let lens = connector.lens(kind);
                     let meant = intent.target.as_ref().and_then(|target| lens.read(target).ok());
-                    let is_done = meant.is_some_and(|meant| lens.read(&seen.rendering).is_ok_and(|says| says == meant));
+                    let base = hub.placement(replica, &place.remote_id)?;
+                    let before = base.and_then(|base| lens.read(&base.seen).ok());
+                    let is_done = meant.is_some_and(|meant| {
+                        let says = lens.read(&seen.rendering);
+                        says.is_ok_and(|says| is_same_but_for_spelling(before.as_ref(), &meant, &says))
+                    });
                     if is_done {
-                        done(hub, intent, Some(seen))?;
+                        done(hub, intent, Some(seen), now)?;
                         hub.add_todo(intent.item)?;
                     } else {
                         // Not executed, or changed again since: what is there goes through the merge.
                         hub.remove_intent(intent.id)?;
-                        take_seen(hub, replica, &places, lens, seen, now)?;
-                        settled(hub, intent.item)?;
+                        intake.take(hub, seen)?;
                         hub.add_todo(intent.item)?;
                     }
                 }

@@ -1,6 +1,6 @@
 //! Carries out a slice's intents and settles each outcome (promise 3).
 
-use crate::pull::take_seen;
+use crate::pull::Intake;
 use crate::weigh::{Planned, quarantine_name};
 use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -117,7 +117,7 @@ async fn outcome_of(
                         IntentKind::Update => row.sent_updated += 1,
                         IntentKind::Delete => row.sent_deleted += 1,
                     }
-                    done(hub, &plan.intent, written)?;
+                    done(hub, &plan.intent, written, now)?;
                 }
                 // Whatever may have been executed stays an intent, and is looked for, not repeated.
                 Err(error) if !error.kind.proves_not_executed() => {
@@ -173,16 +173,15 @@ async fn outcome_of(
 /// The replica agrees: the base moves, the intent is settled.
 ///
 /// Keeps promise 3: base and intent move in the transaction that the caller holds.
-pub fn done(hub: &mut Hub, intent: &Intent, written: Written) -> Result<()> {
+pub fn done(hub: &mut Hub, intent: &Intent, written: Written, now_ms: i64) -> Result<()> {
     hub.remove_intent(intent.id)?;
-    let item = hub.item(intent.item)?;
-    hub.leave_quarantine(intent.replica, &quarantine_name(&item))?;
+    hub.leave_refused(intent.replica, intent.item)?;
     match (intent.kind, written) {
         (IntentKind::Delete, _) | (_, None) => {
             if let Some(remote_id) = &intent.remote_id {
                 hub.remove_sighting_of(intent.replica, remote_id)?;
                 if let Some(placement) = hub.placement(intent.replica, remote_id)? {
-                    hub.remove_placement(placement.id)?;
+                    hub.depart(placement.id, now_ms)?;
                 }
             }
         }
@@ -196,16 +195,7 @@ pub fn done(hub: &mut Hub, intent: &Intent, written: Written) -> Result<()> {
             hub.remove_sighting_of(intent.replica, &seen.remote_id)?;
         }
     }
-    settled(hub, intent.item)
-}
-
-/// Takes an item off the list when nothing about it is open any more.
-pub fn settled(hub: &mut Hub, item: i64) -> Result<()> {
-    let is_open = !hub.intents_of(item)?.is_empty() || !hub.sightings(item)?.is_empty();
-    if is_open || !hub.is_aligned(item)? {
-        return hub.add_todo(item);
-    }
-    hub.done(item)
+    hub.settle_item(intent.item)
 }
 
 /// The copy was changed (or removed) meanwhile: take it again at once, so that this run can merge and send.
@@ -226,6 +216,8 @@ async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<
     let mut again = BTreeSet::new();
     let name = cycle.member(replica).map(|member| member.replica.name.clone()).unwrap_or_default();
     let report = &mut cycle.report;
+    let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
+    let intake = Intake { replica, kind, places: &places, lens, rank, now };
     cycle.hub.atomically("look again", |hub| {
         for plan in plans.iter().filter(|plan| matches!(plan.operation, Operation::Create { .. })) {
             hub.add_todo(plan.intent.item)?;
@@ -233,7 +225,7 @@ async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<
         }
         for (place, answer) in asked.iter().zip(answers) {
             match answer {
-                Ok(Some(seen)) => take_seen(hub, replica, &places, connector.lens(kind), seen, now)?,
+                Ok(Some(seen)) => intake.take(hub, seen)?,
                 Ok(None) => {
                     hub.store_gone(replica, &place.remote_id, now)?;
                     if let Some(sighting) = hub.sighting(replica, &place.remote_id)? {

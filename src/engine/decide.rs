@@ -9,6 +9,7 @@
 //! Content and place are decided apart: content is merged member by member; where the item stands is a set of collections,
 //! merged as a set. What follows for each replica (send, remove, create) is read off the verdict by [`crate::plan`].
 
+use crate::pair::is_one_value;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use twofold_model::Content;
@@ -171,6 +172,10 @@ fn merge_content(case: &Case, edits: &[Edit<'_>]) -> (Content, Vec<Clashing>, i6
     for edit in edits {
         let agreed = edit.copy.base.as_ref().map_or(&nothing, |base| &base.agreed);
         let (merged, found) = merge(agreed, &content, &edit.patch, |clash| {
+            // At a first meeting another spelling is no edit of anybody's.
+            if edit.copy.base.is_none() && is_spelling(clash) {
+                return Prefer::Ours;
+            }
             let (ours_at, ours_rank) = set_by
                 .iter()
                 .rev()
@@ -182,7 +187,8 @@ fn merge_content(case: &Case, edits: &[Edit<'_>]) -> (Content, Vec<Clashing>, i6
                 _ => Prefer::Theirs,
             }
         });
-        clashes.extend(found.into_iter().map(|clash| {
+        let is_clash = |clash: &Clash| edit.copy.base.is_some() || !is_spelling(clash);
+        clashes.extend(found.into_iter().filter(is_clash).map(|clash| {
             let keys = twofold_model::patch::split(&clash.path);
             let theirs_shown = twofold_model::patch::get_path(&merged.0, &keys).unwrap_or(&serde_json::Value::Null)
                 == &clash.theirs
@@ -199,6 +205,10 @@ fn merge_content(case: &Case, edits: &[Edit<'_>]) -> (Content, Vec<Clashing>, i6
         }
     }
     (content, clashes, at_ms, rank)
+}
+
+fn is_spelling(clash: &Clash) -> bool {
+    is_one_value(&twofold_model::patch::split(&clash.path), &clash.ours, &clash.theirs)
 }
 
 /// A clash inside a list of components names the component's kind as the last key of its path.
@@ -238,8 +248,10 @@ fn merge_places(case: &Case) -> BTreeSet<i64> {
             places.remove(&copy.collection);
         }
     }
-    // There for the first time, or edited after the hub let it go: an edit beats a delete.
-    places.extend(case.copies.iter().filter(|copy| is_edited(copy)).map(|copy| copy.collection));
+    // There for the first time, or edited after the hub let it go: an edit beats a delete. (An edit where the item stands
+    // anyway says nothing of the place: it does not undo a move made elsewhere.)
+    let is_placed = |copy: &&Copy| is_new(copy) || !case.current.collections.contains(&copy.collection);
+    places.extend(case.copies.iter().filter(|copy| is_edited(copy)).filter(is_placed).map(|copy| copy.collection));
     places
 }
 

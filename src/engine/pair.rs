@@ -4,7 +4,8 @@ use serde_json::Value;
 use std::collections::HashMap;
 use twofold_model::Content;
 use twofold_model::card::{display_name, email_identity, phone_identity};
-use twofold_model::patch::difference;
+use twofold_model::merge::{Prefer, merge};
+use twofold_model::patch::{canonical_text, difference, get_path, set_path, split};
 
 /// How well two contents fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,11 +36,43 @@ pub fn fit(a: &Content, b: &Content) -> Fit {
     }
     let adds_only = |from: &Content, to: &Content| {
         difference(from, to).0.keys().all(|path| {
-            let keys = twofold_model::patch::split(path);
-            twofold_model::patch::get_path(&from.0, &keys).is_none()
+            let keys = split(path);
+            get_path(&from.0, &keys).is_none()
         })
     };
     if adds_only(a, b) || adds_only(b, a) { Fit::Superset } else { Fit::Related }
+}
+
+/// Whether two contents of one item say different things of one member, so that uniting them leaves one of the two unsaid.
+pub fn clashes(a: &Content, b: &Content) -> bool {
+    let nothing = Content::new();
+    let (_, found) = merge(&nothing, a, &difference(&nothing, b), |_| Prefer::Ours);
+    found.iter().any(|clash| !is_one_value(&split(&clash.path), &clash.ours, &clash.theirs))
+}
+
+/// Whether two values of a member say one thing in two spellings, so that at a first meeting neither needs to be changed for
+/// the other: an address in other letters, a number with other blanks, a photo that each place keeps in its own format.
+pub fn is_one_value(path: &[String], a: &Value, b: &Value) -> bool {
+    let keys: Vec<&str> = path.iter().map(String::as_str).collect();
+    match (keys.as_slice(), a, b) {
+        (["media", ..], a, b) => !a.is_null() && !b.is_null(),
+        (["emails", _, "address"], Value::String(a), Value::String(b)) => email_identity(a) == email_identity(b),
+        (["phones", _, "number"], Value::String(a), Value::String(b)) => phone_identity(a) == phone_identity(b),
+        (_, Value::String(a), Value::String(b)) => a.trim() == b.trim(),
+        _ => false,
+    }
+}
+
+/// What a place agrees to at a first meeting: what it says itself, in the hub's spelling where that is the only difference.
+pub fn agreed_at_first(says: &Content, hub: &Content) -> Content {
+    let mut agreed = says.clone();
+    for (path, value) in difference(says, hub).0 {
+        let keys = split(&path);
+        if get_path(&says.0, &keys).is_some_and(|own| is_one_value(&keys, own, &value)) {
+            set_path(&mut agreed.0, &keys, value);
+        }
+    }
+    agreed
 }
 
 fn reachable(content: &Content) -> Vec<String> {
@@ -61,19 +94,24 @@ pub struct Candidates {
     by_name: HashMap<String, Vec<(i64, Content)>>,
 }
 
+/// Under what an item waits: its name, or all that it says where it has none.
+fn called(content: &Content) -> String {
+    match display_name(content) {
+        Some(name) => format!("name {}", name.trim().to_lowercase()),
+        None => format!("says {}", canonical_text(&content.to_value())),
+    }
+}
+
 impl Candidates {
     /// Adds an item that has no copy there yet.
     pub fn add(&mut self, item: i64, content: Content) {
-        if let Some(name) = display_name(&content) {
-            self.by_name.entry(name.trim().to_lowercase()).or_default().push((item, content));
-        }
+        self.by_name.entry(called(&content)).or_default().push((item, content));
     }
 
     /// The one item that fits best, and takes it out; `None` when nothing fits or two fit equally well: two candidates pair
     /// nobody.
     pub fn take(&mut self, content: &Content) -> Option<(i64, Fit)> {
-        let name = display_name(content)?.trim().to_lowercase();
-        let list = self.by_name.get_mut(&name)?;
+        let list = self.by_name.get_mut(&called(content))?;
         let fits: Vec<Fit> = list.iter().map(|(_, other)| fit(other, content)).collect();
         let best = fits.iter().copied().max().filter(|best| *best > Fit::None)?;
         // Several that say exactly the same are interchangeable.
@@ -108,6 +146,34 @@ mod tests {
         let mut more = ada.clone();
         more.set("notes", json!({"note": {"note": "x"}}));
         assert_eq!(fit(&ada, &more), Fit::Superset);
+    }
+
+    #[test]
+    fn a_card_without_a_name_pairs_with_its_like() {
+        let nameless = Content::from_value(json!({"notes": {"note": {"note": "gate code 4711"}}}));
+        let mut waiting = Candidates::default();
+        waiting.add(1, nameless.clone());
+        assert_eq!(waiting.take(&Content::from_value(json!({"notes": {"note": {"note": "other"}}}))), None);
+        assert_eq!(waiting.take(&nameless), Some((1, Fit::Equal)));
+    }
+
+    #[test]
+    fn two_values_of_one_member_clash_and_two_members_do_not() {
+        let ada = card("Ada", "ada@x");
+        let mut more = card("Ada", "ada@x");
+        more.set("notes", json!({"note": {"note": "x"}}));
+        assert!(!clashes(&ada, &more));
+        assert!(clashes(&ada, &card("Ada King", "ada@x")));
+    }
+
+    #[test]
+    fn another_spelling_is_no_clash_and_is_agreed_to() {
+        let phone = |number: &str| Content::from_value(json!({"phones": {"k": {"number": number}}, "kind": "individual"}));
+        let (ours, theirs) = (phone("+49 30 1000"), phone("+49301000"));
+        assert!(!clashes(&ours, &theirs));
+        assert_eq!(agreed_at_first(&theirs, &ours), ours);
+        assert!(clashes(&ours, &phone("+49 30 1001")));
+        assert_eq!(agreed_at_first(&phone("+49 30 1001"), &ours), phone("+49 30 1001"));
     }
 
     #[test]

@@ -1,11 +1,46 @@
 //! What one replica must be told so that it says what the hub says.
 
-use twofold_model::patch::{apply, difference};
+use serde_json::Value;
+use twofold_model::patch::{apply, canonical_text, difference};
 use twofold_model::{Content, Identity, Lens, Rendering, Result};
 
 /// Whether two contents differ in what the lens's place can hold.
 pub fn differs(lens: &dyn Lens, agreed: &Content, target: &Content) -> Result<bool> {
     Ok(agreed != target && lens.project(agreed)? != lens.project(target)?)
+}
+
+/// Whether a place that was told `sent` and says `says` may have been told nothing else: places trim texts, change their
+/// case, give entries keys of their own, and make their own picture of a photo. `before` is what it said until then. Asked
+/// only where the place's own reply, which would tell, was lost.
+pub fn is_same_but_for_spelling(before: Option<&Content>, sent: &Content, says: &Content) -> bool {
+    let media = |content: &Content| content.get("media").cloned();
+    let without = |content: &Content| {
+        let mut rest = content.clone();
+        rest.set("media", Value::Null);
+        spelled(&rest.to_value(), 0)
+    };
+    let is_photo_done = match (media(sent), media(says)) {
+        (sent, says) if sent == says => true,
+        (Some(_), Some(now)) => before.is_none_or(|before| media(before).as_ref() != Some(&now)),
+        _ => false,
+    };
+    sent == says || (is_photo_done && without(sent) == without(says))
+}
+
+/// A value with texts in small letters and single blanks, and the entries of each member without their keys, in an order that
+/// does not depend on them.
+fn spelled(value: &Value, depth: usize) -> Value {
+    match value {
+        Value::String(text) => text.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase().into(),
+        Value::Array(list) => list.iter().map(|value| spelled(value, depth + 1)).collect(),
+        Value::Object(map) if depth == 1 && map.values().all(Value::is_object) => {
+            let mut entries: Vec<Value> = map.values().map(|value| spelled(value, depth + 1)).collect();
+            entries.sort_by_key(canonical_text);
+            Value::Array(entries)
+        }
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), spelled(value, depth + 1))).collect(),
+        other => other.clone(),
+    }
 }
 
 /// The rendering that `seen` must become, or `None` when there is nothing to tell.
@@ -34,4 +69,31 @@ pub fn toward(
     let to = lens.write(Some(seen), &shall, identity)?;
     // A place that cannot be brought nearer is left as it is.
     Ok((to != *seen && lens.read(&to)? != says).then_some(to))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_spelling_is_no_difference_and_a_value_is_one() {
+        let card = |name: &str, key: &str, address: &str| {
+            Content::from_value(json!({"name": {"full": name}, "emails": {key: {"address": address}}}))
+        };
+        let sent = card(" Ada  King", "k1", "Ada@X.org");
+        let is_same = |says: &Content| is_same_but_for_spelling(None, &sent, says);
+        assert!(is_same(&card("Ada King", "k2", "ada@x.org")));
+        assert!(!is_same(&card("Ada King", "k1", "ada@y.org")));
+        assert!(!is_same(&Content::from_value(json!({"name": {"full": "Ada King"}}))));
+    }
+
+    #[test]
+    fn a_photo_that_changed_is_the_one_that_was_sent_and_one_that_did_not_is_not() {
+        let photo = |uri: &str| Content::from_value(json!({"media": {"photo": {"kind": "photo", "uri": uri}}}));
+        let (before, sent) = (photo("data:old"), photo("data:sent"));
+        assert!(is_same_but_for_spelling(Some(&before), &sent, &photo("data:re-encoded")));
+        assert!(!is_same_but_for_spelling(Some(&before), &sent, &before));
+        assert!(!is_same_but_for_spelling(Some(&before), &sent, &Content::new()));
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{Hub, Store};
 use rusqlite::{Row, params};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use twofold_model::{Kind, RemoteId, Result};
 
 /// A plan that a brake stopped.
@@ -149,6 +149,11 @@ impl Hub {
         self.all("SELECT * FROM holds WHERE approved IN (0, 1) ORDER BY since, id", [], hold)
     }
 
+    /// All holds, also those that somebody has decided and that are still being carried out.
+    pub fn holds_of_any_state(&self) -> Result<Vec<Hold>> {
+        self.all("SELECT * FROM holds ORDER BY since, id", [], hold)
+    }
+
     /// One hold.
     pub fn hold(&self, id: &str) -> Result<Option<Hold>> {
         self.one("SELECT * FROM holds WHERE id = ?1", [id], hold)
@@ -161,6 +166,31 @@ impl Hub {
             params![replica, collection, cause],
             hold,
         )
+    }
+
+    /// The hold of this cause on a collection at a replica, whatever was decided about it.
+    pub fn hold_on(&self, replica: i64, collection: i64, cause: &str) -> Result<Option<Hold>> {
+        self.one(
+            "SELECT * FROM holds WHERE replica = ?1 AND collection = ?2 AND cause = ?3",
+            params![replica, collection, cause],
+            hold,
+        )
+    }
+
+    /// Collections that are said to be gone as a whole, at which replica: nothing is read there until somebody decides, and
+    /// what was decided is done.
+    pub fn held_places(&self) -> Result<HashSet<(i64, i64)>> {
+        let held: Vec<(i64, i64)> = self.all(
+            "SELECT replica, collection FROM holds WHERE cause = 'collection' AND collection IS NOT NULL",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        Ok(held.into_iter().collect())
+    }
+
+    /// A device that is in the configuration no more cannot come back by itself: nobody waits for it.
+    pub fn detach(&mut self, replica: i64) -> Result<()> {
+        self.run("DELETE FROM holds WHERE replica = ?1 AND cause = 'device'", [replica])
     }
 
     /// Stores a hold, or renews the reason of the one that is there.
@@ -269,17 +299,60 @@ impl Hub {
         held.iter().filter(|name| !named.contains(*name)).try_for_each(|name| self.leave_quarantine(replica, name))
     }
 
-    /// Whether a copy waits in quarantine for a later moment than `now_ms`.
-    pub fn is_quarantined(&self, replica: i64, remote_id: &str, now_ms: i64) -> Result<bool> {
-        Ok(self.count(
-            "SELECT count(*) FROM quarantine WHERE replica = ?1 AND remote_id = ?2 AND next_try > ?3",
-            params![replica, remote_id, now_ms],
-        )? > 0)
+    /// A write of this item was made, or is of no more use: what was refused of it before counts no more.
+    pub fn leave_refused(&mut self, replica: i64, item: i64) -> Result<()> {
+        self.run(
+            "DELETE FROM quarantine WHERE replica = ?1 AND item = ?2 AND remote_id >= 'item:' AND remote_id < 'item;'",
+            params![replica, item],
+        )
+    }
+
+    /// What waits in quarantine at all replicas: the replica, the name there, and whether its next try is still to come. A
+    /// moment further away than any wait was set by a clock that ran ahead: it has come.
+    pub fn waiting(&self, now_ms: i64) -> Result<HashMap<(i64, String), bool>> {
+        let rows: Vec<(i64, String, i64)> =
+            self.all("SELECT replica, remote_id, next_try FROM quarantine", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+        let is_to_come = |at: i64| at > now_ms && at <= now_ms + wait_ms(u32::MAX);
+        Ok(rows.into_iter().map(|(replica, name, at)| ((replica, name), is_to_come(at))).collect())
+    }
+
+    /// The names of everything in quarantine at a replica.
+    pub fn quarantined_names(&self, replica: i64) -> Result<HashSet<String>> {
+        let names: Vec<String> =
+            self.all("SELECT remote_id FROM quarantine WHERE replica = ?1", [replica], |row| row.get(0))?;
+        Ok(names.into_iter().collect())
     }
 
     /// Everything in quarantine.
     pub fn quarantined(&self) -> Result<Vec<Quarantined>> {
         self.all("SELECT * FROM quarantine ORDER BY since, id", [], quarantined)
+    }
+
+    /// Copies in quarantine whose next try has come: replica, name there, collection. (Writes that were refused are tried when
+    /// their item is decided.)
+    pub fn quarantined_due(&self, now_ms: i64) -> Result<Vec<(i64, RemoteId, Option<i64>)>> {
+        self.all(
+            "SELECT replica, remote_id, collection FROM quarantine
+             WHERE (next_try <= ?1 OR next_try > ?2) AND remote_id NOT LIKE 'item:%' ORDER BY next_try, id",
+            params![now_ms, now_ms + wait_ms(u32::MAX)],
+            |row| Ok((row.get(0)?, RemoteId(row.get(1)?), row.get(2)?)),
+        )
+    }
+
+    /// A copy in quarantine could not be had: it waits for its next try. Its bytes stay.
+    pub fn postpone(&mut self, replica: i64, remote_id: &str, reason: &str, now_ms: i64) -> Result<()> {
+        let entry = self.one(
+            "SELECT * FROM quarantine WHERE replica = ?1 AND remote_id = ?2",
+            params![replica, remote_id],
+            quarantined,
+        )?;
+        let Some(entry) = entry else { return Ok(()) };
+        self.run(
+            "UPDATE quarantine SET reason = ?2, tries = tries + 1, next_try = ?3 WHERE id = ?1",
+            params![entry.id, reason, now_ms + wait_ms(entry.tries)],
+        )
     }
 
     /// Makes everything in quarantine due now (`--retry-quarantined`).
@@ -301,9 +374,14 @@ impl Hub {
         Ok(())
     }
 
-    /// The conflicts that nobody has decided yet.
+    /// The conflicts that nobody has decided yet; those of a buried item rest with it.
     pub fn conflicts(&self) -> Result<Vec<Conflict>> {
-        self.all("SELECT * FROM conflicts WHERE resolved IS NULL ORDER BY at, id", [], conflict)
+        self.all(
+            "SELECT c.* FROM conflicts c JOIN items i ON i.id = c.item
+             WHERE c.resolved IS NULL AND i.buried IS NULL ORDER BY c.at, c.id",
+            [],
+            conflict,
+        )
     }
 
     /// One undecided conflict.

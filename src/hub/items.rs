@@ -269,17 +269,21 @@ impl Hub {
 }
 
 impl Hub {
-    /// Whether every copy of an item agrees to its current version, stands where the item stands, and none is missing.
-    pub fn is_aligned(&self, item: i64) -> Result<bool> {
-        let off = self.count(
-            "SELECT (SELECT count(*) FROM placements p JOIN items i ON i.id = p.item
+    /// Takes an item off the list of what is to be decided when nothing about it is open: no intent, no sighting, every copy
+    /// agreed to the current version and standing where the item stands, none missing. Else it goes onto the list.
+    pub fn settle_item(&mut self, item: i64) -> Result<()> {
+        self.add_todo(item)?;
+        self.run(
+            "DELETE FROM todo WHERE item = ?1
+               AND NOT EXISTS (SELECT 1 FROM intents WHERE item = ?1)
+               AND NOT EXISTS (SELECT 1 FROM sightings WHERE item = ?1)
+               AND NOT EXISTS (SELECT 1 FROM placements p JOIN items i ON i.id = p.item
                      WHERE p.item = ?1 AND (p.agreed <> i.version OR NOT EXISTS
                            (SELECT 1 FROM stands s WHERE s.item = p.item AND s.collection = p.collection)))
-                  + (SELECT count(*) FROM stands s JOIN places l ON l.collection = s.collection
+               AND NOT EXISTS (SELECT 1 FROM stands s JOIN places l ON l.collection = s.collection
                      WHERE s.item = ?1 AND NOT EXISTS (SELECT 1 FROM placements p
                            WHERE p.item = s.item AND p.replica = l.replica AND p.collection = s.collection))",
             [item],
-        )?;
-        Ok(off == 0)
+        )
     }
 }

@@ -30,7 +30,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 1;
+pub const SCHEMA_VERSION: i64 = 2;
+
+/// What brings a hub from one version of the schema to the next, the first from version 1 to 2.
+const STEPS: [&str; 1] = ["CREATE TABLE departed (
+    replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
+    PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;"];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).
 pub type Steps = Box<dyn FnMut(&str) -> Result<()> + Send>;
@@ -179,7 +184,7 @@ impl Hub {
         Ok(hub)
     }
 
-    /// Brings the schema up to date in one transaction (ENGINE 24).
+    /// Brings the schema up to date: a copy first (`hub.sqlite.v1`), then one transaction (ENGINE 24).
     fn migrate(&mut self) -> Result<()> {
         let version: i64 = self.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).store()?;
         if version > SCHEMA_VERSION {
@@ -197,7 +202,30 @@ impl Hub {
                 hub.set_meta("hub", &random_id())?;
                 hub.connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).store()
             })?;
+        } else if version < SCHEMA_VERSION {
+            self.copy_before(version)?;
+            self.atomically("migrate", |hub| {
+                // Versions begin at 1, so this is the step that leads on from it.
+                for step in STEPS.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
+                    hub.connection.execute_batch(step).store()?;
+                }
+                hub.connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).store()
+            })?;
         }
+        Ok(())
+    }
+
+    /// Keeps the hub as it is beside itself, readable by its owner only. A copy that is there already, of a migration that was
+    /// stopped, is made anew.
+    fn copy_before(&self, version: i64) -> Result<()> {
+        let copy = self.path.with_extension(format!("sqlite.v{version}"));
+        let failed = |error: std::io::Error| {
+            let words = format!("cannot keep a copy of the hub at {}; it was not changed: {error}", copy.display());
+            Error::new(ErrorKind::Broken, words).with_source(error)
+        };
+        // VACUUM INTO takes an empty file, which can be made private first.
+        OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&copy).map_err(failed)?;
+        self.connection.execute("VACUUM INTO ?1", [copy.display().to_string()]).store()?;
         Ok(())
     }
 
@@ -271,16 +299,19 @@ impl Hub {
         Ok(value)
     }
 
-    /// Begins a transaction that [`Hub::forget_all_since`] throws away: the dry run. No token, version or marker moves.
+    /// Begins a transaction that [`Hub::forget_all_since`] throws away: the dry run. No token, version or marker moves. Begun
+    /// once more, it is the same one.
     pub fn begin_dry_run(&mut self) -> Result<()> {
-        self.connection.execute_batch("BEGIN IMMEDIATE").store()?;
-        self.depth += 1;
+        if self.depth == 0 {
+            self.connection.execute_batch("BEGIN IMMEDIATE").store()?;
+            self.depth += 1;
+        }
         Ok(())
     }
 
     /// Throws away everything since [`Hub::begin_dry_run`].
     pub fn forget_all_since(&mut self) -> Result<()> {
-        self.depth -= 1;
+        self.depth = 0;
         self.connection.execute_batch("ROLLBACK").store()
     }
 
@@ -375,6 +406,26 @@ mod tests {
         let state = dir.path().join("state");
         Hub::open(&state).unwrap().connection.execute_batch("PRAGMA user_version = 99").unwrap();
         assert_eq!(Hub::open(&state).unwrap_err().kind, ErrorKind::Misconfigured);
+    }
+
+    #[test]
+    fn a_hub_of_the_first_schema_is_copied_and_brought_up_to_date() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let id = {
+            let mut hub = Hub::open(&state).unwrap();
+            hub.set_meta("kept", "yes").unwrap();
+            hub.connection.execute_batch("DROP TABLE departed; PRAGMA user_version = 1").unwrap();
+            hub.id().to_owned()
+        };
+        let hub = Hub::open(&state).unwrap();
+        assert_eq!((hub.id(), hub.meta("kept").unwrap().as_deref()), (id.as_str(), Some("yes")));
+        assert_eq!(hub.was_departed(1, &"x".into()).unwrap(), None);
+        let copy = state.join("hub.sqlite.v1");
+        assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+        let version: i64 =
+            Connection::open(&copy).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+        assert_eq!(version, 1);
     }
 
     #[test]

@@ -144,6 +144,24 @@ impl Hub {
         )
     }
 
+    /// The first base of an item at a replica where it had none.
+    pub fn add_placement(&mut self, item: i64, replica: i64, collection: i64, agreed: i64, seen: &Seen) -> Result<()> {
+        self.run(
+            "INSERT INTO placements (item, replica, collection, remote_id, etag, agreed, modified, seen)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                item,
+                replica,
+                collection,
+                seen.remote_id.as_str(),
+                seen.etag.as_str(),
+                agreed,
+                seen.modified_ms,
+                seen.rendering.as_bytes()
+            ],
+        )
+    }
+
     /// The same state under another etag: the base moves silently.
     pub fn touch_placement(
         &mut self,
@@ -173,9 +191,34 @@ impl Hub {
         self.run("DELETE FROM placements WHERE id = ?1", [id])
     }
 
+    /// We removed the copy there. Where the place stamps its copies, the last stamp is kept for a while: a list that lags
+    /// shows the copy once more, as it was.
+    pub fn depart(&mut self, id: i64, now_ms: i64) -> Result<()> {
+        self.run(
+            "INSERT OR REPLACE INTO departed (replica, remote_id, modified, at)
+             SELECT replica, remote_id, modified, ?2 FROM placements WHERE id = ?1 AND modified IS NOT NULL",
+            params![id, now_ms],
+        )?;
+        self.remove_placement(id)
+    }
+
+    /// The last stamp of a copy that we removed there.
+    pub fn was_departed(&self, replica: i64, remote_id: &RemoteId) -> Result<Option<i64>> {
+        self.one(
+            "SELECT modified FROM departed WHERE replica = ?1 AND remote_id = ?2",
+            params![replica, remote_id.as_str()],
+            |row| row.get(0),
+        )
+    }
+
+    /// Forgets copies that were removed before `before_ms` (or, under a clock that ran ahead, after `now_ms`).
+    pub fn forget_departed(&mut self, before_ms: i64, now_ms: i64) -> Result<()> {
+        self.run("DELETE FROM departed WHERE at < ?1 OR at > ?2", params![before_ms, now_ms])
+    }
+
     /// Forgets every base and sighting of a replica: what it holds next is a first meeting.
     pub fn remove_all_placements(&mut self, replica: i64) -> Result<()> {
-        for table in ["placements", "sightings", "intents", "quarantine", "withheld"] {
+        for table in ["placements", "sightings", "intents", "quarantine", "withheld", "departed"] {
             self.run(&format!("DELETE FROM {table} WHERE replica = ?1"), [replica])?;
         }
         self.run("UPDATE places SET met = 0 WHERE replica = ?1", [replica])
@@ -205,11 +248,19 @@ impl Hub {
         )
     }
 
-    /// Copies whose slow look (photo) is longest ago and older than `before_ms`: names and collections.
-    pub fn unswept(&self, replica: i64, before_ms: i64, most: usize) -> Result<Vec<(i64, RemoteId, i64)>> {
+    /// Copies whose slow look (photo) is longest ago and older than `before_ms` (or, under a clock that ran ahead, later than
+    /// `now_ms`): names and collections.
+    pub fn unswept(
+        &self,
+        replica: i64,
+        before_ms: i64,
+        now_ms: i64,
+        most: usize,
+    ) -> Result<Vec<(i64, RemoteId, i64)>> {
         self.all(
-            "SELECT id, remote_id, collection FROM placements WHERE replica = ?1 AND swept < ?2 ORDER BY swept, id LIMIT ?3",
-            params![replica, before_ms, i64::try_from(most).unwrap_or(i64::MAX)],
+            "SELECT id, remote_id, collection FROM placements
+             WHERE replica = ?1 AND (swept < ?2 OR swept > ?3) ORDER BY swept, id LIMIT ?4",
+            params![replica, before_ms, now_ms, i64::try_from(most).unwrap_or(i64::MAX)],
             |row| Ok((row.get(0)?, RemoteId(row.get(1)?), row.get(2)?)),
         )
     }
@@ -235,7 +286,7 @@ impl Hub {
              ON CONFLICT (replica, remote_id) DO UPDATE SET collection = ?2, item = coalesce(?4, item), gone = 0,
                etag = ?5, rendering = ?6, uid = ?7, mark = ?8, modified = ?9,
                observed = CASE WHEN rendering IS ?6 THEN observed ELSE ?10 END,
-               hold = CASE WHEN gone = 0 THEN hold ELSE NULL END",
+               hold = CASE WHEN gone = 0 AND rendering IS ?6 THEN hold ELSE NULL END",
             params![
                 replica,
                 collection,
@@ -315,6 +366,22 @@ impl Hub {
             params![replica, collection, after, i64::try_from(most).unwrap_or(i64::MAX)],
             sighting,
         )
+    }
+
+    /// New copies of a collection that wait under a hold on their adoption, or were set aside.
+    pub fn strangers_held(&self, replica: i64, collection: i64) -> Result<Vec<Sighting>> {
+        self.all(
+            "SELECT * FROM sightings WHERE replica = ?1 AND collection = ?2 AND item IS NULL AND gone = 0
+               AND hold IN (SELECT id FROM holds WHERE approved <> 1) ORDER BY id",
+            params![replica, collection],
+            sighting,
+        )
+    }
+
+    /// A copy that somebody may have put there long ago: it says nothing of when it was changed, so in a clash the other
+    /// side is shown. It is under no hold any more.
+    pub fn date_back(&mut self, sighting: i64) -> Result<()> {
+        self.run("UPDATE sightings SET observed = 0, hold = NULL WHERE id = ?1", [sighting])
     }
 
     /// Which collections of a replica have new copies that belong to no item yet.

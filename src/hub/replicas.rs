@@ -167,6 +167,17 @@ impl Hub {
         self.run("UPDATE replicas SET met = ?2 WHERE id = ?1", params![id, met])
     }
 
+    /// The last run in which this hub may have written a place's own marker. A marker of a later run was written by a hub of
+    /// which this one is an older copy (ENGINE 22).
+    pub fn marked_run(&self, id: i64) -> Result<Option<i64>> {
+        Ok(self.meta(&format!("marked {id}"))?.and_then(|text| text.parse().ok()))
+    }
+
+    /// Notes that this run may write the place's own marker, before it does.
+    pub fn set_marked_run(&mut self, id: i64, run: i64) -> Result<()> {
+        self.set_meta(&format!("marked {id}"), &run.to_string())
+    }
+
     /// Notes whether something was decided while the replica could not be reached.
     pub fn set_behind(&mut self, id: i64, behind: bool) -> Result<()> {
         self.run("UPDATE replicas SET behind = ?2 WHERE id = ?1", params![id, behind])
@@ -242,8 +253,34 @@ impl Hub {
         self.run("UPDATE places SET met = 1 WHERE id = ?1", [id])
     }
 
-    /// Takes a place out of the hub together with its bases and sightings. Items and versions stay.
+    /// Follows a collection to its new name at a replica, and its copies with it where their names begin with its own (a
+    /// device's paths).
+    pub fn move_place(&mut self, place: &Place, to: &str) -> Result<()> {
+        self.run("UPDATE places SET remote_id = ?2 WHERE id = ?1", params![place.id, to])?;
+        let (from, length) = (format!("{}/", place.remote_id), place.remote_id.chars().count());
+        for table in ["placements", "sightings", "quarantine"] {
+            self.run(
+                &format!(
+                    "UPDATE {table} SET remote_id = ?4 || substr(remote_id, ?5 + 1)
+                     WHERE replica = ?1 AND collection = ?2 AND substr(remote_id, 1, ?5 + 1) = ?3"
+                ),
+                params![place.replica, place.collection, from, to, length],
+            )?;
+        }
+        self.forget_feed(place.replica, &place.remote_id)
+    }
+
+    fn forget_feed(&mut self, replica: i64, feed: &str) -> Result<()> {
+        self.run("DELETE FROM feeds WHERE replica = ?1 AND feed = ?2", params![replica, feed])?;
+        self.run("DELETE FROM listed WHERE replica = ?1 AND feed = ?2", params![replica, feed])
+    }
+
+    /// Takes a place out of the hub together with its bases, its sightings and its feed: what stands there is unknown from
+    /// now on. Items and versions stay.
     pub fn remove_place(&mut self, id: i64) -> Result<()> {
+        if let Some(place) = self.one("SELECT * FROM places WHERE id = ?1", [id], place)? {
+            self.forget_feed(place.replica, &place.remote_id)?;
+        }
         for table in ["placements", "sightings"] {
             self.run(
                 &format!(

@@ -1,4 +1,4 @@
--- The hub, schema version 1. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
+-- The hub, schema version 2. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -106,6 +106,15 @@ CREATE INDEX sightings_by_item ON sightings (item);
 CREATE INDEX sightings_gone ON sightings (replica, collection) WHERE gone > 0;
 CREATE INDEX sightings_new ON sightings (replica, collection, id) WHERE item IS NULL AND gone = 0;
 CREATE INDEX sightings_held ON sightings (hold) WHERE hold IS NOT NULL;
+
+-- Copies that we removed at a replica, with the server's stamp of their last state: its lists may go on showing them for a while.
+CREATE TABLE departed (
+    replica   INTEGER NOT NULL REFERENCES replicas (id),
+    remote_id TEXT NOT NULL,
+    modified  INTEGER NOT NULL,
+    at        INTEGER NOT NULL,              -- since when
+    PRIMARY KEY (replica, remote_id)
+) WITHOUT ROWID;
 
 -- Feeds: what one token covers.
 CREATE TABLE feeds (

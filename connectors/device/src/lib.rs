@@ -41,7 +41,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use twofold_model::error::AtPlace as _;
-use twofold_model::{Abilities, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, FeedId, Found};
+use twofold_model::{Abilities, Collection, CollectionId, Connector, Content, DeltaToken, Error, ErrorKind, Feed, FeedId, Found};
 use twofold_model::{
     Identity, Kind, Lens, Lookup, Operation, Page, Place, Poll, RemoteId, Rendering, Result, Seen, Since,
 };
@@ -172,7 +172,7 @@ impl Device {
             unsupported: Unsupported,
             access,
             replica_id: Mutex::new(options.replica_id.clone()),
-            visit: Mutex::new(Visit { is_known: options.is_known, hub_is_empty: false, is_dry_run: false, run: 0 }),
+            visit: Mutex::new(Visit { is_known: options.is_known, hub_is_empty: false, is_dry_run: false, run: 0, last_run: i64::MAX }),
             has_written: AtomicBool::new(false),
             temps: atomic::TempNames::new(),
             opened_ns: (options.clock)(),
@@ -401,10 +401,17 @@ impl Device {
     fn poll(&self, poll: &Poll<'_>) -> Result<Page> {
         let id = CollectionId(poll.feed.id.0.clone());
         let format = self.format(poll.feed.kind)?;
-        let root = self.root_to_read()?.ok_or_else(|| self.held("the folder is not there yet"))?;
+        // A dry run plans for folders that a real one would have made.
+        let is_planned = self.is_dry_run() && poll.known.is_empty();
+        let nothing = || Page { entries: Vec::new(), next: twofold_model::Next::Done(DeltaToken::from("scan")) };
+        let root = match self.root_to_read()? {
+            Some(root) => root,
+            None if is_planned => return Ok(nothing()),
+            None => return Err(self.held("the folder is not there yet")),
+        };
         let mut _lock = self.lock_to_read()?;
         let Some(folder) = self.open_collection(&root, &id)? else {
-            return Err(self.collection_held(&CollectionState::Absent));
+            return if is_planned { Ok(nothing()) } else { Err(self.collection_held(&CollectionState::Absent)) };
         };
         let state = self.marker_of(&folder, &id)?.0;
         if state != CollectionState::Marked {
@@ -663,12 +670,12 @@ impl Connector for Device {
                 }
             }
             // Such a hub's bases are older than the folder: what it lacks would look new, or deleted.
-            MarkerState::Ours { run: marked } if u64::try_from(visit.run).is_ok_and(|run| marked > run) => Err(self
+            MarkerState::Ours { run: marked } if u64::try_from(visit.last_run).is_ok_and(|last| marked > last) => Err(self
                 .held(&format!(
-                    "{} was written by run {marked}, but this hub is at run {}: it is an older copy of itself. \
-                     Nothing was read, written or deleted there. To pair both anew, type: twofold device fill {}",
+                    "{} was written by run {marked}, but this hub knows of none there after run {}: it is an older copy of \
+                     itself. Nothing was read, written or deleted there. To pair both anew, type: twofold device fill {}",
                     self.options.root.display(),
-                    visit.run,
+                    visit.last_run,
                     self.options.name
                 ))),
             state => match state.held(&self.options.name, &self.options.root) {
@@ -688,6 +695,38 @@ impl Connector for Device {
             self.has_written.store(false, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    async fn moved_collections(&self, kind: Kind) -> Result<Vec<(CollectionId, CollectionId)>> {
+        let format = self.format(kind)?;
+        let Some(root) = self.root_to_read()? else { return Ok(Vec::new()) };
+        let _lock = self.lock_to_read()?;
+        let mut moved = Vec::new();
+        for collection in self.list_collections(&root, format)? {
+            let Some(folder) = self.open_collection(&root, &collection.id)? else { continue };
+            let CollectionState::OtherFolder { was } = self.marker_of(&folder, &collection.id)?.0 else { continue };
+            // A copy of a folder that is still there is no rename. Of two copies nobody can tell which one it is.
+            let is_gone = matches!(self.open_collection(&root, &was), Ok(None));
+            match moved.iter().position(|(from, _)| *from == was) {
+                Some(twin) => drop(moved.remove(twin)),
+                None if is_gone => moved.push((was, collection.id)),
+                None => {}
+            }
+        }
+        Ok(moved)
+    }
+
+    async fn follow_collection(&self, kind: Kind, to: &CollectionId) -> Result<()> {
+        self.format(kind)?;
+        let root = self.root_to_write()?;
+        let _lock = self.lock_to_write()?;
+        let none = || Error::new(ErrorKind::NotFound, "the folder is not there").at(to);
+        let folder = self.open_collection(&root, to)?.ok_or_else(none)?;
+        let key = match marker::read_collection(&folder, &self.path_of(to.as_str()))? {
+            Some(Ok(marker)) if marker.replica == self.replica_id() => marker.key,
+            _ => return Err(self.collection_held(&CollectionState::OtherReplica)),
+        };
+        self.write_marker(&folder, to, key.as_deref())
     }
 
     /// Only `displayname` and `color` change; the folder keeps its own name, for the id is a path.

@@ -203,6 +203,8 @@ struct Cursor {
     after: String,
     /// Names that were answered as renamed, hence not gone.
     renamed: Vec<RemoteId>,
+    /// Names that another item took; their own item has not turned up anywhere yet.
+    displaced: Vec<RemoteId>,
 }
 
 /// UIDs that this round met in the files it read; they matter to the round's later pages.
@@ -276,24 +278,12 @@ impl<'a> Scan<'a> {
         self.name_second_files(&mut taken, &unchanged_ids, met, &mut entries);
         let missing = self.missing(&present, &taken, is_whole)?;
         let mut renamed: HashSet<RemoteId> = cursor.renamed.into_iter().collect();
-        let mut by_uid: HashMap<u64, &RemoteId> = missing
-            .iter()
-            .filter(|(id, _)| !renamed.contains(*id))
-            .filter_map(|(id, mark)| Some((mark.as_ref()?.uid?, *id)))
-            .collect();
-        for file in &taken {
-            let Some(key) = file.mark.uid else { continue };
-            met.insert(file.changed.id.clone(), key);
-            if file.changed.known.is_none()
-                && let Some(from) = by_uid.remove(&key)
-            {
-                renamed.insert(from.clone());
-                entries.push(Entry::Renamed { from: from.clone(), to: file.changed.id.clone() });
-            }
-        }
+        let mut displaced: HashSet<RemoteId> = cursor.displaced.into_iter().collect();
+        self.follow_names(&taken, &missing, met, &mut renamed, &mut displaced, &mut entries);
         entries.extend(taken.into_iter().map(|file| Entry::Seen(Box::new(self.seen(file)))));
         if !is_whole {
             cursor.renamed = renamed.into_iter().collect();
+            cursor.displaced = displaced.into_iter().collect();
             let cursor = serde_json::to_string(&cursor)
                 .map_err(|e| Error::new(ErrorKind::Broken, "a cursor cannot be written as JSON").with_source(e))?;
             return Ok(Page { entries, next: Next::Page(cursor) });
@@ -301,7 +291,74 @@ impl<'a> Scan<'a> {
         met.clear();
         let gone = missing.into_iter().map(|(id, _)| id).filter(|id| !renamed.contains(*id));
         entries.extend(gone.map(|id| Entry::Gone(id.clone())));
+        entries.extend(displaced.iter().map(|id| Entry::Gone(self.out_of_the_way(id))));
         Ok(Page { entries, next: Next::Done(DeltaToken::from("scan")) })
+    }
+
+    /// Which items stand under another name now. A UID whose known file is gone moved with its file; where the known file is
+    /// still there and holds another item, only the very same bytes say so (two files exchanged, not two UIDs). The item
+    /// whose name was taken goes out of the way, until it turns up or the round ends without it.
+    fn follow_names(
+        &self,
+        taken: &[Taken<'a>],
+        missing: &[(&'a RemoteId, Option<Mark>)],
+        met: &mut Met,
+        renamed: &mut HashSet<RemoteId>,
+        displaced: &mut HashSet<RemoteId>,
+        entries: &mut Vec<Entry>,
+    ) {
+        let mut lost: HashMap<u64, &RemoteId> = missing
+            .iter()
+            .filter(|(id, _)| !renamed.contains(*id))
+            .filter_map(|(id, mark)| Some((mark.as_ref()?.uid?, *id)))
+            .collect();
+        let is_changed_hands = |file: &Taken<'_>| match &file.changed.known {
+            Some((_, Some(known))) => known.uid != file.mark.uid,
+            Some((_, None)) => false,
+            None => true,
+        };
+        let is_exchanged =
+            taken.iter().any(|file| is_changed_hands(file) && file.mark.uid.is_some_and(|key| !lost.contains_key(&key)));
+        // Asked of all known names only where a file changed hands.
+        let known: HashMap<(u64, Digest), &RemoteId> = match is_exchanged {
+            true => {
+                let marks = self.known.iter().filter_map(|(id, etag)| Some((Mark::parse(etag)?, id)));
+                marks.filter_map(|(mark, id)| Some(((mark.uid?, mark.content), id))).collect()
+            }
+            false => HashMap::new(),
+        };
+        let mut out_of_the_way = Vec::new();
+        for file in taken {
+            let Some(key) = file.mark.uid else { continue };
+            met.insert(file.changed.id.clone(), key);
+            if !is_changed_hands(file) {
+                continue;
+            }
+            let exchanged = || {
+                let from = known.get(&(key, file.mark.content)).copied()?;
+                let is_elsewhere = *from != file.changed.id && !self.holds(from, file.uid.as_ref());
+                (is_elsewhere && (displaced.contains(from) || !renamed.contains(from))).then_some(from)
+            };
+            let Some(from) = lost.remove(&key).or_else(exchanged) else { continue };
+            let was = if displaced.remove(from) { self.out_of_the_way(from) } else { from.clone() };
+            renamed.insert(from.clone());
+            entries.push(Entry::Renamed { from: was, to: file.changed.id.clone() });
+            out_of_the_way.extend(file.changed.known.as_ref().map(|(id, _)| *id));
+        }
+        for id in out_of_the_way {
+            if renamed.insert(id.clone()) {
+                entries.push(Entry::Renamed { from: id.clone(), to: self.out_of_the_way(id) });
+                displaced.insert(id.clone());
+            }
+        }
+    }
+
+    /// A name that no file has, for an item whose own name another one took.
+    fn out_of_the_way(&self, id: &RemoteId) -> RemoteId {
+        let key = hex(&digest(id.as_str().as_bytes()));
+        let mut away = self.collection.as_str().to_owned();
+        names::push(&mut away, format!("displaced-{key}{}", self.format.extension).as_bytes());
+        RemoteId(away)
     }
 
     /// Stats every file; answers those whose stamp is not the known one.

@@ -138,6 +138,37 @@ async fn a_vanished_file_is_gone() {
 }
 
 #[tokio::test]
+async fn two_files_that_exchanged_names_are_two_renames() {
+    let world = World::agreed_on(&[("a", "Ada"), ("b", "Bob"), ("c", "Cy")]).await;
+    let swap = |from: &str, to: &str| std::fs::rename(world.path(from), world.path(to)).unwrap();
+    swap("a.vcf", "t");
+    swap("b.vcf", "a.vcf");
+    swap("t", "b.vcf");
+    let said = ["renamed a.vcf to b.vcf", "renamed b.vcf to a.vcf", "seen a.vcf", "seen b.vcf"];
+    assert_eq!(world.scan_words().await, said);
+}
+
+#[tokio::test]
+async fn a_file_moved_over_another_is_renamed_and_the_other_is_gone() {
+    let world = World::agreed_on(&[("a", "Ada"), ("b", "Bob")]).await;
+    std::fs::rename(world.path("b.vcf"), world.path("a.vcf")).unwrap();
+    let said = world.scan_words().await;
+    let [gone, away, renamed, seen] = said.as_slice() else { panic!("{said:?}") };
+    let name = gone.strip_prefix("gone ").unwrap();
+    assert_eq!(*away, format!("renamed a.vcf to {name}"));
+    assert_eq!((renamed.as_str(), seen.as_str()), ("renamed b.vcf to a.vcf", "seen a.vcf"));
+    assert!(world.fetch(name).await.unwrap().is_none(), "and a second look confirms it");
+}
+
+#[tokio::test]
+async fn two_uids_exchanged_by_hand_are_edits_of_the_files_they_stand_in() {
+    let world = World::agreed_on(&[("a", "Ada"), ("b", "Bob")]).await;
+    world.put("a.vcf", &card("b", "Ada"));
+    world.put("b.vcf", &card("a", "Bob"));
+    assert_eq!(world.scan_words().await, ["seen a.vcf", "seen b.vcf"]);
+}
+
+#[tokio::test]
 async fn a_file_under_a_new_name_is_renamed_not_gone() {
     let mut world = World::agreed_on(&[("a", "Ada"), ("b", "Bob")]).await;
     std::fs::rename(world.path("a.vcf"), world.path("Ada Lovelace.vcf")).unwrap();

@@ -11,6 +11,9 @@ use twofold_model::{Error, ErrorKind};
 /// The longest part of Google's own message that is shown.
 const MESSAGE_LIMIT: usize = 200;
 
+/// How long nothing is asked after a limit that lasts for hours (sheet: "long pause").
+const LONG_PAUSE_S: u64 = 3600;
+
 /// Google's way of saying what went wrong.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GoogleDialect;
@@ -89,11 +92,14 @@ fn kind_of(response: &Response, error: &Value, reasons: &[&str]) -> ErrorKind {
             "userRateLimitExceeded",
             "RATE_LIMIT_EXCEEDED",
             "RESOURCE_EXHAUSTED",
-            "quotaExceeded",
-            "dailyLimitExceeded",
         ]) =>
         {
             throttled
+        }
+        // Provider: these last for hours; asking again soon only makes them last longer.
+        403 | 429 if says(&["quotaExceeded", "dailyLimitExceeded"]) => {
+            let asked_s = retry_after_s(response).map_or(0, |wait_s| wait_s.ceil() as u64);
+            ErrorKind::Throttled { retry_after_s: Some(asked_s.max(LONG_PAUSE_S)) }
         }
         403 => ErrorKind::Forbidden,
         404 => ErrorKind::NotFound,

@@ -147,6 +147,7 @@ impl Client {
         let clock = &self.inner.options.clock;
         let deadline_ms = clock.now_ms() + self.inner.options.deadline_s * 1000;
         let mut open: Vec<usize> = (0..parts.len()).collect();
+        let mut has_renewed = false;
         for tried in 1..=retry::BATCH_TRIES {
             let now: Vec<Part> = open.iter().map(|i| parts[*i].clone()).collect();
             let answers = match self.batch_once(what, url, effect, &now).await {
@@ -158,7 +159,14 @@ impl Client {
             };
             let mut again = Vec::new();
             let mut stumbled = false;
+            // A part may find the token dead that the batch came in with. It was not executed.
+            let is_refused = |answer: &Option<Response>| answer.as_ref().is_some_and(|answer| answer.status == 401);
+            let renews = !has_renewed && answers.iter().any(is_refused) && self.inner.renew().await;
+            has_renewed |= renews;
             for (i, answer) in open.into_iter().zip(answers) {
+                if renews && is_refused(&answer) {
+                    again.push(i);
+                }
                 let result = self.judge_part(what, effect, answer);
                 if let Err(error) = &result {
                     let throttled = matches!(error.kind, ErrorKind::Throttled { .. });
@@ -297,6 +305,15 @@ impl Inner {
                 Verdict::Again(0) => {}
                 Verdict::Again(ms) => self.options.clock.sleep_ms(ms).await,
             }
+        }
+    }
+
+    /// Asks for another token than the one in use; whether there is one.
+    async fn renew(&self) -> bool {
+        let Some(source) = &self.options.token else { return false };
+        match source.token().await {
+            Ok(token) => source.renewed(&token).await.is_ok(),
+            Err(_) => false,
         }
     }
 

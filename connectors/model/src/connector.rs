@@ -94,7 +94,9 @@ pub enum Entry {
     Seen(Box<Seen>),
     /// The replica says that the item is gone. Only a question, until [`Connector::fetch`] answers `None` for it.
     Gone(RemoteId),
-    /// The item had this name and now has that one (persons merged or linked); not a removal.
+    /// The item had this name and now has that one (persons merged or linked, files renamed or exchanged); not a removal.
+    /// All renames of a page happen at once: two names may be exchanged. Where `to` was a known copy and is renamed nowhere
+    /// itself, the two became one, and `from` is gone.
     Renamed {
         /// The name until now.
         from: RemoteId,
@@ -231,6 +233,9 @@ pub struct Visit {
     pub is_dry_run: bool,
     /// The hub's run.
     pub run: i64,
+    /// The last run in which this hub may have written the place's own marker; a marker of a later one was written by a hub
+    /// of which this is an older copy.
+    pub last_run: i64,
 }
 
 /// What a connector has used of the network.
@@ -289,6 +294,17 @@ pub trait Connector: Send + Sync {
 
     /// Called after the last write of a run: the place's own marker takes the run's number.
     async fn depart(&self, _run: i64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Collections that somebody gave another name behind our back, as (name until now, name from now on): a folder that was
+    /// renamed, and still carries its marker. Nothing is changed by asking.
+    async fn moved_collections(&self, _kind: Kind) -> Result<Vec<(CollectionId, CollectionId)>> {
+        Ok(Vec::new())
+    }
+
+    /// The hub knows the collection by its new name now: the place's own marker follows. May be called again.
+    async fn follow_collection(&self, _kind: Kind, _to: &CollectionId) -> Result<()> {
         Ok(())
     }
 

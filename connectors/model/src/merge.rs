@@ -161,6 +161,38 @@ fn merge_components(
     out
 }
 
+/// The list of components that the path of a clash leads into, and the kind of the component.
+fn component<'a, 'k>(content: &'a Content, keys: &'k [String]) -> Option<(&'k [String], &'a [Value], &'k str)> {
+    let (kind, list) = keys.split_last()?;
+    let parts = get_path(&content.0, list)?.as_array()?;
+    Some((list, parts, kind))
+}
+
+/// What a content says at the path of a [`Clash`]: a member, or the component of a list that is named by its kind.
+pub fn value_at(content: &Content, path: &str) -> Option<Value> {
+    let keys = split(path);
+    match component(content, &keys) {
+        Some((_, parts, kind)) => parts.iter().find(|part| part["kind"] == *kind).cloned(),
+        None => get_path(&content.0, &keys).cloned(),
+    }
+}
+
+/// Sets what a content says at the path of a [`Clash`]; `null` takes it away. Other components of the same list stay.
+pub fn put_at(content: &mut Content, path: &str, value: Value) {
+    let keys = split(path);
+    let Some((list, parts, kind)) = component(content, &keys) else {
+        return set_path(&mut content.0, &keys, value);
+    };
+    let (list, mut parts) = (list.to_vec(), parts.to_vec());
+    match (parts.iter().position(|part| part["kind"] == *kind), value.is_null()) {
+        (Some(at), true) => drop(parts.remove(at)),
+        (Some(at), false) => parts[at] = value,
+        (None, true) => {}
+        (None, false) => parts.push(value),
+    }
+    set_path(&mut content.0, &list, Value::Array(parts));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,5 +291,21 @@ mod tests {
             json!({"u": ["c"]}),
             &["u"],
         );
+    }
+
+    #[test]
+    fn a_component_is_read_and_set_by_its_kind_and_its_neighbours_stay() {
+        let part = |kind: &str, value: &str| json!({"kind": kind, "value": value});
+        let mut name = Content::from_value(json!({"name": {"components": [part("given", "A"), part("surname", "B")]}}));
+        assert_eq!(value_at(&name, "name/components/given"), Some(part("given", "A")));
+        put_at(&mut name, "name/components/given", part("given", "Ada"));
+        put_at(&mut name, "name/components/title", part("title", "Dr"));
+        put_at(&mut name, "notes", json!({"note": {"note": "x"}}));
+        let parts = [part("given", "Ada"), part("surname", "B"), part("title", "Dr")];
+        assert_eq!(name.to_value(), json!({"name": {"components": parts}, "notes": {"note": {"note": "x"}}}));
+        put_at(&mut name, "name/components/title", Value::Null);
+        put_at(&mut name, "notes", Value::Null);
+        assert_eq!(value_at(&name, "name/components/title"), None);
+        assert_eq!(name.0.get("notes"), None);
     }
 }

@@ -263,9 +263,23 @@ impl Contacts {
         founds
     }
 
+    /// The rows of a page and of those that follow: a page may be empty and not the last.
+    async fn all_rows(&self, answer: Response) -> Result<Vec<Contact>> {
+        let (mut rows, mut next, _) = api::read_page(&answer)?;
+        for _ in 0..MAX_PAGES {
+            let Some(link) = next else { return Ok(rows) };
+            let page = api::page("m", &self.graph.link(&link)?);
+            let answer = one(self.graph.all("find contacts by mark", Effect::Read, &[page]).await)?;
+            let (more, further, _) = api::read_page(&answer)?;
+            rows.extend(more);
+            next = further;
+        }
+        Err(circles())
+    }
+
     async fn found(&self, lookup: &Lookup, answer: Result<Response>, now_ms: i64) -> Result<Found> {
         let mut rows = match answer {
-            Ok(answer) => api::read_page(&answer)?.0,
+            Ok(answer) => self.all_rows(answer).await?,
             // The folder itself is gone; the copy may have been moved before.
             Err(error) if error.kind == ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
@@ -279,7 +293,7 @@ impl Contacts {
             let mut asks: Vec<Part> = others.map(|folder| api::marked("m", folder.id.as_str(), &lookup.mark)).collect();
             number(&mut asks);
             for answer in self.graph.all("find contacts by mark", Effect::Read, &asks).await {
-                rows.extend(api::read_page(&answer?)?.0);
+                rows.extend(self.all_rows(answer?).await?);
             }
         }
         // People duplicate contacts, marks included: the older one is the one that we made.

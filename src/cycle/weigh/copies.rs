@@ -1,0 +1,203 @@
+//! Reading what every replica shows of an item now, against what was last agreed.
+
+use super::{Left, Weighed, Weighing};
+use std::sync::Arc;
+use twofold_engine::plan::differs;
+use twofold_engine::{Base, Copy, Now};
+use twofold_hub::{Bad, Item, Placement, Presence, Sighting};
+use twofold_model::{Connector, Content, Result};
+
+impl Weighing<'_> {
+    /// What every replica shows of the item now.
+    pub(super) fn copies(&mut self, item: &Item, current: &Content, left: &mut Left) -> Result<(Vec<Weighed>, Vec<Copy>)> {
+        let placements = self.hub.placements(item.id)?;
+        let mut sightings = self.hub.sightings(item.id)?;
+        let (mut weighed, mut copies) = (Vec::new(), Vec::new());
+        for placement in placements {
+            let at = sightings
+                .iter()
+                .position(|seen| seen.replica == placement.replica && seen.remote_id == placement.remote_id);
+            let sighting = at.map(|at| sightings.remove(at));
+            let Some(connector) = self.reached(placement.replica) else {
+                left.pending |= sighting.is_some();
+                weighed.push(unknown(placement.replica, placement.collection, Some(placement), None));
+                continue;
+            };
+            let lens = connector.lens(self.kind);
+            let is_held = self.is_held(sighting.as_ref())?;
+            let held = is_held || self.tables.held.contains(&(placement.replica, placement.collection));
+            left.pending |= held;
+            // What is there and cannot be understood is neither as agreed nor gone.
+            let is_bad = self.is_bad(placement.replica, placement.remote_id.as_str());
+            if sighting.is_none() && (held || is_bad) {
+                left.pending = true;
+                weighed.push(unknown(placement.replica, placement.collection, Some(placement), None));
+                continue;
+            }
+            if sighting.is_none() {
+                // As last agreed: nothing of the base is needed to decide, so nothing of it is read.
+                let (replica, collection) = (placement.replica, placement.collection);
+                let rank = connector.abilities().rank;
+                copies.push(Copy { replica, rank, collection, base: None, now: Now::Same, hub_edited: false });
+                weighed.push(Weighed {
+                    replica,
+                    collection,
+                    placement: Some(placement),
+                    sighting: None,
+                    now: Now::Same,
+                });
+                continue;
+            }
+            let agreed = self.hub.version(placement.agreed)?.content;
+            let base = match lens.read(&placement.seen) {
+                Ok(seen) => Base { agreed: agreed.clone(), seen },
+                Err(error) => {
+                    // Kept by an earlier program, and not to be understood by this one: this copy waits, the rest goes on.
+                    let error = error.at("the rendering kept from the last run");
+                    let bad = Bad {
+                        replica: placement.replica,
+                        collection: Some(placement.collection),
+                        item: Some(item.id),
+                        remote_id: placement.remote_id.as_str(),
+                        reason: &error.to_string(),
+                        raw: placement.seen.as_bytes(),
+                    };
+                    self.hub.quarantine(&bad, self.now)?;
+                    left.pending = true;
+                    weighed.push(unknown(placement.replica, placement.collection, Some(placement), sighting));
+                    continue;
+                }
+            };
+            let complete = self.member(placement.replica).is_some_and(|member| member.complete.contains(&self.kind));
+            let approved = sighting.as_ref().is_some_and(|seen| seen.hold.is_some()) && !held;
+            let state = match &sighting {
+                _ if held => Now::Unknown,
+                None => Now::Same,
+                Some(seen) if seen.presence == Presence::Gone && (complete || approved) => Now::Gone,
+                Some(seen) if seen.presence != Presence::Here => {
+                    left.pending = true;
+                    Now::Unknown
+                }
+                Some(seen) => match self.read(&connector, item, seen, left)? {
+                    // Another writing of what was agreed is no edit: it neither beats a delete nor dates a change.
+                    Now::Edited { content, .. } if content == base.seen => Now::Same,
+                    now => now,
+                },
+            };
+            let rank = connector.abilities().rank;
+            // A copy that moved without changing its name is gone here and new there.
+            let moved_to =
+                sighting.as_ref().filter(|seen| seen.presence == Presence::Here && !held).map(|seen| seen.collection);
+            let hub_edited = matches!(state, Now::Gone) && differs(lens, &agreed, current)?;
+            let copy = |collection, now, base, hub_edited| Copy {
+                replica: placement.replica,
+                rank,
+                collection,
+                base,
+                now,
+                hub_edited,
+            };
+            match moved_to {
+                Some(to) if to != placement.collection && !matches!(state, Now::Unknown) => {
+                    copies.push(copy(placement.collection, Now::Gone, Some(base.clone()), false));
+                    let there = match state {
+                        Now::Same => Now::Edited { content: base.seen.clone(), at_ms: self.now },
+                        other => other,
+                    };
+                    copies.push(copy(to, there.clone(), Some(base), false));
+                    let replica = placement.replica;
+                    weighed.push(Weighed { replica, collection: to, placement: Some(placement), sighting, now: there });
+                }
+                _ => {
+                    copies.push(copy(placement.collection, state.clone(), Some(base), hub_edited));
+                    let (replica, collection) = (placement.replica, placement.collection);
+                    weighed.push(Weighed { replica, collection, placement: Some(placement), sighting, now: state });
+                }
+            }
+        }
+        // Copies met for the first time. One that appears where another of the same replica vanished inherits its base.
+        for sighting in sightings {
+            let Some(connector) = self.reached(sighting.replica) else {
+                left.pending = true;
+                continue;
+            };
+            if self.is_held(Some(&sighting))? {
+                left.pending = true;
+                weighed.push(unknown(sighting.replica, sighting.collection, None, Some(sighting)));
+                continue;
+            }
+            if sighting.presence != Presence::Here {
+                self.hub.remove_sighting(sighting.id)?;
+                continue;
+            }
+            let state = self.read(&connector, item, &sighting, left)?;
+            let base = copies
+                .iter()
+                .find(|copy| copy.replica == sighting.replica && matches!(copy.now, Now::Gone))
+                .and_then(|copy| copy.base.clone());
+            let state = match (state, &base) {
+                (Now::Same, Some(base)) => Now::Edited { content: base.seen.clone(), at_ms: self.now },
+                (state, _) => state,
+            };
+            copies.push(Copy {
+                replica: sighting.replica,
+                rank: connector.abilities().rank,
+                collection: sighting.collection,
+                base,
+                now: state.clone(),
+                hub_edited: false,
+            });
+            weighed.push(Weighed {
+                replica: sighting.replica,
+                collection: sighting.collection,
+                placement: None,
+                sighting: Some(sighting),
+                now: state,
+            });
+        }
+        Ok((weighed, copies))
+    }
+
+    fn is_held(&self, sighting: Option<&Sighting>) -> Result<bool> {
+        match sighting.and_then(|seen| seen.hold.as_deref()) {
+            Some(hold) => Ok(self.hub.hold(hold)?.is_some_and(|hold| !hold.is_approved)),
+            None => Ok(false),
+        }
+    }
+
+    fn is_bad(&self, replica: i64, remote_id: &str) -> bool {
+        !self.tables.waiting.is_empty() && self.tables.waiting.contains_key(&(replica, remote_id.to_owned()))
+    }
+
+    /// What a sighting says. What cannot be understood goes to quarantine and counts as present and unknown (promise 9).
+    fn read(
+        &mut self,
+        connector: &Arc<dyn Connector>,
+        item: &Item,
+        sighting: &Sighting,
+        left: &mut Left,
+    ) -> Result<Now> {
+        let at_ms = sighting.modified_ms.unwrap_or(sighting.observed_ms).min(sighting.observed_ms);
+        match connector.lens(self.kind).read(&sighting.rendering) {
+            Ok(content) => Ok(Now::Edited { content, at_ms }),
+            Err(error) => {
+                left.pending = true;
+                let bad = Bad {
+                    replica: sighting.replica,
+                    collection: Some(sighting.collection),
+                    item: Some(item.id),
+                    remote_id: sighting.remote_id.as_str(),
+                    reason: &error.to_string(),
+                    raw: sighting.rendering.as_bytes(),
+                };
+                self.hub.quarantine(&bad, self.now)?;
+                Ok(Now::Unknown)
+            }
+        }
+    }
+}
+
+/// A copy of which nothing can be said now.
+fn unknown(replica: i64, collection: i64, placement: Option<Placement>, sighting: Option<Sighting>) -> Weighed {
+    Weighed { replica, collection, placement, sighting, now: Now::Unknown }
+}

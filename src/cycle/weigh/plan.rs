@@ -1,0 +1,308 @@
+//! What each place must be told of an item, as intents.
+
+use super::{Left, Planned, Weighed, Weighing};
+use crate::meet::as_seen;
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use twofold_engine::pair::agreed_at_first;
+use twofold_engine::plan::toward;
+use twofold_engine::{Now, Verdict};
+use twofold_hub::items::Origin;
+use twofold_hub::{Intent, IntentKind, Item, Place, Placement};
+use twofold_model::{Connector, Error, ErrorKind, Identity, Mark, Operation, Rendering, Result};
+
+impl Weighing<'_> {
+    /// What each place must be told of one item.
+    pub(super) fn plan_all(
+        &mut self,
+        item: &Item,
+        verdict: &Verdict,
+        weighed: &[Weighed],
+        left: &mut Left,
+    ) -> Result<()> {
+        let all: BTreeSet<i64> =
+            verdict.collections.iter().copied().chain(weighed.iter().map(|copy| copy.collection)).collect();
+        let open: HashSet<(i64, i64)> =
+            self.hub.intents_of(item.id)?.iter().map(|intent| (intent.replica, intent.collection)).collect();
+        let mut places = Vec::new();
+        for collection in all {
+            places.extend(self.places_of(collection)?);
+        }
+        // An item that moves to a provider which cannot be reached stays where it is until it was made there (ENGINE 7).
+        let is_without_copy = |place: &Place| {
+            !weighed.iter().any(|copy| copy.replica == place.replica && copy.collection == place.collection)
+        };
+        let waits_for_provider = places.iter().any(|place| {
+            verdict.collections.contains(&place.collection)
+                && is_without_copy(place)
+                && self.reached(place.replica).is_none()
+                && self.member(place.replica).is_some_and(|member| !member.replica.is_device)
+        });
+        for place in places {
+            let is_removal = !verdict.collections.contains(&place.collection);
+            if open.contains(&(place.replica, place.collection)) || (waits_for_provider && is_removal) {
+                left.pending = true;
+            } else {
+                self.plan(item, verdict, &place, weighed, left)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What one place must be told of one item.
+    fn plan(
+        &mut self,
+        item: &Item,
+        verdict: &Verdict,
+        place: &Place,
+        weighed: &[Weighed],
+        left: &mut Left,
+    ) -> Result<()> {
+        let at = (place.replica, place.collection);
+        let belongs = verdict.collections.contains(&place.collection);
+        let copy = weighed.iter().find(|copy| (copy.replica, copy.collection) == at);
+        let Some(connector) = self.reached(place.replica) else {
+            // Nothing waits for it: what it needs is computed from its bases when it is back.
+            if !self.member(place.replica).is_some_and(|member| member.replica.behind) {
+                self.hub.set_behind(place.replica, true)?;
+            }
+            return Ok(());
+        };
+        if self.tables.held.contains(&at) || self.tables.foreign.contains(&place.replica) {
+            left.pending = true;
+            return Ok(());
+        }
+        if self.tables.going.contains(&at) && belongs && copy.is_none_or(|copy| matches!(copy.now, Now::Gone)) {
+            let name = self.member(place.replica).map(|member| member.replica.name.clone()).unwrap_or_default();
+            let words = format!("\"{}\" is gone at {name}, as was approved", place.name);
+            self.hub.withhold(item.id, place.replica, place.collection, &words)?;
+            return copy.map_or(Ok(()), |copy| self.forget_copy(copy));
+        }
+        match (copy, belongs) {
+            (Some(Weighed { now: Now::Unknown, .. }), _) => Ok(()),
+            (Some(copy), true) if matches!(copy.now, Now::Gone) => {
+                self.forget_copy(copy)?;
+                self.hub.next_generation(item.id)?;
+                let item = self.hub.item(item.id)?;
+                self.create(&connector, &item, verdict, place, left)
+            }
+            (Some(copy), true) => self.align(&connector, item, verdict, place, copy, left),
+            (Some(copy), false) if matches!(copy.now, Now::Gone) => self.forget_copy(copy),
+            (Some(copy), false) => self.delete(item, place, copy, left),
+            (None, true) => self.create(&connector, item, verdict, place, left),
+            (None, false) => Ok(()),
+        }
+    }
+
+    fn forget_copy(&mut self, copy: &Weighed) -> Result<()> {
+        if let Some(placement) = &copy.placement {
+            self.hub.remove_placement(placement.id)?;
+        }
+        match &copy.sighting {
+            Some(sighting) => self.hub.remove_sighting(sighting.id),
+            None => Ok(()),
+        }
+    }
+
+    /// A copy that is there: its base moves to what is seen now, and it is told what the hub says more.
+    fn align(
+        &mut self,
+        connector: &Arc<dyn Connector>,
+        item: &Item,
+        verdict: &Verdict,
+        place: &Place,
+        copy: &Weighed,
+        left: &mut Left,
+    ) -> Result<()> {
+        if copy.sighting.is_none() && copy.placement.as_ref().is_some_and(|placement| placement.agreed == item.version)
+        {
+            return Ok(());
+        }
+        let lens = connector.lens(self.kind);
+        let seen_now = match (&copy.sighting, &copy.placement) {
+            (Some(sighting), _) => as_seen(sighting),
+            (None, Some(placement)) => twofold_model::Seen {
+                remote_id: placement.remote_id.clone(),
+                collection: place.remote_id.as_str().into(),
+                etag: placement.etag.clone(),
+                rendering: placement.seen.clone(),
+                uid: None,
+                mark: None,
+                modified_ms: placement.modified_ms,
+            },
+            (None, None) => return Ok(()),
+        };
+        // At a first meeting the replica agrees, so far, to what it says itself.
+        let agreed = match &copy.placement {
+            Some(placement) => self.hub.version(placement.agreed)?.content,
+            None => agreed_at_first(&lens.read(&seen_now.rendering)?, &verdict.content),
+        };
+        let identity = Identity { uid: item.uid.clone(), mark: None };
+        let (to, refusal) = match toward(lens, &agreed, &seen_now.rendering, &verdict.content, &identity) {
+            Ok(to) => (to, None),
+            Err(error) => (None, Some(error)),
+        };
+        let agreed_version = match (&to, &copy.placement) {
+            (None, _) if refusal.is_none() => item.version,
+            (_, Some(placement)) => placement.agreed,
+            (_, None) => {
+                let origin = Origin { at_ms: self.now, rank: connector.abilities().rank, source: Some(place.replica) };
+                self.hub.add_version(item.id, &agreed, origin, None, None)?
+            }
+        };
+        match (&copy.placement, &copy.sighting) {
+            (Some(placement), None) if placement.agreed == agreed_version => {}
+            (Some(placement), None) => self.hub.set_agreed(placement.id, agreed_version)?,
+            (_, Some(sighting)) => {
+                self.hub.set_placement(item.id, place.replica, place.collection, agreed_version, &seen_now)?;
+                self.hub.remove_sighting(sighting.id)?;
+            }
+            (None, None) => {}
+        }
+        if let Some(error) = refusal {
+            // What was seen is taken all the same; what the hub says more waits.
+            return self.cannot_send(item, place, &error);
+        }
+        self.hub.release(item.id, place.replica, place.collection)?;
+        let Some(to) = to else { return Ok(()) };
+        if !place.can_write {
+            return self.hub.withhold(item.id, place.replica, place.collection, "this user may not write there");
+        }
+        if self.must_wait(item, place, left) {
+            return Ok(());
+        }
+        let from = seen_now.rendering.clone();
+        self.intend(item, place, IntentKind::Update, Some(&seen_now), Some(to.clone()), |_| Operation::Update {
+            place: twofold_model::Place {
+                remote_id: seen_now.remote_id.clone(),
+                collection: place.remote_id.as_str().into(),
+            },
+            etag: seen_now.etag.clone(),
+            from,
+            to,
+        })?;
+        left.pending = true;
+        Ok(())
+    }
+
+    fn create(
+        &mut self,
+        connector: &Arc<dyn Connector>,
+        item: &Item,
+        verdict: &Verdict,
+        place: &Place,
+        left: &mut Left,
+    ) -> Result<()> {
+        if !place.can_write {
+            return self.hub.withhold(item.id, place.replica, place.collection, "this user may not write there");
+        }
+        if self.must_wait(item, place, left) {
+            return Ok(());
+        }
+        let mark = Mark { hub: self.hub.id().to_owned(), item: item.mark.clone(), generation: item.generation };
+        let identity = Identity { uid: item.uid.clone(), mark: Some(mark.clone()) };
+        let rendering: Rendering = match connector.lens(self.kind).write(None, &verdict.content, &identity) {
+            Ok(rendering) => rendering,
+            Err(error) => return self.cannot_send(item, place, &error),
+        };
+        self.hub.release(item.id, place.replica, place.collection)?;
+        self.intend(item, place, IntentKind::Create, None, None, |_| Operation::Create {
+            collection: place.remote_id.as_str().into(),
+            rendering,
+            uid: item.uid.clone(),
+            mark,
+        })?;
+        left.pending = true;
+        Ok(())
+    }
+
+    fn delete(&mut self, item: &Item, place: &Place, copy: &Weighed, left: &mut Left) -> Result<()> {
+        let Some(placement) = &copy.placement else { return Ok(()) };
+        if !place.can_write {
+            return self.hub.withhold(item.id, place.replica, place.collection, "this user may not delete there");
+        }
+        let mut seen = as_seen_placement(placement);
+        if let Some(sighting) = &copy.sighting {
+            seen = as_seen(sighting);
+        }
+        self.intend(item, place, IntentKind::Delete, Some(&seen), None, |_| Operation::Delete {
+            place: twofold_model::Place {
+                remote_id: seen.remote_id.clone(),
+                collection: place.remote_id.as_str().into(),
+            },
+            etag: seen.etag.clone(),
+        })?;
+        left.pending = true;
+        Ok(())
+    }
+
+    /// What was refused waits for its next try (promise 9); an item that says something else by now does not.
+    fn must_wait(&self, item: &Item, place: &Place, left: &mut Left) -> bool {
+        let waiting = &self.tables.waiting;
+        let waits = !waiting.is_empty() && waiting.get(&(place.replica, quarantine_name(item))) == Some(&true);
+        left.pending |= waits;
+        waits
+    }
+
+    /// The place cannot hold it: kept in the hub and elsewhere, and listed.
+    fn cannot_send(&mut self, item: &Item, place: &Place, error: &Error) -> Result<()> {
+        if error.kind == ErrorKind::Broken {
+            return Err(Error::new(ErrorKind::Broken, error.to_string()));
+        }
+        self.hub.withhold(item.id, place.replica, place.collection, &error.to_string())
+    }
+
+    fn intend(
+        &mut self,
+        item: &Item,
+        place: &Place,
+        kind: IntentKind,
+        seen: Option<&twofold_model::Seen>,
+        target: Option<Rendering>,
+        operation: impl FnOnce(&Intent) -> Operation,
+    ) -> Result<()> {
+        let mut intent = Intent {
+            id: 0,
+            replica: place.replica,
+            item: item.id,
+            collection: place.collection,
+            kind,
+            remote_id: seen.map(|seen| seen.remote_id.clone()),
+            etag: seen.map(|seen| seen.etag.clone()),
+            target,
+            version: item.version,
+            generation: item.generation,
+            sent_ms: None,
+            not_before_ms: None,
+        };
+        intent.id = self.hub.add_intent(&intent)?;
+        if self.quiet {
+            self.count(place.replica, |row| match kind {
+                IntentKind::Create => row.sent_created += 1,
+                IntentKind::Update => row.sent_updated += 1,
+                IntentKind::Delete => row.sent_deleted += 1,
+            });
+        }
+        let operation = operation(&intent);
+        self.planned.push(Planned { intent, operation });
+        Ok(())
+    }
+}
+
+/// The name under which a version that a replica refused waits in quarantine.
+pub fn quarantine_name(item: &Item) -> String {
+    format!("item:{}:{}", item.mark, item.version)
+}
+
+fn as_seen_placement(placement: &Placement) -> twofold_model::Seen {
+    twofold_model::Seen {
+        remote_id: placement.remote_id.clone(),
+        collection: twofold_model::CollectionId(String::new()),
+        etag: placement.etag.clone(),
+        rendering: placement.seen.clone(),
+        uid: None,
+        mark: None,
+        modified_ms: placement.modified_ms,
+    }
+}
+
