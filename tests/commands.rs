@@ -4,6 +4,8 @@
 //! commands show, the promises.
 
 mod common;
+#[path = "commands/mishaps.rs"]
+mod mishaps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -187,7 +187,8 @@ fn known_by_now(
             let mut named = named(hub, intake.kind, &as_seen(&sighting))?;
             named.retain(|item| item.buried_ms.is_none());
             let [item] = named.as_slice() else { continue };
-            let has_copy = hub.placements(item.id)?.iter().any(|p| (p.replica, p.collection) == (replica.id, place.collection));
+            let has_copy =
+                hub.placements(item.id)?.iter().any(|p| (p.replica, p.collection) == (replica.id, place.collection));
             if !has_copy && hub.stands(item.id)?.contains(&place.collection) {
                 hub.date_back(sighting.id)?;
                 hub.bind_sighting(sighting.id, item.id)?;
@@ -232,7 +233,12 @@ fn named(hub: &Hub, kind: Kind, seen: &Seen) -> Result<Vec<Item>> {
         named.extend(hub.item_by_mark(mark)?);
     }
     if let Some(uid) = &seen.uid {
-        named.extend(hub.items_by_uid(kind, uid)?.into_iter().filter(|item| named.iter().all(|n| n.id != item.id)).collect::<Vec<_>>());
+        named.extend(
+            hub.items_by_uid(kind, uid)?
+                .into_iter()
+                .filter(|item| named.iter().all(|n| n.id != item.id))
+                .collect::<Vec<_>>(),
+        );
     }
     Ok(named)
 }

@@ -4,8 +4,8 @@ use crate::Cycle;
 use crate::pull::Intake;
 use crate::write::done;
 use std::collections::BTreeMap;
-use twofold_hub::{Hub, Intent, IntentKind};
 use twofold_engine::plan::is_same_but_for_spelling;
+use twofold_hub::{Hub, Intent, IntentKind};
 use twofold_model::{Etag, Found, Identity, Kind, Lookup, Mark, Place, Result, Seen};
 
 /// Looks for every open intent of a kind at every reachable replica.
@@ -105,9 +105,10 @@ fn made(hub: &mut Hub, intake: &Intake<'_>, intent: &Intent, mark: &Mark, seen: 
         hub.add_version(intent.item, &base, origin, None, None)?
     };
     let is_as_sent = is_same_but_for_spelling(None, &intake.lens.read(&rendering)?, &says);
-    let is_in_place = intake.places.iter().any(|place| {
-        place.collection == intent.collection && place.remote_id == seen.collection.as_str()
-    });
+    let is_in_place = intake
+        .places
+        .iter()
+        .any(|place| place.collection == intent.collection && place.remote_id == seen.collection.as_str());
     if is_as_sent && is_in_place {
         hub.set_placement(intent.item, intent.replica, intent.collection, agreed, &seen)?;
         return hub.remove_sighting_of(intent.replica, &seen.remote_id);

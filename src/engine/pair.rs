@@ -168,7 +168,8 @@ mod tests {
 
     #[test]
     fn another_spelling_is_no_clash_and_is_agreed_to() {
-        let phone = |number: &str| Content::from_value(json!({"phones": {"k": {"number": number}}, "kind": "individual"}));
+        let phone =
+            |number: &str| Content::from_value(json!({"phones": {"k": {"number": number}}, "kind": "individual"}));
         let (ours, theirs) = (phone("+49 30 1000"), phone("+49301000"));
         assert!(!clashes(&ours, &theirs));
         assert_eq!(agreed_at_first(&theirs, &ours), ours);

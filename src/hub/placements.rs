@@ -250,13 +250,7 @@ impl Hub {
 
     /// Copies whose slow look (photo) is longest ago and older than `before_ms` (or, under a clock that ran ahead, later than
     /// `now_ms`): names and collections.
-    pub fn unswept(
-        &self,
-        replica: i64,
-        before_ms: i64,
-        now_ms: i64,
-        most: usize,
-    ) -> Result<Vec<(i64, RemoteId, i64)>> {
+    pub fn unswept(&self, replica: i64, before_ms: i64, now_ms: i64, most: usize) -> Result<Vec<(i64, RemoteId, i64)>> {
         self.all(
             "SELECT id, remote_id, collection FROM placements
              WHERE replica = ?1 AND (swept < ?2 OR swept > ?3) ORDER BY swept, id LIMIT ?4",

@@ -41,7 +41,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use twofold_model::error::AtPlace as _;
-use twofold_model::{Abilities, Collection, CollectionId, Connector, Content, DeltaToken, Error, ErrorKind, Feed, FeedId, Found};
+use twofold_model::{
+    Abilities, Collection, CollectionId, Connector, Content, DeltaToken, Error, ErrorKind, Feed, FeedId, Found,
+};
 use twofold_model::{
     Identity, Kind, Lens, Lookup, Operation, Page, Place, Poll, RemoteId, Rendering, Result, Seen, Since,
 };
@@ -172,7 +174,13 @@ impl Device {
             unsupported: Unsupported,
             access,
             replica_id: Mutex::new(options.replica_id.clone()),
-            visit: Mutex::new(Visit { is_known: options.is_known, hub_is_empty: false, is_dry_run: false, run: 0, last_run: i64::MAX }),
+            visit: Mutex::new(Visit {
+                is_known: options.is_known,
+                hub_is_empty: false,
+                is_dry_run: false,
+                run: 0,
+                last_run: i64::MAX,
+            }),
             has_written: AtomicBool::new(false),
             temps: atomic::TempNames::new(),
             opened_ns: (options.clock)(),

@@ -317,8 +317,9 @@ impl<'a> Scan<'a> {
             Some((_, None)) => false,
             None => true,
         };
-        let is_exchanged =
-            taken.iter().any(|file| is_changed_hands(file) && file.mark.uid.is_some_and(|key| !lost.contains_key(&key)));
+        let is_exchanged = taken
+            .iter()
+            .any(|file| is_changed_hands(file) && file.mark.uid.is_some_and(|key| !lost.contains_key(&key)));
         // Asked of all known names only where a file changed hands.
         let known: HashMap<(u64, Digest), &RemoteId> = match is_exchanged {
             true => {

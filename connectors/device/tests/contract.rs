@@ -26,7 +26,10 @@ impl Desk {
         options.vcard = version;
         options.clock = Arc::new(|| now_ns() + AHEAD_NS);
         let desk = Desk { device: Device::open(options).unwrap(), dir };
-        desk.device.arrive(Visit { is_known: false, hub_is_empty: false, is_dry_run: false, run: 1, last_run: 0 }).await.unwrap();
+        desk.device
+            .arrive(Visit { is_known: false, hub_is_empty: false, is_dry_run: false, run: 1, last_run: 0 })
+            .await
+            .unwrap();
         desk.device.create_collection(Kind::Contacts, &desk.like("Friends")).await.unwrap();
         desk
     }

@@ -87,13 +87,7 @@ fn kind_of(response: &Response, error: &Value, reasons: &[&str]) -> ErrorKind {
             }
         }
         401 => ErrorKind::SignInNeeded,
-        403 if says(&[
-            "rateLimitExceeded",
-            "userRateLimitExceeded",
-            "RATE_LIMIT_EXCEEDED",
-            "RESOURCE_EXHAUSTED",
-        ]) =>
-        {
+        403 if says(&["rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"]) => {
             throttled
         }
         // Provider: these last for hours; asking again soon only makes them last longer.

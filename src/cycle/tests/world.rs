@@ -18,6 +18,8 @@ struct World {
     microsoft: Memory,
     phone: Memory,
     joined: bool,
+    /// How far the places' clocks are ahead of ours.
+    ahead_ms: i64,
     now: Arc<AtomicI64>,
     steps: Arc<AtomicUsize>,
     stop_at: Arc<AtomicUsize>,
@@ -33,6 +35,7 @@ impl World {
             microsoft: provider("Contacts", 3),
             phone: Memory::empty(Manners { emails: 9, rank: 0, ..Manners::default() }),
             joined,
+            ahead_ms: 0,
             now: Arc::new(AtomicI64::new(1_000 * HOUR_MS)),
             steps: Arc::default(),
             stop_at: Arc::new(AtomicUsize::new(usize::MAX)),
@@ -42,7 +45,7 @@ impl World {
 
     fn tick(&self, ms: i64) {
         let now = self.now.fetch_add(ms, Ordering::SeqCst) + ms;
-        [&self.google, &self.microsoft, &self.phone].iter().for_each(|place| place.set_now(now));
+        [&self.google, &self.microsoft, &self.phone].iter().for_each(|place| place.set_now(now + self.ahead_ms));
     }
 
     fn step(&self) -> impl Fn(&str) -> Result<()> + Send + Sync + 'static {
@@ -348,6 +351,59 @@ async fn promise_3_a_lost_reply_makes_neither_two_copies_nor_none() {
             world.settled(&format!("{fault:?}, lag {lag_ms}")).await;
         }
     }
+}
+
+#[tokio::test]
+async fn promise_3_an_edit_between_a_lost_reply_and_its_settling_is_kept() {
+    for joined in [false, true] {
+        let mut world = World::new(joined, 300_000);
+        world.google.create(&card("Ada", &["ada@example.org"]));
+        world.tick(HOUR_MS);
+        world.sync().await;
+        world.tick(HOUR_MS);
+        world.google.fault([Some(Fault::LostReply)]);
+        world.phone.create(&card("Grace", &["grace@example.org"]));
+        world.sync().await;
+        let id = World::find(&world.google, "Grace");
+        world.google.edit(&id, |content| content.set("notes", serde_json::json!({"note": {"note": "said since"}})));
+        for _ in 0..12 {
+            world.sync().await;
+        }
+        for place in [&world.google, &world.phone] {
+            let grace =
+                place.contents().into_iter().find(|(_, content)| content.at(&["name", "full"]).unwrap() == "Grace");
+            assert_eq!(grace.unwrap().1.at(&["notes", "note", "note"]).unwrap(), "said since");
+        }
+        world.settled("kept").await;
+    }
+}
+
+#[tokio::test]
+async fn promise_2_clocks_that_disagree_lose_no_edit() {
+    for ahead_ms in [-10 * 60_000, 10 * 60_000] {
+        let mut world = World { ahead_ms, ..seeded(false) };
+        world.tick(HOUR_MS);
+        world.sync().await;
+        world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+        world.sync().await;
+        world.google.edit(&World::find(&world.google, "Ada King"), rename("Ada Lovelace"));
+        world.sync().await;
+        assert!(World::names(&world.phone).contains(&"Ada Lovelace".to_owned()), "{ahead_ms}");
+        world.settled("clocks").await;
+    }
+    // Set back in between.
+    let mut world = seeded(false);
+    world.sync().await;
+    world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+    world.sync().await;
+    let before = world.now.load(Ordering::SeqCst);
+    world.now.store(before - 30 * 60_000, Ordering::SeqCst);
+    world.ahead_ms = 30 * 60_000;
+    world.tick(0);
+    world.google.edit(&World::find(&world.google, "Ada King"), rename("Ada Lovelace"));
+    world.sync().await;
+    assert!(World::names(&world.phone).contains(&"Ada Lovelace".to_owned()));
+    world.settled("set back").await;
 }
 
 /// What a user does between two runs.

@@ -9,7 +9,12 @@ use twofold_model::{Connector, Content, Result};
 
 impl Weighing<'_> {
     /// What every replica shows of the item now.
-    pub(super) fn copies(&mut self, item: &Item, current: &Content, left: &mut Left) -> Result<(Vec<Weighed>, Vec<Copy>)> {
+    pub(super) fn copies(
+        &mut self,
+        item: &Item,
+        current: &Content,
+        left: &mut Left,
+    ) -> Result<(Vec<Weighed>, Vec<Copy>)> {
         let placements = self.hub.placements(item.id)?;
         let mut sightings = self.hub.sightings(item.id)?;
         let (mut weighed, mut copies) = (Vec::new(), Vec::new());

@@ -305,4 +305,3 @@ fn as_seen_placement(placement: &Placement) -> twofold_model::Seen {
         modified_ms: placement.modified_ms,
     }
 }
-

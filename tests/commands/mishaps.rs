@@ -1,0 +1,447 @@
+//! What happens to folders, clocks and configurations in real life, through the built program: old copies put back, folders
+//! renamed or lost, files exchanged, two writers at once. Each test is named after what the user must not suffer.
+
+use crate::common::*;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use twofold_sandbox::faults::{Fault, Rule};
+use twofold_sandbox::{Options, Provider};
+
+fn copy(from: &Path, to: &Path) {
+    for (name, bytes) in files(from) {
+        let path = to.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+fn card(uid: &str, name: &str) -> String {
+    format!("BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{name}\r\nN:;{name};;;\r\nEND:VCARD\r\n")
+}
+
+/// Another line end in the same card, as khard, Radicale or an editor may write it.
+fn rewrite(path: &Path) {
+    let text = fs::read_to_string(path).unwrap();
+    assert!(text.contains("\r\n"));
+    fs::write(path, text.replace("\r\n", "\n")).unwrap();
+}
+
+// ---------------------------------------------------------------- deletes stay deletes
+
+#[test]
+fn a_file_that_was_only_rewritten_does_not_bring_back_what_was_deleted_at_the_provider() {
+    let home = Home::synced(&GOOGLE);
+    rewrite(&home.card("Hotel Beispiel"));
+    home.sandbox.google_delete(&home.google_person("Hotel Beispiel")).unwrap();
+    home.sync().expect(0);
+    assert!(!home.google_text().contains("Hotel Beispiel"));
+    assert_eq!(home.writes(), 0);
+}
+
+#[test]
+fn a_contact_that_was_only_stamped_anew_does_not_undo_a_delete_on_the_device() {
+    for provider in BOTH {
+        let home = Home::synced(&[provider]);
+        let words = if provider == "google" { "Hotel Beispiel" } else { "Hausmeister" };
+        match provider {
+            "google" => home.sandbox.google_restamp(&home.google_person(words)).unwrap(),
+            _ => home.sandbox.graph_restamp(&home.graph_contact(words)).unwrap(),
+        }
+        fs::remove_file(home.card(words)).unwrap();
+        home.sync().expect(0);
+        let left = if provider == "google" { home.google_text() } else { home.graph_text() };
+        assert!(!left.contains(words), "{provider}");
+        home.sync().expect(0);
+        assert!(!home.cards().values().any(|bytes| String::from_utf8_lossy(bytes).contains(words)), "{provider}");
+    }
+}
+
+#[test]
+fn a_list_that_lags_does_not_bring_back_what_the_device_deleted() {
+    let home = Home::synced(&GOOGLE);
+    home.sandbox.clock().advance_ms(600_000);
+    home.sandbox.switch(|switches| switches.list_lag_s = 300);
+    fs::remove_file(home.card("Hotel Beispiel")).unwrap();
+    home.sync().expect(0);
+    for full in [&["sync"][..], &["sync", "--full-check"]] {
+        home.run(full).expect(0);
+        assert!(!home.cards().values().any(|bytes| String::from_utf8_lossy(bytes).contains("Hotel Beispiel")));
+    }
+    home.sandbox.clock().advance_ms(301_000);
+    home.sync().expect(0);
+    assert!(!home.google_text().contains("Hotel Beispiel"));
+}
+
+// ---------------------------------------------------------------- old copies
+
+/// Twelve contacts of Google's, synced; then some edited and one deleted there, and the folder as it was before.
+fn with_an_old_copy(act: impl Fn(&Home, &Path)) {
+    let home = Home::synced(&GOOGLE);
+    let old = home.dir.path().join("old");
+    copy(&home.laptop(), &old);
+    home.sandbox.google_edit(&home.google_person("Çağlar"), |p| p["names"][0]["givenName"] = json!("Newer")).unwrap();
+    home.sandbox.google_delete(&home.google_person("Hotel Beispiel")).unwrap();
+    home.sync().expect(0);
+    home.sandbox.reset_counts();
+    act(&home, &old);
+}
+
+#[test]
+fn an_old_copy_of_the_folder_overwrites_nothing_and_brings_nobody_back() {
+    with_an_old_copy(|home, old| {
+        fs::remove_dir_all(home.laptop()).unwrap();
+        copy(old, &home.laptop());
+        home.run(&["device", "fill", "laptop"]).expect(4);
+        assert_eq!(home.writes(), 0, "nothing was sent to the provider");
+        assert!(home.google_text().contains("Newer") && !home.google_text().contains("Hotel Beispiel"));
+        home.card("Newer");
+        let held = home.run(&["held"]).expect(0).shows(&["deleted before"]);
+        // It was deleted on purpose: it stays so. The old file stays where it is.
+        home.run(&["drop", &held.only_id()]).expect(0);
+        home.sync();
+        assert_eq!(home.writes(), 0);
+    });
+}
+
+#[test]
+fn an_old_copy_whose_deleted_card_is_wanted_after_all_is_approved() {
+    with_an_old_copy(|home, old| {
+        fs::remove_dir_all(home.laptop()).unwrap();
+        copy(old, &home.laptop());
+        home.run(&["device", "fill", "laptop"]).expect(4);
+        home.run(&["approve", &home.run(&["held"]).only_id()]).expect(0);
+        home.sync();
+        assert!(home.google_text().contains("Hotel Beispiel"));
+    });
+}
+
+#[test]
+fn a_copy_of_a_device_folder_is_not_the_device() {
+    with_an_old_copy(|home, old| {
+        let tablet = format!("\n[[device]]\nname = \"tablet\"\npath = {old:?}\nkinds = [\"contacts\"]\n");
+        fs::write(home.config(), home.configuration(&tablet)).unwrap();
+        home.sync().expect(4).says(&["tablet", "device fill tablet"]);
+        assert_eq!(home.writes(), 0);
+        home.card("Newer");
+        home.sync().expect(4).says(&["tablet"]);
+        home.run(&["status"]).shows(&["laptop: reached", "tablet: never reached"]);
+    });
+}
+
+#[test]
+fn a_device_that_left_the_configuration_is_waited_for_no_more() {
+    let home = Home::synced(&GOOGLE);
+    let tablet = home.dir.path().join("tablet");
+    let with =
+        home.configuration(&format!("\n[[device]]\nname = \"tablet\"\npath = {tablet:?}\nkinds = [\"contacts\"]\n"));
+    fs::write(home.config(), with).unwrap();
+    home.sync().expect(0);
+    fs::remove_dir_all(&tablet).unwrap();
+    home.sync().expect(4).says(&["tablet"]);
+    fs::write(home.config(), home.configuration("")).unwrap();
+    home.sync().expect(0);
+}
+
+#[test]
+fn a_hub_restored_from_an_old_copy_is_noticed_however_often_it_runs() {
+    let home = Home::synced(&GOOGLE);
+    let backup = home.dir.path().join("backup");
+    copy(&home.state(), &backup);
+    home.add_line(&home.card("Çağlar"), "NICKNAME:Later");
+    home.sync().expect(0);
+    home.sandbox.google_edit(&home.google_person("Later"), |p| p["names"][0]["givenName"] = json!("Newer")).unwrap();
+    home.sync().expect(0);
+    fs::remove_dir_all(home.state()).unwrap();
+    copy(&backup, &home.state());
+    let private = std::os::unix::fs::PermissionsExt::from_mode;
+    fs::set_permissions(home.state(), private(0o700)).unwrap();
+    for name in files(&home.state()).into_keys() {
+        fs::set_permissions(home.state().join(name), private(0o600)).unwrap();
+    }
+    home.sandbox.reset_counts();
+    for _ in 0..5 {
+        home.sync().expect(4).says(&["older copy", "device fill laptop"]);
+    }
+    assert_eq!(home.writes(), 0);
+    home.run(&["device", "fill", "laptop"]);
+    assert!(home.google_text().contains("Newer"));
+    home.card("Newer");
+}
+
+// ---------------------------------------------------------------- names and folders
+
+#[test]
+fn two_files_that_exchanged_names_do_not_exchange_persons() {
+    let home = Home::synced(&GOOGLE);
+    let before = home.google_text();
+    let (one, two, aside) = (home.card("Hotel Beispiel"), home.card("Çağlar"), home.laptop().join("aside"));
+    fs::rename(&one, &aside).unwrap();
+    fs::rename(&two, &one).unwrap();
+    fs::rename(&aside, &two).unwrap();
+    home.sync().expect(0);
+    assert_eq!(home.google_text(), before);
+    assert_eq!(home.writes(), 0);
+    // And each file still is the contact that it was.
+    home.add_line(&home.card("Hotel Beispiel"), "NICKNAME:Inn");
+    home.sync().expect(0);
+    assert!(home.sandbox.google_person(&home.google_person("Inn")).unwrap().to_string().contains("Hotel Beispiel"));
+}
+
+#[test]
+fn a_renamed_folder_goes_on_being_the_address_book_that_it_was() {
+    let home = Home::synced(&MICROSOFT);
+    let folder = home.card("Hausmeister").parent().unwrap().to_owned();
+    let renamed = folder.with_file_name("Freunde");
+    fs::rename(&folder, &renamed).unwrap();
+    home.sync().expect(0);
+    assert_eq!((home.writes(), folder.exists()), (0, false));
+    home.add_line(&home.card("Hausmeister"), "NICKNAME:Otto");
+    home.sync().expect(0);
+    assert!(home.graph_text().contains("Otto"));
+    home.sandbox.graph_edit(&home.graph_contact("Otto"), |c| c["jobTitle"] = json!("Chief")).unwrap();
+    home.sync().expect(0);
+    assert!(home.card("TITLE:Chief").starts_with(&renamed));
+}
+
+#[test]
+fn a_copied_folder_is_left_alone_and_named() {
+    let home = Home::synced(&MICROSOFT);
+    let folder = home.card("Hausmeister").parent().unwrap().to_owned();
+    copy(&folder, &folder.with_file_name("Backup"));
+    for _ in 0..2 {
+        home.sync().expect(0).says(&["Backup", "left alone"]);
+    }
+    assert_eq!(home.writes(), 0);
+}
+
+#[test]
+fn a_folder_missing_on_the_device_is_one_hold_and_its_neighbours_go_on() {
+    let home = Home::synced(&BOTH);
+    let lost = home.google_folder();
+    fs::rename(&lost, home.dir.path().join("aside")).unwrap();
+    fs::remove_file(home.card("Hausmeister")).unwrap();
+    home.sync().expect(4);
+    assert!(!home.graph_text().contains("Hausmeister"), "the delete beside it was made");
+    assert!(home.google_text().contains("Hotel Beispiel"));
+    home.run(&["held"]).shows(&["folder-", "My Contacts", "device fill laptop"]);
+    // It comes back: nothing was lost, nothing is held.
+    fs::rename(home.dir.path().join("aside"), &lost).unwrap();
+    home.sync().expect(0);
+    assert!(home.run(&["held"]).out.is_empty());
+}
+
+#[test]
+fn a_folder_missing_on_the_device_is_made_again_after_drop() {
+    let home = Home::synced(&GOOGLE);
+    let cards = home.cards().len();
+    fs::remove_dir_all(home.google_folder()).unwrap();
+    home.sync().expect(4);
+    home.run(&["drop", &home.run(&["held"]).only_id()]).expect(0);
+    home.sync().expect(0);
+    assert_eq!(home.cards().len(), cards);
+    assert_eq!(home.writes(), 0);
+    home.sync().expect(0);
+}
+
+/// The folder "Kundschaft" of the demo's people, gone at Graph.
+fn without_a_graph_folder() -> (Home, String) {
+    let home = Home::synced(&MICROSOFT);
+    let folders = home.sandbox.graph_dump();
+    let folder = folders["folders"].as_array().unwrap().iter().find(|f| f["displayName"] == "Kundschaft").unwrap();
+    let id = folder["id"].as_str().unwrap().to_owned();
+    home.sandbox.graph_folder_delete(&id).unwrap();
+    (home, id)
+}
+
+#[test]
+fn a_folder_gone_at_the_provider_is_one_hold_and_its_neighbours_go_on() {
+    let (home, _) = without_a_graph_folder();
+    let cards = home.cards().len();
+    home.sandbox.graph_delete(&home.graph_contact("Müller-Groß")).unwrap();
+    home.sync().expect(4);
+    assert_eq!(home.cards().len(), cards - 1, "the delete beside it arrived, and no other");
+    let writes = home.writes();
+    let inside = home.laptop().join("microsoft365/contacts/Kundschaft/dora.vcf");
+    fs::write(inside, card("dora", "Dora")).unwrap();
+    for _ in 0..2 {
+        home.sync().expect(4);
+    }
+    assert_eq!(home.writes(), writes, "nothing is sent into a folder that is gone");
+    home.run(&["approve", &home.run(&["held"]).only_id()]).expect(0);
+    home.sync().expect(0);
+    assert!(home.card("Dora").exists(), "what was new there is kept");
+    home.sync().expect(0);
+}
+
+// ---------------------------------------------------------------- writes that are disturbed
+
+#[test]
+fn a_lost_reply_and_the_providers_own_spelling_are_no_conflict() {
+    let home = Home::synced(&GOOGLE);
+    home.sandbox.switch(|switches| switches.recase_emails = true);
+    home.add_line(&home.card("Hotel Beispiel"), "EMAIL;TYPE=work:Front.Desk@Hotel.Example");
+    let lost = Rule::any(Fault::DropAfter).on(Provider::Google).writes().times(1);
+    home.sandbox.fault(lost);
+    home.sync();
+    home.sync().expect(0);
+    assert!(home.json(&["conflicts"])["conflicts"].as_array().unwrap().is_empty());
+    assert_eq!(home.google_text().to_lowercase().matches("front.desk").count(), 1);
+}
+
+#[test]
+fn a_change_that_stays_stale_is_not_called_aligned() {
+    let home = Home::synced(&MICROSOFT);
+    home.sandbox.switch(|switches| switches.graph_false_conflict = 1);
+    home.add_line(&home.card("Hausmeister"), "NICKNAME:Otto");
+    home.sync().expect(75).says(&["twofold sync"]);
+    home.sandbox.switch(|switches| switches.graph_false_conflict = 0);
+    home.sync().expect(0);
+    assert!(home.graph_text().contains("Otto"));
+}
+
+#[test]
+fn a_card_that_was_mended_after_a_refusal_is_sent_at_once() {
+    let home = Home::synced(&GOOGLE);
+    let path = home.google_folder().join("dora.vcf");
+    fs::write(&path, card("dora", "Dora")).unwrap();
+    home.sandbox.fault(Rule::any(Fault::status(400)).on(Provider::Google).writes().times(1));
+    home.sync().expect(5);
+    home.sync().expect(5);
+    assert!(!home.google_text().contains("Dora"), "the same card waits for its next try");
+    home.add_line(&path, "NICKNAME:Mended");
+    home.sync().expect(0);
+    assert!(home.google_text().contains("Mended"));
+}
+
+#[test]
+fn a_dead_token_inside_a_batch_is_renewed_and_not_called_a_dead_sign_in() {
+    let home = Home::synced(&MICROSOFT);
+    for words in ["Hausmeister", "Müller-Groß"] {
+        home.sandbox.graph_edit(&home.graph_contact(words), |c| c["jobTitle"] = json!("Chief")).unwrap();
+    }
+    home.sandbox.fault(Rule::any(Fault::status(401)).on(Provider::Microsoft).parts().times(2));
+    home.sync().expect(0);
+    assert_eq!(home.cards().values().filter(|b| String::from_utf8_lossy(b).contains("TITLE:Chief")).count(), 2);
+}
+
+// ---------------------------------------------------------------- decisions
+
+#[test]
+fn the_other_side_of_a_conflict_takes_back_no_later_edit_beside_it() {
+    let home = Home::synced(&GOOGLE);
+    let person = home.google_person("Çağlar");
+    home.sandbox.google_edit(&person, |p| p["names"][0]["givenName"] = json!("Theirs")).unwrap();
+    let path = home.card("Çağlar");
+    let text = fs::read_to_string(&path).unwrap().replace("Çağlar", "Ours");
+    fs::write(&path, text).unwrap();
+    home.sync().expect(5);
+    home.sandbox.google_edit(&person, |p| p["names"][0]["familyName"] = json!("Married")).unwrap();
+    home.sync().expect(5);
+    let id = home.run(&["conflicts"]).only_id();
+    home.run(&["conflicts", "resolve", &id, "--take", "other"]).expect(0);
+    home.sync().expect(0);
+    let names = home.sandbox.google_person(&person).unwrap()["names"][0].clone();
+    assert_eq!(names["familyName"], "Married");
+    assert_eq!(names["givenName"], "Theirs");
+}
+
+#[test]
+fn the_conflict_of_a_contact_that_is_gone_is_settled_with_it() {
+    let home = Home::synced(&GOOGLE);
+    let person = home.google_person("Çağlar");
+    home.sandbox.google_edit(&person, |p| p["names"][0]["givenName"] = json!("Theirs")).unwrap();
+    let path = home.card("Çağlar");
+    fs::write(&path, fs::read_to_string(&path).unwrap().replace("Çağlar", "Ours")).unwrap();
+    home.sync().expect(5);
+    fs::remove_file(&path).unwrap();
+    home.sync().expect(0);
+}
+
+#[test]
+fn after_an_approved_mass_delete_a_single_one_is_not_held() {
+    let home = Home::new(Options::bulk(30), &GOOGLE);
+    home.login("google").expect(0);
+    home.sync().expect(0);
+    let paths: Vec<_> = home.cards().into_keys().map(|path| home.laptop().join(path)).collect();
+    paths[..10].iter().for_each(|path| fs::remove_file(path).unwrap());
+    home.sync().expect(4);
+    home.run(&["approve", &home.run(&["held"]).only_id()]).expect(0);
+    home.sync().expect(0);
+    fs::remove_file(&paths[10]).unwrap();
+    home.sync().expect(0);
+}
+
+#[test]
+fn strangers_on_two_devices_are_taken_once_and_settle() {
+    let home = Home::synced(&GOOGLE);
+    let mut more = String::new();
+    for name in ["a", "b"] {
+        let path = home.dir.path().join(name);
+        fs::create_dir_all(path.join(GOOGLE_FOLDER)).unwrap();
+        for n in 0..8 {
+            fs::write(
+                path.join(GOOGLE_FOLDER).join(format!("s{n}.vcf")),
+                card(&format!("s{n}"), &format!("Stranger {n}")),
+            )
+            .unwrap();
+        }
+        more += &format!("\n[[device]]\nname = \"{name}\"\npath = {path:?}\nkinds = [\"contacts\"]\n");
+    }
+    fs::write(home.config(), home.configuration(&more)).unwrap();
+    home.sync().expect(4);
+    let held = home.run(&["held"]);
+    let id = held.out.lines().find(|line| line.contains(" a contacts")).unwrap().split(' ').next().unwrap().to_owned();
+    home.run(&["approve", &id]).expect(0);
+    home.sync();
+    home.sync().expect(0);
+    assert_eq!(home.google_text().matches("Stranger 3").count(), home.google_text().matches("Stranger 4").count());
+    assert_eq!(home.sandbox.google_people().iter().filter(|p| p.to_string().contains("Stranger")).count(), 8);
+}
+
+// ---------------------------------------------------------------- joins
+
+#[test]
+fn a_join_that_was_added_later_is_refused_and_touches_nothing() {
+    let home = Home::synced(&BOTH);
+    let join = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:default\", \"google:default\"]\n";
+    fs::write(home.config(), home.configuration(join)).unwrap();
+    home.add_line(&home.card("Hotel Beispiel"), "NICKNAME:Inn");
+    home.sync().expect(2).says(&["[[join]]", "kept apart"]);
+    assert_eq!(home.writes(), 0);
+    fs::write(home.config(), home.configuration("")).unwrap();
+    home.sync().expect(0);
+    assert!(home.google_text().contains("Inn"));
+}
+
+#[test]
+fn a_join_has_the_name_of_the_first_that_it_lists_and_may_not_be_taken_back() {
+    let home = Home::signed_in(&BOTH);
+    let join = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:default\", \"google:default\"]\n";
+    fs::write(home.config(), home.configuration(join)).unwrap();
+    // One provider after the other: they are one all the same.
+    home.run(&["sync", "--replica", "google"]).expect(0);
+    home.sync();
+    home.sync().expect(0);
+    let names: Vec<_> =
+        fs::read_dir(home.laptop().join("joined/contacts")).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert_eq!(
+        home.sandbox.google_people().len(),
+        home.cards().iter().filter(|(p, _)| p.starts_with("joined")).count()
+    );
+    home.sandbox.reset_counts();
+    fs::write(home.config(), home.configuration("")).unwrap();
+    fs::remove_file(home.card("Hotel Beispiel")).unwrap();
+    home.sync().expect(2).says(&["[[join]]"]);
+    assert_eq!(home.writes(), 0);
+}
+
+#[test]
+fn a_join_of_what_is_not_there_is_an_error_that_lists_what_is() {
+    let home = Home::signed_in(&BOTH);
+    let join = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:Kontacts\", \"google:default\"]\n";
+    fs::write(home.config(), home.configuration(join)).unwrap();
+    home.sync().expect(2).says(&["microsoft365:Kontacts", "Kundschaft"]);
+    assert_eq!(home.writes(), 0);
+}
