@@ -30,6 +30,7 @@
 //! they say nothing. The UID and revision stamps are not content.
 
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The key of an entry whose identity is `identity`: short, stable, made of letters and digits (RFC 9553 1.4.1).
 pub fn key(identity: &str) -> String {
@@ -123,12 +124,17 @@ pub fn display_name(card: &crate::Content) -> Option<String> {
     let text = |value: Option<&Value>| {
         value.and_then(Value::as_str).map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned)
     };
-    text(card.at(&["name", "full"]))
-        .or_else(|| {
-            let parts = card.at(&["name", "components"])?.as_array()?;
-            let joined = parts.iter().filter_map(|p| p.get("value")?.as_str()).collect::<Vec<_>>().join(" ");
-            (!joined.trim().is_empty()).then_some(joined)
-        })
+    text(card.at(&["name", "full"])).or_else(|| made_name(card))
+}
+
+/// The name to show for a card without its full name.
+pub(crate) fn made_name(card: &crate::Content) -> Option<String> {
+    let of_parts = || {
+        let parts = card.at(&["name", "components"])?.as_array()?;
+        let joined = parts.iter().filter_map(|p| p.get("value")?.as_str()).collect::<Vec<_>>().join(" ");
+        (!joined.trim().is_empty()).then_some(joined)
+    };
+    of_parts()
         .or_else(|| first(card, "organizations", "name"))
         .or_else(|| first(card, "nicknames", "name"))
         .or_else(|| first(card, "emails", "address"))
@@ -150,8 +156,7 @@ pub fn derived_name(card: &crate::Content) -> Option<String> {
 /// The card without a full name that says only what its parts say ([`derived_name`]). Places make such names, and one kept
 /// from then would be stale as soon as a part changes. Every lens reads cards so.
 pub fn without_derived_name(card: crate::Content) -> crate::Content {
-    let Some(full) = card.at(&["name", "full"]).and_then(Value::as_str).map(str::trim) else { return card };
-    if !full.is_empty() && derived_name(&card).is_none_or(|derived| derived != full) {
+    if !has_derived_name(&card) {
         return card;
     }
     let mut without = card;
@@ -159,6 +164,19 @@ pub fn without_derived_name(card: crate::Content) -> crate::Content {
         name.shift_remove("full");
     }
     without.tidied()
+}
+
+/// A card as the lenses compare it: tidy, and without a derived name. Most are so already, and are not copied.
+pub fn settled(card: &crate::Content) -> Cow<'_, crate::Content> {
+    match card.is_tidy() && !has_derived_name(card) {
+        true => Cow::Borrowed(card),
+        false => Cow::Owned(without_derived_name(card.clone().tidied())),
+    }
+}
+
+fn has_derived_name(card: &crate::Content) -> bool {
+    let full = card.at(&["name", "full"]).and_then(Value::as_str).map(str::trim);
+    full.is_some_and(|full| full.is_empty() || derived_name(card).is_some_and(|derived| derived == full))
 }
 
 fn first(card: &crate::Content, member: &str, field: &str) -> Option<String> {

@@ -8,6 +8,7 @@
 use crate::content::Content;
 use crate::patch::{canonical_text, difference, get_path, set_path, split};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 
 /// Words before the entries: version of the form. An emptied carry-all is this header alone (People will not drop an entry).
 const FORM: u64 = 1;
@@ -44,12 +45,12 @@ pub fn emptied() -> String {
 
 /// What the item says, from the place's own fields and the carry-all beside them. A carry-all that cannot be read, or of a
 /// later form, is passed over.
-pub fn apply(native: &Content, carried: Option<&str>) -> Content {
-    let Some(parsed) = carried.and_then(|text| serde_json::from_str::<Value>(text).ok()) else { return native.clone() };
-    if parsed.get("v").and_then(Value::as_u64) != Some(FORM) {
-        return native.clone();
-    }
-    let Some(entries) = parsed.get("e").and_then(Value::as_object) else { return native.clone() };
+pub fn apply<'a>(native: &'a Content, carried: Option<&str>) -> Cow<'a, Content> {
+    let parsed = carried.and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let parsed = parsed.filter(|parsed| parsed.get("v").and_then(Value::as_u64) == Some(FORM));
+    let Some(entries) = parsed.as_ref().and_then(|parsed| parsed.get("e")?.as_object()) else {
+        return Cow::Borrowed(native);
+    };
     let mut full = native.clone();
     for (path, entry) in entries {
         let keys = split(path);
@@ -63,7 +64,7 @@ pub fn apply(native: &Content, carried: Option<&str>) -> Content {
             set_path(&mut full.0, &keys, value.clone());
         }
     }
-    full.tidied()
+    Cow::Owned(full.tidied())
 }
 
 fn guard_of(value: Option<&Value>) -> String {
@@ -88,7 +89,7 @@ mod tests {
             json!({"emails": {"a": {"address": "a@x", "pref": 1}, "d": {"address": "d@x"}}, "speakToAs": {"grammaticalGender": "feminine"}}),
         );
         let carried = make(&native, &full, 8000);
-        assert_eq!(apply(&native, carried.as_deref()), full);
+        assert_eq!(*apply(&native, carried.as_deref()), full);
     }
 
     #[test]
@@ -97,15 +98,15 @@ mod tests {
         let full = content(json!({"name": {"full": "Ada"}, "emails": {"a": {"address": "a@x", "pref": 1}}}));
         let carried = make(&native, &full, 8000);
         let edited = content(json!({"name": {"full": "Ada King"}}));
-        assert_eq!(apply(&edited, carried.as_deref()), edited);
+        assert_eq!(*apply(&edited, carried.as_deref()), edited);
     }
 
     #[test]
     fn what_does_not_fit_is_left_out_largest_first() {
         let full = content(json!({"notes": {"n": {"note": "x".repeat(5000)}}, "kind": "individual"}));
         let carried = make(&Content::new(), &full, 1000);
-        assert_eq!(apply(&Content::new(), carried.as_deref()), content(json!({"kind": "individual"})));
+        assert_eq!(*apply(&Content::new(), carried.as_deref()), content(json!({"kind": "individual"})));
         assert_eq!(make(&Content::new(), &Content::new(), 1000), None);
-        assert_eq!(apply(&full, Some(&emptied())), full);
+        assert_eq!(*apply(&full, Some(&emptied())), full);
     }
 }

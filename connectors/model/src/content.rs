@@ -60,6 +60,11 @@ impl Content {
         tidy_map(&mut self.0);
     }
 
+    /// Whether [`Content::tidy`] would change nothing.
+    pub fn is_tidy(&self) -> bool {
+        is_tidy_map(&self.0)
+    }
+
     /// [`Content::tidy`] by value.
     pub fn tidied(mut self) -> Self {
         self.tidy();
@@ -75,6 +80,17 @@ pub fn is_nothing(value: &Value) -> bool {
         Value::Array(list) => list.is_empty(),
         _ => false,
     }
+}
+
+fn is_tidy_map(map: &Map<String, Value>) -> bool {
+    map.values().all(|value| {
+        !is_nothing(value)
+            && match value {
+                Value::Object(inner) => is_tidy_map(inner),
+                Value::Array(list) => list.iter().filter_map(Value::as_object).all(is_tidy_map),
+                _ => true,
+            }
+    })
 }
 
 fn tidy_map(map: &mut Map<String, Value>) {

@@ -10,9 +10,11 @@
 mod edit;
 mod line;
 
+pub(crate) use edit::lay_out;
 pub use edit::{Edit, fold, fold_softly};
 pub use line::{ContentLine, Parameter};
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -67,9 +69,10 @@ impl fmt::Display for LimitError {
 impl std::error::Error for LimitError {}
 
 /// The line ends of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LineEnd {
     /// CR LF, what the RFCs ask for.
+    #[default]
     CrLf,
     /// LF alone.
     Lf,
@@ -102,7 +105,7 @@ pub struct Component {
 }
 
 /// A file cut into logical lines; the bytes are kept as they are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct File {
     bytes: Vec<u8>,
     lines: Vec<Range<usize>>,
@@ -163,7 +166,7 @@ impl File {
     }
 
     /// The line without folds, soft breaks, line end and byte order mark.
-    pub fn unfolded(&self, line: usize) -> Vec<u8> {
+    pub fn unfolded(&self, line: usize) -> Cow<'_, [u8]> {
         let raw = self.raw(line);
         unfold(if line == 0 { raw.strip_prefix(BOM).unwrap_or(raw) } else { raw })
     }
@@ -356,6 +359,10 @@ fn is_base64(line: &[u8]) -> bool {
 fn read_head(line: &[u8], parameters: usize) -> Result<Head, LimitError> {
     let (colon, minds_quotes) = find_colon(line);
     let mut head = Head::default();
+    // Most lines have no parameter at all.
+    if colon.is_some_and(|colon| !line[..colon].contains(&b';')) {
+        return Ok(head);
+    }
     let mut quoted = false;
     let mut count = 0;
     let mut start = 0;
@@ -379,6 +386,11 @@ fn read_head(line: &[u8], parameters: usize) -> Result<Head, LimitError> {
 /// The colon that ends the head of a line: the first outside of quotes, or, where a quote never ends, the first of all.
 /// Tells too whether quotes were minded.
 fn find_colon(line: &[u8]) -> (Option<usize>, bool) {
+    let first = line.iter().position(|b| *b == b':');
+    // Before the first colon there is mostly no quote.
+    if first.is_none_or(|at| !line[..at].contains(&b'"')) {
+        return (first, first.is_some());
+    }
     let mut quoted = false;
     let minding = line.iter().position(|byte| {
         quoted ^= *byte == b'"';
@@ -386,7 +398,7 @@ fn find_colon(line: &[u8]) -> (Option<usize>, bool) {
     });
     match minding {
         Some(at) => (Some(at), true),
-        None => (line.iter().position(|b| *b == b':'), false),
+        None => (first, false),
     }
 }
 
@@ -408,8 +420,12 @@ fn note_parameter(parameter: &[u8], head: &mut Head) {
 }
 
 /// Takes folds (line end and one blank), quoted-printable soft breaks and line ends out of a logical line.
-fn unfold(raw: &[u8]) -> Vec<u8> {
-    let folded = folded_end(raw, physical_end(raw, 0));
+fn unfold(raw: &[u8]) -> Cow<'_, [u8]> {
+    let first = physical_end(raw, 0);
+    if first == raw.len() {
+        return Cow::Borrowed(trim_end(raw));
+    }
+    let folded = folded_end(raw, first);
     let head = read_head(raw.get(..folded).unwrap_or_default(), usize::MAX - 1).unwrap_or_default();
     if !head.quoted_printable {
         return join_folds(raw);
@@ -427,10 +443,13 @@ fn unfold(raw: &[u8]) -> Vec<u8> {
         text.extend_from_slice(if after_soft { line.strip_suffix(b"=").unwrap_or(line) } else { line });
         at = end;
     }
-    text
+    Cow::Owned(text)
 }
 
-fn join_folds(raw: &[u8]) -> Vec<u8> {
+fn join_folds(raw: &[u8]) -> Cow<'_, [u8]> {
+    if physical_end(raw, 0) == raw.len() {
+        return Cow::Borrowed(trim_end(raw));
+    }
     let mut text = Vec::with_capacity(raw.len());
     let mut at = 0;
     while at < raw.len() {
@@ -440,7 +459,7 @@ fn join_folds(raw: &[u8]) -> Vec<u8> {
         text.extend_from_slice(if is_fold { &line[1..] } else { line });
         at = end;
     }
-    text
+    Cow::Owned(text)
 }
 
 #[cfg(test)]

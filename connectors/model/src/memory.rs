@@ -324,7 +324,7 @@ impl JsonLens {
     }
 
     fn meaning(&self, value: &Value) -> Content {
-        carry::apply(&Content::from_value(value["card"].clone()), value["carry"].as_str())
+        carry::apply(&Content::from_value(value["card"].clone()), value["carry"].as_str()).into_owned()
     }
 }
 

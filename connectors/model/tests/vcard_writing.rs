@@ -256,7 +256,7 @@ fn no_text_adds_a_line() {
             let file = File::parse(written.as_bytes()).unwrap();
             assert_eq!(file.components().len(), 1);
             for line in (0..file.len()).filter(|line| !file.raw(*line).trim_ascii().is_empty()) {
-                let text = String::from_utf8(file.unfolded(line)).unwrap();
+                let text = String::from_utf8(file.unfolded(line).into_owned()).unwrap();
                 let content = ContentLine::parse(text.clone()).unwrap_or_else(|| panic!("{text}"));
                 assert!(!(content.name() == "TEL" && content.value() == "666"), "{text}");
                 assert!(content.name() != "UID" || !content.value().contains("forged"));

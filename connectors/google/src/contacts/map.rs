@@ -42,7 +42,7 @@ impl Lens for ContactsLens {
         let person = parse_read(rendering)?;
         let native = native(&person, &mut Vec::new());
         Ok(match client_data(&person, CARRY_KEY) {
-            Some(carried) => carry::apply(&native, Some(carried)),
+            Some(carried) => carry::apply(&native, Some(carried)).into_owned(),
             None => native,
         })
     }
@@ -184,7 +184,7 @@ fn edit(person: &mut Object, content: &Content) {
     let mut origins = Vec::new();
     let before = native(person, &mut origins);
     let carried = client_data(person, CARRY_KEY);
-    if carry::apply(&before, carried) == *content {
+    if *carry::apply(&before, carried) == *content {
         return;
     }
     let has_carried = carried.is_some();

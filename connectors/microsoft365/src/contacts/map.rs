@@ -188,7 +188,7 @@ fn malformed() -> Error {
 /// Native fields and carry-all together.
 fn said(native: Content, carried: Option<&str>) -> Content {
     let Some(carried) = carried else { return native };
-    let mut full = carry::apply(&native, Some(carried));
+    let mut full = carry::apply(&native, Some(carried)).into_owned();
     reunite(&native, &mut full, carried);
     full
 }
@@ -232,11 +232,11 @@ impl Lens for ContactLens {
     }
 
     fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering> {
-        let content = card::without_derived_name(content.clone().tidied());
+        let content = card::settled(content);
         let mut sheet = match onto {
             Some(rendering) => {
                 let sheet = Sheet::open(rendering)?;
-                if sheet.meaning() == content {
+                if sheet.meaning() == *content {
                     return Ok(rendering.clone());
                 }
                 sheet
@@ -252,7 +252,11 @@ impl Lens for ContactLens {
         }
         let native = sheet.native();
         let carried = sheet.contact.property(CARRY);
-        if said(native.clone(), carried) != content {
+        let says = |carried| match carried {
+            Some(_) => said(native.clone(), carried) == *content,
+            None => native == *content,
+        };
+        if !says(carried) {
             match (carry::make(&native, &content, CARRY_LIMIT), carried) {
                 (Some(text), _) => sheet.contact.set_property(CARRY, &text),
                 // An extended property is not known to go away: its header alone stays.

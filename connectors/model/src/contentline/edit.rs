@@ -1,6 +1,6 @@
 //! Changes to whole lines, and how new lines are folded (RFC 5545 3.1, RFC 6350 3.2, RFC 2045 6.7).
 
-use super::{BOM, File, is_bracket};
+use super::{BOM, File, LineEnd, is_bracket};
 use std::collections::BTreeMap;
 
 /// Changes to a file, by the line numbers that it has now.
@@ -73,15 +73,21 @@ impl<'a> Edit<'a> {
     }
 
     fn lay_out(&self, physical: &[Vec<u8>]) -> Vec<u8> {
-        let line_end = self.file.line_end.bytes();
         let mut bytes = Vec::new();
-        for line in physical {
-            // Invariant of the format: no line end within a physical line, whatever was handed in.
-            bytes.extend(line.iter().filter(|b| !matches!(b, b'\r' | b'\n')));
-            bytes.extend_from_slice(line_end);
-        }
+        physical.iter().for_each(|line| lay_out(&mut bytes, line, self.file.line_end));
         bytes
     }
+}
+
+/// Adds one physical line and its end.
+pub(crate) fn lay_out(bytes: &mut Vec<u8>, line: &[u8], line_end: LineEnd) {
+    // Invariant of the format: no line end within a physical line, whatever was handed in.
+    if line.contains(&b'\r') || line.contains(&b'\n') {
+        bytes.extend(line.iter().filter(|b| !matches!(b, b'\r' | b'\n')));
+    } else {
+        bytes.extend_from_slice(line);
+    }
+    bytes.extend_from_slice(line_end.bytes());
 }
 
 /// Folds a line at 75 octets (RFC 5545 3.1, RFC 6350 3.2), never inside a UTF-8 character: the physical lines, each after the

@@ -1,6 +1,6 @@
 //! What a file in a device folder is: one whole card, or why not ([`check_whole`]).
 
-use super::doc::{Doc, file_of, find_cards};
+use super::doc::{file_of, find_cards, only_card, props_of};
 use crate::Uid;
 use std::fmt;
 use std::ops::Range;
@@ -46,8 +46,9 @@ impl std::error::Error for FileProblem {}
 /// # Errors
 /// The [`FileProblem`] that is found first, in the order too large, unreadable, no card, half-written, several cards.
 pub fn check_whole(bytes: &[u8]) -> Result<CardFile, FileProblem> {
-    let doc = Doc::parse(bytes)?;
-    let uid = doc.props.iter().find(|prop| prop.name == "UID").and_then(|prop| prop.word());
+    let file = file_of(bytes)?;
+    let (begin, end) = only_card(&file)?;
+    let uid = props_of(&file, begin, end).find(|prop| prop.name == "UID").and_then(|prop| prop.word());
     Ok(CardFile { uid: uid.map(Uid) })
 }
 

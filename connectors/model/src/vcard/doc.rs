@@ -4,7 +4,6 @@ use super::FileProblem;
 use super::charset::{self, Charset, Wide};
 use super::text::{lf, split, unescape, unquote};
 use crate::contentline::{ContentLine, File, Parameter};
-use std::ops::Range;
 
 /// The version in which a card is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,29 +84,38 @@ pub(super) fn file_of(bytes: &[u8]) -> Result<File, FileProblem> {
     File::parse(text.into_owned()).map_err(|limit| FileProblem::TooLarge(limit.to_string()))
 }
 
+/// Where the one card of a file stands.
+pub(super) fn only_card(file: &File) -> Result<(usize, usize), FileProblem> {
+    match find_cards(file)?[..] {
+        [card] => Ok(card),
+        ref cards => Err(FileProblem::SeveralCards(cards.len())),
+    }
+}
+
+/// The own lines of a card, one by one: those of cards inside it are left out. Their dialect is not looked for yet.
+pub(super) fn props_of(file: &File, begin: usize, end: usize) -> impl Iterator<Item = Prop> {
+    let inner = file.components().iter().filter(move |c| c.begin > begin && c.begin < end);
+    let mut inner = inner.map(|c| c.begin..c.end.map_or(c.begin + 1, |at| at + 1)).peekable();
+    let mut skip_to = begin + 1;
+    (begin + 1..end).filter_map(move |line| {
+        while let Some(range) = inner.next_if(|range| range.start <= line) {
+            skip_to = skip_to.max(range.end);
+        }
+        (line >= skip_to).then(|| Prop::of(file, line)).flatten()
+    })
+}
+
 impl Doc {
+    /// No card at all, to be written in this version.
+    pub(super) fn nothing(dialect: Dialect) -> Doc {
+        Doc { file: File::default(), wide: None, dialect, end: 0, props: Vec::new(), is_ansi: false }
+    }
+
     /// Takes a file apart.
     pub(super) fn parse(bytes: &[u8]) -> Result<Doc, FileProblem> {
         let file = file_of(bytes)?;
-        let cards = find_cards(&file)?;
-        let [(begin, end)] = cards[..] else { return Err(FileProblem::SeveralCards(cards.len())) };
-        let inner: Vec<Range<usize>> = file
-            .components()
-            .iter()
-            .filter(|c| c.begin > begin && c.begin < end)
-            .map(|c| c.begin..c.end.map_or(c.begin + 1, |at| at + 1))
-            .collect();
-        let mut inner = inner.into_iter().peekable();
-        let mut skip_to = begin + 1;
-        let mut props = Vec::new();
-        for line in begin + 1..end {
-            while let Some(range) = inner.next_if(|range| range.start <= line) {
-                skip_to = skip_to.max(range.end);
-            }
-            if line >= skip_to {
-                props.extend(Prop::of(&file, line));
-            }
-        }
+        let (begin, end) = only_card(&file)?;
+        let mut props: Vec<Prop> = props_of(&file, begin, end).collect();
         let mut dialect = Dialect::V3;
         if let Some(version) = props.iter().find(|prop| prop.name == "VERSION") {
             dialect = match version.content.value().trim() {
@@ -128,15 +136,13 @@ impl Doc {
 impl Prop {
     fn of(file: &File, line: usize) -> Option<Prop> {
         let bytes = file.unfolded(line);
-        let is_utf8 = std::str::from_utf8(&bytes).is_ok();
-        let mut named = None;
-        if !is_utf8 {
-            let rough = ContentLine::parse(Charset::WINDOWS_1252.decode(&bytes))?;
-            named = rough.parameter("CHARSET").first().and_then(|name| Charset::named(name));
+        if let Ok(text) = std::str::from_utf8(&bytes) {
+            return Some(Prop::from_line(line, ContentLine::parse(text)?, None, Dialect::V3));
         }
-        let content = ContentLine::parse(charset::decode(bytes, named))?;
-        let charset = (!is_utf8).then(|| named.unwrap_or(Charset::WINDOWS_1252));
-        Some(Prop::from_line(line, content, charset, Dialect::V3))
+        let rough = ContentLine::parse(Charset::WINDOWS_1252.decode(&bytes))?;
+        let named = rough.parameter("CHARSET").first().and_then(|name| Charset::named(name));
+        let charset = named.unwrap_or(Charset::WINDOWS_1252);
+        Some(Prop::from_line(line, ContentLine::parse(charset.decode(&bytes))?, Some(charset), Dialect::V3))
     }
 
     /// A line that stands in no file yet.

@@ -3,42 +3,52 @@
 mod entry;
 mod name;
 
+pub(super) use name::{full_line, parts_line};
+
 use super::charset::{self, Charset};
 use super::compose::{self, Composed};
 use super::doc::{Dialect, Doc, Prop};
 use super::read::{self, CARRY, Reading, Unit, is_key};
 use super::say::{Fresh, Val, say};
-use crate::{Content, Error, ErrorKind, Result, card, carry};
+use crate::{Content, Error, ErrorKind, Result, carry};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The most that one card carries beside what its version says.
 const CARRY_LIMIT: usize = 4 << 20;
 
-/// `onto` edited so that it says `content`; the same bytes when it says so already.
-pub(super) fn edit(onto: &[u8], content: &Content) -> Result<Vec<u8>> {
-    let content = card::without_derived_name(content.clone().tidied());
-    let doc = super::parse(onto)?;
-    let reading = read::read(&doc);
-    if reading.full() == content {
-        return Ok(onto.to_vec());
-    }
-    let edited = Editor::new(&doc, &reading, &content, BTreeSet::new()).run()?;
-    let (doc_now, now) = reread(&edited)?;
-    let displaced = displaced(&now.native, &content);
-    if displaced.is_empty() {
-        return finish(&doc_now, &now, &edited, &content);
-    }
-    // Some new lines got other keys than the content has: written once more, with those keys.
-    let keyed = Editor::new(&doc, &reading, &content, displaced).run()?;
-    let (doc_now, now) = reread(&keyed)?;
-    finish(&doc_now, &now, &keyed, &content)
+/// `onto` edited so that it says `content`, which is settled ([`crate::card::settled`]) and not what it says already.
+pub(super) fn edit(doc: &Doc, reading: &Reading, content: &Content) -> Result<Vec<u8>> {
+    whole(content, |keyed| Editor::new(doc, reading, content, keyed).run())
 }
 
-fn reread(bytes: &[u8]) -> Result<(Doc, Reading)> {
-    let doc = super::parse(bytes)?;
-    let reading = read::read(&doc);
-    Ok((doc, reading))
+/// The lines that say `content` in a card from nothing, but for FN and N. `keyed`: entries whose lines state their keys.
+pub(super) fn lines(dialect: Dialect, content: &Content, keyed: BTreeSet<(String, String)>) -> Vec<Composed> {
+    let (doc, reading) = (Doc::nothing(dialect), Reading::default());
+    let mut editor = Editor::new(&doc, &reading, content, keyed);
+    editor.sorting();
+    editor.phonetic();
+    editor.entries();
+    editor.added
+}
+
+/// A card that says all of `content`: the lines of its version, then, from what these lines are read as, the keys that they
+/// would not give by themselves, and the carry-all.
+pub(super) fn whole(
+    content: &Content,
+    write: impl Fn(BTreeSet<(String, String)>) -> Result<Vec<u8>>,
+) -> Result<Vec<u8>> {
+    let bytes = write(BTreeSet::new())?;
+    let (doc, now) = super::take_apart(&bytes)?;
+    let displaced = displaced(&now.native, content);
+    if displaced.is_empty() {
+        return finish(&doc, &now, bytes, content);
+    }
+    // Some new lines got other keys than the content has: written once more, with those keys.
+    let keyed = write(displaced)?;
+    let (doc, now) = super::take_apart(&keyed)?;
+    finish(&doc, &now, keyed, content)
 }
 
 /// Member and key of entries that stand under other keys than the content has.
@@ -57,10 +67,10 @@ fn displaced(native: &Content, content: &Content) -> BTreeSet<(String, String)> 
 }
 
 /// Puts the carry-all right.
-fn finish(doc: &Doc, now: &Reading, bytes: &[u8], content: &Content) -> Result<Vec<u8>> {
+fn finish(doc: &Doc, now: &Reading, bytes: Vec<u8>, content: &Content) -> Result<Vec<u8>> {
     let wanted = carry::make(&now.native, content, CARRY_LIMIT);
     if wanted.is_none() && now.carry.is_empty() {
-        return Ok(bytes.to_vec());
+        return Ok(bytes);
     }
     let mut edit = doc.file.edit();
     let mut old = now.carry.iter().filter_map(|at| doc.props.get(*at));
@@ -87,7 +97,7 @@ fn encode(doc: &Doc, bytes: Vec<u8>) -> Result<Vec<u8>> {
 struct Editor<'a> {
     doc: &'a Doc,
     reading: &'a Reading,
-    full: Content,
+    full: Cow<'a, Content>,
     content: &'a Content,
     /// Entries whose new lines state their keys.
     keyed: BTreeSet<(String, String)>,
@@ -143,8 +153,30 @@ impl<'a> Editor<'a> {
     }
 
     fn run(mut self) -> Result<Vec<u8>> {
-        self.name();
-        let (doc, reading, content) = (self.doc, self.reading, self.content);
+        self.full_name();
+        self.parts();
+        self.sorting();
+        self.phonetic();
+        self.entries();
+        let doc = self.doc;
+        let mut edit = doc.file.edit();
+        let physical = |lines: &[Composed]| lines.iter().flat_map(Composed::physical).collect::<Vec<_>>();
+        for (at, lines) in &self.replaced {
+            let Some(prop) = doc.props.get(*at) else { continue };
+            if lines.is_empty() { edit.remove(prop.line) } else { edit.replace(prop.line, physical(lines)) }
+        }
+        for (at, lines) in &self.after {
+            if let Some(prop) = doc.props.get(*at) {
+                edit.insert_before(prop.line + 1, physical(lines));
+            }
+        }
+        edit.insert_before(doc.end, physical(&self.added));
+        encode(doc, edit.finish())
+    }
+
+    /// All but the name.
+    fn entries(&mut self) {
+        let (reading, content) = (self.reading, self.content);
         let units: HashMap<(&str, &str), &Unit> =
             reading.units.iter().map(|unit| ((unit.member, unit.key.as_str()), unit)).collect();
         let mut gone: BTreeMap<&str, Vec<&Unit>> = BTreeMap::new();
@@ -176,19 +208,6 @@ impl<'a> Editor<'a> {
         }
         gone.values().flatten().for_each(|unit| self.remove(unit));
         self.lists();
-        let mut edit = doc.file.edit();
-        let physical = |lines: &[Composed]| lines.iter().flat_map(Composed::physical).collect::<Vec<_>>();
-        for (at, lines) in &self.replaced {
-            let Some(prop) = doc.props.get(*at) else { continue };
-            if lines.is_empty() { edit.remove(prop.line) } else { edit.replace(prop.line, physical(lines)) }
-        }
-        for (at, lines) in &self.after {
-            if let Some(prop) = doc.props.get(*at) {
-                edit.insert_before(prop.line + 1, physical(lines));
-            }
-        }
-        edit.insert_before(doc.end, physical(&self.added));
-        encode(doc, edit.finish())
     }
 
     fn prop(&self, at: usize) -> Option<&'a Prop> {

@@ -25,7 +25,7 @@ mod write;
 
 pub use check::{CardFile, FileProblem, card_ranges, check_whole};
 
-use crate::card::without_derived_name;
+use crate::card::settled;
 use crate::{Content, Error, ErrorKind, Identity, Lens, Mark, Rendering, Result, Uid};
 
 /// The version in which a card is written when there is none yet.
@@ -58,32 +58,37 @@ pub fn uid_of(rendering: &Rendering) -> Option<Uid> {
 
 /// The mark of the hub that made this card from nothing; `None` for cards of others.
 pub fn mark_of(rendering: &Rendering) -> Option<Mark> {
-    let doc = doc::Doc::parse(rendering.as_bytes()).ok()?;
-    let line = doc.props.iter().find(|prop| prop.name == read::HUB)?;
+    let file = doc::file_of(rendering.as_bytes()).ok()?;
+    let (begin, end) = doc::only_card(&file).ok()?;
+    let line = doc::props_of(&file, begin, end).find(|prop| prop.name == read::HUB)?;
     Mark::parse(&line.word()?)
 }
 
-fn parse(bytes: &[u8]) -> Result<doc::Doc> {
-    doc::Doc::parse(bytes).map_err(|problem| Error::new(ErrorKind::Malformed, problem.to_string()))
+/// A card's lines and what they say.
+fn take_apart(bytes: &[u8]) -> Result<(doc::Doc, read::Reading)> {
+    let doc = doc::Doc::parse(bytes).map_err(|problem| Error::new(ErrorKind::Malformed, problem.to_string()))?;
+    let reading = read::read(&doc);
+    Ok((doc, reading))
 }
 
 impl Lens for VcardLens {
     fn read(&self, rendering: &Rendering) -> Result<Content> {
-        let doc = parse(rendering.as_bytes())?;
-        Ok(read::read(&doc).full())
+        Ok(take_apart(rendering.as_bytes())?.1.into_full())
     }
 
     fn native(&self, rendering: &Rendering) -> Result<Content> {
-        let doc = parse(rendering.as_bytes())?;
-        Ok(read::read(&doc).native)
+        Ok(take_apart(rendering.as_bytes())?.1.native)
     }
 
     fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering> {
-        let content = without_derived_name(content.clone().tidied());
-        match onto {
-            None => Ok(Rendering(write::from_nothing(self.version, &content, identity)?)),
-            Some(onto) if self.read(onto)? == content => Ok(onto.clone()),
-            Some(onto) => Ok(Rendering(edit::edit(onto.as_bytes(), &content)?)),
+        let content = settled(content);
+        let Some(onto) = onto else {
+            return Ok(Rendering(write::from_nothing(self.version, &content, identity)?));
+        };
+        let (doc, reading) = take_apart(onto.as_bytes())?;
+        if reading.full() == content {
+            return Ok(onto.clone());
         }
+        Ok(Rendering(edit::edit(&doc, &reading, &content)?))
     }
 }

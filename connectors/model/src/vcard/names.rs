@@ -55,11 +55,7 @@ pub(super) fn mark_of(full: &str) -> String {
 
 /// The FN that is made up for a card without a full name.
 pub(super) fn made_up(content: &Content) -> String {
-    let mut bare = content.clone();
-    if let Some(Value::Object(name)) = bare.0.get_mut("name") {
-        name.shift_remove("full");
-    }
-    let shown = card::derived_name(&bare).or_else(|| card::display_name(&bare)).unwrap_or_default();
+    let shown = card::derived_name(content).or_else(|| card::made_name(content)).unwrap_or_default();
     let shown: String = shown.chars().filter(|c| !c.is_control()).collect();
     let shown = shown.trim();
     if shown.is_empty() { "(no name)".to_owned() } else { shown.to_owned() }

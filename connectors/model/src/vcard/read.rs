@@ -7,6 +7,7 @@ use crate::contentline::ContentLine;
 use crate::{Content, card, carry};
 use base64::Engine as _;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The line with what the version cannot say.
@@ -36,7 +37,7 @@ pub(super) struct Unit {
 }
 
 /// What a card says, and where.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) native: Content,
     pub(super) units: Vec<Unit>,
@@ -48,8 +49,16 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Own fields and carry-all together.
-    pub(super) fn full(&self) -> Content {
-        card::without_derived_name(carry::apply(&self.native, self.carried.as_deref()))
+    pub(super) fn full(&self) -> Cow<'_, Content> {
+        match carry::apply(&self.native, self.carried.as_deref()) {
+            Cow::Owned(full) => Cow::Owned(card::without_derived_name(full)),
+            native => native,
+        }
+    }
+
+    /// The same, where nothing else of the reading is needed.
+    pub(super) fn into_full(self) -> Content {
+        if self.carried.is_none() { self.native } else { self.full().into_owned() }
     }
 }
 
@@ -137,7 +146,7 @@ struct Reader<'a> {
     units: Vec<Unit>,
     /// Where the unit of a member and exact key is.
     exact: HashMap<(&'static str, String), usize>,
-    /// How many entries got this plain key, so that ordinals are not counted anew for each line.
+    /// The last ordinal given behind a plain key that was taken, so that they are not counted anew for each line.
     ordinals: HashMap<(&'static str, String), usize>,
 }
 
@@ -295,10 +304,14 @@ fn insert(
     plain: String,
     entry: Value,
 ) -> String {
-    let ordinal = ordinals.entry((member, plain.clone())).or_insert(0);
+    if !map.contains_key(&plain) {
+        map.insert(plain.clone(), entry);
+        return plain;
+    }
+    let ordinal = ordinals.entry((member, plain.clone())).or_insert(1);
     loop {
         *ordinal += 1;
-        let key = if *ordinal == 1 { plain.clone() } else { format!("{plain}-{ordinal}") };
+        let key = format!("{plain}-{ordinal}");
         if !map.contains_key(&key) {
             map.insert(key.clone(), entry);
             return key;

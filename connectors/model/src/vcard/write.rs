@@ -1,31 +1,38 @@
-//! A card from nothing: the frame that every card needs, then the content edited into it.
+//! A card from nothing: the frame that every card needs around the lines that say its content.
 
 use super::Version;
-use super::names::{MARK, made_up, mark_of};
+use super::compose::{self, Composed};
+use super::doc::Dialect;
+use super::edit;
 use super::read::HUB;
-use super::text::{Within, escape};
-use crate::contentline::{Parameter, fold};
+use super::say::{Fresh, Val};
+use crate::contentline::{LineEnd, lay_out};
 use crate::{Content, Identity, Result};
 
-/// A complete card: VERSION, UID, FN and N always.
+/// A complete card: VERSION, UID, FN and N always. `content` is settled ([`crate::card::settled`]).
 pub(super) fn from_nothing(version: Version, content: &Content, identity: &Identity) -> Result<Vec<u8>> {
-    let full = made_up(content);
-    let mark = Parameter::write(MARK, &[mark_of(&full)]);
-    let mut lines = vec![
-        "BEGIN:VCARD".to_owned(),
-        format!("VERSION:{}", if version == Version::V3 { "3.0" } else { "4.0" }),
-        format!("UID:{}", escape(identity.uid.as_str(), Within::Uri)),
-        format!("FN;{mark}:{}", escape(&full, Within::Text)),
-        "N:;;;;".to_owned(),
+    let (dialect, number) = match version {
+        Version::V3 => (Dialect::V3, "3.0"),
+        Version::V4 => (Dialect::V4, "4.0"),
+    };
+    let uri = |name: &str, text: &str| Fresh::new(name, Val::Uri(text.to_owned()));
+    let mut frame = vec![
+        uri("BEGIN", "VCARD"),
+        uri("VERSION", number),
+        uri("UID", identity.uid.as_str()),
+        edit::full_line(content),
+        edit::parts_line(content.get("name"), dialect, true),
     ];
-    if let Some(mark) = &identity.mark {
-        lines.push(format!("{HUB}:{}", escape(&mark.to_string(), Within::Uri)));
-    }
-    lines.push("END:VCARD".to_owned());
-    let mut frame = Vec::new();
-    for physical in lines.iter().flat_map(|line| fold(line.as_bytes())) {
-        frame.extend_from_slice(&physical);
-        frame.extend_from_slice(b"\r\n");
-    }
-    super::edit::edit(&frame, content)
+    frame.extend(identity.mark.as_ref().map(|mark| uri(HUB, &mark.to_string())));
+    let composed = |line: &Fresh| compose::fresh(None, line, None, dialect, None);
+    let head: Vec<Composed> = frame.iter().map(composed).collect();
+    let end = composed(&uri("END", "VCARD"));
+    edit::whole(content, |keyed| {
+        let lines = edit::lines(dialect, content, keyed);
+        let mut card = Vec::with_capacity(1024);
+        for physical in head.iter().chain(&lines).chain([&end]).flat_map(Composed::physical) {
+            lay_out(&mut card, &physical, LineEnd::CrLf);
+        }
+        Ok(card)
+    })
 }

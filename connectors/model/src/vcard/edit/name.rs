@@ -5,77 +5,114 @@ use super::super::doc::{Dialect, Prop};
 use super::super::names;
 use super::super::say::{Fresh, Val};
 use super::Editor;
-use crate::card;
+use crate::{Content, card};
 use serde_json::Value;
 
+/// The FN of a card: the full name, else one that is made up, and marked as such.
+pub(in super::super) fn full_line(content: &Content) -> Fresh {
+    if let Some(full) = names::full(content.get("name")) {
+        return Fresh::new("FN", Val::Text(full.to_owned()));
+    }
+    let made_up = names::made_up(content);
+    let mark = names::mark_of(&made_up);
+    let mut line = Fresh::new("FN", Val::Text(made_up));
+    line.parameters.push((names::MARK, vec![mark]));
+    line
+}
+
+/// The N of a card; `sorts`: with SORT-AS.
+pub(in super::super) fn parts_line(name: Option<&Value>, dialect: Dialect, sorts: bool) -> Fresh {
+    let mut line = Fresh::new("N", Val::Parts(names::parts(name, dialect)));
+    let sort_as = if sorts && dialect == Dialect::V4 { names::sort_as(name) } else { Vec::new() };
+    if !sort_as.is_empty() {
+        line.parameters.push(("SORT-AS", sort_as));
+    }
+    line
+}
+
+/// A member of the name.
+fn member<'c>(content: &'c Content, member: &str) -> Option<&'c Value> {
+    content.get("name").and_then(|name| name.get(member))
+}
+
 impl Editor<'_> {
-    pub(super) fn name(&mut self) {
-        let (dialect, lines) = (self.doc.dialect, &self.reading.name);
-        let (before, old, new) =
-            (self.full.get("name").cloned(), self.reading.native.get("name"), self.content.get("name"));
-        let member = |name: Option<&Value>, member: &str| name.and_then(|n| n.get(member)).cloned();
-        // FN
-        let made_up = names::made_up(self.content);
-        let fresh = |full: Option<&str>| {
-            let mut line = Fresh::new("FN", Val::Text(full.unwrap_or(&made_up).to_owned()));
-            if full.is_none() {
-                line.parameters.push((names::MARK, vec![names::mark_of(&made_up)]));
-            }
-            line
-        };
-        let prop = lines.full.and_then(|at| self.prop(at));
+    /// The name as the card's own fields say it, and as it shall be.
+    fn names(&self) -> (Option<&Value>, Option<&Value>) {
+        (self.reading.native.get("name"), self.content.get("name"))
+    }
+
+    /// FN.
+    pub(super) fn full_name(&mut self) {
+        let (old, new) = self.names();
+        let at = self.reading.name.full;
+        let prop = at.and_then(|at| self.prop(at));
         let text = prop.map(Prop::text).unwrap_or_default();
-        let is_marked = prop.is_some_and(|p| p.parameter(names::MARK).is_some());
-        let is_other = member(before.as_ref(), "full") != member(new, "full");
+        let mark = prop.and_then(|prop| prop.parameter(names::MARK));
+        let is_other = member(&self.full, "full") != member(self.content, "full");
         let must_write = match (names::full(old), names::full(new)) {
-            (_, Some(full)) => is_other && (text != full || is_marked),
+            (_, Some(full)) => is_other && (text != full || mark.is_some()),
             (Some(_), None) => is_other,
             // Made up of what changed since, by us or by whoever wrote the card.
             (None, None) => {
+                let made_up = names::made_up(self.content);
                 let is_theirs = || card::derived_name(&self.full).is_some_and(|derived| derived == text.trim());
                 let has_changed = || names::made_up(&self.full) != made_up;
-                text != made_up && (is_marked || (is_theirs() && has_changed()))
+                text != made_up && (mark.is_some() || (is_theirs() && has_changed()))
             }
         };
         if must_write {
             let mut was = Fresh::new("FN", Val::Text(text));
-            if let Some(mark) = prop.and_then(|p| p.parameter(names::MARK)) {
+            if let Some(mark) = mark {
                 was.parameters.push((names::MARK, vec![mark.to_owned()]));
             }
-            self.put(lines.full, &was, Some(&fresh(names::full(new))));
+            self.put(at, &was, Some(&full_line(self.content)));
         }
-        // N, with SORT-AS in vCard 4.0
-        let sorted = |name: Option<&Value>| if dialect == Dialect::V4 { names::sort_as(name) } else { Vec::new() };
-        let line = |name: Option<&Value>| {
-            let mut line = Fresh::new("N", Val::Parts(names::parts(name, dialect)));
-            if lines.sort.is_none() && !sorted(name).is_empty() {
-                line.parameters.push(("SORT-AS", sorted(name)));
-            }
-            line
-        };
-        let is_other = member(before.as_ref(), "components") != member(new, "components")
-            || member(before.as_ref(), "sortAs") != member(new, "sortAs");
+    }
+
+    /// N, with SORT-AS in vCard 4.0.
+    pub(super) fn parts(&mut self) {
+        let (dialect, lines) = (self.doc.dialect, &self.reading.name);
+        let (old, new) = self.names();
+        let is_same = |of: &str| member(&self.full, of) == member(self.content, of);
         let is_said = lines.parts.is_some() || !names::parts(new, dialect).iter().flatten().all(String::is_empty);
-        if is_other && is_said && line(old) != line(new) {
-            self.put(lines.parts, &line(old), Some(&line(new)));
+        if (is_same("components") && is_same("sortAs")) || !is_said {
+            return;
         }
-        // SORT-STRING before it
+        let [old, new] = [old, new].map(|name| parts_line(name, dialect, lines.sort.is_none()));
+        if old != new {
+            self.put(lines.parts, &old, Some(&new));
+        }
+    }
+
+    /// SORT-STRING before vCard 4.0.
+    pub(super) fn sorting(&mut self) {
+        let at = self.reading.name.sort;
+        if (at.is_none() && self.doc.dialect == Dialect::V4)
+            || member(&self.full, "sortAs") == member(self.content, "sortAs")
+        {
+            return;
+        }
         let word = |name: Option<&Value>| match &names::sort_as(name)[..] {
             [surname] => Some(Fresh::new("SORT-STRING", Val::Text(surname.clone()))),
             _ => None,
         };
-        let is_there = lines.sort.is_some() || dialect != Dialect::V4;
-        if is_there && member(before.as_ref(), "sortAs") != member(new, "sortAs") && word(old) != word(new) {
-            let was = word(old).unwrap_or_else(|| Fresh::new("SORT-STRING", Val::Text(String::new())));
-            self.put(lines.sort, &was, word(new).as_ref());
+        let (old, new) = self.names();
+        let (old, new) = (word(old), word(new));
+        if old != new {
+            let was = old.unwrap_or_else(|| Fresh::new("SORT-STRING", Val::Text(String::new())));
+            self.put(at, &was, new.as_ref());
         }
-        // Phonetic readings
-        for ((name, kind), at) in names::PHONETIC.into_iter().zip(lines.phonetic) {
-            let reading = |of: Option<&Value>| names::phonetic(of, kind).map(str::to_owned);
-            if reading(before.as_ref()) != reading(new) && reading(old) != reading(new) {
-                let line = |text: Option<String>| text.map(|text| Fresh::new(name, Val::Text(text)));
-                let was = line(reading(old)).unwrap_or_else(|| Fresh::new(name, Val::Text(String::new())));
-                self.put(at, &was, line(reading(new)).as_ref());
+    }
+
+    /// Phonetic readings.
+    pub(super) fn phonetic(&mut self) {
+        for ((name, kind), at) in names::PHONETIC.into_iter().zip(self.reading.name.phonetic) {
+            let (old, new) = self.names();
+            let (old, new) = (names::phonetic(old, kind), names::phonetic(new, kind));
+            if names::phonetic(self.full.get("name"), kind) != new && old != new {
+                let line = |text: &str| Fresh::new(name, Val::Text(text.to_owned()));
+                let (was, new) = (line(old.unwrap_or_default()), new.map(line));
+                self.put(at, &was, new.as_ref());
             }
         }
     }
