@@ -224,7 +224,7 @@ impl Contacts {
             (Look::There(_), Err(error)) => Err(again(error)),
             (Look::There(sheet), Ok(folders)) => match sheet.contact.folder() {
                 None => Err(Error::new(ErrorKind::Malformed, "the answer does not say in which folder the contact is")),
-                Some(folder) if folders.contains(folder) => seen(*sheet).map(Some),
+                Some(folder) if folders.contains(folder) => seen(&sheet).map(Some),
                 Some(_) => Ok(None),
             },
         };
@@ -303,8 +303,8 @@ impl Contacts {
         };
         let id = [oldest.id().unwrap_or_default().to_owned()];
         match self.look(&id).await.pop() {
-            Some(Ok(Look::There(sheet))) => Ok(Found::Here(Box::new(seen(*sheet)?))),
-            _ => Ok(Found::Here(Box::new(seen(Sheet { photo: Photo::Unlooked, contact: oldest })?))),
+            Some(Ok(Look::There(sheet))) => Ok(Found::Here(Box::new(seen(&sheet)?))),
+            _ => Ok(Found::Here(Box::new(seen(&Sheet { photo: Photo::Unlooked, contact: oldest })?))),
         }
     }
 }
@@ -322,7 +322,7 @@ fn collection(folder: ContactFolder, is_default: bool) -> Collection {
 
 /// A copy as seen. The etag is the contact's own, and the photo's mark behind it where the photo was looked at: the two change
 /// apart from each other.
-fn seen(sheet: Sheet) -> Result<Seen> {
+fn seen(sheet: &Sheet) -> Result<Seen> {
     let broken = |what| Error::new(ErrorKind::Malformed, format!("a contact came without {what}"));
     let id = sheet.contact.id().ok_or_else(|| broken("an id"))?;
     let etag = sheet.contact.etag().ok_or_else(|| broken("an etag"))?;
@@ -352,12 +352,14 @@ fn entry(mut sheet: Sheet, folder: &str) -> Entry {
     if sheet.contact.folder().is_none() {
         sheet.contact.0.insert("parentFolderId".to_owned(), folder.into());
     }
-    let raw = sheet.close().0;
-    match seen(sheet) {
+    match seen(&sheet) {
         Ok(seen) => Entry::Seen(Box::new(seen)),
-        Err(error) => {
-            Entry::Bad { remote_id: RemoteId(id), collection: CollectionId::from(folder), reason: error.message, raw }
-        }
+        Err(error) => Entry::Bad {
+            remote_id: RemoteId(id),
+            collection: CollectionId::from(folder),
+            reason: error.message,
+            raw: sheet.close().0,
+        },
     }
 }
 

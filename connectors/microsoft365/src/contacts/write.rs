@@ -240,7 +240,7 @@ fn settle(
             return Err(Error::new(ErrorKind::Unknown, message));
         }
     };
-    seen(Sheet { photo, contact })
+    seen(&Sheet { photo, contact })
 }
 
 /// Whether two states differ in nothing but stamps: setting a photo raises them.
