@@ -4,6 +4,9 @@
 use crate::request::{Body, Method, Response};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use twofold_model::{Error, ErrorKind, Result};
 
@@ -100,51 +103,73 @@ fn build_part(part: &Part) -> Value {
     Value::Object(request)
 }
 
-/// The answers, in the order of `parts`. `None`: the reply has no (or no single) answer for that part, so what happened to
-/// it is unknown; it never means "not there".
-pub fn read(answer: &Value, parts: &[Part]) -> Result<Vec<Option<Response>>> {
-    let Some(responses) = answer.get("responses").and_then(Value::as_array) else {
-        return Err(Error::new(ErrorKind::Malformed, "the reply to a batch has no list of responses"));
-    };
-    Ok(parts.iter().map(|part| answer_to(part, responses)).collect())
+/// The reply to a batch. Bodies stay the text that they came as: each is read once, by whoever asked.
+#[derive(Deserialize)]
+struct Reply<'a> {
+    #[serde(borrow)]
+    responses: Vec<&'a RawValue>,
 }
 
-fn answer_to(part: &Part, responses: &[Value]) -> Option<Response> {
-    let mut own = responses.iter().filter(|r| match r.get("id") {
-        Some(Value::String(id)) => id.eq_ignore_ascii_case(&part.id),
-        Some(Value::Number(id)) => id.to_string() == part.id,
+/// The answer to one part.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(default)]
+    id: Value,
+    #[serde(default)]
+    status: Value,
+    #[serde(default)]
+    headers: Value,
+    #[serde(borrow, default)]
+    body: Option<&'a RawValue>,
+}
+
+/// The answers, in the order of `parts`. `None`: the reply has no (or no single) answer for that part, so what happened to
+/// it is unknown; it never means "not there".
+pub fn read(reply: &Response, parts: &[Part]) -> Result<Vec<Option<Response>>> {
+    let Ok(Reply { responses }) = serde_json::from_slice(&reply.body) else {
+        // Where it is no JSON at all, that is what is told.
+        reply.json::<IgnoredAny>()?;
+        return Err(Error::new(ErrorKind::Malformed, "the reply to a batch has no list of responses"));
+    };
+    let answers: Vec<Answer> = responses.iter().filter_map(|one| serde_json::from_str(one.get()).ok()).collect();
+    Ok(parts.iter().map(|part| answer_to(part, &answers)).collect())
+}
+
+fn answer_to(part: &Part, answers: &[Answer]) -> Option<Response> {
+    let mut own = answers.iter().filter(|answer| match &answer.id {
+        Value::String(id) => id.eq_ignore_ascii_case(&part.id),
+        Value::Number(id) => id.to_string() == part.id,
         _ => false,
     });
     // Two answers to one question are none.
-    let (Some(response), None) = (own.next(), own.next()) else { return None };
-    let status = match response.get("status")? {
+    let (Some(own), None) = (own.next(), own.next()) else { return None };
+    let status = match &own.status {
         Value::String(text) => text.parse().ok()?,
         number => u16::try_from(number.as_u64()?).ok()?,
     };
     let mut headers: Vec<(String, String)> = Vec::new();
-    for (name, value) in response.get("headers").and_then(Value::as_object).into_iter().flatten() {
+    for (name, value) in own.headers.as_object().into_iter().flatten() {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         headers.push((name.clone(), text));
     }
     let mut answer = Response::new(status, headers, Vec::new());
-    answer.body = body_of(response.get("body"), answer.media_type().as_deref());
-    if matches!(response.get("body"), Some(Value::Object(_) | Value::Array(_))) && answer.media_type().is_none() {
+    let body = own.body.map(RawValue::get);
+    answer.body = body_of(body, answer.media_type().as_deref());
+    if body.is_some_and(|body| body.starts_with(['{', '['])) && answer.media_type().is_none() {
         answer.headers.push(("Content-Type".into(), "application/json".into()));
     }
     Some(answer)
 }
 
 /// Objects are JSON; a string is base64 of what has another type (photos, MIME), in either alphabet.
-fn body_of(body: Option<&Value>, media_type: Option<&str>) -> Vec<u8> {
-    match body {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::String(text)) if !media_type.is_some_and(is_json) => {
-            [STANDARD, URL_SAFE, STANDARD_NO_PAD, URL_SAFE_NO_PAD]
-                .iter()
-                .find_map(|alphabet| alphabet.decode(text.trim()).ok())
-                .unwrap_or_else(|| text.clone().into_bytes())
-        }
-        Some(value) => value.to_string().into_bytes(),
+fn body_of(body: Option<&str>, media_type: Option<&str>) -> Vec<u8> {
+    let Some(body) = body else { return Vec::new() };
+    match serde_json::from_str::<String>(body) {
+        Ok(text) if !media_type.is_some_and(is_json) => [STANDARD, URL_SAFE, STANDARD_NO_PAD, URL_SAFE_NO_PAD]
+            .iter()
+            .find_map(|alphabet| alphabet.decode(text.trim()).ok())
+            .unwrap_or_else(|| text.into_bytes()),
+        _ => body.as_bytes().to_vec(),
     }
 }
 
@@ -202,12 +227,18 @@ mod tests {
             {"id": "a", "status": "200", "headers": {"Content-Type": "application/json; charset=utf-8"}, "body": {"id": "x"}},
             {"id": "e", "status": 200}, {"id": "e", "status": 404},
         ]});
-        let read = read(&answer, &parts).unwrap();
+        let reply = |body: Value| Response::new(200, Vec::new(), body.to_string().into_bytes());
+        let read = read(&reply(answer), &parts).unwrap();
         let (a, b, c) = (read[0].as_ref().unwrap(), read[1].as_ref().unwrap(), read[2].as_ref().unwrap());
         assert_eq!(a.json::<Value>().unwrap(), json!({"id": "x"}));
         assert_eq!(b.body, [255, 216]);
         assert_eq!((c.status, crate::retry_after_s(c)), (429, Some(2.128)));
         assert!(read[3].is_none() && read[4].is_none(), "no answer, and two answers, are unknown");
-        assert_eq!(super::read(&json!({"value": []}), &parts).unwrap_err().kind, ErrorKind::Malformed);
+        for odd in [json!({"value": []}), json!({"responses": {}}), json!("x")] {
+            assert_eq!(super::read(&reply(odd), &parts).unwrap_err().kind, ErrorKind::Malformed);
+        }
+        let strange = json!({"responses": [7, {"id": "b", "status": [], "body": null}, {"id": "a", "status": 204, "body": null}]});
+        let read = super::read(&reply(strange), &parts).unwrap();
+        assert!(read[0].as_ref().is_some_and(|answer| answer.body.is_empty()) && read[1].is_none());
     }
 }

@@ -205,7 +205,7 @@ impl Client {
         let request = Request::post_json(what, url, body).effect(effect).cost(parts.len() as u32);
         let answer = self.send(request).await?;
         // Of a reply that cannot be read it is unknown what was executed.
-        batch::read(&answer.json().at(what)?, parts).at(what)
+        batch::read(&answer, parts).at(what)
     }
 
     /// An address below the base as path and query, as a batch's part wants it; refuses addresses elsewhere.

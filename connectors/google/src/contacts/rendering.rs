@@ -39,7 +39,7 @@ pub const UID_KEY: &str = "twofold-uid";
 
 /// The rendering of a person. Groups that the table does not know are put into `unresolved` and kept raw.
 pub fn reduce(person: Person, table: &GroupTable, unresolved: &mut BTreeSet<String>) -> Object {
-    let mut kept = Object::new();
+    let mut kept = Object::with_capacity(person.0.len());
     for (name, value) in person.0 {
         match (name.as_str(), value) {
             ("metadata", Value::Object(mut metadata)) => {
@@ -128,6 +128,10 @@ const UNREAD: [&str; 9] = [
 const UNREAD_OF_ITEMS: [&str; 5] =
     ["metadata", "formattedType", "formattedProtocol", "canonicalForm", "displayNameLastFirst"];
 
+/// The name of a member, copied only where it is kept.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
 struct Read(Object);
 
 impl<'de> Deserialize<'de> for Read {
@@ -142,7 +146,7 @@ impl<'de> Deserialize<'de> for Read {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Read, A::Error> {
                 let mut read = Object::new();
-                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                while let Some(Name(name)) = map.next_key()? {
                     if UNREAD.contains(&name.as_ref()) {
                         map.next_value::<IgnoredAny>()?;
                     } else {
@@ -180,7 +184,7 @@ impl<'de> Deserialize<'de> for ReadItems {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ReadItems, A::Error> {
                 let mut item = Object::new();
-                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                while let Some(Name(name)) = map.next_key()? {
                     if UNREAD_OF_ITEMS.contains(&name.as_ref()) {
                         map.next_value::<IgnoredAny>()?;
                     } else {

@@ -9,12 +9,15 @@
 //! count; a new photo set by the user does.
 
 use super::fields;
-use super::wire::{CARRY, Contact, MARK, UID};
+use super::wire::{CARRY, Contact, MARK, READ_ONLY, UID};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Serialize};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::fmt;
 use twofold_model::card::{self, keys};
 use twofold_model::patch::{self, get_path, set_path};
 use twofold_model::{Content, Error, ErrorKind, Identity, Lens, Mark, Rendering, Result, Uid, carry};
@@ -103,8 +106,21 @@ struct SheetText<'a> {
 impl Sheet {
     /// Opens a rendering.
     pub fn open(rendering: &Rendering) -> Result<Sheet> {
+        Self::open_as(rendering, |contact| serde_json::from_str(contact))
+    }
+
+    /// Opens a rendering to read its meaning: without the fields that are null, which are most of them, and those that name
+    /// or date a copy.
+    fn open_to_read(rendering: &Rendering) -> Result<Sheet> {
+        Self::open_as(rendering, |contact| serde_json::from_str(contact).map(|Told(fields)| fields))
+    }
+
+    fn open_as(
+        rendering: &Rendering,
+        fields: impl FnOnce(&str) -> serde_json::Result<Map<String, Value>>,
+    ) -> Result<Sheet> {
         let text = SheetText::parse(rendering).ok_or_else(malformed)?;
-        let contact: Map<String, Value> = serde_json::from_str(text.contact.get()).map_err(|_| malformed())?;
+        let contact = fields(text.contact.get()).map_err(|_| malformed())?;
         let photo = match text.photo.map(RawValue::get) {
             None => Photo::Unlooked,
             Some("null") => Photo::Absent,
@@ -176,6 +192,39 @@ impl<'a> SheetText<'a> {
     }
 }
 
+/// The name of a field, copied only where it is kept.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The fields of a contact that say something.
+struct Told(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Told {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Told;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a contact")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Told, A::Error> {
+                let mut told = Map::new();
+                while let Some(Name(name)) = map.next_key()? {
+                    if READ_ONLY.contains(&name.as_ref()) || name.contains('@') {
+                        map.next_value::<IgnoredAny>()?;
+                    } else if let Some(value) = map.next_value::<Option<Value>>()? {
+                        told.insert(name.into_owned(), value);
+                    }
+                }
+                Ok(Told(told))
+            }
+        }
+        from.deserialize_map(Fields)
+    }
+}
+
 /// Whether a rendering's photo was looked at: the photo stands first.
 pub(super) fn is_looked(rendering: &Rendering) -> bool {
     rendering.as_bytes().starts_with(br#"{"photo":"#)
@@ -228,7 +277,7 @@ pub struct ContactLens;
 
 impl Lens for ContactLens {
     fn read(&self, rendering: &Rendering) -> Result<Content> {
-        Ok(Sheet::open(rendering)?.meaning())
+        Ok(Sheet::open_to_read(rendering)?.meaning())
     }
 
     fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering> {
@@ -268,7 +317,7 @@ impl Lens for ContactLens {
     }
 
     fn native(&self, rendering: &Rendering) -> Result<Content> {
-        Ok(Sheet::open(rendering)?.native())
+        Ok(Sheet::open_to_read(rendering)?.native())
     }
 
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
