@@ -6,6 +6,7 @@ use super::read::KEY;
 use super::say::{Fresh, Val};
 use super::text::{Within, escape, quote};
 use crate::contentline::{ContentLine, Parameter, fold, fold_softly};
+use std::borrow::Cow;
 
 /// A line before it is folded.
 #[derive(Clone, Debug)]
@@ -33,22 +34,22 @@ const SAME_PARAMETER: [(&str, &str); 2] = [("X-SERVICE-TYPE", "SERVICE-TYPE"), (
 impl Composed {
     /// The physical lines.
     pub(super) fn physical(&self) -> Vec<Vec<u8>> {
-        let head = self.bytes(&format!("{}:", self.head));
-        let value = self.bytes(&self.value);
+        let (head, value) = (self.bytes(&self.head), self.bytes(&self.value));
         if self.is_quoted {
-            return fold_softly(&head, &value);
+            return fold_softly(&[&head, &b":"[..]].concat(), &value);
         }
-        let mut physical = fold(&[head, value].concat());
+        let mut physical = fold(&[&head, &b":"[..], &value].concat());
         if self.is_open {
             physical.push(Vec::new());
         }
         physical
     }
 
-    fn bytes(&self, text: &str) -> Vec<u8> {
+    fn bytes<'t>(&self, text: &'t str) -> Cow<'t, [u8]> {
         let own = self.charset.filter(|_| !text.is_ascii()).and_then(|charset| charset.encode(text));
         // What would be taken for UTF-8 when it is read again is written as UTF-8.
-        own.filter(|bytes| std::str::from_utf8(bytes).is_err()).unwrap_or_else(|| text.as_bytes().to_vec())
+        let own = own.filter(|bytes| std::str::from_utf8(bytes).is_err());
+        own.map_or(Cow::Borrowed(text.as_bytes()), Cow::Owned)
     }
 
     /// A whole line as it stands in `vCardProps`, which [`super::read::stands_for_itself`].

@@ -4,6 +4,7 @@ use super::FileProblem;
 use super::charset::{self, Charset, Wide};
 use super::text::{lf, split, unescape, unquote};
 use crate::contentline::{ContentLine, File, Parameter};
+use std::borrow::Cow;
 
 /// The version in which a card is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,10 +197,10 @@ impl Prop {
     }
 
     /// The value with quoted-printable undone, escapes still in it.
-    fn decoded(&self) -> String {
+    fn decoded(&self) -> Cow<'_, str> {
         let value = self.content.value();
         if !self.is_quoted() {
-            return value.to_owned();
+            return Cow::Borrowed(value);
         }
         let bytes = unquote(value);
         let named = self.parameter("CHARSET").and_then(Charset::named).filter(|_| value.is_ascii());
@@ -207,16 +208,19 @@ impl Prop {
             Some(charset) => charset.decode(&bytes),
             None => charset::decode(bytes, None),
         };
-        lf(&text)
+        Cow::Owned(lf(&text))
     }
 
-    fn plain(&self, text: &str) -> String {
+    fn plain<'t>(&self, text: &'t str) -> Cow<'t, str> {
         unescape(text, !self.is_quoted())
     }
 
     /// The value as one text.
-    pub(super) fn text(&self) -> String {
-        self.plain(&self.decoded())
+    pub(super) fn text(&self) -> Cow<'_, str> {
+        match self.decoded() {
+            Cow::Borrowed(value) => self.plain(value),
+            Cow::Owned(value) => Cow::Owned(self.plain(&value).into_owned()),
+        }
     }
 
     /// The value as one text, blanks around it taken off; `None` when nothing is left.
@@ -228,7 +232,7 @@ impl Prop {
 
     /// The parts between semicolons; commas belong to the text.
     pub(super) fn parts(&self) -> Vec<String> {
-        split(&self.decoded(), ';').into_iter().map(|part| self.plain(part)).collect()
+        split(&self.decoded(), ';').into_iter().map(|part| self.plain(part).into_owned()).collect()
     }
 
     /// The items between commas, blanks around them taken off.

@@ -342,13 +342,15 @@ fn address(prop: &Prop, label: Option<&str>) -> Option<Vec<Told>> {
     if components.is_empty() && full.is_none() {
         return None;
     }
-    let entry = json!({
-        "components": components,
-        "full": full,
-        "coordinates": prop.parameter("GEO"),
-        "timeZone": prop.parameter("TZ"),
-    });
-    let entry = labels::put(prop, label, entry);
+    let members = [
+        ("components", Value::Array(components)),
+        ("full", full.into()),
+        ("coordinates", prop.parameter("GEO").into()),
+        ("timeZone", prop.parameter("TZ").into()),
+    ];
+    let told = members.into_iter().filter(|(_, value)| !crate::content::is_nothing(value));
+    let entry = told.map(|(member, value)| (member.to_owned(), value)).collect();
+    let entry = labels::put(prop, label, Value::Object(entry));
     let is_in = |context: &str| entry.get("contexts").is_some_and(|contexts| contexts.get(context).is_some());
     let key = Key::Plain(card::address_key(is_in("private"), is_in("work")));
     Some(vec![Told { member: "addresses", key, entry, item: None }])

@@ -179,13 +179,14 @@ impl Reader<'_> {
                 }
                 let group = prop.group();
                 let label = find(&labels, &group);
-                let label_text = label.map(|at| props[at].text()).unwrap_or_default();
-                let label_text = label.map(|_| label_text.as_str());
-                let Meaning::Entries { told, takes_label } = tell(prop, label_text) else {
-                    if tell(prop, label_text) == Meaning::Unknown {
+                let label_text = label.map(|at| props[at].text());
+                let (told, takes_label) = match tell(prop, label_text.as_deref()) {
+                    Meaning::Entries { told, takes_label } => (told, takes_label),
+                    Meaning::Unknown => {
                         unknown.push(at);
+                        continue;
                     }
-                    continue;
+                    Meaning::Nothing => continue,
                 };
                 for told in told {
                     let mut companions = (label.filter(|_| takes_label), None);

@@ -1,10 +1,12 @@
 //! Text of values: escapes (RFC 2426 5, RFC 6350 3.4), lists and parts, and quoted-printable (vCard 2.1, RFC 2045 6.7).
 
+use std::borrow::Cow;
+
 /// Undoes the escapes of a value: `\n`, `\,`, `\;`, `\:`, `\\`. Any other backslash stands for itself (a Windows path of a
 /// careless writer). `words` tells whether `\n` is a line end: not inside quoted-printable, which has its own.
-pub(super) fn unescape(text: &str, words: bool) -> String {
+pub(super) fn unescape(text: &str, words: bool) -> Cow<'_, str> {
     if !text.contains('\\') {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars().peekable();
@@ -20,7 +22,7 @@ pub(super) fn unescape(text: &str, words: bool) -> String {
         out.push(plain);
         chars.next();
     }
-    out
+    Cow::Owned(out)
 }
 
 /// What an escaped value is for.

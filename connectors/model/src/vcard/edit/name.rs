@@ -61,7 +61,7 @@ impl Editor<'_> {
             }
         };
         if must_write {
-            let mut was = Fresh::new("FN", Val::Text(text));
+            let mut was = Fresh::new("FN", Val::Text(text.into_owned()));
             if let Some(mark) = mark {
                 was.parameters.push((names::MARK, vec![mark.to_owned()]));
             }
