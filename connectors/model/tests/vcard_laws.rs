@@ -251,6 +251,10 @@ proptest! {
             same(&lens.read(&fresh).unwrap(), &one, &fresh)?;
             prop_assert_eq!(check_whole(fresh.as_bytes()).unwrap().uid, Some(identity().uid));
             prop_assert!(lens.write(Some(&fresh), &one, &identity()).unwrap() == fresh);
+            // Both ways to write a card come to the same bytes.
+            let empty = lens.write(None, &Content::new(), &identity()).unwrap();
+            let onto_empty = lens.write(Some(&empty), &one, &identity()).unwrap();
+            prop_assert_eq!(said(&onto_empty), said(&fresh));
             let edited = lens.write(Some(&fresh), &other, &identity()).unwrap();
             same(&lens.read(&edited).unwrap(), &other, &edited)?;
             prop_assert!(lens.write(Some(&edited), &other, &identity()).unwrap() == edited);

@@ -116,7 +116,8 @@ impl Doc {
     pub(super) fn parse(bytes: &[u8]) -> Result<Doc, FileProblem> {
         let file = file_of(bytes)?;
         let (begin, end) = only_card(&file)?;
-        let mut props: Vec<Prop> = props_of(&file, begin, end).collect();
+        let mut props = Vec::with_capacity(end - begin);
+        props.extend(props_of(&file, begin, end));
         let mut dialect = Dialect::V3;
         if let Some(version) = props.iter().find(|prop| prop.name == "VERSION") {
             dialect = match version.content.value().trim() {
