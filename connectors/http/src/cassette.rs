@@ -6,7 +6,8 @@
 //!
 //! Two additions to HAR: an answer with status 0 is an exchange without one (`_error` says how it was lost), and the value
 //! `scrubbed` in a recorded request matches anything. Bodies that are neither JSON nor a form (photos, MIME, multipart
-//! batches) are recorded as `scrubbed`: a cassette that needs such a body is finished by hand.
+//! batches) are recorded as `scrubbed`: a cassette that needs such a body is finished by hand. Each entry says in `_what` which
+//! operation asked.
 
 use crate::batch::is_json;
 use crate::clock::lock;
@@ -206,9 +207,24 @@ fn json_fits(recorded: &Value, sent: &Value) -> bool {
         (Value::String(text), _) if text == GONE => true,
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| json_fits(a, b)),
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| json_fits(a, b)))
+            let fits = |name: &str, a: &Value, b: &Value| match (name, a, b) {
+                // The address of a part of a batch, which has as many spellings as any other.
+                ("url", Value::String(a), Value::String(b)) if a.starts_with('/') && b.starts_with('/') => {
+                    relative_fits(a, b)
+                }
+                _ => json_fits(a, b),
+            };
+            a.len() == b.len() && a.iter().all(|(name, a)| b.get(name).is_some_and(|b| fits(name, a, b)))
         }
         (a, b) => a == b,
+    }
+}
+
+fn relative_fits(recorded: &str, sent: &str) -> bool {
+    let address = |path: &str| Url::parse(&format!("http://relative{path}")).ok().map(|url| Address::of(&url));
+    match (address(recorded), address(sent)) {
+        (Some(recorded), Some(sent)) => recorded.fits(&sent),
+        _ => false,
     }
 }
 
@@ -260,10 +276,48 @@ impl Transport for Cassette {
     }
 }
 
+/// What in a cassette the scrubber would still take out, place by place; nothing for one that may be shown to anybody.
+pub fn unscrubbed(text: &str) -> Result<Vec<String>> {
+    let har: Value = serde_json::from_str(text).map_err(|e| wrong("is no JSON").with_source(e))?;
+    let mut scrubber = Scrubber::default();
+    let mut found = Vec::new();
+    let arguments = &har["log"]["_arguments"];
+    if scrubber.json(arguments) != *arguments {
+        found.push("the arguments".to_owned());
+    }
+    for (n, entry) in har["log"]["entries"].as_array().into_iter().flatten().enumerate() {
+        let mut note = |what: &str, is_clean: bool| {
+            if !is_clean {
+                found.push(format!("entry {}: {what}", n + 1));
+            }
+        };
+        let url = entry["request"]["url"].as_str().unwrap_or_default();
+        note("the address", scrubber.url(url) == url);
+        for side in ["request", "response"] {
+            for (name, value) in read_headers(&entry[side]["headers"]) {
+                note(&format!("{side} header {name}"), scrubber.header(&name, &value).as_ref() == Some(&value));
+            }
+            let body = &entry[side][if side == "request" { "postData" } else { "content" }];
+            let (mime, text) =
+                (body["mimeType"].as_str().unwrap_or_default(), body["text"].as_str().unwrap_or_default());
+            // A picture that was put in by hand: none of a person is that small.
+            let is_speck = mime.starts_with("image/") && body["encoding"] == "base64" && text.len() <= MOST_SPECK;
+            let is_clean = text == GONE || is_speck || write_body(&mut scrubber, mime, text.as_bytes()) == text;
+            note(&format!("{side} body"), is_clean);
+        }
+    }
+    Ok(found)
+}
+
+/// Base64 of a picture of a few pixels.
+const MOST_SPECK: usize = 600;
+
 /// Records what another transport carries.
 pub struct Recorder {
     inner: Arc<dyn Transport>,
     dir: PathBuf,
+    /// The one file for all that is carried; `None`: one for each operation.
+    name: Option<String>,
 }
 
 /// One file that is being recorded, by folder and operation. Clients of one process that do the same share it.
@@ -284,11 +338,25 @@ impl Recorder {
             let message = format!("nothing can be recorded in {}: {e}", dir.display());
             Error::new(ErrorKind::Misconfigured, message)
         })?;
-        Ok(Recorder { inner, dir })
+        Ok(Recorder { inner, dir, name: None })
+    }
+
+    /// Records everything into one file of that name: a round of several operations.
+    pub fn round(inner: Arc<dyn Transport>, dir: impl AsRef<Path>, name: &str) -> Result<Recorder> {
+        Ok(Recorder { name: Some(name.to_owned()), ..Self::new(inner, dir)? })
+    }
+
+    /// A value as it stands in the recording of that round: with the stand-ins for what was scrubbed there.
+    pub fn scrubbed(&self, value: &Value) -> Value {
+        let name = self.name.as_deref().unwrap_or_default();
+        match lock(&TAPES).get_mut(&self.dir.join(name)) {
+            Some(tape) => tape.scrubber.json(value),
+            None => Scrubber::default().json(value),
+        }
     }
 
     fn record(&self, wire: &Wire, outcome: &Result<Response, TransportError>) -> std::io::Result<()> {
-        let name = wire.what.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        let name = self.name.as_deref().unwrap_or(wire.what).replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         let mut tapes = lock(&TAPES);
         let tape = match tapes.entry(self.dir.join(&name)) {
             std::collections::hash_map::Entry::Occupied(tape) => tape.into_mut(),
@@ -401,6 +469,7 @@ fn write_entry(scrubber: &mut Scrubber, wire: &Wire, outcome: &Result<Response, 
     json!({
         "startedDateTime": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
         "time": 0,
+        "_what": wire.what,
         "request": request,
         "response": response,
         "cache": {},

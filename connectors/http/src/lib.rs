@@ -25,7 +25,7 @@ pub mod transport;
 
 pub use batch::Part;
 pub use budget::{Budget, Limits};
-pub use cassette::{Cassette, Origin, Recorder};
+pub use cassette::{Cassette, Origin, Recorder, unscrubbed};
 pub use client::{Client, Counters};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use options::{ClientOptions, Dialect, TokenSource, judge_by_status};

@@ -1,11 +1,15 @@
 //! Takes what is secret or personal out of a recorded exchange: tokens, addresses, names. The same thing becomes the same
-//! stand-in throughout one file, so that links, ids and etags still fit together.
+//! stand-in throughout one file, so that links, ids and etags still fit together. What is a stand-in already stays, so what was
+//! scrubbed once does not change any more: that is how a checked-in cassette is looked through ([`crate::cassette::unscrubbed`]).
 //!
 //! What is not known to be harmless goes: headers stand on a list of those kept, bodies that are neither JSON nor a form
 //! are replaced whole, personal fields are named below and everything else is searched for addresses and tokens.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use twofold_model::Mark;
 use url::Url;
 
 /// What stands for something that was taken out without a stand-in of its own; in a replay it matches anything.
@@ -44,8 +48,9 @@ const SECRETS: [&str; 11] = [
     "user_code",
 ];
 
-/// Parameters that are secret besides; in JSON these are error codes and the like.
-const SECRET_PARAMETERS: [&str; 4] = ["code", "key", "state", "login_hint"];
+/// Parameters that are secret besides; in JSON these are error codes and the like. The redirect is no secret, but its port is
+/// another one at each sign-in.
+const SECRET_PARAMETERS: [&str; 5] = ["code", "key", "state", "login_hint", "redirect_uri"];
 
 /// Fields that hold names, places and words of people, in lower case.
 const WORDS: [&str; 55] = [
@@ -107,7 +112,7 @@ const WORDS: [&str; 55] = [
 ];
 
 /// Lists whose entries keep what is personal in a field with a general name.
-const PERSONAL_LISTS: [&str; 21] = [
+const PERSONAL_LISTS: [&str; 22] = [
     "addresses",
     "biographies",
     "birthdays",
@@ -126,10 +131,13 @@ const PERSONAL_LISTS: [&str; 21] = [
     "organizations",
     "phonenumbers",
     "relations",
+    "singlevalueextendedproperties",
     "sipaddresses",
     "urls",
     "userdefined",
 ];
+/// Lists that programs keep with a contact: the names of their entries, and our own marks and UIDs, tell of nobody.
+const PROGRAM_LISTS: [&str; 2] = ["clientdata", "singlevalueextendedproperties"];
 const PERSONAL_FIELDS: [&str; 5] = ["value", "username", "person", "text", "key"];
 
 /// Fields that hold telephone numbers.
@@ -172,6 +180,8 @@ enum Class {
 #[derive(Debug, Default)]
 pub(crate) struct Scrubber {
     stand_ins: HashMap<(Class, String), String>,
+    /// The stand-ins in use, those among them that were there before.
+    used: HashSet<String>,
     /// Whole secrets that were met (the bearer), to be looked for in what is about to be written.
     secrets: Vec<String>,
 }
@@ -252,10 +262,16 @@ impl Scrubber {
         match value {
             Value::Object(fields) if key == "headers" => self.batch_headers(fields),
             Value::Object(fields) => {
+                let is_picture = is_picture(fields);
                 let scrubbed = fields.iter().map(|(name, inner)| {
                     let lower = name.to_lowercase();
+                    if let (true, "body", Value::String(bytes)) = (is_picture, lower.as_str(), inner) {
+                        return (name.clone(), Value::String(self.stand_in(Class::Bytes, bytes)));
+                    }
                     let bare = lower.strip_prefix("@odata.").unwrap_or(&lower);
-                    (name.clone(), self.value(key, bare, inner))
+                    // Names of fields have no slash: this is a map by the names of resources.
+                    let name = if name.contains('/') { self.parts(name) } else { name.clone() };
+                    (name, self.value(key, bare, inner))
                 });
                 Value::Object(scrubbed.collect())
             }
@@ -285,6 +301,9 @@ impl Scrubber {
             // Mail headers are pairs of name and value: the name says what the value is and stays.
             "name" if list == "headers" => text.to_owned(),
             "value" if list == "headers" => self.stand_in(Class::Word, text),
+            "key" if list == "clientdata" => text.to_owned(),
+            // A carry-all holds what the place has no field for. In a replay any will do.
+            "value" if PROGRAM_LISTS.contains(&list) => if is_ours(text) { text } else { GONE }.to_owned(),
             "etag" => self.etag(text),
             _ if MARKS.contains(&key) => self.stand_in(Class::Id, text),
             _ if PHONES.contains(&key) || (personal && list == "phonenumbers") => self.stand_in(Class::Phone, text),
@@ -390,19 +409,76 @@ impl Scrubber {
     }
 
     fn stand_in(&mut self, class: Class, original: &str) -> String {
-        let number = self.stand_ins.len() + 1;
-        let make = || match class {
-            Class::Word => format!("Word {number}"),
-            Class::Mail => format!("person{number}@example.org"),
-            Class::Phone => format!("+1555{number:07}"),
-            Class::Id => id_like(original, number),
-            // Base64 of a text of its own, in every alphabet and without padding.
-            Class::Bytes => {
-                base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("bytes{number:07}"))
+        if is_stand_in(class, original) {
+            self.used.insert(original.to_owned());
+            return original.to_owned();
+        }
+        let known = (class, original.to_owned());
+        if let Some(stand_in) = self.stand_ins.get(&known) {
+            return stand_in.clone();
+        }
+        let mut number = self.stand_ins.len() + 1;
+        let stand_in = loop {
+            let stand_in = make(class, original, number);
+            if self.used.insert(stand_in.clone()) {
+                break stand_in;
             }
+            number += 1;
         };
-        self.stand_ins.entry((class, original.to_owned())).or_insert_with(make).clone()
+        self.stand_ins.insert(known, stand_in.clone());
+        stand_in
     }
+}
+
+fn make(class: Class, original: &str, number: usize) -> String {
+    match class {
+        Class::Word => format!("Word {number}"),
+        Class::Mail => format!("person{number}@example.org"),
+        Class::Phone => format!("+1555{number:07}"),
+        Class::Id => id_like(original, number),
+        // Base64 of a text of its own, in every alphabet and without padding.
+        Class::Bytes => STANDARD.encode(format!("bytes{number:07}")),
+    }
+}
+
+/// Whether a text is what [`make`] makes. A name that a server puts together out of stand-ins is one as well.
+fn is_stand_in(class: Class, text: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    match class {
+        Class::Word => {
+            let words: Vec<&str> = text.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+            !words.is_empty() && words.chunks(2).all(|pair| matches!(pair, ["Word", number] if is_number(number)))
+        }
+        Class::Mail => {
+            let number = text.strip_prefix("person").and_then(|rest| rest.strip_suffix("@example.org"));
+            number.is_some_and(is_number)
+        }
+        Class::Phone => text.strip_prefix("+1555").is_some_and(|number| number.len() == 7 && is_number(number)),
+        Class::Id => {
+            let bare = text.strip_prefix(|c: char| c.is_ascii_lowercase()).unwrap_or(text);
+            let is_numbered = bare.len() == 9 && bare.starts_with('9') && is_number(bare);
+            is_numbered || text.strip_prefix("id-").is_some_and(|number| number.len() == 8 && is_number(number))
+        }
+        Class::Bytes => {
+            let bytes = STANDARD.decode(text).unwrap_or_default();
+            let number = bytes.strip_prefix(b"bytes").and_then(|number| std::str::from_utf8(number).ok());
+            number.is_some_and(is_number)
+        }
+    }
+}
+
+/// Our own mark, or the UID of an item: made by a program out of chance.
+fn is_ours(text: &str) -> bool {
+    let is_random = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    Mark::parse(text).is_some_and(|mark| is_random(&mark.hub) && is_random(&mark.item))
+        || text.strip_prefix("urn:uuid:").is_some_and(is_random)
+}
+
+/// Whether this is an answer in a batch that brings a picture.
+fn is_picture(part: &Map<String, Value>) -> bool {
+    let headers = part.get("headers").and_then(Value::as_object);
+    let media_type = headers.into_iter().flatten().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    media_type.is_some_and(|(_, value)| value.as_str().is_some_and(|value| value.starts_with("image/")))
 }
 
 /// A stand-in of the same make: digits stay digits, `c123` keeps its letter.
@@ -511,6 +587,56 @@ mod tests {
             scrubber.url("https://h.example/token?code=hush&state=hush"),
             "https://h.example/token?code=scrubbed&state=scrubbed"
         );
+    }
+
+    #[test]
+    fn what_was_scrubbed_once_stays_as_it_is() {
+        let person = json!({
+            "resourceName": "people/c1234567890", "etag": "%EgUBAgk3", "id": "AAMkADk0ZjM3YjYwLTU4",
+            "names": [{"givenName": "Ada", "familyName": "King", "displayName": "Ada King", "displayNameLastFirst": "King, Ada"}],
+            "emailAddresses": [{"value": "ada@lovelace.example"}], "phoneNumbers": [{"value": "+44 20 7946 0018"}],
+            "photoBytes": "aGVsbG8=", "biographies": [{"value": "hush"}], "nextSyncToken": "c2VjcmV0LTEyMw",
+            "clientData": [{"key": "twofold-carry", "value": "{\"hush\":1}"}],
+        });
+        let once = Scrubber::default().json(&person);
+        assert_eq!(Scrubber::default().json(&once), once);
+        // A stand-in that was there before is not given to somebody else.
+        let mixed = Scrubber::default().json(&json!([{"givenName": "Word 1"}, {"givenName": "Ada"}]));
+        assert_ne!(mixed[0]["givenName"], mixed[1]["givenName"]);
+        let joined = json!({"displayName": "Word 1 Word 2", "fileAs": "Word 2, Word 1"});
+        assert_eq!(Scrubber::default().json(&joined), joined);
+    }
+
+    #[test]
+    fn what_a_program_keeps_with_a_contact_goes_but_for_its_marks() {
+        let data = |value: &str| json!({"clientData": [{"key": "twofold-mark", "value": value}]});
+        let property =
+            |value: &str| json!({"singleValueExtendedProperties": [{"id": "String {x} Name y", "value": value}]});
+        for ours in ["hub-1:item-1:2", "urn:uuid:0a-1"] {
+            assert_eq!(Scrubber::default().json(&data(ours)), data(ours));
+            assert_eq!(Scrubber::default().json(&property(ours)), property(ours));
+        }
+        for hush in ["{\"carry\":\"Ada\"}", "Ada King:x:1", "urn:uuid:Ada King"] {
+            assert!(!Scrubber::default().json(&data(hush)).to_string().contains("Ada"), "{hush}");
+            assert!(!Scrubber::default().json(&property(hush)).to_string().contains("Ada"), "{hush}");
+        }
+    }
+
+    #[test]
+    fn what_stands_by_the_name_of_its_resource_is_named_as_elsewhere() {
+        let people =
+            json!({"resourceNames": ["people/c1234567890"], "contacts": {"people/c1234567890": {"names": []}}});
+        let scrubbed = Scrubber::default().json(&people);
+        assert!(!scrubbed.to_string().contains("c1234567890"), "{scrubbed}");
+        assert!(scrubbed["contacts"].get(scrubbed["resourceNames"][0].as_str().unwrap()).is_some(), "{scrubbed}");
+    }
+
+    #[test]
+    fn a_picture_in_a_batch_goes() {
+        let part =
+            json!({"id": "1", "status": 200, "headers": {"Content-Type": "image/jpeg"}, "body": "/9j/4AAQSkZJRgAB"});
+        let scrubbed = Scrubber::default().json(&part);
+        assert!(STANDARD.decode(scrubbed["body"].as_str().unwrap()).unwrap().starts_with(b"bytes"), "{scrubbed}");
     }
 
     #[test]
