@@ -493,7 +493,8 @@ fn write_body(scrubber: &mut Scrubber, mime: &str, body: &[u8]) -> String {
     if is_json(&media_type)
         && let Ok(value) = serde_json::from_slice::<Value>(body)
     {
-        return scrubber.json(&value).to_string();
+        let text = scrubber.json(&value).to_string();
+        return scrubber.without_secrets(text);
     }
     if media_type == "application/x-www-form-urlencoded" {
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(body)

@@ -49,8 +49,8 @@ const SECRETS: [&str; 11] = [
 ];
 
 /// Parameters that are secret besides; in JSON these are error codes and the like. The redirect is no secret, but its port is
-/// another one at each sign-in.
-const SECRET_PARAMETERS: [&str; 5] = ["code", "key", "state", "login_hint", "redirect_uri"];
+/// another one at each sign-in; neither is the client, but it is the user's own.
+const SECRET_PARAMETERS: [&str; 6] = ["client_id", "code", "key", "state", "login_hint", "redirect_uri"];
 
 /// Fields that hold names, places and words of people, in lower case.
 const WORDS: [&str; 55] = [
@@ -189,9 +189,20 @@ pub(crate) struct Scrubber {
 impl Scrubber {
     /// A secret that must not be in the file, wherever it would come from.
     pub(crate) fn remember_secret(&mut self, secret: &str) {
-        if secret.len() >= 8 && !self.secrets.iter().any(|s| s == secret) {
+        if secret.len() >= 8 && secret != GONE && !self.secrets.iter().any(|s| s == secret) {
             self.secrets.push(secret.to_owned());
         }
+    }
+
+    /// Takes a secret out, and keeps it in mind: a provider may say it again in a sentence for the person.
+    fn gone(&mut self, secret: &str) -> String {
+        self.remember_secret(secret);
+        GONE.into()
+    }
+
+    /// A whole body without the secrets that were met in it.
+    pub(crate) fn without_secrets(&self, text: String) -> String {
+        self.secrets.iter().fold(text, |text, secret| text.replace(secret, GONE))
     }
 
     /// Whether a text that is about to be written holds nothing that was to be taken out.
@@ -243,7 +254,9 @@ impl Scrubber {
     pub(crate) fn parameter(&mut self, name: &str, value: &str) -> String {
         let name = name.to_ascii_lowercase();
         match name.as_str() {
-            n if SECRETS.contains(&n) || SECRET_PARAMETERS.contains(&n) => GONE.into(),
+            n if SECRETS.contains(&n) => self.gone(value),
+            n if SECRET_PARAMETERS.contains(&n) => GONE.into(),
+            "scope" => value.to_owned(),
             n if MARKS.contains(&n) && value != "latest" => self.stand_in(Class::Id, value),
             "q" | "query" | "$search" => self.stand_in(Class::Word, value),
             "$filter" | "$expand" | "$select" | "$orderby" => self.quoted(value),
@@ -297,7 +310,8 @@ impl Scrubber {
         }
         let personal = PERSONAL_LISTS.contains(&list) && PERSONAL_FIELDS.contains(&key);
         match key {
-            _ if SECRETS.contains(&key) => GONE.into(),
+            _ if SECRETS.contains(&key) => self.gone(text),
+            "scope" => text.to_owned(),
             // Mail headers are pairs of name and value: the name says what the value is and stays.
             "name" if list == "headers" => text.to_owned(),
             "value" if list == "headers" => self.stand_in(Class::Word, text),
@@ -629,6 +643,17 @@ mod tests {
         let scrubbed = Scrubber::default().json(&people);
         assert!(!scrubbed.to_string().contains("c1234567890"), "{scrubbed}");
         assert!(scrubbed["contacts"].get(scrubbed["resourceNames"][0].as_str().unwrap()).is_some(), "{scrubbed}");
+    }
+
+    #[test]
+    fn a_secret_that_is_said_twice_goes_twice() {
+        let mut scrubber = Scrubber::default();
+        let offered = json!({"message": "enter the code BCDFG2345 there", "user_code": "BCDFG2345", "scope": "https://g.example/a b"});
+        let text = scrubber.json(&offered).to_string();
+        assert!(!scrubber.is_clean(&text), "{text}");
+        let text = scrubber.without_secrets(text);
+        assert!(scrubber.is_clean(&text) && text.contains("enter the code scrubbed there"), "{text}");
+        assert!(text.contains("https://g.example/a b"), "{text}");
     }
 
     #[test]

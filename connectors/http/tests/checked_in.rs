@@ -49,7 +49,7 @@ fn nothing_in_them_would_be_scrubbed_once_more() {
 }
 
 /// What a bearer and the providers' tokens and secrets begin with, in lower case.
-const SIGNS: [&str; 8] = ["bearer ", "basic ", "authorization", "set-cookie", "ya29.", "eyj", "1//0", "gocspx-"];
+const SIGNS: [&str; 8] = ["bearer ", "basic ", "\"authorization\"", "set-cookie", "ya29.", "eyj", "1//0", "gocspx-"];
 /// What has a secret as its value.
 const SECRETS: [&str; 8] = [
     "access_token",
@@ -121,6 +121,7 @@ fn what_is_put_into_a_cassette_by_hand_is_noticed() {
         "client_secret=hush&grant_type=refresh_token",
         "ada@lovelace.net",
         "Bearer hush",
+        r#"{"name": "Authorization", "value": "hush"}"#,
     ] {
         assert_ne!(leaks(leak), [""; 0], "{leak}");
     }
