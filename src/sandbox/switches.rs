@@ -76,6 +76,14 @@ pub struct Switches {
     pub people_writes_per_min: u32,
     /// Every n-th guarded update is answered "etag is different" although it is not (0 = never; seen in the field).
     pub people_false_etag_mismatch: u32,
+    /// After a merge the contact that stays names the former ones. Off: they are deleted, and it is a new one.
+    pub people_merge_keeps_former_names: bool,
+    /// A contact outside all groups is still listed. Nothing says so, and the web page shows it among the other contacts.
+    pub people_lists_groupless: bool,
+    /// The most bytes that the `clientData` of one contact may have, keys and values (0 = unbounded).
+    pub people_most_client_data_bytes: usize,
+    /// An edit from the web page or a phone drops the `clientData` that programs left there.
+    pub people_edit_drops_client_data: bool,
 
     // Graph.
     /// Requests at a time (0 = unbounded).
@@ -122,10 +130,24 @@ pub struct Switches {
     pub graph_denied_folders: Vec<String>,
     /// Every n-th update of a contact is answered 412 although nobody else wrote (0 = never; seen in the field).
     pub graph_false_conflict: u32,
+    /// `If-Match` is not looked at: the last writer wins.
+    pub graph_ignores_if_match: bool,
     /// A photo cannot be deleted: v1.0 does not document it.
     pub graph_photo_delete_refused: bool,
     /// A photo comes back in other bytes than were sent.
     pub graph_photo_reencoded: bool,
+    /// The most entries of `homePhones` (0 = unbounded). Only the bound of `businessPhones` was met in the field.
+    pub graph_most_home_phones: usize,
+    /// The most entries of `imAddresses` (0 = unbounded).
+    pub graph_most_im_addresses: usize,
+    /// The most bytes that the value of an extended property may have (0 = unbounded).
+    pub graph_most_property_bytes: usize,
+    /// An edit in Outlook drops the extended properties that programs left there.
+    pub graph_edit_drops_properties: bool,
+    /// The default folder has the well-known name `contacts`. Off: that is a malformed id.
+    pub graph_knows_default_folder: bool,
+    /// Seconds until a list with a `$filter` finds a new contact.
+    pub graph_filter_lag_s: i64,
     /// The inner error is called `innererror`.
     pub graph_lower_inner_error: bool,
     /// Error codes begin with the other case.
@@ -167,6 +189,10 @@ impl Default for Switches {
             people_reads_per_min: 0,
             people_writes_per_min: 0,
             people_false_etag_mismatch: 0,
+            people_merge_keeps_former_names: true,
+            people_lists_groupless: false,
+            people_most_client_data_bytes: 0,
+            people_edit_drops_client_data: false,
             graph_concurrency: 4,
             graph_requests: 10_000,
             graph_window_s: 600,
@@ -189,8 +215,15 @@ impl Default for Switches {
             graph_default_folder_listed: false,
             graph_denied_folders: Vec::new(),
             graph_false_conflict: 0,
+            graph_ignores_if_match: false,
             graph_photo_delete_refused: true,
             graph_photo_reencoded: false,
+            graph_most_home_phones: 2,
+            graph_most_im_addresses: 3,
+            graph_most_property_bytes: 8 * 1024,
+            graph_edit_drops_properties: false,
+            graph_knows_default_folder: true,
+            graph_filter_lag_s: 0,
             graph_lower_inner_error: false,
             graph_recased_codes: false,
         }

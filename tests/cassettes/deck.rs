@@ -10,7 +10,8 @@
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use twofold_http::{Cassette, Origin, Recorder, Response, Transport, TransportError, Wire};
+use std::sync::atomic::{AtomicU64, Ordering};
+use twofold_http::{Cassette, Clock, Origin, Recorder, Response, Transport, TransportError, Wire};
 use twofold_sandbox::{Options, Provider, Request, Sandbox};
 
 /// The bearer of the connectors' clients in both runs; the sandbox is shown one of its own.
@@ -128,6 +129,46 @@ impl Transport for Line {
             body = Value::Object(fields).to_string().into_bytes();
         }
         Ok(Response::new(answer.status, answer.headers, body))
+    }
+}
+
+/// The sandbox as a transport.
+#[allow(dead_code)]
+pub fn line(sandbox: &Sandbox) -> Arc<dyn Transport> {
+    Arc::new(Line(sandbox.clone()))
+}
+
+/// Time that moves when somebody waits, the sandbox's with it.
+#[allow(dead_code)]
+pub struct Time {
+    now_ms: AtomicU64,
+    sandbox: Option<Sandbox>,
+}
+
+#[allow(dead_code)]
+impl Time {
+    /// From [`NOW_MS`] on.
+    pub fn with(sandbox: Option<&Sandbox>) -> Arc<Time> {
+        Arc::new(Time { now_ms: AtomicU64::new(NOW_MS), sandbox: sandbox.cloned() })
+    }
+
+    /// Time passes.
+    pub fn passes(&self, ms: u64) {
+        self.now_ms.fetch_add(ms, Ordering::SeqCst);
+        if let Some(sandbox) = &self.sandbox {
+            sandbox.clock().advance_ms(i64::try_from(ms).unwrap());
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Clock for Time {
+    fn now_ms(&self) -> u64 {
+        self.now_ms.load(Ordering::SeqCst)
+    }
+
+    async fn sleep_ms(&self, ms: u64) {
+        self.passes(ms);
     }
 }
 

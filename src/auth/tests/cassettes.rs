@@ -3,12 +3,10 @@
 #[path = "../../../tests/cassettes/deck.rs"]
 mod deck;
 
-use async_trait::async_trait;
-use deck::{NOW_MS, Stage, play};
+use deck::{NOW_MS, Stage, Time, play};
 use serde_json::json;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use twofold_auth::ProviderName::{Google, Microsoft365};
@@ -70,32 +68,6 @@ impl Ui for Person {
     }
 }
 
-/// Time that moves when somebody waits, the sandbox's with it.
-struct Time {
-    now_ms: AtomicU64,
-    sandbox: Option<Sandbox>,
-}
-
-impl Time {
-    fn passes(&self, ms: u64) {
-        self.now_ms.fetch_add(ms, Ordering::SeqCst);
-        if let Some(sandbox) = &self.sandbox {
-            sandbox.clock().advance_ms(i64::try_from(ms).unwrap());
-        }
-    }
-}
-
-#[async_trait]
-impl Clock for Time {
-    fn now_ms(&self) -> u64 {
-        self.now_ms.load(Ordering::SeqCst)
-    }
-
-    async fn sleep_ms(&self, ms: u64) {
-        self.passes(ms);
-    }
-}
-
 struct World<'a> {
     stage: &'a Stage,
     provider: Provider,
@@ -121,7 +93,7 @@ impl World<'_> {
         World {
             stage,
             provider: provider.unwrap(),
-            clock: Arc::new(Time { now_ms: AtomicU64::new(NOW_MS), sandbox: stage.sandbox.clone() }),
+            clock: Time::with(stage.sandbox.as_ref()),
             dir: tempfile::Builder::new().permissions(private).tempdir().unwrap(),
         }
     }

@@ -85,6 +85,11 @@ pub(crate) fn adopt(
         }
         items.push(kept);
     }
+    let most = state.switches.people_most_client_data_bytes;
+    let size = |item: &Map<String, Value>| item.values().filter_map(Value::as_str).map(str::len).sum::<usize>();
+    if field == "clientData" && most > 0 && items.iter().map(size).sum::<usize>() > most {
+        return Err(invalid("Request person.client_data is too large."));
+    }
     if hand == Hand::Api && SINGLETONS.contains(&field) && items.len() > 1 {
         return Err(invalid(&format!("Cannot have more than one person.{field} per source.")));
     }

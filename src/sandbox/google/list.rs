@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::errors::{Refusal, error, invalid, sync_quota, sync_token_expired};
-use super::render::{self, Absent, View, is_listed};
+use super::render::{self, Absent, View};
+use super::store::Version;
 use crate::{Request, Response, State};
 
 const DAY_MS: i64 = 86_400_000;
@@ -117,6 +118,7 @@ pub(crate) fn connections(state: &mut State, request: &Request) -> Result<Respon
     }
 
     let as_of = now_ms - state.switches.list_lag_s * 1000;
+    let is_listed = |version: &Version| render::is_listed(version, &state.switches);
     let mut rows: Vec<_> = state
         .google
         .people

@@ -106,6 +106,9 @@ fn create(state: &mut State, body: &Value) -> Result<String, String> {
 fn edit(state: &mut State, resource: &str, edit: impl FnOnce(&mut Value)) -> Result<(), String> {
     let mut person = person(state, resource).ok_or("no such contact")?;
     edit(&mut person);
+    if state.switches.people_edit_drops_client_data {
+        person["clientData"] = json!([]);
+    }
     let name = done(resolve(state, resource))?;
     done(people::overwrite(state, &name, &person))
 }
@@ -167,11 +170,19 @@ fn merge(state: &mut State, keep: &str, gone: &str) -> Result<String, String> {
     // The items are written anew so that they carry the new contact's id.
     let mut previous = vec![keep.clone(), gone.clone()];
     previous.extend(first.previous.iter().chain(&second.previous).cloned());
+    if !state.switches.people_merge_keeps_former_names {
+        previous.clear();
+    }
     let photo = first.photo.clone().or_else(|| second.photo.clone());
     let version = Version { previous, photo, ..Version::default() };
     let at_ms = state.now_ms();
     store::insert_as(state, resource.clone(), contact_id, version, at_ms);
     done(people::overwrite(state, &resource, &Value::Object(union)))?;
+    if !state.switches.people_merge_keeps_former_names {
+        done(store::remove(state, &keep))?;
+        done(store::remove(state, &gone))?;
+        return Ok(resource);
+    }
     for old in [keep, gone] {
         // A renamed resource leaves no tombstone: the new one's former names are all that a delta tells.
         state.google.people.remove(&old);

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::errors::{Refusal, invalid};
 use super::store::{Person, Version};
 use crate::clock::rfc3339_micros;
-use crate::{Request, State};
+use crate::{Request, State, Switches};
 
 /// The fields that a mask may name.
 const READABLE: [&str; 29] = [
@@ -154,7 +154,7 @@ pub(crate) fn person(
     sent.insert("etag".into(), json!(version.etag));
     for field in &view.fields {
         let value = match *field {
-            "metadata" => Some(metadata(person, version, view, in_sync)),
+            "metadata" => Some(metadata(person, version, view, in_sync, &state.switches)),
             "photos" if view.contact && !version.is_deleted => photos(state, person, version),
             field => items(person, version, view, field),
         };
@@ -170,7 +170,7 @@ pub(crate) fn person(
     Value::Object(sent)
 }
 
-fn metadata(person: &Person, version: &Version, view: &View, in_sync: bool) -> Value {
+fn metadata(person: &Person, version: &Version, view: &View, in_sync: bool, switches: &Switches) -> Value {
     let mut sources = Vec::new();
     if view.contact || version.is_deleted {
         sources.push(json!({
@@ -194,16 +194,16 @@ fn metadata(person: &Person, version: &Version, view: &View, in_sync: bool) -> V
         metadata["previousResourceNames"] = json!(version.previous);
     }
     // In a sync, a contact that left its last group is as gone as a deleted one.
-    if in_sync && !is_listed(version) {
+    if in_sync && !is_listed(version, switches) {
         metadata["deleted"] = json!(true);
     }
     metadata["objectType"] = json!("PERSON");
     metadata
 }
 
-/// Whether `connections.list` shows it: it is there and in at least one group.
-pub(crate) fn is_listed(version: &Version) -> bool {
-    !version.is_deleted && version.group_names().next().is_some()
+/// Whether `connections.list` shows it: it is there and, unless the switch says otherwise, in at least one group.
+pub(crate) fn is_listed(version: &Version, switches: &Switches) -> bool {
+    !version.is_deleted && (switches.people_lists_groupless || version.group_names().next().is_some())
 }
 
 /// The items of a field. A profile's come first and take the primary mark from the contact's.

@@ -13,6 +13,10 @@ pub(super) enum Shape {
     Text,
     /// A list of texts with at most so many entries.
     Texts(usize),
+    /// `homePhones`: as many as the switch says.
+    HomePhones,
+    /// `imAddresses`: as many as the switch says.
+    ImAddresses,
     /// `emailAddresses`.
     Emails,
     /// A postal address.
@@ -23,7 +27,7 @@ pub(super) enum Shape {
     ReadOnly,
 }
 
-use Shape::{Address, Birthday, Emails, ReadOnly, Text, Texts};
+use Shape::{Address, Birthday, Emails, HomePhones, ImAddresses, ReadOnly, Text, Texts};
 
 const UNBOUNDED: usize = usize::MAX;
 const MOST_EMAILS: usize = 3;
@@ -49,7 +53,7 @@ pub(super) const PROPERTIES: [(&str, Shape); 38] = [
     ("yomiSurname", Text),
     ("yomiCompanyName", Text),
     ("generation", Text),
-    ("imAddresses", Texts(3)),
+    ("imAddresses", ImAddresses),
     ("jobTitle", Text),
     ("companyName", Text),
     ("department", Text),
@@ -58,7 +62,7 @@ pub(super) const PROPERTIES: [(&str, Shape); 38] = [
     ("businessHomePage", Text),
     ("assistantName", Text),
     ("manager", Text),
-    ("homePhones", Texts(2)),
+    ("homePhones", HomePhones),
     ("mobilePhone", Text),
     ("businessPhones", Texts(2)),
     ("spouseName", Text),
@@ -93,7 +97,7 @@ impl Body {
     /// A property as it is shown: null, `[]` or `{}` when empty.
     pub fn shown(&self, name: &str) -> Value {
         self.fields.get(name).cloned().unwrap_or_else(|| match shape(name) {
-            Some(Texts(_) | Emails) => json!([]),
+            Some(Texts(_) | HomePhones | ImAddresses | Emails) => json!([]),
             Some(Address) => json!({}),
             _ => Value::Null,
         })
@@ -132,7 +136,7 @@ pub(super) fn read(sent: &Value, change: Change, old: &Body, switches: &Switches
     for (name, value) in sent {
         match (name.as_str(), shape(name)) {
             ("@odata.type", _) if value == "#microsoft.graph.contact" => {}
-            ("singleValueExtendedProperties", _) => read_extended(value, &mut body.extended)?,
+            ("singleValueExtendedProperties", _) => read_extended(value, &mut body.extended, switches)?,
             (_, Some(ReadOnly)) if change == Change::Replace => {}
             // The documentation's own example of a create names the folder in the body; the caller checks it.
             ("parentFolderId", _) if change == Change::Create && value.is_string() => {}
@@ -210,7 +214,14 @@ fn read_value(
         ReadOnly => Err(Refusal::read_only(name)),
         Text => Ok(read_text(name, sent, switches)?.map_or(Value::Null, Value::String)),
         Birthday => read_birthday(sent, switches),
-        Texts(most) => {
+        Texts(_) | HomePhones | ImAddresses => {
+            let bound = |most: usize| if most == 0 { UNBOUNDED } else { most };
+            let most = match shape {
+                HomePhones => bound(switches.graph_most_home_phones),
+                ImAddresses => bound(switches.graph_most_im_addresses),
+                Texts(most) => most,
+                _ => UNBOUNDED,
+            };
             let list = read_list(name, sent, most)?;
             let texts = list.iter().map(|entry| match entry {
                 Value::String(_) => Ok(read_text(name, entry, switches)?.unwrap_or_default().into()),
@@ -322,7 +333,7 @@ fn read_birthday(sent: &Value, switches: &Switches) -> Result<Value, Refusal> {
 }
 
 /// Named properties are set, those not named stay; a null value takes one away.
-fn read_extended(sent: &Value, extended: &mut Vec<(String, String)>) -> Result<(), Refusal> {
+fn read_extended(sent: &Value, extended: &mut Vec<(String, String)>, switches: &Switches) -> Result<(), Refusal> {
     let Value::Array(list) = sent else {
         return Err(wrong_type("singleValueExtendedProperties", "Collection"));
     };
@@ -337,6 +348,12 @@ fn read_extended(sent: &Value, extended: &mut Vec<(String, String)>) -> Result<(
         let id = canonical_extended_id(id)?;
         extended.retain(|(have, _)| *have != id);
         match object.get("value") {
+            Some(Value::String(text))
+                if switches.graph_most_property_bytes > 0 && text.len() > switches.graph_most_property_bytes =>
+            {
+                let text = "The length of the property exceeds the maximum allowed.";
+                return Err(Refusal::new(400, "ErrorPropertyValidationFailure", text));
+            }
             Some(Value::String(text)) => extended.push((id, text.clone())),
             Some(Value::Null) => {}
             _ => return Err(wrong_type("value", "Edm.String")),

@@ -132,6 +132,9 @@ fn edit(state: &mut State, id: &str, edit: impl FnOnce(&mut Value)) -> Result<()
         object.shift_remove("photo");
     }
     edit(&mut shown);
+    if state.switches.graph_edit_drops_properties {
+        shown["singleValueExtendedProperties"] = json!([]);
+    }
     let body = told(fields::read(&shown, Change::Replace, &Body::default(), &state.switches))?;
     let rules = Rules::of(state);
     state.microsoft.edit(&rules, key, body);

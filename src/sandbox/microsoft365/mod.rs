@@ -119,6 +119,9 @@ fn resource<'a>(state: &State, words: &[&'a str]) -> Result<Resource<'a>, Refusa
         [folders] if is(folders, "contactFolders") => Ok(Resource::Folders(ROOT)),
         [folders, delta] if is(folders, "contactFolders") && is_delta(delta) => Ok(Resource::FoldersDelta),
         [folders, id, rest @ ..] if is(folders, "contactFolders") => {
+            if is(id, "contacts") && !state.switches.graph_knows_default_folder {
+                return Err(Refusal::new(400, "ErrorInvalidIdMalformed", "Id is malformed."));
+            }
             let is_feed = matches!(rest, [list, delta] if is(list, "contacts") && is_delta(delta));
             let folder = state.microsoft.find_folder(id).map_err(|refusal| match refusal.status {
                 404 if is_feed => Refusal::new(404, "ErrorSyncFolderNotFound", "The folder to sync was not found."),

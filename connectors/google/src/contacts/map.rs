@@ -67,18 +67,30 @@ impl Lens for ContactsLens {
 
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
         let Ok(mut person) = parse(&now) else { return now };
-        if photo_url(&person).is_none() || photo_data(&person).is_some() {
-            return now;
+        let lacks_photo = photo_url(&person).is_some() && photo_data(&person).is_none();
+        let lacks_carry = client_data(&person, CARRY_KEY).is_none();
+        let Some(last) = (lacks_photo || lacks_carry).then(|| parse(last).ok()).flatten() else { return now };
+        let mut is_settled = false;
+        // With its own address: should that differ from today's, the photo is fetched at the next occasion.
+        if let Some(photo) = last.get(PHOTO).filter(|_| lacks_photo && photo_data(&last).is_some()) {
+            person.insert(PHOTO.into(), photo.clone());
+            is_settled = true;
         }
-        let Ok(last) = parse(last) else { return now };
-        match last.get(PHOTO) {
-            // With its own address: should that differ from today's, the photo is fetched at the next occasion.
-            Some(photo) if photo_data(&last).is_some() => {
-                person.insert(PHOTO.into(), photo.clone());
-                serialise(&person)
+        // We never take the carry-all away (an emptied one keeps its header), and a person cannot: where it is gone, it was
+        // dropped by a program that does not know it, and what it held was not removed by anybody.
+        if lacks_carry && client_data(&last, CARRY_KEY).is_some() {
+            for key in [MARK_KEY, UID_KEY, CARRY_KEY] {
+                if let (None, Some(value)) = (client_data(&person, key), client_data(&last, key)) {
+                    let value = json!({"key": key, "value": value});
+                    match person.entry("clientData").or_insert_with(|| json!([])) {
+                        Value::Array(items) => items.push(value),
+                        other => *other = json!([value]),
+                    }
+                }
             }
-            _ => now,
+            is_settled = true;
         }
+        if is_settled { serialise(&person) } else { now }
     }
 }
 

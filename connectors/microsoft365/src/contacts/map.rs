@@ -321,6 +321,7 @@ impl Lens for ContactLens {
     }
 
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
+        let now = with_dropped(last, now);
         if is_looked(&now) || !is_looked(last) {
             return now;
         }
@@ -330,6 +331,26 @@ impl Lens for ContactLens {
             None => now,
         }
     }
+}
+
+/// The copy with our extended properties as they were known, where somebody dropped them: we never take the carry-all away (an
+/// emptied one keeps its header), and a person cannot. It was edited by a program that does not know them, and what they held
+/// was not removed by anybody.
+fn with_dropped(last: &Rendering, now: Rendering) -> Rendering {
+    let names_carry = |rendering: &Rendering| String::from_utf8_lossy(rendering.as_bytes()).contains("twofold-carry");
+    if names_carry(&now) || !names_carry(last) {
+        return now;
+    }
+    let (Ok(last), Ok(mut sheet)) = (Sheet::open(last), Sheet::open(&now)) else { return now };
+    if last.contact.property(CARRY).is_none() {
+        return now;
+    }
+    for id in [MARK, UID, CARRY] {
+        if let (None, Some(value)) = (sheet.contact.property(id), last.contact.property(id)) {
+            sheet.contact.set_property(id, value);
+        }
+    }
+    sheet.close()
 }
 
 /// A contact from nothing, named.
