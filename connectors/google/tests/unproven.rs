@@ -243,7 +243,7 @@ async fn a_full_listing_is_planned_before_a_token_can_die() {
     for delta_prolongs_token in [true, false] {
         let world = World::with(|switches| switches.delta_prolongs_token = delta_prolongs_token);
         let seen = world.done(create("1", &ada())).await;
-        let relist_ms = world.google.abilities().relist_after_s as u64 * 1000;
+        let relist_ms = world.google.abilities().relist_after_s * 1000;
         assert!(relist_ms > 0 && relist_ms < 7 * DAY_MS);
         let mut round = world.round(Since::Start).await.unwrap();
         for _ in 0..3 {

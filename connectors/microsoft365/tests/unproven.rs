@@ -412,9 +412,14 @@ async fn what_is_left_standing_is_read_back_and_does_not_go_in_circles() {
 async fn a_create_has_nothing_that_a_server_could_stumble_over() {
     for graph_null_in_create_fails in [true, false] {
         let world = World::with(|switches| switches.graph_null_in_create_fails = graph_null_in_create_fails);
-        let full = with("titles", json!({"title": {"name": "Analyst", "kind": "title"}}));
-        let seen = world.made(full.clone()).await;
-        assert_eq!(meaning(&seen.rendering), Content::from_value(full));
+        // A rendering that holds what was emptied, as one made from a copy that Graph once showed does.
+        let identity = Identity { uid: Uid("u".into()), mark: Some(mark("1")) };
+        let made = ContactLens.write(None, &Content::from_value(ada()), &identity).unwrap();
+        let mut sheet = Sheet::open(&made).unwrap();
+        sheet.contact.0.insert("title".into(), Value::Null);
+        let (collection, rendering, uid) = (world.home().await.id, sheet.close(), identity.uid);
+        let seen = world.done(Operation::Create { collection, rendering, uid, mark: mark("1") }).await;
+        assert_eq!(meaning(&seen.rendering), Content::from_value(ada()));
     }
 }
 
