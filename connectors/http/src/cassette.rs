@@ -343,7 +343,7 @@ impl Recorder {
 
     /// Records everything into one file of that name: a round of several operations.
     pub fn round(inner: Arc<dyn Transport>, dir: impl AsRef<Path>, name: &str) -> Result<Recorder> {
-        Ok(Recorder { name: Some(name.to_owned()), ..Self::new(inner, dir)? })
+        Ok(Recorder { name: Some(file_name(name)), ..Self::new(inner, dir)? })
     }
 
     /// A value as it stands in the recording of that round: with the stand-ins for what was scrubbed there.
@@ -356,7 +356,7 @@ impl Recorder {
     }
 
     fn record(&self, wire: &Wire, outcome: &Result<Response, TransportError>) -> std::io::Result<()> {
-        let name = self.name.as_deref().unwrap_or(wire.what).replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        let name = self.name.clone().unwrap_or_else(|| file_name(wire.what));
         let mut tapes = lock(&TAPES);
         let tape = match tapes.entry(self.dir.join(&name)) {
             std::collections::hash_map::Entry::Occupied(tape) => tape.into_mut(),
@@ -388,6 +388,10 @@ impl Transport for Recorder {
         }
         outcome
     }
+}
+
+fn file_name(what: &str) -> String {
+    what.replace(|c: char| !c.is_ascii_alphanumeric(), "_")
 }
 
 /// A name that no earlier run has used.

@@ -101,6 +101,49 @@ async fn token_requests_are_recorded_without_their_secrets_and_still_match() {
     client.send(Request::post_form("fetch token", "/token", form("another"))).await.unwrap();
 }
 
+#[tokio::test]
+async fn a_round_of_several_operations_is_one_file_and_shares_its_stand_ins() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(server_script).await;
+    let network = Arc::new(twofold_http::NetworkTransport::new(twofold_http::Network::default()));
+    let recorder = Arc::new(twofold_http::Recorder::round(network, dir.path(), "all-of-it").unwrap());
+    let (recorded, _) = options(&server.url);
+    round(&Client::new(recorded.transport(recorder.clone())).unwrap()).await;
+    let path = dir.path().join("all_of_it.har");
+    let known = recorder.scrubbed(&value!({"id": "AAMkADk0ZjM3YjYwLTU4"}));
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains(known["id"].as_str().unwrap()), "{known} in {text}");
+    assert!(text.contains("\"_what\": \"list contacts\"") && text.contains("\"_what\": \"get contact\""), "{text}");
+
+    let cassette = Arc::new(Cassette::load(&path).unwrap());
+    let (replayed, _) = options(&server.url);
+    let (listed, got) = round(&Client::new(replayed.transport(cassette.clone())).unwrap()).await;
+    assert_eq!(listed, got, "one person is one person over both operations");
+    assert!(cassette.unused().is_empty());
+}
+
+#[tokio::test]
+async fn the_address_of_a_part_fits_in_any_spelling_and_no_other_address_does() {
+    let base = url::Url::parse("https://graph.example").unwrap();
+    let part = |url: &str| value!({"requests": [{"id": "1", "method": "GET", "url": url}]});
+    for (sent, fits) in [
+        ("/me/contacts/a%20b?$top=1", true),
+        ("/me/contacts/a b?%24top=1", true),
+        ("/me/contacts/a%20b?$top=2", false),
+        ("/me/contacts/ab?$top=1", false),
+    ] {
+        let request = value!({
+            "method": "POST", "url": "https://graph.example/$batch", "headers": [],
+            "postData": {"mimeType": "application/json", "text": part("/me/contacts/a%20b?%24top=1").to_string()}
+        });
+        let response = value!({"status": 200, "content": {"mimeType": "application/json", "text": "{}"}});
+        let cassette = Arc::new(cassette(request, response).unwrap());
+        let client = Client::new(options(&base).0.transport(cassette)).unwrap();
+        let answer = client.send(Request::post_json("send batch", "/$batch", part(sent))).await;
+        assert_eq!(answer.is_ok(), fits, "{sent}: {answer:?}");
+    }
+}
+
 fn cassette(request: Value, response: Value) -> Result<Cassette, twofold_model::Error> {
     let har = value!({"log": {"version": "1.2", "_origin": "documented", "comment": "what it shows", "entries": [
         {"request": request, "response": response}
