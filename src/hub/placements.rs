@@ -27,17 +27,20 @@ pub struct Placement {
     pub seen: Rendering,
 }
 
+/// The columns of a [`Placement`], in the order in which it is read: by number, because it is read for every item.
+const PLACEMENT: &str = "id, item, replica, collection, remote_id, etag, agreed, modified, seen";
+
 fn placement(row: &Row<'_>) -> rusqlite::Result<Placement> {
     Ok(Placement {
-        id: row.get("id")?,
-        item: row.get("item")?,
-        replica: row.get("replica")?,
-        collection: row.get("collection")?,
-        remote_id: RemoteId(row.get("remote_id")?),
-        etag: Etag(row.get("etag")?),
-        agreed: row.get("agreed")?,
-        modified_ms: row.get("modified")?,
-        seen: Rendering(row.get("seen")?),
+        id: row.get(0)?,
+        item: row.get(1)?,
+        replica: row.get(2)?,
+        collection: row.get(3)?,
+        remote_id: RemoteId(row.get(4)?),
+        etag: Etag(row.get(5)?),
+        agreed: row.get(6)?,
+        modified_ms: row.get(7)?,
+        seen: Rendering(row.get(8)?),
     })
 }
 
@@ -109,7 +112,7 @@ impl Hub {
     /// The copy of that name.
     pub fn placement(&self, replica: i64, remote_id: &RemoteId) -> Result<Option<Placement>> {
         self.one(
-            "SELECT * FROM placements WHERE replica = ?1 AND remote_id = ?2",
+            &format!("SELECT {PLACEMENT} FROM placements WHERE replica = ?1 AND remote_id = ?2"),
             params![replica, remote_id.as_str()],
             placement,
         )
@@ -117,7 +120,8 @@ impl Hub {
 
     /// All copies of an item.
     pub fn placements(&self, item: i64) -> Result<Vec<Placement>> {
-        self.all("SELECT * FROM placements WHERE item = ?1 ORDER BY replica, collection", [item], placement)
+        let sql = format!("SELECT {PLACEMENT} FROM placements WHERE item = ?1 ORDER BY replica, collection");
+        self.all(&sql, [item], placement)
     }
 
     /// Sets the base of an item at a replica: what was agreed and what the replica showed for it.
