@@ -306,6 +306,8 @@ async fn decide_and_write(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         // A write whose fate is unknown is looked for at once where that is possible.
         settle::settle(cycle, kind).await?;
         confirm::confirm(cycle, kind).await?;
+        // What the writes found to be gone counts for the brakes like all else.
+        confirm::brake(cycle, kind)?;
         again = Some(moved);
     }
     Ok(())

@@ -14,6 +14,8 @@ use twofold_model::{
 const SWEEP_BUDGET: usize = 2000;
 /// When a slow look is not through, it goes on after this time.
 const SWEEP_PAUSE_MS: i64 = 15 * 60 * 1000;
+/// So many rounds since one token that broke off one after the other are enough: then everything is listed in full.
+const BROKEN_AT_MOST: u32 = 3;
 /// More items than this that cannot be understood in one round of a provider's feed are our own fault (ENGINE 17).
 const BAD_AT_MOST: usize = 20;
 
@@ -68,6 +70,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     }
     drop(sender);
     let mut failed: Vec<(usize, Error)> = Vec::new();
+    let mut broken: HashSet<(usize, usize)> = HashSet::new();
     let mut taken = 0;
     while let Some(news) = receiver.recv().await {
         match news {
@@ -89,6 +92,9 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 }
             }
             News::Failed { member, feed, error } => {
+                if matches!(error.kind, ErrorKind::Unknown | ErrorKind::Malformed | ErrorKind::Refused) {
+                    broken.insert((member, feed));
+                }
                 failed.push((member, error.at(format!("{kind}, {}", feeds[&member][feed].id))));
             }
         }
@@ -107,8 +113,14 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let Some(list) = feeds.get(&index) else { continue };
         let replica = cycle.members[index].replica.id;
         let mut complete = cycle.members[index].connector.is_some();
-        for feed in list {
-            complete &= cycle.hub.feed(replica, feed.id.as_str())?.is_complete;
+        for (at, feed) in list.iter().enumerate() {
+            let is_complete = cycle.hub.feed(replica, feed.id.as_str())?.is_complete;
+            complete &= is_complete;
+            let before = breaks(cycle, replica, feed)?;
+            let now = if is_complete { 0 } else { before + u32::from(broken.contains(&(index, at))) };
+            if now != before {
+                cycle.hub.set_meta(&breaks_key(replica, feed), &now.to_string())?;
+            }
         }
         if complete {
             cycle.members[index].complete.insert(kind);
@@ -145,6 +157,15 @@ fn tally(cycle: &mut Cycle<'_>, kind: Kind, index: usize, feed: &Feed, is_listin
     Ok(tally)
 }
 
+fn breaks_key(replica: i64, feed: &Feed) -> String {
+    format!("broken {replica} {}", feed.id)
+}
+
+/// How many rounds of a feed broke off one after the other (a link that dies in the middle of each).
+fn breaks(cycle: &Cycle<'_>, replica: i64, feed: &Feed) -> Result<u32> {
+    Ok(cycle.hub.meta(&breaks_key(replica, feed))?.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
 fn covers(feed: &Feed, place: &Place) -> bool {
     feed.collections.iter().any(|id| id.as_str() == place.remote_id)
 }
@@ -166,6 +187,7 @@ fn rounds(cycle: &mut Cycle<'_>, kind: Kind, index: usize, connector: &dyn Conne
         let relist_ms = i64::try_from(abilities.relist_after_s).unwrap_or(0) * 1000;
         let is_due = !abilities.compares_known
             && (cycle.settings.full_check
+                || breaks(cycle, replica.id, &feed)? >= BROKEN_AT_MOST
                 || age >= cycle.settings.full_check_ms
                 || (relist_ms > 0 && age >= relist_ms));
         let since = match state.token {

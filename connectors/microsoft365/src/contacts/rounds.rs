@@ -3,6 +3,10 @@
 //! From nothing, the delta is first read to its end (that gives the token) and then the folder is listed, because a delta is
 //! not documented to bring extended properties; what the delta named and the listing did not is asked for by id. Since a
 //! token, the rows of the delta only name what is then read in full. Where a round stands travels in [`Next::Page`].
+//!
+//! Provider: a contact that is read right after a delta named it may still be the old one (replicas of a mailbox lag behind
+//! each other), and the delta does not name it again. Where row and contact do not fit, the token says that the next round is
+//! to look once more.
 
 use super::map::{Photo, Sheet};
 use super::{Contacts, Look, MAX_PAGES, api, circles, entry, no_answer, number};
@@ -35,13 +39,19 @@ enum Round {
     Since {
         /// The page to read.
         link: String,
+        /// Contacts to look at besides, because they did not fit what the last round said of them.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        look: Vec<String>,
+        /// Contacts that did not fit in this round.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        doubts: Vec<String>,
     },
 }
 
 impl Round {
     fn link(&self) -> &str {
         match self {
-            Round::Delta { link } | Round::List { link, .. } | Round::Since { link } => link,
+            Round::Delta { link } | Round::List { link, .. } | Round::Since { link, .. } => link,
         }
     }
 
@@ -51,16 +61,53 @@ impl Round {
     }
 }
 
+/// What a token of ours holds: the server's link, and what is to be looked at once more. With nothing to look at it is the
+/// link alone.
+#[derive(Debug, Serialize, Deserialize)]
+struct Token {
+    link: String,
+    look: Vec<String>,
+}
+
+impl Token {
+    fn read(token: &DeltaToken) -> Token {
+        let plain = || Token { link: token.as_str().to_owned(), look: Vec::new() };
+        serde_json::from_str(token.as_str()).unwrap_or_else(|_| plain())
+    }
+
+    fn write(self) -> Result<DeltaToken> {
+        if self.look.is_empty() {
+            return Ok(DeltaToken(self.link));
+        }
+        let text = serde_json::to_string(&self);
+        text.map(DeltaToken).map_err(|_| Error::new(ErrorKind::Broken, "a token could not be noted down"))
+    }
+}
+
 /// A page of a round, read, before what it names is looked at.
 struct Read {
     entries: Vec<Entry>,
     /// Contacts to be read in full.
     named: Vec<String>,
+    /// What the rows said of those that they named as there: the change key, where they told it.
+    keys: HashMap<String, Option<String>>,
+    /// Contacts that did not fit so far.
+    doubts: Vec<String>,
     /// How the round goes on.
-    next: Next,
+    then: Then,
 }
 
-/// What a round has met so far.
+/// How a round goes on after a page, once what the page named was looked at.
+enum Then {
+    /// With this.
+    Next(Next),
+    /// Since a token, with that page.
+    Since(String),
+    /// Since a token: that was the last page, and this is the server's link for the next time.
+    Done(String),
+}
+
+/// What a round has met so far: only in memory, for circles and for the first listing.
 #[derive(Debug, Default)]
 pub(super) struct Memo {
     /// Ids that the delta named and the listing did not yet.
@@ -109,9 +156,11 @@ impl Contacts {
                 serde_json::from_str(text).map_err(|_| Error::new(ErrorKind::Malformed, "this is no page of ours"))?
             }
             // A token of another address (the configuration changed) is as good as none.
-            Since::Token(token) => Round::Since {
-                link: self.graph.link(token.as_str()).map_err(|error| taken_as(ErrorKind::TokenExpired, error))?,
-            },
+            Since::Token(token) => {
+                let Token { link, look } = Token::read(token);
+                let link = self.graph.link(&link).map_err(|error| taken_as(ErrorKind::TokenExpired, error))?;
+                Round::Since { link, look, doubts: Vec::new() }
+            }
         };
         let mut memory = self.memory();
         if !matches!(poll.since, Since::Page(_)) {
@@ -133,7 +182,13 @@ impl Contacts {
         })?;
         let (rows, next, delta) = api::read_page(&answer)?;
         let next = next.map(|link| self.follow(feed, &link)).transpose()?;
-        let mut read = Read { entries: Vec::new(), named: Vec::new(), next: Next::Page(String::new()) };
+        let mut read = Read {
+            entries: Vec::new(),
+            named: Vec::new(),
+            keys: HashMap::new(),
+            doubts: Vec::new(),
+            then: Then::Next(Next::Page(String::new())),
+        };
         match round {
             Round::Delta { .. } => {
                 let mut memory = self.memory();
@@ -146,7 +201,7 @@ impl Contacts {
                         memo.unlisted.insert(id.to_owned())
                     };
                 }
-                read.next = match (next, delta) {
+                let round = match (next, delta) {
                     (Some(link), _) => Round::Delta { link },
                     (None, Some(token)) => {
                         // Checked here, where it comes in: a link elsewhere is never kept.
@@ -154,8 +209,8 @@ impl Contacts {
                         Round::List { link: api::listing(feed.as_str()), token }
                     }
                     (None, None) => return Err(endless()),
-                }
-                .page()?;
+                };
+                read.then = Then::Next(round.page()?);
             }
             Round::List { token, .. } => {
                 let mut memory = self.memory();
@@ -164,34 +219,45 @@ impl Contacts {
                     memo.unlisted.remove(row.id().unwrap_or_default());
                     read.entries.push(entry(Sheet { photo: Photo::Unlooked, contact: row }, feed.as_str()));
                 }
-                read.next = match next {
+                read.then = Then::Next(match next {
                     Some(link) => Round::List { link, token }.page()?,
                     None => {
                         read.named.extend(memo.unlisted.iter().cloned());
                         read.named.sort();
                         Next::Done(DeltaToken(token))
                     }
-                };
+                });
             }
-            Round::Since { .. } => {
-                let mut last: HashMap<&str, bool> = HashMap::new();
+            Round::Since { look, doubts, .. } => {
+                let mut last: HashMap<&str, (bool, Option<&str>)> = HashMap::new();
                 for row in &rows {
                     // The same contact may come more than once; that it is there beats that it is gone, for both are questions.
-                    let is_there = last.entry(row.id().unwrap_or_default()).or_default();
+                    let (is_there, key) = last.entry(row.id().unwrap_or_default()).or_default();
                     *is_there |= !row.is_removed();
+                    *key = row.text("changeKey").or(*key);
                 }
+                read.doubts = doubts;
+                let mut removed = HashSet::new();
                 for row in &rows {
                     match row.id().and_then(|id| last.remove_entry(id)) {
-                        Some((id, true)) => read.named.push(id.to_owned()),
-                        Some((id, false)) => read.entries.push(Entry::Gone(RemoteId::from(id))),
+                        Some((id, (true, key))) => {
+                            read.keys.insert(id.to_owned(), key.map(str::to_owned));
+                            read.named.push(id.to_owned());
+                        }
+                        Some((id, (false, _))) => {
+                            removed.insert(id.to_owned());
+                            read.entries.push(Entry::Gone(RemoteId::from(id)));
+                        }
                         None => {}
                     }
                 }
-                read.next = match (next, delta) {
-                    (Some(link), _) => Round::Since { link }.page()?,
+                let is_new = |id: &String| !read.keys.contains_key(id) && !removed.contains(id);
+                read.named.extend(look.into_iter().filter(is_new).collect::<Vec<_>>());
+                read.then = match (next, delta) {
+                    (Some(link), _) => Then::Since(link),
                     (None, Some(token)) => {
                         self.graph.link(&token)?;
-                        Next::Done(DeltaToken(token))
+                        Then::Done(token)
                     }
                     (None, None) => return Err(endless()),
                 };
@@ -220,6 +286,16 @@ impl Contacts {
         };
         let folders = self.are_folders(&looks.iter().filter_map(elsewhere).collect()).await?;
         for (id, look) in read.named.iter().zip(looks) {
+            let fits = match (&look, read.keys.get(id)) {
+                (Ok(Look::There(sheet)), Some(Some(key))) => {
+                    sheet.contact.text("changeKey").is_none_or(|now| now == key)
+                }
+                (Ok(Look::Nowhere), Some(_)) => false,
+                _ => true,
+            };
+            if !fits {
+                read.doubts.push(id.clone());
+            }
             match look {
                 Ok(Look::There(sheet)) => {
                     let folder = sheet.contact.folder().unwrap_or(own).to_owned();
@@ -243,13 +319,33 @@ impl Contacts {
                 Err(error) => return Err(error),
             }
         }
-        if matches!(read.next, Next::Done(_)) {
+        let next = match read.then {
+            Then::Next(next) => next,
+            Then::Since(link) => Round::Since { link, look: Vec::new(), doubts: read.doubts }.page()?,
+            Then::Done(link) => Next::Done(Token { link, look: read.doubts }.write()?),
+        };
+        if matches!(next, Next::Done(_)) {
             self.memory().rounds.remove(&feed.id);
         }
-        Ok(Page { entries: read.entries, next: read.next })
+        Ok(Page { entries: read.entries, next })
     }
 }
 
 fn endless() -> Error {
     Error::new(ErrorKind::Malformed, "the last page of the round has no token")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_the_link_alone_unless_something_is_to_be_looked_at_once_more() {
+        let plain = Token { link: "https://graph/x?$deltatoken=1".into(), look: Vec::new() }.write().unwrap();
+        assert_eq!(plain.as_str(), "https://graph/x?$deltatoken=1");
+        assert!(Token::read(&plain).look.is_empty());
+        let doubtful = Token { link: "https://graph/x".into(), look: vec!["a".into()] }.write().unwrap();
+        let read = Token::read(&doubtful);
+        assert_eq!((read.link.as_str(), read.look), ("https://graph/x", vec!["a".to_owned()]));
+    }
 }
