@@ -1,12 +1,15 @@
 //! The one place that knows concrete connectors: the configuration's providers and devices become parties of a cycle.
 
 use crate::config::{Config, Device as DeviceConfig, VcardVersion};
+use std::path::Path;
 use std::sync::Arc;
 use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, Vault};
 use twofold_cycle::Party;
 use twofold_device::{Device, DeviceOptions};
 use twofold_google::{Google, GoogleDialect, GoogleOptions};
-use twofold_http::{Budget, Client, ClientOptions, Limits, Network, NetworkTransport, SystemClock};
+use twofold_http::{
+    Budget, Client, ClientOptions, Limits, Network, NetworkTransport, Recorder, SystemClock, Transport,
+};
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
 use twofold_model::{Connector, Error, ErrorKind, Result};
@@ -30,6 +33,15 @@ pub fn transport(config: &Config) -> Arc<NetworkTransport> {
     let network =
         Network { proxy: config.network.proxy.clone(), ca_file: config.network.ca_file.clone(), ..Network::default() };
     Arc::new(NetworkTransport::new(network))
+}
+
+/// [`transport`] for sign-in. Like every client it records where `$TWOFOLD_RECORD` says so.
+pub fn sign_in_transport(config: &Config) -> Result<Arc<dyn Transport>> {
+    let network = transport(config);
+    match std::env::var_os("TWOFOLD_RECORD").filter(|dir| !dir.is_empty()) {
+        Some(dir) => Ok(Arc::new(Recorder::new(network, Path::new(&dir))?)),
+        None => Ok(network),
+    }
 }
 
 /// A configured provider as sign-in knows it.
@@ -124,7 +136,7 @@ fn open_provider(
             format!("not granted: {missing}; nothing was read or changed there. Grant it: twofold login {name}");
         return Err(Error::new(ErrorKind::SignInNeeded, words));
     }
-    let session = Session::new(provider, vault.clone(), transport.clone(), Arc::new(SystemClock));
+    let session = Session::new(provider, vault.clone(), sign_in_transport(config)?, Arc::new(SystemClock));
     let base = match (name, &config.google, &config.microsoft365) {
         (ProviderName::Google, Some(google), _) => google.people_url.clone(),
         (ProviderName::Microsoft365, _, Some(microsoft)) => microsoft.graph_url.clone(),

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use common::{BOTH, GOOGLE, Home, MICROSOFT, files, get, provider, visit};
 use serde_json::{Value, json};
-use twofold_sandbox::oauth::End;
+use twofold_sandbox::oauth::{End, GOOGLE_CLIENT_SECRET};
 use twofold_sandbox::{Fault, Kind, Options, Phase, Provider, Rule};
 
 // ---------------------------------------------------------------- signing in
@@ -101,6 +101,32 @@ fn microsoft_is_signed_in_by_device_code_after_waiting_and_slowing_down() {
     assert!(polls.windows(2).all(|pair| pair[1] - pair[0] >= 9_500), "the pace after slow_down is 10 s: {polls:?}");
     home.sync().expect(0);
     assert_eq!(home.cards().len(), 12);
+}
+
+#[test]
+fn a_recorded_sign_in_and_run_hold_no_token_no_secret_and_no_person() {
+    let home = Home::new(Options::demo(), &BOTH);
+    let dir = home.dir.path().join("recorded");
+    for name in BOTH {
+        let args = ["login", name, "--no-browser"];
+        let mut command = home.command(&args);
+        command.env("TWOFOLD_RECORD", &dir);
+        let mut talk = home.talk(command, &args);
+        visit(&talk.address().unwrap());
+        talk.end().expect(0);
+    }
+    let mut command = home.command(&["sync"]);
+    command.env("TWOFOLD_RECORD", &dir);
+    home.talk(command, &["sync"]).end().expect(0);
+    let recorded = files(&dir);
+    let text: String = recorded.values().map(|bytes| String::from_utf8_lossy(bytes)).collect();
+    assert!(text.contains("/token") && text.contains("connections") && text.contains("contactFolders"));
+    for secret in [GOOGLE_CLIENT_SECRET, "Bearer ey", "Hotel Beispiel", "Hausmeister", "Çağlar", "zoe.private@"] {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    for path in recorded.keys() {
+        assert_eq!(fs::metadata(dir.join(path)).unwrap().mode() & 0o077, 0, "{path:?} is readable by its owner only");
+    }
 }
 
 #[test]

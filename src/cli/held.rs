@@ -124,6 +124,7 @@ pub fn drop(context: &Context, args: DropArgs) -> Result<i32> {
     let words = match hold.cause.as_str() {
         "adoption" => format!("{rows} files stay where they are and are not taken"),
         "collection" => "the folder is made again there with everything in it".to_owned(),
+        "foreign" => "writes go on there, until the other one is seen again".to_owned(),
         _ => format!("{rows} items are written back there"),
     };
     hub.atomically("drop", |hub| hub.drop_hold(&hold))?;

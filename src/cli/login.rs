@@ -4,10 +4,9 @@ use super::Context;
 use crate::config::Config;
 use crate::connect;
 use std::io::{BufRead, Write};
-use std::sync::Arc;
 use twofold_auth::{Flow, ProviderName, Revocation, SignIn, Ui, Vault, accept};
 use twofold_cycle::report::exit;
-use twofold_http::{SystemClock, Transport};
+use twofold_http::SystemClock;
 use twofold_model::{Error, ErrorKind, Result};
 
 #[derive(Debug, clap::Args)]
@@ -94,7 +93,7 @@ pub async fn sign_in(context: &Context, config: &Config, name: ProviderName, flo
     twofold_hub::prepare_folder(&config.state_dir)?;
     let vault = Vault::open(&config.state_dir)?;
     let hint = vault.hint(name)?;
-    let transport: Arc<dyn Transport> = connect::transport(config);
+    let transport = connect::sign_in_transport(config)?;
     let clock = SystemClock;
     let sign_in = SignIn { provider: &provider, hint: &hint, transport: &transport, clock: &clock, ui };
     let signed_in = twofold_auth::login(&sign_in, flow).await?;
@@ -116,7 +115,7 @@ pub async fn logout(context: &Context, args: LogoutArgs) -> Result<i32> {
     let provider = connect::provider(&config, name)?;
     twofold_hub::prepare_folder(&config.state_dir)?;
     let vault = Vault::open(&config.state_dir)?;
-    let transport: Arc<dyn Transport> = connect::transport(&config);
+    let transport = connect::sign_in_transport(&config)?;
     let words = match twofold_auth::logout(&vault, &provider, &transport, &SystemClock).await? {
         Revocation::Done => format!(
             "Signed out at {}: the sign-in was revoked and its tokens are forgotten. The data stays.",

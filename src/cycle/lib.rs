@@ -336,7 +336,7 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
             }
         }
     }
-    cycle.hub.end_empty_holds()?;
+    cycle.hub.end_empty_holds(now)?;
     cycle.hub.forget_departed(now - DEPARTED_MS, now)?;
     report::complete(&mut cycle, started)?;
     let report = cycle.report;

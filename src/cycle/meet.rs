@@ -201,7 +201,9 @@ fn known_by_now(
 /// A mark of another hub on something that was made today: two twofolds write to one account, and would do so for ever. All
 /// writes there are held, until somebody says that the other one is gone.
 fn foreign_mark(hub: &mut Hub, intake: &Intake<'_>, replica: &twofold_hub::Replica, sighting: &Sighting) -> Result<()> {
-    let Some(mark) = sighting.mark.as_ref().filter(|mark| mark.hub != hub.id()) else { return Ok(()) };
+    if sighting.mark.as_ref().is_none_or(|mark| mark.hub == hub.id()) {
+        return Ok(());
+    }
     let is_young = sighting.modified_ms.is_some_and(|at| at > intake.now - YOUNG_MS);
     let is_known = hub.holds_of_any_state()?.iter().any(|hold| hold.replica == replica.id && hold.cause == "foreign");
     if replica.is_device || !is_young || is_known {
@@ -209,7 +211,7 @@ fn foreign_mark(hub: &mut Hub, intake: &Intake<'_>, replica: &twofold_hub::Repli
     }
     let name = &replica.name;
     hub.set_hold(&Hold {
-        id: format!("other-{}", &mark.hub[..mark.hub.len().min(6)]),
+        id: format!("other-{}", &random_id()[..6]),
         replica: replica.id,
         collection: None,
         kind: intake.kind,

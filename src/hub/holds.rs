@@ -16,7 +16,7 @@ pub struct Hold {
     pub collection: Option<i64>,
     /// The kind.
     pub kind: Kind,
-    /// `deletes`, `adoption`, `changes`, `collection` or `device`.
+    /// `deletes`, `adoption`, `changes`, `collection`, `foreign` or `device`.
     pub cause: String,
     /// Why, in words.
     pub reason: String,
@@ -245,10 +245,13 @@ impl Hub {
         self.run("DELETE FROM holds WHERE id = ?1", [id])
     }
 
-    /// Ends holds whose cause has healed: no row is left. Holds on a device are ended by whoever made them.
-    pub fn end_empty_holds(&mut self) -> Result<()> {
+    /// Ends holds whose cause has healed: no row is left. Holds on a device or a collection are ended by whoever made them, and
+    /// one on a second twofold a day after its last sign was seen.
+    pub fn end_empty_holds(&mut self, now_ms: i64) -> Result<()> {
+        const DAY_MS: i64 = 24 * 3_600_000;
+        self.run("DELETE FROM holds WHERE cause = 'foreign' AND since < ?1", [now_ms - DAY_MS])?;
         self.run(
-            "DELETE FROM holds WHERE cause <> 'device' AND cause <> 'collection'
+            "DELETE FROM holds WHERE cause NOT IN ('device', 'collection', 'foreign')
                AND NOT EXISTS (SELECT 1 FROM sightings s WHERE s.hold = holds.id)",
             [],
         )
@@ -421,6 +424,7 @@ impl Hub {
                 }
                 self.remove_hold(&hold.id)
             }
+            "foreign" => self.remove_hold(&hold.id),
             "adoption" => self.set_decided(&hold.id, decided::SET_ASIDE),
             _ => self.set_decided(&hold.id, decided::DROPPED),
         }

@@ -144,6 +144,11 @@ impl Home {
         Talk::begin(self.command(args), args)
     }
 
+    /// Starts a command that was told more of its environment.
+    pub fn talk(&self, command: Command, args: &[&str]) -> Talk {
+        Talk::begin(command, args)
+    }
+
     /// `twofold sync`.
     pub fn sync(&self) -> Ran {
         self.run(&["sync"])

@@ -406,6 +406,28 @@ async fn promise_2_clocks_that_disagree_lose_no_edit() {
     world.settled("set back").await;
 }
 
+#[tokio::test]
+async fn a_second_twofold_on_one_account_writes_nothing_there_until_somebody_says_so() {
+    let mut first = seeded(false);
+    first.sync().await;
+    first.phone.create(&card("Made by the first", &["first@example.org"]));
+    first.sync().await;
+    // Another hub with a phone of its own, at the same providers.
+    let mut second = World { google: first.google.clone(), microsoft: first.microsoft.clone(), ..World::new(false, 0) };
+    second.now.store(first.now.load(Ordering::SeqCst), Ordering::SeqCst);
+    second.sync().await;
+    let writes = second.google.writes();
+    second.phone.create(&card("Made by the second", &["second@example.org"]));
+    let report = second.sync().await;
+    assert_eq!((report.exit, second.google.writes()), (4, writes), "{:?}", report.troubles);
+    assert_eq!(World::names(&second.phone).len(), 10, "what is there is taken all the same");
+    let hold = second.hub.holds().unwrap().remove(0);
+    assert_eq!(hold.cause, "foreign");
+    second.hub.approve(&hold.id).unwrap();
+    assert_eq!(second.sync().await.exit, 0);
+    assert!(World::names(&second.google).contains(&"Made by the second".to_owned()));
+}
+
 /// What a user does between two runs.
 type Scenario = (&'static str, fn(&World));
 
