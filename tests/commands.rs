@@ -991,6 +991,23 @@ fn promise_6_a_change_moves_once() {
 }
 
 #[test]
+fn promise_11_a_pause_that_was_asked_for_is_kept_by_this_run_and_the_next() {
+    for provider in [Provider::Google, Provider::Microsoft] {
+        let home = Home::synced(&BOTH);
+        home.sandbox.fault(Rule::any(Fault::throttled("3600")).on(provider).times(1));
+        home.sync().expect(75);
+        let asked = home.sandbox.requests(provider);
+        assert!(asked <= 4, "no more than what was under way: {asked}");
+        for _ in 0..2 {
+            home.sync().expect(75).says(&["twofold sync"]);
+            assert_eq!(home.sandbox.requests(provider), asked, "nobody asks again within the hour");
+        }
+        let other = if provider == Provider::Google { Provider::Microsoft } else { Provider::Google };
+        assert!(home.sandbox.requests(other) > asked, "the other provider goes on");
+    }
+}
+
+#[test]
 fn promise_10_a_dead_sign_in_is_a_state_and_the_rest_goes_on() {
     let home = Home::synced(&BOTH);
     home.sandbox.end_sign_ins(Provider::Google, End::Revoked, true);

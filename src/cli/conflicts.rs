@@ -102,6 +102,9 @@ fn show(hub: &Hub, id: &str) -> Result<i32> {
     Ok(exit::ALIGNED)
 }
 
+/// Decides: the side that is taken is a new version with both as its parents.
+///
+/// Keeps promise 14: version and decision are one transaction, and neither side is destroyed.
 fn resolve(context: &Context, hub: &mut Hub, id: &str, take: Side) -> Result<i32> {
     let conflict = find(hub, id)?;
     let item = hub.item(conflict.item)?;

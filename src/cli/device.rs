@@ -20,6 +20,8 @@ enum Action {
 }
 
 /// Marks the folder anew, so that the next run fills it.
+///
+/// Keeps promise 13: all that was agreed with the old folder goes in one transaction; what is there is paired, not doubled.
 pub fn run(context: &Context, args: Args) -> Result<i32> {
     let Action::Fill { name } = args.action;
     let config = context.config()?;

@@ -90,6 +90,8 @@ fn find(hub: &Hub, id: &str) -> Result<Hold> {
 }
 
 /// Lets the next run make a held plan. Each row is decided again then.
+///
+/// Keeps promise 8: nothing held is made by anything else.
 pub fn approve(context: &Context, args: ApproveArgs) -> Result<i32> {
     let config = context.config()?;
     let (mut hub, _lock) = context.hub(&config)?;
@@ -110,6 +112,8 @@ pub fn approve(context: &Context, args: ApproveArgs) -> Result<i32> {
 }
 
 /// Puts things back at the replica, with the next run.
+///
+/// Keeps promise 8: what is put back and the end of the hold are one transaction.
 pub fn drop(context: &Context, args: DropArgs) -> Result<i32> {
     let config = context.config()?;
     let (mut hub, _lock) = context.hub(&config)?;

@@ -48,6 +48,8 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
 }
 
 /// Follows collections that somebody gave another name behind our back (folders of a device).
+///
+/// Keeps promise 1: a folder under another name is no folder that is gone. Place, copies and feed move together.
 async fn follow_moved(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<()> {
     let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(()) };
     let replica = cycle.members[index].replica.clone();
@@ -147,6 +149,8 @@ fn joins_hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<bool>
 }
 
 /// Somebody said that a collection's removal was wrong: it is made again there, and everything in it.
+///
+/// Keeps promise 8: old place and bases go, new place and the hold's end come, all or nothing.
 async fn put_back_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     for hold in cycle.hub.dropped_holds()?.into_iter().filter(|hold| hold.cause == "collection" && hold.kind == kind) {
         let Some(connector) = cycle.member(hold.replica).and_then(|member| member.reached(kind)).cloned() else {
@@ -212,6 +216,8 @@ async fn put_back_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 }
 
 /// One collection of a provider: known (follow its name), joined to another, or new.
+///
+/// Keeps promise 13: a collection and its place are made together, so that a stop in between makes no second one.
 fn follow(
     cycle: &mut Cycle<'_>,
     kind: Kind,
@@ -295,6 +301,9 @@ fn joined_with(
 }
 
 /// Makes at a device what it lacks, and passes on new names.
+///
+/// Keeps promise 12: the folder carries the collection's key, so that one made before a stop is found, and its place is one
+/// row.
 async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<()> {
     let device = cycle.members[index].replica.clone();
     let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(()) };
@@ -345,6 +354,8 @@ async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result
 }
 
 /// A folder that somebody made below a provider's name on a device becomes a collection at that provider, where it can.
+///
+/// Keeps promise 13: what is there of that name is taken, not doubled; the place is one row.
 async fn take_new_folders(
     cycle: &mut Cycle<'_>,
     kind: Kind,
@@ -427,6 +438,8 @@ async fn take_new_folders(
 
 /// A collection that its replica's complete list no longer names is one hold, not a thousand removals (ENGINE 9). A device's
 /// folder of which nothing is known yet is made anew.
+///
+/// Keeps promises 1 and 8: nothing is removed for it, and the hold is one row.
 async fn missing_collections(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<()> {
     for (index, collections) in found {
         let replica = cycle.members[*index].replica.clone();

@@ -12,6 +12,8 @@ const ASK_IN_A_RUN: usize = 4000;
 const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Asks every reachable replica about each copy that is said to be gone there.
+///
+/// Keeps promise 1: only the answer that it is not there makes a copy gone; the answers to one question are one transaction.
 pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     approved_collections(cycle, kind)?;
     retry_quarantined(cycle, kind).await?;
@@ -77,6 +79,8 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 }
 
 /// Asks again for what could not be understood when it was read, once its time has come: no delta names it until it changes.
+///
+/// Keeps promise 9: a copy leaves the quarantine in the transaction that takes it.
 async fn retry_quarantined(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
     let due = cycle.hub.quarantined_due(now)?;
@@ -128,6 +132,8 @@ async fn retry_quarantined(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 
 /// Somebody approved that a whole collection is gone: all its copies there are. Once no copy is left, so is the place. (A
 /// hold on a collection that its replica lists again was ended by [`crate::arrange`].)
+///
+/// Keeps promise 8: what was approved becomes gone all at once, and only by this.
 pub fn approved_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
     for hold in cycle.hub.holds()?.into_iter().filter(|h| h.is_approved && h.cause == "collection" && h.kind == kind) {
@@ -149,6 +155,8 @@ pub fn approved_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 }
 
 /// Somebody said that changes held at a replica were wrong: it agrees, so far, to what it shows, and is told what the hub says.
+///
+/// Keeps promise 4: what was held stays as a version, in the transaction that ends the hold.
 fn dropped_changes(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
     for hold in cycle.hub.dropped_holds()?.into_iter().filter(|hold| hold.cause == "changes" && hold.kind == kind) {
@@ -238,6 +246,8 @@ fn removals(
 }
 
 /// Every item of a collection of twenty or more changed at once: held.
+///
+/// Keeps promise 8: the hold and all of its rows are one transaction.
 fn changes(
     cycle: &mut Cycle<'_>,
     kind: Kind,

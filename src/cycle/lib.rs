@@ -256,6 +256,8 @@ fn device_hold(hub: &mut Hub, member: &Member, now_ms: i64) -> Result<()> {
 }
 
 /// What a replica that was away may need is computed from its bases, now that it is back (ENGINE 23).
+///
+/// Keeps promise 12: the list and the end of the note are one transaction, so that a stop forgets neither.
 fn catch_up(cycle: &mut Cycle<'_>) -> Result<()> {
     for member in cycle.members.iter_mut().filter(|member| member.connector.is_some() && member.replica.behind) {
         let replica = member.replica.id;

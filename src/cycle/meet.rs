@@ -46,6 +46,9 @@ struct Adoption {
     clashing: Vec<i64>,
 }
 
+/// Binds the new copies of one place, a slice at a time.
+///
+/// Keeps promise 13: a copy is bound, or made an item, in the transaction that settles its sighting.
 fn meet_in(
     cycle: &mut Cycle<'_>,
     replica: &twofold_hub::Replica,
@@ -103,6 +106,8 @@ fn meet_in(
 }
 
 /// Believes what a device's first use brought, or holds it (DESIGN 6, ENGINE 4 and 12).
+///
+/// Keeps promise 8: what is held and the hold are one transaction.
 fn adopt(
     cycle: &mut Cycle<'_>,
     replica: &twofold_hub::Replica,
@@ -172,6 +177,8 @@ fn hold(
 }
 
 /// Files that were held or set aside when they were met, and whose item has come from elsewhere since: they are its copies.
+///
+/// Keeps promise 13: they are bound, not doubled.
 fn known_by_now(
     cycle: &mut Cycle<'_>,
     replica: &twofold_hub::Replica,

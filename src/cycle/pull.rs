@@ -471,6 +471,8 @@ impl Intake<'_> {
 }
 
 /// Looks slowly at what the deltas do not tell (photos), within a budget, when it is due.
+///
+/// Keeps promise 2: that a copy was looked at is noted in the transaction that takes what was seen.
 pub async fn sweep(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
     for index in 0..cycle.members.len() {

@@ -36,6 +36,10 @@ pub async fn settle(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     Ok(())
 }
 
+/// Looks for creates by their marks.
+///
+/// Keeps promise 3: a create is settled by what is found, in one transaction with its base, or dropped when it is certain that
+/// there is none.
 async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: Vec<Intent>) -> Result<()> {
     let Some(member) = cycle.member(replica) else { return Ok(()) };
     let Some(connector) = member.reached(kind).cloned() else { return Ok(()) };
@@ -119,6 +123,9 @@ fn made(hub: &mut Hub, intake: &Intake<'_>, intent: &Intent, mark: &Mark, seen: 
     intake.take(hub, seen)
 }
 
+/// Looks at copies whose change or removal may have been made.
+///
+/// Keeps promise 3: base and intent move in one transaction.
 async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<Intent>) -> Result<()> {
     let Some(member) = cycle.member(replica) else { return Ok(()) };
     let Some(connector) = member.reached(kind).cloned() else { return Ok(()) };

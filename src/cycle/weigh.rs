@@ -27,6 +27,8 @@ pub struct Planned {
 }
 
 /// Decides a slice of items. Returns what is to be written.
+///
+/// Keeps promise 3: versions, places, bases and the intents that follow from them are one transaction, before any request leaves.
 pub fn weigh(cycle: &mut Cycle<'_>, kind: Kind, slice: &[i64]) -> Result<Vec<Planned>> {
     let now = cycle.now();
     let mut planned = Vec::new();

@@ -9,6 +9,8 @@ use twofold_model::{Error, ErrorKind, Kind, Operation, Result, Written};
 
 /// Writes one slice. Returns the items that must be decided again in this run: their state had moved, or a first part of
 /// what they need is done now.
+///
+/// Keeps promise 3: that a batch may have left is on disk before it leaves.
 pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> Result<BTreeSet<i64>> {
     let mut again = BTreeSet::new();
     let mut queues: BTreeMap<i64, VecDeque<Planned>> = BTreeMap::new();
@@ -94,6 +96,8 @@ fn next_batch(queue: &mut VecDeque<Planned>, most: usize) -> Vec<Planned> {
 }
 
 /// Settles the outcomes of one replica's batch in one transaction.
+///
+/// Keeps promise 3: what was executed has its base, what may have been keeps its intent, what was not has none.
 async fn outcome_of(
     cycle: &mut Cycle<'_>,
     kind: Kind,
@@ -199,6 +203,8 @@ pub fn done(hub: &mut Hub, intent: &Intent, written: Written, now_ms: i64) -> Re
 }
 
 /// The copy was changed (or removed) meanwhile: take it again at once, so that this run can merge and send.
+///
+/// Keeps promise 14: what is there now is stored before anything else is sent.
 async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<Planned>) -> Result<BTreeSet<i64>> {
     let Some(connector) = cycle.member(replica).and_then(|member: &Member| member.reached(kind)).cloned() else {
         return Ok(BTreeSet::new());

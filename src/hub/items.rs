@@ -184,6 +184,11 @@ impl Hub {
         Ok(Version { id, item, content, at_ms, rank, source })
     }
 
+    /// The keys of all versions of an item, oldest first.
+    pub fn versions_of(&self, item: i64) -> Result<Vec<i64>> {
+        self.all("SELECT id FROM versions WHERE item = ?1 ORDER BY id", [item], |row| row.get(0))
+    }
+
     /// The next create of this item is a new one: its mark must differ from the one that was deleted.
     pub fn next_generation(&mut self, item: i64) -> Result<()> {
         self.run("UPDATE items SET generation = generation + 1 WHERE id = ?1", [item])

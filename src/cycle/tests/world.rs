@@ -280,6 +280,45 @@ async fn promise_2_an_expired_token_removes_nothing_and_adds_nothing_twice() {
 }
 
 #[tokio::test]
+async fn promise_4_what_is_overwritten_deleted_or_not_shown_stays_in_the_hub() {
+    let mut world = seeded(false);
+    world.sync().await;
+    let ada = World::find(&world.google, "Ada");
+    world.google.edit(&ada, rename("Ada King"));
+    world.sync().await;
+    world.phone.edit(&World::find(&world.phone, "Ada King"), rename("Ada Byron"));
+    world.sync().await;
+    // Two values at once: one is shown, the other is not.
+    world.tick(HOUR_MS);
+    world.google.edit(&ada, rename("Ada Augusta"));
+    world.tick(HOUR_MS);
+    world.phone.edit(&World::find(&world.phone, "Ada Byron"), rename("Ada Lovelace"));
+    world.sync().await;
+    world.google.delete(&ada);
+    world.sync().await;
+    assert!(!World::names(&world.phone).iter().any(|name| name.starts_with("Ada")));
+    // Long after, and after many more runs, everything that it ever said is there.
+    for _ in 0..3 {
+        world.tick(400 * 24 * HOUR_MS);
+        world.sync().await;
+    }
+    let mut said = Vec::new();
+    for item in 1.. {
+        let Ok(versions) = world.hub.versions_of(item) else { break };
+        if versions.is_empty() {
+            break;
+        }
+        for version in versions {
+            let content = world.hub.version(version).unwrap().content;
+            said.extend(content.at(&["name", "full"]).and_then(|name| name.as_str()).map(str::to_owned));
+        }
+    }
+    for name in ["Ada", "Ada King", "Ada Byron", "Ada Augusta", "Ada Lovelace"] {
+        assert!(said.iter().any(|said| said == name), "{name} is gone from {said:?}");
+    }
+}
+
+#[tokio::test]
 async fn promise_5_seven_addresses_survive_a_place_that_takes_three() {
     let mut world = seeded(true);
     let many: Vec<String> = (0..7).map(|n| format!("a{n}@example.org")).collect();
