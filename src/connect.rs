@@ -15,10 +15,16 @@ use twofold_microsoft365::{GraphDialect, Microsoft365};
 use twofold_model::{Connector, Error, ErrorKind, Result};
 
 /// Provider: Graph allows 4 requests at a time and 10,000 in 10 minutes for an app and mailbox (throttling limits).
-const GRAPH_LIMITS: Limits =
-    Limits { concurrency: 4, requests_per_window: Some((10_000, 600)), units_per_minute: None };
-/// Provider: People counts per minute and user, the numbers stand in the Cloud console only; this is the usual 90 a minute.
-const PEOPLE_LIMITS: Limits = Limits { concurrency: 2, requests_per_window: Some((90, 60)), units_per_minute: None };
+const GRAPH_LIMITS: Limits = Limits {
+    concurrency: 4,
+    requests_per_window: Some((10_000, 600)),
+    units_per_minute: None,
+    window_once_asked: false,
+};
+/// Provider: People counts per minute and user, the numbers stand in the Cloud console only. 90 a minute is the usual one: once
+/// Google asks for a pause, that is kept for an hour.
+const PEOPLE_LIMITS: Limits =
+    Limits { concurrency: 2, requests_per_window: Some((90, 60)), units_per_minute: None, window_once_asked: true };
 
 /// The parties of a cycle, and the budgets that the hub keeps for the next run.
 pub struct Opened {

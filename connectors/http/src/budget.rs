@@ -13,6 +13,8 @@ use twofold_model::{Error, ErrorKind, Result};
 
 /// No pause is believed beyond a day: a longer one is a wrong clock.
 const LONGEST_PAUSE_MS: u64 = 86_400_000;
+/// How long after a pause a window that is hearsay is kept.
+const CAREFUL_MS: u64 = 3_600_000;
 const UNITS_WINDOW_S: u32 = 60;
 const STEPS: u64 = 60;
 
@@ -25,11 +27,13 @@ pub struct Limits {
     pub requests_per_window: Option<(u32, u32)>,
     /// Quota units in a sliding minute.
     pub units_per_minute: Option<u32>,
+    /// The window of requests is hearsay: it is kept only for an hour after the provider asked for a pause.
+    pub window_once_asked: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrency: 4, requests_per_window: None, units_per_minute: None }
+        Self { concurrency: 4, requests_per_window: None, units_per_minute: None, window_once_asked: false }
     }
 }
 
@@ -44,6 +48,8 @@ pub struct Budget {
 #[derive(Debug, Default)]
 struct State {
     pause_until_ms: u64,
+    /// Until when a window that is hearsay is kept.
+    careful_until_ms: u64,
     requests: Window,
     units: Window,
 }
@@ -103,7 +109,11 @@ impl Budget {
         if state.pause_until_ms > now_ms {
             return Wait::Pause(state.pause_until_ms - now_ms);
         }
-        if let Some((most, window_s)) = self.limits.requests_per_window {
+        if state.careful_until_ms > now_ms + LONGEST_PAUSE_MS + CAREFUL_MS {
+            state.careful_until_ms = 0;
+        }
+        let is_kept = !self.limits.window_once_asked || state.careful_until_ms > now_ms;
+        if let Some((most, window_s)) = self.limits.requests_per_window.filter(|_| is_kept) {
             let ms = state.requests.wait_ms(cost, most, window_s, now_ms);
             if ms > 0 {
                 return Wait::Window(ms);
@@ -128,6 +138,7 @@ impl Budget {
     pub fn pause_until(&self, until_ms: u64) {
         let mut state = lock(&self.state);
         state.pause_until_ms = state.pause_until_ms.max(until_ms);
+        state.careful_until_ms = state.careful_until_ms.max(until_ms.saturating_add(CAREFUL_MS));
     }
 
     /// Milliseconds of the pause that are left.
@@ -147,6 +158,7 @@ impl Budget {
         let state = lock(&self.state);
         json!({
             "pause_until_ms": state.pause_until_ms,
+            "careful_until_ms": state.careful_until_ms,
             "requests": state.requests.to_json(),
             "units": state.units.to_json(),
         })
@@ -155,8 +167,9 @@ impl Budget {
     /// Takes up what an earlier run kept. What cannot be read is left out: a budget is never a reason not to run.
     pub fn restore(&self, kept: Value) {
         let mut state = lock(&self.state);
-        let pause = kept.get("pause_until_ms").and_then(Value::as_u64).unwrap_or(0);
-        state.pause_until_ms = state.pause_until_ms.max(pause);
+        let moment = |name: &str| kept.get(name).and_then(Value::as_u64).unwrap_or(0);
+        state.pause_until_ms = state.pause_until_ms.max(moment("pause_until_ms"));
+        state.careful_until_ms = state.careful_until_ms.max(moment("careful_until_ms"));
         state.requests.add_json(kept.get("requests"));
         state.units.add_json(kept.get("units"));
     }
@@ -235,13 +248,35 @@ mod tests {
     const T0: u64 = 1_700_000_000_000;
 
     fn graph() -> Budget {
-        Budget::new(Limits { concurrency: 4, requests_per_window: Some((10_000, 600)), units_per_minute: None })
+        Budget::new(Limits { requests_per_window: Some((10_000, 600)), ..Limits::default() })
+    }
+
+    #[tokio::test]
+    async fn a_window_that_is_hearsay_is_kept_for_an_hour_once_the_provider_asked_for_a_pause() {
+        let clock = ManualClock::standing(T0);
+        let budget =
+            Budget::new(Limits { requests_per_window: Some((3, 60)), window_once_asked: true, ..Limits::default() });
+        for _ in 0..10 {
+            budget.acquire(1, 0, &clock, 0).await.unwrap();
+        }
+        budget.pause_until(clock.now_ms() + 1_000);
+        clock.advance_ms(70_000);
+        let next = Budget::new(budget.limits());
+        next.restore(budget.snapshot());
+        for _ in 0..3 {
+            next.acquire(1, 0, &clock, 0).await.unwrap();
+        }
+        assert!(next.acquire(1, 0, &clock, 0).await.is_err(), "the next run keeps it too");
+        clock.advance_ms(3_700_000);
+        for _ in 0..10 {
+            next.acquire(1, 0, &clock, 0).await.unwrap();
+        }
     }
 
     #[tokio::test]
     async fn no_sliding_window_ever_sees_more_than_allowed_and_little_is_left_unused() {
         let clock = ManualClock::hurried(T0);
-        let limits = Limits { concurrency: 2, requests_per_window: Some((100, 60)), units_per_minute: None };
+        let limits = Limits { concurrency: 2, requests_per_window: Some((100, 60)), ..Limits::default() };
         let budget = Budget::new(limits);
         let mut sent = Vec::new();
         for n in 0..1_000u64 {
@@ -290,7 +325,7 @@ mod tests {
     #[tokio::test]
     async fn units_are_waited_for_however_short_the_patience() {
         let clock = ManualClock::hurried(T0);
-        let limits = Limits { concurrency: 4, requests_per_window: None, units_per_minute: Some(6_000) };
+        let limits = Limits { concurrency: 4, units_per_minute: Some(6_000), ..Limits::default() };
         let budget = Budget::new(limits);
         for _ in 0..600 {
             drop(budget.acquire(1, 20, &clock, 0).await.unwrap());
@@ -312,7 +347,7 @@ mod tests {
     #[tokio::test]
     async fn a_cost_beyond_the_limit_waits_for_an_empty_window_but_not_for_ever() {
         let clock = ManualClock::hurried(T0);
-        let limits = Limits { concurrency: 1, requests_per_window: Some((10, 60)), units_per_minute: None };
+        let limits = Limits { concurrency: 1, requests_per_window: Some((10, 60)), ..Limits::default() };
         let budget = Budget::new(limits);
         drop(budget.acquire(50, 0, &clock, u64::MAX).await.unwrap());
         drop(budget.acquire(50, 0, &clock, u64::MAX).await.unwrap());

@@ -268,7 +268,7 @@ async fn exclusive_writes_go_one_at_a_time_also_while_one_is_waiting() {
 async fn a_request_beyond_the_window_waits_or_says_when() {
     let server = Server::start(|_, _| json("{}")).await;
     let (options, clock) = options(&server.url);
-    let limits = Limits { concurrency: 4, requests_per_window: Some((5, 30)), units_per_minute: None };
+    let limits = Limits { concurrency: 4, requests_per_window: Some((5, 30)), ..Limits::default() };
     let client = Client::new(options.budget(Arc::new(Budget::new(limits)))).unwrap();
     for _ in 0..6 {
         client.send(list()).await.unwrap();

@@ -197,7 +197,7 @@ impl TokenSource for Tokens {
 }
 
 pub fn graph_budget() -> Arc<Budget> {
-    Arc::new(Budget::new(Limits { concurrency: 4, requests_per_window: Some((10_000, 600)), units_per_minute: None }))
+    Arc::new(Budget::new(Limits { concurrency: 4, requests_per_window: Some((10_000, 600)), ..Limits::default() }))
 }
 
 /// The usual client at that address, with a clock that jumps over waits.
