@@ -1,7 +1,7 @@
 //! Decides each item of a slice over the hub and all replicas, and plans what each replica must be told.
 //!
 //! One transaction a slice: new versions, places, bases and intents together (promise 3: the intent is on disk before the
-//! request leaves). This file tells the story and records the verdict; [`copies`] reads what every replica shows, [`plan`]
+//! request leaves). This file tells the story and records the verdict; `copies` reads what every replica shows, `plan`
 //! makes the intents.
 
 mod copies;
