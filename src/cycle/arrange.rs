@@ -90,28 +90,43 @@ fn heal(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<()> {
     Ok(())
 }
 
+impl Cycle<'_> {
+    /// Where collections of a kind stand at the replica of that name, whether it takes part in this run or not.
+    fn places_at(&self, name: &str, kind: Kind) -> Result<Vec<Place>> {
+        match self.hub.replicas()?.into_iter().find(|replica| replica.name == name) {
+            Some(replica) => self.hub.places(replica.id, kind),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
 /// Whether what the configuration joins is one collection in the hub, and nothing else is (ENGINE 19).
 fn joins_hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<bool> {
     let mut wrong = Vec::new();
     for join in cycle.settings.joins.iter().filter(|join| join.kind == kind) {
         let mut stands = Vec::new();
+        let mut missing = Vec::new();
         for entry in &join.collections {
-            let replica = cycle.hub.replicas()?.into_iter().find(|replica| replica.name == entry.0);
-            let places = replica.map(|replica| cycle.hub.places(replica.id, kind)).transpose()?.unwrap_or_default();
+            let places = cycle.places_at(&entry.0, kind)?;
             match places.iter().find(|place| is_named(entry, &entry.0, &place.name, place.is_default)) {
                 Some(place) => stands.push(place.collection),
-                // A place that could not be asked may have it.
-                None if found.iter().any(|(index, _)| cycle.members[*index].replica.name == entry.0) => {
-                    let names: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
-                    wrong.push(format!(
-                        "[[join]] names \"{}:{}\", which is not there; {} has: {}",
-                        entry.0,
-                        entry.1,
-                        entry.0,
-                        names.join(", ")
-                    ));
-                }
-                None => {}
+                None => missing.push((entry, places)),
+            }
+        }
+        for (entry, places) in missing {
+            // Somebody gave it another name since: what was joined once stays joined.
+            let is_renamed = places.iter().any(|place| stands.contains(&place.collection));
+            // A place that could not be asked may have it.
+            let was_asked = found.iter().any(|(index, _)| cycle.members[*index].replica.name == entry.0);
+            if !is_renamed && was_asked {
+                let names: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
+                wrong.push(format!(
+                    "[[join]] names \"{}:{}\", which is not there; {} has: {}",
+                    entry.0,
+                    entry.1,
+                    entry.0,
+                    names.join(", ")
+                ));
             }
         }
         if stands.windows(2).any(|pair| pair[0] != pair[1]) {
@@ -129,9 +144,11 @@ fn joins_hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<bool>
             members.extend(replica.map(|replica| (replica.name, place)));
         }
         let is_joined = cycle.settings.joins.iter().filter(|join| join.kind == kind).any(|join| {
-            members.iter().all(|(provider, place)| {
+            let names = |(provider, place): &(String, Place)| {
                 join.collections.iter().any(|entry| is_named(entry, provider, &place.name, place.is_default))
-            })
+            };
+            let is_of = |(provider, _): &(String, Place)| join.collections.iter().any(|entry| entry.0 == *provider);
+            members.iter().any(names) && members.iter().all(is_of)
         });
         if members.len() > 1 && !is_joined {
             let names: Vec<String> = members.iter().map(|(name, place)| format!("{name}:{}", place.name)).collect();
@@ -242,7 +259,10 @@ fn follow(
     let joined = joined_with(cycle, kind, provider, seen, found)?;
     cycle.hub.atomically("new collection", |hub| {
         let collection = match joined {
-            Some((Some(collection), _)) => collection,
+            Some((Some(collection), _)) => {
+                hub.set_joined(collection)?;
+                collection
+            }
             Some((None, name)) => {
                 let id = hub.add_collection(kind, &name, seen.color.as_deref(), replica)?;
                 hub.set_joined(id)?;
@@ -287,12 +307,11 @@ fn joined_with(
         listed.iter().find(|one| is_named(entry, &entry.0, &one.name, one.is_default))
     });
     let name = first.unwrap_or(seen).name.clone();
-    // Also those that are not in this run: what was joined once stays joined.
+    // Also those that are not in this run, and one that stood alone until now: what is new joins what is there.
     for replica in cycle.hub.replicas()?.into_iter().filter(|replica| !replica.is_device && replica.name != provider) {
         for place in cycle.hub.places(replica.id, kind)? {
             let is_member = |entry: &&(String, String)| is_named(entry, &replica.name, &place.name, place.is_default);
-            let is_joined = cycle.hub.collection(place.collection)?.is_some_and(|collection| collection.joined);
-            if is_joined && join.collections.iter().any(|entry| is_member(&entry)) {
+            if join.collections.iter().any(|entry| is_member(&entry)) {
                 return Ok(Some((Some(place.collection), name)));
             }
         }

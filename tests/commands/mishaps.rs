@@ -438,6 +438,37 @@ fn a_join_has_the_name_of_the_first_that_it_lists_and_may_not_be_taken_back() {
 }
 
 #[test]
+fn a_provider_that_comes_later_joins_what_is_there() {
+    let mut home = Home::synced(&GOOGLE);
+    home.providers = BOTH.to_vec();
+    let join = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"google:default\", \"microsoft365:default\"]\n";
+    fs::write(home.config(), home.configuration(join)).unwrap();
+    home.login("microsoft365").expect(0);
+    home.sync();
+    home.sync().expect(0);
+    for words in ["Hotel Beispiel", "O'Connor"] {
+        assert!(home.google_text().contains(words) && home.graph_text().contains(words), "{words}");
+    }
+    let google = home.sandbox.google_people().len();
+    assert_eq!(google, home.cards().keys().filter(|path| path.starts_with(GOOGLE_FOLDER)).count(), "nobody twice");
+}
+
+#[test]
+fn a_joined_folder_that_is_renamed_at_the_provider_stays_joined() {
+    let home = Home::signed_in(&BOTH);
+    let join = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"google:default\", \"microsoft365:Kundschaft\"]\n";
+    fs::write(home.config(), home.configuration(join)).unwrap();
+    home.sync();
+    home.sync().expect(0);
+    let folders = home.sandbox.graph_dump();
+    let folder = folders["folders"].as_array().unwrap().iter().find(|f| f["displayName"] == "Kundschaft").unwrap();
+    home.sandbox.graph_folder_rename(folder["id"].as_str().unwrap(), "Clients").unwrap();
+    home.add_line(&home.card("Hotel Beispiel"), "NICKNAME:Inn");
+    home.sync().expect(0);
+    assert!(home.google_text().contains("Inn") && home.graph_text().contains("Inn"));
+}
+
+#[test]
 fn a_join_of_what_is_not_there_is_an_error_that_lists_what_is() {
     let home = Home::signed_in(&BOTH);
     let join = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:Kontacts\", \"google:default\"]\n";
