@@ -12,7 +12,7 @@ use twofold_cycle::{Join, Progress, Report, Settings, Silent, cycle};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// How long a stop may take (promise 12).
-const STOP_WITHIN: Duration = Duration::from_secs(9);
+const STOP_WITHIN: Duration = Duration::from_secs(8);
 
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
