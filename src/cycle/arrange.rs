@@ -3,17 +3,17 @@
 //! A collection comes from a provider, or from a folder that somebody made on a device below a provider's name. It is made
 //! at every device, under `PROVIDER/KIND`, or under `joined/KIND` when the configuration joins two providers' collections.
 
-use crate::{Cycle, Member};
+use crate::{Cycle, Member, joins};
 use twofold_hub::Place;
 use twofold_model::connector::{Access, Collection};
 use twofold_model::error::AtPlace;
 use twofold_model::{CollectionId, Error, ErrorKind, Kind, Result};
 
 /// What each reachable replica listed: its place among the members, and its collections.
-type Listed = Vec<(usize, Vec<Collection>)>;
+pub(crate) type Listed = Vec<(usize, Vec<Collection>)>;
 
 /// Brings the hub's collections of a kind up to date with what the replicas have, and makes those that a device lacks.
-/// `false`: the configuration joins what was kept apart, or the other way round; nothing of this kind may be touched.
+/// `false`: the configuration joins what is not there; nothing of this kind may be touched.
 pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     let mut found: Listed = Vec::new();
     for index in 0..cycle.members.len() {
@@ -31,7 +31,7 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
             follow(cycle, kind, replica, &name, collection, &found)?;
         }
     }
-    if !joins_hold(cycle, kind, &found)? {
+    if !joins::are_there(cycle, kind, &found)? {
         return Ok(false);
     }
     for index in 0..cycle.members.len() {
@@ -88,81 +88,6 @@ fn heal(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<()> {
         }
     }
     Ok(())
-}
-
-impl Cycle<'_> {
-    /// Where collections of a kind stand at the replica of that name, whether it takes part in this run or not.
-    fn places_at(&self, name: &str, kind: Kind) -> Result<Vec<Place>> {
-        match self.hub.replicas()?.into_iter().find(|replica| replica.name == name) {
-            Some(replica) => self.hub.places(replica.id, kind),
-            None => Ok(Vec::new()),
-        }
-    }
-}
-
-/// Whether what the configuration joins is one collection in the hub, and nothing else is (ENGINE 19).
-fn joins_hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<bool> {
-    let mut wrong = Vec::new();
-    for join in cycle.settings.joins.iter().filter(|join| join.kind == kind) {
-        let mut stands = Vec::new();
-        let mut missing = Vec::new();
-        for entry in &join.collections {
-            let places = cycle.places_at(&entry.0, kind)?;
-            match places.iter().find(|place| is_named(entry, &entry.0, &place.name, place.is_default)) {
-                Some(place) => stands.push(place.collection),
-                None => missing.push((entry, places)),
-            }
-        }
-        for (entry, places) in missing {
-            // Somebody gave it another name since: what was joined once stays joined.
-            let is_renamed = places.iter().any(|place| stands.contains(&place.collection));
-            // A place that could not be asked may have it.
-            let was_asked = found.iter().any(|(index, _)| cycle.members[*index].replica.name == entry.0);
-            if !is_renamed && was_asked {
-                let names: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
-                wrong.push(format!(
-                    "[[join]] names \"{}:{}\", which is not there; {} has: {}",
-                    entry.0,
-                    entry.1,
-                    entry.0,
-                    names.join(", ")
-                ));
-            }
-        }
-        if stands.windows(2).any(|pair| pair[0] != pair[1]) {
-            let names: Vec<String> = join.collections.iter().map(|(place, name)| format!("{place}:{name}")).collect();
-            wrong.push(format!(
-                "[[join]] of {} was not there when they were first met, and they are kept apart; take it out of the configuration again, or begin with a new state_dir",
-                names.join(" and ")
-            ));
-        }
-    }
-    for collection in cycle.hub.collections(kind)?.into_iter().filter(|collection| collection.joined) {
-        let mut members = Vec::new();
-        for place in cycle.hub.places_of(collection.id)? {
-            let replica = cycle.hub.replicas()?.into_iter().find(|r| r.id == place.replica && !r.is_device);
-            members.extend(replica.map(|replica| (replica.name, place)));
-        }
-        let is_joined = cycle.settings.joins.iter().filter(|join| join.kind == kind).any(|join| {
-            let names = |(provider, place): &(String, Place)| {
-                join.collections.iter().any(|entry| is_named(entry, provider, &place.name, place.is_default))
-            };
-            let is_of = |(provider, _): &(String, Place)| join.collections.iter().any(|entry| entry.0 == *provider);
-            members.iter().any(names) && members.iter().all(is_of)
-        });
-        if members.len() > 1 && !is_joined {
-            let names: Vec<String> = members.iter().map(|(name, place)| format!("{name}:{}", place.name)).collect();
-            wrong.push(format!(
-                "{} are one address book since they were joined; put their [[join]] back into the configuration, or begin with a new state_dir",
-                names.join(" and ")
-            ));
-        }
-    }
-    for words in &wrong {
-        let words = format!("{words}. No {kind} were read, written or deleted. Look at it with: twofold doctor");
-        cycle.report.trouble("configuration", &Error::new(ErrorKind::Misconfigured, words));
-    }
-    Ok(wrong.is_empty())
 }
 
 /// Somebody said that a collection's removal was wrong: it is made again there, and everything in it.
@@ -283,7 +208,8 @@ fn follow(
     })
 }
 
-fn is_named(entry: &(String, String), provider: &str, name: &str, is_default: bool) -> bool {
+/// Whether an entry of a `[[join]]` means this collection: by name, or by role.
+pub(crate) fn is_named(entry: &(String, String), provider: &str, name: &str, is_default: bool) -> bool {
     entry.0 == provider && (entry.1 == name || (is_default && matches!(entry.1.as_str(), "default" | "primary")))
 }
 
@@ -327,7 +253,7 @@ async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result
     let device = cycle.members[index].replica.clone();
     let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(()) };
     let places = cycle.hub.places(device.id, kind)?;
-    for collection in cycle.hub.collections(kind)? {
+    for collection in cycle.hub.collections(kind)?.into_iter().filter(|collection| collection.successor.is_none()) {
         let Some(origin) = cycle.members.iter().find(|member| member.replica.id == collection.origin) else { continue };
         if let Some(place) = places.iter().find(|place| place.collection == collection.id) {
             if place.name != collection.name && !cycle.settings.dry_run {

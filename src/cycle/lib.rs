@@ -5,12 +5,13 @@
 //! in the transaction that moves the feed's token, so a stop between any two steps loses nothing: the next run goes on with
 //! the sightings and intents it finds.
 //!
-//! The rooms, in the order in which they are walked: [`arrange`] (collections), [`settle`] (intents with an unknown fate),
+//! The rooms, in the order in which they are walked: [`arrange`] (collections), [`joins`] (collections that are one), [`settle`] (intents with an unknown fate),
 //! [`pull`] (feeds into sightings), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`weigh`] (decide
 //! and plan one item), [`mod@write`] (carry out, settle), [`report`].
 
 pub mod arrange;
 pub mod confirm;
+pub mod joins;
 pub mod meet;
 pub mod pull;
 pub mod report;
@@ -34,6 +35,10 @@ const DEPARTED_MS: i64 = 24 * 3_600_000;
 
 /// How often items whose state moved under a write are taken up again within one run.
 const PASSES: usize = 3;
+
+/// How often a kind is gone through in one run: once, and once more after each rearrangement that a changed `[[join]]` asks
+/// for (apart, then together).
+const ROUNDS: usize = 3;
 
 /// One replica taking part in the cycle.
 pub struct Party {
@@ -186,20 +191,32 @@ async fn run(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i
         cycle.hub.retry_quarantined()?;
     }
     for kind in cycle.kinds() {
-        if !arrange::arrange(&mut cycle, kind).await? {
-            continue;
+        for _ in 0..ROUNDS {
+            if !round(&mut cycle, kind).await? || cycle.must_stop() || !joins::rearrange(&mut cycle, kind)? {
+                break;
+            }
         }
-        settle::settle(&mut cycle, kind).await?;
-        pull::pull(&mut cycle, kind).await?;
-        catch_up(&mut cycle)?;
-        meet::meet(&mut cycle, kind).await?;
-        pull::sweep(&mut cycle, kind).await?;
-        confirm::confirm(&mut cycle, kind).await?;
-        confirm::brake(&mut cycle, kind)?;
-        decide_and_write(&mut cycle, kind).await?;
-        confirm::approved_collections(&mut cycle, kind)?;
+        joins::clear_away(&mut cycle, kind).await?;
     }
     finish(cycle, started).await
+}
+
+/// One kind, from its collections to the last write. `false`: the configuration does not fit what is there, and nothing was
+/// touched.
+async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
+    if !arrange::arrange(cycle, kind).await? {
+        return Ok(false);
+    }
+    settle::settle(cycle, kind).await?;
+    pull::pull(cycle, kind).await?;
+    catch_up(cycle)?;
+    meet::meet(cycle, kind).await?;
+    pull::sweep(cycle, kind).await?;
+    confirm::confirm(cycle, kind).await?;
+    confirm::brake(cycle, kind)?;
+    decide_and_write(cycle, kind).await?;
+    confirm::approved_collections(cycle, kind)?;
+    Ok(true)
 }
 
 /// Opens one replica: is it the place that the hub knows?

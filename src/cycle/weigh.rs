@@ -10,7 +10,7 @@ mod plan;
 pub use plan::quarantine_name;
 
 use crate::{Cycle, Member};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use twofold_engine::{Case, Current, Now, Verdict, decide};
 use twofold_hub::items::Origin;
@@ -65,6 +65,8 @@ struct Tables {
     going: HashSet<(i64, i64)>,
     /// Replicas at which another twofold seems to work: nothing is written there.
     foreign: HashSet<i64>,
+    /// Collections that leave, and what took their place (ENGINE 19).
+    successors: HashMap<i64, i64>,
 }
 
 impl Tables {
@@ -75,6 +77,7 @@ impl Tables {
             held: HashSet::new(),
             going: HashSet::new(),
             foreign: HashSet::new(),
+            successors: hub.successors()?,
         };
         for hold in hub.holds_of_any_state()? {
             match (hold.cause.as_str(), hold.collection) {
@@ -91,6 +94,17 @@ impl Tables {
             }
         }
         Ok(tables)
+    }
+
+    /// Where an item stands that somebody still sees in a collection that leaves: where it stands else, or in what took its
+    /// place.
+    fn at_home(&self, collections: BTreeSet<i64>) -> BTreeSet<i64> {
+        let (leaving, staying): (BTreeSet<i64>, BTreeSet<i64>) =
+            collections.into_iter().partition(|id| self.successors.contains_key(id));
+        match staying.is_empty() {
+            true => leaving.iter().filter_map(|id| self.successors.get(id).copied()).collect(),
+            false => staying,
+        }
     }
 }
 
@@ -136,7 +150,8 @@ impl Weighing<'_> {
         let (weighed, copies) = self.copies(&item, &version.content, &mut left)?;
         let current = Current { content: version.content, at_ms: version.at_ms, rank: version.rank, collections };
         let case = Case { current, copies };
-        let verdict = decide(&case);
+        let mut verdict = decide(&case);
+        verdict.collections = self.tables.at_home(verdict.collections);
         let item = self.record(item, &case, &verdict, &weighed)?;
         self.plan_all(&item, &verdict, &weighed, &mut left)?;
         if !left.pending {
@@ -157,7 +172,9 @@ impl Weighing<'_> {
                 self.count(copy.replica, |row| row.updated += 1);
             }
         }
-        self.record_clashes(&item, verdict)?;
+        for replica in record_clashes(self.hub, &item, verdict, self.now)? {
+            self.count(replica, |row| row.conflicts += 1);
+        }
         if verdict.collections != case.current.collections {
             self.hub.set_stands(item.id, &verdict.collections, self.now)?;
             for copy in weighed
@@ -178,40 +195,39 @@ impl Weighing<'_> {
         Ok(item)
     }
 
-    /// The value that is not shown stays as a version beside the one that is (promise 14).
-    fn record_clashes(&mut self, item: &Item, verdict: &Verdict) -> Result<()> {
-        let mut replicas: Vec<i64> = verdict.clashes.iter().map(|clash| clash.replica).collect();
-        replicas.dedup();
-        for replica in replicas {
-            let mut other = verdict.content.clone();
-            let mut fields = Vec::new();
-            for clashing in verdict.clashes.iter().filter(|clash| clash.replica == replica) {
-                let lost = if clashing.theirs_shown { &clashing.clash.ours } else { &clashing.clash.theirs };
-                put_at(&mut other, &clashing.clash.path, lost.clone());
-                fields.push(clashing.clash.path.clone());
-            }
-            let origin = Origin { at_ms: self.now, rank: verdict.rank, source: Some(replica) };
-            let other = self.hub.add_version(item.id, &other, origin, Some(item.version), None)?;
-            self.hub.add_conflict(&Conflict {
-                id: random_id()[..8].to_owned(),
-                item: item.id,
-                fields,
-                shown: item.version,
-                other,
-                replica,
-                at_ms: self.now,
-            })?;
-            self.count(replica, |row| row.conflicts += 1);
-        }
-        Ok(())
-    }
-
     fn count(&mut self, replica: i64, add: impl FnOnce(&mut crate::ReplicaReport)) {
         let name = self.member(replica).map(|member| member.replica.name.clone());
         if let Some(name) = name {
             add(self.report.row(&name, self.kind));
         }
     }
+}
+
+/// The value that is not shown stays as a version beside the one that is (promise 14). Answers the replicas that clashed.
+pub(crate) fn record_clashes(hub: &mut Hub, item: &Item, verdict: &Verdict, now_ms: i64) -> Result<Vec<i64>> {
+    let mut replicas: Vec<i64> = verdict.clashes.iter().map(|clash| clash.replica).collect();
+    replicas.dedup();
+    for replica in &replicas {
+        let mut other = verdict.content.clone();
+        let mut fields = Vec::new();
+        for clashing in verdict.clashes.iter().filter(|clash| clash.replica == *replica) {
+            let lost = if clashing.theirs_shown { &clashing.clash.ours } else { &clashing.clash.theirs };
+            put_at(&mut other, &clashing.clash.path, lost.clone());
+            fields.push(clashing.clash.path.clone());
+        }
+        let origin = Origin { at_ms: now_ms, rank: verdict.rank, source: Some(*replica) };
+        let other = hub.add_version(item.id, &other, origin, Some(item.version), None)?;
+        hub.add_conflict(&Conflict {
+            id: random_id()[..8].to_owned(),
+            item: item.id,
+            fields,
+            shown: item.version,
+            other,
+            replica: *replica,
+            at_ms: now_ms,
+        })?;
+    }
+    Ok(replicas)
 }
 
 /// The replica whose edit is the newest.

@@ -177,6 +177,11 @@ impl Hub {
         )
     }
 
+    /// The hold of this cause on a collection, at whichever replica.
+    pub fn hold_on_any(&self, collection: i64, cause: &str) -> Result<Option<Hold>> {
+        self.one("SELECT * FROM holds WHERE collection = ?1 AND cause = ?2", params![collection, cause], hold)
+    }
+
     /// Collections that are said to be gone as a whole, at which replica: nothing is read there until somebody decides, and
     /// what was decided is done.
     pub fn held_places(&self) -> Result<HashSet<(i64, i64)>> {
@@ -245,13 +250,13 @@ impl Hub {
         self.run("DELETE FROM holds WHERE id = ?1", [id])
     }
 
-    /// Ends holds whose cause has healed: no row is left. Holds on a device or a collection are ended by whoever made them, and
+    /// Ends holds whose cause has healed: no row is left. Holds on a device, a collection or a join are ended by whoever made them, and
     /// one on a second twofold a day after its last sign was seen.
     pub fn end_empty_holds(&mut self, now_ms: i64) -> Result<()> {
         const DAY_MS: i64 = 24 * 3_600_000;
         self.run("DELETE FROM holds WHERE cause = 'foreign' AND since < ?1", [now_ms - DAY_MS])?;
         self.run(
-            "DELETE FROM holds WHERE cause NOT IN ('device', 'collection', 'foreign')
+            "DELETE FROM holds WHERE cause NOT IN ('device', 'collection', 'foreign', 'join')
                AND NOT EXISTS (SELECT 1 FROM sightings s WHERE s.hold = holds.id)",
             [],
         )
@@ -424,7 +429,7 @@ impl Hub {
                 }
                 self.remove_hold(&hold.id)
             }
-            "foreign" => self.remove_hold(&hold.id),
+            "foreign" | "join" => self.remove_hold(&hold.id),
             "adoption" => self.set_decided(&hold.id, decided::SET_ASIDE),
             _ => self.set_decided(&hold.id, decided::DROPPED),
         }

@@ -105,7 +105,11 @@ impl Hub {
         if mark.hub != self.id() {
             return Ok(None);
         }
-        self.one(&format!("SELECT {ITEM} FROM items WHERE mark = ?1"), [&mark.item], item)
+        if let Some(named) = self.one(&format!("SELECT {ITEM} FROM items WHERE mark = ?1"), [&mark.item], item)? {
+            return Ok(Some(named));
+        }
+        let sql = format!("SELECT {ITEM} FROM items WHERE id = (SELECT item FROM former_marks WHERE mark = ?1)");
+        self.one(&sql, [&mark.item], item)
     }
 
     /// The items of a kind with that UID, oldest first.

@@ -4,11 +4,12 @@
 //! state goes through [`Hub::atomically`], whose callers say in their doc comment which promise the transaction keeps.
 //!
 //! Rooms: [`replicas`] (replicas, collections, feeds), [`items`] (items, versions, where they stand), [`placements`] (bases and
-//! sightings), [`intents`] (writes about to be made), [`holds`] (held plans, quarantine, conflicts), [`runs`] (budgets, runs).
+//! sightings), [`intents`] (writes about to be made), [`joins`] (collections that become one, or several), [`holds`] (held plans, quarantine, conflicts), [`runs`] (budgets, runs).
 
 pub mod holds;
 pub mod intents;
 pub mod items;
+pub mod joins;
 pub mod placements;
 pub mod replicas;
 pub mod runs;
@@ -30,12 +31,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 2;
+pub const SCHEMA_VERSION: i64 = 3;
 
 /// What brings a hub from one version of the schema to the next, the first from version 1 to 2.
-const STEPS: [&str; 1] = ["CREATE TABLE departed (
+const STEPS: [&str; 2] = [
+    "CREATE TABLE departed (
     replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
-    PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;"];
+    PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;",
+    "ALTER TABLE collections ADD COLUMN successor INTEGER REFERENCES collections (id);
+    CREATE TABLE former_marks (mark TEXT PRIMARY KEY, item INTEGER NOT NULL REFERENCES items (id)) WITHOUT ROWID;",
+];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).
 pub type Steps = Box<dyn FnMut(&str) -> Result<()> + Send>;
@@ -415,12 +420,15 @@ mod tests {
         let id = {
             let mut hub = Hub::open(&state).unwrap();
             hub.set_meta("kept", "yes").unwrap();
-            hub.connection.execute_batch("DROP TABLE departed; PRAGMA user_version = 1").unwrap();
+            hub.connection
+                .execute_batch("DROP TABLE departed; DROP TABLE former_marks; ALTER TABLE collections DROP COLUMN successor; PRAGMA user_version = 1")
+                .unwrap();
             hub.id().to_owned()
         };
         let hub = Hub::open(&state).unwrap();
         assert_eq!((hub.id(), hub.meta("kept").unwrap().as_deref()), (id.as_str(), Some("yes")));
         assert_eq!(hub.was_departed(1, &"x".into()).unwrap(), None);
+        assert!(hub.successors().unwrap().is_empty());
         let copy = state.join("hub.sqlite.v1");
         assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
         let version: i64 =

@@ -56,6 +56,8 @@ pub struct Collection {
     pub origin: i64,
     /// Two providers' collections are one and the same here.
     pub joined: bool,
+    /// It leaves: nothing stands in it any more, and this one took its place.
+    pub successor: Option<i64>,
 }
 
 fn collection(row: &Row<'_>) -> rusqlite::Result<Collection> {
@@ -67,6 +69,7 @@ fn collection(row: &Row<'_>) -> rusqlite::Result<Collection> {
         color: row.get("color")?,
         origin: row.get("origin")?,
         joined: row.get("joined")?,
+        successor: row.get("successor")?,
     })
 }
 

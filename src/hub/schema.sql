@@ -1,4 +1,4 @@
--- The hub, schema version 2. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
+-- The hub, schema version 3. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -22,7 +22,8 @@ CREATE TABLE collections (
     name    TEXT NOT NULL,
     color   TEXT,
     origin  INTEGER NOT NULL REFERENCES replicas (id),
-    joined  INTEGER NOT NULL DEFAULT 0
+    joined  INTEGER NOT NULL DEFAULT 0,
+    successor INTEGER REFERENCES collections (id) -- it leaves: that one took its place
 );
 CREATE TABLE places (
     id         INTEGER PRIMARY KEY,
@@ -48,6 +49,8 @@ CREATE TABLE items (
     buried     INTEGER                       -- since when
 );
 CREATE INDEX items_by_uid ON items (uid);
+-- Marks of items that became one with another (a join that was added later).
+CREATE TABLE former_marks (mark TEXT PRIMARY KEY, item INTEGER NOT NULL REFERENCES items (id)) WITHOUT ROWID;
 CREATE TABLE stands (
     item       INTEGER NOT NULL REFERENCES items (id),
     collection INTEGER NOT NULL REFERENCES collections (id),
@@ -171,7 +174,7 @@ CREATE TABLE holds (
     replica    INTEGER NOT NULL REFERENCES replicas (id),
     collection INTEGER REFERENCES collections (id),
     kind       TEXT NOT NULL,
-    cause      TEXT NOT NULL,                -- deletes, adoption, changes, collection, foreign, device
+    cause      TEXT NOT NULL,                -- deletes, adoption, changes, collection, foreign, join, device
     reason     TEXT NOT NULL,
     since      INTEGER NOT NULL,
     approved   INTEGER NOT NULL DEFAULT 0

@@ -4,7 +4,7 @@
 use crate::common::*;
 use serde_json::json;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use twofold_sandbox::faults::{Fault, Rule};
 use twofold_sandbox::{Options, Provider};
 
@@ -401,40 +401,83 @@ fn strangers_on_two_devices_are_taken_once_and_settle() {
 
 // ---------------------------------------------------------------- joins
 
-#[test]
-fn a_join_that_was_added_later_is_refused_and_touches_nothing() {
-    let home = Home::synced(&BOTH);
-    let join = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:default\", \"google:default\"]\n";
-    fs::write(home.config(), home.configuration(join)).unwrap();
-    home.add_line(&home.card("Hotel Beispiel"), "NICKNAME:Inn");
-    home.sync().expect(2).says(&["[[join]]", "kept apart"]);
-    assert_eq!(home.writes(), 0);
-    fs::write(home.config(), home.configuration("")).unwrap();
-    home.sync().expect(0);
-    assert!(home.google_text().contains("Inn"));
+/// The defaults of both providers as one, Microsoft's first.
+const JOIN: &str = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:default\", \"google:default\"]\n";
+
+fn subfolders(path: &Path) -> Vec<String> {
+    let entries = fs::read_dir(path).into_iter().flatten();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
 #[test]
-fn a_join_has_the_name_of_the_first_that_it_lists_and_may_not_be_taken_back() {
+fn a_join_that_is_added_later_makes_one_folder_and_loses_neither_an_edit_nor_a_person() {
+    let home = Home::synced(&BOTH);
+    let (google, before) = (home.sandbox.google_people().len(), home.cards().len());
+    fs::write(home.config(), home.configuration(JOIN)).unwrap();
+    home.add_line(&home.card("Hotel Beispiel"), "NICKNAME:Inn");
+    home.run(&["sync", "--dry-run"]).expect(0).says(&["would become one"]);
+    assert_eq!(home.cards().len(), before);
+    home.sync().expect(0).says(&["become one"]);
+    assert_eq!(
+        subfolders(&home.laptop().join("joined/contacts")),
+        ["Kontakte"],
+        "the name of the first that is listed"
+    );
+    assert_eq!(subfolders(&home.laptop().join("google/contacts")), Vec::<String>::new(), "the old folder is gone");
+    let joined = home.cards().into_keys().filter(|path| path.starts_with("joined")).count();
+    assert_eq!(joined, home.sandbox.google_people().len());
+    assert!(joined >= google);
+    for words in ["Inn", "O'Connor"] {
+        assert!(home.google_text().contains(words) && home.graph_text().contains(words), "{words}");
+    }
+    home.sandbox.reset_counts();
+    home.sync().expect(0);
+    assert_eq!(home.writes(), 0);
+}
+
+#[test]
+fn a_join_can_be_taken_back_without_a_write() {
     let home = Home::signed_in(&BOTH);
-    let join = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:default\", \"google:default\"]\n";
-    fs::write(home.config(), home.configuration(join)).unwrap();
+    fs::write(home.config(), home.configuration(JOIN)).unwrap();
     // One provider after the other: they are one all the same.
     home.run(&["sync", "--replica", "google"]).expect(0);
     home.sync();
     home.sync().expect(0);
-    let names: Vec<_> =
-        fs::read_dir(home.laptop().join("joined/contacts")).unwrap().map(|e| e.unwrap().file_name()).collect();
-    assert_eq!(names.len(), 1, "{names:?}");
-    assert_eq!(
-        home.sandbox.google_people().len(),
-        home.cards().iter().filter(|(p, _)| p.starts_with("joined")).count()
-    );
+    assert_eq!(subfolders(&home.laptop().join("joined/contacts")).len(), 1);
+    let joined = home.cards().keys().filter(|path| path.starts_with("joined")).count();
+    assert_eq!(home.sandbox.google_people().len(), joined);
     home.sandbox.reset_counts();
     fs::write(home.config(), home.configuration("")).unwrap();
-    fs::remove_file(home.card("Hotel Beispiel")).unwrap();
-    home.sync().expect(2).says(&["[[join]]"]);
+    home.sync().expect(0).says(&["kept apart again"]);
     assert_eq!(home.writes(), 0);
+    assert_eq!(subfolders(&home.laptop().join("joined/contacts")), Vec::<String>::new());
+    for provider in ["google/contacts", "microsoft365/contacts/Kontakte"] {
+        assert_eq!(home.cards().keys().filter(|path| path.starts_with(provider)).count(), joined, "{provider}");
+    }
+    let is_hotel = |(path, bytes): &(PathBuf, Vec<u8>)| {
+        path.starts_with("google/contacts") && String::from_utf8_lossy(bytes).contains("Hotel Beispiel")
+    };
+    let (hotel, _) = home.cards().into_iter().find(is_hotel).unwrap();
+    fs::remove_file(home.laptop().join(hotel)).unwrap();
+    home.sync().expect(0);
+    assert!(!home.google_text().contains("Hotel Beispiel") && home.graph_text().contains("Hotel Beispiel"));
+}
+
+#[test]
+fn a_file_that_is_not_ours_keeps_the_folder_that_a_join_left() {
+    let home = Home::synced(&BOTH);
+    fs::write(home.google_folder().join("notes.txt"), "mine").unwrap();
+    fs::write(home.config(), home.configuration(JOIN)).unwrap();
+    home.sync().expect(0).says(&["not used any more", "google/contacts"]);
+    assert_eq!(fs::read_to_string(home.google_folder().join("notes.txt")).unwrap(), "mine");
+    // A card that somebody puts there all the same is taken, and stands where the others are.
+    fs::write(home.google_folder().join("dora.vcf"), card("dora", "Dora Late")).unwrap();
+    home.sync().expect(0);
+    assert!(home.google_text().contains("Dora Late") && home.graph_text().contains("Dora Late"));
+    assert!(!home.google_folder().join("dora.vcf").exists());
+    fs::remove_file(home.google_folder().join("notes.txt")).unwrap();
+    home.sync().expect(0);
+    assert!(!home.google_folder().exists());
 }
 
 #[test]

@@ -705,6 +705,13 @@ impl Connector for Device {
         Ok(())
     }
 
+    async fn remove_collection(&self, kind: Kind, id: &CollectionId) -> Result<bool> {
+        self.format(kind)?;
+        let root = self.root_to_write()?;
+        let _lock = self.lock_to_write()?;
+        self.take_away(&root, id).at(id)
+    }
+
     async fn moved_collections(&self, kind: Kind) -> Result<Vec<(CollectionId, CollectionId)>> {
         let format = self.format(kind)?;
         let Some(root) = self.root_to_read()? else { return Ok(Vec::new()) };

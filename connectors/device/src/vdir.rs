@@ -327,10 +327,63 @@ impl Device {
         }
     }
 
+    /// Takes a collection's folder away when only our own files are in it; `false`: something else is, and all stays.
+    pub(crate) fn take_away(&self, root: &OwnedFd, id: &CollectionId) -> Result<bool> {
+        const OURS: [&str; 3] = [DISPLAY_NAME, COLOR, marker::COLLECTION_MARKER];
+        // Not there any more: taken away by a run that was stopped, or by somebody.
+        let Some(folder) = self.open_collection(root, id)? else { return Ok(true) };
+        let (state, key) = self.marker_of(&folder, id)?;
+        if state != CollectionState::Marked {
+            return Ok(false);
+        }
+        let failed = |errno| refused(errno, format!("removing {}", self.path_of(id.as_str()).display()));
+        if names_in(&folder).map_err(failed)?.iter().any(|name| !OURS.iter().any(|ours| ours.as_bytes() == name)) {
+            return Ok(false);
+        }
+        let none = || Error::new(ErrorKind::NotFound, format!("{id:?} names no collection of this device"));
+        let path = names::split(id.as_str()).ok_or_else(none)?;
+        let [provider, kind, name] = path.as_slice() else { return Err(none()) };
+        let parent = self.enter(root, provider, id.as_str())?.ok_or_else(none)?;
+        let parent = self.enter(&parent, kind, id.as_str())?.ok_or_else(none)?;
+        // The marker goes last: a folder that is still there is still ours.
+        for ours in OURS {
+            match rustix::fs::unlinkat(&folder, ours, AtFlags::empty()) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
+        }
+        self.touched(&parent);
+        match rustix::fs::unlinkat(&parent, name.as_ref(), AtFlags::REMOVEDIR) {
+            Ok(()) | Err(Errno::NOENT) => Ok(true),
+            // Somebody put a file there in this moment.
+            Err(Errno::NOTEMPTY | Errno::EXIST) => {
+                self.write_marker(&folder, id, key.as_deref())?;
+                Ok(false)
+            }
+            Err(errno) => Err(failed(errno)),
+        }
+    }
+
     /// The path of an id, for the person who reads a message.
     pub(crate) fn path_of(&self, id: &str) -> PathBuf {
         if id.is_empty() { self.options.root.clone() } else { self.options.root.join(id) }
     }
+}
+
+/// Every name in a folder, hidden ones too.
+fn names_in(folder: &OwnedFd) -> rustix::io::Result<Vec<Vec<u8>>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let handle = rustix::fs::openat(folder, c".", flags, Mode::empty())?;
+    let mut buffer: Vec<u8> = Vec::with_capacity(16 * 1024);
+    let mut entries = RawDir::new(handle, buffer.spare_capacity_mut());
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next() {
+        let name = entry?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 /// The collection that is there already: made under the same key; else one of that name which has no other key; else a

@@ -193,3 +193,31 @@ async fn a_kind_that_is_not_held_is_unsupported() {
     assert_eq!(world.device.collections(Kind::Calendar).await.unwrap_err().kind, ErrorKind::Unsupported);
     assert!(world.device.lens(Kind::Mail).read(&Rendering(Vec::new())).is_err());
 }
+
+#[tokio::test]
+async fn a_folder_is_taken_away_only_when_nothing_but_our_own_files_is_in_it() {
+    let world = World::fresh();
+    let wish = Collection { color: Some("#ff8800".into()), ..like("google/contacts", "My Contacts") };
+    let made = world.device.create_collection(Kind::Contacts, &wish).await.unwrap();
+    let folder = world.dir.path().join(made.id.as_str());
+    for foreign in ["ada.vcf", ".Radicale.props", "readme"] {
+        fs::write(folder.join(foreign), "x").unwrap();
+        let before = tree(world.dir.path());
+        assert!(!world.device.remove_collection(Kind::Contacts, &made.id).await.unwrap(), "{foreign}");
+        assert_eq!(tree(world.dir.path()), before, "{foreign}");
+        fs::remove_file(folder.join(foreign)).unwrap();
+    }
+    assert!(world.device.remove_collection(Kind::Contacts, &made.id).await.unwrap());
+    assert!(!folder.exists() && folder.parent().unwrap().exists());
+    assert!(world.device.remove_collection(Kind::Contacts, &made.id).await.unwrap(), "once more, after a stop");
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_marked_as_ours_is_not_taken_away() {
+    let world = World::fresh();
+    let made = world.make("google/contacts", "Friends").await.unwrap();
+    let folder = world.dir.path().join(made.id.as_str());
+    fs::remove_file(folder.join(twofold_device::COLLECTION_MARKER)).unwrap();
+    assert!(!world.device.remove_collection(Kind::Contacts, &made.id).await.unwrap());
+    assert!(folder.exists());
+}

@@ -297,6 +297,11 @@ pub trait Connector: Send + Sync {
         Ok(())
     }
 
+    /// Takes a collection away that nothing of ours stands in any more; `false`: something else is in it, and it stays.
+    async fn remove_collection(&self, _kind: Kind, _id: &CollectionId) -> Result<bool> {
+        Ok(false)
+    }
+
     /// Collections that somebody gave another name behind our back, as (name until now, name from now on): a folder that was
     /// renamed, and still carries its marker. Nothing is changed by asking.
     async fn moved_collections(&self, _kind: Kind) -> Result<Vec<(CollectionId, CollectionId)>> {

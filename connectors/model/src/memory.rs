@@ -442,6 +442,16 @@ impl Connector for Memory {
         Ok(made)
     }
 
+    async fn remove_collection(&self, _kind: Kind, id: &CollectionId) -> Result<bool> {
+        self.check()?;
+        let mut state = self.state();
+        if state.rows.values().any(|row| row.collection == *id) {
+            return Ok(false);
+        }
+        state.collections.retain(|collection| collection.id != *id);
+        Ok(true)
+    }
+
     fn usage(&self) -> Usage {
         Usage { requests: self.state().requests, bytes_in: 0 }
     }

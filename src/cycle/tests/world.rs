@@ -1,6 +1,9 @@
 //! A World of in-memory replicas round one hub: what a user does, what must hold afterwards, and the whole of it stopped at
 //! every step and started again.
 
+#[path = "world/joins.rs"]
+mod joins;
+
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -551,7 +554,12 @@ async fn one_seed(seed: u64) {
     let mut world = seeded(random.random_bool(0.5));
     world.sync().await;
     let mut made = 0;
+    // In every third life the join is written and taken out as well, drawn apart so that the other lives stay as they are.
+    let mut rejoins = seed.is_multiple_of(3).then(|| StdRng::seed_from_u64(seed));
     for _ in 0..random.random_range(1..6) {
+        if rejoins.as_mut().is_some_and(|random| random.random_bool(0.5)) {
+            world.joined = !world.joined;
+        }
         for _ in 0..random.random_range(0..4) {
             let (google, microsoft, phone) = (world.google.clone(), world.microsoft.clone(), world.phone.clone());
             let place = [google, microsoft, phone][random.random_range(0..3)].clone();
