@@ -160,7 +160,7 @@ async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub) -> Res
             Err(error) => Err(error),
         };
         match answer {
-            Ok(()) => findings.ok(format!("device {}: {}", device.name, device.path.display())),
+            Ok(_) => findings.ok(format!("device {}: {}", device.name, device.path.display())),
             Err(error) => findings.fail(exit::HELD, format!("device {}: {error}", device.name)),
         }
     }

@@ -50,7 +50,11 @@ fn shown(hub: &Hub) -> Result<Vec<Shown>> {
             ("collection", Some(collection)) => hub.copies(hold.replica, collection)?,
             _ => gone,
         };
-        let (creates, updates) = if hold.cause == "changes" { (0, here) } else { (here, 0) };
+        let (creates, updates) = match (hold.cause.as_str(), hold.collection) {
+            ("changes", _) => (0, here),
+            ("lost", Some(collection)) => (hub.lacking(hold.replica, collection)?, 0),
+            _ => (here, 0),
+        };
         all.push(Shown { hold, replica, collection, creates, updates, deletes: whole });
     }
     Ok(all)
@@ -124,10 +128,19 @@ pub fn drop(context: &Context, args: DropArgs) -> Result<i32> {
             "a missing device folder cannot be dropped; nothing was done. Bring the folder back",
         ));
     }
+    if hold.cause == "lost" {
+        return Err(Error::new(
+            ErrorKind::Held,
+            "what a lost hub left apart cannot be dropped; nothing was done. Keep the two apart by taking their [[join]] out of the \
+             configuration, put the folder or the account right, or make it with: twofold approve",
+        ));
+    }
     let rows = hub.hold_rows(&args.id)?.len();
     let words = match hold.cause.as_str() {
         "adoption" => format!("{rows} files stay where they are and are not taken"),
         "collection" => "the folder is made again there with everything in it".to_owned(),
+        "join" => "the two are not joined; take the [[join]] out of the configuration, or the next run holds it again"
+            .to_owned(),
         "foreign" => "writes go on there, until the other one is seen again".to_owned(),
         _ => format!("{rows} items are written back there"),
     };

@@ -127,7 +127,8 @@ async fn retry_quarantined(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             Ok(())
         })?;
     }
-    crate::meet::meet(cycle, kind).await
+    crate::meet::meet(cycle, kind).await?;
+    Ok(())
 }
 
 /// Somebody approved that a whole collection is gone: all its copies there are. Once no copy is left, so is the place. (A

@@ -6,12 +6,13 @@
 //! the sightings and intents it finds.
 //!
 //! The rooms, in the order in which they are walked: [`arrange`] (collections), [`joins`] (collections that are one), [`settle`] (intents with an unknown fate),
-//! [`pull`] (feeds into sightings), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`weigh`] (decide
+//! [`pull`] (feeds into sightings), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`lost`] (too much is missing somewhere), [`weigh`] (decide
 //! and plan one item), [`mod@write`] (carry out, settle), [`report`].
 
 pub mod arrange;
 pub mod confirm;
 pub mod joins;
+pub mod lost;
 pub mod meet;
 pub mod pull;
 pub mod report;
@@ -25,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hub, Replica};
-use twofold_model::{Connector, Error, ErrorKind, Kind, Result, Visit};
+use twofold_model::{Arrival, Connector, Error, ErrorKind, Kind, Result, Visit};
 
 /// Items decided in one transaction and written together: keeps memory flat however large the first sync.
 pub const SLICE: usize = 500;
@@ -210,7 +211,8 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     settle::settle(cycle, kind).await?;
     pull::pull(cycle, kind).await?;
     catch_up(cycle)?;
-    meet::meet(cycle, kind).await?;
+    let first = meet::meet(cycle, kind).await?;
+    lost::hold(cycle, kind, &first)?;
     pull::sweep(cycle, kind).await?;
     confirm::confirm(cycle, kind).await?;
     confirm::brake(cycle, kind)?;
@@ -235,7 +237,10 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
                 last_run,
             };
             match connector.arrive(visit).await {
-                Ok(()) => {
+                Ok(arrival) => {
+                    if arrival == Arrival::OfLostHub {
+                        lost::note(hub)?;
+                    }
                     // Noted before the place's marker can take the number: a marker is never ahead of its own hub.
                     if member.replica.is_device {
                         hub.set_marked_run(member.replica.id, run)?;

@@ -14,8 +14,9 @@ const CLASH_PERCENT: usize = 20;
 /// A mark of another hub on something younger than this: a second twofold works on this account (ENGINE 5).
 const YOUNG_MS: i64 = 24 * 3_600_000;
 
-/// Binds every new copy of every reachable replica to an item.
-pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+/// Binds every new copy of every reachable replica to an item. Answers the places that were met for the first time.
+pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Vec<twofold_hub::Place>> {
+    let mut first = Vec::new();
     for index in 0..cycle.members.len() {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let replica = cycle.members[index].replica.clone();
@@ -29,10 +30,11 @@ pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             }
             if !place.met && cycle.members[index].complete.contains(&kind) {
                 cycle.hub.set_place_met(place.id)?;
+                first.push(place.clone());
             }
         }
     }
-    Ok(())
+    Ok(first)
 }
 
 /// What a device's first use of a collection brought, before any of it is believed.
@@ -213,6 +215,9 @@ fn foreign_mark(hub: &mut Hub, intake: &Intake<'_>, replica: &twofold_hub::Repli
     }
     let is_young = sighting.modified_ms.is_some_and(|at| at > intake.now - YOUNG_MS);
     let is_known = hub.holds_of_any_state()?.iter().any(|hold| hold.replica == replica.id && hold.cause == "foreign");
+    if !is_young {
+        crate::lost::note(hub)?;
+    }
     if replica.is_device || !is_young || is_known {
         return Ok(());
     }

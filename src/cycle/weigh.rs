@@ -84,7 +84,7 @@ impl Tables {
                 ("collection", Some(collection)) if hold.is_approved => {
                     tables.going.insert((hold.replica, collection));
                 }
-                ("collection", Some(collection)) => {
+                ("collection" | "lost", Some(collection)) => {
                     tables.held.insert((hold.replica, collection));
                 }
                 ("foreign", _) if !hold.is_approved => {

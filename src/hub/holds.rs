@@ -250,13 +250,13 @@ impl Hub {
         self.run("DELETE FROM holds WHERE id = ?1", [id])
     }
 
-    /// Ends holds whose cause has healed: no row is left. Holds on a device, a collection or a join are ended by whoever made them, and
+    /// Ends holds whose cause has healed: no row is left. Holds on a device, a collection, a join or after a loss are ended by whoever made them, and
     /// one on a second twofold a day after its last sign was seen.
     pub fn end_empty_holds(&mut self, now_ms: i64) -> Result<()> {
         const DAY_MS: i64 = 24 * 3_600_000;
         self.run("DELETE FROM holds WHERE cause = 'foreign' AND since < ?1", [now_ms - DAY_MS])?;
         self.run(
-            "DELETE FROM holds WHERE cause NOT IN ('device', 'collection', 'foreign', 'join')
+            "DELETE FROM holds WHERE cause NOT IN ('device', 'collection', 'foreign', 'join', 'lost')
                AND NOT EXISTS (SELECT 1 FROM sightings s WHERE s.hold = holds.id)",
             [],
         )

@@ -251,6 +251,18 @@ impl Hub {
         )
     }
 
+    /// How many items of a collection are not at a replica, as far as anybody saw.
+    pub fn lacking(&self, replica: i64, collection: i64) -> Result<usize> {
+        self.count(
+            "SELECT count(*) FROM stands s WHERE s.collection = ?2
+               AND NOT EXISTS (SELECT 1 FROM placements p
+                     WHERE p.item = s.item AND p.replica = ?1 AND p.collection = ?2)
+               AND NOT EXISTS (SELECT 1 FROM sightings g
+                     WHERE g.item = s.item AND g.replica = ?1 AND g.collection = ?2 AND g.gone = 0)",
+            params![replica, collection],
+        )
+    }
+
     /// Notes that an item cannot stand at a replica, and why.
     pub fn withhold(&mut self, item: i64, replica: i64, collection: i64, reason: &str) -> Result<()> {
         self.run(

@@ -256,6 +256,11 @@ impl Hub {
         self.run("UPDATE places SET met = 1 WHERE id = ?1", [id])
     }
 
+    /// Whether the first listing of every place has been paired.
+    pub fn all_met(&self) -> Result<bool> {
+        Ok(self.count("SELECT count(*) FROM places WHERE met = 0", [])? == 0)
+    }
+
     /// Follows a collection to its new name at a replica, and its copies with it where their names begin with its own (a
     /// device's paths).
     pub fn move_place(&mut self, place: &Place, to: &str) -> Result<()> {

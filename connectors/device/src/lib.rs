@@ -42,7 +42,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 use twofold_model::error::AtPlace as _;
 use twofold_model::{
-    Abilities, Collection, CollectionId, Connector, Content, DeltaToken, Error, ErrorKind, Feed, FeedId, Found,
+    Abilities, Arrival, Collection, CollectionId, Connector, Content, DeltaToken, Error, ErrorKind, Feed, FeedId, Found,
 };
 use twofold_model::{
     Identity, Kind, Lens, Lookup, Operation, Page, Place, Poll, RemoteId, Rendering, Result, Seen, Since,
@@ -665,17 +665,16 @@ impl Connector for Device {
 
     /// Looks for the marker. A folder of a hub that was lost is taken over: to the new hub everything in it is a first
     /// meeting (ENGINE 22).
-    async fn arrive(&self, visit: Visit) -> Result<()> {
+    async fn arrive(&self, visit: Visit) -> Result<Arrival> {
         *lock(&self.visit) = visit;
         let state = self.state()?;
         let was_lost = visit.hub_is_empty && !visit.is_known;
         match state {
             MarkerState::OtherHub { .. } if was_lost => {
-                if visit.is_dry_run {
-                    Ok(())
-                } else {
-                    self.reset_marker(&self.replica_id())
+                if !visit.is_dry_run {
+                    self.reset_marker(&self.replica_id())?;
                 }
+                Ok(Arrival::OfLostHub)
             }
             // Such a hub's bases are older than the folder: what it lacks would look new, or deleted.
             MarkerState::Ours { run: marked } if u64::try_from(visit.last_run).is_ok_and(|last| marked > last) => Err(self
@@ -688,7 +687,7 @@ impl Connector for Device {
                 ))),
             state => match state.held(&self.options.name, &self.options.root) {
                 Some(held) => Err(held),
-                None => Ok(()),
+                None => Ok(Arrival::Known),
             },
         }
     }

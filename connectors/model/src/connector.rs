@@ -238,6 +238,16 @@ pub struct Visit {
     pub last_run: i64,
 }
 
+/// What a place shows of its past when a run begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Arrival {
+    /// It is what the hub knows, or new.
+    #[default]
+    Known,
+    /// It was in step with another hub, which is lost: everything there is a first meeting (ENGINE 22).
+    OfLostHub,
+}
+
 /// What a connector has used of the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
@@ -288,8 +298,8 @@ pub trait Connector: Send + Sync {
 
     /// Called before anything is read: is this the place that the hub knows, under the same account, with its marker?
     /// [`crate::ErrorKind::Held`] when not: then nothing is read, written or deleted there.
-    async fn arrive(&self, _visit: Visit) -> Result<()> {
-        Ok(())
+    async fn arrive(&self, _visit: Visit) -> Result<Arrival> {
+        Ok(Arrival::Known)
     }
 
     /// Called after the last write of a run: the place's own marker takes the run's number.

@@ -28,8 +28,8 @@ pub mod patch;
 pub mod vcard;
 
 pub use connector::{
-    Abilities, Access, Collection, Connector, Entry, Feed, Found, Known, Lookup, Next, Operation, Page, Place, Poll,
-    Seen, Since, Usage, Visit, Written,
+    Abilities, Access, Arrival, Collection, Connector, Entry, Feed, Found, Known, Lookup, Next, Operation, Page, Place,
+    Poll, Seen, Since, Usage, Visit, Written,
 };
 pub use content::Content;
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,66 @@
+//! A hub that was lost (ENGINE 22): every replica is met anew, and where more than a few items would have to be created, somebody
+//! is asked first. Replicas that were in step hold the same; much that is missing at one of them means that something else
+//! is wrong: another account, an old folder, copies that no pairing recognised.
+
+use crate::Cycle;
+use twofold_hub::{Hold, Hub, Place, random_id};
+use twofold_model::{Kind, Result};
+
+/// The hub's note that some place bears the traces of a hub that was lost.
+const NOTE: &str = "lost";
+/// More than so many of a hundred items missing at a place are held…
+const MISSING_PERCENT: usize = 5;
+/// …but never so few.
+const MISSING_AT_LEAST: usize = 5;
+
+/// Some place was in step with another hub before.
+pub fn note(hub: &mut Hub) -> Result<()> {
+    hub.set_meta(NOTE, "yes")
+}
+
+/// Holds what would be created at places that were met for the first time after a hub was lost; ends such holds when their
+/// cause has healed or somebody said yes.
+///
+/// Keeps promise 8: the hold is one row; until it is approved nothing is written to that place.
+pub fn hold(cycle: &mut Cycle<'_>, kind: Kind, first: &[Place]) -> Result<()> {
+    let was_lost = cycle.hub.meta(NOTE)?.as_deref() == Some("yes");
+    for hold in cycle.hub.holds_of_any_state()?.into_iter().filter(|hold| hold.cause == "lost" && hold.kind == kind) {
+        let Some(collection) = hold.collection else { continue };
+        if hold.is_approved || !is_too_much(cycle.hub, hold.replica, collection)? {
+            cycle.hub.remove_hold(&hold.id)?;
+        }
+    }
+    for place in first.iter().filter(|_| was_lost) {
+        if !is_too_much(cycle.hub, place.replica, place.collection)? {
+            continue;
+        }
+        let replica = cycle.member(place.replica).map(|member| member.replica.name.clone()).unwrap_or_default();
+        let (missing, size) = (cycle.hub.lacking(place.replica, place.collection)?, cycle.hub.size(place.collection)?);
+        let since_ms = cycle.now();
+        cycle.hub.atomically("hold after a loss", |hub| {
+            hub.set_hold(&Hold {
+                id: format!("lost-{}", &random_id()[..6]),
+                replica: place.replica,
+                collection: Some(place.collection),
+                kind,
+                cause: "lost".into(),
+                reason: format!(
+                    "the hub was lost, and {missing} of {size} items are not in \"{}\" at {replica}; nothing was written there",
+                    place.name
+                ),
+                since_ms,
+                is_approved: false,
+            })
+        })?;
+    }
+    // Once every place has been met, the loss is over: what comes later is new.
+    if was_lost && cycle.hub.all_met()? {
+        cycle.hub.set_meta(NOTE, "no")?;
+    }
+    Ok(())
+}
+
+fn is_too_much(hub: &Hub, replica: i64, collection: i64) -> Result<bool> {
+    let missing = hub.lacking(replica, collection)?;
+    Ok(missing > MISSING_AT_LEAST && missing * 100 > hub.size(collection)? * MISSING_PERCENT)
+}
