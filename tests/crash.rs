@@ -12,6 +12,8 @@
 
 #[path = "crash/kill.rs"]
 mod kill;
+#[path = "crash/meanwhile.rs"]
+mod meanwhile;
 #[path = "crash/rows.rs"]
 mod rows;
 #[path = "crash/scenarios.rs"]

@@ -336,6 +336,21 @@ async fn a_contact_outside_all_groups_is_what_the_list_says() {
 }
 
 #[tokio::test]
+async fn a_contact_whose_group_died_after_it_was_listed_is_put_into_a_new_one() {
+    for people_dead_group_status in [400, 404, 200] {
+        let world = World::with(|switches| switches.people_dead_group_status = people_dead_group_status);
+        let group = world.sandbox.google_add_group("ICE").unwrap();
+        let since = world.round(Since::Start).await.unwrap().since();
+        world.sandbox.google_delete_group(&group).unwrap();
+        let ice = with("keywords", json!({"ICE": true}));
+        let seen = world.done(create("1", &ice)).await;
+        assert_eq!(read(&seen), ice);
+        let told = world.round(since).await.unwrap();
+        assert_eq!((told.seen.len(), read(&told.seen[&seen.remote_id])), (1, ice), "{people_dead_group_status}");
+    }
+}
+
+#[tokio::test]
 async fn values_that_come_back_otherwise_are_what_was_agreed_on() {
     for trims in [false, true] {
         let world = World::with(|switches| {

@@ -69,6 +69,13 @@ pub(crate) fn unauthenticated(is_missing: bool) -> Refusal {
     reply
 }
 
+/// A contact is to be in a group that is not there, with the status the switches ask for.
+pub(crate) fn dead_group(status: u16, group: &str) -> Refusal {
+    let message = format!("Contact group \"{group}\" not found.");
+    let name = if status == 404 { "NOT_FOUND" } else { "INVALID_ARGUMENT" };
+    error(status, name, &message, None)
+}
+
 /// 403: the token's scopes do not reach that far.
 pub(crate) fn scope_missing() -> Refusal {
     let details = info("ACCESS_TOKEN_SCOPE_INSUFFICIENT", "googleapis.com");

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::errors::{Refusal, invalid};
+use super::errors::{Refusal, dead_group, invalid};
 use super::schema::{input_only, item_message};
 use super::store::membership_group;
 use crate::State;
@@ -73,7 +73,10 @@ pub(crate) fn adopt(
     for item in written.iter().filter_map(Value::as_object).filter(is_own) {
         let mut kept = input_only(message, item);
         tidy(state, field, &mut kept);
-        if kept.is_empty() {
+        let group = kept.get("contactGroupMembership").and_then(|group| group["contactGroupResourceName"].as_str());
+        let is_dropped =
+            state.switches.people_dead_group_status == 200 && group.is_some_and(|group| is_dead(state, group));
+        if kept.is_empty() || is_dropped {
             continue;
         }
         if item.get("metadata").is_some_and(|metadata| metadata["sourcePrimary"] == true) {
@@ -133,6 +136,11 @@ fn tidy(state: &State, field: &str, item: &mut Map<String, Value>) {
     }
 }
 
+/// Whether there is no such group, or none any more.
+fn is_dead(state: &State, group: &str) -> bool {
+    state.google.groups.get(group).is_none_or(|group| group.is_deleted)
+}
+
 /// What would be refused.
 fn check(state: &State, field: &str, item: &Map<String, Value>) -> Result<(), Refusal> {
     for name in ["date", "startDate", "endDate"] {
@@ -144,8 +152,8 @@ fn check(state: &State, field: &str, item: &Map<String, Value>) -> Result<(), Re
         "memberships" => {
             let group = item.get("contactGroupMembership").and_then(|group| group["contactGroupResourceName"].as_str());
             let group = group.ok_or_else(|| invalid("Membership must specify a contactGroupResourceName."))?;
-            if state.google.groups.get(group).is_none_or(|group| group.is_deleted) {
-                return Err(invalid(&format!("Contact group \"{group}\" not found.")));
+            if is_dead(state, group) {
+                return Err(dead_group(state.switches.people_dead_group_status, group));
             }
         }
         "clientData" | "userDefined" if !item.contains_key("key") || !item.contains_key("value") => {

@@ -8,16 +8,20 @@
 //! | [`map`] | the lens: rendering to card and card onto rendering (pure) |
 //! | [`fields`], `name`, `organizations`, `dates` | its parts: a table of plain fields, and those that need more |
 //! | [`groups`] | the table of contact groups and what a change in it means |
+//! | `labels` | which group a keyword is when it is written, and what the answer says of it (I/O) |
 //! | [`round`] | what a delta token and a page link of ours hold |
 //! | `pull` | listing, delta, fetch, find, photos (I/O) |
+//! | `change` | a create or an update on its way |
 //! | `write` | create, update, delete (I/O) |
 //!
 //! Data comes in as [`wire::Person`], is reduced to a rendering at once, and everything else works on renderings.
 
 pub mod api;
+mod change;
 mod dates;
 pub mod fields;
 pub mod groups;
+mod labels;
 pub mod map;
 mod name;
 mod organizations;

@@ -2,37 +2,19 @@
 //! (Provider: "mutate requests for the same user should be sent sequentially").
 //!
 //! A batch is executed whole or not at all. One that is refused is cut in halves until the item that it was refused for
-//! stands alone; one whose fate is unknown leaves all its items unknown. Once a person is written, a failure of its photo
-//! can no longer say "not executed": it is unknown, or, where the photo itself was refused, the person as it now is.
+//! stands alone; one whose fate is unknown leaves all its items unknown. Before a refused one is cut, it is looked whether a
+//! contact group that it names is gone: then the group is made again, and the batch sent once more. Once a person is written,
+//! a failure of its photo can no longer say "not executed": it is unknown, or, where the photo itself was refused, the person
+//! as it now is.
 
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use twofold_model::error::AtPlace;
 use twofold_model::{Error, ErrorKind, Etag, Operation, Result, Written};
 
-use super::rendering::{
-    GROUPS, PhotoChange, SYSTEM_GROUPS, changed_fields, changed_person, group_names, new_person, parse, photo_change,
-    photo_data, photo_url, reduce, seen, set_photo_data,
-};
+use super::change::{Change, keywords_sent, prepare};
+use super::rendering::{PhotoChange, changed_person, photo_data, photo_url, reduce, seen, set_photo_data};
 use super::wire::{Object, Person};
 use super::{Contacts, again, api};
-
-/// A create or an update, ready to be sent.
-struct Change {
-    /// Its place among the operations.
-    index: usize,
-    /// The contact that is changed; nothing for a create.
-    name: Option<String>,
-    /// The guard of an update.
-    etag: Option<Etag>,
-    /// What is sent.
-    person: Object,
-    /// What it rested on, for its photo.
-    from: Object,
-    /// What was asked for.
-    to: Object,
-    photo: PhotoChange,
-}
 
 /// A delete, ready to be sent.
 struct Removal {
@@ -60,15 +42,15 @@ impl Contacts {
     /// Carries out the operations and answers for each.
     pub(crate) async fn write(&self, operations: &[Operation]) -> Vec<Result<Written>> {
         let mut answers = Answers(operations.iter().map(|_| None).collect());
-        let resolved = self.resolve_groups(operations).await;
+        let labels = self.labels(operations.iter().flat_map(keywords_sent).collect()).await;
         let (mut creates, mut updates, mut removals) = (Vec::new(), BTreeMap::<String, Vec<Change>>::new(), Vec::new());
         for (index, operation) in operations.iter().enumerate() {
             if let Operation::Delete { place, etag } = operation {
                 removals.push(Removal { index, name: place.remote_id.0.clone(), etag: etag.clone() });
                 continue;
             }
-            let prepared = match &resolved {
-                Ok(groups) => prepare(index, operation, groups),
+            let prepared = match &labels {
+                Ok(labels) => prepare(index, operation, labels),
                 Err(error) => Err(again(error)),
             };
             match prepared {
@@ -84,60 +66,6 @@ impl Contacts {
         self.remove_all(removals, &mut answers).await;
         let unanswered = || Err(Error::new(ErrorKind::Unknown, "the write has no answer"));
         answers.0.into_iter().map(|answer| answer.unwrap_or_else(unanswered)).collect()
-    }
-
-    // ---- groups -------------------------------------------------------------------------------------------------------
-
-    /// The resource name of each keyword that the operations need; groups that are missing are made. A failure here means
-    /// that no person was written, so it is told as such whatever became of the group (its name is unique: there will not
-    /// be a second one).
-    async fn resolve_groups(&self, operations: &[Operation]) -> Result<HashMap<String, String>> {
-        let mut names = BTreeSet::new();
-        for operation in operations {
-            names.extend(groups_needed(operation));
-        }
-        let mut resolved = HashMap::new();
-        if names.is_empty() {
-            return Ok(resolved);
-        }
-        let mut table = (*self.groups().await?).clone();
-        for name in names {
-            if table.resource(&name).is_none() {
-                let made = match self.client.send(api::create_group(&name)).await {
-                    Ok(response) => api::read_group(&response),
-                    Err(error) => Err(error),
-                };
-                match made {
-                    Ok(group) => {
-                        table.take(&group);
-                        // The answer need not show the name.
-                        table.0.insert(group.resource_name, Some(name.clone()));
-                        self.memory().groups = Some(table.clone().into());
-                    }
-                    Err(error) => table = self.after_failed_group(&name, error).await?,
-                }
-            }
-            match table.resource(&name) {
-                Some(resource) => drop(resolved.insert(name, resource.to_owned())),
-                None => tracing::warn!("a category cannot be a contact group at Google; it is left out there"),
-            }
-        }
-        Ok(resolved)
-    }
-
-    /// The groups as they are after a group could not be made: it may be there already (409), or be impossible.
-    async fn after_failed_group(&self, name: &str, error: Error) -> Result<super::groups::GroupTable> {
-        let (table, _) = match error.kind {
-            ErrorKind::Refused | ErrorKind::StaleEtag | ErrorKind::Unknown | ErrorKind::Malformed => {
-                self.refresh_groups(None).await?
-            }
-            _ => return Err(error),
-        };
-        if table.resource(name).is_some() || error.kind == ErrorKind::Refused {
-            return Ok(table);
-        }
-        // No person was written: whatever became of the group, the operations were not executed.
-        Err(Error::new(ErrorKind::Offline, format!("a contact group could not be made: {}", error.message)))
     }
 
     // ---- creates and updates ------------------------------------------------------------------------------------------
@@ -187,10 +115,10 @@ impl Contacts {
         Ok(vec![api::read_person(&response)])
     }
 
-    /// Gives the answers of a batch, or puts it back in halves.
+    /// Gives the answers of a batch, or puts it back: as a whole where a group is another one by now, else in halves.
     async fn settle(
         &self,
-        batch: Vec<Change>,
+        mut batch: Vec<Change>,
         outcome: Result<Vec<Result<Person>>>,
         work: &mut Vec<Vec<Change>>,
         answers: &mut Answers,
@@ -206,14 +134,53 @@ impl Contacts {
                     answers.give(index, answer);
                 }
             }
-            Err(error) => fail_or_halve(batch, error, work, answers, |change| &change.index),
+            Err(error) => match self.follow_groups(&mut batch, &error).await {
+                Ok(true) => work.push(batch),
+                Ok(false) => fail_or_halve(batch, error, work, answers, |change| &change.index),
+                Err(error) => fail_or_halve(batch, not_executed(error), work, answers, |change| &change.index),
+            },
         }
     }
 
+    /// After a refusal: whether a group that the batch names is another one by now, so that the batch may be sent once more.
+    /// (Somebody deletes a group after we listed it: Google then refuses whoever is to be in it, and the whole batch. The
+    /// refusal proves that nothing was executed.) Each change is looked at once.
+    async fn follow_groups(&self, batch: &mut [Change], error: &Error) -> Result<bool> {
+        let is_fresh = |change: &Change| !change.is_looked_at && !change.labels.is_empty();
+        if !is_an_items(error) || !batch.iter().any(is_fresh) {
+            return Ok(false);
+        }
+        let fresh = batch.iter().filter(|change| is_fresh(change));
+        let labels = self.labels_anew(fresh.map(|change| &change.labels)).await?;
+        let mut follows = false;
+        for change in batch {
+            change.is_looked_at = true;
+            follows |= change.follow(&labels);
+        }
+        Ok(follows)
+    }
+
+    /// The person that a write left behind, in all groups that it is to be in: a group that is gone may also be passed over in
+    /// silence. Then it is made again, and the person put into it.
+    async fn in_its_groups(&self, change: &mut Change, person: Person) -> Result<Person> {
+        let is_in = |group: &str| person.group_names().any(|other| other == group);
+        if change.is_looked_at || change.labels.outside(is_in).next().is_none() {
+            return Ok(person);
+        }
+        change.is_looked_at = true;
+        let labels = self.labels_anew(std::iter::once(&change.labels)).await?;
+        let (Some(source), true) = (person.contact_source(), change.follow(&labels)) else { return Ok(person) };
+        let (name, etag) = (person.resource_name().unwrap_or_default(), Etag(source.etag.to_owned()));
+        let Some(mut body) = changed_person(name, &etag, &person.0, &[], |_| None) else { return Ok(person) };
+        body.extend(change.person.get("memberships").map(|groups| ("memberships".to_owned(), groups.clone())));
+        self.send_person(api::update(name, &body, "memberships")).await?.remove(0)
+    }
+
     /// After a person was written: its photo, then the copy as it now is.
-    async fn finish(&self, change: Change, written: Person) -> Result<Written> {
+    async fn finish(&self, mut change: Change, written: Person) -> Result<Written> {
         let name = written.resource_name().unwrap_or_default().to_owned();
-        let mut person = written;
+        let unknown = |error: Error| Error::new(ErrorKind::Unknown, format!("its groups: {}", error.message));
+        let mut person = self.in_its_groups(&mut change, written).await.map_err(unknown).at(&name)?;
         let changes_photo = change.photo != PhotoChange::Keep;
         if changes_photo {
             match self.change_photo(&name, &change.photo).await {
@@ -349,47 +316,9 @@ impl Contacts {
     }
 }
 
-/// The groups that an operation names and may have to make.
-fn groups_needed(operation: &Operation) -> Vec<String> {
-    let (from, to) = match operation {
-        Operation::Create { rendering, .. } => (None, rendering),
-        Operation::Update { from, to, .. } => (parse(from).ok(), to),
-        Operation::Delete { .. } => return Vec::new(),
-    };
-    let Ok(to) = parse(to) else { return Vec::new() };
-    let same =
-        from.is_some_and(|from| from.get(GROUPS) == to.get(GROUPS) && from.get(SYSTEM_GROUPS) == to.get(SYSTEM_GROUPS));
-    if same { Vec::new() } else { group_names(&to).map(str::to_owned).collect() }
-}
-
-/// What is to be sent for a create or an update, with the mask of the latter.
-fn prepare(index: usize, operation: &Operation, groups: &HashMap<String, String>) -> Result<(String, Change)> {
-    let resolve = |name: &str| groups.get(name).cloned();
-    match operation {
-        Operation::Create { rendering, .. } => {
-            let to = parse(rendering)?;
-            let (person, photo) = (new_person(&to, resolve), photo_change(None, &to));
-            Ok((String::new(), Change { index, name: None, etag: None, person, from: Object::new(), to, photo }))
-        }
-        Operation::Update { place, etag, from, to } => {
-            let (from, to) = (parse(from)?, parse(to)?);
-            let (mask, photo) = (changed_fields(&from, &to), photo_change(Some(&from), &to));
-            let person = changed_person(place.remote_id.as_str(), etag, &from_source(&from, &to), &mask, resolve)
-                .ok_or_else(|| Error::new(ErrorKind::Refused, "the rendering has no contact source"))?;
-            let name = Some(place.remote_id.0.clone());
-            Ok((mask.join(","), Change { index, name, etag: Some(etag.clone()), person, from, to, photo }))
-        }
-        Operation::Delete { .. } => Err(Error::new(ErrorKind::Unsupported, "a delete has nothing to send")),
-    }
-}
-
-/// `to` with the sources of `from`, where it has none of its own.
-fn from_source(from: &Object, to: &Object) -> Object {
-    let mut person = to.clone();
-    if !person.contains_key("metadata") {
-        person.insert("metadata".into(), from.get("metadata").cloned().unwrap_or(Value::Null));
-    }
-    person
+/// Whether an answer may be about one item of a batch alone. It proves that nothing was executed.
+fn is_an_items(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Refused | ErrorKind::NotFound | ErrorKind::StaleEtag)
 }
 
 /// After a batch failed: in halves where the failure is one item's and proves that nothing was executed, else all fail.
@@ -401,8 +330,7 @@ fn fail_or_halve<T>(
     answers: &mut Answers,
     index: fn(&T) -> &usize,
 ) {
-    let is_an_items = matches!(error.kind, ErrorKind::Refused | ErrorKind::NotFound | ErrorKind::StaleEtag);
-    if is_an_items && batch.len() > 1 {
+    if is_an_items(&error) && batch.len() > 1 {
         let second = batch.split_off(batch.len() / 2);
         work.push(second);
         work.push(batch);
