@@ -80,6 +80,8 @@ pub struct Switches {
     pub people_merge_keeps_former_names: bool,
     /// A contact outside all groups is still listed. Nothing says so, and the web page shows it among the other contacts.
     pub people_lists_groupless: bool,
+    /// An update that changes nothing still makes a new etag, and shows in the sync list.
+    pub people_same_update_restamps: bool,
     /// What a write is answered with that names a group which is gone: `400` or `404`, or `200` with the membership dropped.
     pub people_dead_group_status: u16,
     /// The most bytes that the `clientData` of one contact may have, keys and values (0 = unbounded).
@@ -193,6 +195,7 @@ impl Default for Switches {
             people_false_etag_mismatch: 0,
             people_merge_keeps_former_names: true,
             people_lists_groupless: false,
+            people_same_update_restamps: true,
             people_dead_group_status: 400,
             people_most_client_data_bytes: 0,
             people_edit_drops_client_data: false,

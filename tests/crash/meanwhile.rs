@@ -1,14 +1,14 @@
-//! What somebody does at Google while a run is under way: the next run mends what this one could not know, and sends Google
-//! nothing.
+//! What somebody does at Google while a run is under way, and categories that both sides spell otherwise: the next run mends
+//! what this one could not know, and sends Google nothing.
 
 use super::scenarios::{Act, Deed, Expect, Scenario, Side};
 use super::world::World;
 use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_sandbox::{Options, Phase, Provider, Sandbox};
 
-use Act::Here;
+use Act::{Here, There};
 use Deed::{Create, Label, Set};
-use Side::Google;
+use Side::{Google, Microsoft};
 
 const fn row(name: &'static str, acts: &'static [Act], expects: &'static [Expect]) -> Scenario {
     Scenario { name, joined: false, full_check: false, acts, expects }
@@ -86,4 +86,74 @@ fn a_group_with_members_that_dies_under_a_write_takes_their_category_in_the_next
     });
     assert_eq!(world.sync().exit, Some(0));
     is_mended_by_the_next_run(&world, &SCENARIO);
+}
+
+#[test]
+fn a_group_that_is_renamed_while_the_run_writes_is_followed_by_all() {
+    const SCENARIO: Scenario = row(
+        "a group renamed under a write",
+        &[Here(Google, Label("Hedy Lamarr", "Climbers"))],
+        &[
+            Expect::Labelled(Google, "Hedy Lamarr", "Pals"),
+            Expect::Labelled(Google, "Ada Lovelace", "Pals"),
+            Expect::NotLabelled(Google, "Hedy Lamarr", "Climbers"),
+        ],
+    );
+    let world = World::new(&SCENARIO, Options::empty());
+    SCENARIO.acts.iter().for_each(|act| world.act(act));
+    before_the_first_write(&world, |sandbox| {
+        let groups = sandbox.with(|state| state.dump())["google"]["groups"].clone();
+        let climbers = groups.as_object().unwrap().iter().find(|(_, name)| *name == "Climbers").unwrap().0.clone();
+        sandbox.google_rename_group(&climbers, "Pals").unwrap();
+    });
+    assert_eq!(world.sync().exit, Some(0));
+    is_mended_by_the_next_run(&world, &SCENARIO);
+}
+
+/// Trap "categories_case".
+#[test]
+fn a_category_spelt_in_another_case_comes_to_the_groups_spelling_everywhere() {
+    const ALONE: Scenario = row(
+        "a category in another case",
+        &[
+            Here(Google, Label("Hedy Lamarr", "climbers")),
+            Here(Google, Label("Ada Lovelace", "CLIMBERS")),
+            Here(Google, Create("Dora Device")),
+            Here(Google, Label("Dora Device", "divers")),
+            Here(Google, Create("Dana Device")),
+            Here(Google, Label("Dana Device", "Divers")),
+        ],
+        &[
+            Expect::Labelled(Google, "Hedy Lamarr", "Climbers"),
+            Expect::Labelled(Google, "Ada Lovelace", "Climbers"),
+            Expect::NotLabelled(Google, "Ada Lovelace", "CLIMBERS"),
+        ],
+    );
+    const JOINED: Scenario = Scenario {
+        joined: true,
+        ..row(
+            "joined: a category in another case",
+            &[
+                There(Microsoft, Label("Grace Hopper", "climbers")),
+                There(Google, Create("Nora New")),
+                There(Google, Label("Nora New", "Climbers")),
+                There(Microsoft, Create("Nora New")),
+                There(Microsoft, Label("Nora New", "climbers")),
+            ],
+            &[
+                Expect::Labelled(Google, "Grace Hopper", "Climbers"),
+                Expect::Labelled(Microsoft, "Grace Hopper", "Climbers"),
+                Expect::Labelled(Google, "Nora New", "Climbers"),
+                Expect::Labelled(Microsoft, "Nora New", "Climbers"),
+                Expect::NotLabelled(Microsoft, "Nora New", "climbers"),
+            ],
+        )
+    };
+    for scenario in [&ALONE, &JOINED] {
+        let world = World::new(scenario, Options::empty());
+        scenario.acts.iter().for_each(|act| world.act(act));
+        let ended = world.sync();
+        assert_eq!(ended.exit, Some(0), "{}: {}", scenario.name, ended.words);
+        is_mended_by_the_next_run(&world, scenario);
+    }
 }

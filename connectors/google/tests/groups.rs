@@ -1,4 +1,4 @@
-//! Categories and contact groups while both sides change: a group that dies under a write.
+//! Categories and contact groups while both sides change: a group that dies under a write, a category in another case.
 
 #[path = "../../../tests/cassettes/deck.rs"]
 #[allow(dead_code)]
@@ -34,6 +34,7 @@ impl TokenSource for Token {
 struct World {
     sandbox: Sandbox,
     google: Google,
+    time: Arc<Time>,
 }
 
 impl World {
@@ -41,8 +42,8 @@ impl World {
         let sandbox = Sandbox::new(Options::empty().virtual_time());
         let time = Time::with(Some(&sandbox));
         let options = ClientOptions::new("http://127.0.0.1/google".parse().unwrap(), Arc::new(GoogleDialect));
-        let options = options.token(Arc::new(Token)).transport(deck::line(&sandbox)).clock(time);
-        World { google: Google::new(GoogleOptions { people: Client::new(options).unwrap() }), sandbox }
+        let options = options.token(Arc::new(Token)).transport(deck::line(&sandbox)).clock(time.clone());
+        World { google: Google::new(GoogleOptions { people: Client::new(options).unwrap() }), sandbox, time }
     }
 
     /// All that a round tells, and where the next begins.
@@ -178,4 +179,89 @@ async fn a_contact_that_is_refused_for_another_reason_is_refused_once_and_its_gr
     assert!(answers[0].is_ok() && answers[1].is_err());
     assert_eq!(world.sandbox.google_people().len(), 1);
     assert_eq!(world.groups(), BTreeMap::from([("Climbers".to_owned(), climbers)]));
+}
+
+#[tokio::test]
+async fn a_group_that_was_renamed_beside_one_that_died_is_followed_and_not_made_again() {
+    let world = World::new();
+    let climbers = world.sandbox.google_add_group("Climbers").unwrap();
+    let divers = world.sandbox.google_add_group("Divers").unwrap();
+    let (_, since) = world.round(Since::Start).await;
+    world.sandbox.google_delete_group(&climbers).unwrap();
+    world.sandbox.google_rename_group(&divers, "Swimmers").unwrap();
+    let written = world.done(&[create("Ada", &["Climbers", "Divers"])]).await.remove(0);
+    assert_eq!(world.labels(&written), ["Climbers", "Swimmers"]);
+    assert_eq!(world.groups().len(), 2);
+    // What was asked for is what was agreed on, and the new name is an edit of Google's.
+    assert_eq!(keywords(&written), ["Climbers", "Divers"]);
+    let (told, _) = world.round(since).await;
+    assert_eq!(world.labels(&told[&written.remote_id]), ["Climbers", "Swimmers"]);
+    let mut says = keywords(&told[&written.remote_id]);
+    says.sort();
+    assert_eq!(says, ["Climbers", "Swimmers"]);
+}
+
+// ---- a category in another case --------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_category_in_another_case_joins_the_group_and_the_list_tells_its_spelling() {
+    for (asked, first) in
+        [(&["climbers"][..], &[][..]), (&["Climbers", "climbers"], &["Climbers"]), (&["CLIMBERS"], &["Climbers"])]
+    {
+        let world = World::new();
+        let climbers = world.sandbox.google_add_group("Climbers").unwrap();
+        let ada = world.done(&[create("Ada", first)]).await.remove(0);
+        let (_, since) = world.round(Since::Start).await;
+        let written = world.done(&[label(&ada, asked)]).await.remove(0);
+        assert_eq!(keywords(&written), asked, "what was asked for is what was agreed on");
+        assert_eq!(world.groups(), BTreeMap::from([("Climbers".to_owned(), climbers)]));
+        // What differs from that is an edit of Google's: the other places take its spelling, and nothing is sent back.
+        let (told, since) = world.round(since).await;
+        assert_eq!(keywords(&told[&ada.remote_id]), ["Climbers"]);
+        assert!(world.round(since).await.0.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_new_category_in_two_cases_is_one_group_and_both_take_its_spelling() {
+    let world = World::new();
+    let (_, since) = world.round(Since::Start).await;
+    let written = world.done(&[create("Ada", &["Divers"]), create("Bob", &["divers"])]).await;
+    assert_eq!(world.groups().len(), 1);
+    assert_eq!(keywords(&written[1]), ["divers"]);
+    let (told, _) = world.round(since).await;
+    assert!(written.iter().all(|seen| keywords(&told[&seen.remote_id]) == ["Divers"]));
+}
+
+#[tokio::test]
+async fn a_spelling_that_the_list_has_still_to_tell_is_not_settled_by_another_write() {
+    let world = World::new();
+    world.sandbox.google_add_group("Climbers").unwrap();
+    let ada = world.done(&[create("Ada", &[])]).await.remove(0);
+    let (_, since) = world.round(Since::Start).await;
+    world.sandbox.switch(|switches| switches.list_lag_s = 180);
+    world.time.passes(200_000);
+    let labelled = world.done(&[label(&ada, &["climbers"])]).await.remove(0);
+    let (lagging, since) = world.round(since).await;
+    assert!(lagging.values().all(|seen| keywords(seen).is_empty()));
+    let note = update(&labelled, |content| content["notes"] = json!({"note": {"note": "n"}}));
+    let noted = world.done(&[note]).await.remove(0);
+    assert_eq!(keywords(&noted), ["climbers"]);
+    world.time.passes(200_000);
+    assert_eq!(keywords(&world.round(since).await.0[&ada.remote_id]), ["Climbers"]);
+}
+
+#[tokio::test]
+async fn a_category_spelt_like_a_group_that_was_just_renamed_joins_it() {
+    let world = World::new();
+    let group = world.sandbox.google_add_group("Climbers").unwrap();
+    let ada = world.done(&[create("Ada", &["Climbers"])]).await.remove(0);
+    let (_, since) = world.round(Since::Start).await;
+    world.sandbox.google_rename_group(&group, "Pals").unwrap();
+    let bob = world.done(&[create("Bob", &["pals"])]).await.remove(0);
+    assert_eq!(keywords(&bob), ["pals"]);
+    let (told, since) = world.round(since).await;
+    assert!([&ada, &bob].iter().all(|seen| keywords(&told[&seen.remote_id]) == ["Pals"]));
+    assert_eq!(world.groups(), BTreeMap::from([("Pals".to_owned(), group)]));
+    assert!(world.round(since).await.0.is_empty());
 }

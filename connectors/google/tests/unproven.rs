@@ -351,6 +351,25 @@ async fn a_contact_whose_group_died_after_it_was_listed_is_put_into_a_new_one() 
 }
 
 #[tokio::test]
+async fn a_category_that_is_only_spelt_otherwise_is_told_by_the_delta_or_by_the_full_listing() {
+    for people_same_update_restamps in [true, false] {
+        let world = World::with(|switches| switches.people_same_update_restamps = people_same_update_restamps);
+        let seen = world.done(create("1", &with("keywords", json!({"ICE": true})))).await;
+        let since = world.round(Since::Start).await.unwrap().since();
+        // The group is the same, so nothing changes there; what was asked for is agreed on.
+        let asked = with("keywords", json!({"ice": true}));
+        let now = world.done(update(&seen, |content| *content = asked.clone())).await;
+        assert_eq!((read(&now), now.etag != seen.etag), (asked, people_same_update_restamps));
+        let told = world.round(since).await.unwrap();
+        assert_eq!(told.seen.len(), usize::from(people_same_update_restamps));
+        let listed = world.round(Since::Start).await.unwrap();
+        for round in [&told, &listed] {
+            assert!(round.seen.values().all(|seen| read(seen).at(&["keywords", "ICE"]).is_some()));
+        }
+    }
+}
+
+#[tokio::test]
 async fn values_that_come_back_otherwise_are_what_was_agreed_on() {
     for trims in [false, true] {
         let world = World::with(|switches| {

@@ -240,6 +240,9 @@ fn check_update(state: &mut State, resource: &str, body: &Value, mask: &[&'stati
 }
 
 fn apply(state: &mut State, update: Update) -> Result<String, Refusal> {
+    if !state.switches.people_same_update_restamps && changes_nothing(state, &update) {
+        return Ok(update.name);
+    }
     store::change(state, &update.name, |version| {
         for (field, items) in update.fields {
             if items.is_empty() {
@@ -250,6 +253,15 @@ fn apply(state: &mut State, update: Update) -> Result<String, Refusal> {
         }
     })?;
     Ok(update.name)
+}
+
+/// Whether all fields hold already what is written.
+fn changes_nothing(state: &State, update: &Update) -> bool {
+    let Some(person) = state.google.people.get(&update.name) else { return false };
+    let version = person.newest();
+    let holds =
+        |field: &str| version.fields.get(field).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    update.fields.iter().all(|(field, items)| holds(field) == items.as_slice())
 }
 
 /// DELETE people/{id}:deleteContact.

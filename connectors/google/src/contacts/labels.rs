@@ -1,11 +1,18 @@
-//! Keywords at the moment of a write: which contact group each one is.
+//! Keywords at the moment of a write: which contact group each one is, and how an answer says it.
 //!
-//! A keyword is the group of that name, upper and lower case being one, as at Google; where there is none it is made.
+//! A keyword is the group of that name, upper and lower case being one, as at Google; where there is none it is made. A write
+//! answers with the keywords *as they were asked for*: an answer names groups by their resource names alone, and what they are
+//! called by now is for the list to say. Where the list then spells one otherwise, or calls it by another name, that is
+//! Google's edit, and the other places take it. (Were the answer to say so, the difference would stand between what was sent
+//! and what was answered, and be nobody's.)
 
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use twofold_model::{Error, ErrorKind, Result};
 
 use super::groups::GroupTable;
+use super::rendering::{GROUPS, group_names};
+use super::wire::Object;
 use super::{Contacts, api};
 
 /// Keyword to the resource name of its group. A keyword that can be no group is not in it.
@@ -43,6 +50,21 @@ impl Labels {
             }
         }
         follows
+    }
+}
+
+/// Lets the copy in the answer to a write say the keywords that `asked` says. Where groups were sent, only what was sent: a
+/// keyword that can be no group is not there.
+pub(super) fn say_as_asked(copy: &mut Object, asked: &Object, sent: Option<&Labels>) {
+    let is_told = |name: &&str| sent.is_none_or(|sent| sent.0.contains_key(*name));
+    let told: Vec<&str> = group_names(asked).filter(is_told).collect();
+    if told.iter().collect::<BTreeSet<_>>() == group_names(copy).collect::<Vec<_>>().iter().collect() {
+        return;
+    }
+    if told.is_empty() {
+        copy.shift_remove(GROUPS);
+    } else {
+        copy.insert(GROUPS.into(), told.into_iter().map(Value::from).collect());
     }
 }
 

@@ -12,6 +12,7 @@ use twofold_model::error::AtPlace;
 use twofold_model::{Error, ErrorKind, Etag, Operation, Result, Written};
 
 use super::change::{Change, keywords_sent, prepare};
+use super::labels::say_as_asked;
 use super::rendering::{PhotoChange, changed_person, photo_data, photo_url, reduce, seen, set_photo_data};
 use super::wire::{Object, Person};
 use super::{Contacts, again, api};
@@ -226,6 +227,7 @@ impl Contacts {
         self.learn_groups(&mut table, &rows).await.map_err(unknown)?;
         let [row] = rows;
         let mut copy = reduce(row.map_err(unknown)?, &table, &mut BTreeSet::new());
+        say_as_asked(&mut copy, &change.to, change.sends_groups().then_some(&change.labels));
         let known = if changes_photo { None } else { photo_data(&change.from) };
         match known {
             Some((media_type, data)) if photo_url(&copy) == photo_url(&change.from) => {
