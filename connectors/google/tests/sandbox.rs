@@ -626,26 +626,57 @@ async fn a_photo_that_cannot_be_had_is_unknown_and_asked_for_in_the_next_round()
     let listed = &first.seen[&made.remote_id];
     assert_eq!(read(listed), ada());
     assert_eq!(lens().settle_unknown(&made.rendering, listed.rendering.clone()), made.rendering);
-    let second = world.round(first.since()).await.unwrap();
-    assert!(second.seen.is_empty(), "the host is still down");
     world.sandbox.with(|state| state.faults.clear());
-    let third = world.round(second.since()).await.unwrap();
-    assert_eq!(third.seen[&made.remote_id], made);
+    let second = world.round(first.since()).await.unwrap();
+    assert_eq!(second.seen[&made.remote_id], made);
     world.sandbox.reset_counts();
-    assert!(world.round(third.since()).await.unwrap().seen.is_empty());
+    assert!(world.round(second.since()).await.unwrap().seen.is_empty());
     assert_eq!(world.requests(), 2);
 }
 
 #[tokio::test]
-async fn a_photo_that_is_refused_for_good_is_not_asked_for_again() {
+async fn a_photo_whose_address_leads_nowhere_once_is_there_in_the_next_round() {
+    for fault in [Fault::status(404), Fault::Html { executed: false }] {
+        let world = World::empty().await;
+        let made = world.done(create("ada", &with(&ada(), "media", picture(1)))).await;
+        world.sandbox.fault(Rule::any(fault.clone()).of_kind(twofold_sandbox::Kind::Photo).times(1));
+        let first = world.round(Since::Start).await.unwrap();
+        assert_eq!(read(&first.seen[&made.remote_id]), ada(), "{fault:?}");
+        let second = world.round(first.since()).await.unwrap();
+        assert_eq!(second.seen[&made.remote_id], made, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_photo_that_is_gone_for_good_is_asked_for_a_few_times_and_no_more() {
     let world = World::empty().await;
-    let made = world.done(create("ada", &with(&ada(), "media", picture(1)))).await;
+    world.done(create("ada", &with(&ada(), "media", picture(1)))).await;
     world.sandbox.fault(Rule::any(Fault::status(404)).of_kind(twofold_sandbox::Kind::Photo));
+    let mut since = world.round(Since::Start).await.unwrap().since();
+    let mut asked = Vec::new();
+    for number in 1..=100 {
+        world.sandbox.reset_counts();
+        let round = world.round(since).await.unwrap();
+        assert!(round.seen.is_empty(), "nothing is said of a photo that is not known");
+        if world.requests() > 2 {
+            asked.push(number);
+        }
+        since = round.since();
+    }
+    assert_eq!(asked, [1, 3, 7, 15, 31]);
+}
+
+#[tokio::test]
+async fn photos_that_are_gone_do_not_keep_the_others_from_being_asked_for() {
+    let world = World::empty().await;
+    let operations: Vec<Operation> =
+        (0..12).map(|i| create(&format!("i{i}"), &with(&plain(&format!("P{i}")), "media", picture(i)))).collect();
+    assert!(world.write(&operations).await.iter().all(Result::is_ok));
+    world.sandbox.fault(Rule::any(Fault::status(404)).of_kind(twofold_sandbox::Kind::Photo).times(8));
     let first = world.round(Since::Start).await.unwrap();
-    assert_eq!(read(&first.seen[&made.remote_id]), ada());
-    world.sandbox.reset_counts();
-    assert!(world.round(first.since()).await.unwrap().seen.is_empty());
-    assert_eq!(world.requests(), 2);
+    assert_eq!(first.seen.values().filter(|seen| read(seen).get("media").is_some()).count(), 4);
+    let second = world.round(first.since()).await.unwrap();
+    assert_eq!(second.seen.len(), 8);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@
 //! | [`groups`] | the table of contact groups and what a change in it means |
 //! | `labels` | which group a keyword is when it is written, and what the answer says of it (I/O) |
 //! | [`round`] | what a delta token and a page link of ours hold |
+//! | [`late`] | photos that could not be had, and when they are asked for again |
 //! | `pull` | listing, delta, fetch, find, photos (I/O) |
 //! | `change` | a create or an update on its way |
 //! | `write` | create, update, delete (I/O) |
@@ -22,6 +23,7 @@ mod dates;
 pub mod fields;
 pub mod groups;
 mod labels;
+pub mod late;
 pub mod map;
 mod name;
 mod organizations;

@@ -20,8 +20,6 @@ use super::{COLLECTION, Contacts, LIST_LAG_MS, again, api};
 const PARALLEL: usize = 4;
 /// So many photos are asked for before it is looked whether any came.
 const PHOTO_RUN: usize = 8;
-/// So many persons without their photo are remembered in the token; for more there is the next full listing.
-const MISSING_LIMIT: usize = 200;
 /// The largest photo that is taken.
 const PHOTO_LIMIT: usize = 16 << 20;
 /// No account has so many pages: an answer that goes round in circles ends here.
@@ -89,8 +87,7 @@ impl Contacts {
                     round.token.photos.remove(text(person, "resourceName").unwrap_or_default());
                 }
             }
-            let room = MISSING_LIMIT.saturating_sub(round.token.photos.len());
-            round.token.photos.extend(missing.into_iter().take(room));
+            missing.into_iter().for_each(|name| round.token.photos.add(name));
         }
         let entries = rows.into_iter().map(entry).collect();
         let next = match round.advance(answer.next_page_token, answer.next_sync_token) {
@@ -339,9 +336,9 @@ impl Contacts {
 
     // ---- photos -------------------------------------------------------------------------------------------------------
 
-    /// Fetches the photo of each person that has one; tells whose could not be had for a reason that may pass. A photo that
-    /// cannot be had is left unknown ([`super::rendering`]): it keeps neither the person nor the page back. When none of a
-    /// run of photos can be had, their host is down and the rest is not asked for.
+    /// Fetches the photo of each person that has one; tells whose could not be had. A photo that cannot be had is left unknown
+    /// ([`super::rendering`]): it keeps neither the person nor the page back. When none of a run of photos can be had because
+    /// of their host, it is down, and the rest is not asked for.
     pub(super) async fn add_photos(&self, persons: Vec<&mut Object>) -> Vec<String> {
         let mut missing = Vec::new();
         let mut is_down = false;
@@ -354,28 +351,27 @@ impl Contacts {
             };
             let photos: Vec<Result<(String, Vec<u8>)>> = stream::iter(asked).buffered(PARALLEL).collect().await;
             let mut photos = photos.into_iter();
-            let missed = missing.len();
+            let mut without_host = 0;
             for person in run.iter_mut() {
                 let name = text(person, "resourceName").unwrap_or_default().to_owned();
                 match photos.next() {
                     Some(Ok((media_type, bytes))) => set_photo_data(person, &media_type, encode(&bytes)),
                     Some(Err(error)) => {
                         tracing::warn!(%error, "a contact's photo could not be downloaded; it stays as it was");
-                        if error.kind.is_temporary() && error.kind != ErrorKind::Malformed {
-                            missing.push(name);
-                        }
+                        without_host += usize::from(error.kind.is_temporary() && error.kind != ErrorKind::Malformed);
+                        missing.push(name);
                     }
                     None => missing.push(name),
                 }
             }
-            is_down |= run.len() == PHOTO_RUN && missing.len() - missed == PHOTO_RUN;
+            is_down |= without_host == PHOTO_RUN;
         }
         missing
     }
 
     /// Persons whose photo could not be had in an earlier round and can be now.
     async fn late_photos(&self, token: &mut Token) -> Vec<Row> {
-        let names: Vec<String> = token.photos.iter().take(PHOTO_RUN).cloned().collect();
+        let names = token.photos.due(PHOTO_RUN);
         if names.is_empty() {
             return Vec::new();
         }
@@ -387,8 +383,8 @@ impl Contacts {
                     persons.push(reduce(person, &token.table, &mut token.unresolved));
                 }
                 // The delta or the next full listing tells what became of it.
-                Ok(_) => drop(token.photos.remove(name)),
-                Err(error) if error.kind == ErrorKind::NotFound => drop(token.photos.remove(name)),
+                Ok(_) => token.photos.remove(name),
+                Err(error) if error.kind == ErrorKind::NotFound => token.photos.remove(name),
                 Err(_) => {}
             }
         }

@@ -10,10 +10,11 @@ use std::ops::ControlFlow;
 use twofold_model::{DeltaToken, Error, ErrorKind, Result, card};
 
 use super::groups::GroupTable;
+use super::late::LatePhotos;
 use super::wire::PERSON_FIELDS;
 
 /// The form of both texts.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// What is kept between two rounds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,9 +31,9 @@ pub struct Token {
     /// Groups that memberships named and the table did not know.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub unresolved: BTreeSet<String>,
-    /// Persons whose photo could not be had: tried again in the next round.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub photos: BTreeSet<String>,
+    /// Persons whose photo could not be had.
+    #[serde(default, skip_serializing_if = "LatePhotos::is_empty")]
+    pub photos: LatePhotos,
 }
 
 impl Token {
