@@ -4,7 +4,7 @@
 use super::scenarios::{Act, Deed, Expect, Scenario, Side};
 use super::world::World;
 use std::sync::atomic::{AtomicBool, Ordering};
-use twofold_sandbox::{Options, Phase, Provider, Sandbox};
+use twofold_sandbox::{Fault, Options, Phase, Provider, Rule, Sandbox};
 
 use Act::{Here, There};
 use Deed::{Create, Label, Set};
@@ -155,5 +155,23 @@ fn a_category_spelt_in_another_case_comes_to_the_groups_spelling_everywhere() {
         let ended = world.sync();
         assert_eq!(ended.exit, Some(0), "{}: {}", scenario.name, ended.words);
         is_mended_by_the_next_run(&world, scenario);
+    }
+}
+
+#[test]
+fn a_category_in_another_case_whose_answer_was_lost_comes_to_one_spelling_too() {
+    const SCENARIO: Scenario = row(
+        "a category in another case, its answer lost",
+        &[Here(Google, Label("Hedy Lamarr", "climbers"))],
+        &[Expect::Labelled(Google, "Hedy Lamarr", "Climbers"), Expect::NotLabelled(Google, "Hedy Lamarr", "climbers")],
+    );
+    for fault in [Fault::DropAfter, Fault::DropBefore] {
+        let world = World::new(&SCENARIO, Options::empty());
+        SCENARIO.acts.iter().for_each(|act| world.act(act));
+        world.sandbox.fault(Rule::any(fault).on(Provider::Google).writes().times(1));
+        world.sync();
+        let settled = world.until_quiet(SCENARIO.name);
+        assert!(settled.runs <= 2, "{settled:?}");
+        world.is_as_it_should_be(&SCENARIO, SCENARIO.name);
     }
 }
