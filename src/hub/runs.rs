@@ -39,6 +39,13 @@ impl Hub {
         })
     }
 
+    /// The run before that one.
+    pub fn run_before(&self, id: i64) -> Result<Option<Run>> {
+        self.one("SELECT id, started, finished, exit FROM runs WHERE id < ?1 ORDER BY id DESC LIMIT 1", [id], |row| {
+            Ok(Run { id: row.get(0)?, started_ms: row.get(1)?, finished_ms: row.get(2)?, exit: row.get(3)? })
+        })
+    }
+
     /// The state of a budget, as its owner wrote it.
     pub fn budget(&self, name: &str) -> Result<Option<String>> {
         self.one("SELECT state FROM budgets WHERE name = ?1", [name], |row| row.get(0))

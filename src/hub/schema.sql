@@ -70,6 +70,12 @@ CREATE TABLE versions (
     parent2 INTEGER
 );
 CREATE INDEX versions_by_item ON versions (item);
+-- Versions that are not the current one of a living item, and since when they age (promise 4).
+CREATE TABLE aging (
+    version INTEGER PRIMARY KEY REFERENCES versions (id) ON DELETE CASCADE,
+    since   INTEGER NOT NULL                 -- 0: from the end of the next run on
+);
+CREATE INDEX aging_since ON aging (since);
 
 -- One copy of an item at a replica: the base pair (agreed, seen).
 CREATE TABLE placements (
@@ -86,6 +92,7 @@ CREATE TABLE placements (
     UNIQUE (replica, remote_id)
 );
 CREATE INDEX placements_by_item ON placements (item);
+CREATE INDEX placements_agreed ON placements (agreed);
 CREATE INDEX placements_known ON placements (replica, collection, remote_id, etag);
 
 -- What a pull brought and no decision has settled yet. The token of the feed moves in the transaction that stores these.

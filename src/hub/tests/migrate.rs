@@ -1,0 +1,73 @@
+//! A kept file of every schema that was ever released is opened by today's program (ENGINE 24).
+
+use rusqlite::Connection;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use twofold_hub::{Hub, SCHEMA_VERSION};
+
+const RELEASED: [(i64, &str); 2] = [(1, include_str!("hub_v1.sql")), (2, include_str!("hub_v2.sql"))];
+
+/// A state folder with a hub as that program left it.
+fn left(dir: &Path, sql: &str) -> PathBuf {
+    let state = dir.join("state");
+    Hub::open(&state).unwrap();
+    let path = state.join("hub.sqlite");
+    std::fs::remove_file(&path).unwrap();
+    Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    state
+}
+
+fn version_of(path: &Path) -> i64 {
+    Connection::open(path).unwrap().query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap()
+}
+
+/// Every table and index, with its columns, however it was made.
+fn shape(path: &Path) -> Vec<String> {
+    let connection = Connection::open(path).unwrap();
+    let sql = "SELECT m.name || ': ' || coalesce((SELECT group_concat(c.name || ' ' || c.type || c.\"notnull\" || c.pk)
+                   FROM pragma_table_info(m.name) c),
+                   (SELECT group_concat(c.name) FROM pragma_index_info(m.name) c)) FROM sqlite_master m ORDER BY m.name";
+    let mut statement = connection.prepare(sql).unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+#[test]
+fn a_hub_of_every_released_schema_is_copied_and_brought_up_to_date() {
+    assert_eq!(RELEASED.map(|(version, _)| version).to_vec(), (1..SCHEMA_VERSION).collect::<Vec<i64>>());
+    for (version, sql) in RELEASED {
+        let dir = tempfile::tempdir().unwrap();
+        let state = left(dir.path(), sql);
+        let hub = Hub::open(&state).unwrap();
+        assert_eq!(hub.id(), "812e45d73adec0e1018b86c825aefe7b");
+        let names: Vec<String> = hub.replicas().unwrap().into_iter().map(|replica| replica.name).collect();
+        assert_eq!(names, ["google", "phone"]);
+        assert_eq!(hub.check().unwrap(), None);
+        drop(hub);
+        let copy = state.join(format!("hub.sqlite.v{version}"));
+        assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!((version_of(&copy), version_of(&state.join("hub.sqlite"))), (version, SCHEMA_VERSION));
+        let fresh = dir.path().join("fresh");
+        Hub::open(&fresh).unwrap();
+        assert_eq!(shape(&state.join("hub.sqlite")), shape(&fresh.join("hub.sqlite")), "from version {version}");
+    }
+}
+
+#[test]
+fn what_an_older_program_replaced_or_buried_ages_from_the_first_run_of_this_one() {
+    const DAY_MS: i64 = 24 * 3_600_000;
+    for (_, sql) in RELEASED {
+        let dir = tempfile::tempdir().unwrap();
+        let mut hub = Hub::open(&left(dir.path(), sql)).unwrap();
+        // All of it was made in October 2025, this is years later.
+        let now = 1_900_000_000_000;
+        hub.begin_aging(now).unwrap();
+        assert_eq!(hub.prune(now, now).unwrap(), 0);
+        // The version that was overwritten and the deleted contact go; what is in conflict stays.
+        assert_eq!(hub.prune(now + DAY_MS, now + DAY_MS).unwrap(), 2);
+        assert_eq!(hub.versions_of(1).unwrap(), [2]);
+        assert!(hub.item(2).is_err());
+        assert_eq!(hub.versions_of(3).unwrap(), [4, 5]);
+    }
+}
