@@ -5,15 +5,16 @@
 //! in the transaction that moves the feed's token, so a stop between any two steps loses nothing: the next run goes on with
 //! the sightings and intents it finds.
 //!
-//! The rooms, in the order in which they are walked: [`arrange`] (collections), [`joins`] (collections that are one), [`settle`] (intents with an unknown fate),
-//! [`pull`] (feeds into sightings), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`lost`] (too much is missing somewhere), [`weigh`] (decide
-//! and plan one item), [`mod@write`] (carry out, settle), [`report`].
+//! [`pull`] (feeds into sightings), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`lost`] (too much is
+//! missing somewhere), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`prune`] (let go of what is past
+//! its time), [`report`].
 
 pub mod arrange;
 pub mod confirm;
 pub mod joins;
 pub mod lost;
 pub mod meet;
+pub mod prune;
 pub mod pull;
 pub mod report;
 pub mod settle;
@@ -74,6 +75,9 @@ pub struct Settings {
     pub full_check_ms: i64,
     /// Change nothing anywhere; say what would be done.
     pub dry_run: bool,
+    /// How long what is overwritten or deleted is kept, in milliseconds; `None`: nothing is pruned in this run, because not
+    /// all configured replicas take part in it.
+    pub retention_ms: Option<i64>,
     /// Try what waits in quarantine now.
     pub retry_quarantined: bool,
     /// The brake of each kind.
@@ -362,6 +366,7 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
     }
     cycle.hub.end_empty_holds(now)?;
     cycle.hub.forget_departed(now - DEPARTED_MS, now)?;
+    prune::prune(&mut cycle, now)?;
     report::complete(&mut cycle, started)?;
     let report = cycle.report;
     let text = serde_json::to_string(&report)

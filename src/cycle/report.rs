@@ -55,6 +55,8 @@ pub struct Report {
     pub exit: i32,
     /// Each replica and kind.
     pub replicas: Vec<ReplicaReport>,
+    /// Earlier versions that were deleted because their time was over.
+    pub pruned: usize,
     /// How long it took, in seconds.
     pub elapsed_s: f64_as_text::Seconds,
     /// What stood in the way, in words for the person who reads them.
@@ -133,6 +135,7 @@ impl Report {
             run,
             exit: 0,
             replicas: Vec::new(),
+            pruned: 0,
             elapsed_s: f64_as_text::Seconds(0),
             troubles: Vec::new(),
             codes: Vec::new(),

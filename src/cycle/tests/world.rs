@@ -14,6 +14,7 @@ use twofold_model::memory::{Fault, Manners, Memory, card};
 use twofold_model::{Connector, Content, Error, ErrorKind, Kind, RemoteId, Result};
 
 const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 struct World {
     hub: Hub,
@@ -21,6 +22,8 @@ struct World {
     microsoft: Memory,
     phone: Memory,
     joined: bool,
+    /// The phone is not in the configuration any more.
+    is_phone_detached: bool,
     /// How far the places' clocks are ahead of ours.
     ahead_ms: i64,
     now: Arc<AtomicI64>,
@@ -38,6 +41,7 @@ impl World {
             microsoft: provider("Contacts", 3),
             phone: Memory::empty(Manners { emails: 9, rank: 0, ..Manners::default() }),
             joined,
+            is_phone_detached: false,
             ahead_ms: 0,
             now: Arc::new(AtomicI64::new(1_000 * HOUR_MS)),
             steps: Arc::default(),
@@ -77,6 +81,7 @@ impl World {
             full_check: false,
             full_check_ms: 24 * HOUR_MS,
             dry_run: false,
+            retention_ms: Some(180 * DAY_MS),
             retry_quarantined: false,
             brakes: BTreeMap::new(),
             joins: if self.joined { vec![join] } else { Vec::new() },
@@ -94,11 +99,10 @@ impl World {
             kinds: vec![Kind::Contacts],
             connector: Ok(Arc::new(place.watched(watch.clone())) as Arc<dyn Connector>),
         };
-        let parties = vec![
-            party("google", &self.google, false),
-            party("microsoft365", &self.microsoft, false),
-            party("phone", &self.phone, true),
-        ];
+        let mut parties = vec![party("google", &self.google, false), party("microsoft365", &self.microsoft, false)];
+        if !self.is_phone_detached {
+            parties.push(party("phone", &self.phone, true));
+        }
         let step = self.step();
         self.hub.set_steps(Some(Box::new(step)));
         self.hub.set_dead_switch(self.dead.clone());
@@ -109,6 +113,27 @@ impl World {
         self.tick(60_000);
         let settings = self.settings();
         self.run(&settings).await.unwrap()
+    }
+
+    /// A run every five days. Returns how many versions were pruned.
+    async fn live_on(&mut self, days: i64) -> usize {
+        let mut pruned = 0;
+        for _ in 0..days / 5 {
+            self.tick(5 * DAY_MS);
+            pruned += self.sync().await.pruned;
+        }
+        pruned
+    }
+
+    /// Every name that the hub holds, of a version that is shown or is not.
+    fn said(&self) -> Vec<String> {
+        let versions = (1..100).flat_map(|item| self.hub.versions_of(item).unwrap());
+        let name = |version| self.hub.version(version).unwrap().content.at(&["name", "full"]).unwrap().to_string();
+        versions.map(|version| name(version).trim_matches('"').to_owned()).collect()
+    }
+
+    fn has_said(&self, name: &str) -> bool {
+        self.said().iter().any(|said| said == name)
     }
 
     fn writes(&self) -> usize {
@@ -301,24 +326,13 @@ async fn promise_4_what_is_overwritten_deleted_or_not_shown_stays_in_the_hub() {
     world.sync().await;
     assert!(!World::names(&world.phone).iter().any(|name| name.starts_with("Ada")));
     // Long after, and after many more runs, everything that it ever said is there.
-    for _ in 0..3 {
-        world.tick(400 * 24 * HOUR_MS);
-        world.sync().await;
-    }
-    let mut said = Vec::new();
-    for item in 1.. {
-        let Ok(versions) = world.hub.versions_of(item) else { break };
-        if versions.is_empty() {
-            break;
-        }
-        for version in versions {
-            let content = world.hub.version(version).unwrap().content;
-            said.extend(content.at(&["name", "full"]).and_then(|name| name.as_str()).map(str::to_owned));
-        }
-    }
+    assert_eq!(world.live_on(175).await, 0);
     for name in ["Ada", "Ada King", "Ada Byron", "Ada Augusta", "Ada Lovelace"] {
-        assert!(said.iter().any(|said| said == name), "{name} is gone from {said:?}");
+        assert!(world.has_said(name), "{name} is gone from {:?}", world.said());
     }
+    // What was only overwritten goes in the end. The two sides of the conflict stay: nobody has decided it.
+    assert_eq!(world.live_on(400).await, 3);
+    assert!(["Ada Augusta", "Ada Lovelace"].iter().all(|name| world.has_said(name)), "{:?}", world.said());
 }
 
 #[tokio::test]
@@ -468,6 +482,157 @@ async fn a_second_twofold_on_one_account_writes_nothing_there_until_somebody_say
     second.hub.approve(&hold.id).unwrap();
     assert_eq!(second.sync().await.exit, 0);
     assert!(World::names(&second.google).contains(&"Made by the second".to_owned()));
+}
+
+#[tokio::test]
+async fn promise_4_what_was_overwritten_goes_after_the_retention_time_and_what_is_shown_never() {
+    for joined in [false, true] {
+        let mut world = seeded(joined);
+        world.sync().await;
+        let before = world.said().len();
+        world.google.edit(&World::find(&world.google, "Ada"), rename("Ada King"));
+        world.sync().await;
+        assert_eq!(world.live_on(175).await, 0);
+        assert!(world.has_said("Ada"));
+        assert_eq!(world.live_on(10).await, 1);
+        assert!(!world.has_said("Ada"));
+        assert_eq!(world.live_on(400).await, 0, "what is shown does not age");
+        assert_eq!(world.said().len(), before);
+        world.settled("pruned").await;
+    }
+}
+
+#[tokio::test]
+async fn engine_12_a_tombstone_goes_with_the_retention_time_and_stays_while_a_detached_device_has_the_copy() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.google.delete(&World::find(&world.google, "Mary"));
+    world.sync().await;
+    world.is_phone_detached = true;
+    world.google.delete(&World::find(&world.google, "Lise"));
+    world.sync().await;
+    assert_eq!(world.live_on(170).await, 0);
+    assert!(world.has_said("Mary"));
+    assert_eq!(world.live_on(800).await, 1);
+    assert!(!world.has_said("Mary"), "everybody had let go of it");
+    assert!(world.has_said("Lise"));
+    assert_eq!(world.hub.tombstone_holders().unwrap(), [("phone".to_owned(), 1)]);
+    // Two years later it is back, and is told.
+    world.is_phone_detached = false;
+    assert_eq!(world.sync().await.exit, 0);
+    assert!(!World::names(&world.phone).contains(&"Lise".to_owned()));
+    assert_eq!(world.hub.tombstone_holders().unwrap(), []);
+    world.live_on(190).await;
+    assert!(!world.has_said("Lise"));
+    world.settled("back").await;
+}
+
+/// A version whose time is over: the next run prunes it, unless something keeps it from that.
+async fn past_its_time() -> World {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.google.edit(&World::find(&world.google, "Ada"), rename("Ada King"));
+    world.sync().await;
+    assert_eq!(world.live_on(175).await, 0);
+    assert!(world.has_said("Ada"));
+    world.tick(6 * DAY_MS);
+    world
+}
+
+#[tokio::test]
+async fn engine_13_nothing_is_pruned_while_a_replica_is_absent_nor_in_the_run_of_its_return() {
+    for what in ["google", "microsoft365", "phone"] {
+        let mut world = past_its_time().await;
+        let place = match what {
+            "google" => world.google.clone(),
+            "microsoft365" => world.microsoft.clone(),
+            _ => world.phone.clone(),
+        };
+        place.set_offline(true);
+        let report = world.sync().await;
+        assert_eq!((report.exit, report.pruned), (75, 0), "{what} was there before");
+        assert_eq!(world.live_on(30).await, 0, "{what} is away");
+        place.set_offline(false);
+        let report = world.sync().await;
+        assert_eq!((report.exit, report.pruned), (0, 0), "{what} is back");
+        assert!(world.has_said("Ada"));
+        assert_eq!(world.sync().await.pruned, 1, "{what} was there before");
+    }
+}
+
+#[tokio::test]
+async fn engine_13_nothing_is_pruned_in_the_run_in_which_a_device_comes_back_into_the_configuration() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.is_phone_detached = true;
+    // The phone never had what it said first.
+    let id = world.google.create(&card("Rosalind", &["r@example.org"]));
+    world.sync().await;
+    world.google.edit(&id, rename("Rosalind Franklin"));
+    world.sync().await;
+    assert_eq!(world.live_on(175).await, 0);
+    world.tick(6 * DAY_MS);
+    world.is_phone_detached = false;
+    assert_eq!(world.sync().await.pruned, 0);
+    assert_eq!(world.sync().await.pruned, 1);
+}
+
+#[tokio::test]
+async fn engine_13_a_clock_that_moved_by_more_than_a_week_prunes_nothing_and_the_run_says_so() {
+    let mut world = past_its_time().await;
+    world.tick(2 * DAY_MS);
+    let report = world.sync().await;
+    assert_eq!((report.exit, report.pruned), (0, 0));
+    assert!(report.troubles.iter().any(|words| words.contains("the clock moved")), "{:?}", report.troubles);
+    // In the minutes after that it is not trusted either.
+    assert_eq!(world.sync().await.pruned, 0);
+    world.tick(HOUR_MS);
+    let report = world.sync().await;
+    assert_eq!((report.troubles, report.pruned), (vec![], 1));
+    // Where nothing is past its time there is nothing to say.
+    world.tick(8 * DAY_MS);
+    assert_eq!(world.sync().await.troubles, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn only_a_whole_run_prunes() {
+    let mut world = past_its_time().await;
+    let dry = Settings { dry_run: true, ..world.settings() };
+    let of_one_replica = Settings { retention_ms: None, ..world.settings() };
+    let asked_to_stop = Settings { stop: Arc::new(AtomicBool::new(true)), ..world.settings() };
+    let of_another_kind = Settings { only_kinds: vec![Kind::Calendar], ..world.settings() };
+    for (what, settings) in [
+        ("a dry run", dry),
+        ("of one replica", of_one_replica),
+        ("asked to stop", asked_to_stop),
+        ("of another kind", of_another_kind),
+    ] {
+        assert_eq!(world.run(&settings).await.unwrap().pruned, 0, "{what}");
+        assert!(world.has_said("Ada"), "{what}");
+    }
+    assert_eq!(world.sync().await.pruned, 1);
+}
+
+#[tokio::test]
+async fn a_run_that_prunes_may_be_stopped_at_every_step() {
+    for at in 0.. {
+        let mut world = past_its_time().await;
+        world.steps.store(0, Ordering::SeqCst);
+        world.stop_at.store(at, Ordering::SeqCst);
+        let settings = world.settings();
+        let _ = world.run(&settings).await;
+        let was_stopped = world.dead.load(Ordering::SeqCst);
+        world.stop_at.store(usize::MAX, Ordering::SeqCst);
+        for _ in 0..2 {
+            world.sync().await;
+        }
+        assert!(!world.has_said("Ada") && world.has_said("Ada King"), "stopped at step {at}: {:?}", world.said());
+        world.settled(&format!("stopped at step {at}")).await;
+        if !was_stopped {
+            assert!(at > 5, "{at}");
+            break;
+        }
+    }
 }
 
 /// What a user does between two runs.
