@@ -47,7 +47,7 @@ pub struct Config {
     pub every_ms: i64,
     /// What counts as a mass change, for each kind.
     pub brakes: BTreeMap<Kind, Brake>,
-    /// How long an overwritten or deleted version stays.
+    /// How long an overwritten or deleted version stays at least.
     pub retention_ms: i64,
     /// How the network is reached.
     pub network: Network,

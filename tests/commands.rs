@@ -742,7 +742,7 @@ fn status_shows_replicas_and_collections() {
     for key in ["held", "conflicts", "unknown_writes"] {
         assert_eq!(value[key], 0, "{key}");
     }
-    for key in ["quarantine", "not_representable"] {
+    for key in ["quarantine", "not_representable", "deletions_waiting"] {
         assert!(value[key].is_array(), "{key}");
     }
     let replicas = value["replicas"].as_array().unwrap();
@@ -754,6 +754,21 @@ fn status_shows_replicas_and_collections() {
     assert!(named("laptop")["last_ok_ms"].is_i64() && named("laptop")["trouble"].is_null());
     assert_eq!(value["last_run"]["exit"], 0);
     assert!(value["budgets"]["google"].is_object(), "{value}");
+}
+
+#[test]
+fn status_shows_who_holds_what_was_deleted() {
+    let home = Home::synced(&GOOGLE);
+    assert!(!home.run(&["status"]).expect(0).out.contains("deleted"));
+    home.sandbox.google_delete(&home.google_person("Reception")).unwrap();
+    let away = home.dir.path().join("away");
+    fs::rename(home.laptop(), &away).unwrap();
+    home.sync().expect(4);
+    home.run(&["status"]).expect(4).shows(&["deleted items that laptop still has: 1 (the hub keeps them"]);
+    assert_eq!(home.json(&["status"])["deletions_waiting"], json!([{"replica": "laptop", "items": 1}]));
+    fs::rename(&away, home.laptop()).unwrap();
+    home.sync().expect(0);
+    assert_eq!(home.json(&["status"])["deletions_waiting"], json!([]));
 }
 
 #[test]
@@ -927,6 +942,40 @@ fn promise_3_a_lost_reply_leads_to_a_look_and_never_to_two_copies() {
             assert_eq!(home.writes(), 0, "{fault:?}");
         }
     }
+}
+
+/// Every note that the hub holds of any item, in a version that is shown or is not.
+fn notes(home: &Home) -> String {
+    let hub = twofold_hub::Hub::open(&home.state()).unwrap();
+    let versions = (1..100).flat_map(|item| hub.versions_of(item).unwrap());
+    versions.map(|version| hub.version(version).unwrap().content.to_value()["notes"].to_string()).collect()
+}
+
+#[test]
+fn promise_4_what_was_overwritten_goes_after_the_retention_time_of_the_configuration() {
+    let home = Home::synced(&GOOGLE);
+    let card = home.card("TITLE:Reception");
+    home.add_line(&card, "NOTE:said first");
+    home.sync().expect(0);
+    let text = fs::read_to_string(&card).unwrap();
+    fs::write(&card, text.replace("said first", "said since")).unwrap();
+    home.sync().expect(0);
+    let has_first = || notes(&home).contains("said first");
+    home.sync().expect(0);
+    assert!(has_first(), "180 days are not over");
+    fs::write(home.config(), home.configuration("\n[history]\nretention = \"1s\"\n")).unwrap();
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(2) {
+        home.run(&["sync", "--replica", "laptop"]).expect(0);
+        assert!(has_first(), "a run of one replica prunes nothing");
+    }
+    home.sync().expect(0);
+    assert!(has_first(), "Google is back in this run");
+    home.sync().expect(0);
+    let left = notes(&home);
+    assert!(!left.contains("said first") && left.contains("said since"), "{left}");
+    home.sync().expect(0);
+    assert_eq!((home.cards().len(), home.writes()), (12, 2));
 }
 
 #[test]

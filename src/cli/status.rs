@@ -51,6 +51,7 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
     codes.extend((holds > 0).then_some(exit::HELD));
     codes.extend((conflicts > 0 || !quarantined.is_empty()).then_some(exit::LEFT));
     codes.extend((unknown > 0).then_some(exit::TEMPORARY));
+    let waiting = hub.tombstone_holders()?;
     let state = json!({
         "schema": 1,
         "replicas": replicas,
@@ -60,6 +61,8 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
         "unknown_writes": unknown,
         "quarantine": quarantine_rows(&hub, &quarantined)?,
         "not_representable": withheld_rows(&hub, &withheld)?,
+        "deletions_waiting":
+            waiting.iter().map(|(replica, items)| json!({"replica": replica, "items": items})).collect::<Vec<_>>(),
         "budgets": budgets(&hub)?,
     });
     if args.json {
@@ -145,6 +148,14 @@ fn text(state: &Value) -> String {
                 (row["replica"].as_str().unwrap_or_default(), row["reason"].as_str().unwrap_or_default());
             let _ = writeln!(out, "{title}: {replica}: {what}: {reason}");
         }
+    }
+    for row in list(&state["deletions_waiting"]) {
+        let replica = row["replica"].as_str().unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "deleted items that {replica} still has: {} (the hub keeps them until it has let go of them)",
+            row["items"]
+        );
     }
     if out.is_empty() {
         out.push_str("nothing has been synced yet; type: twofold sync\n");

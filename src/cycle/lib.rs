@@ -5,9 +5,10 @@
 //! in the transaction that moves the feed's token, so a stop between any two steps loses nothing: the next run goes on with
 //! the sightings and intents it finds.
 //!
+//! The rooms, in the order in which they are walked: [`arrange`] (collections), [`settle`] (intents with an unknown fate),
 //! [`pull`] (feeds into sightings), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`lost`] (too much is
-//! missing somewhere), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`prune`] (let go of what is past
-//! its time), [`report`].
+//! missing somewhere), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
+//! changed configuration makes one, or several), [`prune`] (let go of what is past its time), [`report`].
 
 pub mod arrange;
 pub mod confirm;

@@ -55,8 +55,6 @@ pub struct Report {
     pub exit: i32,
     /// Each replica and kind.
     pub replicas: Vec<ReplicaReport>,
-    /// Earlier versions that were deleted because their time was over.
-    pub pruned: usize,
     /// How long it took, in seconds.
     pub elapsed_s: f64_as_text::Seconds,
     /// What stood in the way, in words for the person who reads them.
@@ -65,6 +63,9 @@ pub struct Report {
     /// The worst kinds of trouble met.
     #[serde(skip)]
     pub(crate) codes: Vec<i32>,
+    /// Earlier versions that were deleted because their time was over.
+    #[serde(skip)]
+    pub pruned: usize,
     /// The process was asked to stop.
     #[serde(skip)]
     pub stopped: bool,
