@@ -173,3 +173,27 @@ async fn a_dry_run_tells_of_the_join_and_changes_nothing() {
     world.joined = false;
     world.settled("not joined").await;
 }
+
+#[tokio::test]
+async fn what_a_join_made_of_two_ages_and_goes_like_everything_else() {
+    let mut world = seeded(false);
+    world.microsoft.create(&card("Mary", &["Mary@example.org", "m@example.org"]));
+    world.sync().await;
+    world.joined = true;
+    world.sync().await;
+    world.google.delete(&World::find(&world.google, "Hedy"));
+    world.sync().await;
+    world.joined = false;
+    world.sync().await;
+    world.settled("joined and parted").await;
+    let mut pruned = 0;
+    for _ in 0..38 {
+        world.tick(5 * 24 * HOUR_MS);
+        pruned += world.sync().await.pruned;
+    }
+    assert!(pruned > 0);
+    world.settled("long after").await;
+    world.phone.edit(&World::find(&world.phone, "Mary"), rename("Mary Somerville"));
+    world.sync().await;
+    world.settled("edited long after").await;
+}
