@@ -112,6 +112,9 @@ pub struct Switches {
     pub graph_delta_repeats: bool,
     /// A PATCH that changes nothing still makes a new change key.
     pub graph_patch_always_restamps: bool,
+    /// What a PATCH of a contact is answered with: `whole` (documented), `none` (204 without a body), `stub` (id and etag
+    /// alone), `nameless` (the id alone).
+    pub graph_patch_answer: String,
     /// Parts of an address that a PATCH does not name stay as they are (OData 4). Off: the address is replaced whole.
     pub graph_address_patch_merges: bool,
     /// A written birthday is kept as 11:59Z of its day.
@@ -210,6 +213,7 @@ impl Default for Switches {
             graph_null_in_create_fails: true,
             graph_delta_repeats: false,
             graph_patch_always_restamps: true,
+            graph_patch_answer: "whole".into(),
             graph_address_patch_merges: true,
             graph_birthday_at_noon: true,
             graph_ids_change_on_move: true,
@@ -256,6 +260,7 @@ impl Switches {
             graph_sparse_delta: true,
             graph_primary_addresses: true,
             graph_default_folder_listed: true,
+            graph_patch_answer: "none".into(),
             graph_false_conflict: 7,
             graph_photo_reencoded: true,
             graph_lower_inner_error: true,

@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use deck::{TOKEN, Time};
 use serde_json::{Value, json};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_http::{Client, ClientOptions, Clock, TokenSource};
 use twofold_microsoft365::contacts::map::{ContactLens, Photo, Sheet};
 use twofold_microsoft365::{GraphDialect, Microsoft365, Options};
@@ -420,6 +421,55 @@ async fn a_create_has_nothing_that_a_server_could_stumble_over() {
         let (collection, rendering, uid) = (world.home().await.id, sheet.close(), identity.uid);
         let seen = world.done(Operation::Create { collection, rendering, uid, mark: mark("1") }).await;
         assert_eq!(meaning(&seen.rendering), Content::from_value(ada()));
+    }
+}
+
+/// Somebody else does this right after the next PATCH, before anything is read back.
+fn right_after_the_patch(world: &World, seen: &Seen, field: &'static str, value: Value) {
+    let (sandbox, id, has_struck) = (world.sandbox.clone(), seen.remote_id.0.clone(), AtomicBool::new(false));
+    world.sandbox.set_hook(Some(Arc::new(move |_info, phase| {
+        if phase == twofold_sandbox::Phase::After && !has_struck.swap(true, Ordering::SeqCst) {
+            sandbox.graph_edit(&id, |contact| contact[field] = value.clone()).unwrap();
+        }
+    })));
+}
+
+#[tokio::test]
+async fn an_edit_right_after_a_write_is_not_taken_for_ours_however_little_was_answered() {
+    for graph_patch_answer in ["whole", "none", "stub", "nameless"] {
+        let world = World::with(|switches| {
+            switches.graph_patch_answer = graph_patch_answer.into();
+            switches.trim_values = true;
+        });
+        let seen = world.made(with("nicknames", json!({"k": {"name": "Countess"}}))).await;
+        let since = world.token().await;
+        // Undisturbed: what came of it is the base, in the place's own spelling, and nothing is left to tell.
+        let say =
+            |text: &'static str| move |content: &mut Content| content.set("notes", json!({"note": {"note": text}}));
+        let second = world.done(update(&seen, say(" one "))).await;
+        let says = |seen: &Seen| meaning(&seen.rendering).at(&["notes", "note", "note"]).cloned();
+        assert_eq!(says(&second), Some(json!("one")), "{graph_patch_answer}");
+        assert_eq!(Some(&second), world.fetch(&seen).await.as_ref(), "{graph_patch_answer}");
+        // Another field, and the very same one: neither is ours.
+        for (field, theirs) in [("jobTitle", "Analyst"), ("personalNotes", "theirs")] {
+            let now = world.fetch(&seen).await.unwrap();
+            right_after_the_patch(&world, &seen, field, json!(theirs));
+            let third = world.done(update(&now, say("two"))).await;
+            world.sandbox.set_hook(None);
+            assert_eq!(says(&third), Some(json!("two")), "{graph_patch_answer}, {field}");
+            assert_eq!(meaning(&third.rendering).get("nicknames"), meaning(&seen.rendering).get("nicknames"));
+            let told = world.seen_since(since.clone(), &third).await.remove(0);
+            assert_ne!(
+                meaning(&told.rendering),
+                meaning(&third.rendering),
+                "{graph_patch_answer}, {field}: it is an edit"
+            );
+            assert!(meaning(&told.rendering).to_value().to_string().contains(theirs));
+            assert!(told.modified_ms >= third.modified_ms, "and newer than what we know");
+            // A write on what was not seen is refused.
+            assert_eq!(world.write(update(&third, say("three"))).await.unwrap_err().kind, ErrorKind::StaleEtag);
+            world.sandbox.graph_edit(seen.remote_id.as_str(), |contact| contact["jobTitle"] = Value::Null).unwrap();
+        }
     }
 }
 

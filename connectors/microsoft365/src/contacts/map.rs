@@ -159,7 +159,7 @@ impl Sheet {
     }
 
     /// What it means.
-    fn meaning(&self) -> Content {
+    pub(super) fn meaning(&self) -> Content {
         card::without_derived_name(said(self.native(), self.contact.property(CARRY)))
     }
 

@@ -6,6 +6,7 @@
 pub mod api;
 mod fields;
 pub mod map;
+mod outcome;
 mod rounds;
 pub mod wire;
 mod write;

@@ -12,7 +12,8 @@ pub const UID: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name twofol
 /// Extended property with the carry-all.
 pub const CARRY: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name twofold-carry";
 
-const PROPERTIES: &str = "singleValueExtendedProperties";
+/// The member that holds the extended properties.
+pub const PROPERTIES: &str = "singleValueExtendedProperties";
 
 /// What the server alone sets: never part of a request.
 pub const READ_ONLY: [&str; 5] = ["id", "changeKey", "createdDateTime", "lastModifiedDateTime", "parentFolderId"];
@@ -67,6 +68,12 @@ impl Contact {
     pub fn property(&self, id: &str) -> Option<&str> {
         let list = self.0.get(PROPERTIES)?.as_array()?;
         list.iter().find(|property| has_id(property, id))?.get("value")?.as_str()
+    }
+
+    /// The extended properties, ids and values.
+    pub fn properties(&self) -> impl Iterator<Item = (&str, &str)> {
+        let list = self.0.get(PROPERTIES).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        list.iter().filter_map(|property| Some((property.get("id")?.as_str()?, property.get("value")?.as_str()?)))
     }
 
     /// Sets the value of an extended property.

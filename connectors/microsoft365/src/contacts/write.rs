@@ -1,17 +1,15 @@
 //! What is written: creates, changes and removals twenty to a batch, then photos, then a look at what became of them.
 //!
-//! The answer to a write is the truth about it. The look afterwards only confirms it (extended properties are not in the
-//! answer): if somebody changed the contact in between, the look shows their change, and taking it for our own doing would
-//! lose it.
+//! What it left behind is for `outcome.rs` to say.
 
 use super::map::{Photo, Picture, Sheet};
-use super::wire::{CARRY, Contact, MARK, READ_ONLY, UID};
-use super::{Contacts, api, guard, no_answer, number, seen};
+use super::outcome::{Change, settle};
+use super::wire::Contact;
+use super::{Contacts, api, guard, no_answer, number};
 use crate::{again, taken_as};
-use std::collections::HashMap;
 use twofold_http::{Effect, Part, Response};
 use twofold_model::error::AtPlace;
-use twofold_model::{Error, ErrorKind, Operation, Place, Result, Seen, Written};
+use twofold_model::{Error, ErrorKind, Operation, Place, Result, Written};
 
 /// What one operation asks of the server.
 struct Task {
@@ -23,19 +21,13 @@ struct Task {
     change: Option<Change>,
 }
 
-struct Change {
-    from: Option<Sheet>,
-    to: Sheet,
-    /// The photo to set.
-    photo: Option<Picture>,
-}
-
 impl Task {
     fn of(operation: &Operation) -> Result<Task> {
         match operation {
             Operation::Create { collection, rendering, .. } => {
-                let to = Sheet::open(rendering)?;
+                let mut to = Sheet::open(rendering)?;
                 let ask = api::create("w", collection.as_str(), &to.contact);
+                to.contact.0.insert("parentFolderId".to_owned(), collection.as_str().into());
                 let photo = picture(&to).cloned();
                 Ok(Task { id: String::new(), ask: Some(ask), change: Some(Change { from: None, to, photo }) })
             }
@@ -187,12 +179,12 @@ impl Contacts {
                 (_, Err(error)) => Err(error),
                 (Err(error), _) => Err(again(error)),
                 (Ok(Task { change: None, .. }), Ok(_)) => Ok(None),
-                (Ok(Task { id, ask, change: Some(change) }), Ok(contact)) => {
+                (Ok(Task { ask, change: Some(change), .. }), Ok(answer)) => {
                     let look = next().and_then(|answer| api::read_contact(&answer)).ok();
                     let photo = change.photo.is_some().then(|| api::read_photo(next()));
                     // Where only a photo was sent, the contact is what it was.
                     let was = || change.from.as_ref().filter(|_| ask.is_none()).map(|from| from.contact.clone());
-                    settle(id, change, contact.or_else(was), look, photo).map(Some)
+                    settle(change, &answer.or_else(was).unwrap_or_default(), look, photo).map(Some)
                 }
             });
         }
@@ -214,54 +206,6 @@ fn read_written(task: &Task, answer: Result<Response>) -> Result<Option<Contact>
             Err(error) => Err(taken_as(ErrorKind::Unknown, error)),
         },
     }
-}
-
-/// The copy that a write left behind: from its answer, what was sent, and the look afterwards.
-fn settle(
-    id: &str,
-    change: &Change,
-    answer: Option<Contact>,
-    look: Option<Contact>,
-    photo: Option<Photo>,
-) -> Result<Seen> {
-    let photo = match (photo, &change.from) {
-        (Some(Photo::Unlooked), _) => change.to.photo.clone(),
-        (Some(looked), _) => looked,
-        (None, Some(from)) => from.photo.clone(),
-        (None, None) => Photo::Absent,
-    };
-    let contact = match (answer, look) {
-        // The server answered with nothing: what is there now is all there is.
-        (None, Some(look)) => look,
-        (Some(answer), Some(look)) if answer.etag() == look.etag() || says_the_same(&answer, &look) => look,
-        (Some(answer), _) => merged(answer, &change.to.contact),
-        (None, None) => {
-            let message = format!("contact {id} was written, but what it looks like now cannot be read");
-            return Err(Error::new(ErrorKind::Unknown, message));
-        }
-    };
-    seen(&Sheet { photo, contact })
-}
-
-/// Whether two states differ in nothing but stamps: setting a photo raises them.
-fn says_the_same(answer: &Contact, look: &Contact) -> bool {
-    let said = |contact: &Contact| {
-        let fields = contact.0.iter().filter(|(name, _)| {
-            !READ_ONLY.contains(&name.as_str()) && !name.contains('@') && *name != "singleValueExtendedProperties"
-        });
-        fields.map(|(name, value)| (name.clone(), value.clone())).collect::<HashMap<_, _>>()
-    };
-    said(answer) == said(look)
-}
-
-/// The answer to a write, with the extended properties that were sent: they are kept there, but not shown in the answer.
-fn merged(mut answer: Contact, sent: &Contact) -> Contact {
-    for property in [MARK, UID, CARRY] {
-        if let (None, Some(value)) = (answer.property(property), sent.property(property)) {
-            answer.set_property(property, value);
-        }
-    }
-    answer
 }
 
 fn name(operation: &Operation) -> String {
