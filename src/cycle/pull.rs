@@ -412,6 +412,11 @@ impl Intake<'_> {
         if place.collection == known.collection && means_the_same() {
             hub.remove_sighting_of(self.replica, &seen.remote_id)?;
             hub.touch_placement(known.id, &seen.etag, seen.modified_ms, Some(&seen.rendering))?;
+            // Somebody took away by hand what did not count.
+            if self.lens.leftovers(&known.seen) != self.lens.leftovers(&seen.rendering) {
+                let copy = (known.item, self.replica, place.collection);
+                crate::write::list_leftovers(hub, self.lens, copy, &seen.rendering)?;
+            }
             return Ok(false);
         }
         hub.store_sighting(self.replica, place.collection, Some(known.item), &seen, self.now)?;

@@ -151,7 +151,7 @@ async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<I
     cycle.hub.atomically("settle write", |hub| {
         for ((intent, place), answer) in asked.iter().zip(answers) {
             match answer {
-                Ok(None) if intent.kind == IntentKind::Delete => done(hub, intent, None, now)?,
+                Ok(None) if intent.kind == IntentKind::Delete => done(hub, lens, intent, None, now)?,
                 Ok(None) => {
                     hub.remove_intent(intent.id)?;
                     if let Some(remote_id) = &intent.remote_id {
@@ -168,7 +168,7 @@ async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<I
                         says.is_ok_and(|says| is_same_but_for_spelling(before.as_ref(), &meant, &says))
                     });
                     if is_done {
-                        done(hub, intent, Some(seen), now)?;
+                        done(hub, lens, intent, Some(seen), now)?;
                         hub.add_todo(intent.item)?;
                     } else {
                         // Not executed, or changed again since: what is there goes through the merge.

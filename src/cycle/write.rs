@@ -5,7 +5,7 @@ use crate::weigh::{Planned, quarantine_name};
 use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use twofold_hub::{Bad, Hub, Intent, IntentKind};
-use twofold_model::{Error, ErrorKind, Kind, Operation, Result, Written};
+use twofold_model::{Error, ErrorKind, Kind, Lens, Operation, Rendering, Result, Written};
 
 /// Writes one slice. Returns the items that must be decided again in this run: their state had moved, or a first part of
 /// what they need is done now.
@@ -62,15 +62,15 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
                 let words = error.to_string();
                 outcomes = batch.iter().map(|_| Err(Error::new(ErrorKind::Unknown, words.clone()))).collect();
             }
-            (replica, batch, outcomes)
+            (replica, connector, batch, outcomes)
         });
-        for (replica, batch, outcomes) in futures_util::future::join_all(sent).await {
+        for (replica, connector, batch, outcomes) in futures_util::future::join_all(sent).await {
             for (plan, outcome) in batch.iter().zip(&outcomes) {
                 if plan.intent.kind == IntentKind::Create && outcome.is_err() {
                     not_made.insert((plan.intent.item, replica));
                 }
             }
-            again.extend(outcome_of(cycle, kind, replica, batch, outcomes).await?);
+            again.extend(outcome_of(cycle, (kind, connector.lens(kind)), replica, batch, outcomes).await?);
         }
     }
     // Asked to stop: what was not sent is no intent any more.
@@ -100,7 +100,7 @@ fn next_batch(queue: &mut VecDeque<Planned>, most: usize) -> Vec<Planned> {
 /// Keeps promise 3: what was executed has its base, what may have been keeps its intent, what was not has none.
 async fn outcome_of(
     cycle: &mut Cycle<'_>,
-    kind: Kind,
+    (kind, lens): (Kind, &dyn Lens),
     replica: i64,
     batch: Vec<Planned>,
     outcomes: Vec<Result<Written>>,
@@ -121,7 +121,7 @@ async fn outcome_of(
                         IntentKind::Update => row.sent_updated += 1,
                         IntentKind::Delete => row.sent_deleted += 1,
                     }
-                    done(hub, &plan.intent, written, now)?;
+                    done(hub, lens, &plan.intent, written, now)?;
                 }
                 // Whatever may have been executed stays an intent, and is looked for, not repeated.
                 Err(error) if !error.kind.proves_not_executed() => {
@@ -177,7 +177,7 @@ async fn outcome_of(
 /// The replica agrees: the base moves, the intent is settled.
 ///
 /// Keeps promise 3: base and intent move in the transaction that the caller holds.
-pub fn done(hub: &mut Hub, intent: &Intent, written: Written, now_ms: i64) -> Result<()> {
+pub fn done(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, written: Written, now_ms: i64) -> Result<()> {
     hub.remove_intent(intent.id)?;
     hub.leave_refused(intent.replica, intent.item)?;
     match (intent.kind, written) {
@@ -188,6 +188,7 @@ pub fn done(hub: &mut Hub, intent: &Intent, written: Written, now_ms: i64) -> Re
                     hub.depart(placement.id, now_ms)?;
                 }
             }
+            hub.release(intent.item, intent.replica, intent.collection)?;
         }
         (_, Some(seen)) => {
             if let Some(old) = intent.remote_id.as_ref().filter(|old| **old != seen.remote_id)
@@ -197,9 +198,22 @@ pub fn done(hub: &mut Hub, intent: &Intent, written: Written, now_ms: i64) -> Re
             }
             hub.set_placement(intent.item, intent.replica, intent.collection, intent.version, &seen)?;
             hub.remove_sighting_of(intent.replica, &seen.remote_id)?;
+            list_leftovers(hub, lens, (intent.item, intent.replica, intent.collection), &seen.rendering)?;
         }
     }
     hub.settle_item(intent.item)
+}
+
+/// Lists what a copy shows although the place was told to take it away, or ends the listing. (Item, replica, collection.)
+pub fn list_leftovers(hub: &mut Hub, lens: &dyn Lens, copy: (i64, i64, i64), seen: &Rendering) -> Result<()> {
+    let (item, replica, collection) = copy;
+    let left = lens.leftovers(seen);
+    if left.is_empty() {
+        return hub.release(item, replica, collection);
+    }
+    let words =
+        format!("something of {} cannot be taken away there; it stands there and does not count", left.join(", "));
+    hub.withhold(item, replica, collection, &words)
 }
 
 /// The copy was changed (or removed) meanwhile: take it again at once, so that this run can merge and send.

@@ -106,6 +106,9 @@ pub struct Switches {
     pub graph_delta_generations: bool,
     /// Setting `emailAddresses` to `[]` leaves an old third address standing (seen in the field).
     pub graph_empty_emails_leave_third: bool,
+    /// How a PATCH empties a field that holds something: `any` (null, `[]`, an address all of whose parts are null), `null`
+    /// (that alone), `empty` (anything but null), `nothing` (it stays as it was, and so does an entry left out of a list).
+    pub graph_cleared_by: String,
     /// A reply to an explicit `null` in a create is 500 (seen in the field).
     pub graph_null_in_create_fails: bool,
     /// An item changed since is reported twice in one delta round.
@@ -210,6 +213,7 @@ impl Default for Switches {
             graph_delta_photo: false,
             graph_delta_generations: true,
             graph_empty_emails_leave_third: true,
+            graph_cleared_by: "any".into(),
             graph_null_in_create_fails: true,
             graph_delta_repeats: false,
             graph_patch_always_restamps: true,

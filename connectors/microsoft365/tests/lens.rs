@@ -475,6 +475,14 @@ fn is_small(card: &Content) -> bool {
     card.to_value().to_string().len() < 6_000
 }
 
+/// The rendering with its fields as they are and a carry-all that says what the card says.
+fn set_aside(held: &Rendering, card: &Content) -> Rendering {
+    let mut sheet = Sheet::open(held).unwrap();
+    let carried = twofold_model::carry::make(&ContactLens.native(held).unwrap(), card, 8_000);
+    sheet.contact.set_property(CARRY, &carried.unwrap_or_else(twofold_model::carry::emptied));
+    sheet.close()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -486,6 +494,21 @@ proptest! {
         prop_assert_eq!(&onto(&rendering, &card), &rendering);
         prop_assert_eq!(ContactLens.project(&card).unwrap(), card);
         prop_assert!(!holds_null(&contact(&rendering).create_body()));
+        prop_assert_eq!(ContactLens.leftovers(&rendering), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_place_that_takes_nothing_away_says_what_was_wanted((before, after) in (arbitrary_card(), arbitrary_card())) {
+        prop_assume!(is_small(&before) && is_small(&after));
+        // The old entries stand beside the new carry-all, and a later edit leaves them where they are.
+        let held = set_aside(&new(&before), &after);
+        prop_assert_eq!(read(&held), after.clone());
+        let mut noted = after.clone();
+        noted.set("notes", json!({"note": {"note": "later"}}));
+        let later = onto(&held, &noted);
+        prop_assert_eq!(read(&later), noted);
+        let left = ContactLens.leftovers(&held);
+        prop_assert!(ContactLens.leftovers(&later).iter().all(|member| left.contains(member) || member == "notes"));
     }
 
     #[test]
@@ -496,6 +519,9 @@ proptest! {
         prop_assert_eq!(read(&edited), after.clone());
         prop_assert_eq!(read(&patched(&held, &edited)), after.clone());
         prop_assert_eq!(&onto(&edited, &after), &edited);
+        let mut left = ContactLens.leftovers(&edited);
+        left.retain(|member| member != "media");
+        prop_assert_eq!(left, Vec::<String>::new(), "but for a photo, nothing stands there that was to go");
         let fields = contact(&edited).0;
         for (list, limit) in [("emailAddresses", 3), ("businessPhones", 2), ("homePhones", 2), ("imAddresses", 3)] {
             prop_assert!(fields.get(list).and_then(Value::as_array).is_none_or(|list| list.len() <= limit), "{}", list);

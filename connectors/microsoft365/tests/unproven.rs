@@ -388,25 +388,109 @@ async fn a_lost_create_is_looked_for_until_a_filter_must_show_it() {
     }
 }
 
+/// What a contact has at Graph, field by field, and what a card says of it.
+fn full_card() -> Value {
+    let mut card = several("emails", &["a@example.org", "b@example.org", "c@example.org"], |a| json!({"address": a}));
+    let part = |kind: &str, value: &str| json!({"kind": kind, "value": value});
+    let mill = json!({"components": [part("name", "Mill 1"), part("locality", "Bath")]});
+    card["addresses"] = json!({"other": mill});
+    card["titles"] = json!({"title": {"kind": "title", "name": "Analyst"}});
+    card["keywords"] = json!({"Choir": true});
+    card
+}
+
+/// What was taken away is gone, or does not count and is listed; nothing else is touched, and nothing is written twice.
+async fn takes_away(world: &World, what: &str, leaves: bool) {
+    let seen = world.made(full_card()).await;
+    let since = world.token().await;
+    let take = |content: &mut Content| {
+        ["emails", "addresses", "titles", "keywords"].iter().for_each(|member| content.set(member, Value::Null));
+    };
+    let now = world.done(update(&seen, take)).await;
+    assert_eq!(meaning(&now.rendering), Content::from_value(ada()), "{what}: it says what was wanted");
+    let held = world.held(&seen);
+    let stands = |field: &str| ![json!(null), json!(""), json!([]), json!({})].contains(&held[field]);
+    let left = ContactLens.leftovers(&now.rendering);
+    for (member, field) in [
+        ("emails", "emailAddresses"),
+        ("addresses", "otherAddress"),
+        ("titles", "jobTitle"),
+        ("keywords", "categories"),
+    ] {
+        assert_eq!(left.iter().any(|left| left == member), stands(field), "{what}: {member} stands there, or is told");
+    }
+    assert_eq!(!left.is_empty(), leaves, "{what}: {left:?}");
+    for copy in world.seen_since(since, &now).await {
+        assert_eq!(meaning(&copy.rendering), meaning(&now.rendering), "{what}: no edit of anybody");
+    }
+    // A later change does not begin anew: one request, and what stands there goes on not to count.
+    world.sandbox.reset_counts();
+    let later = world.done(update(&now, note)).await;
+    assert_eq!(world.sandbox.writes(Provider::Microsoft), 1, "{what}");
+    let mut noted = Content::from_value(ada());
+    note(&mut noted);
+    assert_eq!(meaning(&later.rendering), noted, "{what}");
+    assert_eq!(ContactLens.leftovers(&later.rendering), left, "{what}");
+    // Said again by the user, it counts again.
+    let mut full = Content::from_value(full_card());
+    note(&mut full);
+    let again = world.done(update(&later, |content| *content = full.clone())).await;
+    assert_eq!(meaning(&again.rendering), full, "{what}");
+    assert_eq!(ContactLens.leftovers(&again.rendering), Vec::<String>::new(), "{what}");
+}
+
 #[tokio::test]
-async fn what_is_left_standing_is_read_back_and_does_not_go_in_circles() {
-    let three = ["a@example.org", "b@example.org", "c@example.org"];
+async fn what_a_place_does_not_take_away_does_not_count_and_is_told() {
     for graph_empty_emails_leave_third in [true, false] {
         let world = World::with(|switches| switches.graph_empty_emails_leave_third = graph_empty_emails_leave_third);
-        let seen = world.made(several("emails", &three, |address| json!({"address": address}))).await;
-        let since = world.token().await;
-        let now = world.done(update(&seen, |content| content.set("emails", Value::Null))).await;
-        let left = world.held(&seen)["emailAddresses"].as_array().map_or(0, Vec::len);
-        assert_eq!(left, usize::from(graph_empty_emails_leave_third));
-        assert_eq!(
-            meaning(&now.rendering).get("emails").is_some(),
-            graph_empty_emails_leave_third,
-            "what is there is told"
-        );
-        for copy in world.seen_since(since, &now).await {
-            assert_eq!(meaning(&copy.rendering), meaning(&now.rendering), "and is no edit of anybody");
+        takes_away(&world, "emails", graph_empty_emails_leave_third).await;
+    }
+    for graph_patch_answer in ["whole", "none", "stub"] {
+        for (graph_cleared_by, leaves) in [("any", false), ("null", false), ("empty", false), ("nothing", true)] {
+            let world = World::with(|switches| {
+                switches.graph_empty_emails_leave_third = false;
+                switches.graph_cleared_by = graph_cleared_by.into();
+                switches.graph_patch_answer = graph_patch_answer.into();
+            });
+            takes_away(&world, &format!("cleared by {graph_cleared_by}, answered {graph_patch_answer}"), leaves).await;
         }
     }
+}
+
+#[tokio::test]
+async fn an_entry_left_out_of_a_list_that_stays_in_it_does_not_count_either() {
+    for graph_cleared_by in ["nothing", "any"] {
+        let world = World::with(|switches| switches.graph_cleared_by = graph_cleared_by.into());
+        let seen = world.made(full_card()).await;
+        let key = card::key("c@example.org");
+        let take = |content: &mut Content| drop(content.0["emails"].as_object_mut().unwrap().shift_remove(&key));
+        let now = world.done(update(&seen, take)).await;
+        let (says, wanted) = (meaning(&now.rendering), meaning(&seen.rendering));
+        assert_eq!(says.get("emails").unwrap().as_object().unwrap().len(), 2);
+        assert_eq!(says.get("addresses"), wanted.get("addresses"));
+        let left = world.held(&seen)["emailAddresses"].as_array().unwrap().len();
+        assert_eq!(
+            (left == 3, left == 3),
+            (graph_cleared_by == "nothing", !ContactLens.leftovers(&now.rendering).is_empty())
+        );
+        // Somebody writes another address over it: that one counts.
+        world.edit(&seen, "emailAddresses", json!([{"address": "new@example.org"}]));
+        let then = world.fetch(&seen).await.unwrap();
+        assert_eq!(meaning(&then.rendering).get("emails").unwrap().as_object().unwrap().len(), 1);
+        assert_eq!(ContactLens.leftovers(&then.rendering), Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn a_change_between_two_ways_of_taking_away_is_looked_at_again() {
+    let world = World::with(|switches| switches.graph_cleared_by = "null".into());
+    let seen = world.made(full_card()).await;
+    right_after_the_patch(&world, &seen, "nickName", json!("Countess"));
+    let answer = world.write(update(&seen, |content| content.set("addresses", Value::Null))).await;
+    assert_eq!(answer.unwrap_err().kind, ErrorKind::StaleEtag, "taken again, merged and sent again");
+    let now = world.fetch(&seen).await.unwrap();
+    let done = world.done(update(&now, |content| content.set("addresses", Value::Null))).await;
+    assert!(meaning(&done.rendering).get("addresses").is_none() && meaning(&done.rendering).get("nicknames").is_some());
 }
 
 #[tokio::test]

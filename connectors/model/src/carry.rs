@@ -67,6 +67,49 @@ pub fn apply<'a>(native: &'a Content, carried: Option<&str>) -> Cow<'a, Content>
     Cow::Owned(full.tidied())
 }
 
+/// The entries (member, key, value) that the place's own fields show and the item does not say: it was told to take them away,
+/// and did not.
+pub fn leftovers<'a>(native: &'a Content, full: &Content) -> Vec<(&'a str, &'a str, &'a Value)> {
+    // What is no map of entries (a name) is one value, and never left in part.
+    let are_entries =
+        |entries: &Map<String, Value>| entries.values().all(|entry| entry.is_object() || entry.is_boolean());
+    let members = native.0.iter().filter_map(|(member, value)| Some((member, value.as_object()?)));
+    let entries = members
+        .filter(|(_, entries)| are_entries(entries))
+        .flat_map(|(member, entries)| entries.iter().map(move |(key, entry)| (member.as_str(), key.as_str(), entry)));
+    entries.filter(|(member, key, entry)| !is_said(full, member, key, entry)).collect()
+}
+
+/// Whether an item says an entry, under this key or another: all its texts are those of one entry.
+fn is_said(full: &Content, member: &str, key: &str, entry: &Value) -> bool {
+    let Some(entries) = full.get(member).and_then(Value::as_object) else { return false };
+    let mut wanted = Vec::new();
+    texts(entry, &mut wanted);
+    let holds = |other: &Value| {
+        let mut said = Vec::new();
+        texts(other, &mut said);
+        wanted.iter().all(|text| said.contains(text))
+    };
+    entries.contains_key(key) || (!wanted.is_empty() && entries.values().any(holds))
+}
+
+/// The texts of an entry, but for their spelling.
+fn texts(entry: &Value, into: &mut Vec<String>) {
+    match entry {
+        Value::String(text) => into.push(text.trim().to_lowercase()),
+        Value::Array(list) => list.iter().for_each(|value| texts(value, into)),
+        Value::Object(map) => map.values().for_each(|value| texts(value, into)),
+        _ => {}
+    }
+}
+
+/// The members of [`leftovers`], each once.
+pub fn leftover_members(native: &Content, full: &Content) -> Vec<String> {
+    let mut members: Vec<String> = leftovers(native, full).into_iter().map(|(member, ..)| member.to_owned()).collect();
+    members.dedup();
+    members
+}
+
 fn guard_of(value: Option<&Value>) -> String {
     match value {
         None => String::new(),
@@ -99,6 +142,29 @@ mod tests {
         let carried = make(&native, &full, 8000);
         let edited = content(json!({"name": {"full": "Ada King"}}));
         assert_eq!(*apply(&edited, carried.as_deref()), edited);
+    }
+
+    #[test]
+    fn what_stands_there_and_is_not_said_is_left_over() {
+        let native = content(json!({
+            "name": {"full": "Ada", "components": [{"kind": "given", "value": "Ada"}]},
+            "emails": {"a": {"address": "a@x"}, "b": {"address": "b@x"}},
+            "keywords": {"Choir": true},
+        }));
+        let full = content(
+            json!({"name": {"full": "Ada"}, "emails": {"a": {"address": "A@x"}, "c": {"address": "c@x", "label": "x"}}}),
+        );
+        let entries: Vec<(&str, &str)> =
+            leftovers(&native, &full).iter().map(|(member, key, _)| (*member, *key)).collect();
+        assert_eq!(
+            entries,
+            [("emails", "b"), ("keywords", "Choir")],
+            "a name is one value, and another spelling stands"
+        );
+        assert_eq!(leftover_members(&native, &full), ["emails", "keywords"]);
+        assert_eq!(leftover_members(&native, &native), Vec::<String>::new());
+        let keyed = content(json!({"emails": {"other": {"address": "C@x"}}}));
+        assert_eq!(leftover_members(&keyed, &full), Vec::<String>::new(), "another key is no other entry");
     }
 
     #[test]

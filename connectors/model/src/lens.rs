@@ -65,6 +65,13 @@ pub trait Lens: Send + Sync {
         self.read(rendering)
     }
 
+    /// The members of which the place still shows an entry that it was told to take away. It did not; the entry does not count
+    /// in [`Lens::read`], and whoever looks there is to be told. The default: places do as they are told.
+    fn leftovers(&self, rendering: &Rendering) -> Vec<String> {
+        let _ = rendering;
+        Vec::new()
+    }
+
     /// Fills what `now` did not look at (a listing without photos) from `last`, the rendering held until now, so that "not
     /// looked at" is never read as "taken away". The default returns `now`: most places' renderings are whole.
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {

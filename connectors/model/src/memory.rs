@@ -39,11 +39,13 @@ pub struct Manners {
     pub lag_ms: i64,
     /// Device 0, provider 1.
     pub rank: u8,
+    /// An e-mail address that a change takes away stays there, and the carry-all says that it does not count.
+    pub keeps_emails: bool,
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { emails: 3, trims: false, lag_ms: 0, rank: 1 }
+        Self { emails: 3, trims: false, lag_ms: 0, rank: 1, keeps_emails: false }
     }
 }
 
@@ -240,7 +242,11 @@ impl Memory {
             Operation::Create { collection, rendering, .. } => state.insert(collection.clone(), parse(rendering)?),
             Operation::Update { place, etag, to, .. } => {
                 guard(state, place, etag)?;
-                state.replace(&place.remote_id, parse(to)?);
+                let mut to = parse(to)?;
+                if let (true, Some(row)) = (self.manners.keeps_emails, state.rows.get(&place.remote_id)) {
+                    self.lens.keep_emails(&row.rendering, &mut to);
+                }
+                state.replace(&place.remote_id, to);
                 place.remote_id.clone()
             }
             Operation::Delete { place, etag } => {
@@ -323,6 +329,19 @@ impl JsonLens {
         value
     }
 
+    /// What `to` says, with the addresses of `from` standing beside its own.
+    fn keep_emails(&self, from: &Value, to: &mut Value) {
+        let says = self.meaning(to);
+        let mut native = Content::from_value(to["card"].clone());
+        let mut emails = native.get("emails").and_then(Value::as_object).cloned().unwrap_or_default();
+        for (key, entry) in from["card"]["emails"].as_object().into_iter().flatten() {
+            emails.entry(key.clone()).or_insert_with(|| entry.clone());
+        }
+        native.set("emails", Value::Object(emails));
+        to["card"] = native.to_value();
+        to["carry"] = carry::make(&native, &says, 100_000).map_or(Value::Null, Value::from);
+    }
+
     fn meaning(&self, value: &Value) -> Content {
         carry::apply(&Content::from_value(value["card"].clone()), value["carry"].as_str()).into_owned()
     }
@@ -339,6 +358,13 @@ impl Lens for JsonLens {
         let value: Value = serde_json::from_slice(rendering.as_bytes())
             .map_err(|error| Error::new(ErrorKind::Malformed, "not JSON").with_source(error))?;
         Ok(Content::from_value(value["card"].clone()))
+    }
+
+    fn leftovers(&self, rendering: &Rendering) -> Vec<String> {
+        match (Lens::native(self, rendering), self.read(rendering)) {
+            (Ok(native), Ok(says)) => carry::leftover_members(&native, &says),
+            _ => Vec::new(),
+        }
     }
 
     fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering> {

@@ -34,7 +34,7 @@ struct World {
 
 impl World {
     fn new(joined: bool, lag_ms: i64) -> World {
-        let provider = |name, emails| Memory::new(name, Manners { emails, trims: true, lag_ms, rank: 1 });
+        let provider = |name, emails| Memory::new(name, Manners { emails, trims: true, lag_ms, ..Manners::default() });
         World {
             hub: Hub::in_memory().unwrap(),
             google: provider("My Contacts", 5),
@@ -352,6 +352,50 @@ async fn promise_5_seven_addresses_survive_a_place_that_takes_three() {
         assert_eq!(content.get("emails").unwrap().as_object().unwrap().len(), 6);
     }
     world.settled("six are left").await;
+}
+
+#[tokio::test]
+async fn what_a_place_does_not_take_away_counts_nowhere_and_is_listed() {
+    let sticky = Memory::new("Contacts", Manners { trims: true, keeps_emails: true, ..Manners::default() });
+    let mut world = World { microsoft: sticky, ..World::new(true, 0) };
+    world.google.create(&card("Ada", &["ada@example.org", "old@example.org"]));
+    world.sync().await;
+    assert_eq!(world.hub.withheld().unwrap(), vec![]);
+    let drop_old = |content: &mut Content| {
+        let key = twofold_model::card::key("old@example.org");
+        content.0["emails"].as_object_mut().unwrap().shift_remove(&key);
+    };
+    let phone = World::find(&world.phone, "Ada");
+    world.phone.edit(&phone, drop_old);
+    assert_eq!(world.sync().await.exit, 0);
+    let is_listed = |world: &World| {
+        let listed = world.hub.withheld().unwrap();
+        assert!(listed.iter().all(|(.., reason)| reason.contains("emails") && !reason.contains("old@")), "{listed:?}");
+        listed.len()
+    };
+    assert_eq!(is_listed(&world), 1);
+    world.settled("it does not count").await;
+    // Later changes from either side leave it listed.
+    let microsoft = World::find(&world.microsoft, "Ada");
+    world.microsoft.edit(&microsoft, |content| content.set("notes", serde_json::json!({"note": {"note": "n"}})));
+    world.sync().await;
+    world.phone.edit(&phone, rename("Ada King"));
+    world.sync().await;
+    assert_eq!(is_listed(&world), 1);
+    world.settled("changed since").await;
+    // Whoever looks there takes it away by hand: nobody changed anything, and nothing is listed.
+    world.microsoft.edit(&microsoft, drop_old);
+    let writes = world.writes();
+    world.sync().await;
+    assert_eq!((is_listed(&world), world.writes()), (0, writes));
+    // What is gone as a whole is not listed either.
+    world.phone.edit(&phone, |content| content.set("emails", serde_json::Value::Null));
+    world.sync().await;
+    assert_eq!(is_listed(&world), 1);
+    world.phone.delete(&phone);
+    world.sync().await;
+    assert_eq!((is_listed(&world), World::names(&world.microsoft).len()), (0, 0));
+    world.settled("gone").await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use super::{Left, Planned, Weighed, Weighing};
 use crate::meet::as_seen;
+use crate::write::list_leftovers;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use twofold_engine::pair::agreed_at_first;
@@ -87,7 +88,10 @@ impl Weighing<'_> {
                 self.create(&connector, &item, verdict, place, left)
             }
             (Some(copy), true) => self.align(&connector, item, verdict, place, copy, left),
-            (Some(copy), false) if matches!(copy.now, Now::Gone) => self.forget_copy(copy),
+            (Some(copy), false) if matches!(copy.now, Now::Gone) => {
+                self.hub.release(item.id, place.replica, place.collection)?;
+                self.forget_copy(copy)
+            }
             (Some(copy), false) => self.delete(item, place, copy, left),
             (None, true) => self.create(&connector, item, verdict, place, left),
             (None, false) => Ok(()),
@@ -163,7 +167,7 @@ impl Weighing<'_> {
             // What was seen is taken all the same; what the hub says more waits.
             return self.cannot_send(item, place, &error);
         }
-        self.hub.release(item.id, place.replica, place.collection)?;
+        list_leftovers(self.hub, lens, (item.id, place.replica, place.collection), &seen_now.rendering)?;
         let Some(to) = to else { return Ok(()) };
         if !place.can_write {
             return self.hub.withhold(item.id, place.replica, place.collection, "this user may not write there");

@@ -141,10 +141,14 @@ pub(super) fn read(sent: &Value, change: Change, old: &Body, switches: &Switches
             // The documentation's own example of a create names the folder in the body; the caller checks it.
             ("parentFolderId", _) if change == Change::Create && value.is_string() => {}
             (_, Some(ReadOnly)) => return Err(Refusal::read_only(name)),
+            (_, Some(_)) if change == Change::Patch && is_kept(value, switches) => {}
             (_, Some(shape)) => {
                 let mut value = read_value(name, shape, value, body.fields.get(name), switches)?;
                 if name == "emailAddresses" && change == Change::Patch && switches.graph_empty_emails_leave_third {
                     leave_third(&mut value, old);
+                }
+                if change == Change::Patch && switches.graph_cleared_by == "nothing" {
+                    leave_all(&mut value, old.fields.get(name));
                 }
                 if is_empty(&value) {
                     body.fields.shift_remove(name);
@@ -160,6 +164,38 @@ pub(super) fn read(sent: &Value, change: Change, old: &Body, switches: &Switches
         name_it(&mut body);
     }
     Ok(body)
+}
+
+/// Whether a PATCH that empties a field does nothing, because the service wants to be told in another way.
+fn is_kept(sent: &Value, switches: &Switches) -> bool {
+    let is_hollow = match sent {
+        Value::Array(list) => list.is_empty(),
+        Value::Object(parts) => parts.values().all(|part| part.is_null() || part == ""),
+        sent => sent == "",
+    };
+    match switches.graph_cleared_by.as_str() {
+        "null" => is_hollow,
+        "empty" => sent.is_null(),
+        "nothing" => is_hollow || sent.is_null(),
+        _ => false,
+    }
+}
+
+/// What was left out of a list or an address stays in it, where there is room.
+fn leave_all(value: &mut Value, old: Option<&Value>) {
+    match (value, old) {
+        (Value::Array(list), Some(Value::Array(old))) => {
+            let room = old.len().saturating_sub(list.len());
+            let lost: Vec<Value> = old.iter().filter(|entry| !list.contains(entry)).take(room).cloned().collect();
+            list.extend(lost);
+        }
+        (Value::Object(parts), Some(Value::Object(old))) => {
+            for (part, text) in old {
+                parts.entry(part.clone()).or_insert_with(|| text.clone());
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Provider: an update to `[]` was seen to leave the old third address standing.
@@ -214,6 +250,9 @@ fn read_value(
         ReadOnly => Err(Refusal::read_only(name)),
         Text => Ok(read_text(name, sent, switches)?.map_or(Value::Null, Value::String)),
         Birthday => read_birthday(sent, switches),
+        Texts(_) | HomePhones | ImAddresses | Emails if sent.is_null() && switches.graph_cleared_by == "null" => {
+            Ok(Value::Null)
+        }
         Texts(_) | HomePhones | ImAddresses => {
             let bound = |most: usize| if most == 0 { UNBOUNDED } else { most };
             let most = match shape {

@@ -163,6 +163,42 @@ impl Sheet {
         card::without_derived_name(said(self.native(), self.contact.property(CARRY)))
     }
 
+    /// What the fields are to show of a card: also the entries that stand there although they were to go. They were asked to
+    /// once; the carry-all says that they do not count.
+    fn beside_leftovers<'a>(&self, card: &'a Content) -> Cow<'a, Content> {
+        if self.contact.property(CARRY).is_none() {
+            return Cow::Borrowed(card);
+        }
+        let mut shown = Cow::Borrowed(card);
+        let (native, said) = (self.native(), self.meaning());
+        let unwanted = carry::leftovers(&native, card);
+        for (member, key, entry) in carry::leftovers(&native, &said) {
+            if unwanted.contains(&(member, key, entry)) {
+                set_path(&mut shown.to_mut().0, &[member.to_owned(), key.to_owned()], entry.clone());
+            }
+        }
+        shown
+    }
+
+    /// Sets the carry-all beside the fields, so that both together say this card.
+    pub(super) fn carry_beside(&mut self, card: &Content) {
+        let native = self.native();
+        let carried = self.contact.property(CARRY);
+        let is_said = match carried {
+            Some(_) => said(native.clone(), carried) == *card,
+            None => native == *card,
+        };
+        if is_said {
+            return;
+        }
+        match (carry::make(&native, card, CARRY_LIMIT), carried) {
+            (Some(text), _) => self.contact.set_property(CARRY, &text),
+            // An extended property is not known to go away: its header alone stays.
+            (None, Some(_)) => self.contact.set_property(CARRY, &carry::emptied()),
+            (None, None) => {}
+        }
+    }
+
     /// The UID that the copy carries.
     pub fn uid(&self) -> Option<Uid> {
         self.contact.property(UID).filter(|uid| !uid.is_empty()).map(Uid::from)
@@ -292,32 +328,26 @@ impl Lens for ContactLens {
             }
             None => blank(identity),
         };
-        fields::edit(&mut sheet.contact, &content);
+        let shown = sheet.beside_leftovers(&content);
+        fields::edit(&mut sheet.contact, &shown);
         if onto.is_none() {
             fields::name_from_nothing(&mut sheet.contact, &content);
         }
         if let Some(picture) = Picture::of_card(&content) {
             sheet.photo = Photo::Present(picture);
         }
-        let native = sheet.native();
-        let carried = sheet.contact.property(CARRY);
-        let says = |carried| match carried {
-            Some(_) => said(native.clone(), carried) == *content,
-            None => native == *content,
-        };
-        if !says(carried) {
-            match (carry::make(&native, &content, CARRY_LIMIT), carried) {
-                (Some(text), _) => sheet.contact.set_property(CARRY, &text),
-                // An extended property is not known to go away: its header alone stays.
-                (None, Some(_)) => sheet.contact.set_property(CARRY, &carry::emptied()),
-                (None, None) => {}
-            }
-        }
+        sheet.carry_beside(&content);
         Ok(sheet.close())
     }
 
     fn native(&self, rendering: &Rendering) -> Result<Content> {
         Ok(Sheet::open_to_read(rendering)?.native())
+    }
+
+    fn leftovers(&self, rendering: &Rendering) -> Vec<String> {
+        let sheet = names_carry(rendering).then(|| Sheet::open_to_read(rendering).ok()).flatten();
+        let Some(sheet) = sheet.filter(|sheet| sheet.contact.property(CARRY).is_some()) else { return Vec::new() };
+        carry::leftover_members(&sheet.native(), &sheet.meaning())
     }
 
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
@@ -337,7 +367,6 @@ impl Lens for ContactLens {
 /// emptied one keeps its header), and a person cannot. It was edited by a program that does not know them, and what they held
 /// was not removed by anybody.
 fn with_dropped(last: &Rendering, now: Rendering) -> Rendering {
-    let names_carry = |rendering: &Rendering| String::from_utf8_lossy(rendering.as_bytes()).contains("twofold-carry");
     if names_carry(&now) || !names_carry(last) {
         return now;
     }
@@ -351,6 +380,10 @@ fn with_dropped(last: &Rendering, now: Rendering) -> Rendering {
         }
     }
     sheet.close()
+}
+
+fn names_carry(rendering: &Rendering) -> bool {
+    String::from_utf8_lossy(rendering.as_bytes()).contains("twofold-carry")
 }
 
 /// A contact from nothing, named.

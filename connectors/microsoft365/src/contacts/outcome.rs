@@ -10,7 +10,7 @@ use super::seen;
 use super::wire::{Contact, PROPERTIES};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use twofold_model::{Result, Seen};
+use twofold_model::{Operation, Result, Seen};
 
 /// The members that name a state.
 const STAMPS: [&str; 2] = ["@odata.etag", "changeKey"];
@@ -80,8 +80,10 @@ fn confirmed(change: &Change, answer: &Contact, mut known: Contact, look: Contac
     let nothing = Value::Null;
     for name in change.fields().into_iter().filter(|name| !answer.0.contains_key(*name) && *name != PROPERTIES) {
         let [sent, now] = [&change.to.contact, &look].map(|contact| contact.0.get(name).unwrap_or(&nothing));
+        let was = change.from.as_ref().and_then(|from| from.contact.0.get(name)).unwrap_or(&nothing);
         let is_same = says(name, sent) == says(name, now) || (is_blank(sent) && is_blank(now));
-        if is_same && !is_older {
+        // What was to go and stands there as it was is what the write left, not somebody's edit.
+        if (is_same && !is_older) || stays(was, sent, now) {
             known.0.insert(name.to_owned(), now.clone());
         }
     }
@@ -107,6 +109,69 @@ fn says(name: &str, value: &Value) -> Value {
             }
         },
         other => other.clone(),
+    }
+}
+
+/// How a place is told once more to take something away that it left standing.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Insist {
+    /// In the other form that the documentation has for an empty field.
+    OtherForm,
+    /// Not at all: it stays, and the carry-all says that it does not count.
+    Aside,
+}
+
+/// What is to be asked of a copy besides, where a change left something standing that was to go.
+pub(super) fn insisted(operation: &Operation, written: &Seen, insist: Insist) -> Option<Operation> {
+    let Operation::Update { place, from, to, .. } = operation else { return None };
+    let [from, to, now] = [from, to, &written.rendering].map(Sheet::open);
+    let (from, to, now) = (from.ok()?, to.ok()?, now.ok()?);
+    let mut shall = now.clone();
+    for (name, was) in from.contact.0.iter().filter(|(name, _)| *name != PROPERTIES) {
+        let [sent, is] = [&to, &now].map(|sheet| sheet.contact.0.get(name).unwrap_or(&Value::Null));
+        let wanted = match insist {
+            _ if !stays(was, sent, is) => None,
+            Insist::OtherForm => other_form(was, sent),
+            Insist::Aside => Some(sent.clone()),
+        };
+        if let Some(wanted) = wanted {
+            shall.contact.0.insert(name.clone(), wanted);
+        }
+    }
+    if let Insist::Aside = insist {
+        let wanted = shall.meaning();
+        shall = now.clone();
+        shall.carry_beside(&wanted);
+    }
+    let is_more = shall != now;
+    let (place, etag, from) = (place.clone(), written.etag.clone(), written.rendering.clone());
+    is_more.then(|| Operation::Update { place, etag, from, to: shall.close() })
+}
+
+/// Whether something that was to go stands as it was.
+fn stays(was: &Value, sent: &Value, is: &Value) -> bool {
+    let has = |list: &Value, entry: &Value| {
+        let entry = says("", entry);
+        list.as_array().is_some_and(|list| list.iter().any(|other| says("", other) == entry))
+    };
+    match was {
+        Value::Array(list) => list.iter().any(|entry| !is_blank(entry) && !has(sent, entry) && has(is, entry)),
+        Value::Object(parts) => parts.iter().any(|(part, was)| stays(was, &sent[part], &is[part])),
+        was => !is_blank(was) && is_blank(sent) && is == was,
+    }
+}
+
+/// The form of an emptied field that was not sent; `None` where there is but one.
+fn other_form(was: &Value, sent: &Value) -> Option<Value> {
+    match (was, sent) {
+        (Value::String(_), Value::Null) => Some("".into()),
+        (Value::Object(parts), Value::Null) => Some(parts.keys().map(|part| (part.clone(), Value::Null)).collect()),
+        (Value::Object(_), Value::Object(parts)) if !is_blank(sent) => {
+            let said = parts.iter().filter(|(_, part)| !is_blank(part));
+            Some(said.map(|(part, text)| (part.clone(), text.clone())).collect())
+        }
+        (Value::Array(_) | Value::Object(_), _) if is_blank(sent) => Some(Value::Null),
+        _ => None,
     }
 }
 

@@ -3,7 +3,7 @@
 //! What it left behind is for `outcome.rs` to say.
 
 use super::map::{Photo, Picture, Sheet};
-use super::outcome::{Change, settle};
+use super::outcome::{Change, Insist, insisted, settle};
 use super::wire::Contact;
 use super::{Contacts, api, guard, no_answer, number};
 use crate::{again, taken_as};
@@ -56,8 +56,32 @@ fn picture(sheet: &Sheet) -> Option<&Picture> {
 }
 
 impl Contacts {
-    /// Carries out the operations.
+    /// Carries out the operations. What a change left standing that was to go is asked for once more in the other form, and
+    /// then set aside.
     pub(crate) async fn write(&self, operations: &[Operation]) -> Vec<Result<Written>> {
+        let mut written = self.carry_out(operations).await;
+        for insist in [Insist::OtherForm, Insist::Aside] {
+            let insisted = operations.iter().zip(&written).map(|(operation, written)| match written {
+                Ok(Some(seen)) => insisted(operation, seen, insist),
+                _ => None,
+            });
+            let (at, more): (Vec<usize>, Vec<Operation>) =
+                insisted.enumerate().filter_map(|(at, more)| Some((at, more?))).unzip();
+            for (at, outcome) in at.into_iter().zip(self.carry_out(&more).await) {
+                match (outcome, insist) {
+                    // This form is not one of the server's; what was written before stands.
+                    (Err(error), Insist::OtherForm) if error.kind == ErrorKind::Refused => {}
+                    (outcome, _) => written[at] = outcome.map_err(half_done),
+                }
+            }
+        }
+        written.into_iter().zip(operations).map(|(written, operation)| written.at(name(operation))).collect()
+    }
+
+    async fn carry_out(&self, operations: &[Operation]) -> Vec<Result<Written>> {
+        if operations.is_empty() {
+            return Vec::new();
+        }
         let mut tasks: Vec<Result<Task>> = operations.iter().map(Task::of).collect();
         self.guard_photos(&mut tasks).await;
         let mut answers = self.send(&tasks).await;
@@ -65,8 +89,7 @@ impl Contacts {
         for (at, answer) in answers.iter_mut().enumerate() {
             self.set_photo(&mut tasks[at], answer).await;
         }
-        let seen = self.confirm(&tasks, answers).await;
-        seen.into_iter().zip(operations).map(|(written, operation)| written.at(name(operation))).collect()
+        self.confirm(&tasks, answers).await
     }
 
     /// A photo has no guard of its own: before one is replaced, it is looked at whether it still is the one that we know.
@@ -205,6 +228,15 @@ fn read_written(task: &Task, answer: Result<Response>) -> Result<Option<Contact>
             Err(_) if change.from.is_some() => Ok(None),
             Err(error) => Err(taken_as(ErrorKind::Unknown, error)),
         },
+    }
+}
+
+/// A first part of a change is done, the rest failed. A copy that somebody changed meanwhile, or that cannot be said to be set
+/// aside, is an outcome of its own; anything else leaves it open what is done.
+fn half_done(error: Error) -> Error {
+    match error.kind {
+        ErrorKind::StaleEtag | ErrorKind::Refused => error,
+        _ => taken_as(ErrorKind::Unknown, error).at("the contact was written, what was to go perhaps stands"),
     }
 }
 
