@@ -14,6 +14,9 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// Asks every reachable replica about each copy that is said to be gone there.
 ///
 /// Keeps promise 1: only the answer that it is not there makes a copy gone; the answers to one question are one transaction.
+/// Where reads lag behind lists, the answer that it is still there settles nothing while the question is young: it stays open,
+/// the copy counts as unknown, and the next run asks again. What is really there (it left a folder and came back) is believed
+/// once the question is older than any lag, so that nothing is asked for ever.
 pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     approved_collections(cycle, kind)?;
     retry_quarantined(cycle, kind).await?;
@@ -26,20 +29,23 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             .hub
             .claims(replica.id, ASK_IN_A_RUN)?
             .into_iter()
-            .filter_map(|(id, remote_id, collection)| {
-                let place = places.iter().find(|place| place.collection == collection)?;
-                Some((id, Place { remote_id, collection: place.remote_id.as_str().into() }))
+            .filter_map(|claim| {
+                let place = places.iter().find(|place| place.collection == claim.collection)?;
+                let collection = place.remote_id.as_str().into();
+                Some((claim.id, Place { remote_id: claim.remote_id, collection }, claim.observed_ms))
             })
             .collect();
+        let lag_ms = i64::try_from(connector.abilities().reads_lag_s).unwrap_or(0).saturating_mul(1000);
+        let mut open = 0;
         for chunk in claims.chunks(ASK) {
-            let asked: Vec<Place> = chunk.iter().map(|(_, place)| place.clone()).collect();
+            let asked: Vec<Place> = chunk.iter().map(|(_, place, _)| place.clone()).collect();
             let answers = connector.fetch(kind, &asked).await;
             let now = cycle.now();
             let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
             let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now };
             let mut troubles = Vec::new();
             cycle.hub.atomically("confirm", |hub| {
-                for ((id, place), answer) in chunk.iter().zip(answers) {
+                for ((id, place, since), answer) in chunk.iter().zip(answers) {
                     match answer {
                         Ok(None) => hub.confirm_gone(*id)?,
                         // It stands where nothing is mirrored: gone from all that is.
@@ -60,6 +66,12 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                                 _ => hub.confirm_gone(*id)?,
                             }
                         }
+                        // Under a clock that ran ahead the question is of the future: nobody knows how old it is.
+                        Ok(Some(seen))
+                            if seen.collection == place.collection && (0..lag_ms).contains(&(now - since)) =>
+                        {
+                            open += 1;
+                        }
                         Ok(Some(seen)) => {
                             hub.remove_sighting(*id)?;
                             intake.take(hub, seen)?;
@@ -73,6 +85,13 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             for error in troubles {
                 cycle.report.trouble(&replica.name, &error);
             }
+        }
+        if open > 0 {
+            cycle.report.codes.push(crate::report::exit::TEMPORARY);
+            cycle.report.say(format!(
+                "{}: {open} items are said to be gone there and can still be read; they are asked for again. Run again later: twofold sync",
+                replica.name
+            ));
         }
     }
     Ok(())

@@ -253,11 +253,13 @@ impl Hub {
     }
 
     /// Copies whose slow look (photo) is longest ago and older than `before_ms` (or, under a clock that ran ahead, later than
-    /// `now_ms`): names and collections.
+    /// `now_ms`): names and collections. What is said to be gone is asked for as such.
     pub fn unswept(&self, replica: i64, before_ms: i64, now_ms: i64, most: usize) -> Result<Vec<(i64, RemoteId, i64)>> {
         self.all(
             "SELECT id, remote_id, collection FROM placements
-             WHERE replica = ?1 AND (swept < ?2 OR swept > ?3) ORDER BY swept, id LIMIT ?4",
+             WHERE replica = ?1 AND (swept < ?2 OR swept > ?3) AND NOT EXISTS (SELECT 1 FROM sightings s
+                   WHERE s.replica = ?1 AND s.remote_id = placements.remote_id AND s.gone > 0)
+             ORDER BY swept, id LIMIT ?4",
             params![replica, before_ms, now_ms, i64::try_from(most).unwrap_or(i64::MAX)],
             |row| Ok((row.get(0)?, RemoteId(row.get(1)?), row.get(2)?)),
         )
@@ -391,12 +393,12 @@ impl Hub {
         )
     }
 
-    /// What is said to be gone and not confirmed, of one replica: key, name, collection.
-    pub fn claims(&self, replica: i64, most: usize) -> Result<Vec<(i64, RemoteId, i64)>> {
+    /// What is said to be gone and not confirmed, of one replica.
+    pub fn claims(&self, replica: i64, most: usize) -> Result<Vec<Sighting>> {
         self.all(
-            "SELECT id, remote_id, collection FROM sightings WHERE replica = ?1 AND gone = 1 ORDER BY id LIMIT ?2",
+            "SELECT * FROM sightings WHERE replica = ?1 AND gone = 1 ORDER BY id LIMIT ?2",
             params![replica, i64::try_from(most).unwrap_or(i64::MAX)],
-            |row| Ok((row.get(0)?, RemoteId(row.get(1)?), row.get(2)?)),
+            sighting,
         )
     }
 

@@ -158,6 +158,9 @@ pub struct Switches {
     pub graph_knows_default_folder: bool,
     /// Seconds until a list with a `$filter` finds a new contact.
     pub graph_filter_lag_s: i64,
+    /// Seconds until a contact that is asked for by its id shows a write (replicas of a mailbox lag behind each other). The
+    /// delta and the lists are not behind.
+    pub graph_reads_lag_s: i64,
     /// The inner error is called `innererror`.
     pub graph_lower_inner_error: bool,
     /// Error codes begin with the other case.
@@ -238,6 +241,7 @@ impl Default for Switches {
             graph_edit_drops_properties: false,
             graph_knows_default_folder: true,
             graph_filter_lag_s: 0,
+            graph_reads_lag_s: 0,
             graph_lower_inner_error: false,
             graph_recased_codes: false,
         }

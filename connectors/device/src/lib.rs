@@ -593,6 +593,7 @@ impl Connector for Device {
             makes_collections: true,
             write_batch: WRITE_BATCH,
             sweeps: false,
+            reads_lag_s: 0,
         }
     }
 

@@ -53,6 +53,7 @@ impl Connector for Google {
             write_batch: contacts::api::WRITE_LIMIT,
             // A changed photo changes the contact, so the delta tells it.
             sweeps: false,
+            reads_lag_s: 0,
         }
     }
 

@@ -26,6 +26,8 @@ use twofold_model::{
 /// The version of the API; every address begins with it.
 pub(crate) const VERSION: &str = "/v1.0";
 const BATCH: &str = "/v1.0/$batch";
+/// For how long a contact that the delta calls removed is not believed to be there when it can be read (G: minutes).
+const READS_LAG_S: u64 = 15 * 60;
 const IMMUTABLE_IDS: &str = "IdType=\"ImmutableId\"";
 
 /// What the connector needs.
@@ -72,6 +74,8 @@ impl Connector for Microsoft365 {
             makes_collections: true,
             write_batch: MAX_PARTS,
             sweeps: true,
+            // Provider: replicas of a mailbox lag behind each other (delta query overview: "changes appear with delay").
+            reads_lag_s: READS_LAG_S,
         }
     }
 

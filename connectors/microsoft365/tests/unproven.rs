@@ -252,6 +252,27 @@ async fn a_deleted_contact_is_gone_in_both_ways_of_saying_so() {
 }
 
 #[tokio::test]
+async fn a_contact_that_can_still_be_read_is_not_believed_to_be_there_for_a_while() {
+    for graph_reads_lag_s in [0, 300] {
+        let world = World::with(|switches| switches.graph_reads_lag_s = graph_reads_lag_s);
+        let seen = world.made(ada()).await;
+        world.time.passes(600_000);
+        let since = world.token().await;
+        world.sandbox.graph_delete(seen.remote_id.as_str()).unwrap();
+        let (entries, _) = world.round(since).await.unwrap();
+        assert!(matches!(entries.as_slice(), [Entry::Gone(id)] if *id == seen.remote_id), "{entries:?}");
+        let still = world.fetch(&seen).await;
+        assert_eq!(still.is_some(), graph_reads_lag_s > 0);
+        assert!(still.is_none_or(|still| still.collection == seen.collection), "as it was, where it was");
+        // The cycle asks again for so long.
+        let lag_ms = world.graph.abilities().reads_lag_s * 1000;
+        assert!(lag_ms > u64::try_from(graph_reads_lag_s).unwrap() * 1000);
+        world.time.passes(lag_ms);
+        assert!(world.fetch(&seen).await.is_none());
+    }
+}
+
+#[tokio::test]
 async fn a_photo_alone_is_found_by_the_delta_or_by_the_sweep() {
     for graph_delta_photo in [false, true] {
         let world = World::with(|switches| switches.graph_delta_photo = graph_delta_photo);

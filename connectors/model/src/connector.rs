@@ -220,6 +220,9 @@ pub struct Abilities {
     pub write_batch: usize,
     /// What the delta does not tell is looked at slowly ([`Connector::sweep`]).
     pub sweeps: bool,
+    /// For so many seconds after the place said that a copy is gone, [`Connector::fetch`] may still show it as it was: its
+    /// answer settles nothing until then, unless it is that the copy is gone, or stands elsewhere. 0: what is read is so.
+    pub reads_lag_s: u64,
 }
 
 /// What a place is told when a run begins.

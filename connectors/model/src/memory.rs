@@ -37,6 +37,10 @@ pub struct Manners {
     pub trims: bool,
     /// A listing shows a write only so long after it was made, in milliseconds.
     pub lag_ms: i64,
+    /// Who asks for a copy by name is shown one that was deleted for so long, in milliseconds.
+    pub reads_lag_ms: i64,
+    /// Copies are looked at slowly besides.
+    pub sweeps: bool,
     /// Device 0, provider 1.
     pub rank: u8,
     /// An e-mail address that a change takes away stays there, and the carry-all says that it does not count.
@@ -45,7 +49,7 @@ pub struct Manners {
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { emails: 3, trims: false, lag_ms: 0, rank: 1, keeps_emails: false }
+        Self { emails: 3, trims: false, lag_ms: 0, reads_lag_ms: 0, sweeps: false, rank: 1, keeps_emails: false }
     }
 }
 
@@ -62,6 +66,9 @@ struct State {
     collections: Vec<Collection>,
     rows: BTreeMap<RemoteId, Row>,
     gone: BTreeMap<RemoteId, u64>,
+    /// What was deleted, and when.
+    last_seen: BTreeMap<RemoteId, (Row, i64)>,
+    fetched: usize,
     stamp: u64,
     next_id: u64,
     faults: VecDeque<Option<Fault>>,
@@ -178,6 +185,19 @@ impl Memory {
         self.state().remove(id);
     }
 
+    /// The place says in its next round that a contact is gone, which it is not (it left a folder and came back).
+    pub fn say_gone(&self, id: &RemoteId) {
+        let mut state = self.state();
+        state.stamp += 1;
+        let stamp = state.stamp;
+        state.gone.insert(id.clone(), stamp);
+    }
+
+    /// How many copies were asked for by name.
+    pub fn fetched(&self) -> usize {
+        self.state().fetched
+    }
+
     /// Everything that stands there: name and meaning.
     pub fn contents(&self) -> Vec<(RemoteId, Content)> {
         let state = self.state();
@@ -282,8 +302,9 @@ impl State {
 
     fn remove(&mut self, id: &RemoteId) {
         self.stamp += 1;
-        if self.rows.remove(id).is_some() {
+        if let Some(row) = self.rows.remove(id) {
             self.gone.insert(id.clone(), self.stamp);
+            self.last_seen.insert(id.clone(), (row, self.now_ms));
         }
     }
 }
@@ -385,7 +406,14 @@ impl Lens for JsonLens {
 #[async_trait]
 impl Connector for Memory {
     fn abilities(&self) -> Abilities {
-        Abilities { rank: self.manners.rank, write_batch: 3, makes_collections: true, ..Abilities::default() }
+        Abilities {
+            rank: self.manners.rank,
+            write_batch: 3,
+            makes_collections: true,
+            sweeps: self.manners.sweeps,
+            reads_lag_s: self.manners.reads_lag_ms.unsigned_abs().div_ceil(1000),
+            ..Abilities::default()
+        }
     }
 
     fn lens(&self, _kind: Kind) -> &dyn Lens {
@@ -415,11 +443,15 @@ impl Connector for Memory {
             let words = error.to_string();
             return places.iter().map(|_| Err(Error::new(ErrorKind::Offline, words.clone()))).collect();
         }
-        let state = self.state();
-        places
-            .iter()
-            .map(|place| Ok(state.rows.get(&place.remote_id).map(|row| self.seen(&place.remote_id, row))))
-            .collect()
+        let mut state = self.state();
+        state.fetched += places.len();
+        let shown = |id: &RemoteId| {
+            let until_ms = |at_ms: i64| at_ms + self.manners.reads_lag_ms;
+            let late = || state.last_seen.get(id).filter(|(_, at_ms)| state.now_ms < until_ms(*at_ms));
+            state.rows.get(id).or_else(|| late().map(|(row, _)| row))
+        };
+        let seen = |place: &Place| Ok(shown(&place.remote_id).map(|row| self.seen(&place.remote_id, row)));
+        places.iter().map(seen).collect()
     }
 
     async fn write(&self, _kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
@@ -433,6 +465,11 @@ impl Connector for Memory {
             }));
         }
         outcomes
+    }
+
+    async fn sweep(&self, kind: Kind, places: &[Place], budget: usize) -> Result<Vec<Seen>> {
+        let looked = self.fetch(kind, &places[..places.len().min(budget)]).await;
+        Ok(looked.into_iter().filter_map(|seen| seen.ok().flatten()).collect())
     }
 
     async fn find(&self, _kind: Kind, lookups: &[Lookup], now_ms: i64) -> Vec<Result<Found>> {

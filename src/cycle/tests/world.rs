@@ -398,6 +398,76 @@ async fn what_a_place_does_not_take_away_counts_nowhere_and_is_listed() {
     world.settled("gone").await;
 }
 
+/// A world whose second provider goes on showing, to whoever asks by name, what its lists say is gone.
+fn with_slow_reads() -> World {
+    let manners = Manners { trims: true, reads_lag_ms: 300_000, sweeps: true, ..Manners::default() };
+    let slow = Memory::new("Contacts", manners);
+    let world = World { microsoft: slow, ..World::new(false, 0) };
+    for name in ["Alan", "Kurt", "Niels", "Emil", "Rosa"] {
+        world.microsoft.create(&card(name, &[&format!("{name}@example.org")]));
+    }
+    world
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_gone_and_can_still_be_read_is_asked_for_until_it_is_certain() {
+    let mut world = with_slow_reads();
+    world.sync().await;
+    world.microsoft.delete(&World::find(&world.microsoft, "Alan"));
+    let mut settings = world.settings();
+    for run in 0..4 {
+        // A slow look at everything, which reads it too, does not settle it either.
+        settings.full_check = run == 2;
+        world.tick(60_000);
+        let report = world.run(&settings).await.unwrap();
+        assert_eq!(report.exit, 75, "run {run}: {:?}", report.troubles);
+        assert!(report.troubles[0].contains("gone"), "{:?}", report.troubles);
+        assert!(World::names(&world.phone).contains(&"Alan".to_owned()), "nothing is removed on a mere word");
+    }
+    world.tick(60_000);
+    let report = world.run(&settings).await.unwrap();
+    assert_eq!((report.exit, World::names(&world.phone).len()), (0, 4), "{:?}", report.troubles);
+    world.settled("gone in the end").await;
+}
+
+#[tokio::test]
+async fn what_is_said_to_be_gone_and_stays_is_not_asked_for_for_ever() {
+    let mut world = with_slow_reads();
+    world.sync().await;
+    let (alan, kurt) = (World::find(&world.microsoft, "Alan"), World::find(&world.microsoft, "Kurt"));
+    world.microsoft.say_gone(&alan);
+    world.microsoft.say_gone(&kurt);
+    assert_eq!(world.sync().await.exit, 75);
+    // One shows itself again; to the other somebody says something meanwhile.
+    world.microsoft.edit(&kurt, rename("Kurt Weill"));
+    world.phone.edit(&World::find(&world.phone, "Alan"), rename("Alan Turing"));
+    assert_eq!(world.sync().await.exit, 75);
+    assert!(World::names(&world.phone).contains(&"Kurt Weill".to_owned()));
+    for _ in 0..4 {
+        world.sync().await;
+    }
+    assert!(World::names(&world.microsoft).contains(&"Alan Turing".to_owned()), "it is believed to be there");
+    world.settled("there all the time").await;
+    let asked = world.microsoft.fetched();
+    for _ in 0..5 {
+        assert_eq!(world.sync().await.exit, 0);
+    }
+    assert_eq!(world.microsoft.fetched(), asked);
+}
+
+#[tokio::test]
+async fn a_second_look_long_after_the_first_is_enough() {
+    let mut world = with_slow_reads();
+    world.sync().await;
+    world.microsoft.say_gone(&World::find(&world.microsoft, "Alan"));
+    assert_eq!(world.sync().await.exit, 75);
+    world.tick(HOUR_MS);
+    let asked = world.microsoft.fetched();
+    assert_eq!(world.sync().await.exit, 0);
+    assert_eq!(world.microsoft.fetched(), asked + 1);
+    world.settled("there").await;
+}
+
 #[tokio::test]
 async fn a_replica_that_was_away_gets_what_it_missed() {
     let mut world = seeded(true);

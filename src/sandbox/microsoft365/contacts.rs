@@ -62,27 +62,45 @@ pub(super) fn parent_id<'a>(graph: &'a Microsoft, moment: &Moment) -> &'a str {
     moment.folder.and_then(|key| graph.folders.get(&key)).map_or("", |folder| folder.id.as_str())
 }
 
-/// One contact as an answer.
+/// One contact as an answer, as it is now.
 fn entity(state: &State, status: u16, key: u64, view: &View) -> Response {
+    entity_at(state, status, key, state.microsoft.contacts[&key].now(), view)
+}
+
+fn entity_at(state: &State, status: u16, key: u64, moment: &Moment, view: &View) -> Response {
     let contact = &state.microsoft.contacts[&key];
     let mut whole = Map::new();
     whole.insert("@odata.context".into(), links::context(state, "contacts/$entity").into());
-    whole.extend(show(&state.microsoft, key, contact, contact.now(), view, &state.switches));
-    Response::json(status, &ordered(whole, &state.switches)).with_header("etag", &etag(contact.now()))
+    whole.extend(show(&state.microsoft, key, contact, moment, view, &state.switches));
+    Response::json(status, &ordered(whole, &state.switches)).with_header("etag", &etag(moment))
 }
 
 /// Finds the contact a path names; `folder` is the one in the path, if any.
 pub(super) fn find(state: &State, request: &Request, folder: Option<u64>, id: &str) -> Result<u64, Refusal> {
     let key = state.microsoft.find(id, query::id_form(request))?;
-    let stands_in = state.microsoft.contacts[&key].now().folder;
+    check_place(state, folder, state.microsoft.contacts[&key].now())?;
+    Ok(key)
+}
+
+/// The contact that a path names, as it is shown to who reads it: as it was a while ago, if the switch says so.
+fn read<'a>(state: &'a State, request: &Request, folder: Option<u64>, id: &str) -> Result<(u64, &'a Moment), Refusal> {
+    let key = state.microsoft.find(id, query::id_form(request))?;
+    let horizon = state.microsoft.horizon(state.now_ms(), state.switches.graph_reads_lag_s);
+    let moment = state.microsoft.contacts[&key].at(horizon).ok_or_else(Refusal::not_found)?;
+    check_place(state, folder, moment)?;
+    Ok((key, moment))
+}
+
+/// Whether a contact can be had from the folder that a path names.
+fn check_place(state: &State, folder: Option<u64>, moment: &Moment) -> Result<(), Refusal> {
+    let stands_in = moment.folder;
     if stands_in == Some(DELETED) && state.switches.graph_deleted_answers_404 {
         return Err(Refusal::not_found());
     }
     if folder.is_some() && stands_in != folder {
         return Err(Refusal::not_found());
     }
-    super::allow(state, stands_in)?;
-    Ok(key)
+    super::allow(state, stands_in)
 }
 
 /// Answers for one contact.
@@ -93,8 +111,8 @@ pub(super) fn one(state: &mut State, request: &Request, folder: Option<u64>, id:
             let options = query::options(request, &["$select", "$expand"])?;
             let select = query::select(query::option(&options, "$select"), "contact", &state.switches)?;
             let expand = query::expand(query::option(&options, "$expand"))?;
-            let key = find(state, request, folder, id)?;
-            Ok(entity(state, 200, key, &View { form, select, expand }))
+            let (key, moment) = read(state, request, folder, id)?;
+            Ok(entity_at(state, 200, key, moment, &View { form, select, expand }))
         }
         "PATCH" => {
             query::options(request, &[])?;

@@ -98,7 +98,7 @@ fn number(scope: Scope) -> u64 {
 
 /// Begins a round: the first of a new chain, or the next of the chain of a delta token.
 fn begin(state: &mut State, scope: Scope, last: Option<&Round>, select: &str) -> Round {
-    let horizon = state.microsoft.horizon(state.now_ms(), &state.switches);
+    let horizon = state.microsoft.horizon(state.now_ms(), state.switches.list_lag_s);
     let graph = &mut state.microsoft;
     let chain = last.map_or(graph.chains.len() as u64 + 1, |last| last.chain);
     let newest = graph.chains.entry(chain).or_insert(517);

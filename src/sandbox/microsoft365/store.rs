@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::fields::Body;
 use super::reply::Refusal;
-use crate::{State, Switches};
+use crate::State;
 
 /// The mailbox's root.
 pub(super) const ROOT: u64 = 1;
@@ -381,9 +381,9 @@ impl Microsoft {
         Ok(())
     }
 
-    /// How many lines of the log a delta shows now, given the lag.
-    pub(super) fn horizon(&self, now_ms: i64, switches: &Switches) -> u64 {
-        let limit = now_ms - switches.list_lag_s * 1000;
+    /// How many lines of the log are shown now where the last `lag_s` seconds are not.
+    pub(super) fn horizon(&self, now_ms: i64, lag_s: i64) -> u64 {
+        let limit = now_ms - lag_s * 1000;
         let hidden = self.log.iter().rev().take_while(|line| line.at_ms > limit).count();
         (self.log.len() - hidden) as u64
     }
