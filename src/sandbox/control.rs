@@ -3,7 +3,7 @@
 //!
 //! | action | body | does |
 //! |---|---|---|
-//! | `reset` | `{"seed": "empty" \| "demo" \| N}` | both services anew; switches, faults, log and tokens are forgotten, the clock stays |
+//! | `reset` | `{"seed": "empty" \| "demo" \| N, "events": N}` | both services anew; switches, faults, log and tokens are forgotten, the clock stays |
 //! | `switches` | any switches | changes these, answers all |
 //! | `fault` | a [`Rule`]: `{"provider", "kind", "method", "path", "write", "part", "skip", "times", "fault": {"do": "status", "status": 503}}` | adds it |
 //! | `chances` | a [`crate::Chances`] | seeded random faults |
@@ -22,6 +22,11 @@
 //! | `google/photo` | `{"resource", "bytes": base64 or null}` | |
 //! | `google/merge` | `{"keep", "gone"}` | gives the new `resourceName` |
 //! | `google/link_profile`, `restamp`, `expire_sync_tokens` | `{"resource", "fields"}`, `{"resource"}`, | |
+//! | `google/calendar/list`, `add`, `edit`, `edit_entry`, `delete`, `set_role` | `{"summary"}`, `{"calendar", "fields"}`, `{"calendar"}`, `{"calendar", "role"}` | the user's calendars; null clears |
+//! | `google/calendar/events`, `get_event`, `occurrences` | `{"calendar"}`, `{"id"}`, `{"id", "after_ms", "before_ms"}` | `calendar` is the primary one if left out |
+//! | `google/calendar/add_event`, `edit_event`, `delete_event`, `move_event` | `{"event"}`, `{"id", "event"}`, `{"id"}`, `{"id", "to"}` | an occurrence by its own id; `edit_event` merges |
+//! | `google/calendar/invite`, `split_series` | `{"organizer", "event"}`, `{"occurrence"}` | give the `id` |
+//! | `google/calendar/mails`, `forget_mails` | | what the real service would have sent: `[{"to", "what", "calendar", "event", "summary", "at_ms"}]` |
 //! | `microsoft/...` | | see `microsoft365` |
 
 use serde::de::DeserializeOwned;
@@ -49,7 +54,7 @@ pub fn handle(state: &mut State, request: &Request, action: &str) -> Response {
 
 fn act(state: &mut State, action: &str, body: Value) -> Result<Value, String> {
     match action {
-        "reset" => reset(state, &body["seed"])?,
+        "reset" => reset(state, &body["seed"], &body["events"])?,
         "switches" => return switches(state, body),
         "fault" => state.faults.add(read::<Rule>(body)?),
         "chances" => state.faults.set_chances(Some(read(body)?)),
@@ -111,7 +116,7 @@ fn provider(body: &Value) -> Result<Provider, String> {
     read(body["provider"].clone()).map_err(|_| "\"provider\" must be \"microsoft\" or \"google\"".into())
 }
 
-fn reset(state: &mut State, seed: &Value) -> Result<(), String> {
+fn reset(state: &mut State, seed: &Value, events: &Value) -> Result<(), String> {
     let seed = match seed {
         Value::Null => Seed::Empty,
         Value::String(name) if name == "empty" => Seed::Empty,
@@ -127,7 +132,8 @@ fn reset(state: &mut State, seed: &Value) -> Result<(), String> {
     let mut fresh = State::new(state.clock.clone(), Switches::default(), 1);
     fresh.base = std::mem::take(&mut state.base);
     fresh.in_flight = in_flight;
-    server::seed(&mut fresh, seed);
+    let events = events.as_u64().and_then(|count| usize::try_from(count).ok());
+    server::seed(&mut fresh, seed, events);
     *state = fresh;
     Ok(())
 }

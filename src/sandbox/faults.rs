@@ -9,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Kind, Provider, RequestInfo, Response};
+use crate::{Kind, Provider, RequestInfo, Response, google};
 
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +84,7 @@ impl Fault {
             Self::Status { status, retry_after, body, .. } => {
                 let body = body.clone().unwrap_or_else(|| match info.kind {
                     Kind::SignIn => sign_in_error_body(*status),
+                    _ if google::calendar::is_path(&info.path) => google::calendar::fault_body(*status),
                     _ => error_body(info.provider, *status),
                 });
                 let mut reply = Response::json(*status, &body);

@@ -12,7 +12,7 @@ use tokio::time::sleep;
 
 use crate::clock::http_date;
 use crate::server::number;
-use crate::{Kind, Provider, Request, RequestInfo, Response, Sandbox};
+use crate::{Kind, Provider, Request, RequestInfo, Response, Sandbox, google};
 
 /// The longest request line with headers.
 const MOST_HEAD: usize = 64 * 1024;
@@ -85,6 +85,9 @@ impl<'a> Flight<'a> {
         let mut info = number(&mut state, request, false);
         let under_way = match info.provider {
             Some(Provider::Microsoft) if info.kind == Kind::Api => Some(&mut state.in_flight.graph),
+            Some(Provider::Google) if info.is_write && google::calendar::is_path(&info.path) => {
+                Some(&mut state.in_flight.calendar_writes)
+            }
             Some(Provider::Google) if info.is_write => Some(&mut state.in_flight.people_writes),
             _ => None,
         };
@@ -102,6 +105,9 @@ impl Drop for Flight<'_> {
         let mut state = self.sandbox.lock();
         match self.info.provider {
             Some(Provider::Microsoft) if self.info.kind == Kind::Api => state.in_flight.graph -= 1,
+            Some(Provider::Google) if self.info.is_write && google::calendar::is_path(&self.info.path) => {
+                state.in_flight.calendar_writes -= 1;
+            }
             Some(Provider::Google) if self.info.is_write => state.in_flight.people_writes -= 1,
             _ => {}
         }
@@ -225,12 +231,14 @@ fn wants_gzip(request: &Request) -> bool {
     asks && (names_it || !request.path.starts_with("/google/"))
 }
 
-fn reason(status: u16) -> &'static str {
+/// The words beside a status.
+pub(crate) fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
         201 => "Created",
         204 => "No Content",
         302 => "Found",
+        304 => "Not Modified",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",

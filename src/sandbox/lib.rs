@@ -14,7 +14,7 @@
 //! | `switches.rs` | [`Switches`]: how the services behave where the documentation leaves a choice |
 //! | `clock.rs` | [`Clock`]: real time, or time that moves only when a test says so |
 //! | `oauth/` | both sign-ins: authorize, token, device code, revoke; [`oauth::authorise`] checks a bearer token |
-//! | `google/` | People v1 (contacts, groups, photos) and userinfo |
+//! | `google/` | People v1 (contacts, groups, photos) and userinfo; `google/calendar/`: Calendar v3 |
 //! | `microsoft365/` | Graph v1.0 (contacts) and `$batch` |
 //! | `seeds.rs` | the people of the start in plain fields, the same for both providers |
 //! | `control.rs` | `/_sandbox/...`: the same powers for a test in another process |
@@ -28,6 +28,7 @@
 //! |---|---|---|
 //! | `/google/o/oauth2/v2/auth`, `/google/token`, `/google/revoke` | `oauth` | `auth_url`, `token_url` = `{base}/google` |
 //! | `/google/v1/...`, `/google/oauth2/v2/userinfo` | `google` | `people_url` = `{base}/google` |
+//! | `/google/calendar/v3/...`, `/google/batch/calendar/v3` | `google::calendar` | `calendar_url` = `{base}/google` |
 //! | `/google-photos/...` | `google::photos`, no token needed | from `photos[].url` |
 //! | `/microsoft-login/{tenant}/oauth2/v2.0/...` | `oauth` | `login_url` = `{base}/microsoft-login` |
 //! | `/microsoft/v1.0/...` | `microsoft365::handle`, which gets the path after `/microsoft/v1.0` | `graph_url` = `{base}/microsoft` |

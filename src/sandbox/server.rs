@@ -20,6 +20,8 @@ use crate::{
 pub struct Options {
     /// The contacts on both sides.
     pub seed: Seed,
+    /// So many events on both sides; none: what belongs to the seed.
+    pub events: Option<usize>,
     /// The time.
     pub clock: Clock,
     /// How to behave.
@@ -42,7 +44,7 @@ pub enum Seed {
 impl Options {
     /// Nobody on either side, real time.
     pub fn empty() -> Self {
-        Self { seed: Seed::Empty, clock: Clock::real(), switches: Switches::default(), random_seed: 1 }
+        Self { seed: Seed::Empty, events: None, clock: Clock::real(), switches: Switches::default(), random_seed: 1 }
     }
 
     /// The demo's people, real time.
@@ -53,6 +55,12 @@ impl Options {
     /// So many contacts on each side, real time.
     pub fn bulk(count: usize) -> Self {
         Self { seed: Seed::Bulk(count), ..Self::empty() }
+    }
+
+    /// The same with so many events on each side.
+    pub fn events(mut self, count: usize) -> Self {
+        self.events = Some(count);
+        self
     }
 
     /// The same with a clock that stands still until it is moved.
@@ -102,6 +110,8 @@ pub struct Urls {
     pub google_token: String,
     /// `[google] people_url`.
     pub google_people: String,
+    /// `[google] calendar_url`.
+    pub google_calendar: String,
     /// Where `/_sandbox/...` is.
     pub control: String,
 }
@@ -115,6 +125,7 @@ impl Urls {
             google_auth: format!("{base}/google"),
             google_token: format!("{base}/google"),
             google_people: format!("{base}/google"),
+            google_calendar: format!("{base}/google"),
             control: format!("{base}/_sandbox"),
         }
     }
@@ -125,7 +136,7 @@ impl Sandbox {
     pub fn new(options: Options) -> Self {
         let clock = options.clock.clone();
         let mut state = State::new(options.clock, options.switches, options.random_seed);
-        seed(&mut state, options.seed);
+        seed(&mut state, options.seed, options.events);
         Self { shared: Arc::new(Shared { state: Mutex::new(state), hook: Mutex::new(None) }), clock }
     }
 
@@ -272,9 +283,10 @@ impl Drop for Running {
 }
 
 /// Fills both services.
-pub(crate) fn seed(state: &mut State, seed: Seed) {
+pub(crate) fn seed(state: &mut State, seed: Seed, events: Option<usize>) {
     google::seed(state, seed);
     microsoft365::seed(state, seed);
+    google::calendar::seed(state, seed, events);
 }
 
 /// What a client meets.
@@ -350,6 +362,7 @@ fn answer(state: &mut State, info: &RequestInfo, request: &Request) -> Response 
     if info.kind == Kind::Api {
         let refused = match info.provider {
             Some(Provider::Microsoft) => graph_budget(state, info, request),
+            Some(Provider::Google) if google::calendar::is_path(&info.path) => google::calendar::budget(state, info),
             Some(Provider::Google) => people_budget(state, info),
             None => None,
         };
@@ -423,6 +436,7 @@ pub fn route(state: &mut State, request: &Request) -> Response {
     }
     match path.strip_prefix("/google/") {
         Some(rest) if rest.starts_with("v1/") || rest.starts_with("oauth2/") => google::handle(state, request, rest),
+        Some(rest) if google::calendar::is_path(path) => google::handle(state, request, rest),
         Some(rest) => oauth::google(state, request, rest),
         None => Response::bytes(404, "text/html; charset=UTF-8", "<!DOCTYPE html><title>Error 404 (Not Found)</title>"),
     }

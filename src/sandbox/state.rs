@@ -67,14 +67,14 @@ impl RequestInfo {
             (Some(Provider::Microsoft), Kind::SignIn)
         } else if under("/google-photos") {
             (Some(Provider::Google), Kind::Photo)
-        } else if under("/google/v1") || under("/google/oauth2") {
+        } else if under("/google/v1") || under("/google/oauth2") || google::calendar::is_path(path) {
             (Some(Provider::Google), Kind::Api)
         } else if under("/google") {
             (Some(Provider::Google), Kind::SignIn)
         } else {
             (None, Kind::Control)
         };
-        let is_write = kind == Kind::Api && request.is_write() && !path.ends_with("/$batch");
+        let is_write = kind == Kind::Api && request.is_write() && !is_batch(path);
         Self {
             number,
             provider,
@@ -86,6 +86,11 @@ impl RequestInfo {
             overlaps: 0,
         }
     }
+}
+
+/// Whether a request does nothing itself but carry others.
+fn is_batch(path: &str) -> bool {
+    path.ends_with("/$batch") || path.starts_with("/google/batch/")
 }
 
 /// When a hook is called: before the request runs, or after it ran and before its reply leaves.
@@ -154,7 +159,7 @@ impl Log {
                 (_, true) => counts.parts += 1,
                 (_, false) => counts.requests += 1,
             }
-            if line.info.kind == Kind::Api && !line.info.path.ends_with("/$batch") {
+            if line.info.kind == Kind::Api && !is_batch(&line.info.path) {
                 counts.quota += 1;
             }
             counts.throttled += u64::from(line.status == 429);
@@ -304,7 +309,8 @@ pub struct State {
     pub google_account: Account,
     /// Requests so far, for [`RequestInfo::number`].
     pub(crate) numbered: u64,
-    /// Requests on sockets that have not been answered yet: Graph, and People's mutations.
+    /// Requests on sockets that have not been answered yet: Graph, and mutations at People and
+    /// Calendar.
     pub(crate) in_flight: InFlight,
     pub(crate) budgets: Budgets,
 }
@@ -313,6 +319,7 @@ pub struct State {
 pub(crate) struct InFlight {
     pub graph: u32,
     pub people_writes: u32,
+    pub calendar_writes: u32,
 }
 
 #[derive(Debug, Default)]

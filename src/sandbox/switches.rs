@@ -89,6 +89,81 @@ pub struct Switches {
     /// An edit from the web page or a phone drops the `clientData` that programs left there.
     pub people_edit_drops_client_data: bool,
 
+    // Google Calendar.
+    /// Requests of the user a minute (0 = unbounded).
+    pub calendar_requests_per_min: u32,
+    /// What a PATCH counts in that; the guide on performance says more than one.
+    pub calendar_patch_units: u32,
+    /// Writes to one calendar a minute (0 = unbounded; the number is not published).
+    pub calendar_writes_per_min: u32,
+    /// Two mutations at a time are rate limited.
+    pub calendar_sequential_writes: bool,
+    /// What too many requests are answered with: `403` or `429`.
+    pub calendar_rate_limit_status: u16,
+    /// `rateLimitExceeded` or `userRateLimitExceeded`.
+    pub calendar_rate_limit_reason: String,
+    /// Events with guests that may be inserted before every write is refused (0 = unbounded; the number is not published).
+    pub calendar_guest_inserts: u32,
+    /// For how many seconds it is refused then.
+    pub calendar_usage_pause_s: i64,
+    /// Errors carry the `status` of the newer shape too.
+    pub calendar_errors_status: bool,
+    /// Unknown parameters and fields are ignored. Off: they are refused, so that a misspelt one is found.
+    pub calendar_ignores_unknown: bool,
+    /// Days a sync token lives after it was given out (0 = for ever; the real age is not published).
+    pub calendar_sync_token_days: i64,
+    /// Days that `updatedMin` may reach back (0 = for ever).
+    pub calendar_updated_min_days: i64,
+    /// Days until a deleted event is forgotten, and every sync token from before then (0 = never).
+    pub calendar_tombstone_days: i64,
+    /// A delta may have other parameters than the first call. Documented: undefined, so off.
+    pub calendar_sync_takes_other_parameters: bool,
+    /// A list with `singleEvents` gives a sync token (one report says that it does not).
+    pub calendar_single_events_token: bool,
+    /// With `singleEvents`, so many months of cancelled occurrences are told of a deleted series.
+    pub calendar_deleted_series_months: i64,
+    /// Plain lists show deleted series, also outside the window (seen in the field since 2025).
+    pub calendar_plain_lists_show_deleted_series: bool,
+    /// A changed name or zone of a calendar shows in the delta of the list. Documented: it does not.
+    pub calendar_rename_shows_in_list: bool,
+    /// A create with both `id` and `iCalUID` is refused. Documented: only one "should" be supplied.
+    pub calendar_id_or_uid_only: bool,
+    /// A deleted event cannot be written again: 403 (seen in the field).
+    pub calendar_restore_refused: bool,
+    /// `UNTIL` may be a date or a local time in a series with times.
+    pub calendar_lenient_until: bool,
+    /// The start of a series is an occurrence also when its rule does not make it.
+    pub calendar_start_always_counts: bool,
+    /// Extended properties beyond 44 letters of key and 1024 of value are `refused`, `cut` (as the guide says: the one
+    /// dropped, the other shortened, in silence) or `kept`; but for `kept`, 300 of them and 32 kB are the limit.
+    pub calendar_long_properties: String,
+    /// A PUT without `conferenceDataVersion` or `supportsAttachments` drops the conference and the attachments.
+    pub calendar_put_drops_unversioned: bool,
+    /// Birthdays, focus time, out-of-office and working locations are on primary calendars only, and as they must be.
+    pub calendar_event_type_rules: bool,
+    /// Most calls in one batch.
+    pub calendar_most_batch_parts: usize,
+    /// What is imported must have the calendar's owner as its organizer or among its guests (seen in the field).
+    pub calendar_import_needs_part: bool,
+    /// An imported copy of somebody else's event cannot be changed in what its organizer shares.
+    pub calendar_imported_copies_locked: bool,
+    /// A write without `sendUpdates` mails the guests. Documented default: false.
+    pub calendar_mails_unasked: bool,
+    /// With `sendUpdates=none`, cancellations still go to guests elsewhere ("some emails might still be sent").
+    pub calendar_none_still_mails: bool,
+    /// A new rule or start of a series drops its exceptions. Off: also those stay that no longer fit.
+    pub calendar_rule_change_drops_exceptions: bool,
+    /// A change of a series goes into those of its exceptions that said the same as it did.
+    pub calendar_exceptions_follow_series: bool,
+    /// A PATCH that changes nothing still makes a new etag.
+    pub calendar_patch_always_restamps: bool,
+    /// The events of a calendar with free/busy access are listed bare. Off: 403.
+    pub calendar_free_busy_lists: bool,
+    /// Calendars (id or name) that answer 403.
+    pub calendar_denied_calendars: Vec<String>,
+    /// An edit from the web page or a phone drops the private extended properties that programs left there.
+    pub calendar_edit_drops_private: bool,
+
     // Graph.
     /// Requests at a time (0 = unbounded).
     pub graph_concurrency: u32,
@@ -208,6 +283,42 @@ impl Default for Switches {
             people_dead_group_status: 400,
             people_most_client_data_bytes: 0,
             people_edit_drops_client_data: false,
+            calendar_requests_per_min: 600,
+            calendar_patch_units: 1,
+            calendar_writes_per_min: 0,
+            calendar_sequential_writes: true,
+            calendar_rate_limit_status: 403,
+            calendar_rate_limit_reason: "rateLimitExceeded".into(),
+            calendar_guest_inserts: 0,
+            calendar_usage_pause_s: 4 * 3600,
+            calendar_errors_status: false,
+            calendar_ignores_unknown: false,
+            calendar_sync_token_days: 28,
+            calendar_updated_min_days: 28,
+            calendar_tombstone_days: 0,
+            calendar_sync_takes_other_parameters: false,
+            calendar_single_events_token: true,
+            calendar_deleted_series_months: 3,
+            calendar_plain_lists_show_deleted_series: true,
+            calendar_rename_shows_in_list: false,
+            calendar_id_or_uid_only: true,
+            calendar_restore_refused: true,
+            calendar_lenient_until: false,
+            calendar_start_always_counts: true,
+            calendar_long_properties: "refused".into(),
+            calendar_put_drops_unversioned: true,
+            calendar_event_type_rules: true,
+            calendar_most_batch_parts: 50,
+            calendar_import_needs_part: true,
+            calendar_imported_copies_locked: true,
+            calendar_mails_unasked: true,
+            calendar_none_still_mails: false,
+            calendar_rule_change_drops_exceptions: false,
+            calendar_exceptions_follow_series: true,
+            calendar_patch_always_restamps: true,
+            calendar_free_busy_lists: true,
+            calendar_denied_calendars: Vec::new(),
+            calendar_edit_drops_private: false,
             graph_concurrency: 4,
             graph_requests: 10_000,
             graph_window_s: 600,
@@ -264,6 +375,7 @@ impl Switches {
             google_rotates_refresh: true,
             people_false_etag_mismatch: 7,
             google_errors_list: true,
+            calendar_errors_status: true,
             graph_delta_repeats: true,
             graph_sparse_delta: true,
             graph_primary_addresses: true,

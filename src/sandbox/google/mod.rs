@@ -1,9 +1,11 @@
-//! Google: People v1 (contacts, groups, photos) and userinfo. Requests come in with the path after `/google/`.
+//! Google: People v1 (contacts, groups, photos), userinfo, and Calendar v3 (`calendar/`). Requests come in with the path
+//! after `/google/`.
 //!
 //! `mod.rs` routes and checks tokens, scopes and query parameters; `schema.rs` checks bodies; `people.rs`, `list.rs`,
 //! `groups.rs`, `photos.rs` answer; `partial.rs` cuts answers down to `fields`; `store.rs` remembers; `items.rs` and `render.rs` turn what was written into what is
 //! shown; `others.rs` is what another client of the user may do; `seeds.rs` has the people of the start.
 
+pub mod calendar;
 mod errors;
 mod groups;
 mod items;
@@ -75,6 +77,9 @@ const GROUP_BATCH: &[&str] = &["groupFields", "maxMembers", "resourceNames"];
 
 /// Answers a request; `path` is what follows `/google/`.
 pub fn handle(state: &mut State, request: &Request, path: &str) -> Response {
+    if path.starts_with("calendar/") || path.starts_with("batch/") {
+        return calendar::handle(state, request, path);
+    }
     store::restamp_due(state);
     let mut reply = answer(state, request, path).unwrap_or_else(|refusal| *refusal);
     if let Some(fields) = request.param("fields").filter(|_| reply.is_ok()) {
@@ -89,16 +94,21 @@ pub fn handle(state: &mut State, request: &Request, path: &str) -> Response {
 fn answer(state: &mut State, request: &Request, path: &str) -> Result<Response, Refusal> {
     let access = oauth::authorise(state, Provider::Google, request)
         .map_err(|denied| unauthenticated(denied == Denied::Missing))?;
+    in_account(state, &access, |state| answer_to(state, request, path, &access))
+}
+
+/// Answers out of the account that the token is for.
+fn in_account<T>(state: &mut State, access: &Access, answer: impl FnOnce(&mut State) -> T) -> T {
     if access.account.id == state.google_account.id {
-        return answer_to(state, request, path, &access);
+        return answer(state);
     }
-    // Somebody else signed in: an address book of their own.
+    // Somebody else signed in: an address book and calendars of their own.
     let mut other = state.google.take_other(&access.account.id);
     std::mem::swap(&mut state.google, &mut other);
     if state.google.groups.is_empty() {
         groups::add_system_groups(state);
     }
-    let reply = answer_to(state, request, path, &access);
+    let reply = answer(state);
     std::mem::swap(&mut state.google, &mut other);
     state.google.keep_other(&access.account.id, other);
     reply
@@ -281,7 +291,7 @@ pub fn photo_host(state: &mut State, request: &Request, path: &str) -> Response 
     photos::host(state, request, path)
 }
 
-/// All contacts, groups and photos as JSON, for a test to compare. Nothing here changes when it is read.
+/// All contacts, groups, photos and calendars as JSON, for a test to compare. Nothing here changes when it is read.
 pub fn dump(state: &State) -> Value {
     let contacts: serde_json::Map<String, Value> = state
         .google
@@ -304,5 +314,5 @@ pub fn dump(state: &State) -> Value {
         .filter(|(_, group)| !group.is_system && !group.is_deleted)
         .map(|(name, group)| (name.clone(), json!(group.name)))
         .collect();
-    json!({ "contacts": contacts, "groups": groups })
+    json!({ "contacts": contacts, "groups": groups, "calendars": calendar::dump(state) })
 }

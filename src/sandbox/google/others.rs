@@ -252,6 +252,9 @@ pub fn control(state: &mut State, action: &str, body: &Value) -> Result<Value, S
             state.google.epoch += 1;
             Ok(json!({}))
         }
-        _ => Err(format!("unknown action google/{action}")),
+        _ => match action.strip_prefix("calendar/") {
+            Some(action) => super::calendar::control(state, action, body),
+            None => Err(format!("unknown action google/{action}")),
+        },
     }
 }

@@ -39,6 +39,8 @@ pub struct Google {
     pub(crate) restamps: VecDeque<(i64, String)>,
     /// Guarded updates so far, for the false etag mismatch.
     pub(crate) guarded_updates: u32,
+    /// Calendars and events.
+    pub(crate) calendar: super::calendar::Room,
     /// The address books of other accounts, by account id.
     others: HashMap<String, Google>,
 }

@@ -343,6 +343,16 @@ pub(crate) fn expire_access(state: &mut State, provider: Provider) {
 }
 
 impl Sandbox {
+    /// An access token of the owner with these scopes alone.
+    pub fn access_token_for(&self, provider: Provider, scopes: &[&str]) -> String {
+        self.with(|state| {
+            let account = state.account(provider).clone();
+            let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
+            let grant = add_grant(state, provider, account, scopes);
+            issue_access(state, grant, None)
+        })
+    }
+
     /// Ends every sign-in at a provider; refresh tokens are refused with this cause from now on.
     pub fn end_sign_ins(&self, provider: Provider, end: End, access_too: bool) {
         self.with(|state| end_all(state, provider, end, access_too));
