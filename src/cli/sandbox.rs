@@ -13,12 +13,15 @@ pub struct Args {
     /// This many contacts at each provider instead of the dozen of the demo
     #[arg(long, value_name = "N")]
     contacts: Option<usize>,
+    /// This many events at each provider instead of those of the demo
+    #[arg(long, value_name = "N")]
+    events: Option<usize>,
 }
 
 /// Runs until it is stopped; prints a configuration that uses it.
 pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let options = args.contacts.map_or_else(Options::demo, Options::bulk);
-    let sandbox = Sandbox::new(options);
+    let sandbox = Sandbox::new(Options { events: args.events, ..options });
     let running = sandbox.start(args.port).await.map_err(|error| {
         let words =
             format!("the sandbox cannot listen on port {}: {error}. Try another: twofold sandbox --port 0", args.port);

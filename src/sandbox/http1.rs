@@ -86,7 +86,8 @@ impl<'a> Flight<'a> {
         let under_way = match info.provider {
             Some(Provider::Microsoft) if info.kind == Kind::Api => Some(&mut state.in_flight.graph),
             Some(Provider::Google) if info.is_write && google::calendar::is_path(&info.path) => {
-                Some(&mut state.in_flight.calendar_writes)
+                let calendar = google::calendar::named_in(&info.path).to_owned();
+                Some(state.in_flight.calendar_writes.entry(calendar).or_default())
             }
             Some(Provider::Google) if info.is_write => Some(&mut state.in_flight.people_writes),
             _ => None,
@@ -106,7 +107,10 @@ impl Drop for Flight<'_> {
         match self.info.provider {
             Some(Provider::Microsoft) if self.info.kind == Kind::Api => state.in_flight.graph -= 1,
             Some(Provider::Google) if self.info.is_write && google::calendar::is_path(&self.info.path) => {
-                state.in_flight.calendar_writes -= 1;
+                let calendar = google::calendar::named_in(&self.info.path);
+                if let Some(under_way) = state.in_flight.calendar_writes.get_mut(calendar) {
+                    *under_way -= 1;
+                }
             }
             Some(Provider::Google) if self.info.is_write => state.in_flight.people_writes -= 1,
             _ => {}

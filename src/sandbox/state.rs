@@ -1,6 +1,6 @@
 //! What the two services remember, who is asking, and what was asked. One lock guards all of it (see `server.rs`).
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -51,7 +51,7 @@ pub struct RequestInfo {
     /// Whether it is a part of a `$batch`.
     pub is_part: bool,
     /// Requests that were under way already when it came in: Graph requests for one to Graph, People's mutations for
-    /// a mutation.
+    /// a mutation there, at Calendar those to the same calendar.
     pub overlaps: u32,
 }
 
@@ -319,7 +319,8 @@ pub struct State {
 pub(crate) struct InFlight {
     pub graph: u32,
     pub people_writes: u32,
-    pub calendar_writes: u32,
+    /// By calendar, as the paths name it.
+    pub calendar_writes: HashMap<String, u32>,
 }
 
 #[derive(Debug, Default)]

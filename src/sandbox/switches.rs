@@ -96,7 +96,7 @@ pub struct Switches {
     pub calendar_patch_units: u32,
     /// Writes to one calendar a minute (0 = unbounded; the number is not published).
     pub calendar_writes_per_min: u32,
-    /// Two mutations at a time are rate limited.
+    /// Two writes to one calendar at a time are rate limited.
     pub calendar_sequential_writes: bool,
     /// What too many requests are answered with: `403` or `429`.
     pub calendar_rate_limit_status: u16,

@@ -102,6 +102,25 @@ async fn two_mutations_at_a_time_are_one_too_many() {
 }
 
 #[tokio::test]
+async fn one_calendar_takes_one_write_at_a_time() {
+    let world = World::new(Options::empty().with(Switches { latency_ms: 100, ..Switches::default() })).await;
+    let other = world.sandbox.google_add_calendar("Second").unwrap();
+    let body = r#"{"start": {"date": "2026-01-01"}, "end": {"date": "2026-01-02"}}"#;
+    let insert = |calendar: &str| {
+        let url = format!("{}/calendar/v3/calendars/{calendar}/events", world.sandbox.urls().google_calendar);
+        let request = world.http.post(url).bearer_auth(&world.token).header("content-type", "application/json");
+        request.body(body).send()
+    };
+    let (one, two) = tokio::join!(insert("primary"), insert("primary"));
+    let mut statuses = [one.unwrap().status().as_u16(), two.unwrap().status().as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 403]);
+    let other = other.replace('@', "%40");
+    let (one, two) = tokio::join!(insert("primary"), insert(&other));
+    assert!(one.unwrap().status().is_success() && two.unwrap().status().is_success());
+}
+
+#[tokio::test]
 async fn hooks_see_each_request_before_and_after() {
     let world = World::new(Options::empty()).await;
     let seen = Arc::new(Mutex::new(Vec::new()));

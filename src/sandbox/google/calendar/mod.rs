@@ -55,6 +55,11 @@ pub(crate) fn is_path(path: &str) -> bool {
     path.starts_with("/google/calendar/v3/") || path.starts_with("/google/batch/calendar/v3")
 }
 
+/// The calendar that a path names, as it stands there; empty when it names none.
+pub(crate) fn named_in(path: &str) -> &str {
+    path.strip_prefix("/google/calendar/v3/calendars/").and_then(|rest| rest.split('/').next()).unwrap_or_default()
+}
+
 /// Parameters that every method takes.
 const COMMON: [&str; 8] = ["access_token", "alt", "fields", "key", "oauth_token", "prettyPrint", "quotaUser", "userIp"];
 const LIST_ENTRIES: &[&str] =

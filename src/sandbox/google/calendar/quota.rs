@@ -7,8 +7,7 @@ use crate::{Response, State};
 
 const MINUTE_MS: i64 = 60_000;
 
-/// Requests of a user a minute, writes to one calendar a minute, and one write at a time. The limit that an answer names
-/// is the one that was met.
+/// One write to a calendar at a time, writes to it a minute, and requests of a user a minute.
 pub(crate) fn budget(state: &mut State, info: &RequestInfo) -> Option<Response> {
     if info.path.starts_with("/google/batch/") {
         // Its parts are counted, each for itself.
@@ -24,7 +23,7 @@ pub(crate) fn budget(state: &mut State, info: &RequestInfo) -> Option<Response> 
         return Some(*rate_limited(state));
     }
     let limit = u64::from(state.switches.calendar_writes_per_min);
-    let calendar = info.path.split('/').nth(5).unwrap_or_default().to_owned();
+    let calendar = super::named_in(&info.path).to_owned();
     if info.is_write {
         let writes = state.google.calendar.writes.entry(calendar).or_default();
         if writes.spend(now_ms, 1, limit, MINUTE_MS).is_err() {
