@@ -6,8 +6,9 @@ use super::calendars::conferences;
 use super::errors::{
     bad_combination, bad_parameter, condition_not_met, forbidden, full_sync_required, invalid, not_found, required,
 };
+use super::history::Version;
 use super::render::{self, flag};
-use super::store::{self, Calendar, Entry, Role, Version};
+use super::store::{self, Calendar, Entry, Role};
 use super::tokens::{self, Token};
 use super::{colors, events, fields, schema};
 use crate::google::errors::Refusal;

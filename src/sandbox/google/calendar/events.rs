@@ -242,8 +242,12 @@ pub(super) fn replace(
             target.insert(name.into(), value.clone());
         }
     }
+    let has_conference = target.contains_key("conferenceData");
     for name in ["locked", "hangoutLink"] {
-        if let Some(value) = old.body.get(name).filter(|_| name == "locked" || target.contains_key("conferenceData")) {
+        if site.hand == Hand::User && target.contains_key(name) {
+            continue;
+        }
+        if let Some(value) = old.body.get(name).filter(|_| name == "locked" || has_conference) {
             target.insert(name.into(), value.clone());
         } else {
             target.remove(name);

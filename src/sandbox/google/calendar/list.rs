@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::errors::{bad_combination, bad_parameter, full_sync_required, invalid, updated_min_too_long_ago};
+use super::history::Version;
 use super::instances::{self, is_forgotten, is_within, occurrence};
 use super::recurrence::Series;
 use super::render::{self, View, flag};
-use super::store::{Calendar, Event, Version, calendar};
+use super::store::{Calendar, Event, calendar};
 use super::tokens::{self, Token};
 use super::{fields, times};
 use crate::google::errors::Refusal;

@@ -3,7 +3,7 @@
 //! `mod.rs` routes and checks tokens, scopes, parameters and rights; `schema.rs` checks bodies, `fields.rs` whole events;
 //! `rights.rs` who may change what, `series.rs` what a series and its exceptions do to each other; `entries.rs` (the user's list of calendars), `calendars.rs`, `events.rs`, `transfers.rs` (import and move),
 //! `instances.rs` and `list.rs` answer; `tokens.rs` has their page and sync tokens; `times.rs` and `recurrence.rs` know
-//! when things are; `render.rs` shows events; `store.rs` remembers; `mails.rs` notes whom the real service would have
+//! when things are; `render.rs` shows events; `store.rs` remembers, `history.rs` older versions too; `mails.rs` notes whom the real service would have
 //! written to; `quota.rs` counts; `batch.rs` takes many requests in one; `hands.rs` is what another client of the user may
 //! do; `seeds.rs` has the events of the start.
 
@@ -15,6 +15,7 @@ mod errors;
 mod events;
 mod fields;
 mod hands;
+mod history;
 mod instances;
 mod list;
 mod mails;

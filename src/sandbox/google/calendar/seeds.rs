@@ -150,6 +150,23 @@ fn own_events() -> Vec<(&'static str, Value)> {
             ),
         ),
         (
+            "seedaway",
+            with(
+                timed("2026-05-15T00:00:00", "2026-05-16T00:00:00", "Europe/Berlin"),
+                json!({
+                    "summary": "Out of office", "eventType": "outOfOffice",
+                    "outOfOfficeProperties": { "autoDeclineMode": "declineNone" },
+                }),
+            ),
+        ),
+        (
+            "seedticket",
+            with(
+                timed("2026-06-12T19:30:00", "2026-06-12T22:00:00", "Europe/Berlin"),
+                json!({ "summary": "Concert: seat 12", "eventType": "fromGmail", "location": "Example Hall" }),
+            ),
+        ),
+        (
             "seedfit",
             with(
                 timed("2026-01-06T18:00:00", "2026-01-06T19:00:00", "Europe/Berlin"),

@@ -212,6 +212,8 @@ fn an_import_goes_by_the_uid() {
         "eventTypeRestriction",
     );
     client.refused(Request::post(&format!("{import}?sendUpdates=none"), &event), 400, "invalidParameter");
+    let guests = json!({ "iCalUID": "u4@outlook.example", "attendees": [{ "email": "anna@example.org" }] });
+    client.ok(Request::post(&import, &with(lunch(), guests)));
     assert!(client.sandbox.google_mails().is_empty());
 }
 

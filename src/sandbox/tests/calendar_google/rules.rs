@@ -193,3 +193,23 @@ fn types_of_events_have_their_own_rules() {
     client.refused(Request::patch(&path, &json!({ "summary": "x" })), 400, rule);
     client.ok(Request::patch(&path, &json!({ "colorId": "2" })));
 }
+
+#[test]
+fn a_uid_is_taken_while_its_event_lives() {
+    let client = Client::empty();
+    let event = with(lunch(), json!({ "iCalUID": "u5@outlook.example" }));
+    let made = client.insert(event.clone());
+    client.refused(Request::post(EVENTS, &event), 409, "duplicate");
+    client.done(Request::delete(&format!("{EVENTS}/{}", made["id"].as_str().unwrap())));
+    assert_ne!(client.insert(event)["id"], made["id"]);
+}
+
+#[test]
+fn a_locked_copy_keeps_its_main_fields() {
+    let client = Client::empty();
+    let id = client.insert(lunch())["id"].as_str().unwrap().to_owned();
+    client.sandbox.google_edit_event("primary", &id, |event| event["locked"] = json!(true)).unwrap();
+    let path = format!("{EVENTS}/{id}");
+    client.refused(Request::patch(&path, &json!({ "summary": "x" })), 403, "forbiddenForNonOrganizer");
+    assert_eq!(client.ok(Request::patch(&path, &json!({ "colorId": "2", "locked": false })))["locked"], true);
+}
