@@ -120,7 +120,8 @@ pub(super) fn unauthenticated(is_missing: bool) -> Refusal {
     let mut reply = error(401, "global", reason, message, Some(("header", "Authorization")));
     let detail = if is_missing { "" } else { ", error=\"invalid_token\"" };
     reply.set_header("www-authenticate", &format!("Bearer realm=\"https://accounts.google.com/\"{detail}"));
-    Box::new(with_status(*reply, "UNAUTHENTICATED", None))
+    let details = is_missing.then(|| cause("CREDENTIALS_MISSING"));
+    Box::new(with_status(*reply, "UNAUTHENTICATED", details))
 }
 
 /// 403: the token's scopes do not reach that far. `scopes` are those that would.
@@ -130,13 +131,17 @@ pub(super) fn scope_missing(scopes: &[&str]) -> Refusal {
     let wanted = scopes.join(" ");
     let realm = "Bearer realm=\"https://accounts.google.com/\", error=\"insufficient_scope\"";
     reply.set_header("www-authenticate", &format!("{realm}, scope=\"{wanted}\""));
-    let details = json!({
+    Box::new(with_status(*reply, "PERMISSION_DENIED", Some(cause("ACCESS_TOKEN_SCOPE_INSUFFICIENT"))))
+}
+
+/// What the front end adds to its own refusals.
+fn cause(reason: &str) -> Value {
+    json!({
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT",
+        "reason": reason,
         "domain": "googleapis.com",
         "metadata": { "service": "calendar-json.googleapis.com" },
-    });
-    Box::new(with_status(*reply, "PERMISSION_DENIED", Some(details)))
+    })
 }
 
 /// 501 for a method that the sandbox does not have.

@@ -9,6 +9,7 @@ fn a_token_is_needed_and_must_be_for_calendars() {
     let missing = client.sandbox.handle(&Request::get(EVENTS));
     assert_eq!(missing.status, 401);
     assert_eq!(missing.body_json()["error"]["errors"][0]["reason"], "required");
+    assert_eq!(missing.body_json()["error"]["details"][0]["reason"], "CREDENTIALS_MISSING");
     let wrong = client.sandbox.handle(&Request::get(EVENTS).bearer("nonsense"));
     let body = wrong.body_json();
     assert_eq!(
