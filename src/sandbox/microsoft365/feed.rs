@@ -1,18 +1,16 @@
 //! Delta: what changed in a folder, or among the folders, since a place in the log.
 //!
-//! A round goes from a token's place to the horizon, which is fixed when the round begins; each page is computed anew
-//! from the history, so a link can be asked twice. Tokens carry all of that and a check value, and are opaque.
+//! A round goes from a token's place to the horizon, which is fixed when the round begins (`rounds.rs`); each page is
+//! computed anew from the history, so a link can be asked twice.
 
 use std::collections::HashSet;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
-use sha2::{Digest, Sha256};
 
 use super::fields::PROPERTIES;
-use super::query::{self, Cursor, View};
+use super::query::{self, View};
 use super::reply::{Answer, Refusal, ordered};
+use super::rounds::{self, Round};
 use super::store::{
     CONTACTS, Contact, DELETED, Folder, FolderMoment, IdForm, Microsoft, Moment, ROOT, Touched, contact_id,
 };
@@ -32,19 +30,6 @@ pub(super) enum Scope {
     Folders,
 }
 
-/// A round, or the place where the next one starts.
-#[derive(Clone, Debug, PartialEq)]
-struct Round {
-    epoch: u64,
-    chain: u64,
-    generation: u64,
-    scope: u64,
-    since: Option<u64>,
-    horizon: u64,
-    from: Cursor,
-    select: String,
-}
-
 /// Answers a delta request; `path` is the resource as links name it, after the version.
 pub(super) fn delta(state: &mut State, request: &Request, scope: Scope, path: &str) -> Answer {
     if request.method != "GET" {
@@ -56,20 +41,15 @@ pub(super) fn delta(state: &mut State, request: &Request, scope: Scope, path: &s
     let round = match (option("$skiptoken"), option("$deltatoken").filter(|token| !token.is_empty())) {
         (None, None) => {
             query::select(option("$select"), of, &state.switches)?;
-            begin(state, scope, None, option("$select").unwrap_or_default())
+            let asked = option("$select").map(|select| ("$select", select));
+            rounds::begin(state, subject(scope), asked)
         }
-        (None, Some(token)) if options.len() == 1 => {
-            let last = read(state, token, "delta", scope, path)?;
-            begin(state, scope, Some(&last), &last.select)
-        }
-        (Some(token), None) if options.len() == 1 => {
-            let round = read(state, token, "page", scope, path)?;
-            check_generation(state, &round)?;
-            round
-        }
-        _ => return Err(Refusal::bad("A delta link takes no further query options: they are encoded in its token.")),
+        (None, Some(token)) if options.len() == 1 => rounds::next(state, token, &subject(scope), path)?,
+        (Some(token), None) if options.len() == 1 => rounds::page(state, token, &subject(scope), path)?,
+        _ => return Err(rounds::too_many_options()),
     };
-    let asked = (!round.select.is_empty()).then_some(round.select.as_str());
+    let select = round.asked("$select");
+    let asked = (!select.is_empty()).then_some(select);
     let view = View { select: query::select(asked, of, &state.switches)?, ..View::whole(query::id_form(request)) };
     let rows = rows(state, &round, scope, view.form);
     let size = query::preferred_rows(request).unwrap_or(USUAL_ROWS).min(MOST_ROWS);
@@ -81,117 +61,17 @@ pub(super) fn delta(state: &mut State, request: &Request, scope: Scope, path: &s
         "value".into(),
         shown.iter().map(|row| ordered(row.show(&state.microsoft, &view, &state.switches), &state.switches)).collect(),
     );
-    let (key, link) = match next {
-        Some(from) => ("@odata.nextLink", write(&Round { from, ..round }, "page", "$skiptoken")),
-        None => ("@odata.deltaLink", write(&round, "delta", "$deltatoken")),
-    };
-    page.insert(key.into(), links::api(state, &format!("{path}?{link}")).into());
+    let (name, link) = round.link(state, path, next);
+    page.insert(name.into(), link.into());
     Ok(links::confirm(Response::json(200, &page.into()), request))
 }
 
-fn number(scope: Scope) -> u64 {
+/// What tokens call the thing that they are about.
+fn subject(scope: Scope) -> String {
     match scope {
-        Scope::Folders => 0,
-        Scope::Contacts(folder) => folder,
+        Scope::Folders => "folders".into(),
+        Scope::Contacts(folder) => format!("contacts-{folder}"),
     }
-}
-
-/// Begins a round: the first of a new chain, or the next of the chain of a delta token.
-fn begin(state: &mut State, scope: Scope, last: Option<&Round>, select: &str) -> Round {
-    let horizon = state.microsoft.horizon(state.now_ms(), state.switches.list_lag_s);
-    let graph = &mut state.microsoft;
-    let chain = last.map_or(graph.chains.len() as u64 + 1, |last| last.chain);
-    let newest = graph.chains.entry(chain).or_insert(517);
-    *newest += 1;
-    let since = last.map(|last| last.horizon);
-    Round {
-        epoch: graph.epoch,
-        chain,
-        generation: *newest,
-        scope: number(scope),
-        since,
-        // A lag that grew since must not turn time back.
-        horizon: horizon.max(since.unwrap_or(0)),
-        from: Cursor { offset: 0, page: 0 },
-        select: select.to_owned(),
-    }
-}
-
-fn check_generation(state: &State, round: &Round) -> Result<(), Refusal> {
-    let newest = state.microsoft.chains.get(&round.chain).copied().unwrap_or(0);
-    if state.switches.graph_delta_generations && round.generation < newest {
-        let text =
-            format!("The sync state generation is not found; generation={};[highest={newest}]", round.generation);
-        return Err(Refusal::new(400, "SyncStateNotFound", text));
-    }
-    Ok(())
-}
-
-/// Writes a token as a query.
-fn write(round: &Round, kind: &str, name: &str) -> String {
-    let since = round.since.map_or_else(|| "-".to_owned(), |since| since.to_string());
-    let text = format!(
-        "{kind} {} {} {} {} {since} {} {} {} {}",
-        round.epoch,
-        round.chain,
-        round.generation,
-        round.scope,
-        round.horizon,
-        round.from.offset,
-        round.from.page,
-        round.select.replace(' ', ""),
-    );
-    format!("{name}={}", URL_SAFE_NO_PAD.encode(format!("{} {text}", check_value(&text))))
-}
-
-fn check_value(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(&Sha256::digest(text.as_bytes())[..9])
-}
-
-/// Reads a token; one that is of no use is told apart by why.
-fn read(state: &State, token: &str, kind: &str, scope: Scope, path: &str) -> Result<Round, Refusal> {
-    let malformed = || Refusal::new(400, "ErrorInvalidSyncStateData", "The sync state data is invalid.");
-    let round = parse(token, kind).ok_or_else(malformed)?;
-    if round.scope != number(scope) {
-        return Err(malformed());
-    }
-    if round.epoch == state.microsoft.epoch {
-        return Ok(round);
-    }
-    if state.switches.graph_expired_status == 400 {
-        return Err(Refusal::new(400, "SyncStateNotFound", "The sync state generation is not found."));
-    }
-    let select = if round.select.is_empty() { String::new() } else { format!("$select={}&", round.select) };
-    let start = links::api(state, &format!("{path}?{select}$deltatoken="));
-    let text = "Resync required. Replace any local items with the server's version.";
-    Err(Refusal::new(state.switches.graph_expired_status, "resyncRequired", text).with_header("location", start))
-}
-
-fn parse(token: &str, kind: &str) -> Option<Round> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(token).ok()?).ok()?;
-    let (check, text) = text.split_once(' ')?;
-    let words: Vec<&str> = text.split(' ').collect();
-    let [have, epoch, chain, generation, scope, since, horizon, offset, page, select] = words[..] else {
-        return None;
-    };
-    if check != check_value(text) || have != kind {
-        return None;
-    }
-    Some(Round {
-        epoch: epoch.parse().ok()?,
-        chain: chain.parse().ok()?,
-        generation: generation.parse().ok()?,
-        scope: scope.parse().ok()?,
-        since: if since == "-" { None } else { Some(since.parse().ok()?) },
-        horizon: horizon.parse().ok()?,
-        // The next round begins where this one ended, on its first page.
-        from: if kind == "delta" {
-            Cursor { offset: 0, page: 0 }
-        } else {
-            Cursor { offset: offset.parse().ok()?, page: page.parse().ok()? }
-        },
-        select: select.to_owned(),
-    })
 }
 
 /// What the log names between two places, each thing once, in the order of its last change.

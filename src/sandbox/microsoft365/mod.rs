@@ -7,7 +7,7 @@
 //! | `fields.rs` | a contact's properties: names, shapes, limits; what a written body becomes |
 //! | `query.rs` | `$select`, `$expand`, `$filter`, `$orderby`, pages, `Prefer` |
 //! | `contacts.rs`, `folders.rs`, `photo.rs` | one resource each |
-//! | `feed.rs` | delta rounds and their tokens |
+//! | `feed.rs`, `rounds.rs` | deltas of contacts and folders; rounds and their tokens |
 //! | `batch.rs` | `$batch` |
 //! | `reply.rs`, `links.rs` | refusals and headers; addresses in answers |
 //! | `hands.rs` | what another client of the user does: [`crate::Sandbox`]`::graph_...` and `/_sandbox/microsoft/...` |
@@ -23,6 +23,7 @@ mod links;
 mod photo;
 mod query;
 mod reply;
+mod rounds;
 mod seeds;
 mod store;
 
