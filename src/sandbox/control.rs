@@ -12,7 +12,7 @@
 //! | `stop_clock` | `{"ms"}` (default: now) | from now on time moves only by `advance` |
 //! | `stats` | `{"reset": bool}` | `{"microsoft": Counts, "google": Counts, "faults": n, "now_ms"}` |
 //! | `log` | `{"last": n}` | the latest lines |
-//! | `dump` | | all contacts, groups, folders, photos |
+//! | `dump` | | all contacts, groups, folders, photos, calendars, events, mails |
 //! | `token` | `{"provider"}` | `{"access_token", "refresh_token"}` of the owner with every scope |
 //! | `end_sign_ins` | `{"provider", "end": "password_changed", "access_too"}` | see [`oauth::End`] |
 //! | `expire_access_tokens` | `{"provider"}` | |

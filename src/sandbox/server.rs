@@ -35,7 +35,7 @@ pub struct Options {
 pub enum Seed {
     /// None.
     Empty,
-    /// About a dozen on each side, of which some are the same people.
+    /// About a dozen on each side, of which some are the same people, and some events.
     Demo,
     /// So many on each side, made from a table of names.
     Bulk(usize),

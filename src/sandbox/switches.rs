@@ -240,6 +240,59 @@ pub struct Switches {
     pub graph_lower_inner_error: bool,
     /// Error codes begin with the other case.
     pub graph_recased_codes: bool,
+
+    // Graph's calendars.
+    /// Calendars (id or name) whose events answer 403.
+    pub graph_denied_calendars: Vec<String>,
+    /// Calendars (id or name) whose events answer 500, as shares of an old style do.
+    pub graph_broken_calendars: Vec<String>,
+    /// `If-Match` on an event is not looked at: the last writer wins.
+    pub graph_events_ignore_if_match: bool,
+    /// A create with a `transactionId` that was there before is 409. Off: it answers with the first event.
+    pub graph_repeated_transaction_conflicts: bool,
+    /// A zone written under its IANA name comes back under its Windows name.
+    pub graph_zones_become_windows: bool,
+    /// `Prefer: outlook.timezone` takes IANA names too.
+    pub graph_prefers_iana_zones: bool,
+    /// The `originalStart` of a whole day is midnight in the series' zone. Off: midnight UTC.
+    pub graph_all_day_original_start_in_zone: bool,
+    /// Occurrences show `originalStart` unasked. Seen in the field: only `$select` brings it.
+    pub graph_shows_original_start: bool,
+    /// Events show `uid` and `occurrenceId`, which v1.0 does not document.
+    pub graph_shows_beta_properties: bool,
+    /// A master tells `cancelledOccurrences` and `exceptionOccurrences` (in the v1.0 metadata). Off: there are no such
+    /// properties.
+    pub graph_master_tells_exceptions: bool,
+    /// A master shows PidLidAppointmentRecur when it is asked for.
+    pub graph_shows_recurrence_bytes: bool,
+    /// Another rule or start of a series drops its exceptions and cancelled days. Off: those that still fit stay.
+    pub graph_series_change_drops_exceptions: bool,
+    /// An interval is 99 at most, of days 999, and a count 999. Off: any.
+    pub graph_bounds_recurrence: bool,
+    /// The longest window of a view, in days (0 = unbounded).
+    pub graph_most_window_days: i64,
+    /// `calendarView/delta` is there below a calendar too. It is documented for the user's default calendar only.
+    pub graph_view_delta_per_calendar: bool,
+    /// Occurrences in `calendarView/delta` hold little more than their times (seen in the field).
+    pub graph_bare_occurrences: bool,
+    /// Masters come with their occurrences in `calendarView/delta`.
+    pub graph_view_delta_shows_masters: bool,
+    /// `calendarView/delta` tells a deleted occurrence as removed. Seen in the field: the series comes without it.
+    pub graph_view_delta_tells_deleted_occurrences: bool,
+    /// `events/delta`: `limited` to id, type, start and end; `select` for all or what `$select` names; or `off`.
+    pub graph_events_delta: String,
+    /// `events/delta` tells exceptions as rows of their own.
+    pub graph_events_delta_tells_exceptions: bool,
+    /// With immutable ids, an event that was moved is not told by the delta of the calendar that it came to.
+    pub graph_move_missing_at_goal: bool,
+    /// A change of subject, body or importance of a meeting mails its guests.
+    pub graph_text_patch_mails: bool,
+    /// A change of categories, reminder, free/busy or extended properties of a meeting mails its guests.
+    pub graph_private_patch_mails: bool,
+    /// A guest who deletes a meeting thereby mails its organizer.
+    pub graph_guest_delete_notifies: bool,
+    /// `accept` and its like mail the organizer when `sendResponse` is left out.
+    pub graph_answer_sends_by_default: bool,
 }
 
 impl Default for Switches {
@@ -355,6 +408,31 @@ impl Default for Switches {
             graph_reads_lag_s: 0,
             graph_lower_inner_error: false,
             graph_recased_codes: false,
+            graph_denied_calendars: Vec::new(),
+            graph_broken_calendars: Vec::new(),
+            graph_events_ignore_if_match: false,
+            graph_repeated_transaction_conflicts: true,
+            graph_zones_become_windows: true,
+            graph_prefers_iana_zones: true,
+            graph_all_day_original_start_in_zone: true,
+            graph_shows_original_start: false,
+            graph_shows_beta_properties: false,
+            graph_master_tells_exceptions: true,
+            graph_shows_recurrence_bytes: true,
+            graph_series_change_drops_exceptions: true,
+            graph_bounds_recurrence: true,
+            graph_most_window_days: 1825,
+            graph_view_delta_per_calendar: true,
+            graph_bare_occurrences: true,
+            graph_view_delta_shows_masters: true,
+            graph_view_delta_tells_deleted_occurrences: false,
+            graph_events_delta: "limited".into(),
+            graph_events_delta_tells_exceptions: false,
+            graph_move_missing_at_goal: false,
+            graph_text_patch_mails: true,
+            graph_private_patch_mails: false,
+            graph_guest_delete_notifies: true,
+            graph_answer_sends_by_default: true,
         }
     }
 }
@@ -385,6 +463,7 @@ impl Switches {
             graph_photo_reencoded: true,
             graph_lower_inner_error: true,
             graph_recased_codes: true,
+            graph_shows_beta_properties: true,
             ..Self::default()
         }
     }

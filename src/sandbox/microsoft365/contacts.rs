@@ -163,7 +163,7 @@ fn check_match(state: &State, request: &Request, key: u64) -> Result<(), Refusal
 }
 
 /// Every n-th update meets a conflict that nobody made, if the switch says so.
-fn check_luck(state: &mut State) -> Result<(), Refusal> {
+pub(super) fn check_luck(state: &mut State) -> Result<(), Refusal> {
     let every = u64::from(state.switches.graph_false_conflict);
     state.microsoft.guarded += 1;
     if every > 0 && state.microsoft.guarded.is_multiple_of(every) { Err(Refusal::stale()) } else { Ok(()) }

@@ -18,8 +18,8 @@ use super::{contacts, folders, links};
 use crate::{Request, Response, State, Switches};
 
 /// Rows of a page for which the request prefers no size.
-const USUAL_ROWS: usize = 10;
-const MOST_ROWS: usize = 1000;
+pub(super) const USUAL_ROWS: usize = 10;
+pub(super) const MOST_ROWS: usize = 1000;
 
 /// What a delta is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +75,7 @@ fn subject(scope: Scope) -> String {
 }
 
 /// What the log names between two places, each thing once, in the order of its last change.
-fn touched(graph: &Microsoft, since: u64, horizon: u64) -> Vec<Touched> {
+pub(super) fn touched(graph: &Microsoft, since: u64, horizon: u64) -> Vec<Touched> {
     let place = |seq: u64| (seq as usize).min(graph.log.len());
     let lines = &graph.log[place(since)..place(horizon).max(place(since))];
     let mut seen = HashSet::new();
@@ -221,7 +221,7 @@ fn folder_rows<'a>(state: &'a State, round: &Round) -> Vec<Row<'a>> {
             .into_iter()
             .filter_map(|what| match what {
                 Touched::Folder(key) => Some(key),
-                Touched::Contact(_) => None,
+                Touched::Contact(_) | Touched::Event(_) => None,
             })
             .collect(),
     };

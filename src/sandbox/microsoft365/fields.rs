@@ -282,7 +282,7 @@ fn wrong_type(name: &str, kind: &str) -> Refusal {
 }
 
 /// A text; with `trim_values` it loses white space at its ends, and one of white space only is none.
-fn read_text(name: &str, sent: &Value, switches: &Switches) -> Result<Option<String>, Refusal> {
+pub(super) fn read_text(name: &str, sent: &Value, switches: &Switches) -> Result<Option<String>, Refusal> {
     match sent {
         Value::Null => Ok(None),
         Value::String(text) if switches.trim_values => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
@@ -372,7 +372,11 @@ fn read_birthday(sent: &Value, switches: &Switches) -> Result<Value, Refusal> {
 }
 
 /// Named properties are set, those not named stay; a null value takes one away.
-fn read_extended(sent: &Value, extended: &mut Vec<(String, String)>, switches: &Switches) -> Result<(), Refusal> {
+pub(super) fn read_extended(
+    sent: &Value,
+    extended: &mut Vec<(String, String)>,
+    switches: &Switches,
+) -> Result<(), Refusal> {
     let Value::Array(list) = sent else {
         return Err(wrong_type("singleValueExtendedProperties", "Collection"));
     };

@@ -15,6 +15,7 @@
 //! | `rename_folder` | `folder`, `name` | |
 //! | `delete_folder` | `folder` | |
 //! | `expire_delta_tokens` | | |
+//! | what is done to calendars and events | | see `calendar/hands.rs` |
 //!
 //! A folder is named by its id, by `contacts`, or by its display name; a contact by its id of either form. Answers have
 //! immutable ids.
@@ -26,7 +27,7 @@ use serde_json::{Value, json};
 use super::fields::{self, Body, Change};
 use super::reply::Refusal;
 use super::store::{CONTACTS, IdForm, Photo, ROOT, Rules, contact_id};
-use super::{contacts, dump};
+use super::{calendar, contacts, dump};
 use crate::{Sandbox, State};
 
 impl Sandbox {
@@ -230,6 +231,6 @@ pub fn control(state: &mut State, action: &str, body: &Value) -> Result<Value, S
             state.microsoft.epoch += 1;
             Ok(json!({}))
         }
-        _ => Err(format!("unknown action microsoft/{action}")),
+        action => calendar::control(state, action, body),
     }
 }

@@ -1,4 +1,4 @@
-//! Graph v1.0: contacts, contact folders, photos, delta, `$batch`, `/me`. Requests come in with the path after
+//! Graph v1.0: contacts, contact folders, photos, calendars, delta, `$batch`, `/me`. Requests come in with the path after
 //! `/microsoft/v1.0`.
 //!
 //! | file | holds |
@@ -8,12 +8,14 @@
 //! | `query.rs` | `$select`, `$expand`, `$filter`, `$orderby`, pages, `Prefer` |
 //! | `contacts.rs`, `folders.rs`, `photo.rs` | one resource each |
 //! | `feed.rs`, `rounds.rs` | deltas of contacts and folders; rounds and their tokens |
+//! | `calendar/` | calendars, events, and what is mailed because of them |
 //! | `batch.rs` | `$batch` |
 //! | `reply.rs`, `links.rs` | refusals and headers; addresses in answers |
 //! | `hands.rs` | what another client of the user does: [`crate::Sandbox`]`::graph_...` and `/_sandbox/microsoft/...` |
 //! | `seeds.rs` | the contacts at the start |
 
 mod batch;
+pub mod calendar;
 mod contacts;
 mod feed;
 mod fields;
@@ -35,7 +37,7 @@ use store::{CONTACTS, DELETED, ROOT};
 
 pub use hands::control;
 pub use photo::tiny_jpeg;
-pub use seeds::seed;
+pub use seeds::{seed, seed_events};
 pub use store::Microsoft;
 
 use crate::oauth::{self, Access, Denied};
@@ -58,7 +60,7 @@ pub fn handle(state: &mut State, request: &Request, path: &str) -> Response {
     answer
 }
 
-/// All contacts, folders and photos as JSON, for a test to compare.
+/// All contacts, folders, photos, calendars and events as JSON, for a test to compare.
 pub fn dump(state: &State) -> Value {
     let graph = &state.microsoft;
     let folder = |key: &u64| {
@@ -73,7 +75,9 @@ pub fn dump(state: &State) -> Value {
         })
     };
     let folders: Vec<Value> = graph.folders.keys().filter(|key| graph.is_contact_folder(**key)).map(folder).collect();
-    json!({ "folders": folders, "deletedItems": folder(&DELETED)["contacts"] })
+    let mut whole = json!({ "folders": folders, "deletedItems": folder(&DELETED)["contacts"] });
+    whole["calendar"] = calendar::dump(state);
+    whole
 }
 
 fn answer(state: &mut State, request: &Request, path: &str) -> Answer {
@@ -98,8 +102,15 @@ fn answer(state: &mut State, request: &Request, path: &str) -> Answer {
     if rest.is_empty() {
         return user(state, request, &access);
     }
+    if calendar::is_here(rest[0]) {
+        check_scope(state, request, &access, "Calendars")?;
+        return calendar::answer(state, request, rest);
+    }
+    if let Some(answer) = calendar::settings(state, request, rest, &access) {
+        return answer;
+    }
     let resource = resource(state, rest)?;
-    check_scope(state, request, &access)?;
+    check_scope(state, request, &access, "Contacts")?;
     respond(state, request, resource)
 }
 
@@ -240,13 +251,14 @@ fn unauthenticated(why: Denied) -> Refusal {
     Refusal::new(401, "InvalidAuthenticationToken", text).with_header("www-authenticate", challenge.into())
 }
 
-/// Contacts need their scope, and a mailbox that is the owner's.
-fn check_scope(state: &State, request: &Request, access: &Access) -> Result<(), Refusal> {
+/// Contacts and calendars need their scope, and a mailbox that is the owner's.
+fn check_scope(state: &State, request: &Request, access: &Access, of: &str) -> Result<(), Refusal> {
     if access.account.id != state.microsoft_account.id {
         let text = "The mailbox is either inactive, soft-deleted, or is hosted on-premise.";
         return Err(Refusal::new(404, "MailboxNotEnabledForRESTAPI", text));
     }
-    let may = access.has("Contacts.ReadWrite") || (!request.is_write() && access.has("Contacts.Read"));
+    let has = |right: &str| access.has(&format!("{of}.{right}"));
+    let may = has("ReadWrite") || (!request.is_write() && has("Read"));
     if may { Ok(()) } else { Err(Refusal::denied()) }
 }
 

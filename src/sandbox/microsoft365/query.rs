@@ -57,7 +57,7 @@ pub(super) fn option<'a>(options: &'a [(String, String)], name: &str) -> Option<
 }
 
 /// The single preferences of all `Prefer` headers.
-fn preferences(request: &Request) -> impl Iterator<Item = (&str, &str)> {
+pub(super) fn preferences(request: &Request) -> impl Iterator<Item = (&str, &str)> {
     request.headers_named("prefer").flat_map(|header| header.split([',', ';'])).map(|preference| {
         let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
         (name.trim(), value.trim().trim_matches('"'))
@@ -173,6 +173,7 @@ pub(super) enum Condition {
 pub(super) enum Literal {
     Text(String),
     Time(i64),
+    Bool(bool),
     Null,
 }
 
@@ -212,7 +213,7 @@ fn condition(term: &str) -> Result<Condition, Refusal> {
 }
 
 /// Takes `list/any(x: inner)` apart; `Any` is met too.
-fn any(term: &str) -> Option<(&str, &str, &str)> {
+pub(super) fn any(term: &str) -> Option<(&str, &str, &str)> {
     let (list, rest) = term.split_once('/')?;
     let head = rest.get(..4).filter(|head| head.eq_ignore_ascii_case("any("))?;
     let inner = rest[head.len()..].trim_end().strip_suffix(')')?;
@@ -221,7 +222,7 @@ fn any(term: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// None = not understood.
-fn lambda(list: &str, variable: &str, inner: &str) -> Option<Result<Condition, Refusal>> {
+pub(super) fn lambda(list: &str, variable: &str, inner: &str) -> Option<Result<Condition, Refusal>> {
     let member = |path: &str| {
         let name = path.strip_prefix(variable)?.strip_prefix('/')?;
         Some(name.to_ascii_lowercase())
@@ -258,26 +259,28 @@ fn lambda(list: &str, variable: &str, inner: &str) -> Option<Result<Condition, R
 }
 
 /// `name operator literal`.
-fn comparison(term: &str) -> Option<(&str, &str, Literal)> {
+pub(super) fn comparison(term: &str) -> Option<(&str, &str, Literal)> {
     let (name, rest) = term.trim().split_once(' ')?;
     let (operator, text) = rest.trim_start().split_once(' ')?;
     Some((name, operator, literal(text.trim())?))
 }
 
-fn literal(text: &str) -> Option<Literal> {
+pub(super) fn literal(text: &str) -> Option<Literal> {
     if let Some(inner) = text.strip_prefix('\'') {
         let inner = inner.strip_suffix('\'')?;
         let has_loose_quote = inner.replace("''", "").contains('\'');
         return (!has_loose_quote).then(|| Literal::Text(inner.replace("''", "'")));
     }
-    if text == "null" {
-        return Some(Literal::Null);
+    match text {
+        "null" => return Some(Literal::Null),
+        "true" | "false" => return Some(Literal::Bool(text == "true")),
+        _ => {}
     }
     chrono::DateTime::parse_from_rfc3339(text).ok().map(|time| Literal::Time(time.timestamp_millis()))
 }
 
 /// Splits at a word outside of quotes and parentheses.
-fn split<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
+pub(super) fn split<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     let (mut parts, mut start, mut depth, mut is_quoted) = (Vec::new(), 0, 0_i32, false);
     for (at, byte) in text.bytes().enumerate() {
         match byte {
@@ -335,6 +338,8 @@ impl Condition {
                         let is_null = !facts.body.fields.contains_key(name);
                         return is_null == (operator == "eq");
                     }
+                    // No property of a contact is true or false; `condition` refuses it.
+                    Literal::Bool(_) => return false,
                     Literal::Text(text) if name == "parentFolderId" => facts.parent_id.cmp(text),
                     Literal::Text(text) => facts.body.text(name).to_lowercase().cmp(&text.to_lowercase()),
                     Literal::Time(time) if name == "createdDateTime" => facts.created_ms.cmp(time),

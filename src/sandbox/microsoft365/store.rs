@@ -1,4 +1,5 @@
-//! What Graph remembers: contacts and folders with all they ever said, so that a delta can show any moment.
+//! What Graph remembers: contacts and folders with all they ever said, so that a delta can show any moment. Calendars are
+//! remembered in `calendar/store.rs`, and share the log.
 //!
 //! Every write appends one entry to the log and one state to the item's history; nothing is taken away. A delta token
 //! is a place in the log.
@@ -10,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sha2::{Digest, Sha256};
 
+use super::calendar;
 use super::fields::Body;
 use super::reply::Refusal;
 use crate::State;
@@ -29,14 +31,17 @@ pub struct Microsoft {
     /// Ids that are answered now, in both forms.
     by_id: HashMap<String, (u64, IdForm)>,
     pub(super) log: Vec<Touch>,
-    last_key: u64,
-    restamps: VecDeque<(i64, u64)>,
+    pub(super) last_key: u64,
+    /// Change keys that are to move once more: when, and of which contact or event.
+    pub(super) restamps: VecDeque<(i64, u64)>,
     /// Delta chains with the newest round begun on each.
     pub(super) chains: HashMap<u64, u64>,
     /// Delta tokens of another epoch have expired.
     pub(super) epoch: u64,
     /// Guarded updates so far, for the switch that refuses every n-th.
     pub(super) guarded: u64,
+    /// Calendars and events.
+    pub(super) calendar: calendar::Store,
 }
 
 /// One line of the log.
@@ -51,6 +56,7 @@ pub(super) struct Touch {
 pub(super) enum Touched {
     Contact(u64),
     Folder(u64),
+    Event(u64),
 }
 
 /// The two forms of an item's id.
@@ -109,8 +115,8 @@ pub(super) struct FolderMoment {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     pub now_ms: i64,
-    restamp_after_ms: i64,
-    ids_change_on_move: bool,
+    pub restamp_after_ms: i64,
+    pub ids_change_on_move: bool,
 }
 
 impl Rules {
@@ -140,6 +146,7 @@ impl Default for Microsoft {
             chains: HashMap::new(),
             epoch: 1,
             guarded: 0,
+            calendar: calendar::Store::default(),
         };
         for (key, name) in [(ROOT, "Top of Information Store"), (CONTACTS, "Kontakte"), (DELETED, "Gelöschte Elemente")]
         {
@@ -181,9 +188,10 @@ impl Microsoft {
     pub(super) fn settle(&mut self, now_ms: i64) {
         while let Some((due, key)) = self.restamps.front().copied().filter(|(due, _)| *due <= now_ms) {
             self.restamps.pop_front();
-            let moment = self.contacts[&key].now().clone();
-            if moment.folder.is_some() {
-                self.append(due, key, moment);
+            match self.contacts.get(&key).map(|contact| contact.now().clone()) {
+                Some(moment) if moment.folder.is_some() => self.append(due, key, moment),
+                Some(_) => {}
+                None => self.restamp_event(due, key),
             }
         }
     }
@@ -403,16 +411,16 @@ fn folder_id(key: u64) -> String {
     id("AQMkAGI2NGVhZTVlLTI1OGMtNDI4My1iZmE5LTA5OGJiZGEyMTc0YQAuAAAA", &format!("folder {key}"))
 }
 
-fn id(prefix: &str, of: &str) -> String {
+pub(super) fn id(prefix: &str, of: &str) -> String {
     format!("{prefix}{}", URL_SAFE.encode(Sha256::digest(of.as_bytes())))
 }
 
-fn change_key(key: u64, seq: u64) -> String {
+pub(super) fn change_key(key: u64, seq: u64) -> String {
     let digest = Sha256::digest(format!("key {key} {seq}").as_bytes());
     format!("EQAAABYAAA{}", STANDARD.encode(&digest[..21]))
 }
 
-fn is_well_formed(id: &str) -> bool {
+pub(super) fn is_well_formed(id: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'=' | b'/' | b'+');
     (20..=400).contains(&id.len()) && id.starts_with('A') && id.bytes().all(is_letter)
 }

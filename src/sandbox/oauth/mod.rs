@@ -167,6 +167,7 @@ pub fn owner_signs_in(state: &mut State, provider: Provider) -> (String, String)
             "Contacts.ReadWrite",
             "Mail.ReadWrite",
             "Calendars.ReadWrite",
+            "MailboxSettings.Read",
             "User.Read",
             "openid",
             "profile",
