@@ -27,7 +27,11 @@ fn a_window_shows_singles_whole_and_occurrences_bare_behind_their_master() {
     let single = text(&graph.event(&hour("Single", "2026-03-05"))["id"]);
     let series = text(&graph.event(&weekly())["id"]);
     graph.event(&hour("Outside", "2026-05-05"));
-    // A page of one row goes on until the series is told.
+    // A page goes on until the series is told.
+    let request = Request::get(&url(WINDOW)).with_header("Prefer", "odata.maxpagesize=2");
+    let page = graph.send(request).body_json();
+    assert_eq!(page["value"].as_array().map(Vec::len), Some(7));
+    assert!(page["@odata.deltaLink"].is_string());
     let (rows, link) = graph.round(&url(WINDOW), 1);
     assert_eq!(rows.len(), 1 + 1 + 5);
     assert_eq!((&rows[0]["id"], &rows[0]["subject"]), (&json!(single), &json!("Single")));
