@@ -287,6 +287,7 @@ pub(crate) fn seed(state: &mut State, seed: Seed, events: Option<usize>) {
     google::seed(state, seed);
     microsoft365::seed(state, seed);
     google::calendar::seed(state, seed, events);
+    microsoft365::calendar::seed(state, seed, events);
 }
 
 /// What a client meets.

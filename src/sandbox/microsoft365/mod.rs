@@ -37,7 +37,7 @@ use store::{CONTACTS, DELETED, ROOT};
 
 pub use hands::control;
 pub use photo::tiny_jpeg;
-pub use seeds::{seed, seed_events};
+pub use seeds::seed;
 pub use store::Microsoft;
 
 use crate::oauth::{self, Access, Denied};

@@ -2,7 +2,6 @@
 
 use serde_json::{Map, Value, json};
 
-use super::calendar;
 use super::fields::{self, Body, Change};
 use super::photo::tiny_jpeg;
 use super::store::{CONTACTS, Photo, ROOT, Rules};
@@ -40,14 +39,6 @@ pub fn seed(state: &mut State, seed: Seed) {
             graph.set_photo(&rules, key, Some(photo), false);
         }
     }
-    if seed == Seed::Demo {
-        calendar::demo(state);
-    }
-}
-
-/// Adds so many events to the default calendar.
-pub fn seed_events(state: &mut State, count: usize) {
-    calendar::bulk(state, count);
 }
 
 /// A person as Outlook would have stored them. A birthday without a year has no place here.

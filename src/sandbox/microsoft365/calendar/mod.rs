@@ -47,7 +47,7 @@ use store::{BIN, DEFAULT, calendar_id};
 
 pub(super) use hands::control;
 pub use mails::{Mail, Why};
-pub use seeds::{bulk, demo};
+pub use seeds::seed;
 pub(super) use settings::answer as settings;
 pub(super) use store::Store;
 

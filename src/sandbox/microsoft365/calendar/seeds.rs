@@ -10,18 +10,27 @@ use super::events::with_exception;
 use super::fields;
 use super::hands::read_new;
 use super::store::{Calendar, DEFAULT, MINE, OTHERS};
-use crate::{State, Switches};
+use crate::{Seed, State, Switches};
 
 /// Seeds were written this long before the start, so that a lagging delta shows them.
 const AGE_MS: i64 = 40 * 86_400_000;
 const BERLIN: &str = "W. Europe Standard Time";
 
 /// A calendar's key, an event, changes of single days, and days that do not take place.
-type Seed = (u64, Value, Vec<(&'static str, Value)>, Vec<&'static str>);
+type Sown = (u64, Value, Vec<(&'static str, Value)>, Vec<&'static str>);
+
+/// Fills the calendars: with so many events, or with those that belong to the seed.
+pub fn seed(state: &mut State, seed: Seed, events: Option<usize>) {
+    match (events, seed) {
+        (Some(count), _) => bulk(state, count),
+        (None, Seed::Demo) => demo(state),
+        (None, Seed::Empty | Seed::Bulk(_)) => {}
+    }
+}
 
 /// Fills the demo's calendars: a series with an exception and cancelled days, whole days, other zones, meetings of the
 /// user and of others, private things, and two calendars that can only be read.
-pub fn demo(state: &mut State) {
+fn demo(state: &mut State) {
     let add = |state: &mut State, name: &str, color: &str, is_mine: bool, is_removable: bool| {
         let calendar = Calendar {
             name: name.into(),
@@ -67,7 +76,7 @@ fn guest(name: &str, address: &str, response: &str) -> Value {
     })
 }
 
-fn work() -> Vec<Seed> {
+fn work() -> Vec<Sown> {
     let rule = json!({
         "pattern": { "type": "weekly", "interval": 1, "daysOfWeek": ["monday", "thursday"], "firstDayOfWeek": "monday" },
         "range": { "type": "noEnd", "startDate": "2025-10-06" },
@@ -127,7 +136,7 @@ fn work() -> Vec<Seed> {
     ]
 }
 
-fn elsewhere() -> Vec<Seed> {
+fn elsewhere() -> Vec<Sown> {
     let nth = json!({
         "pattern": { "type": "relativeMonthly", "interval": 1, "daysOfWeek": ["tuesday"], "index": "second" },
         "range": { "type": "endDate", "startDate": "2026-01-13", "endDate": "2026-12-31" },
@@ -151,7 +160,7 @@ fn elsewhere() -> Vec<Seed> {
     ]
 }
 
-fn days(private: u64, holidays: u64) -> Vec<Seed> {
+fn days(private: u64, holidays: u64) -> Vec<Sown> {
     let whole = |subject: &str, zone: &str, start: &str, end: &str| {
         with(
             timed(subject, zone, &format!("{start}T00:00:00"), &format!("{end}T00:00:00")),
@@ -181,7 +190,7 @@ fn days(private: u64, holidays: u64) -> Vec<Seed> {
 
 /// So many events in the default calendar, the same ones each time: one in ten is a series with an exception and a
 /// cancelled day, one in seven lasts whole days.
-pub fn bulk(state: &mut State, count: usize) {
+fn bulk(state: &mut State, count: usize) {
     for at in 0..count {
         let day = NaiveDate::from_ymd_opt(2025, 1, 6).unwrap_or_default() + chrono::Days::new((at * 3 % 700) as u64);
         let (hour, zone) = (7 + at % 11, [BERLIN, "Pacific Standard Time", "UTC"][at % 3]);

@@ -154,6 +154,9 @@ fn the_control_endpoint_reaches_calendars_too() {
     assert_eq!(control("mails", json!({})), json!([]));
     control("delete_event", json!({ "id": id }));
     assert_eq!(control("events", json!({})), json!([]));
+    let reset = json!({ "seed": "demo", "events": 20 });
+    assert_eq!(graph.sandbox.handle(&Request::post("/_sandbox/reset", &reset)).status, 200);
+    assert_eq!(graph.sandbox.graph_events().len(), 20);
     let reply = graph.sandbox.handle(&Request::post("/_sandbox/microsoft/delete_event", &json!({ "id": "x" })));
     assert_eq!(reply.status, 400);
 }
