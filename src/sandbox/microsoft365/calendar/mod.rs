@@ -3,7 +3,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `store.rs` | [`Store`]: calendars as they are, events with their whole history, ids of events and occurrences |
+//! | `store.rs` | calendars as they are, events with their whole history, ids of events and occurrences |
 //! | `body.rs` | what an event says, and an occurrence of its own |
 //! | `fields.rs`, `places.rs`, `people.rs`, `html.rs` | properties: what may be written, what it becomes |
 //! | `rule.rs`, `span.rs`, `zones.rs` | recurrence, instances in a window, time zones |
