@@ -125,12 +125,13 @@ fn only_connect_knows_concrete_connectors_and_arrows_never_turn_back() {
 }
 
 /// A crate, what of ours it is built on, and what of ours its tests may use besides.
-const CRATES: [(&str, &[&str], &[&str]); 10] = [
+const CRATES: [(&str, &[&str], &[&str]); 11] = [
     ("connectors/model", &[], &[]),
     ("connectors/http", &["model"], &[]),
     ("connectors/google", &["model", "http"], &["sandbox"]),
     ("connectors/microsoft365", &["model", "http"], &["sandbox"]),
     ("connectors/device", &["model"], &[]),
+    ("connectors/zones", &["model"], &[]),
     ("src/engine", &["model"], &[]),
     ("src/hub", &["model"], &[]),
     ("src/cycle", &["engine", "hub", "model"], &[]),

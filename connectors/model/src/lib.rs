@@ -25,7 +25,9 @@ pub mod lens;
 pub mod memory;
 pub mod merge;
 pub mod patch;
+pub mod recurrence;
 pub mod vcard;
+pub mod zone;
 
 pub use connector::{
     Abilities, Access, Arrival, Collection, Connector, Entry, Feed, Found, Known, Lookup, Next, Operation, Page, Place,

@@ -1,0 +1,155 @@
+//! Rules from the files of the time zone database (TZif, RFC 9636).
+
+use super::rules::{Observance, Rules, Yearly};
+use crate::recurrence::{Frequency, NthDay, Rule};
+use chrono::{NaiveDate, NaiveDateTime, NaiveTime, Weekday};
+use std::fmt;
+use tz::timezone::{AlternateTime, LocalTimeType, RuleDay, TransitionRule};
+
+/// Why bytes are no zone file that can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TzifError {
+    /// No TZif, or a broken one.
+    Malformed,
+    /// It counts leap seconds, so that its times are not those of UTC.
+    LeapSeconds,
+    /// The footer has a rule that no yearly rule of the calendar says.
+    Footer,
+}
+
+impl fmt::Display for TzifError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TzifError::Malformed => "not a readable zone file",
+            TzifError::LeapSeconds => "a zone file that counts leap seconds",
+            TzifError::Footer => "a zone file whose rule for later years is not understood",
+        })
+    }
+}
+
+impl std::error::Error for TzifError {}
+
+impl Rules {
+    /// Reads the bytes of a zone file.
+    ///
+    /// # Errors
+    /// [`TzifError`] for what is none, or cannot be used.
+    pub fn from_tzif(bytes: &[u8]) -> Result<Self, TzifError> {
+        let zone = tz::TimeZone::from_tz_data(bytes).map_err(|_| TzifError::Malformed)?;
+        let zone = zone.as_ref();
+        if !zone.leap_seconds().is_empty() {
+            return Err(TzifError::LeapSeconds);
+        }
+        let transitions = zone.transitions().iter();
+        let mut rules = Rules {
+            observances: zone.local_time_types().iter().map(observance).collect(),
+            first: 0,
+            changes: transitions.map(|t| (t.unix_leap_time(), t.local_time_type_index())).collect(),
+            yearly: Vec::new(),
+            yearly_after: i64::MIN,
+            is_silent_before: false,
+        };
+        if let Some(TransitionRule::Alternate(alternate)) = zone.extra_rule() {
+            rules.yearly_after = rules.changes.last().map_or(i64::MIN, |(at, _)| *at);
+            let standard = rules.index_of(observance(alternate.std()));
+            let daylight = rules.index_of(observance(alternate.dst()));
+            rules.yearly = footer(alternate, standard, daylight).ok_or(TzifError::Footer)?;
+            rules.leave_to_yearly();
+        }
+        Ok(rules)
+    }
+
+    fn index_of(&mut self, observance: Observance) -> usize {
+        let found = self.observances.iter().position(|known| *known == observance);
+        found.unwrap_or_else(|| {
+            self.observances.push(observance);
+            self.observances.len() - 1
+        })
+    }
+
+    /// Drops listed changes that the yearly rules say as well, from the last one back. Files list them until 2037.
+    fn leave_to_yearly(&mut self) {
+        while let Some(last) = self.changes.pop() {
+            self.yearly_after = self.changes.last().map_or(i64::MIN, |(at, _)| *at);
+            let mut said = self.changes_after(self.yearly_after).take_while(|(at, _)| *at <= last.0);
+            let is_said = said.next() == Some(last) && said.next().is_none();
+            if !is_said {
+                self.yearly_after = last.0;
+                self.changes.push(last);
+                return;
+            }
+        }
+    }
+}
+
+fn observance(of: &LocalTimeType) -> Observance {
+    Observance { offset_s: of.ut_offset(), is_daylight: of.is_dst(), name: of.time_zone_designation().to_owned() }
+}
+
+/// The two changes of each year after RFC 9636 3.3.
+fn footer(alternate: &AlternateTime, standard: usize, daylight: usize) -> Option<Vec<Yearly>> {
+    let (standard_s, daylight_s) = (alternate.std().ut_offset(), alternate.dst().ut_offset());
+    let (rule, start) = yearly(alternate.dst_start(), alternate.dst_start_time())?;
+    let begin = Yearly::new(rule, start, standard_s, daylight)?;
+    let (rule, start) = yearly(alternate.dst_end(), alternate.dst_end_time())?;
+    let end = Yearly::new(rule, start, daylight_s, standard)?;
+    Some(vec![begin, end])
+}
+
+/// A day and a time after it, which may be before that day's midnight or days later, as a rule and some date of it.
+fn yearly(day: &RuleDay, time_s: i32) -> Option<(Rule, NaiveDateTime)> {
+    let (days, time) = (time_s.div_euclid(86_400), time_s.rem_euclid(86_400));
+    let time = NaiveTime::from_num_seconds_from_midnight_opt(time.try_into().ok()?, 0)?;
+    let mut rule = Rule::each(Frequency::Yearly);
+    match day {
+        RuleDay::MonthWeekDay(day) => {
+            let weekday = Weekday::try_from((i32::from(day.week_day()) - 1 + days).rem_euclid(7) as u8).ok()?;
+            let month = u32::from(day.month());
+            // The week runs from the first to the seventh day, …, or over the last seven.
+            if days == 0 {
+                rule.by_month = vec![day.month()];
+                let nth = if day.week() == 5 { -1 } else { day.week() as i8 };
+                rule.by_day = vec![NthDay::nth(nth, weekday)];
+            } else {
+                // A year that is not a leap year; nothing may depend on that.
+                let next = NaiveDate::from_ymd_opt(2001 + i32::from(month == 12), month % 12 + 1, 1)?;
+                let first = match day.week() {
+                    5 if month == 2 => return None,
+                    5 => next - chrono::Duration::days(7),
+                    week => NaiveDate::from_ymd_opt(2001, month, u32::from(week) * 7 - 6)?,
+                } + chrono::Duration::days(days.into());
+                rule.by_day = vec![NthDay::each(weekday)];
+                week_from(first, &mut rule)?;
+            }
+        }
+        RuleDay::Julian1WithoutLeap(day) if days == 0 => {
+            let date = NaiveDate::from_yo_opt(2001, day.get().into())?;
+            use chrono::Datelike as _;
+            rule.by_month = vec![date.month() as u8];
+            rule.by_month_day = vec![date.day() as i8];
+        }
+        RuleDay::Julian0WithLeap(day) if days == 0 => rule.by_year_day = vec![day.get() as i16 + 1],
+        RuleDay::Julian1WithoutLeap(_) | RuleDay::Julian0WithLeap(_) => return None,
+    }
+    Some((rule, NaiveDate::from_ymd_opt(2001, 1, 1)?.and_time(time)))
+}
+
+/// The seven days from `first` (in a year that is not a leap year) as days of their month, or of the year where they are in two.
+fn week_from(first: NaiveDate, rule: &mut Rule) -> Option<()> {
+    use chrono::Datelike as _;
+    let last = first + chrono::Duration::days(6);
+    let is_clear_of_leap_day = first.month() > 2 || (last.month(), last.day()) <= (2, 28);
+    if first.year() != 2001 || last.year() != 2001 || !is_clear_of_leap_day {
+        return None;
+    }
+    if first.month() == last.month() {
+        rule.by_month = vec![first.month() as u8];
+        rule.by_month_day = (first.day() as i8..=last.day() as i8).collect();
+    } else {
+        // Counted from the year's end, a day after February has the same number in each year.
+        let (first, last) = (first.ordinal() as i16, last.ordinal() as i16);
+        let from_end = if first > 59 { 366 } else { 0 };
+        rule.by_year_day = (first - from_end..=last - from_end).collect();
+    }
+    Some(())
+}
