@@ -160,6 +160,10 @@ fn a_known_name_wins_unless_its_definition_says_otherwise_within_the_span() {
     assert!(
         matches!(resolved("US/Eastern", &old, &series), Resolved::Custom { named: Some(name), .. } if name == "America/New_York")
     );
+    // The hour of the change is wrong, which matters to who meets in that hour only.
+    let late = definition("19810101T030000", ["+0100", "+0200"], "BYDAY=-1SU;BYMONTH=3", "BYDAY=-1SU;BYMONTH=10");
+    assert_eq!(resolved("Europe/Berlin", &late, &series), named("Europe/Berlin"));
+    assert_ne!(resolved("Europe/Berlin", &late, &once("2026-03-29T03:30:00")), named("Europe/Berlin"));
     // The definition begins in 2007 and says nothing about the summer of 2006.
     assert_eq!(resolved("America/New_York", &american(), &endless("2006-07-03T09:00:00")), named("America/New_York"));
 }

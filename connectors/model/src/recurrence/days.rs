@@ -257,7 +257,7 @@ fn with_days(mut rule: Rule, start: NaiveDate) -> Rule {
 
 /// Whether a day is in the years that are told.
 fn is_told(day: &NaiveDate) -> bool {
-    day.year() <= super::series::LAST_YEAR
+    day.year() <= super::LAST_YEAR
 }
 
 fn add_days(date: NaiveDate, days: i64) -> Option<NaiveDate> {

@@ -14,6 +14,7 @@ mod series;
 mod text;
 
 pub(crate) use days::Plan;
+pub(crate) use series::LAST_YEAR;
 pub use series::{Series, Unexpandable, same_dates};
 pub use text::Clock;
 

@@ -54,7 +54,7 @@ impl Yearly {
     }
 }
 
-/// The rules of one zone. Exact for every instant, in whatever year.
+/// The rules of one zone: exact for every instant up to the year 9999, after which nothing changes any more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     pub(super) observances: Vec<Observance>,
@@ -135,18 +135,18 @@ impl Rules {
             Some(until) => self.to_utc_s(seconds(until)),
             None => year_start(self.repeats_from(start).max(other.repeats_from(start)) + CYCLE),
         };
-        self.same_between(other, start, until)
+        self.same_between(other, start, until, 0)
     }
 
-    /// Whether the same changes of the offset come after `start`, up to `until`.
-    fn same_between(&self, other: &Rules, start: i64, until: i64) -> bool {
+    /// Whether the same changes of the offset come after `start`, up to `until`, none more than `slack_s` seconds apart.
+    fn same_between(&self, other: &Rules, start: i64, until: i64, slack_s: i64) -> bool {
         let mut ours = self.real_changes_after(start).take_while(|(at, _)| *at <= until);
         let mut theirs = other.real_changes_after(start).take_while(|(at, _)| *at <= until);
         loop {
             match (ours.next(), theirs.next()) {
                 (None, None) => return true,
-                (ours, theirs) if ours != theirs => return false,
-                _ => {}
+                (Some((at, to)), Some((other_at, other_to))) if to == other_to && (at - other_at).abs() <= slack_s => {}
+                _ => return false,
             }
         }
     }
@@ -155,7 +155,9 @@ impl Rules {
     /// within a span.
     ///
     /// A definition says nothing about the time before its first change. One that lists single changes of the offset, and no
-    /// rule for later years, says nothing about the time after the last: such lists are cut where the event needed no more.
+    /// rule for later years, says nothing about the time after the last: such lists are cut where the event needed no more. And
+    /// an hour more or less in the night of a change is a mistake that several programs make, and no other zone, as long as the
+    /// span neither begins nor ends within that hour.
     pub fn contradict(&self, known: &Rules, span: &Span) -> bool {
         let (from, until) =
             (known.to_utc_s(seconds(span.from)), span.until.map(|until| known.to_utc_s(seconds(until))));
@@ -172,7 +174,7 @@ impl Rules {
             return true;
         }
         let until = until.unwrap_or_else(|| year_start(self.repeats_from(from).max(known.repeats_from(from)) + CYCLE));
-        !self.same_between(known, from, until)
+        !self.same_between(known, from, until, NIGHT_S)
     }
 
     /// The instant of the first change, if there is one.
@@ -259,8 +261,9 @@ impl Rules {
 }
 
 const DAY: i64 = 86_400;
-/// The last year in which changes are told.
-const LAST_YEAR: i32 = 20_000;
+/// How far apart two changes of one night may be.
+const NIGHT_S: i64 = 2 * 3600;
+const LAST_YEAR: i32 = crate::recurrence::LAST_YEAR;
 /// The years after which the calendar repeats, weekdays included.
 const CYCLE: i32 = 400;
 

@@ -40,9 +40,12 @@ pub(super) fn shown_as(text: &str) -> Option<&'static str> {
     Some(canonical(zone.tzdb_id()))
 }
 
-/// The zones that stand for each Windows name, from west to east.
+/// The zones that stand for each Windows name, from west to east; those of one country within a wider zone
+/// (`Pacific Standard Time (Mexico)`) come after all others.
 pub(super) fn representatives() -> impl Iterator<Item = &'static str> {
-    all().map(|zone| canonical(zone.tzdb_id()))
+    let is_part = |zone: &WindowsTimezone| zone.name().contains('(');
+    let wide = all().filter(move |zone| !is_part(zone));
+    wide.chain(all().filter(is_part)).map(|zone| canonical(zone.tzdb_id()))
 }
 
 /// All names, from west to east.
