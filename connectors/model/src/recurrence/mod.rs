@@ -223,7 +223,13 @@ impl Rule {
     #[must_use]
     pub fn canonical(&self, start: NaiveDateTime) -> Self {
         let mut rule = self.sorted();
-        if rule.frequency >= Frequency::Daily {
+        let names_days = !(rule.by_month.is_empty()
+            && rule.by_week_no.is_empty()
+            && rule.by_year_day.is_empty()
+            && rule.by_month_day.is_empty()
+            && rule.by_day.is_empty());
+        // Positions need something that they are positions of.
+        if rule.frequency >= Frequency::Daily && (names_days || rule.by_set_pos.is_empty()) {
             drop_if(&mut rule.by_hour, &[start.hour() as u8]);
             drop_if(&mut rule.by_minute, &[start.minute() as u8]);
             drop_if(&mut rule.by_second, &[start.second() as u8]);

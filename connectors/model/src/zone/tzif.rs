@@ -153,3 +153,110 @@ fn week_from(first: NaiveDate, rule: &mut Rule) -> Option<()> {
     }
     Some(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Span, vtimezone};
+    use super::*;
+
+    /// A zone file of version 3 (RFC 9636 3): types as offset, daylight and name; transitions as instant and type.
+    fn file(types: &[(i32, bool, &str)], transitions: &[(i64, u8)], leaps: &[(i64, i32)], footer: &str) -> Vec<u8> {
+        let names: String = types.iter().map(|(_, _, name)| format!("{name}\0")).collect();
+        let header = |counts: [usize; 6]| {
+            let counts = counts.iter().flat_map(|count| (*count as u32).to_be_bytes());
+            [b"TZif3".to_vec(), vec![0; 15], counts.collect()].concat()
+        };
+        // The first, shorter part is for readers of version 1.
+        let mut bytes = [header([0, 0, 0, 0, 1, 1]), vec![0; 7]].concat();
+        bytes.extend(header([0, 0, leaps.len(), transitions.len(), types.len(), names.len()]));
+        bytes.extend(transitions.iter().flat_map(|(at, _)| at.to_be_bytes()));
+        bytes.extend(transitions.iter().map(|(_, to)| *to));
+        let mut at = 0;
+        for (offset, is_daylight, name) in types {
+            bytes.extend(offset.to_be_bytes());
+            bytes.extend([u8::from(*is_daylight), at]);
+            at += name.len() as u8 + 1;
+        }
+        bytes.extend(names.bytes());
+        bytes.extend(
+            leaps.iter().flat_map(|(at, sum)| [at.to_be_bytes().to_vec(), sum.to_be_bytes().to_vec()].concat()),
+        );
+        bytes.extend(format!("\n{footer}\n").bytes());
+        bytes
+    }
+
+    const CENTRAL: [(i32, bool, &str); 2] = [(3600, false, "CET"), (7200, true, "CEST")];
+
+    fn seconds(text: &str) -> i64 {
+        text.parse::<chrono::DateTime<chrono::Utc>>().unwrap().timestamp()
+    }
+
+    #[test]
+    fn changes_that_the_footer_says_are_left_to_it() {
+        // 1994 ended its summer in September; in 1995 nothing changed.
+        let listed = [
+            ("1994-03-27T01:00:00Z", 1),
+            ("1994-09-25T01:00:00Z", 0),
+            ("1996-03-31T01:00:00Z", 1),
+            ("1996-10-27T01:00:00Z", 0),
+            ("1997-03-30T01:00:00Z", 1),
+            ("1997-10-26T01:00:00Z", 0),
+        ];
+        let transitions = listed.map(|(at, to)| (seconds(at), to));
+        let rules = Rules::from_tzif(&file(&CENTRAL, &transitions, &[], "CET-1CEST,M3.5.0,M10.5.0/3")).unwrap();
+        // What is left: the summer of 1994, and the first change after the year for which only the footer has one.
+        assert_eq!(rules.changes, [0, 1, 2].map(|n| (transitions[n].0, usize::from(transitions[n].1))));
+        let at = |text: &str| rules.offset_at(text.parse().unwrap());
+        let summers = [1994, 1995, 1996, 1997, 2050].map(|year| at(&format!("{year}-07-01T00:00:00Z")));
+        assert_eq!(summers, [7200, 3600, 7200, 7200, 7200]);
+    }
+
+    #[test]
+    fn a_listed_zone_is_defined_by_its_rule() {
+        let years = (2000..2037).flat_map(|year| {
+            let last_sunday = |month: u32, utc_hour: u32| {
+                let mut days = (25..=31).filter_map(|day| NaiveDate::from_ymd_opt(year, month, day));
+                let day = days.rfind(|day| chrono::Datelike::weekday(day) == Weekday::Sun).unwrap();
+                day.and_hms_opt(utc_hour, 0, 0).unwrap().and_utc().timestamp()
+            };
+            [(last_sunday(3, 1), 1), (last_sunday(10, 1), 0)]
+        });
+        let rules =
+            Rules::from_tzif(&file(&CENTRAL, &years.collect::<Vec<_>>(), &[], "CET-1CEST,M3.5.0,M10.5.0/3")).unwrap();
+        let from = NaiveDate::from_ymd_opt(2026, 1, 5).unwrap().and_hms_opt(9, 0, 0).unwrap();
+        let lines = vtimezone::write("Europe/Berlin", &rules, &Span { from, until: None });
+        let expected = "BEGIN:VTIMEZONE|TZID:Europe/Berlin\
+            |BEGIN:DAYLIGHT|TZOFFSETFROM:+0100|TZOFFSETTO:+0200|TZNAME:CEST|DTSTART:20250330T020000|RRULE:FREQ=YEARLY;BYMONTH=3;BYDAY=-1SU|END:DAYLIGHT\
+            |BEGIN:STANDARD|TZOFFSETFROM:+0200|TZOFFSETTO:+0100|TZNAME:CET|DTSTART:20251026T030000|RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU|END:STANDARD\
+            |END:VTIMEZONE";
+        assert_eq!(lines.join("|"), expected);
+    }
+
+    #[test]
+    fn bytes_that_cannot_be_used_say_why() {
+        assert_eq!(Rules::from_tzif(b"TZif"), Err(TzifError::Malformed));
+        assert_eq!(Rules::from_tzif(b""), Err(TzifError::Malformed));
+        let leaps = file(&CENTRAL, &[], &[(78_796_800, 1)], "CET-1");
+        assert_eq!(Rules::from_tzif(&leaps), Err(TzifError::LeapSeconds));
+        // The last Sunday of February and two days, which is in March in some years.
+        let odd = file(&CENTRAL, &[], &[], "CET-1CEST,M2.5.0/50,M10.5.0/3");
+        assert_eq!(Rules::from_tzif(&odd), Err(TzifError::Footer));
+        let whole = file(&CENTRAL, &[(seconds("1996-03-31T01:00:00Z"), 1)], &[], "CET-1CEST,J60/2,300/3");
+        let rules = Rules::from_tzif(&whole).unwrap();
+        // Cut right after the footer's first line end, it is a file with an empty footer.
+        let footer =
+            whole.iter().rposition(|byte| *byte == b'\n').map(|end| end - "CET-1CEST,J60/2,300/3".len()).unwrap();
+        for end in (0..whole.len() - 1).filter(|end| *end != footer) {
+            assert!(Rules::from_tzif(&whole[..end]).is_err(), "{end}");
+        }
+        // J60 is March 1st in each year; 300, counted from 0, is October 27th in leap years and the 28th in others.
+        let day = |year: i32| NaiveDate::from_ymd_opt(year, 1, 1).unwrap().and_time(NaiveTime::MIN).and_utc();
+        for (year, expected) in [
+            (2027, ["2027-03-01T01:00:00+00:00", "2027-10-28T01:00:00+00:00"]),
+            (2028, ["2028-03-01T01:00:00+00:00", "2028-10-27T01:00:00+00:00"]),
+        ] {
+            let changes = rules.offset_changes(day(year), day(year + 1)).map(|(at, _)| at.to_rfc3339());
+            assert_eq!(changes.collect::<Vec<_>>(), expected);
+        }
+    }
+}

@@ -323,9 +323,8 @@ impl Onset<'_> {
         if let Some(yearly) = self.rule {
             lines.push(format!("RRULE:{}", yearly.rule.write(yearly.start, Clock::Floating)));
         }
-        if let Some(others) = self.at.get(1..).filter(|others| !others.is_empty()) {
-            lines.push(format!("RDATE:{}", others.iter().map(time).collect::<Vec<_>>().join(",")));
-        }
+        // Some readers take the start for a date only where it is listed, too, and one date a line.
+        lines.extend(self.at.iter().filter(|_| self.at.len() > 1).map(|at| format!("RDATE:{}", time(at))));
         lines.push(format!("END:{kind}"));
         lines
     }
