@@ -9,7 +9,8 @@
 //!
 //! Reading order: this file (ids and words), [`content`] and [`card`] (the model), [`patch`] and [`merge`] (what two versions
 //! mean to each other), [`lens`] and [`carry`] (renderings), [`connector`] and [`error`] (the contract of a replica),
-//! [`contract`] (the suite that every connector passes), [`memory`] (the smallest connector), [`contentline`] and [`vcard`] (text).
+//! [`contract`] (the suite that every connector passes), [`memory`] (the smallest connector), [`contentline`] and [`vcard`] (text),
+//! [`zone`] and [`recurrence`] (what clocks show, on which dates a series falls).
 //!
 //! Nothing here does I/O, reads a clock or knows a provider's word.
 

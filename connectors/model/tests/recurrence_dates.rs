@@ -337,6 +337,13 @@ fn the_start_is_the_first_date_and_counts_whatever_the_rule_says() {
     let dates = fridays.dates(time("20260301T000000"), time("20260401T000000"), 99).unwrap();
     assert_eq!(dates, ["20260304T110000", "20260313T090000", "20260320T090000", "20260327T090000"].map(time));
     assert_eq!(fridays.span().until, None);
+    // A rule that leaves out falls on the start where it says so, and only there.
+    let mut daily = series("20260303T090000", &["FREQ=DAILY;COUNT=3"], Clock::Floating);
+    daily.excluded.push(Rule::read("FREQ=MONTHLY;BYMONTHDAY=3", Clock::Floating).unwrap());
+    let left = |daily: &Series| daily.dates(daily.start, time("20260401T000000"), 9).unwrap();
+    assert_eq!(left(&daily), ["20260304T090000", "20260305T090000"].map(time));
+    daily.excluded = vec![Rule::read("FREQ=MONTHLY;BYMONTHDAY=4", Clock::Floating).unwrap()];
+    assert_eq!(left(&daily), ["20260303T090000", "20260305T090000"].map(time));
     // Two rules, a further date before the start, dates that come twice.
     let mut two = series("20260303T090000", &["FREQ=DAILY;COUNT=3", "FREQ=DAILY;INTERVAL=2;COUNT=3"], Clock::Floating);
     two.added.insert(time("20260301T090000"));

@@ -2,7 +2,7 @@
 
 use super::rules::{Observance, Rules, Span, Yearly, local, seconds};
 use crate::contentline::{ContentLine, File};
-use crate::recurrence::{Clock, End, Frequency, Plan, Rule, Series};
+use crate::recurrence::{Clock, End, Frequency, LAST_YEAR, Plan, Rule};
 use chrono::{Datelike, NaiveDate, NaiveDateTime, NaiveTime};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -42,9 +42,11 @@ impl fmt::Display for VtimezoneError {
 
 impl std::error::Error for VtimezoneError {}
 
-/// Parts of one definition, and changes that it lists, at most.
+/// Parts of one definition, endless rules, changes that it lists, and years that are looked at for them, at most.
 const PARTS: usize = 400;
+const RULES: usize = 24;
 const CHANGES: usize = 20_000;
+const YEARS: usize = 20_000;
 
 /// The definition in a component of a file, by its index in [`File::components`].
 ///
@@ -54,17 +56,19 @@ pub fn read(file: &File, component: usize) -> Result<Definition, VtimezoneError>
     let components = file.components();
     let own = components.get(component).filter(|c| c.name == "VTIMEZONE").ok_or(VtimezoneError::Empty)?;
     let end = own.end.unwrap_or(file.len());
-    let children = || components.iter().enumerate().filter(|(_, child)| child.parent == Some(component));
-    let is_inner = |line: usize| children().any(|(_, child)| (child.begin..=child.end.unwrap_or(end)).contains(&line));
+    // Components stand in the order in which they begin, so that those within follow at once.
+    let within = components.iter().skip(component + 1).take_while(|child| child.begin < end);
+    let children: Vec<_> = within.filter(|child| child.parent == Some(component)).take(PARTS + 1).collect();
+    if children.len() > PARTS {
+        return Err(VtimezoneError::TooMuch);
+    }
+    let is_inner = |line: usize| children.iter().any(|child| (child.begin..=child.end.unwrap_or(end)).contains(&line));
     // The name is looked for among the first lines only: a definition has few before its parts.
     let mut names = (own.begin + 1..end).take(PARTS).filter(|line| !is_inner(*line));
     let name = names.find_map(|line| file.line(line).filter(|line| line.name() == "TZID"));
     let tzid = name.map(|line| unescape(line.value().trim())).ok_or(VtimezoneError::Property("TZID"))?;
     let mut parts = Vec::new();
-    for (_, child) in children().filter(|(_, child)| matches!(child.name.as_str(), "STANDARD" | "DAYLIGHT")) {
-        if parts.len() == PARTS {
-            return Err(VtimezoneError::TooMuch);
-        }
+    for child in children.iter().filter(|child| matches!(child.name.as_str(), "STANDARD" | "DAYLIGHT")) {
         let lines = (child.begin + 1..child.end.unwrap_or(end)).filter_map(|line| file.line(line));
         parts.push(Part::read(child.name == "DAYLIGHT", lines)?);
     }
@@ -112,7 +116,7 @@ impl Part {
                 "EXDATE" | "EXRULE" => return Err(VtimezoneError::Property("EXDATE")),
                 _ => {}
             }
-            if dates.len() > CHANGES || rules.len() > PARTS {
+            if dates.len() > CHANGES || rules.len() > RULES {
                 return Err(VtimezoneError::TooMuch);
             }
         }
@@ -138,19 +142,36 @@ impl Part {
     }
 
     /// The changes that come to an end, as instants.
-    fn listed(&self) -> Result<Vec<i64>, VtimezoneError> {
-        let series = Series {
-            start: self.start,
-            rules: self.rules.iter().filter(|rule| rule.end != End::Never).cloned().collect(),
-            excluded: Vec::new(),
-            added: self.dates.clone(),
-            removed: BTreeSet::new(),
-        };
-        let span = series.span();
-        let until = span.until.ok_or(VtimezoneError::TooMuch)?;
-        let dates = series.dates(span.from, until, CHANGES + 1).map_err(|_| VtimezoneError::TooMuch)?;
-        let is_change = self.begins_with_a_change();
-        Ok(dates.into_iter().filter(|date| is_change || *date != self.start).map(|date| self.instant(date)).collect())
+    fn listed(&self, years: &mut usize) -> Result<Vec<i64>, VtimezoneError> {
+        let mut dates = self.dates.clone();
+        if self.begins_with_a_change() {
+            dates.insert(self.start);
+        }
+        for rule in self.rules.iter().filter(|rule| rule.end != End::Never) {
+            let plan = Plan::new(rule, self.start).filter(|_| is_yearly(rule)).ok_or(VtimezoneError::Rule)?;
+            let (mut left, until) = match rule.end {
+                End::After(count) => (count, NaiveDateTime::MAX),
+                End::At(until) => (u32::MAX, until),
+                End::Never | End::AtInstant(_) => return Err(VtimezoneError::Rule),
+            };
+            // The start counts.
+            left = left.saturating_sub(1);
+            for year in self.start.year()..=until.year().min(LAST_YEAR) {
+                *years = years.checked_sub(1).ok_or(VtimezoneError::TooMuch)?;
+                let later = plan.in_year(year).into_iter().filter(|date| *date > self.start && *date <= until);
+                for date in later.take(left as usize) {
+                    dates.insert(date);
+                    left -= 1;
+                }
+                if dates.len() > CHANGES {
+                    return Err(VtimezoneError::TooMuch);
+                }
+                if left == 0 {
+                    break;
+                }
+            }
+        }
+        Ok(dates.into_iter().map(|date| self.instant(date)).collect())
     }
 
     /// Whether the start is a change itself. Many programs begin a rule on some New Year's Day on which nothing changes.
@@ -167,22 +188,26 @@ impl Part {
     }
 }
 
+fn is_yearly(rule: &Rule) -> bool {
+    rule.frequency == Frequency::Yearly && rule.interval == 1
+}
+
 /// Puts the parts in order of time.
 fn assemble(parts: Vec<Part>) -> Result<Rules, VtimezoneError> {
     let mut rules = Rules { observances: Vec::new(), is_silent_before: true, ..Rules::fixed(0) };
+    let mut years_left = YEARS;
     for (to, part) in parts.iter().enumerate() {
         rules.observances.push(Observance {
             offset_s: part.to_s,
             is_daylight: part.is_daylight,
             name: part.name.clone(),
         });
-        rules.changes.extend(part.listed()?.into_iter().map(|at| (at, to)));
+        rules.changes.extend(part.listed(&mut years_left)?.into_iter().map(|at| (at, to)));
         for rule in part.endless() {
-            let is_yearly = rule.frequency == Frequency::Yearly && rule.interval == 1;
-            let yearly = is_yearly.then(|| Yearly::new(rule.clone(), part.start, part.from_s, to)).flatten();
+            let yearly = Yearly::new(rule.clone(), part.start, part.from_s, to).filter(|_| is_yearly(rule));
             rules.yearly.push(yearly.ok_or(VtimezoneError::Rule)?);
         }
-        if rules.changes.len() > CHANGES || rules.yearly.len() > PARTS {
+        if rules.changes.len() > CHANGES || rules.yearly.len() > RULES {
             return Err(VtimezoneError::TooMuch);
         }
     }
@@ -193,6 +218,7 @@ fn assemble(parts: Vec<Part>) -> Result<Rules, VtimezoneError> {
     for yearly in &rules.yearly {
         let years = yearly.start.year()..=local(begun).year() + 1;
         for year in years {
+            years_left = years_left.checked_sub(1).ok_or(VtimezoneError::TooMuch)?;
             let changes = yearly.in_year(year).into_iter().filter(|at| *at > begin(yearly) && *at <= begun);
             rules.changes.extend(changes.map(|at| (at, yearly.to)));
             if rules.changes.len() > CHANGES {
