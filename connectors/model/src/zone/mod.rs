@@ -1,6 +1,6 @@
 //! Time zones: names, rules, and which zone a name means.
 //!
-//! A series keeps the zone that it was made in. Places name zones differently: IANA names ([`names`]), Windows' names
+//! A series keeps the zone that it was made in. Places name zones differently: IANA names ([`iana`]), Windows' names
 //! ([`windows`]), names of the sender's own with a definition beside them ([`vtimezone`]). [`resolve`] finds the IANA zone that is
 //! meant, or says that there is none. What a zone's clocks show is told by its [`Rules`], read from a zone file
 //! ([`Rules::from_tzif`]) or a definition.

@@ -26,7 +26,7 @@ pub(super) fn aliases_of(name: &str) -> impl Iterator<Item = &'static str> {
     ALIASES.iter().filter(move |(_, own)| *own == name).map(|(alias, _)| *alias)
 }
 
-/// The IANA zone that a TZID, a Graph `timeZone` or the like means by its name alone, as [`canonical`] has it. `None` where the
+/// The IANA zone that a place's name for a zone means by itself, by its canonical name ([`super::canonical`]). `None` where the
 /// name says nothing for certain: then a definition decides, or nobody.
 pub fn iana(name: &str) -> Option<&'static str> {
     let name = plain(name);
