@@ -2,10 +2,11 @@
 //!
 //! One transaction a slice: new versions, places, bases and intents together (promise 3: the intent is on disk before the
 //! request leaves). This file tells the story and records the verdict; `copies` reads what every replica shows, `plan`
-//! makes the intents.
+//! makes the intents, `undo` what follows where this user may not write.
 
 mod copies;
 mod plan;
+mod undo;
 
 pub use plan::quarantine_name;
 
@@ -35,7 +36,7 @@ pub fn weigh(cycle: &mut Cycle<'_>, kind: Kind, slice: &[i64]) -> Result<Vec<Pla
     let (hub, members, report) = (&mut *cycle.hub, &cycle.members, &mut cycle.report);
     let quiet = cycle.settings.dry_run;
     hub.atomically("decide", |hub| {
-        let tables = Tables::read(hub, now)?;
+        let tables = Tables::read(hub, kind, now)?;
         let mut one = Weighing { hub, members, report, kind, now, planned: &mut planned, quiet, tables };
         slice.iter().try_for_each(|item| one.item(*item))
     })?;
@@ -67,10 +68,12 @@ struct Tables {
     foreign: HashSet<i64>,
     /// Collections that leave, and what took their place (ENGINE 19).
     successors: HashMap<i64, i64>,
+    /// Collections that no provider lets this user write to, each with one that shows it.
+    read_only: HashMap<i64, i64>,
 }
 
 impl Tables {
-    fn read(hub: &Hub, now: i64) -> Result<Tables> {
+    fn read(hub: &Hub, kind: Kind, now: i64) -> Result<Tables> {
         let mut tables = Tables {
             places: HashMap::new(),
             waiting: hub.waiting(now)?,
@@ -78,6 +81,7 @@ impl Tables {
             going: HashSet::new(),
             foreign: HashSet::new(),
             successors: hub.successors()?,
+            read_only: undo::read_only(hub, kind)?,
         };
         for hold in hub.holds_of_any_state()? {
             match (hold.cause.as_str(), hold.collection) {
@@ -143,7 +147,10 @@ impl Weighing<'_> {
     }
 
     fn item(&mut self, id: i64) -> Result<()> {
-        let item = self.hub.item(id)?;
+        let mut item = self.hub.item(id)?;
+        if self.undo_forbidden(&item)? {
+            item = self.hub.item(id)?;
+        }
         let version = self.hub.version(item.version)?;
         let collections = self.hub.stands(id)?;
         let mut left = Left::default();
@@ -152,6 +159,7 @@ impl Weighing<'_> {
         let case = Case { current, copies };
         let mut verdict = decide(&case);
         verdict.collections = self.tables.at_home(verdict.collections);
+        self.not_made_here(&item, &mut verdict)?;
         let item = self.record(item, &case, &verdict, &weighed)?;
         self.plan_all(&item, &verdict, &weighed, &mut left)?;
         if !left.pending {

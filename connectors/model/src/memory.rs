@@ -134,6 +134,11 @@ impl Memory {
         self.state().now_ms = now_ms;
     }
 
+    /// Whether this user may write to the collection of that number.
+    pub fn set_access(&self, collection: usize, access: Access) {
+        self.state().collections[collection].access = access;
+    }
+
     /// The next writes end so, one after another; `None` is a write that goes well.
     pub fn fault(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.state().faults.extend(faults);

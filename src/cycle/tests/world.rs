@@ -3,6 +3,8 @@
 
 #[path = "world/joins.rs"]
 mod joins;
+#[path = "world/read_only.rs"]
+mod read_only;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::collections::BTreeMap;
