@@ -31,6 +31,7 @@
 
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 /// The key of an entry whose identity is `identity`: short, stable, made of letters and digits (RFC 9553 1.4.1).
 pub fn key(identity: &str) -> String {
@@ -54,6 +55,35 @@ pub fn insert_as(map: &mut Map<String, Value>, plain: impl Into<String>, entry: 
     }
     map.insert(key.clone(), entry);
     key
+}
+
+/// [`insert_as`] in constant time, for many entries: the ordinals that are taken are not tried again.
+#[derive(Debug, Default)]
+pub(crate) struct Ordinals(HashMap<(&'static str, String), usize>);
+
+impl Ordinals {
+    /// Puts an entry of a member under a plain key, with an ordinal when the key is taken. Returns the key.
+    pub(crate) fn insert(
+        &mut self,
+        map: &mut Map<String, Value>,
+        member: &'static str,
+        plain: String,
+        entry: Value,
+    ) -> String {
+        if !map.contains_key(&plain) {
+            map.insert(plain.clone(), entry);
+            return plain;
+        }
+        let ordinal = self.0.entry((member, plain.clone())).or_insert(1);
+        loop {
+            *ordinal += 1;
+            let key = format!("{plain}-{ordinal}");
+            if !map.contains_key(&key) {
+                map.insert(key.clone(), entry);
+                return key;
+            }
+        }
+    }
 }
 
 /// The identity of an e-mail address: ASCII lower case, trimmed.

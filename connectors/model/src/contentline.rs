@@ -7,8 +7,11 @@
 //!
 //! Limits come first: a file over one of the [`Limits`] is refused before anything looks at it. All work is linear.
 
+pub(crate) mod charset;
 mod edit;
 mod line;
+pub(crate) mod ours;
+pub(crate) mod text;
 
 pub(crate) use edit::lay_out;
 pub use edit::{Edit, fold, fold_softly};

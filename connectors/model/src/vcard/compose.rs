@@ -1,10 +1,10 @@
 //! Properties as lines: encodings of each version, and the difference of two meanings applied to a line that is there.
 
-use super::charset::Charset;
 use super::doc::{Dialect, Prop, is_encoding};
-use super::read::KEY;
 use super::say::{Fresh, Val};
-use super::text::{Within, escape, quote};
+use crate::contentline::charset::Charset;
+use crate::contentline::ours::KEY;
+use crate::contentline::text::{Within, escape, quote};
 use crate::contentline::{ContentLine, Parameter, fold, fold_softly};
 use std::borrow::Cow;
 

@@ -1,8 +1,8 @@
 //! One card in its file: which version, which lines, and what one line's value is before it means anything.
 
 use super::FileProblem;
-use super::charset::{self, Charset, Wide};
-use super::text::{lf, split, unescape, unquote};
+use crate::contentline::charset::{self, Charset, Wide};
+use crate::contentline::text::{lf, split, unescape, unquote};
 use crate::contentline::{ContentLine, File, Parameter};
 use std::borrow::Cow;
 

@@ -5,18 +5,16 @@ mod name;
 
 pub(super) use name::{full_line, parts_line};
 
-use super::charset::{self, Charset};
 use super::compose::{self, Composed};
 use super::doc::{Dialect, Doc, Prop};
-use super::read::{self, CARRY, Reading, Unit, is_key};
+use super::read::{Reading, Unit};
 use super::say::{Fresh, Val, say};
+use crate::contentline::charset::{self, Charset};
+use crate::contentline::ours::{CARRY, CARRY_LIMIT, encode_carry, is_key};
 use crate::{Content, Error, ErrorKind, Result, carry};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-/// The most that one card carries beside what its version says.
-const CARRY_LIMIT: usize = 4 << 20;
 
 /// `onto` edited so that it says `content`, which is settled ([`crate::card::settled`]) and not what it says already.
 pub(super) fn edit(doc: &Doc, reading: &Reading, content: &Content) -> Result<Vec<u8>> {
@@ -75,7 +73,7 @@ fn finish(doc: &Doc, now: &Reading, bytes: Vec<u8>, content: &Content) -> Result
     let mut edit = doc.file.edit();
     let mut old = now.carry.iter().filter_map(|at| doc.props.get(*at));
     if let Some(text) = wanted {
-        let line = Fresh::new(CARRY, Val::Text(read::encode_carry(&text)));
+        let line = Fresh::new(CARRY, Val::Text(encode_carry(&text)));
         let physical = compose::fresh(None, &line, None, Dialect::V3, None).physical();
         match old.next() {
             Some(prop) => edit.replace(prop.line, physical),

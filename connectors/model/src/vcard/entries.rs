@@ -4,8 +4,8 @@ use super::dates::{self, Said};
 use super::doc::Prop;
 use super::labels;
 use super::media::{self, is_uri};
-use super::text::lf;
 use crate::card::{self, keys};
+use crate::contentline::text::lf;
 use serde_json::{Map, Value, json};
 
 /// How the key of an entry is made.

@@ -4,11 +4,10 @@
 //! card's own version and encoding, and leaves every other byte. What the version cannot say natively travels in one
 //! `X-TWOFOLD-CARRY` line ([`crate::carry`]).
 //!
-//! Rooms: `charset` (bytes to text), `text` (escapes, quoted-printable), `dates`, `media`, `doc` (one card in its
-//! file), `names` (FN, N, SORT-STRING), `entries` (one property to one entry), `read` (the whole card), `say` (one
-//! entry to one property), `write` (from nothing), `edit` (onto a card), `check` (what a file is, for the device scan).
+//! Rooms: `dates`, `media`, `doc` (one card in its file), `names` (FN, N, SORT-STRING), `entries` (one property to one
+//! entry), `read` (the whole card), `say` (one entry to one property), `write` (from nothing), `edit` (onto a card), `check`
+//! (what a file is, for the device scan). Escapes and charsets are in [`crate::contentline`], for both text formats.
 
-mod charset;
 mod check;
 mod compose;
 mod dates;
@@ -20,12 +19,12 @@ mod media;
 mod names;
 mod read;
 mod say;
-mod text;
 mod write;
 
 pub use check::{CardFile, FileProblem, card_ranges, check_whole};
 
 use crate::card::settled;
+use crate::contentline::ours::MARK;
 use crate::{Content, Error, ErrorKind, Identity, Lens, Mark, Rendering, Result, Uid};
 
 /// The version in which a card is written when there is none yet.
@@ -60,7 +59,7 @@ pub fn uid_of(rendering: &Rendering) -> Option<Uid> {
 pub fn mark_of(rendering: &Rendering) -> Option<Mark> {
     let file = doc::file_of(rendering.as_bytes()).ok()?;
     let (begin, end) = doc::only_card(&file).ok()?;
-    let line = doc::props_of(&file, begin, end).find(|prop| prop.name == read::HUB)?;
+    let line = doc::props_of(&file, begin, end).find(|prop| prop.name == MARK)?;
     Mark::parse(&line.word()?)
 }
 

@@ -4,21 +4,14 @@ use super::doc::{Dialect, Doc, Prop};
 use super::entries::{Key, Meaning, Told, tell};
 use super::names::{self, NameLines};
 use crate::contentline::ContentLine;
+use crate::contentline::ours::{CARRY, KEY, MARK, decode_carry, is_key};
 use crate::{Content, card, carry};
-use base64::Engine as _;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// The line with what the version cannot say.
-pub(super) const CARRY: &str = "X-TWOFOLD-CARRY";
-/// The line with the mark of the hub that made the card.
-pub(super) const HUB: &str = "X-TWOFOLD-MARK";
-/// The parameter that keeps an entry's key where the place in the card would give another.
-pub(super) const KEY: &str = "X-TWOFOLD-KEY";
-
 /// Lines that name or date a card, or are the frame: not content.
-const FRAME: [&str; 8] = ["BEGIN", "END", "VERSION", "UID", "REV", "PRODID", CARRY, HUB];
+const FRAME: [&str; 8] = ["BEGIN", "END", "VERSION", "UID", "REV", "PRODID", CARRY, MARK];
 
 /// An entry and the lines that say it.
 #[derive(Clone, Debug)]
@@ -69,7 +62,7 @@ pub(super) fn read(doc: &Doc) -> Reading {
         card: Map::new(),
         units: Vec::new(),
         exact: HashMap::new(),
-        ordinals: HashMap::new(),
+        ordinals: card::Ordinals::default(),
     };
     let mut name = NameLines::default();
     let mut carry = Vec::new();
@@ -88,16 +81,6 @@ pub(super) fn read(doc: &Doc) -> Reading {
     let carried = carry.first().and_then(|at| doc.props.get(*at)).and_then(|prop| decode_carry(prop.content.value()));
     let native = card::without_derived_name(Content(reader.card).tidied());
     Reading { native, units: reader.units, name, carry, carried }
-}
-
-/// The carry-all as it stands in a line: base64 without padding, so that no escape of any version touches it.
-pub(super) fn encode_carry(text: &str) -> String {
-    base64::engine::general_purpose::STANDARD_NO_PAD.encode(text)
-}
-
-fn decode_carry(value: &str) -> Option<String> {
-    let text: String = value.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '+' | '/')).collect();
-    String::from_utf8(base64::engine::general_purpose::STANDARD_NO_PAD.decode(text).ok()?).ok()
 }
 
 /// Whether a line stands for itself: a property that no member says, so that it may be written from `vCardProps`.
@@ -146,8 +129,7 @@ struct Reader<'a> {
     units: Vec<Unit>,
     /// Where the unit of a member and exact key is.
     exact: HashMap<(&'static str, String), usize>,
-    /// The last ordinal given behind a plain key that was taken, so that they are not counted anew for each line.
-    ordinals: HashMap<(&'static str, String), usize>,
+    ordinals: card::Ordinals,
 }
 
 impl Reader<'_> {
@@ -256,8 +238,8 @@ impl Reader<'_> {
                 map.insert(key.to_owned(), entry);
                 key.to_owned()
             }
-            (None, Key::Identity(identity)) => insert(&mut self.ordinals, map, member, card::key(&identity), entry),
-            (None, Key::Plain(word)) => insert(&mut self.ordinals, map, member, word.to_owned(), entry),
+            (None, Key::Identity(identity)) => self.ordinals.insert(map, member, card::key(&identity), entry),
+            (None, Key::Plain(word)) => self.ordinals.insert(map, member, word.to_owned(), entry),
             // Both were dealt with above.
             (None, Key::Exact(_) | Key::Whole) => return false,
         };
@@ -279,7 +261,7 @@ impl Reader<'_> {
             let Some(key) = addresses.iter().find(|(_, entry)| fits(entry)).map(|(key, _)| key.clone()) else {
                 continue;
             };
-            addresses[&key]["full"] = Value::from(super::text::lf(&text));
+            addresses[&key]["full"] = Value::from(crate::contentline::text::lf(&text));
             used.insert(at);
             if let Some(unit) = self.units.iter_mut().find(|unit| unit.member == "addresses" && unit.key == key) {
                 unit.whole = Some(at);
@@ -292,37 +274,9 @@ impl Reader<'_> {
         let map = self.card.entry("vCardProps").or_insert_with(|| json!({}));
         let Value::Object(map) = map else { return };
         let plain = card::key(content.without_group());
-        let key = insert(&mut self.ordinals, map, "vCardProps", plain, json!({"line": content.text()}));
+        let key = self.ordinals.insert(map, "vCardProps", plain, json!({"line": content.text()}));
         self.units.push(unit("vCardProps", key, (at, None), (None, None)));
     }
-}
-
-/// [`card::insert_as`] in constant time: the ordinals that are taken are not tried again.
-fn insert(
-    ordinals: &mut HashMap<(&'static str, String), usize>,
-    map: &mut Map<String, Value>,
-    member: &'static str,
-    plain: String,
-    entry: Value,
-) -> String {
-    if !map.contains_key(&plain) {
-        map.insert(plain.clone(), entry);
-        return plain;
-    }
-    let ordinal = ordinals.entry((member, plain.clone())).or_insert(1);
-    loop {
-        *ordinal += 1;
-        let key = format!("{plain}-{ordinal}");
-        if !map.contains_key(&key) {
-            map.insert(key.clone(), entry);
-            return key;
-        }
-    }
-}
-
-/// Whether a text may be a key that is stated (RFC 9553 1.4.1).
-pub(super) fn is_key(key: &str) -> bool {
-    (1..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
 }
 
 /// The country that Apple's X-ABADR says; some writers put other things there.

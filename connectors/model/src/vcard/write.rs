@@ -4,8 +4,8 @@ use super::Version;
 use super::compose::{self, Composed};
 use super::doc::Dialect;
 use super::edit;
-use super::read::HUB;
 use super::say::{Fresh, Val};
+use crate::contentline::ours::MARK;
 use crate::contentline::{LineEnd, lay_out};
 use crate::{Content, Identity, Result};
 
@@ -23,7 +23,7 @@ pub(super) fn from_nothing(version: Version, content: &Content, identity: &Ident
         edit::full_line(content),
         edit::parts_line(content.get("name"), dialect, true),
     ];
-    frame.extend(identity.mark.as_ref().map(|mark| uri(HUB, &mark.to_string())));
+    frame.extend(identity.mark.as_ref().map(|mark| uri(MARK, &mark.to_string())));
     let composed = |line: &Fresh| compose::fresh(None, line, None, dialect, None);
     let head: Vec<Composed> = frame.iter().map(composed).collect();
     let end = composed(&uri("END", "VCARD"));

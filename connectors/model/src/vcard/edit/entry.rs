@@ -3,9 +3,10 @@
 use super::super::compose::{self, Composed};
 use super::super::doc::Prop;
 use super::super::labels;
-use super::super::read::{self, Unit, stands_for_itself};
+use super::super::read::{Unit, stands_for_itself};
 use super::super::say::{Fresh, Val, say};
 use super::{Editor, entry};
+use crate::contentline::ours::KEY;
 use serde_json::Value;
 
 impl<'a> Editor<'a> {
@@ -63,7 +64,7 @@ impl<'a> Editor<'a> {
         if self.keyed.contains(&(unit.member.to_owned(), key.to_owned()))
             && let [new] = &mut new[..]
         {
-            new.parameters.push((read::KEY, vec![key.to_owned()]));
+            new.parameters.push((KEY, vec![key.to_owned()]));
         }
         if unit.places.iter().any(|(_, item)| item.is_some()) {
             let text = new.first().and_then(|fresh| match &fresh.value {
@@ -147,7 +148,7 @@ impl<'a> Editor<'a> {
         }
         let is_media = matches!(unit.member, "media" | "cryptoKeys");
         let line = if is_media {
-            compose::fresh(group.as_deref(), new, prop.parameter(read::KEY), self.doc.dialect, self.charset)
+            compose::fresh(group.as_deref(), new, prop.parameter(KEY), self.doc.dialect, self.charset)
         } else {
             compose::edited(prop, group.as_deref(), (old, new), own_type, self.charset)
         };

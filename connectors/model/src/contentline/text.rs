@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 /// Undoes the escapes of a value: `\n`, `\,`, `\;`, `\:`, `\\`. Any other backslash stands for itself (a Windows path of a
 /// careless writer). `words` tells whether `\n` is a line end: not inside quoted-printable, which has its own.
-pub(super) fn unescape(text: &str, words: bool) -> Cow<'_, str> {
+pub(crate) fn unescape(text: &str, words: bool) -> Cow<'_, str> {
     if !text.contains('\\') {
         return Cow::Borrowed(text);
     }
@@ -27,7 +27,7 @@ pub(super) fn unescape(text: &str, words: bool) -> Cow<'_, str> {
 
 /// What an escaped value is for.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Within {
+pub(crate) enum Within {
     /// A value of its own, or a part between semicolons.
     Text,
     /// An address as a URI: commas and semicolons belong to it.
@@ -43,7 +43,7 @@ pub(super) enum Within {
 }
 
 /// Escapes a text. Line ends become `\n`; other control characters, which no version can hold, are left out.
-pub(super) fn escape(text: &str, within: Within) -> String {
+pub(crate) fn escape(text: &str, within: Within) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {
@@ -63,7 +63,7 @@ pub(super) fn escape(text: &str, within: Within) -> String {
 }
 
 /// Cuts a value at a separator that is not escaped; the escapes stay.
-pub(super) fn split(text: &str, separator: char) -> Vec<&str> {
+pub(crate) fn split(text: &str, separator: char) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut start = 0;
     let mut escaped = false;
@@ -82,12 +82,12 @@ pub(super) fn split(text: &str, separator: char) -> Vec<&str> {
 }
 
 /// Line ends as LF.
-pub(super) fn lf(text: &str) -> String {
+pub(crate) fn lf(text: &str) -> String {
     if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() }
 }
 
 /// Undoes quoted-printable; what is not a coded octet stands for itself.
-pub(super) fn unquote(text: &str) -> Vec<u8> {
+pub(crate) fn unquote(text: &str) -> Vec<u8> {
     let bytes = text.as_bytes();
     let hex = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16)).and_then(|d| u8::try_from(d).ok());
     let mut out = Vec::with_capacity(bytes.len());
@@ -108,7 +108,7 @@ pub(super) fn unquote(text: &str) -> Vec<u8> {
 }
 
 /// Quoted-printable of a UTF-8 text; line ends become `=0D=0A`. Nothing but printable ASCII is left.
-pub(super) fn quote(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     use std::fmt::Write as _;
     let mut out = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {

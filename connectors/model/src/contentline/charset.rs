@@ -26,14 +26,14 @@ static TABLES: [(&str, &str); 15] = [
 
 /// A charset of one byte per character.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Charset(usize);
+pub(crate) struct Charset(usize);
 
 impl Charset {
     /// What text is taken for when it is no UTF-8 and nobody says what else.
-    pub(super) const WINDOWS_1252: Charset = Charset(2);
+    pub(crate) const WINDOWS_1252: Charset = Charset(2);
 
     /// The charset of that name; `None` for UTF-8, ASCII and names that are not known.
-    pub(super) fn named(name: &str) -> Option<Charset> {
+    pub(crate) fn named(name: &str) -> Option<Charset> {
         let name = name.trim().to_ascii_lowercase().replace('_', "-");
         let name = match name.as_str() {
             "iso-8859-1" | "iso8859-1" | "latin1" | "latin-1" | "l1" | "cp1252" | "ansi" => "windows-1252",
@@ -56,7 +56,7 @@ impl Charset {
     }
 
     /// The text of these bytes.
-    pub(super) fn decode(self, bytes: &[u8]) -> String {
+    pub(crate) fn decode(self, bytes: &[u8]) -> String {
         let upper: Vec<char> = TABLES.get(self.0).map(|(_, table)| table.chars().collect()).unwrap_or_default();
         let one = |byte: &u8| match byte {
             0..0x80 => char::from(*byte),
@@ -66,7 +66,7 @@ impl Charset {
     }
 
     /// The bytes of this text; `None` when a character is not in the charset.
-    pub(super) fn encode(self, text: &str) -> Option<Vec<u8>> {
+    pub(crate) fn encode(self, text: &str) -> Option<Vec<u8>> {
         let (_, upper) = TABLES.get(self.0)?;
         let one = |c: char| match c {
             '\u{fffd}' => None,
@@ -79,7 +79,7 @@ impl Charset {
 
 /// How the bytes of a whole file are text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wide {
+pub(crate) enum Wide {
     /// UTF-16, low byte first.
     Little,
     /// UTF-16, high byte first.
@@ -87,7 +87,7 @@ pub(super) enum Wide {
 }
 
 /// UTF-16 by its byte order mark.
-pub(super) fn wide_of(bytes: &[u8]) -> Option<Wide> {
+pub(crate) fn wide_of(bytes: &[u8]) -> Option<Wide> {
     match bytes {
         [0xFF, 0xFE, ..] => Some(Wide::Little),
         [0xFE, 0xFF, ..] => Some(Wide::Big),
@@ -97,7 +97,7 @@ pub(super) fn wide_of(bytes: &[u8]) -> Option<Wide> {
 
 /// A file as UTF-8 (or as bytes of some one-byte charset): UTF-16 is told by its mark and turned, the mark taken off.
 /// `None` when it is UTF-16 that is broken.
-pub(super) fn narrow(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
+pub(crate) fn narrow(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
     let Some(wide) = wide_of(bytes) else { return Some(Cow::Borrowed(bytes)) };
     let body = &bytes[2..];
     if !body.len().is_multiple_of(2) {
@@ -112,13 +112,13 @@ pub(super) fn narrow(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 /// Undoes [`narrow`].
-pub(super) fn widen(text: &str, wide: Wide) -> Vec<u8> {
+pub(crate) fn widen(text: &str, wide: Wide) -> Vec<u8> {
     let units = std::iter::once(0xFEFF).chain(text.encode_utf16());
     units.flat_map(|unit| if wide == Wide::Little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
 }
 
 /// The text of some bytes: UTF-8 where they are UTF-8, else the charset that is named, else Windows-1252.
-pub(super) fn decode(bytes: Vec<u8>, named: Option<Charset>) -> String {
+pub(crate) fn decode(bytes: Vec<u8>, named: Option<Charset>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| named.unwrap_or(Charset::WINDOWS_1252).decode(error.as_bytes()))
 }
 
