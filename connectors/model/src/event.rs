@@ -30,7 +30,8 @@
 //! | `recurrenceOverrides` | original start, LocalDateTime in the series' zone | what is different in that occurrence, see below |
 //! | `recurrenceIdTimeZone`, `recurrenceIdWithoutTime` | | only in the overrides of an item without master, see below |
 //! | `iCalProps` | the line without its group | an iCalendar property that no member says: `{line}`, unfolded, as read |
-//! | `iCalComponents` | the text | a component that no member says, or one that must not be misread (RANGE=THISANDFUTURE): `{component}`, its lines unfolded and joined by LF |
+//! | `iCalComponents` | the text | a component inside that no member says: `{component}`, its lines unfolded and joined by LF |
+//! | `iCalOverrides` | the text | overrides of the series that must not be misread (RANGE=THISANDFUTURE): `{component}`. A place that cannot keep them cannot hold the item |
 //!
 //! **Participants**: `email` for a `mailto:` address, else `sendTo: {other: uri}`; `roles` of `owner` (the organizer),
 //! `attendee`, `chair`, `optional`, `informational`; `kind` (`group`, `resource`, `location`, `unknown`; a person's is left out);
@@ -72,7 +73,8 @@ pub mod keys {
 }
 
 /// Members of the series as a whole, which no occurrence has.
-pub const OF_SERIES: [&str; 4] = ["recurrenceRules", "excludedRecurrenceRules", "recurrenceOverrides", "timeZones"];
+pub const OF_SERIES: [&str; 5] =
+    ["recurrenceRules", "excludedRecurrenceRules", "recurrenceOverrides", "timeZones", "iCalOverrides"];
 
 /// The zone of times in UTC.
 pub const UTC: &str = "Etc/UTC";
@@ -163,7 +165,8 @@ pub fn duration_seconds(text: &str) -> Option<i64> {
                 in_time = true;
                 continue;
             }
-            'W' if !in_time => 604_800,
+            // Some write weeks among the hours.
+            'W' => 604_800,
             'D' if !in_time => 86_400,
             'H' if in_time => 3_600,
             'M' if in_time => 60,
@@ -250,6 +253,12 @@ pub fn occurrence(event: &Content, key: &str) -> Option<Content> {
     (patch.get("excluded") != Some(&Value::Bool(true))).then(|| patched(unchanged(event, key), patch))
 }
 
+/// All that a changed occurrence says, also where it is excluded; `None` where only its being is stated.
+pub(crate) fn changed(event: &Content, key: &str) -> Option<Content> {
+    let patch = event.at(&["recurrenceOverrides", key])?.as_object()?;
+    patch.keys().any(|pointer| pointer != "excluded").then(|| patched(unchanged(event, key), patch))
+}
+
 fn patched(mut occurrence: Content, patch: &Map<String, Value>) -> Content {
     for (pointer, value) in patch.iter().filter(|(pointer, _)| *pointer != "excluded") {
         let value = if *value == Value::Bool(false) { Value::Null } else { value.clone() };
@@ -263,7 +272,7 @@ pub fn override_of(event: &Content, key: &str, wanted: &Content, is_added: bool)
     override_from(&unchanged(event, key), wanted, is_added.then_some(false))
 }
 
-fn override_from(unchanged: &Content, wanted: &Content, excluded: Option<bool>) -> Value {
+pub(crate) fn override_from(unchanged: &Content, wanted: &Content, excluded: Option<bool>) -> Value {
     let changes = difference(unchanged, wanted).0.into_iter();
     let mut patch: Map<String, Value> =
         changes.map(|(path, value)| (path, if value.is_null() { Value::Bool(false) } else { value })).collect();
@@ -273,34 +282,35 @@ fn override_from(unchanged: &Content, wanted: &Content, excluded: Option<bool>) 
     Value::Object(patch)
 }
 
-/// An event as the lenses compare it: tidy, and with overrides that say nothing twice: what the master says too is no change.
+/// An event as the lenses compare it: tidy, an all-day one with its length, and with overrides that say nothing twice: what the
+/// master says too is no change.
 pub fn settled(event: &Content) -> Cow<'_, Content> {
-    let is_tidy = event.is_tidy();
-    let event = if is_tidy { Cow::Borrowed(event) } else { Cow::Owned(event.clone().tidied()) };
+    let mut event = if event.is_tidy() { Cow::Borrowed(event) } else { Cow::Owned(event.clone().tidied()) };
+    if event.get("showWithoutTime").is_some() && ["duration", "end"].iter().all(|member| event.get(member).is_none()) {
+        event.to_mut().set("duration", duration_text(86_400).into());
+    }
     let Some(overrides) = event.get("recurrenceOverrides").and_then(Value::as_object) else { return event };
-    let base = unchanged(&event, "");
+    let mut base = unchanged(&event, "");
     let has_master = !base.is_empty();
     let mut changed = Vec::new();
     for (key, patch) in overrides {
         let Some(patch) = patch.as_object() else { continue };
-        let mut base = base.clone();
+        if patch.keys().all(|pointer| pointer == "excluded") {
+            continue;
+        }
         if has_master {
             base.set("start", key.as_str().into());
         }
-        let settled =
-            override_from(&base, &patched(base.clone(), patch), patch.get("excluded").and_then(Value::as_bool));
+        let excluded = patch.get("excluded").and_then(Value::as_bool);
+        let settled = override_from(&base, &patched(base.clone(), patch), excluded);
         if settled.as_object() != Some(patch) {
             changed.push((key.clone(), settled));
         }
     }
-    if changed.is_empty() {
-        return event;
-    }
-    let mut event = event.into_owned();
     for (key, patch) in changed {
-        set_path(&mut event.0, &["recurrenceOverrides".to_owned(), key], patch);
+        set_path(&mut event.to_mut().0, &["recurrenceOverrides".to_owned(), key], patch);
     }
-    Cow::Owned(event)
+    event
 }
 
 #[cfg(test)]
@@ -386,12 +396,13 @@ mod tests {
             ("PT3600S", "PT1H"),
             ("P0D", "PT0S"),
             ("p1dt1s", "P1DT1S"),
+            ("PT1W", "P7D"),
+            ("P1DT", "P1D"),
         ] {
             assert_eq!(duration_text(duration_seconds(text).unwrap()), form, "{text}");
         }
-        for text in ["", "P", "PT", "1H", "P1H", "PT1D", "P1", "PT99999999999999999999H", "P1DT", "--P1D"] {
-            let is_bare_t = text == "P1DT";
-            assert_eq!(duration_seconds(text).is_some(), is_bare_t, "{text}");
+        for text in ["", "P", "PT", "1H", "P1H", "PT1D", "P1", "PT99999999999999999999H", "--P1D"] {
+            assert_eq!(duration_seconds(text), None, "{text}");
         }
     }
 

@@ -23,6 +23,8 @@ pub mod contract;
 pub mod coverage;
 pub mod error;
 pub mod event;
+pub mod html;
+pub mod ical;
 pub mod lens;
 pub mod memory;
 pub mod merge;
