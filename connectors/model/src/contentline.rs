@@ -550,6 +550,20 @@ mod tests {
     }
 
     #[test]
+    fn a_line_that_begins_with_a_blank_never_becomes_a_fold() {
+        let file = File::parse(*b"A:1\n\n B:2\nC;ENCODING=b:QUJD\n\n\tD:4\n").unwrap();
+        let unfolded = |bytes: Vec<u8>| lines(&bytes).into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>();
+        let mut edit = file.edit();
+        edit.insert_before(2, fold(b"X:0"));
+        edit.replace(3, fold(b"C:3"));
+        assert_eq!(unfolded(edit.finish()), ["A:1", "X:0", " B:2", "C:3", "\tD:4"]);
+        let mut edit = file.edit();
+        edit.remove(1);
+        edit.remove(3);
+        assert_eq!(unfolded(edit.finish()), ["A:1", " B:2", "\tD:4"]);
+    }
+
+    #[test]
     fn folding_keeps_characters_whole_and_lines_short() {
         let line = format!("NOTE:{}", "\u{1f600}a".repeat(100));
         let physical = fold(line.as_bytes());

@@ -238,11 +238,12 @@ pub fn added() -> Value {
 
 /// What an unchanged occurrence of the series would say: the master's members with this start. Of an item without a master, nothing.
 pub fn unchanged(event: &Content, key: &str) -> Content {
-    let mut plain = event.clone();
-    OF_SERIES.iter().for_each(|member| drop(plain.0.shift_remove(*member)));
-    if plain.get("start").is_none() {
+    if event.get("start").is_none() {
         return Content::new();
     }
+    // The series' own members are not even copied: there may be thousands of overrides.
+    let own = event.0.iter().filter(|(member, _)| !OF_SERIES.contains(&member.as_str()));
+    let mut plain = Content(own.map(|(member, value)| (member.clone(), value.clone())).collect());
     plain.set("start", key.into());
     plain
 }
@@ -264,7 +265,30 @@ fn patched(mut occurrence: Content, patch: &Map<String, Value>) -> Content {
         let value = if *value == Value::Bool(false) { Value::Null } else { value.clone() };
         set_path(&mut occurrence.0, &split(pointer), value);
     }
-    occurrence.tidied()
+    plain(occurrence)
+}
+
+/// Tidy, and without `false`, which is the default of every member that is true or not.
+fn plain(mut event: Content) -> Content {
+    drop_false(&mut event.0);
+    event.tidied()
+}
+
+fn drop_false(map: &mut Map<String, Value>) {
+    map.retain(|_, value| *value != Value::Bool(false));
+    for (_, value) in map.iter_mut().filter(|(member, _)| *member != "recurrenceOverrides") {
+        if let Value::Object(inner) = value {
+            drop_false(inner);
+        }
+    }
+}
+
+fn has_false(map: &Map<String, Value>) -> bool {
+    map.iter().filter(|(member, _)| *member != "recurrenceOverrides").any(|(_, value)| match value {
+        Value::Bool(is) => !is,
+        Value::Object(inner) => has_false(inner),
+        _ => false,
+    })
 }
 
 /// The override that makes of an unchanged occurrence one that says `wanted`. `is_added`: it is also named as a further date.
@@ -282,10 +306,13 @@ pub(crate) fn override_from(unchanged: &Content, wanted: &Content, excluded: Opt
     Value::Object(patch)
 }
 
-/// An event as the lenses compare it: tidy, an all-day one with its length, and with overrides that say nothing twice: what the
+/// An event as the lenses compare it: tidy, nothing `false`, an all-day one with its length, and with overrides that say nothing twice: what the
 /// master says too is no change.
 pub fn settled(event: &Content) -> Cow<'_, Content> {
-    let mut event = if event.is_tidy() { Cow::Borrowed(event) } else { Cow::Owned(event.clone().tidied()) };
+    let mut event = match event.is_tidy() && !has_false(&event.0) {
+        true => Cow::Borrowed(event),
+        false => Cow::Owned(plain(event.clone())),
+    };
     if event.get("showWithoutTime").is_some() && ["duration", "end"].iter().all(|member| event.get(member).is_none()) {
         event.to_mut().set("duration", duration_text(86_400).into());
     }

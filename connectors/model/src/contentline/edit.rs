@@ -52,14 +52,24 @@ impl<'a> Edit<'a> {
             }
             out.extend_from_slice(bytes);
         };
+        let mut follows_new = false;
         for line in 0..=file.len() {
             for new in self.inserted.get(&line).into_iter().flatten() {
                 put(&mut out, new);
+                follows_new = true;
             }
             let raw = file.raw(line);
             match self.replaced.get(&line) {
-                None => put(&mut out, raw),
+                None => {
+                    // A line that begins with a blank stood behind an empty one; behind another it would be its fold.
+                    if follows_new && matches!(raw.first(), Some(b' ' | b'\t')) {
+                        put(&mut out, line_end);
+                    }
+                    put(&mut out, raw);
+                    follows_new = false;
+                }
                 Some(new) => {
+                    follows_new = true;
                     if line == 0 && raw.starts_with(BOM) {
                         out.extend_from_slice(BOM);
                     }

@@ -3,11 +3,12 @@
 use super::dates::{self, Speller, frame_of, fresh_series, fresh_times, original_frame, original_line};
 use super::doc::Zones;
 use super::edit::{Stated, whole};
-use super::say::{Fresh, entries, own_component, say};
+use super::say::{Fresh, Kept, entries, own_component, say};
 use super::zones::ZoneNames;
 use super::{STAMP, alarms};
 use crate::contentline::ours::{KEY, MARK};
-use crate::contentline::{LineEnd, fold, lay_out};
+use crate::contentline::text::unescape;
+use crate::contentline::{ContentLine, LineEnd, fold, lay_out};
 use crate::{Content, Error, ErrorKind, Identity, Result, event};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,12 +33,14 @@ pub(super) fn from_nothing(content: &Content, identity: &Identity, names: &dyn Z
         }
         let overrides = content.get("recurrenceOverrides").and_then(Value::as_object).into_iter().flatten();
         for (key, _) in overrides {
-            events.extend(occurrence(content, key, &uid, &mut mark, stated, &mut speller)?.into_iter().flatten());
+            events.extend(occurrence(content, key, &uid, &mut mark, stated, &mut speller).into_iter().flatten());
+        }
+        for kept in unread(content).into_values() {
+            events.extend(named(kept, &uid, mark.take().filter(|_| events.is_empty())));
         }
         if events.is_empty() {
             return Err(Error::new(ErrorKind::Refused, "an event without a start"));
         }
-        events.extend(unread(content).into_values().flat_map(|lines| named(lines, &uid)));
         let mut lines = vec!["BEGIN:VCALENDAR".to_owned(), "VERSION:2.0".to_owned(), format!("PRODID:{PRODID}")];
         lines.extend(vtimezones(content, &speller));
         lines.extend(events);
@@ -78,24 +81,22 @@ pub(super) fn occurrence(
     mark: &mut Option<String>,
     stated: &Stated,
     speller: &mut Speller<'_>,
-) -> Result<Option<Vec<String>>> {
-    let Some(members) = event::changed(content, key) else { return Ok(None) };
+) -> Option<Vec<String>> {
+    let members = event::changed(content, key)?;
     let is_lone = content.get("start").is_none();
-    let series =
-        if is_lone { original_frame(key, &members.0, speller.names)? } else { frame_of(&content.0, speller.names)? };
-    let Ok(original) = original_line(key, &series, speller) else { return Ok(None) };
-    let frame = match frame_of(&members.0, speller.names) {
-        Ok(frame) => frame,
-        Err(error) if is_lone => return Err(error),
-        // What the occurrence says is carried by the master.
-        Err(_) => return Ok(None),
+    let series = match is_lone {
+        true => original_frame(key, &members.0, speller.names),
+        false => frame_of(&content.0, speller.names),
     };
+    // What an occurrence says that cannot be written is carried.
+    let original = series.and_then(|series| original_line(key, &series, speller));
+    let (Ok(original), Ok(frame)) = (original, frame_of(&members.0, speller.names)) else { return None };
     let mut lines = head(uid);
     lines.push(speller.written(&original));
     lines.extend(fresh_times(&members.0, &frame, speller));
     lines.extend(mark.take().filter(|_| is_lone));
     body(&members.0, key, stated, &mut lines);
-    Ok(Some(lines))
+    Some(lines)
 }
 
 fn head(uid: &str) -> Vec<String> {
@@ -111,7 +112,7 @@ fn body(members: &Map<String, Value>, part: &str, stated: &Stated, lines: &mut V
         let stated = stated.contains(&(part.to_owned(), member.to_owned(), key.to_owned())).then_some(key);
         match member {
             "alerts" => inner.extend(alarms::compose(&entry, title(members), stated).into_iter().flatten()),
-            "iCalComponents" => inner.extend(component(&entry, false).into_iter().flatten()),
+            "iCalComponents" => inner.extend(component(&entry, Kept::Inside).into_iter().flatten()),
             _ => {
                 for mut line in say(member, key, &entry, &[]) {
                     if line.name == "CATEGORIES" {
@@ -137,29 +138,32 @@ pub(super) fn title(members: &Map<String, Value>) -> Option<&str> {
 }
 
 /// The lines of a component that is kept as it is.
-pub(super) fn component(entry: &Value, is_override: bool) -> Option<Vec<String>> {
-    own_component(entry.get("component")?.as_str()?, is_override)
+pub(super) fn component(entry: &Value, kept: Kept) -> Option<Vec<String>> {
+    own_component(entry.get("component")?.as_str()?, kept)
 }
 
 /// The overrides that are kept unread, by their keys.
 pub(super) fn unread(content: &Content) -> BTreeMap<String, Vec<String>> {
     let all = content.get("iCalOverrides").and_then(Value::as_object).into_iter().flatten();
-    all.filter_map(|(key, entry)| Some((key.clone(), component(entry, true)?))).collect()
+    all.filter_map(|(key, entry)| Some((key.clone(), component(entry, Kept::Override)?))).collect()
 }
 
 /// The lines of an event that came without what names it.
-pub(super) fn named(lines: Vec<String>, uid: &str) -> Vec<String> {
-    let mut lines = lines.into_iter();
-    lines.next().into_iter().chain([uid.to_owned(), format!("DTSTAMP:{STAMP}")]).chain(lines.by_ref()).collect()
+pub(super) fn named(lines: Vec<String>, uid: &str, mark: Option<String>) -> Vec<String> {
+    let rest = lines.into_iter().skip(1);
+    head(uid).into_iter().chain(mark).chain(rest).collect()
 }
 
 /// The VTIMEZONEs that a file lacks for what was written into it.
 pub(super) fn vtimezones(content: &Content, speller: &Speller<'_>) -> Vec<String> {
-    let own = |zone: &str| content.at(&["timeZones", zone, "component"])?.as_str().map(str::to_owned);
+    let own = |zone: &str| {
+        let lines = component(content.at(&["timeZones", zone])?, Kept::Zone)?;
+        let tzid =
+            lines.iter().filter_map(|line| ContentLine::parse(line.as_str())).find(|line| line.name() == "TZID")?;
+        (unescape(tzid.value(), true).trim() == zone.strip_prefix('/')?).then_some(lines)
+    };
     let from = dates::earliest(content);
-    let texts = speller.missing.iter().filter_map(|zone| match zone.starts_with('/') {
-        true => own(zone),
-        false => speller.names.vtimezone(zone, from?),
-    });
-    texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+    let made = |zone: &str| Some(speller.names.vtimezone(zone, from?)?.lines().map(str::to_owned).collect::<Vec<_>>());
+    let missing = speller.missing.iter();
+    missing.filter_map(|zone| if zone.starts_with('/') { own(zone) } else { made(zone) }).flatten().collect()
 }

@@ -199,26 +199,20 @@ fn restated(prop: &Prop, old: &Fresh, new: &Fresh, speller: &mut Speller<'_>) ->
     format!("{}{}{parameters}", prop.content.raw_name(), kept.collect::<String>())
 }
 
-/// Puts RECURRENCE-ID right, when the series' start has another form now.
+/// Puts RECURRENCE-ID right, when the series' start has another form now. `original` is its key and the line that says it.
 pub(super) fn edit_original(
     doc: &Doc,
     prop: &Prop,
-    key: &str,
+    original: (&str, &Fresh),
     frame: &Frame<'_>,
     speller: &mut Speller<'_>,
     changes: &mut Changes<'_>,
-) -> Result<()> {
+) {
     let means = date_keys(doc, prop, frame).ok().and_then(|keys| keys.into_iter().next());
-    if means.is_none_or(|(now, _)| now != key) {
-        let line = original_line(key, frame, speller)?;
-        changes.replace(prop.line, &edited_date(prop, &line, speller));
+    if means.is_none_or(|(now, _)| now != original.0) {
+        let nothing = Fresh::uri("RECURRENCE-ID", "");
+        changes.replace(prop.line, &restated(prop, &nothing, original.1, speller));
     }
-    Ok(())
-}
-
-fn edited_date(prop: &Prop, new: &Fresh, speller: &mut Speller<'_>) -> String {
-    let nothing = Fresh::uri(&new.name, "");
-    restated(prop, &nothing, new, speller)
 }
 
 /// The rules and dates that a series shall have.

@@ -1,15 +1,15 @@
 //! An item edited until it says other content: only the lines of the entries that changed.
 
 use super::compose::{self, SINGLE, component, named, occurrence, title, unread, vtimezones};
-use super::dates::{self, Speller, edit_original, edit_series, edit_times, frame_of, original_frame};
+use super::dates::{self, Speller, edit_original, edit_series, edit_times, frame_of, original_frame, original_line};
 use super::doc::{Doc, Part, Prop};
 use super::read::{Place, Reading, Unit, Whole};
-use super::say::{Fresh, edited, entries, say};
+use super::say::{Fresh, Kept, edited, entries, say};
 use super::zones::ZoneNames;
 use super::{alarms, take_apart};
 use crate::contentline::ours::{CARRY, CARRY_LIMIT, KEY, encode_carry, is_key};
 use crate::contentline::{Edit, fold};
-use crate::{Content, Identity, Result, carry, event};
+use crate::{Content, Error, ErrorKind, Identity, Result, carry, event};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -86,7 +86,7 @@ fn finish(doc: &Doc, now: &Whole, bytes: Vec<u8>, content: &Content) -> Vec<u8> 
     if wanted.is_none() && now.carry.is_empty() {
         return bytes;
     }
-    let mut changes = Changes(doc.file.edit());
+    let mut changes = Changes::of(doc);
     let mut old = now.carry.iter().copied();
     if let Some(text) = wanted {
         let line = Fresh::uri(CARRY, &encode_carry(&text)).line();
@@ -101,7 +101,7 @@ fn finish(doc: &Doc, now: &Whole, bytes: Vec<u8>, content: &Content) -> Vec<u8> 
         }
     }
     old.for_each(|at| changes.remove(at));
-    doc.encode(changes.0.finish())
+    doc.encode(changes.edit.finish())
 }
 
 /// Where the lines of a component end and the components in it begin.
@@ -110,25 +110,34 @@ fn props_end(part: &Part) -> usize {
 }
 
 /// Changes to a file, line by line.
-pub(super) struct Changes<'a>(Edit<'a>);
+pub(super) struct Changes<'a> {
+    edit: Edit<'a>,
+    /// Where components that went began.
+    removed: BTreeSet<usize>,
+}
 
-impl Changes<'_> {
+impl<'a> Changes<'a> {
+    fn of(doc: &'a Doc) -> Self {
+        Self { edit: doc.file.edit(), removed: BTreeSet::new() }
+    }
+
     /// Puts a line, unfolded, in the place of one that is there.
     pub(super) fn replace(&mut self, line: usize, text: &str) {
-        self.0.replace(line, fold(text.as_bytes()));
+        self.edit.replace(line, fold(text.as_bytes()));
     }
 
     /// Takes a line away.
     pub(super) fn remove(&mut self, line: usize) {
-        self.0.remove(line);
+        self.edit.remove(line);
     }
 
     /// Puts a new line before one that is there.
     pub(super) fn insert(&mut self, before: usize, text: &str) {
-        self.0.insert_before(before, fold(text.as_bytes()));
+        self.edit.insert_before(before, fold(text.as_bytes()));
     }
 
     fn remove_part(&mut self, part: &Part) {
+        self.removed.insert(part.begin);
         (part.begin..=part.end).for_each(|line| self.remove(line));
     }
 
@@ -151,17 +160,18 @@ struct Editor<'a> {
 impl<'a> Editor<'a> {
     fn new(doc: &'a Doc, now: &'a Whole, content: &'a Content, stated: &'a Stated, names: &'a dyn ZoneNames) -> Self {
         let speller = Speller::new(&doc.zones, names);
-        Self { doc, now, content, stated, names, speller, changes: Changes(doc.file.edit()) }
+        Self { doc, now, content, stated, names, speller, changes: Changes::of(doc) }
     }
 
     fn run(mut self, identity: &Identity) -> Result<Vec<u8>> {
         let (doc, now, content) = (self.doc, self.now, self.content);
-        let uid = doc.events.iter().find_map(|part| part.prop("UID")).map(|prop| prop.content.text().to_owned());
+        let stated = doc.events.iter().filter_map(|part| part.prop("UID")).find(|prop| prop.word().is_some());
+        let uid = stated.map(|prop| prop.content.text().trim_start().to_owned());
         let uid = uid.unwrap_or_else(|| Fresh::text("UID", identity.uid.as_str()).line());
         let is_lone = content.get("start").is_none();
-        // A calendar that said nothing any more would be none.
         let series = if is_lone { None } else { Some(frame_of(&content.0, self.names)?) };
         let mut new = Vec::new();
+        let mut kept_events = 0;
         match (&now.master, &series) {
             (Some(master), Some(frame)) => {
                 self.event(master, &content.0, "")?;
@@ -175,18 +185,23 @@ impl<'a> Editor<'a> {
         }
         for (key, reading) in &now.overrides {
             let part = &doc.events[reading.part];
-            let Some(wanted) = wanted_occurrence(content, key) else {
+            let wanted = wanted_occurrence(content, key);
+            let frame = wanted.as_ref().and_then(|wanted| match &series {
+                Some(frame) => Some(frame.clone()),
+                None => original_frame(key, &wanted.0, self.names).ok(),
+            });
+            // What an occurrence says that cannot be written is carried.
+            let original = frame.as_ref().and_then(|frame| original_line(key, frame, &mut self.speller).ok());
+            let wanted = wanted.filter(|wanted| frame_of(&wanted.0, self.names).is_ok());
+            let (Some(wanted), Some(frame), Some(original)) = (wanted, frame, original) else {
                 self.changes.remove_part(part);
                 continue;
             };
             self.event(reading, &wanted.0, key)?;
-            let frame = match &series {
-                Some(frame) => frame.clone(),
-                None => original_frame(key, &wanted.0, self.names)?,
-            };
             if let Some(prop) = reading.times.original.and_then(|at| part.props.get(at)) {
-                edit_original(doc, prop, key, &frame, &mut self.speller, &mut self.changes)?;
+                edit_original(doc, prop, (key, &original), &frame, &mut self.speller, &mut self.changes);
             }
+            kept_events += 1;
         }
         let overrides = content.get("recurrenceOverrides").and_then(Value::as_object).into_iter().flatten();
         for (key, patch) in overrides.filter(|(key, _)| !now.overrides.contains_key(*key)) {
@@ -194,23 +209,36 @@ impl<'a> Editor<'a> {
             let is_said = !is_lone && now.native.at(&["recurrenceOverrides", key]) == Some(patch);
             if !is_said {
                 new.extend(
-                    occurrence(content, key, &uid, &mut None, self.stated, &mut self.speller)?.into_iter().flatten(),
+                    occurrence(content, key, &uid, &mut None, self.stated, &mut self.speller).into_iter().flatten(),
                 );
             }
         }
         let mut kept = unread(content);
+        if is_lone && kept_events == 0 && new.is_empty() && kept.is_empty() {
+            return Err(Error::new(ErrorKind::Refused, "an event without a start"));
+        }
         for (key, part) in &now.unread {
             if kept.remove(key).is_none() {
                 self.changes.remove_part(&doc.events[*part]);
             }
         }
-        new.extend(kept.into_values().flat_map(|lines| named(lines, &uid)));
+        new.extend(kept.into_values().flat_map(|lines| named(lines, &uid, None)));
+        if stated.is_none() && !new.is_empty() {
+            // Events of one series have one UID; the only one there has none.
+            let kept = doc.events.iter().filter(|part| !self.changes.removed.contains(&part.begin));
+            for part in kept.collect::<Vec<_>>() {
+                match part.prop("UID") {
+                    Some(prop) => self.changes.replace(prop.line, &uid),
+                    None => self.changes.insert(part.begin + 1, &uid),
+                }
+            }
+        }
         let zones = vtimezones(content, &self.speller);
         let first = doc.events.iter().map(|part| part.begin).min().unwrap_or(doc.end);
         let last = doc.events.iter().map(|part| part.end + 1).max().unwrap_or(doc.end);
         self.changes.insert_all(first, &zones);
         self.changes.insert_all(last, &new);
-        Ok(doc.encode(self.changes.0.finish()))
+        Ok(doc.encode(self.changes.edit.finish()))
     }
 
     /// Makes one event say `wanted`. `key` is that of the occurrence; empty for the master.
@@ -381,7 +409,7 @@ impl<'a> Entries<'a, '_> {
         };
         let Some((units, (old, new))) = lines else {
             self.changes.remove_part(inner);
-            let lines = if unit.member == "iCalComponents" { component(entry, false) } else { None };
+            let lines = if unit.member == "iCalComponents" { component(entry, Kept::Inside) } else { None };
             self.changes.insert_all(inner.begin, &lines.unwrap_or_default());
             return;
         };
@@ -440,7 +468,7 @@ impl<'a> Entries<'a, '_> {
         let stated = self.is_stated(member, key).then_some(key);
         let lines = match member {
             "alerts" => alarms::compose(entry, title(self.wanted), stated),
-            "iCalComponents" => component(entry, false),
+            "iCalComponents" => component(entry, Kept::Inside),
             _ => None,
         };
         if let Some(lines) = lines {

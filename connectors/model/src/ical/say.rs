@@ -283,8 +283,19 @@ pub(super) fn own_line(line: &str, is_unknown: fn(&Prop) -> bool) -> Option<Fres
     Some(Fresh { name: name.to_owned(), parameters: Vec::new(), value: value.get(1..)?.to_owned() })
 }
 
-/// The lines of a component of `iCalComponents`, if it is one whole component of a name that nobody else reads.
-pub(super) fn own_component(text: &str, is_override: bool) -> Option<Vec<String>> {
+/// What a component that is kept as a text may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// A component inside an event that nobody reads.
+    Inside,
+    /// An event that is an override.
+    Override,
+    /// A VTIMEZONE.
+    Zone,
+}
+
+/// The lines of a component that is kept as a text, if it is one whole component of that kind and nothing else.
+pub(super) fn own_component(text: &str, kept: Kept) -> Option<Vec<String>> {
     if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\t'))
         || text.contains("\n ")
         || text.contains("\n\t")
@@ -292,12 +303,18 @@ pub(super) fn own_component(text: &str, is_override: bool) -> Option<Vec<String>
         return None;
     }
     let file = File::parse(text.as_bytes()).ok()?;
-    let roots: Vec<_> = file.components().iter().filter(|component| component.parent.is_none()).collect();
-    let [root] = roots[..] else { return None };
+    let components = file.components();
+    let mut roots = components.iter().filter(|component| component.parent.is_none());
+    let (root, None) = (roots.next()?, roots.next()) else { return None };
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let is_whole = root.begin == 0 && root.end == Some(file.len() - 1) && lines.len() == file.len();
-    let is_balanced = file.components().iter().all(|component| component.end.is_some());
-    let is_ours = ["VCALENDAR", "VTIMEZONE"].iter().any(|name| file.components().iter().any(|c| c.name == *name));
-    let is_event = root.name == "VEVENT";
-    (is_whole && is_balanced && !is_ours && is_event == is_override).then_some(lines)
+    let is_balanced = components.iter().all(|component| component.end.is_some());
+    let is_frame = |name: &str| matches!(name, "VCALENDAR" | "VTIMEZONE" | "VEVENT");
+    let is_kind = match kept {
+        Kept::Inside => !is_frame(&root.name),
+        Kept::Override => root.name == "VEVENT",
+        Kept::Zone => root.name == "VTIMEZONE",
+    };
+    let is_alone = components.iter().skip(1).all(|component| !is_frame(&component.name));
+    (is_whole && is_balanced && is_kind && is_alone).then_some(lines)
 }

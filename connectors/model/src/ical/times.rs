@@ -136,8 +136,15 @@ impl<'a> Frame<'a> {
         }
     }
 
-    /// A key as a value in the form of the series' start, and whether it is a time in UTC instead of one in the series' zone.
+    /// A key as a value in the form of the series' start, and whether it is a time in UTC instead of one in the series' zone. `None` for
+    /// a text that is the key of no occurrence.
     pub(super) fn value_of(&self, key: &str) -> Option<(String, bool)> {
+        let (value, is_utc) = self.value_for(key)?;
+        let again = stamp(&value, self.is_day, self.zone.as_deref()).and_then(|stamp| self.key_of(&stamp));
+        (again.as_deref() == Some(key)).then_some((value, is_utc))
+    }
+
+    fn value_for(&self, key: &str) -> Option<(String, bool)> {
         if let Some(utc) = key.strip_suffix('Z') {
             return local(utc).map(|time| (time_value(time) + "Z", true));
         }
@@ -151,7 +158,7 @@ impl<'a> Frame<'a> {
 
     /// An `until` as the value of UNTIL: in UTC where the series has a zone (RFC 5545 3.3.10).
     pub(super) fn until_value(&self, until: &str) -> Option<String> {
-        let (value, is_utc) = self.value_of(until)?;
+        let (value, is_utc) = self.value_for(until)?;
         let Some(zone) = self.zone.as_deref().filter(|_| !is_utc && !self.is_day) else { return Some(value) };
         Some(match self.names.to_utc(zone, local(until)?) {
             Some(utc) => time_value(utc) + "Z",
