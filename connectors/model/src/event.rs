@@ -26,7 +26,7 @@
 //! | `participants` | address ([`address_identity`]) | `{email, name?, roles, …}`, see below |
 //! | `alerts` | trigger and action ([`alert_identity`]) | `{trigger, action?, iCalProps?}`, see below |
 //! | `relatedTo` | the other's UID | `{relation: {parent: true}}` |
-//! | `recurrenceRules`, `excludedRecurrenceRules` | | lists of rules (RFC 8984 4.3.3): `{frequency, interval?, byDay?: [{day, nthOfPeriod?}], byMonth?: ["3"], …, count? or until?}` in small letters, sorted; `until` is a LocalDateTime in the series' zone |
+//! | `recurrenceRules`, `excludedRecurrenceRules` | | lists of rules (RFC 8984 4.3.3), each in the one form of [`crate::recurrence`] for its meaning, sorted; `until` is a LocalDateTime in the series' zone, the end of the last day where the rule has no times of its own |
 //! | `recurrenceOverrides` | original start, LocalDateTime in the series' zone | what is different in that occurrence, see below |
 //! | `recurrenceIdTimeZone`, `recurrenceIdWithoutTime` | | only in the overrides of an item without master, see below |
 //! | `iCalProps` | the line without its group | an iCalendar property that no member says: `{line}`, unfolded, as read |
@@ -61,7 +61,8 @@
 pub use crate::card::{insert, insert_as, key};
 
 use crate::Content;
-use crate::patch::{difference, set_path, split};
+use crate::patch::{canonical_text, difference, set_path, split};
+use crate::recurrence::Rule;
 use chrono::{Duration, NaiveDateTime};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
@@ -306,7 +307,7 @@ pub(crate) fn override_from(unchanged: &Content, wanted: &Content, excluded: Opt
     Value::Object(patch)
 }
 
-/// An event as the lenses compare it: tidy, nothing `false`, an all-day one with its length, and with overrides that say nothing twice: what the
+/// An event as the lenses compare it: tidy, nothing `false`, rules in their one form, an all-day one with its length, and with overrides that say nothing twice: what the
 /// master says too is no change.
 pub fn settled(event: &Content) -> Cow<'_, Content> {
     let mut event = match event.is_tidy() && !has_false(&event.0) {
@@ -316,6 +317,7 @@ pub fn settled(event: &Content) -> Cow<'_, Content> {
     if event.get("showWithoutTime").is_some() && ["duration", "end"].iter().all(|member| event.get(member).is_none()) {
         event.to_mut().set("duration", duration_text(86_400).into());
     }
+    settle_rules(&mut event);
     let Some(overrides) = event.get("recurrenceOverrides").and_then(Value::as_object) else { return event };
     let mut base = unchanged(&event, "");
     let has_master = !base.is_empty();
@@ -338,6 +340,24 @@ pub fn settled(event: &Content) -> Cow<'_, Content> {
         set_path(&mut event.to_mut().0, &["recurrenceOverrides".to_owned(), key], patch);
     }
     event
+}
+
+/// Puts rules into the one form for their meaning ([`Rule::canonical`]), in order; one that is not understood stays.
+fn settle_rules(event: &mut Cow<'_, Content>) {
+    let Some(start) = event.get("start").and_then(Value::as_str).and_then(local) else { return };
+    for member in ["recurrenceRules", "excludedRecurrenceRules"] {
+        let Some(rules) = event.get(member).and_then(Value::as_array) else { continue };
+        let canonical = |rule: &Value| match Rule::from_json(rule) {
+            Ok(known) => known.canonical(start).to_json(),
+            Err(_) => rule.clone(),
+        };
+        let mut settled: Vec<Value> = rules.iter().map(canonical).collect();
+        settled.sort_by_cached_key(canonical_text);
+        settled.dedup();
+        if settled != *rules {
+            event.to_mut().set(member, settled.into());
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! An item from nothing: the frame that every calendar needs around the lines that say its content.
 
-use super::dates::{self, Speller, frame_of, fresh_series, fresh_times, original_frame, original_line};
+use super::dates::{Speller, frame_of, fresh_series, fresh_times, original_frame, original_line};
 use super::doc::Zones;
 use super::edit::{Stated, whole};
 use super::say::{Fresh, Kept, entries, own_component, say};
-use super::zones::ZoneNames;
+use super::zones::{Atlas, World};
 use super::{STAMP, alarms};
 use crate::contentline::ours::{KEY, MARK};
 use crate::contentline::text::unescape;
@@ -21,10 +21,11 @@ pub(super) const SINGLE: [&str; 11] =
 ///
 /// # Errors
 /// [`ErrorKind::Refused`] for an event without a start, or occurrences of none.
-pub(super) fn from_nothing(content: &Content, identity: &Identity, names: &dyn ZoneNames) -> Result<Vec<u8>> {
-    whole(content, names, |stated| {
+pub(super) fn from_nothing(content: &Content, identity: &Identity, atlas: &Atlas) -> Result<Vec<u8>> {
+    let world = World::new(atlas).with(content);
+    whole(content, atlas, |stated| {
         let zones = Zones::default();
-        let mut speller = Speller::new(&zones, names);
+        let mut speller = Speller::new(&zones, &world);
         let uid = Fresh::text("UID", identity.uid.as_str()).line();
         let mut mark = identity.mark.as_ref().map(|mark| Fresh::uri(MARK, &mark.to_string()).line());
         let mut events = Vec::new();
@@ -64,7 +65,7 @@ pub(super) fn master(
     stated: &Stated,
     speller: &mut Speller<'_>,
 ) -> Result<Vec<String>> {
-    let frame = frame_of(&content.0, speller.names)?;
+    let frame = frame_of(&content.0, speller.world)?;
     let mut lines = head(uid);
     lines.extend(fresh_times(&content.0, &frame, speller));
     lines.extend(fresh_series(content, &frame, speller));
@@ -85,12 +86,12 @@ pub(super) fn occurrence(
     let members = event::changed(content, key)?;
     let is_lone = content.get("start").is_none();
     let series = match is_lone {
-        true => original_frame(key, &members.0, speller.names),
-        false => frame_of(&content.0, speller.names),
+        true => original_frame(key, &members.0, speller.world),
+        false => frame_of(&content.0, speller.world),
     };
     // What an occurrence says that cannot be written is carried.
     let original = series.and_then(|series| original_line(key, &series, speller));
-    let (Ok(original), Ok(frame)) = (original, frame_of(&members.0, speller.names)) else { return None };
+    let (Ok(original), Ok(frame)) = (original, frame_of(&members.0, speller.world)) else { return None };
     let mut lines = head(uid);
     lines.push(speller.written(&original));
     lines.extend(fresh_times(&members.0, &frame, speller));
@@ -162,8 +163,9 @@ pub(super) fn vtimezones(content: &Content, speller: &Speller<'_>) -> Vec<String
             lines.iter().filter_map(|line| ContentLine::parse(line.as_str())).find(|line| line.name() == "TZID")?;
         (unescape(tzid.value(), true).trim() == zone.strip_prefix('/')?).then_some(lines)
     };
-    let from = dates::earliest(content);
-    let made = |zone: &str| Some(speller.names.vtimezone(zone, from?)?.lines().map(str::to_owned).collect::<Vec<_>>());
     let missing = speller.missing.iter();
-    missing.filter_map(|zone| if zone.starts_with('/') { own(zone) } else { made(zone) }).flatten().collect()
+    missing
+        .filter_map(|zone| if zone.starts_with('/') { own(zone) } else { speller.world.vtimezone(zone, content) })
+        .flatten()
+        .collect()
 }

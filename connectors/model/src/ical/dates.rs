@@ -5,7 +5,7 @@ use super::edit::Changes;
 use super::read::{TimeLines, date_keys};
 use super::say::{Fresh, edited};
 use super::times::{Frame, Stamp, date_value, time_value};
-use super::zones::ZoneNames;
+use super::zones::World;
 use super::{read, rules};
 use crate::event::{UTC, duration_seconds, duration_text, end_of, local};
 use crate::{Content, Error, ErrorKind, Result};
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// How zones are spelt in a file, and which it lacks.
 pub(super) struct Speller<'a> {
     pub(super) zones: &'a Zones,
-    pub(super) names: &'a dyn ZoneNames,
+    pub(super) world: &'a World<'a>,
     /// Zones that were spelt and have no VTIMEZONE in the file, by TZID.
     spelt: BTreeMap<String, String>,
     /// Those of them that were written.
@@ -25,8 +25,8 @@ pub(super) struct Speller<'a> {
 
 impl<'a> Speller<'a> {
     /// A speller for a file with these zones.
-    pub(super) fn new(zones: &'a Zones, names: &'a dyn ZoneNames) -> Self {
-        Self { zones, names, spelt: BTreeMap::new(), missing: BTreeSet::new() }
+    pub(super) fn new(zones: &'a Zones, world: &'a World<'a>) -> Self {
+        Self { zones, world, spelt: BTreeMap::new(), missing: BTreeSet::new() }
     }
 
     /// A line as it is written: its zone is needed in the file.
@@ -79,7 +79,7 @@ impl<'a> Speller<'a> {
 ///
 /// # Errors
 /// [`ErrorKind::Refused`] for an event without a start.
-pub(super) fn frame_of<'n>(members: &Map<String, Value>, names: &'n dyn ZoneNames) -> Result<Frame<'n>> {
+pub(super) fn frame_of<'n>(members: &Map<String, Value>, world: &'n World<'n>) -> Result<Frame<'n>> {
     let text = |member: &str| members.get(member).and_then(Value::as_str);
     let start = text("start").and_then(local);
     let start = start.ok_or_else(|| Error::new(ErrorKind::Refused, "an event without a start that can be read"))?;
@@ -88,21 +88,17 @@ pub(super) fn frame_of<'n>(members: &Map<String, Value>, names: &'n dyn ZoneName
             true => Stamp::Date(start.date()),
             false => Stamp::Time(start, text("timeZone").map(str::to_owned)),
         },
-        names,
+        world,
     ))
 }
 
 /// The frame in which the RECURRENCE-ID of an occurrence without master stands.
-pub(super) fn original_frame<'n>(
-    key: &str,
-    members: &Map<String, Value>,
-    names: &'n dyn ZoneNames,
-) -> Result<Frame<'n>> {
+pub(super) fn original_frame<'n>(key: &str, members: &Map<String, Value>, world: &'n World<'n>) -> Result<Frame<'n>> {
     let start =
         local(key).ok_or_else(|| Error::new(ErrorKind::Refused, "an occurrence whose original start is no time"))?;
     let is_day = members.get("recurrenceIdWithoutTime").is_some();
     let zone = members.get("recurrenceIdTimeZone").and_then(Value::as_str).map(str::to_owned);
-    Ok(Frame::of(&if is_day { Stamp::Date(start.date()) } else { Stamp::Time(start, zone) }, names))
+    Ok(Frame::of(&if is_day { Stamp::Date(start.date()) } else { Stamp::Time(start, zone) }, world))
 }
 
 /// The line of the start.
@@ -201,7 +197,7 @@ fn restated(prop: &Prop, old: &Fresh, new: &Fresh, speller: &mut Speller<'_>) ->
 
 /// Puts RECURRENCE-ID right, when the series' start has another form now. `original` is its key and the line that says it.
 pub(super) fn edit_original(
-    doc: &Doc,
+    doc: &Doc<'_>,
     prop: &Prop,
     original: (&str, &Fresh),
     frame: &Frame<'_>,
@@ -266,7 +262,7 @@ fn date_lines(dates: BTreeMap<String, bool>, frame: &Frame<'_>, speller: &mut Sp
 
 /// Puts rules and dates right: lines and items that still say what is wanted stay.
 pub(super) fn edit_series(
-    doc: &Doc,
+    doc: &Doc<'_>,
     part: &Part,
     times: &TimeLines,
     (old, new): (&Content, &Content),
@@ -275,7 +271,7 @@ pub(super) fn edit_series(
     changes: &mut Changes<'_>,
 ) -> Result<()> {
     let mut wanted = Series::of(new);
-    let named = named_dates(doc, part, times, &frame_of(&old.0, speller.names)?);
+    let named = named_dates(doc, part, times, &frame_of(&old.0, speller.world)?);
     let after_start = times.start.and_then(|at| part.props.get(at)).map_or(part.end, |prop| prop.line + 1);
     let mut stale = Vec::new();
     for prop in times.rules.iter().filter_map(|at| part.props.get(*at)) {
@@ -347,7 +343,7 @@ pub(super) fn edit_series(
 }
 
 /// The occurrences that RDATE and EXDATE name.
-fn named_dates(doc: &Doc, part: &Part, times: &TimeLines, frame: &Frame<'_>) -> BTreeSet<String> {
+fn named_dates(doc: &Doc<'_>, part: &Part, times: &TimeLines, frame: &Frame<'_>) -> BTreeSet<String> {
     let props = times.dates.iter().filter_map(|at| part.props.get(*at));
     props.flat_map(|prop| date_keys(doc, prop, frame).unwrap_or_default()).map(|(key, _)| key).collect()
 }
@@ -372,15 +368,6 @@ fn has_same_length(old: &Content, new: &Content, key: &str) -> bool {
 }
 
 /// The start of an event as it stands, against which its old lines were read.
-pub(super) fn old_frame<'n>(reading: &read::Reading, names: &'n dyn ZoneNames) -> Result<Frame<'n>> {
-    frame_of(&reading.own.members, names)
-}
-
-/// The earliest start of an item, from which on its zones have to be right.
-pub(super) fn earliest(content: &Content) -> Option<NaiveDateTime> {
-    let overrides = content.get("recurrenceOverrides").and_then(Value::as_object).into_iter().flatten();
-    let own = content.get("start").and_then(Value::as_str).and_then(local);
-    let starts =
-        overrides.flat_map(|(key, patch)| [local(key), patch.get("start").and_then(Value::as_str).and_then(local)]);
-    own.into_iter().chain(starts.flatten()).min()
+pub(super) fn old_frame<'n>(reading: &read::Reading, world: &'n World<'n>) -> Result<Frame<'n>> {
+    frame_of(&reading.own.members, world)
 }

@@ -2,15 +2,18 @@
 
 use super::FileProblem;
 use super::check::{only_calendar, the_uid};
-use super::zones::ZoneNames;
+use super::times::stamp;
+use super::zones::{Atlas, World};
 use crate::contentline::charset::{self, Charset, Wide};
 use crate::contentline::text::{lf, split, unescape};
 use crate::contentline::{ContentLine, File, Limits, Parameter};
+use crate::zone::Span;
+use chrono::{NaiveDateTime, TimeDelta};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A file with exactly one whole item.
-#[derive(Debug)]
-pub(super) struct Doc {
+pub(super) struct Doc<'a> {
     /// The lines; UTF-16 already turned into UTF-8.
     pub(super) file: File,
     /// UTF-16, if the file is.
@@ -19,6 +22,7 @@ pub(super) struct Doc {
     pub(super) end: usize,
     pub(super) events: Vec<Part>,
     pub(super) zones: Zones,
+    pub(super) world: World<'a>,
 }
 
 /// One component: its own lines and the components in it.
@@ -50,7 +54,7 @@ pub(super) struct Prop {
 #[derive(Debug, Default)]
 pub(super) struct Zones {
     /// TZID to name in the model and the text of its VTIMEZONE.
-    by_tzid: BTreeMap<String, (String, String)>,
+    by_tzid: BTreeMap<String, (String, Option<String>)>,
     /// The TZIDs that events name.
     named: BTreeSet<String>,
 }
@@ -65,23 +69,17 @@ pub(super) fn file_of(bytes: &[u8]) -> Result<File, FileProblem> {
     File::parse(text.into_owned()).map_err(|limit| FileProblem::TooLarge(limit.to_string()))
 }
 
-impl Doc {
+impl<'a> Doc<'a> {
     /// Takes a file apart.
-    pub(super) fn parse(bytes: &[u8], names: &dyn ZoneNames) -> Result<Doc, FileProblem> {
+    pub(super) fn parse(bytes: &[u8], atlas: &'a Atlas) -> Result<Doc<'a>, FileProblem> {
         let file = file_of(bytes)?;
         let calendar = only_calendar(&file)?;
         the_uid(&calendar)?;
-        let (end, mut events, mut zones) = (calendar.end, Vec::new(), Zones::default());
-        for part in calendar.inner {
-            match part.name.as_str() {
-                "VEVENT" => events.push(part),
-                "VTIMEZONE" => zones.take(&part, names),
-                _ => {}
-            }
-        }
-        let lines = events.iter().flat_map(|part| &part.props);
-        zones.named = lines.filter_map(|prop| prop.parameter("TZID").map(str::to_owned)).collect();
-        Ok(Doc { wide: charset::wide_of(bytes), file, end, events, zones })
+        let end = calendar.end;
+        let (events, rest): (Vec<Part>, Vec<Part>) = calendar.inner.into_iter().partition(|part| part.name == "VEVENT");
+        let mut world = World::new(atlas);
+        let zones = Zones::read(rest.iter().filter(|part| part.name == "VTIMEZONE"), &events, &mut world);
+        Ok(Doc { wide: charset::wide_of(bytes), file, end, events, zones, world })
     }
 
     /// The bytes of an edited file, in the encoding of the file.
@@ -95,22 +93,38 @@ impl Doc {
 }
 
 impl Zones {
-    fn take(&mut self, part: &Part, names: &dyn ZoneNames) {
-        let Some(tzid) = part.prop("TZID").and_then(Prop::word) else { return };
-        let text = part.text(|_| true);
-        let zone = names.iana(&tzid, Some(&text)).unwrap_or_else(|| format!("/{tzid}"));
-        self.by_tzid.entry(tzid).or_insert((zone, text));
+    fn read<'p>(definitions: impl Iterator<Item = &'p Part>, events: &[Part], world: &mut World<'_>) -> Zones {
+        let mut zones = Zones::default();
+        let span = span_of(events);
+        let lines = events.iter().flat_map(|part| &part.props);
+        zones.named = lines.filter_map(|prop| prop.parameter("TZID").map(str::to_owned)).collect();
+        for part in definitions {
+            let Some(tzid) = part.prop("TZID").and_then(Prop::word) else { continue };
+            if let Entry::Vacant(place) = zones.by_tzid.entry(tzid) {
+                let text = part.text(|_| true);
+                // A definition that no event uses is not worth comparing.
+                let definition = Some(text.as_str()).filter(|_| zones.named.contains(place.key()));
+                let zone = world.resolve(place.key(), definition, &span);
+                place.insert((zone, Some(text)));
+            }
+        }
+        for tzid in &zones.named {
+            if let Entry::Vacant(place) = zones.by_tzid.entry(tzid.clone()) {
+                place.insert((world.resolve(tzid, None, &span), None));
+            }
+        }
+        zones
     }
 
     /// What a TZID means: an IANA name, or `/…`.
-    pub(super) fn zone_of(&self, tzid: &str, names: &dyn ZoneNames) -> String {
-        let known = self.by_tzid.get(tzid).map(|(zone, _)| zone.clone());
-        known.or_else(|| names.iana(tzid, None)).unwrap_or_else(|| format!("/{tzid}"))
+    pub(super) fn zone_of(&self, tzid: &str) -> String {
+        self.by_tzid.get(tzid).map_or_else(|| format!("/{tzid}"), |(zone, _)| zone.clone())
     }
 
     /// The TZID of a VTIMEZONE of the file that means this zone.
     pub(super) fn tzid_of(&self, zone: &str) -> Option<&str> {
-        self.by_tzid.iter().find(|(_, (of, _))| of == zone).map(|(tzid, _)| tzid.as_str())
+        let defined = self.by_tzid.iter().filter(|(_, (_, text))| text.is_some());
+        defined.filter(|(_, (of, _))| of == zone).map(|(tzid, _)| tzid.as_str()).next()
     }
 
     /// Whether an event of the file names a zone so, be there a VTIMEZONE or not.
@@ -120,8 +134,29 @@ impl Zones {
 
     /// The text of the VTIMEZONE for a zone of the sender's own.
     pub(super) fn text_of(&self, zone: &str) -> Option<&str> {
-        self.by_tzid.values().find(|(of, _)| of == zone).map(|(_, text)| text.as_str())
+        self.by_tzid.values().find(|(of, _)| of == zone).and_then(|(_, text)| text.as_deref())
     }
+}
+
+/// The time within which an item's zones have to be right: from its first date to its last, without end where a rule has none.
+fn span_of(events: &[Part]) -> Span {
+    let times = |prop: &Prop| -> Vec<NaiveDateTime> {
+        let until = prop.content.value().split(';').filter_map(|part| part.trim().strip_prefix("UNTIL="));
+        let items =
+            if prop.name == "RRULE" { until.collect::<Vec<_>>() } else { prop.content.value().split(',').collect() };
+        let stamps = items.into_iter().filter_map(|item| stamp(item.split('/').next().unwrap_or(item), false, None));
+        stamps.map(|stamp| stamp.time()).collect()
+    };
+    let lines = || events.iter().flat_map(|part| &part.props);
+    let dated = lines().filter(|prop| {
+        matches!(prop.name.as_str(), "DTSTART" | "DTEND" | "RECURRENCE-ID" | "RDATE" | "EXDATE" | "RRULE")
+    });
+    let all: Vec<NaiveDateTime> = dated.flat_map(times).collect();
+    let is_endless = lines().any(|prop| prop.name == "RRULE" && times(prop).is_empty());
+    let day =
+        |time: Option<NaiveDateTime>, days: i64| time.and_then(|time| time.checked_add_signed(TimeDelta::days(days)));
+    let from = day(all.iter().min().copied(), -1).unwrap_or_default();
+    Span { from, until: if is_endless { None } else { Some(day(all.iter().max().copied(), 1).unwrap_or(from)) } }
 }
 
 impl Part {

@@ -5,7 +5,7 @@ use super::dates::{self, Speller, edit_original, edit_series, edit_times, frame_
 use super::doc::{Doc, Part, Prop};
 use super::read::{Place, Reading, Unit, Whole};
 use super::say::{Fresh, Kept, edited, entries, say};
-use super::zones::ZoneNames;
+use super::zones::{Atlas, World};
 use super::{alarms, take_apart};
 use crate::contentline::ours::{CARRY, CARRY_LIMIT, KEY, encode_carry, is_key};
 use crate::contentline::{Edit, fold};
@@ -24,31 +24,28 @@ const TURNED: [&str; 6] = ["participants", "links", "virtualLocations", "alerts"
 
 /// `onto` edited so that it says `content`, which is settled and not what it says already.
 pub(super) fn edit(
-    doc: &Doc,
+    doc: &Doc<'_>,
     now: &Whole,
     content: &Content,
     identity: &Identity,
-    names: &dyn ZoneNames,
+    atlas: &Atlas,
 ) -> Result<Vec<u8>> {
-    whole(content, names, |stated| Editor::new(doc, now, content, stated, names).run(identity))
+    let world = doc.world.clone().with(content);
+    whole(content, atlas, |stated| Editor::new(doc, now, content, stated, &world).run(identity))
 }
 
 /// An item that says all of `content`: the lines that iCalendar has for it, then, from what these lines are read as, the keys that
 /// they would not give by themselves, and the carry-all.
-pub(super) fn whole(
-    content: &Content,
-    names: &dyn ZoneNames,
-    write: impl Fn(&Stated) -> Result<Vec<u8>>,
-) -> Result<Vec<u8>> {
+pub(super) fn whole(content: &Content, atlas: &Atlas, write: impl Fn(&Stated) -> Result<Vec<u8>>) -> Result<Vec<u8>> {
     let bytes = write(&Stated::new())?;
-    let (doc, now) = take_apart(&bytes, names)?;
+    let (doc, now) = take_apart(&bytes, atlas)?;
     let stated = displaced(&now, content);
     if stated.is_empty() {
         return Ok(finish(&doc, &now, bytes, content));
     }
     // Some new lines got other keys than the content has: written once more, with those keys.
     let bytes = write(&stated)?;
-    let (doc, now) = take_apart(&bytes, names)?;
+    let (doc, now) = take_apart(&bytes, atlas)?;
     Ok(finish(&doc, &now, bytes, content))
 }
 
@@ -81,7 +78,7 @@ fn wanted_occurrence(content: &Content, key: &str) -> Option<Content> {
 }
 
 /// Puts the carry-all right.
-fn finish(doc: &Doc, now: &Whole, bytes: Vec<u8>, content: &Content) -> Vec<u8> {
+fn finish(doc: &Doc<'_>, now: &Whole, bytes: Vec<u8>, content: &Content) -> Vec<u8> {
     let wanted = carry::make(&now.native, content, CARRY_LIMIT);
     if wanted.is_none() && now.carry.is_empty() {
         return bytes;
@@ -117,7 +114,7 @@ pub(super) struct Changes<'a> {
 }
 
 impl<'a> Changes<'a> {
-    fn of(doc: &'a Doc) -> Self {
+    fn of(doc: &'a Doc<'_>) -> Self {
         Self { edit: doc.file.edit(), removed: BTreeSet::new() }
     }
 
@@ -148,19 +145,19 @@ impl<'a> Changes<'a> {
 
 /// One run over a file.
 struct Editor<'a> {
-    doc: &'a Doc,
+    doc: &'a Doc<'a>,
     now: &'a Whole,
     content: &'a Content,
     stated: &'a Stated,
-    names: &'a dyn ZoneNames,
+    world: &'a World<'a>,
     speller: Speller<'a>,
     changes: Changes<'a>,
 }
 
 impl<'a> Editor<'a> {
-    fn new(doc: &'a Doc, now: &'a Whole, content: &'a Content, stated: &'a Stated, names: &'a dyn ZoneNames) -> Self {
-        let speller = Speller::new(&doc.zones, names);
-        Self { doc, now, content, stated, names, speller, changes: Changes::of(doc) }
+    fn new(doc: &'a Doc<'a>, now: &'a Whole, content: &'a Content, stated: &'a Stated, world: &'a World<'a>) -> Self {
+        let speller = Speller::new(&doc.zones, world);
+        Self { doc, now, content, stated, world, speller, changes: Changes::of(doc) }
     }
 
     fn run(mut self, identity: &Identity) -> Result<Vec<u8>> {
@@ -169,7 +166,7 @@ impl<'a> Editor<'a> {
         let uid = stated.map(|prop| prop.content.text().trim_start().to_owned());
         let uid = uid.unwrap_or_else(|| Fresh::text("UID", identity.uid.as_str()).line());
         let is_lone = content.get("start").is_none();
-        let series = if is_lone { None } else { Some(frame_of(&content.0, self.names)?) };
+        let series = if is_lone { None } else { Some(frame_of(&content.0, self.world)?) };
         let mut new = Vec::new();
         let mut kept_events = 0;
         match (&now.master, &series) {
@@ -188,11 +185,11 @@ impl<'a> Editor<'a> {
             let wanted = wanted_occurrence(content, key);
             let frame = wanted.as_ref().and_then(|wanted| match &series {
                 Some(frame) => Some(frame.clone()),
-                None => original_frame(key, &wanted.0, self.names).ok(),
+                None => original_frame(key, &wanted.0, self.world).ok(),
             });
             // What an occurrence says that cannot be written is carried.
             let original = frame.as_ref().and_then(|frame| original_line(key, frame, &mut self.speller).ok());
-            let wanted = wanted.filter(|wanted| frame_of(&wanted.0, self.names).is_ok());
+            let wanted = wanted.filter(|wanted| frame_of(&wanted.0, self.world).is_ok());
             let (Some(wanted), Some(frame), Some(original)) = (wanted, frame, original) else {
                 self.changes.remove_part(part);
                 continue;
@@ -245,7 +242,7 @@ impl<'a> Editor<'a> {
     fn event(&mut self, reading: &'a Reading, wanted: &Map<String, Value>, key: &str) -> Result<()> {
         let part = &self.doc.events[reading.part];
         let native = &reading.own.members;
-        let frames = (dates::old_frame(reading, self.names)?, frame_of(wanted, self.names)?);
+        let frames = (dates::old_frame(reading, self.world)?, frame_of(wanted, self.world)?);
         edit_times(
             part,
             &reading.times,

@@ -8,7 +8,7 @@
 //! ([`crate::ErrorKind::Malformed`]), and a change for "this and following" occurrences (RANGE=THISANDFUTURE) is kept as a whole in
 //! `iCalOverrides`, for places that can keep it.
 //!
-//! Rooms: `zones` (what has to be known about time zones, asked of somebody else), `doc` (components and lines in their file), `times`
+//! Rooms: `zones` (the zones that an item names), `doc` (components and lines in their file), `times`
 //! (dates, and what they mean in the zone of a series), `rules` (RRULE), `entries` (one line to one entry), `people`, `alarms`, `read` (the
 //! whole item), `say` (one entry to lines), `dates` (start, end, rules and dates as lines), `compose` (from nothing), `edit` (onto
 //! a calendar), `check` (what a file is, for the device scan).
@@ -28,21 +28,22 @@ mod times;
 mod zones;
 
 pub use check::{CalendarFile, FileProblem, check_whole};
-pub use zones::{AsWritten, ZoneNames};
 
 use crate::contentline::ours::MARK;
 use crate::event::settled;
+use crate::zone::Zones;
 use crate::{Content, Error, ErrorKind, Identity, Lens, Mark, Rendering, Result, Uid};
 use std::fmt;
+use std::sync::Arc;
 
 /// DTSTAMP of what is made from nothing. RFC 5545 3.8.7.2 asks for the time at which the text was made; nothing here knows the
 /// time, and the same content must give the same bytes.
 const STAMP: &str = "19700101T000000Z";
 
 /// Reads and edits `.ics` renderings.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct IcalLens {
-    zones: &'static dyn ZoneNames,
+    atlas: Arc<zones::Atlas>,
 }
 
 impl fmt::Debug for IcalLens {
@@ -52,9 +53,9 @@ impl fmt::Debug for IcalLens {
 }
 
 impl IcalLens {
-    /// A lens that asks `zones` what names and rules of time zones are ([`AsWritten`] where nobody knows).
-    pub fn new(zones: &'static dyn ZoneNames) -> Self {
-        Self { zones }
+    /// A lens that knows these zones.
+    pub fn new(zones: Arc<dyn Zones>) -> Self {
+        Self { atlas: Arc::new(zones::Atlas::new(zones)) }
     }
 }
 
@@ -72,30 +73,30 @@ pub fn mark_of(rendering: &Rendering) -> Option<Mark> {
 }
 
 /// An item's lines and what they say.
-fn take_apart(bytes: &[u8], names: &dyn ZoneNames) -> Result<(doc::Doc, read::Whole)> {
-    let doc = doc::Doc::parse(bytes, names).map_err(|problem| Error::new(ErrorKind::Malformed, problem.to_string()))?;
-    let whole = read::read(&doc, names).map_err(|problem| Error::new(ErrorKind::Malformed, problem))?;
+fn take_apart<'a>(bytes: &[u8], atlas: &'a zones::Atlas) -> Result<(doc::Doc<'a>, read::Whole)> {
+    let doc = doc::Doc::parse(bytes, atlas).map_err(|problem| Error::new(ErrorKind::Malformed, problem.to_string()))?;
+    let whole = read::read(&doc).map_err(|problem| Error::new(ErrorKind::Malformed, problem))?;
     Ok((doc, whole))
 }
 
 impl Lens for IcalLens {
     fn read(&self, rendering: &Rendering) -> Result<Content> {
-        Ok(take_apart(rendering.as_bytes(), self.zones)?.1.full().into_owned())
+        Ok(take_apart(rendering.as_bytes(), &self.atlas)?.1.full().into_owned())
     }
 
     fn native(&self, rendering: &Rendering) -> Result<Content> {
-        Ok(take_apart(rendering.as_bytes(), self.zones)?.1.native)
+        Ok(take_apart(rendering.as_bytes(), &self.atlas)?.1.native)
     }
 
     fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering> {
         let content = settled(content);
         let Some(onto) = onto else {
-            return Ok(Rendering(compose::from_nothing(&content, identity, self.zones)?));
+            return Ok(Rendering(compose::from_nothing(&content, identity, &self.atlas)?));
         };
-        let (doc, whole) = take_apart(onto.as_bytes(), self.zones)?;
+        let (doc, whole) = take_apart(onto.as_bytes(), &self.atlas)?;
         if *whole.full() == *content {
             return Ok(onto.clone());
         }
-        Ok(Rendering(edit::edit(&doc, &whole, &content, identity, self.zones)?))
+        Ok(Rendering(edit::edit(&doc, &whole, &content, identity, &self.atlas)?))
     }
 }

@@ -4,10 +4,8 @@ use super::alarms::{self, Alarm};
 use super::doc::{Doc, Part, Prop};
 use super::entries::{Key, Meaning, Told, busy, is_frame, place, tell, text_of};
 use super::times::{Frame, Stamp, period_seconds, stamps};
-use super::zones::ZoneNames;
 use super::{people, rules};
 use crate::contentline::ours::{CARRY, KEY, decode_carry, is_key};
-use crate::patch::canonical_text;
 use crate::{Content, card, carry, event, html};
 use chrono::NaiveTime;
 use serde_json::{Map, Value, json};
@@ -102,7 +100,7 @@ impl Whole {
 ///
 /// # Errors
 /// What cannot be understood and must not be guessed, in words.
-pub(super) fn read(doc: &Doc, names: &dyn ZoneNames) -> Result<Whole, String> {
+pub(super) fn read(doc: &Doc<'_>) -> Result<Whole, String> {
     let mut whole = Whole::default();
     let mut custom = BTreeMap::new();
     let mut zone_texts = |members: &Map<String, Value>| {
@@ -125,7 +123,7 @@ pub(super) fn read(doc: &Doc, names: &dyn ZoneNames) -> Result<Whole, String> {
         [] => {}
         [at] => {
             let part = &doc.events[at];
-            let (reading, own_frame) = read_event(doc, at, names)?;
+            let (reading, own_frame) = read_event(doc, at)?;
             whole.native = Content(reading.own.members.clone());
             zone_texts(&whole.native.0);
             read_rules(part, &reading.times, &own_frame, &mut whole.native)?;
@@ -144,8 +142,8 @@ pub(super) fn read(doc: &Doc, names: &dyn ZoneNames) -> Result<Whole, String> {
             whole.unread.insert(key, at);
             continue;
         }
-        let (mut reading, _) = read_event(doc, at, names)?;
-        let key = original_of(doc, part, frame.as_ref(), names, &mut reading.own.members)?;
+        let (mut reading, _) = read_event(doc, at)?;
+        let key = original_of(doc, part, frame.as_ref(), &mut reading.own.members)?;
         zone_texts(&reading.own.members);
         occurrences.insert(key.clone(), reading.own.members.clone());
         if whole.overrides.insert(key.clone(), reading).is_some() {
@@ -209,20 +207,19 @@ fn lasting(mut occurrence: Content, seconds: i64) -> Content {
 
 /// The key of an occurrence from its RECURRENCE-ID; where there is no master, what is needed to write it again goes into the members.
 fn original_of(
-    doc: &Doc,
+    doc: &Doc<'_>,
     part: &Part,
     frame: Option<&Frame<'_>>,
-    names: &dyn ZoneNames,
     members: &mut Map<String, Value>,
 ) -> Result<String, String> {
     let wrong = || "a RECURRENCE-ID that is no date".to_owned();
     let prop = part.prop("RECURRENCE-ID").ok_or_else(wrong)?;
-    let (_, stamp) = stamps(prop, &doc.zones, names).into_iter().next().ok_or_else(wrong)?;
+    let (_, stamp) = stamps(prop, &doc.zones).into_iter().next().ok_or_else(wrong)?;
     let stamp = stamp.ok_or_else(wrong)?;
     if let Some(frame) = frame {
         return frame.key_of(&stamp).ok_or_else(|| "a RECURRENCE-ID in a zone whose rules are not known".to_owned());
     }
-    let own = Frame::of(&stamp, names);
+    let own = Frame::of(&stamp, &doc.world);
     if own.is_day {
         members.insert("recurrenceIdWithoutTime".into(), true.into());
     }
@@ -235,9 +232,7 @@ fn original_of(
 fn read_rules(part: &Part, times: &TimeLines, frame: &Frame<'_>, event: &mut Content) -> Result<(), String> {
     for (name, member) in [("RRULE", "recurrenceRules"), ("EXRULE", "excludedRecurrenceRules")] {
         let lines = times.rules.iter().filter_map(|at| part.props.get(*at)).filter(|prop| prop.name == name);
-        let mut rules = lines.map(|prop| rules::read(prop.content.value(), frame)).collect::<Result<Vec<_>, _>>()?;
-        rules.sort_by_cached_key(canonical_text);
-        rules.dedup();
+        let rules = lines.map(|prop| rules::read(prop.content.value(), frame)).collect::<Result<Vec<_>, _>>()?;
         event.set(member, rules.into());
     }
     Ok(())
@@ -245,7 +240,7 @@ fn read_rules(part: &Part, times: &TimeLines, frame: &Frame<'_>, event: &mut Con
 
 /// The dates of RDATE and EXDATE: whether each is excluded, and how long it is if it says so itself.
 fn read_dates(
-    doc: &Doc,
+    doc: &Doc<'_>,
     part: &Part,
     times: &TimeLines,
     frame: &Frame<'_>,
@@ -266,8 +261,8 @@ fn read_dates(
 }
 
 /// The keys that the items of an RDATE or EXDATE mean, beside the items; empty items are passed over.
-pub(super) fn date_keys(doc: &Doc, prop: &Prop, frame: &Frame<'_>) -> Result<Vec<(String, String)>, String> {
-    let items = stamps(prop, &doc.zones, frame.names).into_iter().filter(|(item, _)| !item.is_empty());
+pub(super) fn date_keys(doc: &Doc<'_>, prop: &Prop, frame: &Frame<'_>) -> Result<Vec<(String, String)>, String> {
+    let items = stamps(prop, &doc.zones).into_iter().filter(|(item, _)| !item.is_empty());
     let key = |(item, stamp): (String, Option<Stamp>)| {
         let stamp = stamp.ok_or_else(|| format!("{} with {item:?}", prop.name))?;
         let key = frame.key_of(&stamp).ok_or_else(|| format!("{} in a zone whose rules are not known", prop.name))?;
@@ -277,11 +272,11 @@ pub(super) fn date_keys(doc: &Doc, prop: &Prop, frame: &Frame<'_>) -> Result<Vec
 }
 
 /// Reads one VEVENT, without rules and dates.
-fn read_event<'n>(doc: &Doc, at: usize, names: &'n dyn ZoneNames) -> Result<(Reading, Frame<'n>), String> {
+fn read_event<'d>(doc: &'d Doc<'_>, at: usize) -> Result<(Reading, Frame<'d>), String> {
     let part = &doc.events[at];
     let is_override = part.prop("RECURRENCE-ID").is_some();
     let mut reading = Reading { part: at, times: time_lines(part, is_override), ..Reading::default() };
-    let frame = read_times(doc, part, &reading.times, names, &mut reading.own.members)?;
+    let frame = read_times(doc, part, &reading.times, &mut reading.own.members)?;
     let of_time = reading.times.all();
     let rest: Vec<usize> =
         (0..part.props.len()).filter(|at| !is_frame(&part.props[*at].name) && !of_time.contains(at)).collect();
@@ -393,20 +388,19 @@ fn time_lines(part: &Part, is_override: bool) -> TimeLines {
 }
 
 /// Reads start and end into the members.
-fn read_times<'n>(
-    doc: &Doc,
+fn read_times<'d>(
+    doc: &'d Doc<'_>,
     part: &Part,
     times: &TimeLines,
-    names: &'n dyn ZoneNames,
     members: &mut Map<String, Value>,
-) -> Result<Frame<'n>, String> {
+) -> Result<Frame<'d>, String> {
     let stamp_of = |at: Option<usize>| {
         let prop = part.props.get(at?)?;
-        let stamp = stamps(prop, &doc.zones, names).into_iter().next().and_then(|(_, stamp)| stamp);
+        let stamp = stamps(prop, &doc.zones).into_iter().next().and_then(|(_, stamp)| stamp);
         Some(stamp.ok_or_else(|| format!("a {} that is no date", prop.name)))
     };
     let start = stamp_of(times.start).ok_or("an event without DTSTART")??;
-    let frame = Frame::of(&start, names);
+    let frame = Frame::of(&start, &doc.world);
     members.insert("start".into(), event::local_text(frame.start).into());
     if let Some(zone) = &frame.zone {
         members.insert("timeZone".into(), zone.as_str().into());

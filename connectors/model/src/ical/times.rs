@@ -1,7 +1,7 @@
 //! Dates and times of properties (RFC 5545 3.3.4, 3.3.5, 3.3.9), and what they mean in the zone of a series.
 
 use super::doc::{Prop, Zones};
-use super::zones::ZoneNames;
+use super::zones::World;
 use crate::event::{UTC, duration_seconds, local, local_text};
 use chrono::{Days, Duration, NaiveDate, NaiveDateTime, NaiveTime};
 
@@ -12,6 +12,16 @@ pub(super) enum Stamp {
     Date(NaiveDate),
     /// A time on the clocks of a zone; of no zone: floating. UTC is a zone too.
     Time(NaiveDateTime, Option<String>),
+}
+
+impl Stamp {
+    /// The time on the clock; of a day its beginning.
+    pub(super) fn time(&self) -> NaiveDateTime {
+        match self {
+            Stamp::Date(date) => date.and_time(NaiveTime::MIN),
+            Stamp::Time(time, _) => *time,
+        }
+    }
 }
 
 /// Reads one date or time; `zone` is what its TZID means. A time that calls itself a date (`VALUE=DATE`) is its day.
@@ -57,9 +67,9 @@ fn clock_of(text: &str) -> Option<NaiveTime> {
 }
 
 /// The stamps of a property, one for each item between commas, by its VALUE and TZID.
-pub(super) fn stamps(prop: &Prop, zones: &Zones, names: &dyn ZoneNames) -> Vec<(String, Option<Stamp>)> {
+pub(super) fn stamps(prop: &Prop, zones: &Zones) -> Vec<(String, Option<Stamp>)> {
     let is_date = prop.token("VALUE").is_some_and(|value| value == "date");
-    let zone = prop.parameter("TZID").map(|tzid| zones.zone_of(tzid, names));
+    let zone = prop.parameter("TZID").map(|tzid| zones.zone_of(tzid));
     let items = prop.content.value().split(',').map(str::trim);
     items
         .map(|item| (item.to_owned(), stamp(item.split('/').next().unwrap_or(item), is_date, zone.as_deref())))
@@ -86,15 +96,15 @@ pub(super) struct Frame<'a> {
     pub(super) is_day: bool,
     /// The zone; none when floating or all-day.
     pub(super) zone: Option<String>,
-    pub(super) names: &'a dyn ZoneNames,
+    pub(super) world: &'a World<'a>,
 }
 
 impl<'a> Frame<'a> {
     /// The frame that a start gives.
-    pub(super) fn of(stamp: &Stamp, names: &'a dyn ZoneNames) -> Self {
+    pub(super) fn of(stamp: &Stamp, world: &'a World<'a>) -> Self {
         match stamp {
-            Stamp::Date(date) => Self { start: date.and_time(NaiveTime::MIN), is_day: true, zone: None, names },
-            Stamp::Time(time, zone) => Self { start: *time, is_day: false, zone: zone.clone(), names },
+            Stamp::Date(date) => Self { start: date.and_time(NaiveTime::MIN), is_day: true, zone: None, world },
+            Stamp::Time(time, zone) => Self { start: *time, is_day: false, zone: zone.clone(), world },
         }
     }
 
@@ -111,8 +121,8 @@ impl<'a> Frame<'a> {
             (Stamp::Time(time, _), true) => time.date().and_time(NaiveTime::MIN),
             (Stamp::Time(time, zone), false) => match (zone, &self.zone) {
                 (Some(from), Some(to)) if from != to => {
-                    let utc = self.names.to_utc(from, *time).or((from == UTC).then_some(*time))?;
-                    match self.names.to_local(to, utc) {
+                    let utc = self.world.to_utc(from, *time)?;
+                    match self.world.to_local(to, utc) {
                         Some(time) => time,
                         None => return Some(format!("{}Z", local_text(utc))),
                     }
@@ -155,16 +165,6 @@ impl<'a> Frame<'a> {
             false => Some((time_value(time), false)),
         }
     }
-
-    /// An `until` as the value of UNTIL: in UTC where the series has a zone (RFC 5545 3.3.10).
-    pub(super) fn until_value(&self, until: &str) -> Option<String> {
-        let (value, is_utc) = self.value_for(until)?;
-        let Some(zone) = self.zone.as_deref().filter(|_| !is_utc && !self.is_day) else { return Some(value) };
-        Some(match self.names.to_utc(zone, local(until)?) {
-            Some(utc) => time_value(utc) + "Z",
-            None => value,
-        })
-    }
 }
 
 fn nearest_midnight(time: NaiveDateTime) -> Option<NaiveDateTime> {
@@ -184,8 +184,23 @@ pub(super) fn time_value(time: NaiveDateTime) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::zones::AsWritten;
+    use super::super::zones::{Atlas, World};
     use super::*;
+    use crate::zone::{Rules, Zones};
+    use std::sync::Arc;
+
+    /// Where no zone file is.
+    struct NoZones;
+
+    impl Zones for NoZones {
+        fn rules(&self, _name: &str) -> Option<Arc<Rules>> {
+            None
+        }
+
+        fn names(&self) -> Vec<String> {
+            Vec::new()
+        }
+    }
 
     fn at(text: &str) -> Stamp {
         stamp(text, false, Some("Europe/Berlin")).unwrap()
@@ -222,7 +237,9 @@ mod tests {
 
     #[test]
     fn all_day_series_take_days_from_whatever_stands_there() {
-        let frame = Frame::of(&at("20260301"), &AsWritten);
+        let atlas = Atlas::new(Arc::new(NoZones));
+        let world = World::new(&atlas);
+        let frame = Frame::of(&at("20260301"), &world);
         let key = |text: &str| frame.key_of(&at(text)).unwrap();
         assert_eq!(key("20260302"), "2026-03-02T00:00:00");
         assert_eq!(key("20260302T000000"), "2026-03-02T00:00:00");
@@ -240,7 +257,9 @@ mod tests {
 
     #[test]
     fn timed_series_take_a_bare_day_for_the_occurrence_on_it() {
-        let frame = Frame::of(&at("20260301T090000"), &AsWritten);
+        let atlas = Atlas::new(Arc::new(NoZones));
+        let world = World::new(&atlas);
+        let frame = Frame::of(&at("20260301T090000"), &world);
         let key = |text: &str| frame.key_of(&at(text));
         assert_eq!(key("20260302").as_deref(), Some("2026-03-02T09:00:00"));
         assert_eq!(key("20260302T100000").as_deref(), Some("2026-03-02T10:00:00"));
@@ -252,9 +271,7 @@ mod tests {
         assert_eq!(frame.key_of(&stamp("20260302T080000", false, Some("Asia/Tokyo")).unwrap()), None);
         assert_eq!(frame.until_of(&at("20260302")).as_deref(), Some("2026-03-02T23:59:59"));
         assert_eq!(frame.value_of("2026-03-02T08:00:00Z"), Some(("20260302T080000Z".into(), true)));
-        assert_eq!(frame.until_value("2026-03-02T08:00:00").as_deref(), Some("20260302T080000"));
-        let utc = Frame::of(&at("20260301T090000Z"), &AsWritten);
-        assert_eq!(utc.until_value("2026-03-02T08:00:00").as_deref(), Some("20260302T080000Z"));
+        let utc = Frame::of(&at("20260301T090000Z"), &world);
         assert_eq!(utc.key_of(&at("20260302T080000Z")).as_deref(), Some("2026-03-02T08:00:00"));
     }
 }

