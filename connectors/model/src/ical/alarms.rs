@@ -3,9 +3,9 @@
 
 use super::doc::{Part, Prop};
 use super::entries::is_frame;
-use super::read::Units;
 use super::say::{Fresh, own_line};
 use super::times::{Stamp, stamp, time_value};
+use super::units::Units;
 use crate::contentline::ours::KEY;
 use crate::event::{UTC, duration_seconds, duration_text, local, local_text};
 use serde_json::{Map, Value, json};

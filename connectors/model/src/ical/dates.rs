@@ -307,9 +307,9 @@ pub(super) fn edit_series(
         let kept: Vec<&str> = keys
             .iter()
             .filter(|(key, item)| {
-                let is_wanted = rest_has(new, key, is_excluded);
+                let is_wanted = stated(new, key) == Some(is_excluded);
                 // A further date that an EXDATE hides is no business of ours while nobody touches it.
-                let is_hidden = !is_excluded && before.get(key) == Some(&true) && new_excluded(new, key) == Some(true);
+                let is_hidden = !is_excluded && before.get(key) == Some(&true) && stated(new, key) == Some(true);
                 let is_period = item.contains('/') && !has_same_length(old, new, key);
                 (is_wanted || is_hidden) && !is_period
             })
@@ -353,12 +353,9 @@ fn has_rule(event: &Content, name: &str, rule: &Value) -> bool {
     event.get(member).and_then(Value::as_array).is_some_and(|rules| rules.contains(rule))
 }
 
-fn new_excluded(event: &Content, key: &str) -> Option<bool> {
+/// Whether an occurrence is stated to be, or not to be.
+fn stated(event: &Content, key: &str) -> Option<bool> {
     event.at(&["recurrenceOverrides", key, "excluded"])?.as_bool()
-}
-
-fn rest_has(event: &Content, key: &str, is_excluded: bool) -> bool {
-    new_excluded(event, key) == Some(is_excluded)
 }
 
 /// Whether the override of a key, which a period says, is as it was.

@@ -8,10 +8,10 @@
 //! ([`crate::ErrorKind::Malformed`]), and a change for "this and following" occurrences (RANGE=THISANDFUTURE) is kept as a whole in
 //! `iCalOverrides`, for places that can keep it.
 //!
-//! Rooms: `zones` (the zones that an item names), `doc` (components and lines in their file), `times`
-//! (dates, and what they mean in the zone of a series), `rules` (RRULE), `entries` (one line to one entry), `people`, `alarms`, `read` (the
-//! whole item), `say` (one entry to lines), `dates` (start, end, rules and dates as lines), `compose` (from nothing), `edit` (onto
-//! a calendar), `check` (what a file is, for the device scan).
+//! Rooms: `zones` (the zones that an item names), `doc` (components and lines in their file), `times` (dates, and what they mean
+//! in the zone of a series), `rules` (RRULE), `entries` (one line to one entry), `people`, `alarms`, `units` (the entries of a
+//! component), `read` (the whole item), `say` (one entry to lines), `dates` (start, end, rules and dates as lines), `compose` (from
+//! nothing), `edit` (onto a calendar), `check` (what a file is, for the device scan).
 
 mod alarms;
 mod check;
@@ -25,6 +25,7 @@ mod read;
 mod rules;
 mod say;
 mod times;
+mod units;
 mod zones;
 
 pub use check::{CalendarFile, FileProblem, check_whole};
