@@ -7,7 +7,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 use std::time::{Duration, Instant};
 use twofold_model::ical::{FileProblem, check_whole};
-use twofold_model::{Lens, Rendering};
+use twofold_model::{ErrorKind, Lens, Rendering};
 
 /// Pieces that mean something to the reader.
 const PIECES: [&[u8]; 32] = [
@@ -117,9 +117,12 @@ fn mutants_keep_the_laws() {
             lens.write(Some(&rendering), &content, &identity()).unwrap() == rendering,
             "mutant {n}: an edit of nothing"
         );
-        let fresh =
-            lens.write(None, &content, &identity()).unwrap_or_else(|error| panic!("mutant {n}: {error}\n{text}"));
-        assert_eq!(lens.read(&fresh).unwrap(), content, "mutant {n}:\n{text}");
+        match lens.write(None, &content, &identity()) {
+            Ok(fresh) => assert_eq!(lens.read(&fresh).unwrap(), content, "mutant {n}:\n{text}"),
+            // Nothing but an unread override with a control character in it: no other file can hold it.
+            Err(error) if error.kind == ErrorKind::Refused && content.get("start").is_none() => {}
+            Err(error) => panic!("mutant {n}: {error}\n{text}"),
+        }
         let other = lens.read(&Rendering(seeds[n as usize % seeds.len()].clone())).unwrap();
         let changed = lens
             .write(Some(&rendering), &other, &identity())

@@ -315,6 +315,25 @@ fn what_icalendar_cannot_say_is_carried_and_goes_when_it_is_gone() {
 }
 
 #[test]
+fn what_an_event_may_say_once_is_said_once() {
+    let page = |uri: &str| (key(uri), json!({"href": uri}));
+    let owner = |email: &str| (key(email), json!({"email": email, "roles": {"owner": true}}));
+    let pages: serde_json::Map<_, _> = ["https://a", "https://b"].map(page).into_iter().collect();
+    let owners: serde_json::Map<_, _> = ["a@x", "b@x"].map(owner).into_iter().collect();
+    let content = Content::from_value(json!({"start": "2026-03-01T09:00:00", "links": pages, "participants": owners}));
+    let lens = calendar_lens();
+    let fresh = lens.write(None, &content, &identity()).unwrap();
+    let onto = lens.write(Some(&Rendering(event("DTSTART:20260301T090000"))), &content, &identity()).unwrap();
+    for written in [fresh, onto] {
+        let text = String::from_utf8(written.0.clone()).unwrap();
+        for line in ["\nURL", "\nORGANIZER", "\nX-TWOFOLD-CARRY"] {
+            assert_eq!(text.matches(line).count(), 1, "{line}: {text}");
+        }
+        assert_eq!(lens.read(&written).unwrap(), content);
+    }
+}
+
+#[test]
 fn keys_that_the_place_would_not_give_are_stated() {
     let text =
         event("DTSTART:20260301T090000Z\nATTENDEE:mailto:a@x\nBEGIN:VALARM\nACTION:DISPLAY\nTRIGGER:-PT5M\nEND:VALARM");

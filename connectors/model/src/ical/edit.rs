@@ -261,6 +261,7 @@ impl<'a> Editor<'a> {
             items: BTreeMap::new(),
             gone: BTreeSet::new(),
             filled: BTreeSet::new(),
+            added: BTreeSet::new(),
         };
         entries_of.run(native);
         Ok(())

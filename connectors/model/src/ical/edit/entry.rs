@@ -29,6 +29,8 @@ pub(super) struct Entries<'a, 'c> {
     pub(super) gone: BTreeSet<usize>,
     /// Lines that were empty and say something now.
     pub(super) filled: BTreeSet<usize>,
+    /// Names of new lines that may come once.
+    pub(super) added: BTreeSet<String>,
 }
 
 /// Entries that go times entries that come, at most, where each is compared with each.
@@ -197,14 +199,16 @@ impl<'a> Entries<'a, '_> {
     /// Puts a new line into the event, before another; in the place of an empty one of its name, where there may be only one.
     fn put(&mut self, before: usize, line: &Fresh) {
         let name = line_name(line);
+        let is_single = SINGLE.contains(&name.as_str());
         let stays = |(at, prop): &(usize, &Prop)| prop.name == name && !self.gone.contains(at);
-        let there = self.part.props.iter().enumerate().filter(|_| SINGLE.contains(&name.as_str())).find(stays);
+        let there = self.part.props.iter().enumerate().filter(|_| is_single).find(stays);
         match there {
+            // A second one is carried.
+            None if is_single && !self.added.insert(name) => {}
             None => self.changes.insert(before, &line.line()),
             Some((at, prop)) if prop.word().is_none() && self.filled.insert(at) => {
                 self.changes.replace(prop.line, &edited(prop, None, line));
             }
-            // A second one is carried.
             Some(_) => {}
         }
     }
