@@ -1,7 +1,7 @@
 //! Device folders: a replica that is a tree of files which other programs read and write (khard, vdirsyncer, Radicale,
 //! Syncthing to a phone).
 //!
-//! `ROOT/PROVIDER/contacts/NAME/UID.vcf`, with vdir's `displayname` and `color`. A [`RemoteId`] is the file's path below the
+//! `ROOT/PROVIDER/contacts/NAME/UID.vcf` and `ROOT/PROVIDER/calendar/NAME/UID.ics`, with vdir's `displayname` and `color`. A [`RemoteId`] is the file's path below the
 //! root, a [`CollectionId`] the folder's; each folder is a feed of its own. There is no delta: the caller hands in what the hub
 //! knows ([`Poll::known`]) and the scan answers what differs.
 //!
@@ -40,6 +40,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
+use twofold_model::zone::Zones;
 use twofold_model::{
     CollectionId, Content, Error, ErrorKind, FeedId, Identity, Kind, Lens, Rendering, Result, Visit, vcard,
 };
@@ -73,6 +74,8 @@ pub struct DeviceOptions {
     pub group: Option<String>,
     /// What new cards are written as.
     pub vcard: vcard::Version,
+    /// The rules of time zones; without them the device holds no calendars.
+    pub zones: Option<Arc<dyn Zones>>,
     /// Whether what is written is forced to disk. Off only for tests, which have no power cuts.
     pub is_durable: bool,
     /// Where the time comes from (whether a file is too young to be trusted, whether a leftover is old).
@@ -97,6 +100,7 @@ impl DeviceOptions {
             mode: None,
             group: None,
             vcard: vcard::Version::V3,
+            zones: None,
             is_durable: true,
             clock: Arc::new(now_ns),
         }
@@ -161,7 +165,8 @@ impl Device {
             .iter()
             .filter_map(|kind| match kind {
                 Kind::Contacts => Some(Format::contacts(options.vcard)),
-                Kind::Mail | Kind::Calendar => None,
+                Kind::Calendar => options.zones.clone().map(Format::calendar),
+                Kind::Mail => None,
             })
             .collect();
         Ok(Device {

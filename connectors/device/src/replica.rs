@@ -144,6 +144,7 @@ impl Device {
         };
         let uid = match (format.shape)(&bytes) {
             Shape::Whole(uid) => uid,
+            Shape::Foreign => return Err(unfit("the file holds something of another kind".into())),
             Shape::Half => return Err(unfit("the file has no end; it is taken when it is whole".into())),
             Shape::Several(count) => return Err(unfit(format!("the file holds {count} items"))),
             Shape::Unreadable(reason) => return Err(unfit(reason)),

@@ -433,6 +433,7 @@ impl<'a> Scan<'a> {
                 let mark = Mark { stamp, content, uid: uid.as_ref().map(uid_key), is_dirty };
                 return Reading::Taken(Box::new(Taken { changed: file, bytes, mark, uid }));
             }
+            Shape::Foreign => {}
             Shape::Half if stamp.age_ns(self.now_ns) < HALF_PATIENCE_NS => {}
             Shape::Half => {
                 entries.push(self.bad(&file.id, "is half a file: it has no end, and nobody goes on writing it", bytes));

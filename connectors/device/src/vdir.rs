@@ -4,15 +4,18 @@
 //! A further kind of item is one more [`Format`]: an extension, a lens and a look at whether a file is whole.
 
 use crate::atomic::{self, TempNames};
-use crate::beneath::{self, refused};
+use crate::beneath::{self, Look, refused};
 use crate::marker::{self, CollectionMarker, CollectionState};
 use crate::{Device, names};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
 use std::path::PathBuf;
+use std::sync::Arc;
 use twofold_model::error::AtPlace as _;
+use twofold_model::ical::{self, IcalLens};
 use twofold_model::vcard::{self, FileProblem, VcardLens};
+use twofold_model::zone::Zones;
 use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Kind, Lens, Result, Uid};
 
 const DISPLAY_NAME: &str = "displayname";
@@ -27,6 +30,8 @@ pub(crate) enum Shape {
     Half,
     /// So many items.
     Several(usize),
+    /// Something of another kind (a task in a calendar's folder): left alone.
+    Foreign,
     /// Nothing that can be understood, and why.
     Unreadable(String),
 }
@@ -46,24 +51,45 @@ impl Format {
         Self { kind: Kind::Contacts, extension: ".vcf", lens: Box::new(VcardLens::new(version)), shape: card_shape }
     }
 
+    /// Calendars: `.ics`, with the rules of these zones.
+    pub fn calendar(zones: Arc<dyn Zones>) -> Self {
+        Self { kind: Kind::Calendar, extension: ".ics", lens: Box::new(IcalLens::new(zones)), shape: event_shape }
+    }
+
     /// The name for the item of this UID; further ordinals where another item has the name.
     pub fn file_name(&self, uid: &Uid, ordinal: usize) -> String {
         names::with_ordinal(&names::file_stem(uid), ordinal) + self.extension
     }
 }
 
-fn card_shape(bytes: &[u8]) -> Shape {
-    const BEGIN: &[u8] = b"BEGIN:VCARD";
-    // A file that has just been opened for writing is empty, or blank where a power cut left it so, or has a few letters.
+/// Whether a file has only just been opened for writing: it is empty, blank where a power cut left it so, or has the first few
+/// letters of `begin`.
+fn is_begun(bytes: &[u8], begin: &[u8]) -> bool {
     let start = bytes.trim_ascii();
-    if bytes.iter().all(|b| *b == 0) || (start.len() < BEGIN.len() && BEGIN[..start.len()].eq_ignore_ascii_case(start))
-    {
+    bytes.iter().all(|b| *b == 0) || (start.len() < begin.len() && begin[..start.len()].eq_ignore_ascii_case(start))
+}
+
+fn card_shape(bytes: &[u8]) -> Shape {
+    if is_begun(bytes, b"BEGIN:VCARD") {
         return Shape::Half;
     }
     match vcard::check_whole(bytes) {
         Ok(file) => Shape::Whole(file.uid),
         Err(FileProblem::HalfWritten) => Shape::Half,
         Err(FileProblem::SeveralCards(count)) => Shape::Several(count),
+        Err(problem) => Shape::Unreadable(problem.to_string()),
+    }
+}
+
+fn event_shape(bytes: &[u8]) -> Shape {
+    if is_begun(bytes, b"BEGIN:VCALENDAR") {
+        return Shape::Half;
+    }
+    match ical::check_whole(bytes) {
+        Ok(file) => Shape::Whole(file.uid),
+        Err(ical::FileProblem::HalfWritten) => Shape::Half,
+        Err(ical::FileProblem::Several(count)) => Shape::Several(count),
+        Err(ical::FileProblem::NotEvents(_)) => Shape::Foreign,
         Err(problem) => Shape::Unreadable(problem.to_string()),
     }
 }
@@ -129,9 +155,13 @@ impl Device {
         Ok(all)
     }
 
-    /// Whether a folder holds any item file.
+    /// Whether a folder holds any item file. A folder of nothing but tasks is no calendar.
     pub(crate) fn has_items(&self, folder: &OwnedFd, format: &Format, id: &CollectionId) -> Result<bool> {
-        Ok(!self.listing(folder, format).at(id)?.names.is_empty())
+        let is_foreign = |name: &[u8]| match beneath::look(folder, name) {
+            Ok(Look::File(bytes, _)) => (format.shape)(&bytes) == Shape::Foreign,
+            _ => false,
+        };
+        Ok(self.listing(folder, format).at(id)?.names.iter().any(|(name, _)| !is_foreign(name)))
     }
 
     /// What a collection folder's marker says, and the key it was made under.
