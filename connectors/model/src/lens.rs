@@ -72,6 +72,14 @@ pub trait Lens: Send + Sync {
         Vec::new()
     }
 
+    /// Whether making `to` of `from` (`None`: removing it) would send mail to people, at a place that has no switch against it
+    /// (invitations, updates, cancellations). Asked before a write, so that nobody is mailed who should not be. Most places mail
+    /// nobody.
+    fn mails(&self, from: &Rendering, to: Option<&Rendering>) -> bool {
+        let _ = (from, to);
+        false
+    }
+
     /// Fills what `now` did not look at (a listing without photos) from `last`, the rendering held until now, so that "not
     /// looked at" is never read as "taken away". The default returns `now`: most places' renderings are whole.
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
