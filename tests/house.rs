@@ -129,7 +129,7 @@ const CRATES: [(&str, &[&str], &[&str]); 11] = [
     ("connectors/model", &[], &[]),
     ("connectors/http", &["model"], &[]),
     ("connectors/google", &["model", "http"], &["sandbox"]),
-    ("connectors/microsoft365", &["model", "http"], &["sandbox"]),
+    ("connectors/microsoft365", &["model", "http"], &["sandbox", "zones"]),
     ("connectors/device", &["model"], &[]),
     ("connectors/zones", &["model"], &[]),
     ("src/engine", &["model"], &[]),

@@ -10,7 +10,9 @@
 //! - an answer that an item is not there (404, another folder) is a fact about that item only when the mailbox itself is well;
 //! - one batch at a time: the parts of one already use all of a mailbox's concurrency.
 
+pub mod calendar;
 pub mod contacts;
+pub mod properties;
 
 use async_trait::async_trait;
 use contacts::Contacts;

@@ -1,19 +1,12 @@
 //! Graph's JSON for contacts, as it comes and goes: pages, folders, the contact with its extended properties. A contact is
 //! kept as the object that the server sent, so that nothing is dropped that this program does not know.
 
+pub use crate::properties::{CARRY, ListPage, MARK, PROPERTIES, UID};
+
+use crate::properties;
 use chrono::DateTime;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-
-/// Extended property with the mark (`hub:item:generation`) of the twofold that made the copy. The GUID is this program's own.
-pub const MARK: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name twofold-mark";
-/// Extended property with the item's UID.
-pub const UID: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name twofold-uid";
-/// Extended property with the carry-all.
-pub const CARRY: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name twofold-carry";
-
-/// The member that holds the extended properties.
-pub const PROPERTIES: &str = "singleValueExtendedProperties";
 
 /// What the server alone sets: never part of a request.
 pub const READ_ONLY: [&str; 5] = ["id", "changeKey", "createdDateTime", "lastModifiedDateTime", "parentFolderId"];
@@ -66,8 +59,7 @@ impl Contact {
 
     /// The value of an extended property. Ids are compared without case: the server may write the GUID in its own way.
     pub fn property(&self, id: &str) -> Option<&str> {
-        let list = self.0.get(PROPERTIES)?.as_array()?;
-        list.iter().find(|property| has_id(property, id))?.get("value")?.as_str()
+        properties::value(&self.0, id)
     }
 
     /// The extended properties, ids and values.
@@ -78,15 +70,7 @@ impl Contact {
 
     /// Sets the value of an extended property.
     pub fn set_property(&mut self, id: &str, value: &str) {
-        let list = self.0.entry(PROPERTIES).or_insert_with(|| json!([]));
-        if !list.is_array() {
-            *list = json!([]);
-        }
-        let Value::Array(list) = list else { return };
-        match list.iter_mut().find(|property| has_id(property, id)) {
-            Some(property) => property["value"] = json!(value),
-            None => list.push(json!({"id": id, "value": value})),
-        }
+        properties::set_value(&mut self.0, id, value);
     }
 
     /// The body of the POST that makes this contact.
@@ -105,8 +89,7 @@ impl Contact {
                 continue;
             }
             if name == PROPERTIES {
-                let unchanged = |property: &&Value| was.and_then(Value::as_array).is_some_and(|l| l.contains(property));
-                let changed: Vec<&Value> = value.as_array().into_iter().flatten().filter(|p| !unchanged(p)).collect();
+                let changed = properties::changed(was, value);
                 if !changed.is_empty() {
                     body.insert(name.clone(), json!(changed));
                 }
@@ -125,23 +108,6 @@ impl Contact {
 
 fn is_writable(name: &str) -> bool {
     !READ_ONLY.contains(&name) && !name.contains('@')
-}
-
-fn has_id(property: &Value, id: &str) -> bool {
-    property.get("id").and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case(id))
-}
-
-/// One page of a list or of a delta round.
-#[derive(Debug, Deserialize)]
-pub struct ListPage {
-    /// The rows.
-    pub value: Vec<Value>,
-    /// Where the list goes on.
-    #[serde(rename = "@odata.nextLink")]
-    pub next_link: Option<String>,
-    /// Where the next round begins.
-    #[serde(rename = "@odata.deltaLink")]
-    pub delta_link: Option<String>,
 }
 
 /// A contact folder.

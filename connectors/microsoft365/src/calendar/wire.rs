@@ -1,0 +1,219 @@
+//! Graph's JSON for calendars and events, as it comes and goes. An event is kept as the object that the server sent, so that
+//! nothing is dropped that this program does not know.
+
+pub use crate::properties::{CARRY, ListPage, MARK, UID};
+
+use crate::properties::{self, PROPERTIES};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+/// PidLidAppointmentRecur: a series in Exchange's own bytes ([`super::blob`]).
+pub const RECUR: &str = "Binary {00062002-0000-0000-C000-000000000046} Id 0x8216";
+
+/// What this program sends of an event; everything else is the server's, or somebody else's business. Attendees and the organizer are
+/// not among it: they are never written (DESIGN, promise 7).
+pub const WRITABLE: [&str; 14] = [
+    "subject",
+    "body",
+    "start",
+    "end",
+    "isAllDay",
+    "location",
+    "locations",
+    "importance",
+    "sensitivity",
+    "showAs",
+    "isReminderOn",
+    "reminderMinutesBeforeStart",
+    "categories",
+    "recurrence",
+];
+
+/// What is the user's own on a meeting that somebody else organizes, and what mails nobody: reminder, categories, free or busy.
+pub const PRIVATE: [&str; 4] = ["isReminderOn", "reminderMinutesBeforeStart", "categories", "showAs"];
+
+/// An event as the server sent it: a single one, a series, one occurrence.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Event(pub Map<String, Value>);
+
+impl Event {
+    /// Takes a row of a list or the answer of a GET. Annotations, which speak of the way it came, are left out, but for the etag and
+    /// the word that it was removed; so an event looks the same whichever way it came.
+    pub fn from_value(value: Value) -> Option<Event> {
+        let Value::Object(mut fields) = value else { return None };
+        let is_kept = |name: &str| !name.contains("@odata.") || name == "@odata.etag";
+        if fields.keys().any(|name| !is_kept(name)) {
+            fields.retain(|name, _| is_kept(name));
+        }
+        Some(Event(fields))
+    }
+
+    /// One field that holds text, as it stands.
+    pub fn text(&self, field: &str) -> Option<&str> {
+        self.0.get(field)?.as_str()
+    }
+
+    /// Whether a field is `true`.
+    pub fn is(&self, field: &str) -> bool {
+        self.0.get(field) == Some(&Value::Bool(true))
+    }
+
+    /// The id.
+    pub fn id(&self) -> Option<&str> {
+        self.text("id").filter(|id| !id.is_empty())
+    }
+
+    /// The id of the series that it is an occurrence of.
+    pub fn master_id(&self) -> Option<&str> {
+        self.text("seriesMasterId").filter(|id| !id.is_empty())
+    }
+
+    /// Whether it is one occurrence of a series: as the rule says (`occurrence`), or changed (`exception`).
+    pub fn is_occurrence(&self) -> bool {
+        match self.text("type") {
+            Some(kind) => kind.eq_ignore_ascii_case("occurrence") || kind.eq_ignore_ascii_case("exception"),
+            None => self.master_id().is_some(),
+        }
+    }
+
+    /// Whether it is a whole series.
+    pub fn is_series(&self) -> bool {
+        self.0.get("recurrence").is_some_and(Value::is_object)
+            || self.text("type").is_some_and(|kind| kind.eq_ignore_ascii_case("seriesMaster"))
+    }
+
+    /// Whether it is a meeting that somebody else organizes: the user's copy of it.
+    pub fn is_foreign(&self) -> bool {
+        self.0.get("isOrganizer") == Some(&Value::Bool(false))
+    }
+
+    /// Whether other people take part.
+    pub fn has_guests(&self) -> bool {
+        self.0.get("attendees").and_then(Value::as_array).is_some_and(|list| !list.is_empty())
+    }
+
+    /// Its original start, of an occurrence: an instant that names it.
+    pub fn original_start(&self) -> Option<DateTime<Utc>> {
+        Some(DateTime::parse_from_rfc3339(self.text("originalStart")?).ok()?.with_timezone(&Utc))
+    }
+
+    /// The mark of its state, as `If-Match` takes it.
+    pub fn etag(&self) -> Option<String> {
+        let etag = self.text("@odata.etag").map(str::to_owned);
+        etag.or_else(|| Some(format!("W/\"{}\"", self.text("changeKey")?)))
+    }
+
+    /// When it last changed by the server's clock, in milliseconds since 1970.
+    pub fn modified_ms(&self) -> Option<i64> {
+        Some(DateTime::parse_from_rfc3339(self.text("lastModifiedDateTime")?).ok()?.timestamp_millis())
+    }
+
+    /// Whether a delta row says that it is not there (any more, or within the window).
+    pub fn is_removed(&self) -> bool {
+        self.0.contains_key("@removed")
+    }
+
+    /// The value of an extended property.
+    pub fn property(&self, id: &str) -> Option<&str> {
+        properties::value(&self.0, id)
+    }
+
+    /// Sets the value of an extended property.
+    pub fn set_property(&mut self, id: &str, value: &str) {
+        properties::set_value(&mut self.0, id, value);
+    }
+
+    /// The body of the POST that makes this event. `transaction` makes a repeat of the same POST harmless.
+    pub fn create_body(&self, transaction: &str) -> Value {
+        let is_sent = |name: &str| WRITABLE.contains(&name) || name == PROPERTIES;
+        let fields = self.0.iter().filter(|(name, value)| is_sent(name) && !value.is_null());
+        let mut body: Map<String, Value> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
+        body.insert("transactionId".to_owned(), transaction.into());
+        Value::Object(body)
+    }
+
+    /// The body of the PATCH that makes this event out of `from`: only the fields that differ. A field that is absent is not
+    /// spoken of. `None` when nothing differs. An online meeting's body is never part of it: without its join block the meeting is off.
+    pub fn patch_body(&self, from: &Event) -> Option<Value> {
+        let mut body = Map::new();
+        for name in WRITABLE {
+            let Some(value) = self.0.get(name) else { continue };
+            let was = from.0.get(name);
+            let is_join_block = name == "body" && from.is("isOnlineMeeting");
+            // Graph refuses a null where there was nothing, and a body that is null in every case.
+            let is_idle_null = value.is_null() && (name == "body" || was.is_none_or(Value::is_null));
+            if was != Some(value) && !is_join_block && !is_idle_null {
+                body.insert(name.to_owned(), value.clone());
+            }
+        }
+        if let Some(now) = self.0.get(PROPERTIES) {
+            let changed = properties::changed(from.0.get(PROPERTIES), now);
+            if !changed.is_empty() {
+                body.insert(PROPERTIES.to_owned(), json!(changed));
+            }
+        }
+        (!body.is_empty()).then_some(Value::Object(body))
+    }
+}
+
+/// A calendar.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Calendar {
+    /// Its id; does not change.
+    pub id: String,
+    /// The name that the user reads.
+    pub name: Option<String>,
+    /// The name of its colour (`lightBlue`, `auto`).
+    pub color: Option<String>,
+    /// Its colour as `#rrggbb`; empty for `auto`.
+    pub hex_color: Option<String>,
+    /// Whether the user may write there. Shared-in calendars, holidays and birthdays are mostly read-only.
+    pub can_edit: Option<bool>,
+    /// Whether this is where new events go.
+    pub is_default_calendar: Option<bool>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(value: Value) -> Event {
+        Event::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_patch_holds_only_what_differs_and_what_may_be_written() {
+        let from =
+            event(json!({"id": "1", "subject": "a", "showAs": "busy", "attendees": [], "body": null, "webLink": "x"}));
+        let to =
+            event(json!({"id": "2", "subject": "b", "showAs": "busy", "attendees": [1], "body": null, "webLink": "y"}));
+        assert_eq!(to.patch_body(&from), Some(json!({"subject": "b"})));
+        assert_eq!(to.patch_body(&to), None);
+        assert_eq!(event(json!({})).patch_body(&from), None, "what is absent is not spoken of");
+    }
+
+    #[test]
+    fn the_body_of_an_online_meeting_is_never_sent() {
+        let from = event(json!({"isOnlineMeeting": true, "body": {"content": "join here"}}));
+        let to = event(json!({"isOnlineMeeting": true, "body": {"content": "hello"}, "subject": "s"}));
+        assert_eq!(to.patch_body(&from), Some(json!({"subject": "s"})));
+    }
+
+    #[test]
+    fn a_create_sends_no_people_and_no_stamps() {
+        let new = event(
+            json!({"id": "1", "subject": "s", "attendees": [1], "isReminderOn": false, "changeKey": "k", "body": null}),
+        );
+        assert_eq!(new.create_body("t"), json!({"subject": "s", "isReminderOn": false, "transactionId": "t"}));
+    }
+
+    #[test]
+    fn an_event_looks_the_same_whichever_way_it_came() {
+        let row = json!({"@odata.type": "#microsoft.graph.event", "@odata.etag": "W/\"1\"", "id": "1",
+            "calendar@odata.navigationLink": "…"});
+        assert_eq!(event(row), event(json!({"@odata.context": "…", "@odata.etag": "W/\"1\"", "id": "1"})));
+        assert!(event(json!({"id": "1", "@removed": {"reason": "deleted"}})).is_removed());
+    }
+}
