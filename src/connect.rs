@@ -13,6 +13,7 @@ use twofold_http::{
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
 use twofold_model::{Connector, Error, ErrorKind, Result};
+use twofold_zones::SystemZones;
 
 /// Provider: Graph allows 4 requests at a time and 10,000 in 10 minutes for an app and mailbox (throttling limits).
 const GRAPH_LIMITS: Limits = Limits {
@@ -157,7 +158,9 @@ fn open_provider(
     Ok(match name {
         ProviderName::Google => Arc::new(Google::new(GoogleOptions { people: client })),
         ProviderName::Microsoft365 => {
-            let options = twofold_microsoft365::Options { graph: client, hub_id: hub.id().to_owned() };
+            let zones = Arc::new(SystemZones::new());
+            let options =
+                twofold_microsoft365::Options { graph: client, hub_id: hub.id().to_owned(), zones, home_zone: None };
             Arc::new(Microsoft365::new(options))
         }
     })

@@ -233,6 +233,11 @@ impl Client {
         &self.inner.options.budget
     }
 
+    /// The time by its clock, in milliseconds since 1970.
+    pub fn now_ms(&self) -> u64 {
+        self.inner.options.clock.now_ms()
+    }
+
     /// The address it was made for.
     pub fn base(&self) -> &Url {
         &self.inner.options.base

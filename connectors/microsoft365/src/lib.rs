@@ -1,7 +1,7 @@
 //! Microsoft 365 as a replica, through Graph v1.0.
 //!
 //! This file holds what all rooms share: the [`Microsoft365`] connector, how Graph speaks ([`GraphDialect`]: headers that go
-//! with every request, what its errors mean), addresses and batches. A room per kind ([`contacts`]; calendar and mail are to
+//! with every request, what its errors mean), addresses and batches. A room per kind ([`calendar`], [`contacts`]; mail is to
 //! come) holds three subjects: `wire` (the provider's JSON), `map` (what it means, pure), `api` (each operation as a function
 //! that builds the request and one that reads the answer, pure), and the steps that use them.
 //!
@@ -15,14 +15,17 @@ pub mod contacts;
 pub mod properties;
 
 use async_trait::async_trait;
+use calendar::Calendars;
+use calendar::times::Times;
 use contacts::Contacts;
 use rand::Rng;
 use serde_json::Value;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
 use twofold_http::{Client, Dialect, Effect, Method, Part, Request, Response, batch::MAX_PARTS, judge_by_status};
 use twofold_model::{
     Abilities, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind, Lens,
-    Lookup, Operation, Page, Place, Poll, Rendering, Result, Seen, Usage, Written,
+    Lookup, Operation, Page, Place, Poll, Rendering, Result, Seen, Usage, Written, zone,
 };
 
 /// The version of the API; every address begins with it.
@@ -33,18 +36,31 @@ const READS_LAG_S: u64 = 15 * 60;
 const IMMUTABLE_IDS: &str = "IdType=\"ImmutableId\"";
 
 /// What the connector needs.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Speaks to Graph: its base is `graph_url` (without `/v1.0`), its dialect [`GraphDialect`].
     pub graph: Client,
     /// The hub whose marks are ours.
     pub hub_id: String,
+    /// The rules of time zones.
+    pub zones: Arc<dyn zone::Zones>,
+    /// The IANA name of the zone that the user lives in: what times without a zone are shown in.
+    pub home_zone: Option<String>,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Options");
+        shown.field("graph", &self.graph).field("hub_id", &self.hub_id).field("home_zone", &self.home_zone);
+        shown.finish_non_exhaustive()
+    }
 }
 
 /// One mailbox at Microsoft 365.
 #[derive(Debug)]
 pub struct Microsoft365 {
     hub_id: String,
+    calendars: Calendars,
     contacts: Contacts,
     nothing: NoLens,
 }
@@ -53,7 +69,9 @@ impl Microsoft365 {
     /// The connector; sends nothing yet.
     pub fn new(options: Options) -> Microsoft365 {
         let graph = Graph { client: options.graph };
-        Microsoft365 { hub_id: options.hub_id, contacts: Contacts::new(graph), nothing: NoLens }
+        let times = Times::new(options.zones, options.home_zone);
+        let calendars = Calendars::new(graph.clone(), times);
+        Microsoft365 { hub_id: options.hub_id, calendars, contacts: Contacts::new(graph), nothing: NoLens }
     }
 
     /// The hub whose marks are ours.
@@ -83,57 +101,68 @@ impl Connector for Microsoft365 {
 
     fn lens(&self, kind: Kind) -> &dyn Lens {
         match kind {
+            Kind::Calendar => self.calendars.lens(),
             Kind::Contacts => self.contacts.lens(),
-            Kind::Mail | Kind::Calendar => &self.nothing,
+            Kind::Mail => &self.nothing,
         }
     }
 
     async fn collections(&self, kind: Kind) -> Result<Vec<Collection>> {
         match kind {
+            Kind::Calendar => self.calendars.collections().await,
             Kind::Contacts => self.contacts.collections().await,
-            Kind::Mail | Kind::Calendar => Err(unsupported(kind)),
+            Kind::Mail => Err(unsupported(kind)),
         }
     }
 
     fn feeds(&self, kind: Kind, collections: &[Collection]) -> Vec<Feed> {
         match kind {
+            Kind::Calendar => self.calendars.feeds(collections),
             Kind::Contacts => self.contacts.feeds(collections),
-            Kind::Mail | Kind::Calendar => Vec::new(),
+            Kind::Mail => Vec::new(),
         }
     }
 
     async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
-        if polls.iter().all(|poll| poll.feed.kind == Kind::Contacts) {
+        let are_all = |kind: Kind| polls.iter().all(|poll| poll.feed.kind == kind);
+        if are_all(Kind::Contacts) {
             return self.contacts.changes(polls).await;
+        }
+        if are_all(Kind::Calendar) {
+            return self.calendars.changes(polls).await;
         }
         polls.iter().map(|poll| Err(unsupported(poll.feed.kind))).collect()
     }
 
     async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
         match kind {
+            Kind::Calendar => self.calendars.fetch(places).await,
             Kind::Contacts => self.contacts.fetch(places).await,
-            Kind::Mail | Kind::Calendar => places.iter().map(|_| Err(unsupported(kind))).collect(),
+            Kind::Mail => places.iter().map(|_| Err(unsupported(kind))).collect(),
         }
     }
 
     async fn write(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
         match kind {
+            Kind::Calendar => self.calendars.write(operations).await,
             Kind::Contacts => self.contacts.write(operations).await,
-            Kind::Mail | Kind::Calendar => operations.iter().map(|_| Err(unsupported(kind))).collect(),
+            Kind::Mail => operations.iter().map(|_| Err(unsupported(kind))).collect(),
         }
     }
 
     async fn find(&self, kind: Kind, lookups: &[Lookup], now_ms: i64) -> Vec<Result<Found>> {
         match kind {
+            Kind::Calendar => self.calendars.find(lookups, now_ms).await,
             Kind::Contacts => self.contacts.find(lookups, now_ms).await,
-            Kind::Mail | Kind::Calendar => lookups.iter().map(|_| Err(unsupported(kind))).collect(),
+            Kind::Mail => lookups.iter().map(|_| Err(unsupported(kind))).collect(),
         }
     }
 
     async fn create_collection(&self, kind: Kind, like: &Collection) -> Result<Collection> {
         match kind {
+            Kind::Calendar => self.calendars.create_collection(like).await,
             Kind::Contacts => self.contacts.create_collection(like).await,
-            Kind::Mail | Kind::Calendar => Err(unsupported(kind)),
+            Kind::Mail => Err(unsupported(kind)),
         }
     }
 
@@ -146,8 +175,9 @@ impl Connector for Microsoft365 {
 
     async fn rename_collection(&self, kind: Kind, id: &CollectionId, name: &str, _color: Option<&str>) -> Result<()> {
         match kind {
+            Kind::Calendar => self.calendars.rename_collection(id, name).await,
             Kind::Contacts => self.contacts.rename_collection(id, name).await,
-            Kind::Mail | Kind::Calendar => Err(unsupported(kind)),
+            Kind::Mail => Err(unsupported(kind)),
         }
     }
 

@@ -19,8 +19,14 @@ use twofold_model::{
 };
 use twofold_sandbox::microsoft365::tiny_jpeg;
 use twofold_sandbox::{Fault, Provider, Rule, Sandbox};
+use twofold_zones::SystemZones;
 
 const PLACE: &str = "microsoft365/contacts";
+
+/// The rules of all time zones.
+fn zones() -> Arc<SystemZones> {
+    Arc::new(SystemZones::in_folder(None))
+}
 
 /// Every function of `api.rs` that builds a request (or a part of one), and how its request is told.
 const OPERATIONS: [(&str, &str, &str); 16] = [
@@ -87,7 +93,7 @@ fn client(stage: &Stage) -> Client {
 }
 
 fn graph(stage: &Stage) -> Microsoft365 {
-    Microsoft365::new(Options { graph: client(stage), hub_id: "hub-00000001".into() })
+    Microsoft365::new(Options { graph: client(stage), hub_id: "hub-00000001".into(), zones: zones(), home_zone: None })
 }
 
 async fn read(stage: &Stage, parts: &[Part]) -> Vec<Result<Response>> {

@@ -8,6 +8,12 @@ use twofold_microsoft365::{GraphDialect, Microsoft365, Options};
 use twofold_model::contract::{Bench, contract_rules};
 use twofold_model::{Connector, Content, RemoteId, Result};
 use twofold_sandbox::{Fault, Provider, Rule, Running, Sandbox, Switches};
+use twofold_zones::SystemZones;
+
+/// The rules of all time zones.
+fn zones() -> Arc<SystemZones> {
+    Arc::new(SystemZones::in_folder(None))
+}
 
 /// A token that is good for the whole test.
 struct Token(String);
@@ -40,7 +46,11 @@ impl Desk {
             .token(Arc::new(Token(sandbox.access_token(Provider::Microsoft))))
             .clock(Arc::new(ManualClock::hurried(now_ms)));
         let graph = Client::new(options).unwrap();
-        Desk { sandbox, graph: Microsoft365::new(Options { graph, hub_id: "contract".into() }), _running: running }
+        Desk {
+            sandbox,
+            graph: Microsoft365::new(Options { graph, hub_id: "contract".into(), zones: zones(), home_zone: None }),
+            _running: running,
+        }
     }
 
     /// Writes go out as parts of a batch.

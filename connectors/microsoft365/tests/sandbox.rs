@@ -17,6 +17,7 @@ use twofold_model::{
 };
 use twofold_sandbox::microsoft365::tiny_jpeg;
 use twofold_sandbox::{Fault, Provider, Request, Rule, Sandbox, Switches};
+use twofold_zones::SystemZones;
 use url::Url;
 
 // The line to the sandbox
@@ -73,6 +74,11 @@ impl TokenSource for Token {
     }
 }
 
+/// The rules of all time zones.
+fn zones() -> Arc<SystemZones> {
+    Arc::new(SystemZones::in_folder(None))
+}
+
 /// One mailbox, its connector, and what the hub would remember.
 struct World {
     sandbox: Sandbox,
@@ -86,7 +92,12 @@ impl World {
         let sandbox = Sandbox::new(options.virtual_time());
         let line =
             Arc::new(Line { sandbox: sandbox.clone(), is_down: AtomicBool::new(false), batches: AtomicUsize::new(0) });
-        let graph = Microsoft365::new(Options { graph: client(&sandbox, line.clone()), hub_id: "hub".into() });
+        let graph = Microsoft365::new(Options {
+            graph: client(&sandbox, line.clone()),
+            hub_id: "hub".into(),
+            zones: zones(),
+            home_zone: None,
+        });
         World { sandbox, line, graph, tokens: BTreeMap::new() }
     }
 

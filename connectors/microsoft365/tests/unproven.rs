@@ -19,6 +19,7 @@ use twofold_model::{
 };
 use twofold_sandbox::microsoft365::tiny_jpeg;
 use twofold_sandbox::{Fault, Provider, Rule, Sandbox, Switches};
+use twofold_zones::SystemZones;
 
 struct Token;
 
@@ -46,7 +47,12 @@ impl World {
         let time = Time::with(Some(&sandbox));
         let options = ClientOptions::new("http://127.0.0.1/microsoft".parse().unwrap(), Arc::new(GraphDialect));
         let options = options.token(Arc::new(Token)).transport(deck::line(&sandbox)).clock(time.clone());
-        let graph = Microsoft365::new(Options { graph: Client::new(options).unwrap(), hub_id: "hub".into() });
+        let graph = Microsoft365::new(Options {
+            graph: Client::new(options).unwrap(),
+            hub_id: "hub".into(),
+            zones: zones(),
+            home_zone: None,
+        });
         World { sandbox, graph, time }
     }
 
@@ -112,6 +118,11 @@ impl World {
     fn edit(&self, seen: &Seen, field: &str, value: Value) {
         self.sandbox.graph_edit(seen.remote_id.as_str(), |contact| contact[field] = value).unwrap();
     }
+}
+
+/// The rules of all time zones.
+fn zones() -> Arc<SystemZones> {
+    Arc::new(SystemZones::in_folder(None))
 }
 
 fn mark(item: &str) -> Mark {
