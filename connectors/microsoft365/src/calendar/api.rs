@@ -89,10 +89,15 @@ pub fn changed_since(calendar: &str, stamp: &str) -> String {
     format!("{}&$filter={filter}", listing(calendar))
 }
 
-/// A stamp of the server's some minutes earlier, so that what was written out of order is not passed over.
+/// How far before a stamp a listing begins.
+pub const MARGIN_MS: i64 = 60_000;
+
+/// A stamp of the server's a minute earlier, so that what was written out of order is not passed over.
 pub fn with_margin(stamp: &str) -> String {
     match DateTime::parse_from_rfc3339(stamp) {
-        Ok(at) => (at.with_timezone(&Utc) - Duration::minutes(5)).to_rfc3339_opts(SecondsFormat::Secs, true),
+        Ok(at) => {
+            (at.with_timezone(&Utc) - Duration::milliseconds(MARGIN_MS)).to_rfc3339_opts(SecondsFormat::Secs, true)
+        }
         Err(_) => stamp.to_owned(),
     }
 }
@@ -233,7 +238,7 @@ mod tests {
         assert!(url.starts_with("/me/events/a%2Fb%3D?"), "{url}");
         assert!(url.contains(",cancelledOccurrences") && url.contains("%2CexceptionOccurrences"), "{url}");
         assert!(!listing("c").contains("cancelledOccurrences") && listing("c").contains("0x8216"));
-        assert_eq!(with_margin("2026-03-02T08:00:00.1234567Z"), "2026-03-02T07:55:00Z");
+        assert_eq!(with_margin("2026-03-02T08:00:00.1234567Z"), "2026-03-02T07:59:00Z");
         assert!(
             changed_since("c", "2026-03-02T07:55:00Z").contains("lastModifiedDateTime%20ge%202026-03-02T07%3A55%3A00Z")
         );

@@ -28,6 +28,8 @@ use twofold_model::{
 
 /// The window of `calendarView/delta` begins so many days before now, and ends so many after: together less than Graph's most (K).
 const WINDOW_DAYS: (i64, i64) = (365, 1_440);
+/// So many states that were told are remembered; of more, some are told twice.
+const MOST_TOLD: usize = 1_000;
 /// A window is used for so many days.
 const WINDOW_LIFE_DAYS: i64 = 60;
 
@@ -68,6 +70,9 @@ struct Round {
     /// The latest change that the server showed, by its own clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stamp: Option<String>,
+    /// States of events that were told already, of those changed about that time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    told: Vec<Told>,
     /// When the window was set, in milliseconds since 1970.
     #[serde(default)]
     born_ms: i64,
@@ -87,6 +92,8 @@ struct Token {
     link: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stamp: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    told: Vec<Told>,
     #[serde(default)]
     born_ms: i64,
     /// What is to be looked at once more.
@@ -102,10 +109,24 @@ impl Round {
 
     fn done(self) -> Result<Next> {
         let link = self.token.ok_or_else(endless)?;
-        let token = Token { way: self.way, link, stamp: self.stamp, born_ms: self.born_ms, look: self.doubts };
+        // What is listed since a stamp begins a little before it.
+        let from_ms = self.stamp.as_deref().and_then(at).map_or(0, |stamp| stamp.timestamp_millis() - api::MARGIN_MS);
+        let is_view = self.way == Way::View;
+        let mut told: Vec<Told> = self.told.into_iter().filter(|told| is_view && told.0 >= from_ms).collect();
+        told.sort();
+        told.dedup();
+        told.drain(..told.len().saturating_sub(MOST_TOLD));
+        let token = Token { way: self.way, link, stamp: self.stamp, told, born_ms: self.born_ms, look: self.doubts };
         let text = serde_json::to_string(&token);
         let text = text.map_err(|_| Error::new(ErrorKind::Broken, "a token could not be noted down"))?;
         Ok(Next::Done(DeltaToken(text)))
+    }
+
+    /// Notes an event that is told.
+    fn tell(&mut self, event: &Event) {
+        if self.way == Way::View {
+            self.told.push(Told::of(event));
+        }
     }
 
     /// Notes the latest stamp among these rows.
@@ -116,6 +137,17 @@ impl Round {
         if latest.is_some() && self.stamp.as_ref().is_none_or(later) {
             self.stamp = latest.map(str::to_owned);
         }
+    }
+}
+
+/// A state of an event that was told: when it was made, and a digest.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Told(i64, String);
+
+impl Told {
+    fn of(event: &Event) -> Told {
+        let state = format!("{} {}", event.id().unwrap_or_default(), event.text("changeKey").unwrap_or_default());
+        Told(event.modified_ms().unwrap_or_default(), twofold_model::card::key(&state))
     }
 }
 
@@ -198,6 +230,7 @@ impl Calendars {
                 link: api::events_delta(feed),
                 token: None,
                 stamp: None,
+                told: Vec::new(),
                 born_ms: now_ms,
                 look: Vec::new(),
                 doubts: Vec::new(),
@@ -215,8 +248,8 @@ impl Calendars {
                     return Err(expired("the window of the calendar has become old"));
                 }
                 let link = self.graph.link(&token.link).map_err(|error| taken_as(ErrorKind::TokenExpired, error))?;
-                let Token { way, stamp, born_ms, look, .. } = token;
-                Round { step: Step::Since, way, link, token: None, stamp, born_ms, look, doubts: Vec::new() }
+                let Token { way, stamp, told, born_ms, look, .. } = token;
+                Round { step: Step::Since, way, link, token: None, stamp, told, born_ms, look, doubts: Vec::new() }
             }
         };
         let mut memory = self.memory();
@@ -262,7 +295,9 @@ impl Calendars {
             Step::Since => name_rows(&rows, std::mem::take(&mut round.look), &mut read),
             Step::List | Step::Changed => {
                 round.note(&rows);
-                self.take_rows(feed, rows, &mut read);
+                let is_new = |row: &Event| !round.told.contains(&Told::of(row));
+                let rows = rows.into_iter().filter(|row| round.step == Step::List || is_new(row)).collect();
+                self.take_rows(feed, rows, &mut round, &mut read);
             }
         }
         read.then = match (next, round.step) {
@@ -314,7 +349,7 @@ impl Calendars {
     }
 
     /// Rows of a listing: single events are whole, series are looked at.
-    fn take_rows(&self, feed: &FeedId, rows: Vec<Event>, read: &mut Read) {
+    fn take_rows(&self, feed: &FeedId, rows: Vec<Event>, round: &mut Round, read: &mut Read) {
         let mut memory = self.memory();
         let memo = memory.rounds.entry(feed.clone()).or_default();
         for mut row in rows {
@@ -326,6 +361,7 @@ impl Calendars {
                 }
                 continue;
             }
+            round.tell(&row);
             let is_partial = take_pending(&mut row).is_some();
             read.entries.push(entry(&Sheet { is_partial, ..Sheet::of(row) }, feed.as_str()));
         }
@@ -362,6 +398,7 @@ impl Calendars {
                 Ok(Look::There(sheet)) => {
                     // Several occurrences may have named one series.
                     if told.insert(sheet.event.id().unwrap_or_default().to_owned()) {
+                        read.then.round().tell(&sheet.event);
                         read.entries.push(entry(&sheet, own));
                     }
                 }
@@ -445,6 +482,7 @@ mod tests {
             link: String::new(),
             token: None,
             stamp: None,
+            told: Vec::new(),
             born_ms: 0,
             look: Vec::new(),
             doubts: Vec::new(),

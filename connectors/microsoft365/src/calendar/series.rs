@@ -1,7 +1,8 @@
 //! A series with its exceptions against an Event with its overrides; and an occurrence whose series the user cannot see.
 //!
 //! Graph names an occurrence by its original start, an instant; an Event by the same, local in the zone of the series. Only dates of the
-//! rule can be changed or taken out there: nothing can be added, and what was taken out cannot be put back.
+//! rule can be changed or taken out there. Nothing can be added, and what was taken out cannot be put back: it stays out there, and the
+//! carry-all says that it is meant to be.
 
 use super::fields::{self, Rights};
 use super::rule;
@@ -166,7 +167,7 @@ fn edit_overrides(times: &Times, sheet: &mut Sheet, content: &Content, dates: &D
             return Err(unsayable("it has a date beside its recurrence rule (RDATE)"));
         }
         if out.contains(key) {
-            return Err(put_back());
+            continue;
         }
         let Some(says) = event::occurrence(content, key) else { continue };
         match known.get(key) {
@@ -190,19 +191,12 @@ fn edit_overrides(times: &Times, sheet: &mut Sheet, content: &Content, dates: &D
             fields::edit(times, &mut sheet.exceptions[*at], &event::unchanged(content, key), Rights::Own)?;
         }
     }
-    if out.iter().any(|key| !wanted.contains(key.as_str()) && dates.has(key)) {
-        return Err(put_back());
-    }
     let mut at = 0;
     sheet.exceptions.retain(|_| {
         at += 1;
         !gone.contains(&(at - 1))
     });
     Ok(())
-}
-
-fn put_back() -> Error {
-    unsayable("an occurrence that was taken out cannot be put back")
 }
 
 /// The occurrence of a key as the series has it: what an exception is told apart from.

@@ -20,6 +20,9 @@ use twofold_model::{Content, Error, ErrorKind, Operation, Place, Result, Seen, W
 /// What stands in the property of a series when nothing is pending: it is not known to go away.
 pub(super) const NOTHING_PENDING: &str = "{}";
 
+/// How often a write is sent that is refused as conflicting with nothing.
+const TRIES: usize = 3;
+
 /// What one operation asks of the server.
 struct Task {
     /// The event's id; empty until it is made.
@@ -46,6 +49,7 @@ impl Calendars {
     pub(crate) async fn write(&self, operations: &[Operation]) -> Vec<Result<Written>> {
         let mut tasks: Vec<Result<Task>> = operations.iter().map(|operation| self.task(operation)).collect();
         let mut answers = self.send(&mut tasks).await;
+        self.send_again(operations, &mut tasks, &mut answers).await;
         self.look_for_removed(operations, &mut answers).await;
         self.adopt_repeated(operations, &mut tasks, &mut answers).await;
         for (task, answer) in tasks.iter().zip(&mut answers) {
@@ -140,6 +144,32 @@ impl Calendars {
             });
         }
         read
+    }
+
+    /// The server finds a conflict also where nobody else wrote (the service itself did, or had not finished with the write before). Where
+    /// the event still is in the state that the write rested on, nothing was executed, and it is sent once more.
+    async fn send_again(
+        &self,
+        operations: &[Operation],
+        tasks: &mut [Result<Task>],
+        answers: &mut [Result<Option<Event>>],
+    ) {
+        let etag_of = |operation: &Operation| match operation {
+            Operation::Update { etag, .. } | Operation::Delete { etag, .. } => Some(etag.clone()),
+            Operation::Create { .. } => None,
+        };
+        for ((operation, task), answer) in operations.iter().zip(tasks).zip(answers) {
+            let is_stale = answer.as_ref().is_err_and(|error| error.kind == ErrorKind::StaleEtag);
+            let (Some(etag), Ok(task), true) = (etag_of(operation), task, is_stale) else { continue };
+            let look = super::one(self.graph.all("read events", Effect::Read, &[api::exception("e", &task.id)]).await);
+            let is_as_it_was = look
+                .and_then(|answer| api::read_event(&answer))
+                .is_ok_and(|event| event.etag().as_deref() == Some(guard(&etag)));
+            if let (true, Some(ask)) = (is_as_it_was, &task.ask) {
+                let again = self.graph.all("write events", Effect::Write, std::slice::from_ref(ask)).await;
+                *answer = read_written(task, super::one(again));
+            }
+        }
     }
 
     /// An event that somebody else removed lies in Deleted Items under another change key, so that its removal is refused as stale:
@@ -297,8 +327,17 @@ impl Calendars {
         instance.id().map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::Malformed, "an occurrence has no id"))
     }
 
+    /// Sends a write that has no guard. A conflict, which the server finds where it has not finished with the write before, proves that
+    /// nothing was executed.
     async fn send_occurrence(&self, ask: Part) -> Result<()> {
-        super::one(self.graph.all("write an occurrence", Effect::Write, &[ask]).await).map(drop)
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match super::one(self.graph.all("write an occurrence", Effect::Write, std::slice::from_ref(&ask)).await) {
+                Err(error) if error.kind == ErrorKind::StaleEtag && tries < TRIES => {}
+                answer => return answer.map(drop),
+            }
+        }
     }
 
     /// Nothing is pending any more.
