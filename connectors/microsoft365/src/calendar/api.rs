@@ -38,15 +38,17 @@ pub fn calendars(id: impl Into<String>) -> Part {
 /// Reads a page of calendars and where it goes on.
 pub fn read_calendars(answer: &Response) -> Result<(Vec<Calendar>, Option<String>)> {
     let page: ListPage = answer.json()?;
-    let rows = page.value.into_iter();
-    let calendars = rows
-        .map(|row| serde_json::from_value(row).map_err(|_| Error::new(ErrorKind::Malformed, "a calendar has no id")));
-    Ok((calendars.collect::<Result<_>>()?, page.next_link))
+    let calendars: Result<Vec<Calendar>> = page.value.iter().map(named).collect();
+    Ok((calendars?, page.next_link))
 }
 
 /// Reads one calendar.
 pub fn read_calendar(answer: &Response) -> Result<Calendar> {
-    answer.json()
+    named(&answer.json::<Value>()?)
+}
+
+fn named(value: &Value) -> Result<Calendar> {
+    Calendar::from_value(value).ok_or_else(|| Error::new(ErrorKind::Malformed, "a calendar has no id"))
 }
 
 /// GET /me/events/{id}/calendar: where an event stands.

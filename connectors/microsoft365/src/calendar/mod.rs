@@ -272,7 +272,7 @@ fn collection(calendar: Calendar) -> Collection {
         kind: Kind::Calendar,
         name: calendar.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| DEFAULT_NAME.to_owned()),
         color: color.map(|color| color.to_ascii_lowercase()),
-        is_default: calendar.is_default_calendar == Some(true),
+        is_default: calendar.is_default == Some(true),
         access: if calendar.can_edit == Some(false) { Access::ReadOnly } else { Access::ReadWrite },
     }
 }
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn rights_and_colours_come_with_a_calendar() {
-        let of = |value| collection(serde_json::from_value(value).unwrap());
+        let of = |value| collection(Calendar::from_value(&value).unwrap());
         let own = of(
             serde_json::json!({"id": "1", "name": "Work", "hexColor": "#FF0000", "canEdit": true, "isDefaultCalendar": true}),
         );

@@ -78,7 +78,12 @@ impl Times {
     /// The zone in which a single event or a series keeps its times. `None`: its name is not known.
     pub fn place_of(&self, event: &Event) -> Option<Place> {
         let names = [event.text("originalStartTimeZone"), recurrence_zone(event)];
-        names.into_iter().flatten().filter(|name| !name.is_empty()).find_map(|name| self.place(name))
+        let mut said = names.into_iter().flatten().filter(|name| !name.is_empty()).peekable();
+        if said.peek().is_none() {
+            // Nothing says that the event was made in another zone than it is told in.
+            return self.place(event.0.get("start")?.get("timeZone")?.as_str()?);
+        }
+        said.find_map(|name| self.place(name))
     }
 
     /// What a clock in the zone shows at a `dateTimeTimeZone`.

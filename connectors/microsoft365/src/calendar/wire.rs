@@ -5,7 +5,6 @@ pub use crate::properties::{CARRY, ListPage, MARK, UID};
 
 use crate::properties::{self, PROPERTIES};
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// PidLidAppointmentRecur: a series in Exchange's own bytes ([`super::blob`]).
@@ -162,21 +161,34 @@ impl Event {
 }
 
 /// A calendar.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Calendar {
     /// Its id; does not change.
     pub id: String,
     /// The name that the user reads.
     pub name: Option<String>,
-    /// The name of its colour (`lightBlue`, `auto`).
-    pub color: Option<String>,
     /// Its colour as `#rrggbb`; empty for `auto`.
     pub hex_color: Option<String>,
     /// Whether the user may write there. Shared-in calendars, holidays and birthdays are mostly read-only.
     pub can_edit: Option<bool>,
     /// Whether this is where new events go.
-    pub is_default_calendar: Option<bool>,
+    pub is_default: Option<bool>,
+}
+
+impl Calendar {
+    /// Takes a row of a list or the answer of a GET; `None` for one without an id. What is of another type than it should be says
+    /// nothing.
+    pub fn from_value(value: &Value) -> Option<Calendar> {
+        let text = |name: &str| value.get(name).and_then(Value::as_str).map(str::to_owned);
+        let flag = |name: &str| value.get(name).and_then(Value::as_bool);
+        Some(Calendar {
+            id: text("id").filter(|id| !id.is_empty())?,
+            name: text("name"),
+            hex_color: text("hexColor"),
+            can_edit: flag("canEdit"),
+            is_default: flag("isDefaultCalendar"),
+        })
+    }
 }
 
 #[cfg(test)]
