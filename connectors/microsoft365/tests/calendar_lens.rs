@@ -6,7 +6,7 @@ use std::sync::Arc;
 use twofold_microsoft365::calendar::map::EventLens;
 use twofold_microsoft365::calendar::sheet::Sheet;
 use twofold_microsoft365::calendar::times::Times;
-use twofold_microsoft365::calendar::wire::{CARRY, Event};
+use twofold_microsoft365::calendar::wire::{CARRY, Event, ZONE};
 use twofold_model::event::{alert_identity, settled};
 use twofold_model::recurrence::{Rule, Series, same_dates};
 use twofold_model::{Content, ErrorKind, Identity, Lens, Mark, Rendering, Uid, card};
@@ -120,6 +120,10 @@ fn exception(original: &str, with: Value) -> Event {
 fn series(exceptions: Vec<Event>, cancelled: &[&str]) -> Rendering {
     let cancelled = cancelled.iter().map(|day| (*day).to_owned()).collect();
     Sheet { event: weekly(json!({})), exceptions, cancelled, is_partial: false }.close()
+}
+
+fn overrides(content: &Content) -> Value {
+    content.get("recurrenceOverrides").cloned().unwrap_or_default()
 }
 
 /// Reading and writing back changes nothing, byte for byte.
@@ -424,7 +428,80 @@ fn a_zone_that_windows_lacks_is_told_in_utc_once_and_refused_for_a_series() {
     assert!(refused(None, &often).contains("Antarctica/Troll"));
 }
 
+#[test]
+fn a_zone_without_a_name_may_have_rules() {
+    let named = |rules: &str| {
+        let name = "Customized Time Zone";
+        let mut often = weekly(json!({"originalStartTimeZone": name, "originalEndTimeZone": name,
+            "singleValueExtendedProperties": [{"id": ZONE, "value": rules}]}));
+        often.0["recurrence"]["range"]["recurrenceTimeZone"] = json!(name);
+        let changed = exception(
+            "2026-07-06T07:00:00Z",
+            json!({"subject": "Summer", "start": utc("2026-07-06T07:00:00"),
+            "end": utc("2026-07-06T07:30:00"), "originalStartTimeZone": name, "originalEndTimeZone": name}),
+        );
+        Sheet { event: often, exceptions: vec![changed], ..Sheet::default() }.close()
+    };
+    // Those of Berlin.
+    let rendering = named("xP///wAAAADE////AAAAAAoAAAAFAAMAAAAAAAAAAAAAAAMAAAAFAAIAAAAAAAAA");
+    let says = read(&rendering);
+    let zone = says.get("timeZone").and_then(Value::as_str).unwrap().to_owned();
+    assert_eq!((says.get("start"), zone.starts_with("Europe/")), (Some(&json!("2026-03-02T09:00:00")), true), "{zone}");
+    assert_eq!(overrides(&says), json!({"2026-07-06T09:00:00": {"title": "Summer"}}));
+    assert_eq!(onto(&rendering, &says), rendering);
+    // Those of nobody: the clocks change in June and in August.
+    let rendering = named("xP///wAAAADE////AAAAAAgAAAAFAAMAAAAAAAAAAAAAAAYAAAAFAAIAAAAAAAAA");
+    let mut says = read(&rendering);
+    assert_eq!(says.get("timeZone"), Some(&json!("/Customized Time Zone")));
+    assert!(says.at(&["timeZones", "/Customized Time Zone", "component"]).is_some());
+    assert_eq!(overrides(&says), json!({"2026-07-06T09:00:00": {"title": "Summer"}}));
+    assert_eq!(onto(&rendering, &says), rendering);
+    says.set("title", json!("Other"));
+    says.set("recurrenceOverrides", json!({"2026-07-06T09:00:00": {"title": "Summer"}}));
+    assert_eq!(
+        sent(&rendering, &onto(&rendering, &says)),
+        Some(json!({"subject": "Other"})),
+        "its times are left alone"
+    );
+    says.set("start", json!("2026-03-02T10:00:00"));
+    says.set("recurrenceOverrides", Value::Null);
+    assert!(refused(Some(&rendering), &says).contains("Customized Time Zone"), "and are never told in another zone");
+}
+
 // Series
+
+#[test]
+fn a_day_of_a_whole_day_series_is_named_by_either_midnight() {
+    // Midnight in New York, in Auckland, in UTC; and, where the zone is not known, the nearest one.
+    for (zone, original) in [
+        ("Eastern Standard Time", "2026-03-10T04:00:00Z"),
+        ("Eastern Standard Time", "2026-03-10T00:00:00Z"),
+        ("New Zealand Standard Time", "2026-03-09T11:00:00Z"),
+        ("New Zealand Standard Time", "2026-03-10T00:00:00Z"),
+        ("Customized Time Zone", "2026-03-09T13:00:00Z"),
+    ] {
+        let midnight = |day: &str| json!({"dateTime": format!("{day}T00:00:00.0000000"), "timeZone": "UTC"});
+        let days = json!({"isAllDay": true, "start": midnight("2026-03-03"), "end": midnight("2026-03-04"), "originalStartTimeZone": zone,
+            "originalEndTimeZone": zone, "recurrence": {"pattern": {"type": "weekly", "interval": 1, "daysOfWeek": ["tuesday"]},
+                "range": {"type": "noEnd", "startDate": "2026-03-03", "recurrenceTimeZone": zone}}});
+        let changed = exception(
+            original,
+            json!({"isAllDay": true, "start": midnight("2026-03-10"), "end": midnight("2026-03-11"),
+            "originalStartTimeZone": zone, "originalEndTimeZone": zone, "subject": "Big"}),
+        );
+        let rendering = Sheet {
+            event: weekly(days),
+            exceptions: vec![changed],
+            cancelled: vec!["2026-03-17".into()],
+            is_partial: false,
+        }
+        .close();
+        let says = read(&rendering);
+        let wanted = json!({"2026-03-10T00:00:00": {"title": "Big"}, "2026-03-17T00:00:00": {"excluded": true}});
+        assert_eq!(says.get("recurrenceOverrides"), Some(&wanted), "{zone} {original}");
+        assert_eq!(onto(&rendering, &says), rendering);
+    }
+}
 
 #[test]
 fn exception_no_original_start() {

@@ -561,6 +561,84 @@ async fn no_write_mails_anyone() {
     assert_eq!(world.mails(), 0);
 }
 
+// What is not proven about the real service
+
+/// What it may do, one by one.
+fn weather() -> Vec<(&'static str, Switches)> {
+    let calm = || Switches { list_lag_s: 0, ..Switches::default() };
+    let off = |change: fn(&mut Switches)| {
+        let mut switches = calm();
+        change(&mut switches);
+        switches
+    };
+    vec![
+        ("calm", calm()),
+        ("If-Match is not looked at", off(|s| s.graph_events_ignore_if_match = true)),
+        ("a repeated transaction answers the first event", off(|s| s.graph_repeated_transaction_conflicts = false)),
+        ("IANA names stay", off(|s| s.graph_zones_become_windows = false)),
+        ("a whole day's original start is midnight UTC", off(|s| s.graph_all_day_original_start_in_zone = false)),
+        ("original starts come unasked", off(|s| s.graph_shows_original_start = true)),
+        ("undocumented properties", off(|s| s.graph_shows_beta_properties = true)),
+        ("a series does not tell its exceptions", off(|s| s.graph_master_tells_exceptions = false)),
+        ("no bytes of the recurrence", off(|s| s.graph_shows_recurrence_bytes = false)),
+        ("fitting exceptions outlive a new rule", off(|s| s.graph_series_change_drops_exceptions = false)),
+        ("no delta of events", off(|s| s.graph_events_delta = "off".into())),
+        (
+            "no delta at all",
+            off(|s| {
+                s.graph_events_delta = "off".into();
+                s.graph_view_delta_per_calendar = false;
+            }),
+        ),
+        (
+            "whole occurrences in the view",
+            off(|s| {
+                s.graph_events_delta = "off".into();
+                s.graph_bare_occurrences = false;
+                s.graph_view_delta_tells_deleted_occurrences = true;
+            }),
+        ),
+        ("a hostile day", Switches { list_lag_s: 0, ..Switches::hostile() }),
+    ]
+}
+
+#[tokio::test]
+async fn a_series_keeps_its_meaning_in_every_weather() {
+    for (what, switches) in weather() {
+        let mut world = World::with(switches);
+        let day = json!({"title": "Fair", "start": "2026-03-03T00:00:00", "showWithoutTime": true, "duration": "P1D",
+            "recurrenceRules": [{"frequency": "weekly"}],
+            "recurrenceOverrides": {"2026-03-10T00:00:00": {"title": "Big fair"}, "2026-03-17T00:00:00": {"excluded": true}}});
+        let week = weekly(json!({"timeZone": "Europe/Vienna", "recurrenceOverrides": {
+            "2026-03-16T09:00:00": {"title": "Other"}, "2026-03-30T09:00:00": {"excluded": true}}}));
+        for (item, event) in [("day", day), ("week", week)] {
+            let seen = world.create(item, event.clone()).await;
+            assert_eq!(world.says(&seen.rendering), Content::from_value(event), "{what}: {item}");
+        }
+        let listed = world.pull_seen().await;
+        assert_eq!(listed.len(), 2, "{what}");
+        let seen = world.fetch(listed["Standup"].remote_id.as_str()).await.unwrap().unwrap();
+        let to =
+            world.change(&seen, |event| event.set("recurrenceRules", json!([{"frequency": "weekly", "interval": 2}])));
+        let written = world.write(to).await.unwrap().unwrap();
+        let wanted = json!({"2026-03-16T09:00:00": {"title": "Other"}, "2026-03-30T09:00:00": {"excluded": true}});
+        assert_eq!(overrides(&world.says(&written.rendering)), wanted, "{what}");
+        assert_eq!(world.says(&written.rendering).get("timeZone"), Some(&json!("Europe/Vienna")), "{what}");
+        world.sandbox.clock().advance_ms(3_600_000);
+        world
+            .sandbox
+            .graph_event_edit(listed["Fair"].remote_id.as_str(), |event| event["subject"] = json!("Market"))
+            .unwrap();
+        let entries = world.pull().await.unwrap();
+        let titles: BTreeSet<String> = entries
+            .iter()
+            .filter_map(|entry| if let Entry::Seen(seen) = entry { Some(world.title(seen)) } else { None })
+            .collect();
+        assert!(titles.contains("Market"), "{what}: {titles:?}");
+        assert_eq!(world.mails(), 0, "{what}");
+    }
+}
+
 // Lost replies
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 //!
 //! Every event is asked for in UTC and with its body as text ([`event_part`]); what its clock shows is the business of `times.rs`.
 
-use super::wire::{CARRY, Calendar, Event, ListPage, MARK, PENDING, RECUR, UID};
+use super::wire::{CARRY, Calendar, Event, ListPage, MARK, PENDING, RECUR, UID, ZONE};
 use crate::{VERSION, encoded, part, prefer, quoted};
 use chrono::{DateTime, Duration, SecondsFormat, Utc};
 use serde_json::{Value, json};
@@ -122,7 +122,7 @@ pub fn read_page(answer: &Response) -> Result<(Vec<Event>, Option<String>, Optio
 }
 
 fn expand(besides: &str) -> String {
-    let filter = [MARK, UID, CARRY, PENDING, RECUR].map(|id| format!("id eq '{id}'")).join(" or ");
+    let filter = [MARK, UID, CARRY, PENDING, RECUR, ZONE].map(|id| format!("id eq '{id}'")).join(" or ");
     format!("$expand={}", encoded(&format!("singleValueExtendedProperties($filter={filter}){besides}")))
 }
 

@@ -31,6 +31,7 @@ pub fn read(times: &Times, event: &Event) -> Result<Content> {
             content.insert(member.to_owned(), value);
         }
     };
+    put("timeZones", times.definition(event));
     put("title", event.text("subject").filter(|text| !text.trim().is_empty()).map(Value::from));
     put("description", description(event).map(Value::from));
     put("locations", Some(read_locations(event).into()));

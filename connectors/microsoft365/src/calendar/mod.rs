@@ -19,6 +19,7 @@ mod rule;
 mod series;
 pub mod sheet;
 pub mod times;
+mod tzreg;
 pub mod wire;
 mod write;
 

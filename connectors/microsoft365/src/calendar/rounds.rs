@@ -1,9 +1,11 @@
 //! Rounds: what changed in a calendar since a token, or all that is in it.
 //!
-//! There are two ways, and which one a calendar goes is found out when it is listed, and kept in its token:
+//! There are three ways, and which one a calendar goes is found out when it is listed, and kept in its token:
 //! - `events/delta`, where the server has it: series, single events and exceptions, without a window;
 //! - `calendarView/delta` over a window of some years, and after it a listing of what was changed since the last stamp that the server
 //!   showed: for what lies outside. The window cannot be moved: when it has become old, everything is listed anew with a new one.
+//!
+//! - where there is neither: what was changed since the last stamp. What was removed shows when everything is listed the next time.
 //!
 //! From nothing, the delta is first read to its end (that gives the token) and then the calendar is listed; what the delta named and the
 //! listing did not is asked for by id. Rows of a delta are hints only: an occurrence names its series, and `@removed` (also said of what
@@ -41,6 +43,8 @@ enum Way {
     Events,
     /// `calendarView/delta`, and what was changed since a stamp.
     View,
+    /// What was changed since a stamp.
+    Stamp,
 }
 
 /// What a round reads at the moment.
@@ -111,8 +115,7 @@ impl Round {
         let link = self.token.ok_or_else(endless)?;
         // What is listed since a stamp begins a little before it.
         let from_ms = self.stamp.as_deref().and_then(at).map_or(0, |stamp| stamp.timestamp_millis() - api::MARGIN_MS);
-        let is_view = self.way == Way::View;
-        let mut told: Vec<Told> = self.told.into_iter().filter(|told| is_view && told.0 >= from_ms).collect();
+        let mut told: Vec<Told> = self.told.into_iter().filter(|told| told.0 >= from_ms).collect();
         told.sort();
         told.dedup();
         told.drain(..told.len().saturating_sub(MOST_TOLD));
@@ -124,7 +127,7 @@ impl Round {
 
     /// Notes an event that is told.
     fn tell(&mut self, event: &Event) {
-        if self.way == Way::View {
+        if self.way != Way::Events {
             self.told.push(Told::of(event));
         }
     }
@@ -247,9 +250,24 @@ impl Calendars {
                 if token.way == Way::View && age_ms > Duration::days(WINDOW_LIFE_DAYS).num_milliseconds() {
                     return Err(expired("the window of the calendar has become old"));
                 }
-                let link = self.graph.link(&token.link).map_err(|error| taken_as(ErrorKind::TokenExpired, error))?;
-                let Token { way, stamp, told, born_ms, look, .. } = token;
-                Round { step: Step::Since, way, link, token: None, stamp, told, born_ms, look, doubts: Vec::new() }
+                let Token { way, link, stamp, told, born_ms, look } = token;
+                let since = |link, token, step, look| Round {
+                    step,
+                    way,
+                    link,
+                    token,
+                    stamp: stamp.clone(),
+                    told,
+                    born_ms,
+                    look,
+                    doubts: Vec::new(),
+                };
+                if way == Way::Stamp {
+                    since(changed_since(feed, stamp.as_deref()), Some(link), Step::Changed, Vec::new())
+                } else {
+                    let link = self.graph.link(&link).map_err(|error| taken_as(ErrorKind::TokenExpired, error))?;
+                    since(link, None, Step::Since, look)
+                }
             }
         };
         let mut memory = self.memory();
@@ -268,7 +286,11 @@ impl Calendars {
         let is_first = matches!(poll.since, Since::Start);
         let answer = match answer {
             // The server has no delta of events: the view is followed instead.
-            Err(error) if is_first && is_no_way(error.kind) => return self.by_view(feed, round),
+            Err(error) if is_first && is_no_way(error.kind) => return Ok(self.by_view(feed, round)),
+            // Nor one of the calendar's view.
+            Err(error) if (round.step, round.way) == (Step::Delta, Way::View) && is_no_way(error.kind) => {
+                return Ok(by_stamp(feed, round));
+            }
             // In the middle of a round a link may die of age: the round is begun again from the last token that was kept.
             Err(error) if matches!(poll.since, Since::Page(_)) && error.kind == ErrorKind::TokenExpired => {
                 return Err(taken_as(ErrorKind::Unknown, error).at("the round broke off"));
@@ -307,9 +329,7 @@ impl Calendars {
                 Then::Next(Box::new(Round { step: Step::List, link, ..round }))
             }
             (None, Step::Since) if round.way == Way::View => {
-                // Nothing was ever seen in it: everything in it was changed since.
-                let since = round.stamp.as_deref().map_or_else(|| "1970-01-01T00:00:00Z".to_owned(), api::with_margin);
-                let link = api::changed_since(feed.as_str(), &since);
+                let link = changed_since(feed.as_str(), round.stamp.as_deref());
                 Then::Next(Box::new(Round { step: Step::Changed, link, ..round }))
             }
             (None, Step::List) => {
@@ -326,12 +346,12 @@ impl Calendars {
     }
 
     /// The round from nothing, once more on the way of the view.
-    fn by_view(&self, feed: &FeedId, round: Round) -> Result<Read> {
+    fn by_view(&self, feed: &FeedId, round: Round) -> Read {
         let now = DateTime::from_timestamp_millis(round.born_ms).unwrap_or_default();
         let (before, after) = (Duration::days(WINDOW_DAYS.0), Duration::days(WINDOW_DAYS.1));
         let link = api::view_delta(feed.as_str(), now - before, now + after);
         let then = Then::Next(Box::new(Round { way: Way::View, link, ..round }));
-        Ok(Read { entries: Vec::new(), named: Vec::new(), keys: HashMap::new(), then })
+        Read { entries: Vec::new(), named: Vec::new(), keys: HashMap::new(), then }
     }
 
     /// What the delta from nothing names is looked at in the end, if the listing does not show it.
@@ -424,6 +444,19 @@ impl Calendars {
         }
         Ok(Page { entries: read.entries, next })
     }
+}
+
+/// The round from nothing, with no delta at all: it begins with the listing.
+fn by_stamp(feed: &FeedId, round: Round) -> Read {
+    let link = api::listing(feed.as_str());
+    let round = Round { way: Way::Stamp, step: Step::List, link, token: Some(String::new()), ..round };
+    Read { entries: Vec::new(), named: Vec::new(), keys: HashMap::new(), then: Then::Next(Box::new(round)) }
+}
+
+/// What was changed since a stamp, or ever where none was seen.
+fn changed_since(calendar: &str, stamp: Option<&str>) -> String {
+    let since = stamp.map_or_else(|| "1970-01-01T00:00:00Z".to_owned(), api::with_margin);
+    api::changed_since(calendar, &since)
 }
 
 /// The item that a row is of: itself, or the series that it is an occurrence of.

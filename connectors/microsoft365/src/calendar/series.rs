@@ -8,9 +8,11 @@ use super::fields::{self, Rights};
 use super::rule;
 use super::sheet::Sheet;
 use super::times::{Times, unsayable};
-use super::wire::Event;
+use super::wire::{Event, ZONE};
+use crate::properties::PROPERTIES;
 use chrono::NaiveDateTime;
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use twofold_model::event::{self, excluded};
 use twofold_model::recurrence::Series;
@@ -48,7 +50,8 @@ pub fn read(times: &Times, sheet: &Sheet) -> Result<Content> {
     let mut overrides = Map::new();
     for exception in &sheet.exceptions {
         let key = key_of(times, &sheet.event, exception)?;
-        let says = fields::read(times, exception)?;
+        let mut says = fields::read(times, &in_zone_of(times, &sheet.event, exception))?;
+        says.set("timeZones", Value::Null);
         let patch = event::override_of(&content, &key, &says, false);
         // An exception that says nothing else than the series (somebody answered for that day) is none.
         if patch != event::added() {
@@ -61,6 +64,16 @@ pub fn read(times: &Times, sheet: &Sheet) -> Result<Content> {
     }
     content.set("recurrenceOverrides", Value::Object(overrides));
     Ok(content)
+}
+
+/// An exception whose zone is not known by itself is in that of its series.
+fn in_zone_of<'a>(times: &Times, series: &Event, exception: &'a Event) -> Cow<'a, Event> {
+    let Some(rules) = series.property(ZONE).filter(|_| times.place_of(exception).is_none()) else {
+        return Cow::Borrowed(exception);
+    };
+    let mut exception = exception.clone();
+    exception.set_property(ZONE, rules);
+    Cow::Owned(exception)
 }
 
 fn no_date(day: &str) -> Error {
@@ -172,8 +185,7 @@ fn edit_overrides(times: &Times, sheet: &mut Sheet, content: &Content, dates: &D
         let Some(says) = event::occurrence(content, key) else { continue };
         match known.get(key) {
             Some(at) => {
-                let exception = &mut sheet.exceptions[*at];
-                fields::edit(times, exception, &says, Rights::Own)?;
+                edit_exception(times, &sheet.event, &mut sheet.exceptions[*at], &says)?;
             }
             None => {
                 let plain = unchanged(times, &sheet.event, key)?;
@@ -188,7 +200,7 @@ fn edit_overrides(times: &Times, sheet: &mut Sheet, content: &Content, dates: &D
     for (key, at) in &known {
         if !wanted.contains(key.as_str()) {
             // It says what the series says again.
-            fields::edit(times, &mut sheet.exceptions[*at], &event::unchanged(content, key), Rights::Own)?;
+            edit_exception(times, &sheet.event, &mut sheet.exceptions[*at], &event::unchanged(content, key))?;
         }
     }
     let mut at = 0;
@@ -196,6 +208,19 @@ fn edit_overrides(times: &Times, sheet: &mut Sheet, content: &Content, dates: &D
         at += 1;
         !gone.contains(&(at - 1))
     });
+    Ok(())
+}
+
+/// Edits an exception until it says what an occurrence shall say.
+fn edit_exception(times: &Times, series: &Event, exception: &mut Event, says: &Content) -> Result<()> {
+    let mut edited = in_zone_of(times, series, exception).into_owned();
+    fields::edit(times, &mut edited, says, Rights::Own)?;
+    // The rules of the series' zone were lent.
+    match exception.0.get(PROPERTIES) {
+        Some(own) => drop(edited.0.insert(PROPERTIES.into(), own.clone())),
+        None => drop(edited.0.shift_remove(PROPERTIES)),
+    }
+    *exception = edited;
     Ok(())
 }
 

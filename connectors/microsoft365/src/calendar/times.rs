@@ -5,7 +5,8 @@
 //! told in. What is written is told in the event's own zone, by its Windows name, so that a series keeps its hour when the clocks
 //! change. An IANA zone that goes by a Windows name of many comes back through the carry-all.
 
-use super::wire::Event;
+use super::tzreg;
+use super::wire::{Event, ZONE};
 use chrono::{NaiveDateTime, NaiveTime};
 use serde_json::{Map, Value, json};
 use std::fmt;
@@ -75,7 +76,8 @@ impl Times {
         }
     }
 
-    /// The zone in which a single event or a series keeps its times. `None`: its name is not known.
+    /// The zone in which a single event or a series keeps its times: by its name, else by the rules that came with it. `None`: nobody
+    /// knows.
     pub fn place_of(&self, event: &Event) -> Option<Place> {
         let names = [event.text("originalStartTimeZone"), recurrence_zone(event)];
         let mut said = names.into_iter().flatten().filter(|name| !name.is_empty()).peekable();
@@ -83,7 +85,25 @@ impl Times {
             // Nothing says that the event was made in another zone than it is told in.
             return self.place(event.0.get("start")?.get("timeZone")?.as_str()?);
         }
-        said.find_map(|name| self.place(name))
+        said.find_map(|name| self.place(name)).or_else(|| self.place_by_rules(event))
+    }
+
+    /// The zone of a series whose name says nothing, by its rules: an IANA zone that has the same from its start on, or one of its own.
+    fn place_by_rules(&self, event: &Event) -> Option<Place> {
+        let rules = tzreg::rules(event.property(ZONE)?)?;
+        let start = naive(event.0.get("start")?)?;
+        match zone::find(self.zones.as_ref(), &rules, &Span { from: start, until: None }) {
+            Some(name) => Some(Place { rules: self.zones.rules(&name)?, name }),
+            None => Some(Place { name: format!("/{}", event.text("originalStartTimeZone")?), rules: Arc::new(rules) }),
+        }
+    }
+
+    /// The definition of a zone of an event's own, under its name, as contents have it.
+    pub fn definition(&self, event: &Event) -> Option<Value> {
+        let place = self.place_of(event).filter(|place| place.name.starts_with('/'))?;
+        let start = naive(event.0.get("start")?)?;
+        let lines = vtimezone::write(&place.name[1..], &place.rules, &Span { from: start, until: None });
+        Some(json!({place.name: {"component": lines.join("\n")}}))
     }
 
     /// What a clock in the zone shows at a `dateTimeTimeZone`.
@@ -126,7 +146,8 @@ impl Times {
         };
         content.insert("start".into(), event::local_text(self.local(start, &place).ok_or_else(broken)?).into());
         content.insert("timeZone".into(), place.name.clone().into());
-        let end_place = event.text("originalEndTimeZone").and_then(|name| self.place(name));
+        let is_same = event.text("originalEndTimeZone") == event.text("originalStartTimeZone");
+        let end_place = event.text("originalEndTimeZone").filter(|_| !is_same).and_then(|name| self.place(name));
         let end_place = end_place.unwrap_or_else(|| place.clone());
         let end = self.local(end.unwrap_or(start), &end_place).ok_or_else(broken)?;
         event::set_end(content, end, Some(&end_place.name));
@@ -142,12 +163,17 @@ impl Times {
     /// # Errors
     /// Unsupported where Graph cannot say it.
     pub fn edit(&self, event: &mut Event, content: &Content) -> Result<bool> {
-        let mut told = event.clone();
-        self.tell(&mut told, content)?;
         let says = |event: &Event| {
             let mut when = Map::new();
             self.read(event, &mut when).map(|()| when)
         };
+        // Times that say what they shall say are left alone, also those that could not be told.
+        let is_said = |now: Map<String, Value>| WHEN.iter().all(|member| now.get(*member) == content.get(member));
+        if says(event).is_ok_and(is_said) {
+            return Ok(false);
+        }
+        let mut told = event.clone();
+        self.tell(&mut told, content)?;
         if says(event).is_ok_and(|now| Some(now) == says(&told).ok()) {
             return Ok(false);
         }
@@ -222,12 +248,13 @@ impl Times {
         if let Some(at) = occurrence.original_start() {
             let place = self.place_of(series);
             if series.is("isAllDay") {
-                // Provider: midnight in the zone of the series, told in UTC. Where that zone is not known it is the nearest one.
-                let local = match place {
-                    Some(place) => place.rules.to_local(at),
-                    None => at.naive_utc() + chrono::Duration::hours(12),
-                };
-                return Some(event::local_text(local.date().and_time(NaiveTime::MIN)));
+                // Provider: midnight in the zone of the series, told in UTC; some say midnight in UTC.
+                let local = place.map(|place| place.rules.to_local(at)).filter(|local| local.time() == NaiveTime::MIN);
+                let is_midnight = at.time() == NaiveTime::MIN;
+                let day = local.or_else(|| is_midnight.then(|| at.naive_utc()));
+                // Of a zone that is not known it is the nearest midnight.
+                let day = day.unwrap_or_else(|| at.naive_utc() + chrono::Duration::hours(12));
+                return Some(event::local_text(day.date().and_time(NaiveTime::MIN)));
             }
             let place = place?;
             let local = place.rules.to_local(at);

@@ -14,6 +14,9 @@ pub const RECUR: &str = "Binary {00062002-0000-0000-C000-000000000046} Id 0x8216
 /// way, or broke off.
 pub const PENDING: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name twofold-pending";
 
+/// PidLidTimeZoneStruct: the rules of the zone of a series in Exchange's own bytes ([`super::tzreg`]).
+pub const ZONE: &str = "Binary {00062002-0000-0000-C000-000000000046} Id 0x8233";
+
 /// What this program sends of an event; everything else is the server's, or somebody else's business. Attendees and the organizer are
 /// not among it: they are never written (DESIGN, promise 7).
 pub const WRITABLE: [&str; 14] = [
