@@ -468,6 +468,17 @@ fn a_zone_without_a_name_may_have_rules() {
     assert!(refused(Some(&rendering), &says).contains("Customized Time Zone"), "and are never told in another zone");
 }
 
+#[test]
+fn a_windows_name_that_had_other_rules_then_is_not_used() {
+    // Lisbon goes by the name that means London, which kept another time in 1975.
+    let said = content(json!({"start": "1975-01-15T12:00:00", "timeZone": "Europe/Lisbon", "duration": "PT1H"}));
+    let made = new(&said);
+    assert_eq!(sheet(&made).event.0["start"], json!({"dateTime": "1975-01-15T11:00:00", "timeZone": "UTC"}));
+    assert_eq!(read(&made), said);
+    let now = content(json!({"start": "2026-01-15T12:00:00", "timeZone": "Europe/Lisbon", "duration": "PT1H"}));
+    assert_eq!(sheet(&new(&now)).event.0["start"]["timeZone"], "GMT Standard Time");
+}
+
 // Series
 
 #[test]
