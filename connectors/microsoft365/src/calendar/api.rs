@@ -1,7 +1,7 @@
 //! Each operation on calendars and events as two pure functions: one builds the request (a part of a batch, mostly), one reads the
 //! answer.
 //!
-//! Every event is asked for in UTC and with its body as text ([`event_part`]); what its clock shows is the business of `times.rs`.
+//! Every event is asked for in UTC and with its body as text (`event_part`); what its clock shows is the business of `times.rs`.
 
 use super::wire::{CARRY, Calendar, Event, ListPage, MARK, PENDING, RECUR, UID, ZONE};
 use crate::{VERSION, encoded, part, prefer, quoted};

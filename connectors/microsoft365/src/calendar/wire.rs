@@ -7,14 +7,14 @@ use crate::properties::{self, PROPERTIES};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-/// PidLidAppointmentRecur: a series in Exchange's own bytes ([`super::blob`]).
+/// PidLidAppointmentRecur: a series in Exchange's own bytes (`blob.rs`).
 pub const RECUR: &str = "Binary {00062002-0000-0000-C000-000000000046} Id 0x8216";
 
 /// Extended property with the overrides that are still to be written on a series: not empty while a write of several requests is under
 /// way, or broke off.
 pub const PENDING: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name twofold-pending";
 
-/// PidLidTimeZoneStruct: the rules of the zone of a series in Exchange's own bytes ([`super::tzreg`]).
+/// PidLidTimeZoneStruct: the rules of the zone of a series in Exchange's own bytes (`tzreg.rs`).
 pub const ZONE: &str = "Binary {00062002-0000-0000-C000-000000000046} Id 0x8233";
 
 /// What this program sends of an event; everything else is the server's, or somebody else's business. Attendees and the organizer are
