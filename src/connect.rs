@@ -156,7 +156,7 @@ fn open_provider(
     let options = ClientOptions::new(base, dialect).token(Arc::new(session)).budget(budget).transport(transport);
     let client = Client::new(options)?;
     Ok(match name {
-        ProviderName::Google => Arc::new(Google::new(GoogleOptions { people: client })),
+        ProviderName::Google => Arc::new(Google::new(GoogleOptions { people: client, calendar: None })),
         ProviderName::Microsoft365 => {
             let zones = Arc::new(SystemZones::new());
             let options =

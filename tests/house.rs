@@ -128,7 +128,7 @@ fn only_connect_knows_concrete_connectors_and_arrows_never_turn_back() {
 const CRATES: [(&str, &[&str], &[&str]); 11] = [
     ("connectors/model", &[], &[]),
     ("connectors/http", &["model"], &[]),
-    ("connectors/google", &["model", "http"], &["sandbox"]),
+    ("connectors/google", &["model", "http"], &["sandbox", "zones"]),
     ("connectors/microsoft365", &["model", "http"], &["sandbox", "zones"]),
     ("connectors/device", &["model"], &[]),
     ("connectors/zones", &["model"], &[]),

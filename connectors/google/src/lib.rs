@@ -1,4 +1,5 @@
-//! Google Workspace as a replica. One room for each kind; so far contacts ([`contacts`], People v1).
+//! Google Workspace as a replica. One room for each kind; so far contacts ([`contacts`], People v1) and calendars ([`calendar`],
+//! Calendar v3).
 //!
 //! [`Google`] is the connector: it hands each question to the room of its kind. [`dialect`] tells what Google's error answers
 //! mean, for all rooms. A room has `wire` (Google's JSON), `map` (the lens between it and the neutral model, pure) and `api`
@@ -6,38 +7,62 @@
 //!
 //! Nothing here decides, retries, waits or reads a clock: waiting and repeating are [`twofold_http`]'s, deciding the engine's.
 
+pub mod calendar;
 pub mod contacts;
 pub mod dialect;
 
 pub use dialect::GoogleDialect;
 
 use async_trait::async_trait;
+use calendar::Calendar;
 use contacts::{Contacts, ContactsLens};
+use futures_util::{StreamExt, stream};
+use std::sync::Arc;
 use twofold_http::Client;
+use twofold_model::zone::Zones;
 use twofold_model::{
-    Abilities, Collection, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind, Lens, Lookup, Operation,
-    Page, Place, Poll, Rendering, Result, Seen, Usage, Written,
+    Abilities, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind, Lens,
+    Lookup, Operation, Page, Place, Poll, Rendering, Result, Seen, Usage, Written,
 };
 
+/// Feeds read at a time.
+const PARALLEL: usize = 4;
 /// Seconds in a day.
 const DAY_S: u64 = 86_400;
 
 /// How the connector is made.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct GoogleOptions {
     /// Speaks to `people_url`, with [`GoogleDialect`] as its dialect.
     pub people: Client,
+    /// What calendars need; `None`: they are not served.
+    pub calendar: Option<CalendarOptions>,
+}
+
+/// What calendars need.
+#[derive(Clone)]
+pub struct CalendarOptions {
+    /// Speaks to `calendar_url`, with [`GoogleDialect`] as its dialect.
+    pub client: Client,
+    /// The rules of all time zones.
+    pub zones: Arc<dyn Zones>,
 }
 
 /// The connector.
 pub struct Google {
     contacts: Contacts,
+    calendar: Option<Calendar>,
 }
 
 impl Google {
     /// A connector; asks nothing yet.
     pub fn new(options: GoogleOptions) -> Self {
-        Self { contacts: Contacts::new(options.people) }
+        let calendar = options.calendar.map(|calendar| Calendar::new(calendar.client, calendar.zones));
+        Self { contacts: Contacts::new(options.people), calendar }
+    }
+
+    fn calendar(&self) -> Result<&Calendar> {
+        self.calendar.as_ref().ok_or_else(|| unsupported(Kind::Calendar))
     }
 }
 
@@ -58,64 +83,90 @@ impl Connector for Google {
     }
 
     fn lens(&self, kind: Kind) -> &dyn Lens {
-        match kind {
-            Kind::Contacts => &ContactsLens,
-            Kind::Mail | Kind::Calendar => &NoLens,
+        match (kind, &self.calendar) {
+            (Kind::Contacts, _) => &ContactsLens,
+            (Kind::Calendar, Some(calendar)) => calendar.lens(),
+            (Kind::Mail | Kind::Calendar, _) => &NoLens,
         }
     }
 
     async fn collections(&self, kind: Kind) -> Result<Vec<Collection>> {
-        contacts_only(kind)?;
-        Ok(vec![contacts::collection()])
+        match kind {
+            Kind::Contacts => Ok(vec![contacts::collection()]),
+            Kind::Calendar => self.calendar()?.collections().await,
+            Kind::Mail => Err(unsupported(kind)),
+        }
     }
 
     fn feeds(&self, kind: Kind, collections: &[Collection]) -> Vec<Feed> {
         match kind {
             Kind::Contacts => contacts::feeds(collections),
-            Kind::Mail | Kind::Calendar => Vec::new(),
+            Kind::Calendar => calendar::feeds(collections),
+            Kind::Mail => Vec::new(),
         }
     }
 
     async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
-        let mut pages = Vec::with_capacity(polls.len());
-        for poll in polls {
-            pages.push(match contacts_only(poll.feed.kind) {
-                Ok(()) => self.contacts.changes(&poll.since).await,
-                Err(error) => Err(error),
-            });
-        }
-        pages
+        let asked: Vec<_> = polls.iter().map(|poll| self.change(poll)).collect();
+        stream::iter(asked).buffered(PARALLEL).collect().await
     }
 
     async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
-        match kind {
-            Kind::Contacts => self.contacts.fetch(places).await,
-            Kind::Mail | Kind::Calendar => places.iter().map(|_| Err(unsupported(kind))).collect(),
+        match (kind, &self.calendar) {
+            (Kind::Contacts, _) => self.contacts.fetch(places).await,
+            (Kind::Calendar, Some(calendar)) => calendar.fetch(places).await,
+            (Kind::Mail | Kind::Calendar, _) => places.iter().map(|_| Err(unsupported(kind))).collect(),
         }
     }
 
     async fn write(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
-        match kind {
-            Kind::Contacts => self.contacts.write(operations).await,
-            Kind::Mail | Kind::Calendar => operations.iter().map(|_| Err(unsupported(kind))).collect(),
+        match (kind, &self.calendar) {
+            (Kind::Contacts, _) => self.contacts.write(operations).await,
+            (Kind::Calendar, Some(calendar)) => calendar.write(operations).await,
+            (Kind::Mail | Kind::Calendar, _) => operations.iter().map(|_| Err(unsupported(kind))).collect(),
         }
     }
 
     async fn find(&self, kind: Kind, lookups: &[Lookup], now_ms: i64) -> Vec<Result<Found>> {
-        match kind {
-            Kind::Contacts => self.contacts.find(lookups, now_ms).await,
-            Kind::Mail | Kind::Calendar => lookups.iter().map(|_| Err(unsupported(kind))).collect(),
+        match (kind, &self.calendar) {
+            (Kind::Contacts, _) => self.contacts.find(lookups, now_ms).await,
+            (Kind::Calendar, Some(calendar)) => calendar.find(lookups).await,
+            (Kind::Mail | Kind::Calendar, _) => lookups.iter().map(|_| Err(unsupported(kind))).collect(),
         }
     }
 
-    async fn create_collection(&self, kind: Kind, _like: &Collection) -> Result<Collection> {
-        contacts_only(kind)?;
-        Err(Error::new(ErrorKind::Unsupported, "a Google account has one address book and cannot have another"))
+    async fn create_collection(&self, kind: Kind, like: &Collection) -> Result<Collection> {
+        match kind {
+            Kind::Calendar => self.calendar()?.create_collection(like).await,
+            Kind::Contacts => {
+                Err(Error::new(ErrorKind::Unsupported, "a Google account has one address book and cannot have another"))
+            }
+            Kind::Mail => Err(unsupported(kind)),
+        }
+    }
+
+    async fn rename_collection(&self, kind: Kind, id: &CollectionId, name: &str, color: Option<&str>) -> Result<()> {
+        match kind {
+            Kind::Calendar => self.calendar()?.rename_collection(id, name, color).await,
+            Kind::Contacts | Kind::Mail => Ok(()),
+        }
     }
 
     fn usage(&self) -> Usage {
-        let counters = self.contacts.counters();
-        Usage { requests: counters.requests, bytes_in: counters.bytes_in }
+        let people = self.contacts.counters();
+        let calendar = self.calendar.as_ref().map(Calendar::counters).unwrap_or_default();
+        Usage { requests: people.requests + calendar.requests, bytes_in: people.bytes_in + calendar.bytes_in }
+    }
+}
+
+impl Google {
+    /// One page of one feed.
+    async fn change(&self, poll: &Poll<'_>) -> Result<Page> {
+        match poll.feed.kind {
+            Kind::Contacts => self.contacts.changes(&poll.since).await,
+            Kind::Calendar => self.calendar()?.changes(poll.feed.id.as_str(), &poll.since).await,
+            Kind::Mail => Err(unsupported(Kind::Mail)),
+        }
     }
 }
 
@@ -129,13 +180,6 @@ impl Lens for NoLens {
 
     fn write(&self, _: Option<&Rendering>, _: &Content, _: &Identity) -> Result<Rendering> {
         Err(Error::new(ErrorKind::Unsupported, "this kind is not kept in step with Google yet"))
-    }
-}
-
-fn contacts_only(kind: Kind) -> Result<()> {
-    match kind {
-        Kind::Contacts => Ok(()),
-        Kind::Mail | Kind::Calendar => Err(unsupported(kind)),
     }
 }
 

@@ -253,7 +253,7 @@ async fn a_full_listing_is_read_to_its_end() {
             json!({"resourceNames": names})
         },
         async |stage| {
-            let google = Google::new(GoogleOptions { people: client(stage) });
+            let google = Google::new(GoogleOptions { people: client(stage), calendar: None });
             let feed = google.feeds(Kind::Contacts, &google.collections(Kind::Contacts).await.unwrap()).remove(0);
             let known = HashMap::new();
             let (mut since, mut pages, mut people) = (Since::Start, 0, HashMap::new());

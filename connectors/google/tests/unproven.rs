@@ -62,7 +62,7 @@ impl World {
         let time = Time::with(Some(&sandbox));
         let options = ClientOptions::new("http://127.0.0.1/google".parse().unwrap(), Arc::new(GoogleDialect));
         let options = options.token(Arc::new(Token)).transport(deck::line(&sandbox)).clock(time.clone());
-        let google = Google::new(GoogleOptions { people: Client::new(options).unwrap() });
+        let google = Google::new(GoogleOptions { people: Client::new(options).unwrap(), calendar: None });
         World { sandbox, google, time }
     }
 

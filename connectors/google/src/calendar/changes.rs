@@ -1,0 +1,139 @@
+//! What has to be sent so that one rendering becomes another. Pure.
+
+use serde_json::{Value, json};
+
+use super::rendering::Series;
+use super::wire::{Object, WRITABLE, text};
+
+/// The change of one exception.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct RowChange {
+    /// Its id in the rendering that is wanted.
+    pub(super) id: String,
+    /// What it shall be.
+    pub(super) row: Object,
+    /// The row that the change rests on; `None` for an occurrence that is no exception yet.
+    pub(super) from: Option<Object>,
+}
+
+/// What differs between two renderings of one item.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Changes {
+    /// What is sent for the master; empty when nothing is.
+    pub(super) master: Object,
+    /// The exceptions that differ.
+    pub(super) rows: Vec<RowChange>,
+}
+
+impl Changes {
+    pub(super) fn between(from: &Series, to: &Series) -> Changes {
+        let master = match (&from.event, &to.event) {
+            (Some(from), Some(to)) => difference(from, to),
+            _ => Object::new(),
+        };
+        let changed = to.rows().filter_map(|(id, row)| {
+            let old = from.exceptions.get(id).and_then(Value::as_object);
+            let is_changed = old.is_none_or(|old| !difference(old, row).is_empty());
+            is_changed.then(|| RowChange { id: id.to_owned(), row: row.clone(), from: old.cloned() })
+        });
+        Changes { rows: changed.collect(), master }
+    }
+
+    /// Whether the series falls on other dates afterwards, which may cost it its exceptions.
+    pub(super) fn is_reshaped(&self) -> bool {
+        ["start", "recurrence"].iter().any(|name| self.master.contains_key(*name))
+    }
+}
+
+/// The body of a PATCH that makes `to` out of `from`: only what is written by clients, and of that only what differs. `null` clears
+/// a field; lists are replaced whole. Start and end go together, and whole: an offset may be left out only beside its zone.
+pub(super) fn difference(from: &Object, to: &Object) -> Object {
+    let mut body = Object::new();
+    let moves = ["start", "end"].iter().any(|name| from.get(*name) != to.get(*name));
+    for name in WRITABLE {
+        let (old, new) = (from.get(name), to.get(name));
+        let is_time = matches!(name, "start" | "end");
+        if old == new && !(is_time && moves) {
+            continue;
+        }
+        let value = match (old, new) {
+            (_, None) if name == "attendees" => json!([]),
+            (_, None) => Value::Null,
+            (Some(Value::Object(old)), Some(Value::Object(new))) if name == "extendedProperties" => nested(old, new),
+            (Some(Value::Object(old)), Some(Value::Object(new))) => whole(old, new),
+            (_, Some(new)) => new.clone(),
+        };
+        body.insert(name.to_owned(), value);
+    }
+    body
+}
+
+/// An object with `null` for the members that it had and has no more.
+fn whole(old: &Object, new: &Object) -> Value {
+    let mut object = new.clone();
+    for name in old.keys().filter(|name| !new.contains_key(*name)) {
+        object.insert(name.clone(), Value::Null);
+    }
+    Value::Object(object)
+}
+
+/// The members that differ, at every depth.
+fn nested(old: &Object, new: &Object) -> Value {
+    let mut object = Object::new();
+    for name in old.keys().filter(|name| !new.contains_key(*name)) {
+        object.insert(name.clone(), Value::Null);
+    }
+    for (name, new) in new.iter().filter(|(name, new)| old.get(*name) != Some(*new)) {
+        let value = match (old.get(name), new) {
+            (Some(Value::Object(old)), Value::Object(new)) => nested(old, new),
+            _ => new.clone(),
+        };
+        object.insert(name.clone(), value);
+    }
+    Value::Object(object)
+}
+
+/// The etag of a part that has one.
+pub(super) fn etag(part: &Object) -> Option<&str> {
+    text(part, "etag")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(value: Value) -> Object {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn only_what_differs_and_is_written_by_clients_is_sent() {
+        let from = object(json!({"etag": "1", "summary": "a", "location": "x", "sequence": 1, "attendees": [1],
+                                 "start": {"date": "2026-01-01"}, "end": {"date": "2026-01-02"},
+                                 "extendedProperties": {"private": {"a": "1", "b": "2"}, "shared": {"s": "1"}}}));
+        let to = object(
+            json!({"etag": "2", "summary": "b", "sequence": 2, "start": {"dateTime": "2026-01-01T09:00:00", "timeZone": "Europe/Berlin"},
+                               "end": {"date": "2026-01-02"}, "extendedProperties": {"private": {"a": "3"}, "shared": {"s": "1"}}}),
+        );
+        assert_eq!(
+            Value::Object(difference(&from, &to)),
+            json!({"summary": "b", "location": null, "attendees": [],
+                   "start": {"dateTime": "2026-01-01T09:00:00", "timeZone": "Europe/Berlin", "date": null}, "end": {"date": "2026-01-02"},
+                   "extendedProperties": {"private": {"a": "3", "b": null}}})
+        );
+        assert!(difference(&from, &from).is_empty());
+    }
+
+    #[test]
+    fn exceptions_are_changed_one_by_one() {
+        let series = |rows: Value| Series { event: Some(Object::new()), exceptions: object(rows), ..Series::default() };
+        let from = series(json!({"a": {"etag": "1", "summary": "a"}, "b": {"etag": "2", "summary": "b"}}));
+        let to = series(
+            json!({"a": {"etag": "1", "summary": "a"}, "b": {"etag": "2", "summary": "c"}, "c": {"status": "cancelled"}}),
+        );
+        let changes = Changes::between(&from, &to);
+        assert!(changes.master.is_empty() && !changes.is_reshaped());
+        let ids: Vec<(&str, bool)> = changes.rows.iter().map(|row| (row.id.as_str(), row.from.is_some())).collect();
+        assert_eq!(ids, [("b", true), ("c", false)]);
+    }
+}

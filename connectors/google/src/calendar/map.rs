@@ -1,0 +1,304 @@
+//! The lens of a calendar: what a rendering says as an event, and how a rendering is edited until it says a given event. Pure.
+//!
+//! Google's fields hold what they have a place for (the *native* event); the rest travels in private extended properties of the
+//! master ([`twofold_model::carry`]). Choices worth knowing:
+//! * What Google could only say wrongly is refused as *not representable*: a floating time, a zone of the sender's own, a cancelled
+//!   event that stays, a series that ends in another zone than it starts in, a rule that is none of RFC 5545.
+//! * People are edited where the event has some, and never added to one that has none: they travel along.
+//! * A description is HTML where it has elements or entities of HTML in it; plain text that looks like it is escaped, and comes back
+//!   by the carry-all.
+//! * Confidential (`secret`) is private there, other kinds of being busy are opaque, and both come back by the carry-all.
+//! * Conferences and attachments are read and left alone.
+//! * An occurrence that is left out is a cancelled exception; of a series that is new, or gets another shape, an EXDATE line.
+
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+use twofold_model::event::{local, settled};
+use twofold_model::recurrence::Rule;
+use twofold_model::zone::Zones;
+use twofold_model::{Content, Error, ErrorKind, Identity, Lens, Rendering, Result, carry};
+
+use super::fields::{self, Around};
+use super::occurrences::{self, Standing};
+use super::recurrence::{self, Repeats};
+use super::rendering::{CARRY_KEY, MARK_KEY, Series, UID_KEY, carried, set_private, settle};
+use super::times::{When, is_same};
+use super::wire::{Object, private};
+
+/// The most that the carry-all may hold, in bytes. Sheet: the properties of an event hold 32 kB together, and not all are ours.
+pub const CARRY_LIMIT: usize = 16_000;
+/// The most of it in one property, in bytes. Sheet: 1024 characters.
+const PIECE: usize = 1000;
+
+/// Reads and edits renderings of events.
+#[derive(Clone)]
+pub struct CalendarLens {
+    zones: Arc<dyn Zones>,
+}
+
+impl fmt::Debug for CalendarLens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CalendarLens")
+    }
+}
+
+/// A rendering's series, and what its own fields say.
+struct Reading {
+    series: Series,
+    native: Content,
+    /// Of one with a master.
+    master: Option<Master>,
+}
+
+struct Master {
+    says: Content,
+    start: When,
+    repeats: Repeats,
+}
+
+impl Reading {
+    /// What it says with the carry-all.
+    fn full(&self) -> Content {
+        let text = self.series.carrier().and_then(carried);
+        in_form(&carry::apply(&self.native, text.as_deref()))
+    }
+}
+
+impl CalendarLens {
+    /// A lens that knows these zones.
+    pub fn new(zones: Arc<dyn Zones>) -> Self {
+        Self { zones }
+    }
+
+    fn around<'a>(&'a self, series: &'a Series) -> Around<'a> {
+        Around { zones: self.zones.as_ref(), zone: series.zone.as_deref(), reminders: series.defaults.as_ref() }
+    }
+
+    fn read_series(&self, series: Series) -> Result<Reading> {
+        let around = self.around(&series);
+        let Some(event) = &series.event else {
+            let native = occurrences::read_lone(&series, around)?;
+            return Ok(Reading { series, native, master: None });
+        };
+        let (says, start) = fields::read(event, around)?;
+        let repeats = Repeats::read(event, &start, self.zones.as_ref())?;
+        let mut native = says.clone();
+        recurrence::members(&repeats, &mut native);
+        let mut overrides = match native.0.shift_remove("recurrenceOverrides") {
+            Some(Value::Object(overrides)) => overrides,
+            _ => Object::new(),
+        };
+        occurrences::read(&series, &says, &Standing { start: &start, repeats: &repeats, around }, &mut overrides)?;
+        native.set("recurrenceOverrides", Value::Object(overrides));
+        Ok(Reading { series, native, master: Some(Master { says, start, repeats }) })
+    }
+
+    /// What a series says, with the carry-all.
+    ///
+    /// # Errors
+    /// As [`Lens::read`].
+    pub(super) fn says(&self, series: &Series) -> Result<Content> {
+        Ok(self.read_series(series.clone())?.full())
+    }
+
+    /// What an occurrence of this master would be while it is no exception, at the original start that a row names.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`] where master or row cannot be understood.
+    pub(super) fn instance(&self, series: &Series, row: &Object) -> Result<Object> {
+        let around = self.around(series);
+        let event = series
+            .event
+            .as_ref()
+            .ok_or_else(|| Error::new(ErrorKind::Malformed, "an occurrence without its series"))?;
+        let (says, start) = fields::read(event, around)?;
+        let original = When::read(row.get("originalStartTime"), around.zone, around.zones)?;
+        let date = start.key_of(&original);
+        let at = Standing { start: &start, repeats: &Repeats::default(), around };
+        occurrences::instance_of(event, &says, date, &at)
+    }
+
+    /// The original start of a row, as an occurrence is asked for by.
+    pub(super) fn original_start(&self, series: &Series, row: &Object) -> Result<String> {
+        let around = self.around(series);
+        Ok(When::read(row.get("originalStartTime"), around.zone, around.zones)?.instant_text())
+    }
+
+    /// Whether two rows stand for the same occurrence.
+    pub(super) fn is_same_start(&self, series: &Series, a: &Object, b: &Object) -> bool {
+        let start = |row: &Object| self.original_start(series, row).ok();
+        start(a).is_some() && start(a) == start(b)
+    }
+
+    fn compose(&self, content: &Content, identity: &Identity, limit: usize) -> Result<Series> {
+        let around = Around { zones: self.zones.as_ref(), zone: None, reminders: None };
+        check(content)?;
+        let mut series = if content.get("start").is_none() && content.get("recurrenceOverrides").is_some() {
+            occurrences::lone_from_nothing(content, around)?
+        } else {
+            let mut event = Object::new();
+            if let Some(mark) = identity.mark.as_ref().filter(|_| content.get("participants").is_none()) {
+                event.insert("id".into(), super::ids::chosen(mark, 0).into());
+            } else if identity.mark.is_some() {
+                // Provider: an id or an iCalUID, not both. Copies of meetings are imported by theirs.
+                event.insert("iCalUID".into(), identity.uid.as_str().into());
+            }
+            fields::edit(&mut event, &Content::new(), content, around)?;
+            let mut series = Series { event: Some(event), ..Series::default() };
+            self.edit_dates(&mut series, None, content)?;
+            series
+        };
+        if let Some(carrier) = series.carrier_mut() {
+            set_private(carrier, UID_KEY, Some(identity.uid.as_str()));
+            if let Some(mark) = &identity.mark {
+                set_private(carrier, MARK_KEY, Some(&mark.to_string()));
+            }
+        }
+        self.edit_carried(series, content, limit)
+    }
+
+    fn edit(&self, reading: Reading, content: &Content, limit: usize) -> Result<Series> {
+        let full = reading.full();
+        check(content)?;
+        let Reading { mut series, master, .. } = reading;
+        let Some(master) = master else {
+            let (zone, reminders) = (series.zone.clone(), series.defaults.clone());
+            let around = Around { zones: self.zones.as_ref(), zone: zone.as_deref(), reminders: reminders.as_ref() };
+            occurrences::edit_lone(&mut series, content, around)?;
+            return self.edit_carried(series, content, limit);
+        };
+        let (zone, reminders) = (series.zone.clone(), series.defaults.clone());
+        let around = Around { zones: self.zones.as_ref(), zone: zone.as_deref(), reminders: reminders.as_ref() };
+        if let Some(event) = &mut series.event {
+            fields::check_standing(event, &full, content)?;
+            fields::edit(event, &master.says, content, around)?;
+        }
+        self.edit_dates(&mut series, Some(&master), content)?;
+        self.edit_carried(series, content, limit)
+    }
+
+    /// Makes rules, dates and exceptions say what `content` says; the master's own fields do already.
+    fn edit_dates(&self, series: &mut Series, before: Option<&Master>, content: &Content) -> Result<()> {
+        let (zone, reminders) = (series.zone.clone(), series.defaults.clone());
+        let around = Around { zones: self.zones.as_ref(), zone: zone.as_deref(), reminders: reminders.as_ref() };
+        let Some(event) = &mut series.event else { return Ok(()) };
+        let (_, start) = fields::read(event, around)?;
+        let mut wanted = Repeats::of(content, &start)?;
+        let removed = occurrences::removed(content, &wanted.series(&start));
+        let is_new_shape =
+            before.is_none_or(|before| !is_same(&before.start, &start) || !before.repeats.is_same_shape(&wanted));
+        // Occurrences that were cancelled one by one stay so.
+        wanted.removed = match before {
+            Some(before) if !is_new_shape => removed.intersection(&before.repeats.removed).copied().collect(),
+            _ => removed,
+        };
+        if !wanted.is_nothing() && event.get("end").is_some() {
+            check_series(content)?;
+        }
+        let old_start = before.map_or(&start, |before| &before.start);
+        recurrence::edit(event, old_start, &start, &wanted, self.zones.as_ref())?;
+        if wanted.is_nothing() {
+            series.exceptions.clear();
+            return Ok(());
+        }
+        let at = Standing { start: &start, repeats: &wanted, around };
+        occurrences::edit(series, content, &at, &wanted.removed)
+    }
+
+    /// Puts what Google's fields do not say into the carry-all.
+    fn edit_carried(&self, series: Series, content: &Content, limit: usize) -> Result<Series> {
+        let Reading { mut series, native, .. } = self.read_series(series)?;
+        let Some(carrier) = series.carrier_mut() else { return Ok(series) };
+        if in_form(&carry::apply(&native, carried(carrier).as_deref())) == *content {
+            return Ok(series);
+        }
+        let text = carry::make(&native, content, limit).unwrap_or_default();
+        let mut rest = text.as_str();
+        let mut at = 0;
+        loop {
+            let key = format!("{CARRY_KEY}{at}");
+            let mut cut = PIECE.min(rest.len());
+            while !rest.is_char_boundary(cut) {
+                cut -= 1;
+            }
+            let (piece, more) = rest.split_at(cut);
+            if piece.is_empty() && private(carrier, &key).is_none() {
+                return Ok(series);
+            }
+            set_private(carrier, &key, Some(piece).filter(|piece| !piece.is_empty()));
+            rest = more;
+            at += 1;
+        }
+    }
+}
+
+impl Lens for CalendarLens {
+    fn read(&self, rendering: &Rendering) -> Result<Content> {
+        Ok(self.read_series(Series::parse(rendering)?)?.full())
+    }
+
+    fn native(&self, rendering: &Rendering) -> Result<Content> {
+        Ok(in_form(&self.read_series(Series::parse(rendering)?)?.native))
+    }
+
+    fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering> {
+        let content = in_form(content);
+        let Some(onto) = onto else { return Ok(self.compose(&content, identity, CARRY_LIMIT)?.serialise()) };
+        let reading = self.read_series(Series::parse(onto)?)?;
+        if reading.full() == content {
+            return Ok(onto.clone());
+        }
+        let before = reading.series.clone();
+        let edited = self.edit(reading, &content, CARRY_LIMIT)?;
+        Ok(if edited == before { onto.clone() } else { edited.serialise() })
+    }
+
+    /// What does not fit into the carry-all stays in the hub, and its lack there is no wish to take it away: so it counts as held.
+    fn project(&self, content: &Content) -> Result<Content> {
+        let nobody = Identity { uid: twofold_model::Uid("projection".into()), mark: None };
+        let series = self.compose(&in_form(content), &nobody, usize::MAX)?;
+        Ok(self.read_series(series)?.full())
+    }
+
+    fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
+        settle(last, now)
+    }
+}
+
+/// An event in the form in which they are compared: settled, its rules canonical.
+fn in_form(content: &Content) -> Content {
+    let mut content = settled(content).into_owned();
+    let Some(start) = content.get("start").and_then(Value::as_str).and_then(local) else { return content };
+    for member in ["recurrenceRules", "excludedRecurrenceRules"] {
+        if let Some(Value::Array(rules)) = content.0.get_mut(member) {
+            for rule in rules {
+                // A rule that is none is refused when it is written.
+                if let Ok(known) = Rule::from_json(rule) {
+                    *rule = known.canonical(start).to_json();
+                }
+            }
+        }
+    }
+    content
+}
+
+/// What no rendering of Google's can say.
+fn check(content: &Content) -> Result<()> {
+    let refused = |what: &str| Err(Error::new(ErrorKind::Refused, format!("not representable at Google: {what}")));
+    if content.get("iCalOverrides").is_some() {
+        return refused("a change of an occurrence and all that follow");
+    }
+    Ok(())
+}
+
+/// What no series of Google's can say. Provider: start and end of a series have one zone.
+fn check_series(content: &Content) -> Result<()> {
+    if content.get("end").is_some() {
+        return Err(Error::new(
+            ErrorKind::Refused,
+            "not representable at Google: a series that ends in another time zone",
+        ));
+    }
+    Ok(())
+}
