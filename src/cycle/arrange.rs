@@ -320,7 +320,7 @@ async fn take_new_folders(
             ));
             continue;
         };
-        if !connector.abilities().makes_collections {
+        if !connector.abilities().makes_collections.contains(&kind) {
             cycle.report.say(format!(
                 "{}: {provider} has one address book only; folder {} is left alone",
                 device.name, folder.id

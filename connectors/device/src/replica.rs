@@ -193,7 +193,7 @@ impl Connector for Device {
             compares_known: true,
             rank: 0,
             relist_after_s: 0,
-            makes_collections: true,
+            makes_collections: &[Kind::Mail, Kind::Calendar, Kind::Contacts],
             write_batch: WRITE_BATCH,
             sweeps: false,
             reads_lag_s: 0,

@@ -74,7 +74,7 @@ impl Connector for Google {
             rank: 1,
             // Provider: sync tokens of People die seven days after the full listing, however often they are used.
             relist_after_s: 6 * DAY_S,
-            makes_collections: false,
+            makes_collections: &[Kind::Calendar],
             write_batch: contacts::api::WRITE_LIMIT,
             // A changed photo changes the contact, so the delta tells it.
             sweeps: false,

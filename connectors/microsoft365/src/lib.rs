@@ -91,7 +91,7 @@ impl Connector for Microsoft365 {
             compares_known: false,
             rank: 1,
             relist_after_s: 0,
-            makes_collections: true,
+            makes_collections: &[Kind::Calendar, Kind::Contacts],
             write_batch: MAX_PARTS,
             sweeps: true,
             // Provider: replicas of a mailbox lag behind each other (delta query overview: "changes appear with delay").

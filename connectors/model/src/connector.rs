@@ -214,8 +214,8 @@ pub struct Abilities {
     pub rank: u8,
     /// Seconds after which a full listing is planned although the token lives (People: tokens die after 7 days). 0: never.
     pub relist_after_s: u64,
-    /// New collections can be made there ([`Connector::create_collection`]).
-    pub makes_collections: bool,
+    /// The kinds of which new collections can be made there ([`Connector::create_collection`]).
+    pub makes_collections: &'static [Kind],
     /// How many operations are handed over at once; 0 counts as 1.
     pub write_batch: usize,
     /// What the delta does not tell is looked at slowly ([`Connector::sweep`]).

@@ -414,7 +414,7 @@ impl Connector for Memory {
         Abilities {
             rank: self.manners.rank,
             write_batch: 3,
-            makes_collections: true,
+            makes_collections: &[Kind::Contacts],
             sweeps: self.manners.sweeps,
             reads_lag_s: self.manners.reads_lag_ms.unsigned_abs().div_ceil(1000),
             ..Abilities::default()

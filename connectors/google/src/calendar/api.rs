@@ -126,15 +126,17 @@ pub fn list_series(calendar: &str, ical_uid: &str, page_token: Option<&str>) -> 
 }
 
 /// GET `calendars/{id}/events` for copies with a private property.
-pub fn list_marked(calendar: &str, key: &str, value: &str) -> Request {
+pub fn list_marked(calendar: &str, key: &str, value: &str, page_token: Option<&str>) -> Request {
     let property = format!("{key}={value}");
-    let query = [("maxResults", PAGE_SIZE), ("singleEvents", "false"), ("privateExtendedProperty", &property)];
+    let mut query = vec![("maxResults", PAGE_SIZE), ("singleEvents", "false"), ("privateExtendedProperty", &property)];
+    query.extend(page_token.map(|token| ("pageToken", token)));
     Request::get("look for event", address(&events_path(calendar), &query))
 }
 
 /// GET `calendars/{id}/events/{id}/instances` at one original start, cancelled ones too.
-pub fn instance_at(calendar: &str, series: &str, original_start: &str) -> Request {
-    let query = [("originalStart", original_start), ("showDeleted", "true")];
+pub fn instance_at(calendar: &str, series: &str, original_start: &str, page_token: Option<&str>) -> Request {
+    let mut query = vec![("originalStart", original_start), ("showDeleted", "true")];
+    query.extend(page_token.map(|token| ("pageToken", token)));
     Request::get("look for occurrence", address(&format!("{}/instances", event_path(calendar, series)), &query))
 }
 
@@ -212,9 +214,9 @@ mod tests {
         assert_eq!(list("c", Some("s"), Some("p/2")).url, format!("{}&pageToken=p%2F2", first.url));
         assert!(!first.effect.is_write());
         assert!(list_series("c", "u@x", None).url.ends_with("&showDeleted=true&iCalUID=u%40x"));
-        assert!(list_marked("c", "k", "hub:item:1").url.ends_with("privateExtendedProperty=k%3Dhub%3Aitem%3A1"));
+        assert!(list_marked("c", "k", "hub:item:1", None).url.ends_with("privateExtendedProperty=k%3Dhub%3Aitem%3A1"));
         assert!(
-            instance_at("c", "m", "2026-10-27T08:00:00Z")
+            instance_at("c", "m", "2026-10-27T08:00:00Z", None)
                 .url
                 .contains("/events/m/instances?originalStart=2026-10-27T08%3A00%3A00Z")
         );

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::rendering::Series;
-use super::wire::{Object, WRITABLE, text};
+use super::wire::{Object, WRITABLE, is_cancelled, text};
 
 /// The change of one exception.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,11 +38,6 @@ impl Changes {
         });
         Changes { rows: changed.collect(), master }
     }
-
-    /// Whether the series falls on other dates afterwards, which may cost it its exceptions.
-    pub(super) fn is_reshaped(&self) -> bool {
-        ["start", "recurrence"].iter().any(|name| self.master.contains_key(*name))
-    }
 }
 
 /// The body of a PATCH that makes `to` out of `from`: only what is written by clients, and of that only what differs. `null` clears
@@ -50,17 +45,21 @@ impl Changes {
 pub(super) fn difference(from: &Object, to: &Object) -> Object {
     let mut body = Object::new();
     let moves = ["start", "end"].iter().any(|name| from.get(*name) != to.get(*name));
+    let is_revived = is_cancelled(from) && !is_cancelled(to);
     for name in WRITABLE {
         let (old, new) = (from.get(name), to.get(name));
         let is_time = matches!(name, "start" | "end");
-        if old == new && !(is_time && moves) {
+        // What stands behind a cancelled occurrence was not told: when it shall be again, everything is said.
+        let is_said = is_revived && !matches!(name, "recurrence" | "attendees" | "extendedProperties");
+        if old == new && !(is_time && moves) && !is_said {
             continue;
         }
         let value = match (old, new) {
             (_, None) if name == "attendees" => json!([]),
             (_, None) => Value::Null,
             (Some(Value::Object(old)), Some(Value::Object(new))) if name == "extendedProperties" => nested(old, new),
-            (Some(Value::Object(old)), Some(Value::Object(new))) => whole(old, new),
+            (Some(Value::Object(old)), Some(Value::Object(new))) => whole(old.keys().map(String::as_str), new),
+            (None, Some(Value::Object(new))) if is_time => whole(["date", "dateTime", "timeZone"].into_iter(), new),
             (_, Some(new)) => new.clone(),
         };
         body.insert(name.to_owned(), value);
@@ -69,10 +68,10 @@ pub(super) fn difference(from: &Object, to: &Object) -> Object {
 }
 
 /// An object with `null` for the members that it had and has no more.
-fn whole(old: &Object, new: &Object) -> Value {
+fn whole<'a>(old: impl Iterator<Item = &'a str>, new: &Object) -> Value {
     let mut object = new.clone();
-    for name in old.keys().filter(|name| !new.contains_key(*name)) {
-        object.insert(name.clone(), Value::Null);
+    for name in old.filter(|name| !new.contains_key(*name)) {
+        object.insert(name.to_owned(), Value::Null);
     }
     Value::Object(object)
 }
@@ -125,6 +124,22 @@ mod tests {
     }
 
     #[test]
+    fn a_cancelled_occurrence_comes_back_with_all_that_it_says() {
+        let from = object(json!({"status": "cancelled", "etag": "1"}));
+        let to = object(
+            json!({"status": "confirmed", "summary": "a", "start": {"date": "2026-01-01"}, "end": {"date": "2026-01-02"}}),
+        );
+        let body = difference(&from, &to);
+        assert_eq!(body["start"], json!({"date": "2026-01-01", "dateTime": null, "timeZone": null}));
+        assert_eq!(
+            (&body["summary"], &body["location"], &body["status"]),
+            (&json!("a"), &Value::Null, &json!("confirmed"))
+        );
+        assert!(!body.contains_key("attendees") && !body.contains_key("extendedProperties"));
+        assert_eq!(Value::Object(difference(&to, &from)).get("status"), Some(&json!("cancelled")));
+    }
+
+    #[test]
     fn exceptions_are_changed_one_by_one() {
         let series = |rows: Value| Series { event: Some(Object::new()), exceptions: object(rows), ..Series::default() };
         let from = series(json!({"a": {"etag": "1", "summary": "a"}, "b": {"etag": "2", "summary": "b"}}));
@@ -132,7 +147,7 @@ mod tests {
             json!({"a": {"etag": "1", "summary": "a"}, "b": {"etag": "2", "summary": "c"}, "c": {"status": "cancelled"}}),
         );
         let changes = Changes::between(&from, &to);
-        assert!(changes.master.is_empty() && !changes.is_reshaped());
+        assert!(changes.master.is_empty());
         let ids: Vec<(&str, bool)> = changes.rows.iter().map(|row| (row.id.as_str(), row.from.is_some())).collect();
         assert_eq!(ids, [("b", true), ("c", false)]);
     }

@@ -18,7 +18,8 @@ use super::times::When;
 use super::wire::{Object, is_cancelled, text};
 
 /// Members of an event that its occurrences do not have from it.
-const NOT_INHERITED: [&str; 7] = ["recurrence", "etag", "iCalUID", "updated", "created", "sequence", "htmlLink"];
+const NOT_INHERITED: [&str; 8] =
+    ["recurrence", "etag", "iCalUID", "updated", "created", "sequence", "htmlLink", "extendedProperties"];
 
 /// A series as it stands.
 pub(super) struct Standing<'a> {

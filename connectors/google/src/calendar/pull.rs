@@ -86,7 +86,7 @@ impl Calendar {
         self.memory().get(calendar).cloned().unwrap_or_default()
     }
 
-    /// What a round told of one series, in one piece. Of a delta, exceptions that it did not name were not looked at.
+    /// What a round told of one series, in one piece: a delta tells some exceptions only, so the others are asked for.
     async fn unite(
         &self,
         calendar: &str,
@@ -118,8 +118,16 @@ impl Calendar {
         if !series.is_series() {
             // It repeats no more.
             series.exceptions.clear();
+        } else if is_delta {
+            let uid = series.parts().find_map(|part| text(part, "iCalUID")).map(str::to_owned);
+            if let Some(uid) = uid {
+                let mut rows = self.rows_of(calendar, &uid, &id).await?;
+                rows.extend(std::mem::take(&mut series.exceptions));
+                series.exceptions = rows;
+            }
+            // What a filtered list does not name was not looked at.
+            series.is_partial = true;
         }
-        series.is_partial = is_delta && series.is_series();
         series.take_usual(usual);
         Ok(Some(entry(calendar, &name, &series)))
     }
@@ -188,23 +196,33 @@ impl Calendar {
 
     /// The exceptions of a series, by their ids.
     pub(super) async fn exceptions(&self, calendar: &str, series: &Series) -> Result<Object> {
-        let event = series.event.as_ref();
-        let (Some(uid), Some(id)) =
-            (event.and_then(|event| text(event, "iCalUID")), event.and_then(|event| text(event, "id")))
-        else {
+        let of = |name: &str| series.event.as_ref().and_then(|event| text(event, name));
+        let (Some(uid), Some(id)) = (of("iCalUID"), of("id")) else {
             return Err(Error::new(ErrorKind::Malformed, "a series without its iCalUID"));
         };
-        let mut rows = Object::new();
+        self.rows_of(calendar, uid, id).await
+    }
+
+    /// The exceptions of the series with that UID and id, by their ids.
+    async fn rows_of(&self, calendar: &str, uid: &str, id: &str) -> Result<Object> {
+        let rows = self.all(calendar, |page| api::list_series(calendar, uid, page)).await?;
+        let rows = rows.into_iter().filter(|row| series_of(row) == Some(id));
+        let named = rows.filter_map(|row| Some((text(&row, "id")?.to_owned(), Value::Object(row))));
+        Ok(named.collect())
+    }
+
+    /// The events of all pages of a list, or an error; never a part of them.
+    pub(super) async fn all(
+        &self,
+        calendar: &str,
+        request: impl Fn(Option<&str>) -> twofold_http::Request,
+    ) -> Result<Vec<Object>> {
+        let mut rows = Vec::new();
         let mut page: Option<String> = None;
         for _ in 0..PAGES_LIMIT {
-            let request = api::list_series(calendar, uid, page.as_deref());
-            let answer = api::read_events(&self.client.send(request).await?)?;
+            let answer = api::read_events(&self.client.send(request(page.as_deref())).await?)?;
             self.learn(calendar, &answer);
-            for row in answer.items.into_iter().filter(|row| series_of(row) == Some(id)) {
-                if let Some(id) = text(&row, "id").map(str::to_owned) {
-                    rows.insert(id, Value::Object(row));
-                }
-            }
+            rows.extend(answer.items);
             page = answer.next_page_token;
             if page.is_none() {
                 return Ok(rows);
@@ -260,10 +278,8 @@ impl Calendar {
                 Look::Missing => break,
             }
         }
-        let request = api::list_marked(calendar, MARK_KEY, &lookup.mark.to_string());
-        let answer = api::read_events(&self.client.send(request).await?)?;
-        self.learn(calendar, &answer);
-        let mut found: Vec<Object> = answer.items;
+        let mark = lookup.mark.to_string();
+        let mut found = self.all(calendar, |page| api::list_marked(calendar, MARK_KEY, &mark, page)).await?;
         found.retain(|event| {
             !is_cancelled(event) && series_of(event).is_none() && private_mark(event).as_ref() == Some(&lookup.mark)
         });

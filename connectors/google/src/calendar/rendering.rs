@@ -156,8 +156,7 @@ impl Series {
             None => series_of(carrier),
         };
         let id = id.ok_or_else(nameless)?;
-        // Of what was not looked at, nobody knows when it changed.
-        let stamps = self.parts().filter_map(|part| text(part, "updated")).filter(|_| !self.is_partial);
+        let stamps = self.parts().filter_map(|part| text(part, "updated"));
         let modified = stamps.filter_map(|time| chrono::DateTime::parse_from_rfc3339(time).ok()).max();
         let uid = private(carrier, UID_KEY).or(text(carrier, "iCalUID")).filter(|uid| !uid.is_empty());
         Ok(Seen {

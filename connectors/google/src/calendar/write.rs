@@ -10,7 +10,7 @@ use twofold_model::{Error, ErrorKind, Etag, Mark, Operation, Place, Rendering, R
 use super::changes::{Changes, RowChange, difference, etag};
 use super::ids::{self, ATTEMPTS};
 use super::rendering::{Series, event_id, master_etag, private_mark};
-use super::wire::{Object, is_cancelled, series_of, text};
+use super::wire::{Object, WRITABLE, is_cancelled, series_of, text};
 use super::{Calendar, again, api};
 
 impl Calendar {
@@ -125,22 +125,23 @@ impl Calendar {
         }
         let mut series = from.clone();
         series.is_partial = false;
-        let is_reshaped = changes.is_reshaped();
+        let mut rows = changes.rows;
         if !changes.master.is_empty() {
             let guard = from.event.as_ref().and_then(etag).ok_or_else(|| stale("the base has no etag"))?;
             let request = api::patch(calendar, event_id(&place.remote_id), guard, changes.master);
             series.event = Some(read_made(&self.client.send(request).await?)?);
             progress.is_begun = true;
-        }
-        let mut rows = changes.rows;
-        if to.exceptions.is_empty() {
-            series.exceptions.clear();
-        } else if is_reshaped && !from.exceptions.is_empty() {
-            series.exceptions = self.exceptions(calendar, &series).await.map_err(|error| unknown(&error))?;
-            rows = after_reshape(&from, &to, &series);
+            if to.exceptions.is_empty() {
+                series.exceptions.clear();
+            } else if !from.exceptions.is_empty() {
+                // Provider: exceptions follow a change of their master, and some are dropped by a new rule or start.
+                series.exceptions = self.exceptions(calendar, &series).await.map_err(|error| unknown(&error))?;
+                rows = after_master(&from, &to, &series)?;
+            }
         }
         for change in rows {
-            let is_lost = is_reshaped && change.from.is_none();
+            let was_there = from.exceptions.contains_key(&change.id);
+            let is_lost = was_there && change.from.is_none();
             match self.change_row(calendar, &mut series, &to, change).await {
                 Ok(()) => progress.is_begun = true,
                 // It does not fit into the series any more.
@@ -195,9 +196,8 @@ impl Calendar {
         let master =
             master.ok_or_else(|| Error::new(ErrorKind::Refused, "an occurrence of a series that is not seen"))?;
         let at = self.lens.original_start(series, row)?;
-        let answer = api::read_events(&self.client.send(api::instance_at(calendar, master, &at)).await?)?;
-        let mut found = answer
-            .items
+        let instances = self.all(calendar, |page| api::instance_at(calendar, master, &at, page)).await?;
+        let mut found = instances
             .iter()
             .filter(|instance| series_of(instance) == Some(master) && self.lens.is_same_start(series, instance, row));
         match (found.next(), found.next()) {
@@ -279,21 +279,34 @@ impl Progress {
     }
 }
 
-/// The exceptions that have to be written after the series got another shape: against what is there now. Those that Google dropped
-/// are new ones.
-fn after_reshape(from: &Series, to: &Series, now: &Series) -> Vec<RowChange> {
+/// The exceptions that have to be written after their master was, against what is there now. Those that Google dropped are new
+/// ones.
+///
+/// # Errors
+/// [`ErrorKind::StaleEtag`] where an exception says something that neither we nor its master said.
+fn after_master(from: &Series, to: &Series, now: &Series) -> Result<Vec<RowChange>> {
     let mut rows = Vec::new();
     for (id, row) in to.rows() {
-        let there = now.exceptions.get(id).and_then(|row| row.as_object());
-        match there {
-            Some(there) if difference(there, row).is_empty() => {}
-            // Somebody may have changed it meanwhile: what was not to be changed is left.
-            Some(_) if from.exceptions.get(id).and_then(|row| row.as_object()) == Some(row) => {}
-            Some(there) => rows.push(RowChange { id: id.to_owned(), row: row.clone(), from: Some(there.clone()) }),
-            None => rows.push(RowChange { id: id.to_owned(), row: row.clone(), from: None }),
+        let (before, there) = (from.exceptions.get(id), now.exceptions.get(id));
+        let (before, there) = (before.and_then(|row| row.as_object()), there.and_then(|row| row.as_object()));
+        let Some(there) = there else {
+            rows.push(RowChange { id: id.to_owned(), row: row.clone(), from: None });
+            continue;
+        };
+        if before == Some(row) || difference(there, row).is_empty() {
+            continue;
         }
+        let is_ours = |name: &&str| {
+            let says = there.get(*name);
+            let masters = now.event.as_ref().and_then(|event| event.get(*name));
+            says == before.and_then(|before| before.get(*name)) || says == row.get(*name) || says == masters
+        };
+        if !WRITABLE.iter().all(is_ours) {
+            return Err(stale("an exception changed there meanwhile"));
+        }
+        rows.push(RowChange { id: id.to_owned(), row: row.clone(), from: Some(there.clone()) });
     }
-    rows
+    Ok(rows)
 }
 
 /// The event that a write answered. An answer that cannot be read leaves it unknown what was executed.
