@@ -46,6 +46,23 @@ impl Dialect for GoogleDialect {
     }
 }
 
+/// Calendar's way: the same, but for the limit on making events with guests. Provider: for hours nothing can be written then, while
+/// everything can be read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CalendarDialect;
+
+impl Dialect for CalendarDialect {
+    fn judge(&self, response: &Response) -> Error {
+        GoogleDialect.judge(response)
+    }
+
+    fn pauses_writes_only(&self, response: &Response) -> bool {
+        let body = serde_json::from_slice::<Value>(&response.body).ok();
+        let error = body.as_ref().and_then(|body| body.get("error"));
+        matches!(response.status, 403 | 429) && error.is_some_and(|error| reasons(error).contains(&"quotaExceeded"))
+    }
+}
+
 /// A page of a proxy or a front end. It says nothing about an item: its 404 or 410 must never be read as "gone".
 fn not_google(response: &Response) -> Error {
     let error = judge_by_status(response);
@@ -95,6 +112,8 @@ fn kind_of(response: &Response, error: &Value, reasons: &[&str]) -> ErrorKind {
             let asked_s = retry_after_s(response).map_or(0, |wait_s| wait_s.ceil() as u64);
             ErrorKind::Throttled { retry_after_s: Some(asked_s.max(LONG_PAUSE_S)) }
         }
+        // Of this event, for good: another right is not missing.
+        403 if says(&["forbiddenForNonOrganizer", "eventTypeRestriction"]) => ErrorKind::Refused,
         403 => ErrorKind::Forbidden,
         404 => ErrorKind::NotFound,
         // Two writers at once: nothing was executed, and it may be tried again after another look.
@@ -185,11 +204,23 @@ mod tests {
         assert_eq!(one_platform(503, "UNAVAILABLE", None), ErrorKind::Unknown);
         assert_eq!(legacy(400, "failedPrecondition"), ErrorKind::StaleEtag);
         assert_eq!(legacy(403, "userRateLimitExceeded"), throttled);
-        assert_eq!(legacy(403, "forbiddenForNonOrganizer"), ErrorKind::Forbidden);
+        assert_eq!(legacy(403, "forbiddenForNonOrganizer"), ErrorKind::Refused);
+        assert_eq!(legacy(403, "requiredAccessLevel"), ErrorKind::Forbidden);
         assert_eq!(legacy(410, "fullSyncRequired"), ErrorKind::TokenExpired);
         assert_eq!(legacy(410, "deleted"), ErrorKind::NotFound);
         assert_eq!(legacy(412, "conditionNotMet"), ErrorKind::StaleEtag);
         assert_eq!(judged(400, json!({"error": "invalid_grant", "error_description": "x"})).kind, ErrorKind::Refused);
+    }
+
+    #[test]
+    fn a_limit_on_making_events_holds_for_writes_alone() {
+        let limited = |status: u16, reason: &str| {
+            let body = json!({"error": {"errors": [{"domain": "usageLimits", "reason": reason}], "code": status}});
+            let response = Response::new(status, Vec::new(), body.to_string().into_bytes());
+            (CalendarDialect.judge(&response).kind, CalendarDialect.pauses_writes_only(&response))
+        };
+        assert_eq!(limited(403, "quotaExceeded"), (ErrorKind::Throttled { retry_after_s: Some(LONG_PAUSE_S) }, true));
+        assert_eq!(limited(403, "userRateLimitExceeded"), (ErrorKind::Throttled { retry_after_s: None }, false));
     }
 
     #[test]

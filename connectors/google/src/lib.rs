@@ -11,7 +11,7 @@ pub mod calendar;
 pub mod contacts;
 pub mod dialect;
 
-pub use dialect::GoogleDialect;
+pub use dialect::{CalendarDialect, GoogleDialect};
 
 use async_trait::async_trait;
 use calendar::Calendar;
@@ -42,7 +42,7 @@ pub struct GoogleOptions {
 /// What calendars need.
 #[derive(Clone)]
 pub struct CalendarOptions {
-    /// Speaks to `calendar_url`, with [`GoogleDialect`] as its dialect.
+    /// Speaks to `calendar_url`, with [`CalendarDialect`] as its dialect.
     pub client: Client,
     /// The rules of all time zones.
     pub zones: Arc<dyn Zones>,

@@ -4,8 +4,8 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use twofold_google::{CalendarOptions, Google, GoogleDialect, GoogleOptions};
-use twofold_http::{Client, ClientOptions, ManualClock, TokenSource};
+use twofold_google::{CalendarDialect, CalendarOptions, Google, GoogleDialect, GoogleOptions};
+use twofold_http::{Client, ClientOptions, Dialect, ManualClock, TokenSource};
 use twofold_model::contract::{Bench, contract_rules};
 use twofold_model::event::key;
 use twofold_model::{Connector, Content, Kind, RemoteId, Result};
@@ -42,15 +42,18 @@ impl Desk {
         let running = sandbox.start(0).await.unwrap();
         let urls = sandbox.urls();
         let now_ms = u64::try_from(sandbox.clock().now_ms()).unwrap();
-        let client = |url: &str| {
-            let options = ClientOptions::new(url.parse().unwrap(), Arc::new(GoogleDialect))
+        let client = |url: &str, dialect: Arc<dyn Dialect>| {
+            let options = ClientOptions::new(url.parse().unwrap(), dialect)
                 .token(Arc::new(Token(sandbox.access_token(Provider::Google))))
                 .clock(Arc::new(ManualClock::hurried(now_ms)));
             Client::new(options).unwrap()
         };
         let zones = Arc::new(SystemZones::in_folder(None));
-        let calendar = CalendarOptions { client: client(&urls.google_calendar), zones };
-        let google = Google::new(GoogleOptions { people: client(&urls.google_people), calendar: Some(calendar) });
+        let calendar = CalendarOptions { client: client(&urls.google_calendar, Arc::new(CalendarDialect)), zones };
+        let google = Google::new(GoogleOptions {
+            people: client(&urls.google_people, Arc::new(GoogleDialect)),
+            calendar: Some(calendar),
+        });
         let primary = sandbox.google_calendars().into_iter().find(|calendar| calendar["primary"] == true).unwrap();
         let calendar = primary["id"].as_str().unwrap().to_owned();
         Desk { sandbox, google, calendar, repeats, _running: running }

@@ -48,6 +48,8 @@ pub struct Budget {
 #[derive(Debug, Default)]
 struct State {
     pause_until_ms: u64,
+    /// Until when nothing is written.
+    write_pause_until_ms: u64,
     /// Until when a window that is hearsay is kept.
     careful_until_ms: u64,
     requests: Window,
@@ -141,6 +143,18 @@ impl Budget {
         state.careful_until_ms = state.careful_until_ms.max(until_ms.saturating_add(CAREFUL_MS));
     }
 
+    /// The provider asked not to write until then; reading goes on. A shorter pause never ends a longer one.
+    pub fn pause_writes_until(&self, until_ms: u64) {
+        let mut state = lock(&self.state);
+        state.write_pause_until_ms = state.write_pause_until_ms.max(until_ms);
+    }
+
+    /// Milliseconds in which nothing may be written. A pause beyond a day is a wrong clock, and none.
+    pub fn write_pause_left_ms(&self, now_ms: u64) -> u64 {
+        let left_ms = lock(&self.state).write_pause_until_ms.saturating_sub(now_ms);
+        if left_ms > LONGEST_PAUSE_MS { 0 } else { left_ms }
+    }
+
     /// Milliseconds of the pause that are left.
     pub fn pause_left_ms(&self, now_ms: u64) -> u64 {
         lock(&self.state).pause_until_ms.saturating_sub(now_ms)
@@ -158,6 +172,7 @@ impl Budget {
         let state = lock(&self.state);
         json!({
             "pause_until_ms": state.pause_until_ms,
+            "write_pause_until_ms": state.write_pause_until_ms,
             "careful_until_ms": state.careful_until_ms,
             "requests": state.requests.to_json(),
             "units": state.units.to_json(),
@@ -169,13 +184,14 @@ impl Budget {
         let mut state = lock(&self.state);
         let moment = |name: &str| kept.get(name).and_then(Value::as_u64).unwrap_or(0);
         state.pause_until_ms = state.pause_until_ms.max(moment("pause_until_ms"));
+        state.write_pause_until_ms = state.write_pause_until_ms.max(moment("write_pause_until_ms"));
         state.careful_until_ms = state.careful_until_ms.max(moment("careful_until_ms"));
         state.requests.add_json(kept.get("requests"));
         state.units.add_json(kept.get("units"));
     }
 }
 
-fn throttled(ms: u64, why: &str) -> Error {
+pub(crate) fn throttled(ms: u64, why: &str) -> Error {
     let s = ms.div_ceil(1000);
     Error::new(ErrorKind::Throttled { retry_after_s: Some(s) }, format!("the provider {why}; {s} s are left"))
 }

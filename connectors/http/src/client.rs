@@ -326,6 +326,13 @@ impl Inner {
         let clock = &*self.options.clock;
         let left_ms = tries.deadline_ms.map_or(u64::MAX, |deadline| deadline.saturating_sub(clock.now_ms()));
         let patience_ms = (self.options.max_pause_s * 1000).min(left_ms);
+        let held_ms =
+            if request.effect.is_write() { self.options.budget.write_pause_left_ms(clock.now_ms()) } else { 0 };
+        if held_ms > patience_ms {
+            return Err(crate::budget::throttled(held_ms, "asked us not to write"));
+        } else if held_ms > 0 {
+            clock.sleep_ms(held_ms).await;
+        }
         self.options.budget.acquire(request.cost, request.units, clock, patience_ms).await
     }
 
@@ -422,8 +429,11 @@ impl Inner {
         // The provider's pause holds for all workers, and is waited for in their turn.
         let all_wait =
             whose == Whose::Provider && (asked_ms.is_some() || matches!(error.kind, ErrorKind::Throttled { .. }));
-        if all_wait {
-            self.options.budget.pause_until(self.options.clock.now_ms() + wait_ms);
+        let until_ms = self.options.clock.now_ms() + wait_ms;
+        if all_wait && self.options.dialect.pauses_writes_only(&response) {
+            self.options.budget.pause_writes_until(until_ms);
+        } else if all_wait {
+            self.options.budget.pause_until(until_ms);
         }
         if !self.fits(wait_ms, tries) {
             return Verdict::Done(Err(too_long(error, wait_ms, all_wait)));

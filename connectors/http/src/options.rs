@@ -27,6 +27,11 @@ pub trait Dialect: Send + Sync {
     /// The client adds the request id and the operation, and sees to it that a write's 5xx is unknown and a 429 throttled.
     fn judge(&self, response: &Response) -> Error;
 
+    /// Whether the pause that a throttled answer asks for holds for writes alone: reading goes on meanwhile.
+    fn pauses_writes_only(&self, _response: &Response) -> bool {
+        false
+    }
+
     /// Adds the headers that go with every request (`Prefer`, a client's request id).
     fn decorate(&self, _headers: &mut Vec<(String, String)>) {}
 

@@ -77,6 +77,24 @@ async fn a_long_pause_is_an_error_now_and_obeyed_by_all_and_by_the_next_run() {
 }
 
 #[tokio::test]
+async fn a_pause_for_writes_alone_lets_reading_go_on_and_outlives_the_run() {
+    let full = || reply(403, &[("retry-after", "300"), ("x-writes-only", "1")], b"rate");
+    let server = Server::start(move |_, seen| if seen.method == "POST" { full() } else { json("{}") }).await;
+    let (client, clock) = client(&server);
+    let held = ErrorKind::Throttled { retry_after_s: Some(300) };
+    assert_eq!(client.send(create()).await.unwrap_err().kind, held);
+    client.send(list()).await.unwrap();
+    assert_eq!(client.send(create()).await.unwrap_err().kind, held);
+    assert_eq!((server.count(), clock.now_ms()), (2, T0), "the second write does not leave");
+
+    let (next, _) = options(&server.url);
+    next.budget.restore(client.budget().snapshot());
+    assert_eq!(next.budget.write_pause_left_ms(T0 + 290_000), 10_000);
+    assert_eq!((next.budget.pause_left_ms(T0), next.budget.write_pause_left_ms(T0 + 300_000)), (0, 0));
+    assert_eq!(next.budget.write_pause_left_ms(T0 - 90_000_000), 0, "a clock that ran ahead");
+}
+
+#[tokio::test]
 async fn a_read_is_tried_four_times_through_5xx_and_then_it_is_unknown() {
     let server = Server::start(|_, _| reply(503, &[("request-id", "9be1")], b"<html>")).await;
     let (client, clock) = client(&server);

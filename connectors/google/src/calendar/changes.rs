@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::rendering::Series;
+use super::rendering::{Series, is_ours};
 use super::wire::{Object, WRITABLE, is_cancelled, text};
 
 /// The change of one exception.
@@ -57,7 +57,9 @@ pub(super) fn difference(from: &Object, to: &Object) -> Object {
         let value = match (old, new) {
             (_, None) if name == "attendees" => json!([]),
             (_, None) => Value::Null,
-            (Some(Value::Object(old)), Some(Value::Object(new))) if name == "extendedProperties" => nested(old, new),
+            (Some(Value::Object(old)), Some(Value::Object(new))) if name == "extendedProperties" => {
+                properties(old, new)
+            }
             (Some(Value::Object(old)), Some(Value::Object(new))) => whole(old.keys().map(String::as_str), new),
             (None, Some(Value::Object(new))) if is_time => whole(["date", "dateTime", "timeZone"].into_iter(), new),
             (_, Some(new)) => new.clone(),
@@ -90,6 +92,21 @@ fn nested(old: &Object, new: &Object) -> Value {
         object.insert(name.clone(), value);
     }
     Value::Object(object)
+}
+
+/// The properties that differ. Of ours all are sent when one is: those that were dropped there (and stand in the base, because nobody
+/// took them away) come back with it.
+fn properties(old: &Object, new: &Object) -> Value {
+    let mut body = nested(old, new);
+    let ours = new.get("private").and_then(Value::as_object).into_iter().flatten().filter(|(key, _)| is_ours(key));
+    if let Some(private) = body.get_mut("private").and_then(Value::as_object_mut)
+        && private.keys().any(|key| is_ours(key))
+    {
+        for (key, value) in ours {
+            private.insert(key.clone(), value.clone());
+        }
+    }
+    body
 }
 
 /// The etag of a part that has one.

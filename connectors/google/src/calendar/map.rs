@@ -213,7 +213,9 @@ impl CalendarLens {
         if in_form(&carry::apply(&native, carried(carrier).as_deref())) == *content {
             return Ok(series);
         }
-        let text = carry::make(&native, content, limit).unwrap_or_default();
+        // An emptied one keeps its header: where it is gone as a whole, a program dropped it that does not know it.
+        let emptied = || carried(carrier).map(|_| carry::emptied()).unwrap_or_default();
+        let text = carry::make(&native, content, limit).unwrap_or_else(emptied);
         let mut rest = text.as_str();
         let mut at = 0;
         loop {

@@ -206,8 +206,10 @@ pub fn event_id(name: &RemoteId) -> &str {
 pub fn settle(last: &Rendering, now: Rendering) -> Rendering {
     let Ok(mut series) = Series::parse(&now) else { return now };
     let before = series.clone();
-    let lacks = series.is_partial || needs(&series);
+    let lacks_carried = series.carrier().is_some_and(|carrier| carried(carrier).is_none());
+    let lacks = series.is_partial || lacks_carried || series.defaults.is_none() || series.zone.is_none();
     let Some(last) = lacks.then(|| Series::parse(last).ok()).flatten() else { return now };
+    let last_carrier = last.carrier().cloned();
     if series.is_partial {
         series.is_partial = last.is_partial;
         if series.event.is_none() {
@@ -217,6 +219,9 @@ pub fn settle(last: &Rendering, now: Rendering) -> Rendering {
         exceptions.extend(std::mem::take(&mut series.exceptions));
         series.exceptions = exceptions;
     }
+    if lacks_carried {
+        restore_properties(&mut series, last_carrier.as_ref());
+    }
     let reminders = last.defaults.as_ref().and_then(Value::as_array).cloned();
     let (defaults, zone) = (series.defaults.take(), series.zone.take());
     series.take_usual(&Usual { reminders, zone: last.zone });
@@ -225,9 +230,22 @@ pub fn settle(last: &Rendering, now: Rendering) -> Rendering {
     if series == before { now } else { series.serialise() }
 }
 
-/// Whether something that the calendar says may be missing.
-fn needs(series: &Series) -> bool {
-    series.defaults.is_none() || series.zone.is_none()
+/// Puts our properties back into a series that lost them. We never take the carry-all away (an emptied one keeps its header), and a
+/// person cannot: it was dropped by a program that does not know it, and what it held was not removed by anybody.
+fn restore_properties(series: &mut Series, last: Option<&Object>) {
+    let Some(last) = last.filter(|last| carried(last).is_some()) else { return };
+    let properties = last.get("extendedProperties").and_then(|extended| extended.get("private")?.as_object()).cloned();
+    let Some(carrier) = series.carrier_mut() else { return };
+    for (key, value) in properties.into_iter().flatten().filter(|(key, _)| is_ours(key)) {
+        if let (None, Some(value)) = (private(carrier, &key), value.as_str()) {
+            set_private(carrier, &key, Some(value));
+        }
+    }
+}
+
+/// Whether a private property is one of ours.
+pub fn is_ours(key: &str) -> bool {
+    key == MARK_KEY || key == UID_KEY || key.starts_with(CARRY_KEY)
 }
 
 /// The carry-all of a part, put together.
@@ -298,6 +316,24 @@ mod tests {
         assert_eq!(settled.event.unwrap()["summary"], "new");
         assert_eq!(settled.exceptions["m_1"], json!({"id": "m_1", "summary": "x"}));
         assert!(settled.exceptions.contains_key("m_2") && !settled.is_partial);
+    }
+
+    #[test]
+    fn properties_that_a_program_dropped_are_not_taken_for_taken_away() {
+        let with = |properties: Value| {
+            series(json!({"event": {"id": "m", "summary": "x", "extendedProperties": {"private": properties}}}))
+                .serialise()
+        };
+        let last = with(json!({"twofold-uid": "u", "twofold-mark": "h:i:1", "twofold-carry-0": "{}", "theirs": "1"}));
+        let now = Series::parse(&settle(&last, with(json!({"other": "2"})))).unwrap();
+        let event = now.event.unwrap();
+        assert_eq!(
+            event["extendedProperties"]["private"],
+            json!({"other": "2", "twofold-uid": "u", "twofold-mark": "h:i:1", "twofold-carry-0": "{}"})
+        );
+        // One that is there is as it is.
+        let changed = with(json!({"twofold-carry-0": "{\"v\":1}"}));
+        assert_eq!(settle(&last, changed.clone()), changed);
     }
 
     #[test]

@@ -172,6 +172,10 @@ impl Dialect for Plain {
         judge_by_status(response)
     }
 
+    fn pauses_writes_only(&self, response: &Response) -> bool {
+        response.header("x-writes-only").is_some()
+    }
+
     fn decorate(&self, headers: &mut Vec<(String, String)>) {
         headers.push(("prefer".into(), "IdType=\"ImmutableId\"".into()));
     }
