@@ -4,7 +4,7 @@ use crate::Cycle;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use twofold_hub::{Bad, Hub, Place};
+use twofold_hub::{Bad, Hub, Place, Presence};
 use twofold_model::{
     Connector, DeltaToken, Entry, Error, ErrorKind, Feed, Kind, Known, Lens, Next, Page, Poll, RemoteId, Result, Seen,
     Since,
@@ -376,6 +376,11 @@ impl Intake<'_> {
         let Some(place) = self.places.iter().find(|place| place.remote_id == seen.collection.as_str()) else {
             return Ok(false);
         };
+        // What was read and not settled yet is the newest that is known: a look at a part is a part of that.
+        let waiting = hub.sighting(self.replica, &seen.remote_id)?.filter(|waiting| waiting.presence == Presence::Here);
+        if let Some(waiting) = &waiting {
+            seen.rendering = self.lens.settle_unknown(&waiting.rendering, seen.rendering);
+        }
         let Some(known) = hub.placement(self.replica, &seen.remote_id)? else {
             // The list lags: it still shows what is gone, in its last state.
             if let Some(last) = hub.was_departed(self.replica, &seen.remote_id)?
@@ -396,7 +401,9 @@ impl Intake<'_> {
         {
             return Ok(false);
         }
-        seen.rendering = self.lens.settle_unknown(&known.seen, seen.rendering);
+        if waiting.is_none() {
+            seen.rendering = self.lens.settle_unknown(&known.seen, seen.rendering);
+        }
         if seen.rendering == known.seen && place.collection == known.collection {
             hub.remove_sighting_of(self.replica, &seen.remote_id)?;
             if seen.etag != known.etag || seen.modified_ms > known.modified_ms {

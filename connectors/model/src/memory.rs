@@ -45,11 +45,22 @@ pub struct Manners {
     pub rank: u8,
     /// An e-mail address that a change takes away stays there, and the carry-all says that it does not count.
     pub keeps_emails: bool,
+    /// A delta tells of a contact that was edited those members alone that changed ([`Lens::settle_unknown`]).
+    pub tells_parts: bool,
 }
 
 impl Default for Manners {
     fn default() -> Self {
-        Self { emails: 3, trims: false, lag_ms: 0, reads_lag_ms: 0, sweeps: false, rank: 1, keeps_emails: false }
+        Self {
+            emails: 3,
+            trims: false,
+            lag_ms: 0,
+            reads_lag_ms: 0,
+            sweeps: false,
+            rank: 1,
+            keeps_emails: false,
+            tells_parts: false,
+        }
     }
 }
 
@@ -59,6 +70,8 @@ struct Row {
     rendering: Value,
     stamp: u64,
     modified_ms: i64,
+    /// Members of the card that another client changed, and when.
+    edited: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -178,11 +191,18 @@ impl Memory {
     pub fn edit(&self, id: &RemoteId, change: impl FnOnce(&mut Content)) {
         let mut state = self.state();
         let Some(row) = state.rows.get(id).cloned() else { return };
-        let mut native = Content::from_value(row.rendering["card"].clone());
+        let before = Content::from_value(row.rendering["card"].clone());
+        let mut native = before.clone();
         change(&mut native);
+        let native = native.tidied();
         let mut rendering = row.rendering;
-        rendering["card"] = native.tidied().to_value();
+        rendering["card"] = native.to_value();
         state.replace(id, rendering);
+        let stamp = state.stamp;
+        if let Some(row) = state.rows.get_mut(id) {
+            let members = before.0.keys().chain(native.0.keys()).filter(|name| before.get(name) != native.get(name));
+            row.edited.extend(members.map(|name| (name.clone(), stamp)));
+        }
     }
 
     /// Another client of the user deletes a contact.
@@ -219,6 +239,21 @@ impl Memory {
             mark: row.rendering["mark"].as_str().and_then(Mark::parse),
             modified_ms: Some(row.modified_ms),
         }
+    }
+
+    /// A row of a delta: where the place tells parts, the members that changed since, in place of the card.
+    fn told(&self, id: &RemoteId, row: &Row, since: Option<u64>) -> Seen {
+        let mut seen = self.seen(id, row);
+        let edited = row.edited.iter().filter(|(_, stamp)| since.is_some_and(|since| **stamp > since));
+        let part: serde_json::Map<String, Value> =
+            edited.map(|(name, _)| (name.clone(), row.rendering["card"][name].clone())).collect();
+        if self.manners.tells_parts && !part.is_empty() {
+            let mut rendering = row.rendering.clone();
+            rendering["card"] = Value::Null;
+            rendering["part"] = part.into();
+            seen.rendering = Rendering::from(rendering.to_string());
+        }
+        seen
     }
 
     fn check(&self) -> Result<()> {
@@ -292,7 +327,7 @@ impl State {
         self.next_id += 1;
         self.stamp += 1;
         let id = RemoteId(format!("m{}", self.next_id));
-        let row = Row { collection, rendering, stamp: self.stamp, modified_ms: self.now_ms };
+        let row = Row { collection, rendering, stamp: self.stamp, modified_ms: self.now_ms, edited: BTreeMap::new() };
         self.rows.insert(id.clone(), row);
         id
     }
@@ -405,6 +440,18 @@ impl Lens for JsonLens {
         value["card"] = native.to_value();
         value["carry"] = carry::make(&native, content, 100_000).map_or(Value::Null, Value::from);
         Ok(Rendering::from(value.to_string()))
+    }
+
+    fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
+        let parse = |rendering: &Rendering| serde_json::from_slice::<Value>(rendering.as_bytes()).unwrap_or_default();
+        let mut value = parse(&now);
+        let Some(Value::Object(part)) = value.as_object_mut().and_then(|value| value.shift_remove("part")) else {
+            return now;
+        };
+        let mut card = Content::from_value(parse(last)["card"].clone());
+        part.into_iter().for_each(|(name, told)| card.set(&name, told));
+        value["card"] = card.to_value();
+        Rendering::from(value.to_string())
     }
 }
 
@@ -551,7 +598,7 @@ impl Memory {
             .rows
             .iter()
             .filter(|(_, row)| row.collection == *here && shown(row.stamp) && row.modified_ms <= visible_until)
-            .map(|(id, row)| Entry::Seen(Box::new(self.seen(id, row))))
+            .map(|(id, row)| Entry::Seen(Box::new(self.told(id, row, since))))
             .collect();
         if since.is_some() {
             entries

@@ -816,6 +816,34 @@ async fn promise_12_every_scenario_stopped_at_every_step_ends_the_same() {
 }
 
 #[tokio::test]
+async fn what_a_stopped_run_had_read_in_part_is_not_lost_to_the_next_part() {
+    for at in 0.. {
+        let tells_parts = Memory::new("Contacts", Manners { tells_parts: true, ..Manners::default() });
+        let mut world = World { microsoft: tells_parts, ..World::new(false, 0) };
+        world.microsoft.create(&card("Ada", &["ada@example.org"]));
+        world.sync().await;
+        let id = World::find(&world.microsoft, "Ada");
+        world.microsoft.edit(&id, rename("Ada King"));
+        world.tick(60_000);
+        world.steps.store(0, Ordering::SeqCst);
+        world.stop_at.store(at, Ordering::SeqCst);
+        let settings = world.settings();
+        let _ = world.run(&settings).await;
+        let was_stopped = world.dead.load(Ordering::SeqCst);
+        world.stop_at.store(usize::MAX, Ordering::SeqCst);
+        world.microsoft.edit(&id, |content| content.set("notes", serde_json::json!({"note": {"note": "n"}})));
+        world.sync().await;
+        world.settled(&format!("stopped at step {at}")).await;
+        let (_, content) = world.phone.contents().remove(0);
+        assert_eq!(World::names(&world.phone), ["Ada King"], "stopped at step {at}");
+        assert!(content.get("notes").is_some() && content.get("emails").is_some(), "stopped at step {at}");
+        if !was_stopped {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
 async fn random_changes_faults_and_stops_converge() {
     let seeds = std::env::var("TWOFOLD_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(200);
     let first: u64 = std::env::var("TWOFOLD_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
