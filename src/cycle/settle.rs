@@ -3,10 +3,11 @@
 use crate::Cycle;
 use crate::pull::Intake;
 use crate::write::done;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use twofold_engine::plan::is_same_but_for_spelling;
 use twofold_hub::{Hub, Intent, IntentKind};
-use twofold_model::{Etag, Found, Identity, Kind, Lookup, Mark, Place, Result, Seen};
+use twofold_model::{Content, Etag, Found, Identity, Kind, Lookup, Mark, Place, Result, Seen};
 
 /// Looks for every open intent of a kind at every reachable replica.
 ///
@@ -81,8 +82,7 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
 }
 
 /// A create whose reply was lost was executed. What was sent is the base: whatever the copy says else by now, somebody said
-/// since, and it is taken as their edit. A photo travels in a request of its own, which may not have left: where there is none
-/// it was not agreed.
+/// since, and it is taken as their edit.
 fn made(hub: &mut Hub, intake: &Intake<'_>, intent: &Intent, mark: &Mark, seen: Seen) -> Result<()> {
     hub.remove_intent(intent.id)?;
     hub.add_todo(intent.item)?;
@@ -96,10 +96,7 @@ fn made(hub: &mut Hub, intake: &Intake<'_>, intent: &Intent, mark: &Mark, seen: 
     };
     let item = hub.item(intent.item)?;
     let sent = hub.version(intent.version)?;
-    let mut base = sent.content.clone();
-    if says.get("media").is_none() {
-        base.set("media", serde_json::Value::Null);
-    }
+    let base = executed(&sent.content, &says);
     let identity = Identity { uid: item.uid, mark: Some(mark.clone()) };
     let rendering = intake.lens.write(None, &base, &identity)?;
     let agreed = if base == sent.content {
@@ -121,6 +118,21 @@ fn made(hub: &mut Hub, intake: &Intake<'_>, intent: &Intent, mark: &Mark, seen: 
     let was = Seen { rendering, etag: Etag(String::new()), modified_ms: None, ..seen.clone() };
     hub.set_placement(intent.item, intent.replica, intent.collection, agreed, &was)?;
     intake.take(hub, seen)
+}
+
+/// What of a create was executed for certain, where its copy says `says`. A photo and a changed occurrence travel in requests of
+/// their own, which may not have left: those that the copy lacks were not agreed.
+fn executed(sent: &Content, says: &Content) -> Content {
+    let mut base = sent.clone();
+    if says.get("media").is_none() {
+        base.set("media", Value::Null);
+    }
+    if let Some(Value::Object(overrides)) = base.0.get_mut("recurrenceOverrides") {
+        overrides.retain(|key, patch| {
+            patch.get("excluded") == Some(&Value::Bool(true)) || says.at(&["recurrenceOverrides", key]).is_some()
+        });
+    }
+    base.tidied()
 }
 
 /// Looks at copies whose change or removal may have been made.

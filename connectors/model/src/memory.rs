@@ -22,6 +22,8 @@ pub enum Fault {
     LostReply,
     /// It is not executed, and nobody can tell.
     LostRequest,
+    /// A create is executed but for what travels in requests of its own (a photo, changed occurrences), and the reply is lost.
+    HalfMade,
     /// It is not executed, and that is certain.
     Throttled,
     /// It is refused.
@@ -278,7 +280,16 @@ impl Memory {
         }
         let written = self.execute(&mut state, operation)?;
         state.writes += 1;
-        if fault == Some(Fault::LostReply) {
+        if let (Some(Fault::HalfMade), Some(made)) = (fault, &written)
+            && let Some(row) = state.rows.get_mut(&made.remote_id)
+            && let Some(card) = row.rendering["card"].as_object_mut()
+        {
+            card.shift_remove("media");
+            if let Some(Value::Object(overrides)) = card.get_mut("recurrenceOverrides") {
+                overrides.retain(|_, patch| patch.get("excluded").is_some());
+            }
+        }
+        if matches!(fault, Some(Fault::LostReply | Fault::HalfMade)) {
             return Err(Error::new(ErrorKind::Unknown, "no answer came"));
         }
         Ok(written)

@@ -816,6 +816,28 @@ async fn promise_12_every_scenario_stopped_at_every_step_ends_the_same() {
 }
 
 #[tokio::test]
+async fn a_create_that_was_executed_in_part_is_completed() {
+    let mut world = seeded(false);
+    world.sync().await;
+    let mut whole = card("Grace", &["grace@example.org"]);
+    whole.set("media", serde_json::json!({"photo": {"kind": "photo", "uri": "data:image/png;base64,AAAA"}}));
+    whole.set(
+        "recurrenceOverrides",
+        serde_json::json!({"2026-03-10T09:00:00": {"title": "Late"}, "2026-03-17T09:00:00": {"excluded": true}}),
+    );
+    world.phone.create_in(0, &whole);
+    world.google.fault([Some(Fault::HalfMade)]);
+    world.microsoft.fault([Some(Fault::HalfMade)]);
+    for _ in 0..3 {
+        world.sync().await;
+    }
+    let is_whole = |place: &Memory| place.contents().iter().any(|(_, content)| content == &whole);
+    assert!(is_whole(&world.phone), "nothing is taken from where it was made");
+    assert!(is_whole(&world.google) || is_whole(&world.microsoft));
+    world.settled("completed").await;
+}
+
+#[tokio::test]
 async fn what_a_stopped_run_had_read_in_part_is_not_lost_to_the_next_part() {
     for at in 0.. {
         let tells_parts = Memory::new("Contacts", Manners { tells_parts: true, ..Manners::default() });
