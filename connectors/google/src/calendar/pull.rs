@@ -86,7 +86,7 @@ impl Calendar {
         self.memory().get(calendar).cloned().unwrap_or_default()
     }
 
-    /// What a round told of one series, in one piece: a delta tells some exceptions only, so the others are asked for.
+    /// What a round told of one series, in one piece. A series that cannot be asked for keeps nobody else back.
     async fn unite(
         &self,
         calendar: &str,
@@ -96,22 +96,35 @@ impl Calendar {
         is_delta: bool,
     ) -> Result<Option<Entry>> {
         let name = remote_id(calendar, &id);
-        let gone = || Ok(is_delta.then(|| Entry::Gone(name.clone())));
-        if held.is_gone {
-            return gone();
+        let raw = serde_json::to_vec(&held).unwrap_or_default();
+        match self.whole(calendar, &id, held, is_delta).await {
+            Ok(Some(mut series)) => {
+                series.take_usual(usual);
+                Ok(Some(entry(calendar, &name, &series)))
+            }
+            Ok(None) => Ok(is_delta.then_some(Entry::Gone(name))),
+            Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Malformed | ErrorKind::Forbidden) => {
+                Ok(Some(bad(calendar, name, &error.message, raw)))
+            }
+            Err(error) => Err(error),
         }
+    }
+
+    /// A series of which a round told; `None` where nothing of it is left. A delta tells some exceptions only, so the others are asked
+    /// for.
+    async fn whole(&self, calendar: &str, id: &str, held: Held, is_delta: bool) -> Result<Option<Series>> {
         let is_left = held.rows.values().filter_map(Value::as_object).any(|row| !is_cancelled(row));
         let mut series = Series { event: held.event, exceptions: held.rows, ..Series::default() };
+        if held.is_gone || (series.event.is_none() && !is_delta && !is_left) {
+            return Ok(None);
+        }
         if series.event.is_none() {
-            if !is_delta && !is_left {
-                return Ok(None);
-            }
             // Occurrences whose series was not told of: it did not change, or the user does not see it.
-            series.event = match self.get(calendar, &id).await {
-                Ok(event) if is_cancelled(&event) => return gone(),
+            series.event = match self.get(calendar, id).await {
+                Ok(event) if is_cancelled(&event) => return Ok(None),
                 Ok(event) => Some(event),
                 Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Forbidden) && is_left => None,
-                Err(error) if error.kind == ErrorKind::NotFound => return gone(),
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(error),
             };
         }
@@ -121,15 +134,14 @@ impl Calendar {
         } else if is_delta {
             let uid = series.parts().find_map(|part| text(part, "iCalUID")).map(str::to_owned);
             if let Some(uid) = uid {
-                let mut rows = self.rows_of(calendar, &uid, &id).await?;
+                let mut rows = self.rows_of(calendar, &uid, id).await?;
                 rows.extend(std::mem::take(&mut series.exceptions));
                 series.exceptions = rows;
             }
             // What a filtered list does not name was not looked at.
             series.is_partial = true;
         }
-        series.take_usual(usual);
-        Ok(Some(entry(calendar, &name, &series)))
+        Ok(Some(series))
     }
 
     /// One event by its id.
@@ -328,4 +340,25 @@ fn bad(calendar: &str, remote_id: RemoteId, reason: &str, raw: Vec<u8>) -> Entry
 
 fn endless() -> Error {
     Error::new(ErrorKind::Malformed, "the list does not come to an end")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_last_word_on_an_event_counts() {
+        let row = |value: Value| value.as_object().unwrap().clone();
+        let living = || row(json!({"id": "a", "etag": "1", "start": {"date": "2026-01-01"}}));
+        let (mut round, mut entries) = (Round::new(Some("s".into())), Vec::new());
+        for event in [row(json!({"id": "a", "status": "cancelled"})), living()] {
+            take_row("c", event, &Usual::default(), &mut round, &mut entries);
+        }
+        assert!(round.held.is_empty() && matches!(&entries[..], [Entry::Seen(_)]), "deleted, and there again");
+        take_row("c", row(json!({"id": "a", "status": "cancelled"})), &Usual::default(), &mut round, &mut entries);
+        assert!(round.held["a"].is_gone);
+        take_row("c", row(json!({"summary": "nameless"})), &Usual::default(), &mut round, &mut entries);
+        assert!(matches!(&entries[1], Entry::Bad { reason, .. } if reason.contains("no id")));
+    }
 }

@@ -11,9 +11,10 @@
 //! A copy is named `CALENDAR/EVENT`: ids of events are unique within their calendar only. Of a series, it is the master's.
 
 use serde_json::{Map, Value};
+use std::fmt;
 use twofold_model::{CollectionId, Error, ErrorKind, Etag, Mark, RemoteId, Rendering, Result, Seen, Uid};
 
-use super::wire::{Object, is_recurring, private, series_of, text};
+use super::wire::{Object, is_cancelled, is_recurring, private, series_of, text};
 
 /// The private property of the mark.
 pub const MARK_KEY: &str = "twofold-mark";
@@ -23,7 +24,7 @@ pub const UID_KEY: &str = "twofold-uid";
 pub const CARRY_KEY: &str = "twofold-carry-";
 
 /// A rendering taken apart.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Default, PartialEq)]
 pub struct Series {
     /// The master, or the single event.
     pub event: Option<Object>,
@@ -35,6 +36,13 @@ pub struct Series {
     pub zone: Option<String>,
     /// Exceptions that are not named were not looked at.
     pub is_partial: bool,
+}
+
+impl fmt::Debug for Series {
+    /// Shows what there is, not what it says: a rendering is somebody's data and must not reach a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Series(master: {}, {} exceptions)", self.event.is_some(), self.exceptions.len())
+    }
 }
 
 /// What a calendar says for events that do not say it themselves.
@@ -100,16 +108,16 @@ impl Series {
         self.event.iter().chain(self.rows().map(|(_, row)| row))
     }
 
-    /// The part that carries our properties: the master, else the first occurrence.
+    /// The part that carries our properties: the master, else the first occurrence that is there.
     pub fn carrier(&self) -> Option<&Object> {
-        self.parts().next()
+        self.event.as_ref().or_else(|| self.rows().map(|(_, row)| row).find(|row| !is_cancelled(row)))
     }
 
     /// [`Series::carrier`], to be changed.
     pub fn carrier_mut(&mut self) -> Option<&mut Object> {
         match &mut self.event {
             Some(event) => Some(event),
-            None => self.exceptions.values_mut().find_map(Value::as_object_mut),
+            None => self.exceptions.values_mut().filter_map(Value::as_object_mut).find(|row| !is_cancelled(row)),
         }
     }
 

@@ -2,12 +2,19 @@
 #![allow(dead_code)]
 
 use async_trait::async_trait;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use twofold_google::{CalendarDialect, CalendarOptions, Google, GoogleDialect, GoogleOptions};
 use twofold_http::{Client, ClientOptions, Dialect, ManualClock, TokenSource};
-use twofold_model::{RemoteId, Result};
+use twofold_model::{
+    CollectionId, Connector, Content, Entry, Feed, FeedId, Found, Identity, Kind, Known, Lookup, Mark, Next, Operation,
+    Page, Place, Poll, RemoteId, Rendering, Result, Seen, Since, Uid, Written,
+};
 use twofold_sandbox::{Fault, Options, Provider, Rule, Running, Sandbox, Switches};
 use twofold_zones::SystemZones;
+
+/// The kind of all this.
+pub const KIND: Kind = Kind::Calendar;
 
 /// A token that is good for the whole test.
 struct Token(String);
@@ -65,4 +72,113 @@ impl Desk {
     pub fn event<'a>(&self, id: &'a RemoteId) -> &'a str {
         id.as_str().rsplit_once('/').unwrap().1
     }
+}
+
+impl Desk {
+    pub fn feed(&self, calendar: &str) -> Feed {
+        Feed { id: FeedId(calendar.into()), kind: KIND, collections: vec![CollectionId(calendar.into())] }
+    }
+
+    pub async fn page(&self, calendar: &str, since: Since) -> Result<Page> {
+        let (feed, known) = (self.feed(calendar), Known::new());
+        self.google.changes(&[Poll { feed: &feed, since, known: &known }]).await.remove(0)
+    }
+
+    /// A round to its end: what it said, and where it came to.
+    pub async fn round(&self, mut since: Since) -> (Vec<Seen>, Vec<RemoteId>, Since) {
+        let (mut seen, mut gone) = (Vec::new(), Vec::new());
+        loop {
+            let page = self.page(&self.calendar.clone(), since).await.unwrap();
+            for entry in page.entries {
+                match entry {
+                    Entry::Seen(copy) => seen.push(*copy),
+                    Entry::Gone(id) => gone.push(id),
+                    other => panic!("{other:?}"),
+                }
+            }
+            match page.next {
+                Next::Page(link) => since = Since::Page(link),
+                Next::Done(token) => return (seen, gone, Since::Token(token)),
+            }
+        }
+    }
+
+    pub fn id(&self, event: &str) -> RemoteId {
+        RemoteId(format!("{}/{event}", self.calendar))
+    }
+
+    pub fn place(&self, event: &str) -> Place {
+        Place { remote_id: self.id(event), collection: CollectionId(self.calendar.clone()) }
+    }
+
+    pub async fn fetch(&self, event: &str) -> Option<Seen> {
+        self.google.fetch(KIND, &[self.place(event)]).await.remove(0).unwrap()
+    }
+
+    pub fn read(&self, rendering: &Rendering) -> Content {
+        self.google.lens(KIND).read(rendering).unwrap()
+    }
+
+    pub async fn write(&self, operation: Operation) -> Result<Written> {
+        self.google.write(KIND, &[operation]).await.remove(0)
+    }
+
+    pub fn create(&self, item: &str, content: &Content) -> Operation {
+        let identity = Identity { uid: uid(item), mark: Some(mark(item)) };
+        let rendering = self.google.lens(KIND).write(None, content, &identity).unwrap();
+        let collection = CollectionId(self.calendar.clone());
+        Operation::Create { collection, rendering, uid: uid(item), mark: mark(item) }
+    }
+
+    pub fn update(&self, seen: &Seen, content: &Content) -> Operation {
+        let nobody = Identity { uid: uid("nobody"), mark: None };
+        let to = self.google.lens(KIND).write(Some(&seen.rendering), content, &nobody).unwrap();
+        let place = Place { remote_id: seen.remote_id.clone(), collection: seen.collection.clone() };
+        Operation::Update { place, etag: seen.etag.clone(), from: seen.rendering.clone(), to }
+    }
+
+    pub async fn find(&self, item: &str) -> Found {
+        let lookup =
+            Lookup { mark: mark(item), uid: uid(item), collection: CollectionId(self.calendar.clone()), sent_ms: 0 };
+        self.google.find(KIND, &[lookup], self.sandbox.clock().now_ms()).await.remove(0).unwrap()
+    }
+
+    /// A weekly series of the user's other client, ten times from 2026-03-03 09:00 in Berlin.
+    pub fn series(&self) -> String {
+        let event = json!({"summary": "Standup", "start": at("2026-03-03", "09:00"), "end": at("2026-03-03", "09:15"),
+                           "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=10"]});
+        self.sandbox.google_add_event(&self.calendar, &event).unwrap()
+    }
+
+    pub fn edit(&self, event: &str, edit: impl FnOnce(&mut Value)) {
+        self.sandbox.google_edit_event(&self.calendar, event, edit).unwrap();
+    }
+}
+
+pub fn at(day: &str, clock: &str) -> Value {
+    json!({"dateTime": format!("{day}T{clock}:00"), "timeZone": "Europe/Berlin"})
+}
+
+pub fn uid(item: &str) -> Uid {
+    Uid(format!("{item}@example.org"))
+}
+
+pub fn mark(item: &str) -> Mark {
+    Mark { hub: "hub".into(), item: item.into(), generation: 1 }
+}
+
+pub fn lunch() -> Content {
+    Content::from_value(
+        json!({"title": "Lunch", "start": "2026-03-03T12:00:00", "timeZone": "Europe/Berlin", "duration": "PT1H"}),
+    )
+}
+
+pub fn weekly() -> Content {
+    let mut content = lunch();
+    content.set("recurrenceRules", json!([{"frequency": "weekly"}]));
+    content.set(
+        "recurrenceOverrides",
+        json!({"2026-03-10T12:00:00": {"title": "Late"}, "2026-03-17T12:00:00": {"excluded": true}, "2026-03-24T12:00:00": {"color": "plum"}}),
+    );
+    content
 }
