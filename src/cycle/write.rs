@@ -37,7 +37,7 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
                 }
                 continue;
             };
-            let batch = next_batch(queue, connector.abilities().write_batch.max(1));
+            let batch = next_batch(queue, connector.write_batch(kind).max(1));
             let (batch, skipped): (Vec<Planned>, Vec<Planned>) = batch.into_iter().partition(|plan| {
                 plan.intent.kind != IntentKind::Delete || !not_made.contains(&(plan.intent.item, *replica))
             });

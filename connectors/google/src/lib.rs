@@ -82,6 +82,13 @@ impl Connector for Google {
         }
     }
 
+    fn write_batch(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Calendar => calendar::WRITE_BATCH,
+            Kind::Contacts | Kind::Mail => self.abilities().write_batch,
+        }
+    }
+
     fn lens(&self, kind: Kind) -> &dyn Lens {
         match (kind, &self.calendar) {
             (Kind::Contacts, _) => &ContactsLens,

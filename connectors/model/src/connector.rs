@@ -266,6 +266,11 @@ pub trait Connector: Send + Sync {
     /// What this place can hold and do.
     fn abilities(&self) -> Abilities;
 
+    /// How many operations of a kind are handed over at once; a run that is asked to stop waits for so many. 0 counts as 1.
+    fn write_batch(&self, _kind: Kind) -> usize {
+        self.abilities().write_batch
+    }
+
     /// How its renderings of this kind are read and edited.
     fn lens(&self, kind: Kind) -> &dyn Lens;
 

@@ -442,7 +442,7 @@ fn lookup(item: &str, collection: &CollectionId, sent_ms: i64) -> Lookup {
 async fn write(bench: &dyn Bench, operations: &[Operation]) -> Vec<Result<Written>> {
     let connector = bench.connector();
     let mut answers = Vec::new();
-    for batch in operations.chunks(connector.abilities().write_batch.max(1)) {
+    for batch in operations.chunks(connector.write_batch(bench.kind()).max(1)) {
         let some = connector.write(bench.kind(), batch).await;
         assert_eq!(some.len(), batch.len(), "one answer for each operation");
         answers.extend(some);

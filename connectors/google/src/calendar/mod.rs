@@ -44,6 +44,9 @@ use twofold_model::{Collection, Error, Feed, FeedId, Kind};
 
 use rendering::Usual;
 
+/// How many events are written at once: each is a request of its own, and one follows the other.
+pub(crate) const WRITE_BATCH: usize = 20;
+
 /// The room: the client, the lens, and what it remembers between two calls (never needed for correctness, only to save requests).
 pub(crate) struct Calendar {
     client: Client,
