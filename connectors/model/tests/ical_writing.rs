@@ -230,6 +230,34 @@ fn an_alarm_that_is_moved_keeps_what_it_says() {
 }
 
 #[test]
+fn an_alarm_before_the_end_says_so_until_it_is_one_before_the_start() {
+    let text =
+        event("DTSTART:20260301T090000Z\nBEGIN:VALARM\nTRIGGER;X-A=1;RELATED=END:-PT300S\nACTION:DISPLAY\nEND:VALARM");
+    let before_end = json!({"trigger": {"offset": "-PT5M", "relativeTo": "end"}});
+    let content = calendar_lens().read(&Rendering(text.clone())).unwrap();
+    assert_eq!(content.get("alerts"), Some(&json!({key(&alert_identity(&before_end)): before_end})));
+    let fresh = calendar_lens().write(None, &content, &identity()).unwrap();
+    assert!(String::from_utf8(fresh.0).unwrap().contains("TRIGGER;RELATED=END:-PT5M\r\n"));
+    let (_, come, _) = edit(&text, |event| {
+        let before_start = json!({"trigger": {"offset": "-PT5M"}});
+        event["alerts"] = json!({key(&alert_identity(&before_start)): before_start});
+    });
+    assert_eq!(come, ["TRIGGER;X-A=1:-PT300S"]);
+}
+
+#[test]
+fn an_override_that_changes_nothing_is_not_said_a_second_time() {
+    let one = "BEGIN:VEVENT\nUID:x\nRECURRENCE-ID:20260302T090000Z\nDTSTART:20260302T090000Z\nEND:VEVENT\n";
+    let master = "BEGIN:VEVENT\nUID:x\nDTSTART:20260301T090000Z\nRRULE:FREQ=DAILY\nEND:VEVENT\n";
+    let series = format!("BEGIN:VCALENDAR\nVERSION:2.0\n{master}{one}END:VCALENDAR\n").into_bytes();
+    let (gone, come, _) = edit(&series, |event| {
+        assert_eq!(event["recurrenceOverrides"], json!({"2026-03-02T09:00:00": added()}));
+        event["recurrenceOverrides"]["2026-03-05T09:00:00"] = excluded();
+    });
+    assert_eq!((gone, come), (vec![], vec!["EXDATE:20260305T090000Z".to_owned()]));
+}
+
+#[test]
 fn html_and_its_text_change_together() {
     let (gone, come, _) = edit(&fixture("floating.ics"), |event| {
         event["description"] = json!("<p>Blue &amp; <i>green</i></p>");
@@ -371,7 +399,9 @@ fn no_text_adds_a_line() {
         "participants": {"a": {"email": bad}, "b": {"email": "b@x", "name": bad, "kind": bad, "participationStatus": bad, "roles": {bad: true}, "sentBy": bad, "delegatedTo": {bad: true}}},
         "alerts": {"a": {"trigger": {"offset": bad}}, "b": {"trigger": {"offset": "PT1H"}, "action": bad, "iCalProps": {"x": {"line": bad}}}},
         "iCalProps": {"a": {"line": bad}, "b": {"line": format!("X-A:{bad}")}, "c": {"line": "END:VEVENT"}},
-        "iCalComponents": {"a": {"component": bad}, "b": {"component": "BEGIN:X\nEND:X\nEND:VEVENT\nBEGIN:VEVENT"}},
+        "iCalComponents": {"a": {"component": bad}, "b": {"component": "BEGIN:X\nEND:X\nEND:VEVENT\nBEGIN:VEVENT"},
+            "c": {"component": "BEGIN:X\nEND:X\nEND:VEVENT"}, "d": {"component": "X-A:1\nBEGIN:X\nEND:X"}, "e": {"component": "BEGIN:X\nBEGIN:Y\nEND:X"},
+            "f": {"component": "BEGIN:VEVENT\nEND:VEVENT"}},
         "iCalOverrides": {"a": {"component": bad}}, "timeZones": {format!("/{bad}"): {"component": bad}},
         "recurrenceRules": [{"frequency": bad}], "recurrenceOverrides": {bad: {"title": bad}},
     }));
