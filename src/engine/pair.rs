@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use twofold_model::Content;
 use twofold_model::card::{display_name, email_identity, phone_identity};
+use twofold_model::event::display_title;
 use twofold_model::merge::{Prefer, merge};
 use twofold_model::patch::{canonical_text, difference, get_path, set_path, split};
 
@@ -20,12 +21,12 @@ pub enum Fit {
     Equal,
 }
 
-/// How well two cards fit: the same name, and an address or number in common (or none to compare on one side).
+/// How well two contents fit. Two cards: the same name, and an address or number in common (or none to compare on one side).
+/// Two events: the same title at the same start.
 pub fn fit(a: &Content, b: &Content) -> Fit {
     if a == b {
         return Fit::Equal;
     }
-    let name = |content: &Content| display_name(content).map(|name| name.trim().to_lowercase());
     let (Some(name_a), Some(name_b)) = (name(a), name(b)) else { return Fit::None };
     if name_a != name_b {
         return Fit::None;
@@ -94,10 +95,20 @@ pub struct Candidates {
     by_name: HashMap<String, Vec<(i64, Content)>>,
 }
 
+/// What people call it: a card's name; an event's title, and when it begins. An occurrence without its series has none.
+fn name(content: &Content) -> Option<String> {
+    let plain = |text: String| text.trim().to_lowercase();
+    match content.get("start").and_then(Value::as_str) {
+        Some(start) => Some(format!("{start} {}", display_title(content).map(plain).unwrap_or_default())),
+        None if content.get("recurrenceOverrides").is_some() => None,
+        None => display_name(content).map(plain),
+    }
+}
+
 /// Under what an item waits: its name, or all that it says where it has none.
 fn called(content: &Content) -> String {
-    match display_name(content) {
-        Some(name) => format!("name {}", name.trim().to_lowercase()),
+    match name(content) {
+        Some(name) => format!("name {name}"),
         None => format!("says {}", canonical_text(&content.to_value())),
     }
 }
@@ -146,6 +157,25 @@ mod tests {
         let mut more = ada.clone();
         more.set("notes", json!({"note": {"note": "x"}}));
         assert_eq!(fit(&ada, &more), Fit::Superset);
+    }
+
+    #[test]
+    fn an_event_pairs_by_title_and_start_and_an_occurrence_alone_by_all_that_it_says() {
+        let event = |title: &str, start: &str| Content::from_value(json!({"title": title, "start": start}));
+        let lunch = event("Lunch", "2026-03-02T12:00:00");
+        let mut more = lunch.clone();
+        more.set("description", json!("with Ada"));
+        assert_eq!(fit(&lunch, &more), Fit::Superset);
+        assert_eq!(fit(&event("lunch ", "2026-03-02T12:00:00"), &more), Fit::Related);
+        assert_eq!(fit(&lunch, &event("Lunch", "2026-03-03T12:00:00")), Fit::None, "the same lunch of another day");
+        assert_eq!(fit(&lunch, &event("Supper", "2026-03-02T12:00:00")), Fit::None);
+        let alone = |title: &str| {
+            Content::from_value(json!({"recurrenceOverrides": {"2026-03-02T12:00:00": {"title": title}}}))
+        };
+        assert_eq!(fit(&alone("Lunch"), &alone("Supper")), Fit::None);
+        let mut waiting = Candidates::default();
+        waiting.add(1, alone("Lunch"));
+        assert_eq!(waiting.take(&alone("Lunch")), Some((1, Fit::Equal)));
     }
 
     #[test]

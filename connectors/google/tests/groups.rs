@@ -43,7 +43,11 @@ impl World {
         let time = Time::with(Some(&sandbox));
         let options = ClientOptions::new("http://127.0.0.1/google".parse().unwrap(), Arc::new(GoogleDialect));
         let options = options.token(Arc::new(Token)).transport(deck::line(&sandbox)).clock(time.clone());
-        World { google: Google::new(GoogleOptions { people: Client::new(options).unwrap(), calendar: None }), sandbox, time }
+        World {
+            google: Google::new(GoogleOptions { people: Client::new(options).unwrap(), calendar: None }),
+            sandbox,
+            time,
+        }
     }
 
     /// All that a round tells, and where the next begins.
