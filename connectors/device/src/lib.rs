@@ -1,9 +1,9 @@
 //! Device folders: a replica that is a tree of files which other programs read and write (khard, vdirsyncer, Radicale,
 //! Syncthing to a phone).
 //!
-//! `ROOT/PROVIDER/contacts/NAME/UID.vcf` and `ROOT/PROVIDER/calendar/NAME/UID.ics`, with vdir's `displayname` and `color`. A [`RemoteId`] is the file's path below the
+//! `ROOT/PROVIDER/contacts/NAME/UID.vcf` and `ROOT/PROVIDER/calendar/NAME/UID.ics`, with vdir's `displayname` and `color`. A [`RemoteId`](twofold_model::RemoteId) is the file's path below the
 //! root, a [`CollectionId`] the folder's; each folder is a feed of its own. There is no delta: the caller hands in what the hub
-//! knows ([`Poll::known`]) and the scan answers what differs.
+//! knows ([`Poll::known`](twofold_model::Poll::known)) and the scan answers what differs.
 //!
 //! What must hold:
 //! * *Absence is never deletion.* The root and each collection folder carry a marker. Without it nothing is read as gone:
@@ -64,7 +64,7 @@ pub struct DeviceOptions {
     /// The replica it is.
     pub replica_id: String,
     /// Whether the hub has met this replica before. A known device without its marker is held; an unknown one is a first use.
-    /// [`Connector::arrive`] says it anew in each run.
+    /// [`Connector::arrive`](twofold_model::Connector::arrive) says it anew in each run.
     pub is_known: bool,
     /// What it holds.
     pub kinds: Vec<Kind>,
@@ -109,8 +109,8 @@ impl DeviceOptions {
 
 /// A device folder as a replica.
 ///
-/// *Each run.* [`arrive`](Connector::arrive) before anything else: it looks for the marker, and answers
-/// [`ErrorKind::Held`] where nothing may be touched. At the end [`depart`](Connector::depart) writes the run's number into the
+/// *Each run.* [`arrive`](twofold_model::Connector::arrive) before anything else: it looks for the marker, and answers
+/// [`ErrorKind::Held`] where nothing may be touched. At the end [`depart`](twofold_model::Connector::depart) writes the run's number into the
 /// marker, if the run wrote anything here.
 ///
 /// *First use.* A path that the hub never met and that has no marker (or is not there) is read as it is. It is marked with
