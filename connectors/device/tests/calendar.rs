@@ -5,7 +5,7 @@ mod common;
 use common::{options, visit};
 use serde_json::json;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use twofold_device::Device;
@@ -70,11 +70,13 @@ impl Desk {
 }
 
 fn seen(entries: &[Entry]) -> Vec<&str> {
-    let name = |entry| match entry {
-        &Entry::Seen(ref seen) => Path::new(seen.remote_id.as_str()).file_name()?.to_str(),
-        _ => None,
-    };
-    entries.iter().filter_map(name).collect()
+    let mut names = Vec::new();
+    for entry in entries {
+        if let Entry::Seen(seen) = entry {
+            names.extend(seen.remote_id.as_str().rsplit('/').next());
+        }
+    }
+    names
 }
 
 #[tokio::test]
