@@ -130,7 +130,7 @@ const CRATES: [(&str, &[&str], &[&str]); 11] = [
     ("connectors/http", &["model"], &[]),
     ("connectors/google", &["model", "http"], &["sandbox", "zones"]),
     ("connectors/microsoft365", &["model", "http"], &["sandbox", "zones"]),
-    ("connectors/device", &["model"], &[]),
+    ("connectors/device", &["model"], &["zones"]),
     ("connectors/zones", &["model"], &[]),
     ("src/engine", &["model"], &[]),
     ("src/hub", &["model"], &[]),
