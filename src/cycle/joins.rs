@@ -204,7 +204,8 @@ fn unite(cycle: &mut Cycle<'_>, kind: Kind, members: &[MemberPlace]) -> Result<b
         if let Some(hold) = hub.hold_on_any(joined, "join")? {
             hub.remove_hold(&hold.id)?;
         }
-        pairs.iter().try_for_each(|pair| fuse(hub, pair, joined, now))
+        // A version that somebody decided by hand comes from no replica; it counts as the other member's.
+        pairs.iter().try_for_each(|pair| fuse(hub, pair, joined, others[0].1.replica, now))
     })?;
     Ok(true)
 }
@@ -291,11 +292,11 @@ fn end_needless_holds(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 }
 
 /// Two items become the older one. What each place agreed to until now stays its base, so that it is told only what it
-/// lacks.
-fn fuse(hub: &mut Hub, pair: &Pair, joined: i64, now_ms: i64) -> Result<()> {
+/// lacks. `otherwise` is the replica of a version that none brought.
+fn fuse(hub: &mut Hub, pair: &Pair, joined: i64, otherwise: i64, now_ms: i64) -> Result<()> {
     let Pair { older, newer } = pair;
     let (ours, theirs) = (hub.version(older.version)?, hub.version(newer.version)?);
-    let replica = theirs.source.unwrap_or_default();
+    let replica = theirs.source.unwrap_or(otherwise);
     let case = Case {
         current: Current {
             content: ours.content.clone(),

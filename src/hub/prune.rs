@@ -1,7 +1,7 @@
 //! What may go at last: earlier versions, tombstones and decided conflicts whose time is over (promise 4, ENGINE 12 and 13).
 //!
 //! A version begins to *age* when it is replaced, or its item is buried ([`crate::items`]). What is still needed does not age.
-//! This is the only file that deletes a version or an item. Whether a run may do it at all is for the cycle to say.
+//! This is the only file that deletes a version, and an item with what it said (a join hands all of one over to another). Whether a run may do it at all is for the cycle to say.
 
 use crate::Hub;
 use rusqlite::params;

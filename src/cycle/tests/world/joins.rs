@@ -197,3 +197,25 @@ async fn what_a_join_made_of_two_ages_and_goes_like_everything_else() {
     world.sync().await;
     world.settled("edited long after").await;
 }
+
+#[tokio::test]
+async fn a_version_that_no_replica_brought_may_clash_in_a_join() {
+    let mut world = World::new(false, 0);
+    for place in [&world.google, &world.microsoft] {
+        place.create(&card("Ada", &["ada@example.org"]));
+    }
+    world.sync().await;
+    // Somebody decided a conflict by hand on each side, differently: what is shown comes from nowhere.
+    for (collection, note) in [(1, "one"), (2, "two")] {
+        let item = world.hub.standing(collection).unwrap().remove(0);
+        let mut content = world.hub.version(item.version).unwrap().content;
+        content.set("notes", serde_json::json!({"note": {"note": note}}));
+        let origin = twofold_hub::items::Origin { at_ms: 0, rank: 0, source: None };
+        let version = world.hub.add_version(item.id, &content, origin, Some(item.version), None).unwrap();
+        world.hub.set_version(item.id, version).unwrap();
+    }
+    world.sync().await;
+    world.joined = true;
+    assert_eq!(world.sync().await.exit, 5, "joined, and the note that is not shown is kept");
+    assert_eq!(world.hub.conflicts().unwrap().len(), 1);
+}
