@@ -243,7 +243,7 @@ proptest! {
     /// Each day by itself, without periods: what a rule with interval 1 and no positions means.
     #[test]
     fn the_dates_are_the_days_that_have_what_the_rule_asks(rule in rule(), start in start()) {
-        let rule = Rule { interval: 1, end: End::Never, by_set_pos: Vec::new(), by_week_no: Vec::new(), by_hour: Vec::new(), by_minute: Vec::new(), ..rule };
+        let rule = Rule { interval: 1, end: End::Never, by_set_pos: Vec::new(), by_hour: Vec::new(), by_minute: Vec::new(), ..rule };
         let until = start + Duration::days(1500);
         let dates = only(start, rule.clone()).dates(start, until, usize::MAX).unwrap();
         let days = start.date().iter_days().take_while(|day| day.and_time(start.time()) <= until);
@@ -257,11 +257,12 @@ proptest! {
     /// An expansion that others wrote says the same, for a start that its rule falls on.
     #[test]
     fn another_expansion_agrees(rule in rule(), start in start()) {
-        // The other misses weeks counted from the end that reach into the year before, counts positions of the first week from
-        // the start and not from the week's first day, and takes `BYDAY=MO,1MO` for the first Monday; it is each Monday.
+        // The other misses days of numbered weeks that reach into the year after or before (the law above judges those), counts
+        // positions of the first week from the start and not from the week's first day, and takes `BYDAY=MO,1MO` for the first
+        // Monday; it is each Monday.
         let counted = rule.by_day.iter().filter(|day| day.nth.is_some()).count();
         let is_known_to_differ = (rule.frequency == Frequency::Weekly && !rule.by_set_pos.is_empty())
-            || rule.by_week_no.iter().any(|week| *week < 0)
+            || !rule.by_week_no.is_empty()
             || (counted > 0 && counted < rule.by_day.len());
         let until = start + Duration::days(4000);
         let own = only(start, Rule { end: End::Never, ..rule.clone() }).dates(start, until, 2).unwrap();
@@ -316,6 +317,7 @@ fn asks(rule: &Rule, start: NaiveDate, day: NaiveDate) -> bool {
         || match rule.frequency {
             Frequency::Weekly => day.weekday() == start.weekday(),
             Frequency::Monthly => day.day() == start.day(),
+            Frequency::Yearly if !rule.by_week_no.is_empty() => day.weekday() == start.weekday(),
             Frequency::Yearly => {
                 day.day() == start.day() && (!rule.by_month.is_empty() || day.month() == start.month())
             }
@@ -333,10 +335,18 @@ fn asks(rule: &Rule, start: NaiveDate, day: NaiveDate) -> bool {
             false => same_weekday(day, end) == -i64::from(nth),
         })
     };
+    // A week is of the year that has its fourth day, and its number counts the days up to that day.
+    let fourth_day = |day: NaiveDate| day + Duration::days(3 - i64::from(day.weekday().days_since(rule.week_start)));
+    let week = i64::from(fourth_day(day).ordinal0() / 7) + 1;
+    let last_day = first_of(fourth_day(day).year() + 1, 1).pred_opt().unwrap();
+    let last_weeks = [0, 7].map(|back| fourth_day(last_day - Duration::days(back)));
+    let last_week = last_weeks.into_iter().find(|day| day.year() == last_day.year()).unwrap();
+    let weeks = i64::from(last_week.ordinal0() / 7) + 1;
     let among = |list: Vec<i64>, values: [i64; 2]| list.is_empty() || list.iter().any(|v| values.contains(v));
     implied
         && among(rule.by_month.iter().map(|v| i64::from(*v)).collect(), [day.month().into(); 2])
         && among(rule.by_month_day.iter().map(|v| i64::from(*v)).collect(), [day.day().into(), from_end(month_end)])
+        && among(rule.by_week_no.iter().map(|v| i64::from(*v)).collect(), [week, week - weeks - 1])
         && among(rule.by_year_day.iter().map(|v| i64::from(*v)).collect(), [day.ordinal().into(), from_end(year_end)])
         && (rule.by_day.is_empty() || rule.by_day.iter().any(|by| by.day() == day.weekday() && is_nth(by.nth)))
 }
