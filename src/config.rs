@@ -25,7 +25,7 @@ use url::{Host, Url};
 /// The longest time that can be set: a hundred years.
 const MAX_MS: i64 = 100 * 365 * 24 * 3600 * 1000;
 /// The kinds that this version keeps in step.
-const BUILT: &[Kind] = &[Kind::Contacts];
+const BUILT: &[Kind] = &[Kind::Calendar, Kind::Contacts];
 /// The whole configuration, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -274,7 +274,7 @@ fn google(table: &Table<'_>, places: &Places<'_>) -> Result<Google> {
 }
 
 /// `[google.mail]` and `[microsoft365.mail]`.
-const MAIL_LATER: (&str, &str) = ("mail", "this version keeps contacts only, so mail cannot be set up yet");
+const MAIL_LATER: (&str, &str) = ("mail", "this version keeps calendars and contacts, so mail cannot be set up yet");
 
 fn client_id(table: &Table<'_>) -> Result<String> {
     Ok(table
@@ -317,7 +317,7 @@ fn kinds(table: &Table<'_>) -> Result<Vec<Kind>> {
         kinds.push(kind);
     }
     if kinds.is_empty() {
-        return Err(value.wrong("is empty", "Write kinds = [\"contacts\"], or remove the table."));
+        return Err(value.wrong("is empty", "Write kinds = [\"calendar\", \"contacts\"], or remove the table."));
     }
     Ok(kinds)
 }
@@ -328,10 +328,13 @@ fn kind(value: &Value<'_>) -> Result<Kind> {
     match Kind::from_name(word) {
         Some(kind) if BUILT.contains(&kind) => Ok(kind),
         Some(kind) => Err(value.wrong(
-            &format!("names {kind}, but this version keeps contacts only"),
-            "Write kinds = [\"contacts\"], or leave the line out.",
+            &format!("names {kind}, but this version keeps calendars and contacts only"),
+            "Write kinds = [\"calendar\", \"contacts\"], or leave the line out.",
         )),
-        None => Err(value.wrong(&format!("names \"{word}\", which is no kind"), "Write kinds = [\"contacts\"].")),
+        None => {
+            Err(value
+                .wrong(&format!("names \"{word}\", which is no kind"), "Write kinds = [\"calendar\", \"contacts\"]."))
+        }
     }
 }
 

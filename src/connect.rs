@@ -6,13 +6,14 @@ use std::sync::Arc;
 use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, Vault};
 use twofold_cycle::Party;
 use twofold_device::{Device, DeviceOptions};
-use twofold_google::{Google, GoogleDialect, GoogleOptions};
+use twofold_google::{CalendarDialect, CalendarOptions, Google, GoogleDialect, GoogleOptions};
 use twofold_http::{
-    Budget, Client, ClientOptions, Limits, Network, NetworkTransport, Recorder, SystemClock, Transport,
+    Budget, Client, ClientOptions, Dialect, Limits, Network, NetworkTransport, Recorder, SystemClock, TokenSource,
+    Transport,
 };
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
-use twofold_model::{Connector, Error, ErrorKind, Result};
+use twofold_model::{Connector, Error, ErrorKind, Kind, Result};
 use twofold_zones::SystemZones;
 
 /// Provider: Graph allows 4 requests at a time and 10,000 in 10 minutes for an app and mailbox (throttling limits).
@@ -26,6 +27,9 @@ const GRAPH_LIMITS: Limits = Limits {
 /// Google asks for a pause, that is kept for an hour.
 const PEOPLE_LIMITS: Limits =
     Limits { concurrency: 2, requests_per_window: Some((90, 60)), units_per_minute: None, window_once_asked: true };
+/// Provider: Calendar allows 600 requests a minute and user, and asks for few at a time (the sheet's chapter on limits).
+const CALENDAR_LIMITS: Limits =
+    Limits { concurrency: 4, requests_per_window: Some((600, 60)), units_per_minute: None, window_once_asked: false };
 
 /// The parties of a cycle, and the budgets that the hub keeps for the next run.
 pub struct Opened {
@@ -40,6 +44,11 @@ pub fn transport(config: &Config) -> Arc<NetworkTransport> {
     let network =
         Network { proxy: config.network.proxy.clone(), ca_file: config.network.ca_file.clone(), ..Network::default() };
     Arc::new(NetworkTransport::new(network))
+}
+
+/// The rules of time zones: those of this machine.
+pub fn zones() -> SystemZones {
+    SystemZones::new()
 }
 
 /// [`transport`] for sign-in. Like every client it records where `$TWOFOLD_RECORD` says so.
@@ -102,14 +111,22 @@ pub fn open(config: &Config, hub: &mut Hub, only: Option<&str>) -> Result<Opened
             ProviderName::Microsoft365 => config.microsoft365.as_ref().map(|table| table.kinds.clone()),
         };
         let Some(kinds) = kinds.filter(|_| wanted(name.as_str())) else { continue };
-        let limits = if name == ProviderName::Google { PEOPLE_LIMITS } else { GRAPH_LIMITS };
-        let budget = Arc::new(Budget::new(limits));
-        if let Some(kept) = hub.budget(name.as_str())?.and_then(|text| serde_json::from_str(&text).ok()) {
-            budget.restore(kept);
+        // What one service of a provider cannot take for now does not hold the other.
+        let services: &[(&str, Limits)] = match name {
+            ProviderName::Google => &[("google", PEOPLE_LIMITS), ("google calendar", CALENDAR_LIMITS)],
+            ProviderName::Microsoft365 => &[("microsoft365", GRAPH_LIMITS)],
+        };
+        let mut budgets = Vec::new();
+        for (service, limits) in services {
+            let budget = Arc::new(Budget::new(*limits));
+            if let Some(kept) = hub.budget(service)?.and_then(|text| serde_json::from_str(&text).ok()) {
+                budget.restore(kept);
+            }
+            budgets.push(budget.clone());
+            opened.budgets.push(((*service).into(), budget));
         }
-        let connector = open_provider(config, hub, name, &vault, transport.clone(), budget.clone());
+        let connector = open_provider(config, hub, name, &vault, &transport, &budgets);
         opened.parties.push(Party { name: name.as_str().into(), is_device: false, kinds, connector });
-        opened.budgets.push((name.as_str().into(), budget));
     }
     for gone in hub.replicas()?.into_iter().filter(|replica| replica.is_device) {
         if !config.devices.iter().any(|device| device.name == gone.name) {
@@ -129,8 +146,8 @@ fn open_provider(
     hub: &mut Hub,
     name: ProviderName,
     vault: &Vault,
-    transport: Arc<NetworkTransport>,
-    budget: Arc<Budget>,
+    transport: &Arc<NetworkTransport>,
+    budgets: &[Arc<Budget>],
 ) -> Result<Arc<dyn Connector>> {
     let provider = provider(config, name)?;
     let status = vault.status(name)?;
@@ -143,27 +160,32 @@ fn open_provider(
             format!("not granted: {missing}; nothing was read or changed there. Grant it: twofold login {name}");
         return Err(Error::new(ErrorKind::SignInNeeded, words));
     }
-    let session = Session::new(provider, vault.clone(), sign_in_transport(config)?, Arc::new(SystemClock));
-    let base = match (name, &config.google, &config.microsoft365) {
-        (ProviderName::Google, Some(google), _) => google.people_url.clone(),
-        (ProviderName::Microsoft365, _, Some(microsoft)) => microsoft.graph_url.clone(),
-        _ => return Err(Error::new(ErrorKind::Misconfigured, format!("[{name}] is not configured"))),
+    let token: Arc<dyn TokenSource> =
+        Arc::new(Session::new(provider, vault.clone(), sign_in_transport(config)?, Arc::new(SystemClock)));
+    let client = |base: &url::Url, dialect: Arc<dyn Dialect>, budget: &Arc<Budget>| {
+        let options = ClientOptions::new(base.clone(), dialect).token(token.clone());
+        Client::new(options.budget(budget.clone()).transport(transport.clone()))
     };
-    let dialect: Arc<dyn twofold_http::Dialect> = match name {
-        ProviderName::Google => Arc::new(GoogleDialect),
-        ProviderName::Microsoft365 => Arc::new(GraphDialect),
-    };
-    let options = ClientOptions::new(base, dialect).token(Arc::new(session)).budget(budget).transport(transport);
-    let client = Client::new(options)?;
-    Ok(match name {
-        ProviderName::Google => Arc::new(Google::new(GoogleOptions { people: client, calendar: None })),
-        ProviderName::Microsoft365 => {
-            let zones = Arc::new(SystemZones::new());
-            let options =
-                twofold_microsoft365::Options { graph: client, hub_id: hub.id().to_owned(), zones, home_zone: None };
-            Arc::new(Microsoft365::new(options))
+    let zones = Arc::new(zones());
+    match (name, &config.google, &config.microsoft365, budgets) {
+        (ProviderName::Google, Some(google), _, [people, calendar]) => {
+            let people = client(&google.people_url, Arc::new(GoogleDialect), people)?;
+            let calendar = match google.kinds.contains(&Kind::Calendar) {
+                true => Some(client(&google.calendar_url, Arc::new(CalendarDialect), calendar)?),
+                false => None,
+            };
+            let calendar = calendar.map(|client| CalendarOptions { client, zones });
+            Ok(Arc::new(Google::new(GoogleOptions { people, calendar })))
         }
-    })
+        (ProviderName::Microsoft365, _, Some(microsoft), [graph]) => {
+            let graph = client(&microsoft.graph_url, Arc::new(GraphDialect), graph)?;
+            // The zone of this machine is the best guess at the one that its user lives in.
+            let home_zone = iana_time_zone::get_timezone().ok();
+            let options = twofold_microsoft365::Options { graph, hub_id: hub.id().to_owned(), zones, home_zone };
+            Ok(Arc::new(Microsoft365::new(options)))
+        }
+        _ => Err(Error::new(ErrorKind::Misconfigured, format!("[{name}] is not configured"))),
+    }
 }
 
 /// The account behind a replica is part of the replica (ENGINE 21).
@@ -201,6 +223,7 @@ pub fn open_device(config: &Config, device: &DeviceConfig, hub: &mut Hub) -> Res
         VcardVersion::V3 => twofold_model::vcard::Version::V3,
         VcardVersion::V4 => twofold_model::vcard::Version::V4,
     };
+    options.zones = Some(Arc::new(zones()));
     Device::open(options)
 }
 

@@ -749,7 +749,10 @@ fn status_shows_replicas_and_collections() {
     let named = |name: &str| replicas.iter().find(|replica| replica["name"] == name).unwrap();
     assert_eq!(replicas.len(), 3);
     assert_eq!(named("google")["account"]["address"], "ada@example.com");
-    assert_eq!(named("google")["collections"], json!([{"name": "My Contacts", "items": 12, "can_write": true}]));
+    assert_eq!(
+        named("google")["collections"],
+        json!([{"name": "My Contacts", "kind": "contacts", "items": 12, "can_write": true}])
+    );
     assert_eq!(named("laptop")["device"], true);
     assert!(named("laptop")["last_ok_ms"].is_i64() && named("laptop")["trouble"].is_null());
     assert_eq!(value["last_run"]["exit"], 0);

@@ -65,7 +65,7 @@ fn list(hub: &Hub, as_json: bool) -> Result<i32> {
     let mut rows = Vec::new();
     for conflict in hub.conflicts()? {
         let item = hub.item(conflict.item)?;
-        let title = twofold_model::card::display_name(&hub.version(item.version)?.content).unwrap_or_default();
+        let title = super::title(&hub.version(item.version)?.content);
         let collection = match hub.stands(item.id)?.first() {
             Some(id) => hub.collection(*id)?.map(|collection| collection.name).unwrap_or_default(),
             None => String::new(),

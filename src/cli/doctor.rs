@@ -51,6 +51,7 @@ pub async fn run(context: &Context, _args: Args) -> Result<i32> {
     }
     findings.ok(format!("state folder: {}", config.state_dir.display()));
     disk(&mut findings, &config);
+    zones(&findings);
     sign_ins(&mut findings, &config);
     match context.hub(&config) {
         Ok((mut hub, _lock)) => {
@@ -73,6 +74,15 @@ fn disk(findings: &mut Findings, config: &Config) {
             if free < FEW_BYTES { findings.warn(format!("{words}; free some space")) } else { findings.ok(words) }
         }
         Err(error) => findings.warn(format!("disk: cannot be looked at: {error}")),
+    }
+}
+
+/// The system's zone files decide when an event of a zone begins.
+fn zones(findings: &Findings) {
+    let age = connect::zones().age();
+    match age.is_old() {
+        true => findings.warn(format!("time zones: {age}; update the package tzdata, or clock changes may be missed")),
+        false => findings.ok(format!("time zones: {age}")),
     }
 }
 

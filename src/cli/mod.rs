@@ -212,6 +212,13 @@ fn kinds(names: &[String]) -> Result<Vec<Kind>> {
     names.iter().map(kind).collect()
 }
 
+/// What people call an item: a card's name, an event's title; empty where it has none.
+fn title(content: &twofold_model::Content) -> String {
+    twofold_model::card::display_name(content)
+        .or_else(|| twofold_model::event::display_title(content))
+        .unwrap_or_default()
+}
+
 /// Writes one JSON object to stdout.
 fn print_json(value: &serde_json::Value) {
     println!("{value}");

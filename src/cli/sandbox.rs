@@ -40,8 +40,9 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
 pub fn configuration(sandbox: &Sandbox) -> String {
     let urls = sandbox.urls();
     format!(
-        "[microsoft365]\nclient_id = \"{}\"\nkinds = [\"contacts\"]\nlogin_url = \"{}\"\ngraph_url = \"{}\"\n\n\
-         [google]\nclient_id = \"{}\"\nclient_secret = \"{}\"\nkinds = [\"contacts\"]\nauth_url = \"{}\"\ntoken_url = \"{}\"\npeople_url = \"{}\"\n",
+        "[microsoft365]\nclient_id = \"{}\"\nkinds = [\"calendar\", \"contacts\"]\nlogin_url = \"{}\"\ngraph_url = \"{}\"\n\n\
+         [google]\nclient_id = \"{}\"\nclient_secret = \"{}\"\nkinds = [\"calendar\", \"contacts\"]\nauth_url = \"{}\"\ntoken_url = \"{}\"\n\
+         people_url = \"{}\"\ncalendar_url = \"{}\"\n",
         twofold_sandbox::oauth::MICROSOFT_CLIENT_ID,
         urls.microsoft_login,
         urls.microsoft_graph,
@@ -50,5 +51,6 @@ pub fn configuration(sandbox: &Sandbox) -> String {
         urls.google_auth,
         urls.google_token,
         urls.google_people,
+        urls.google_calendar,
     )
 }

@@ -31,9 +31,13 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
             }
         }
         let mut collections = Vec::new();
-        for place in hub.places(replica.id, Kind::Contacts)? {
-            let items = hub.copies(replica.id, place.collection)?;
-            collections.push(json!({"name": place.name, "items": items, "can_write": place.can_write}));
+        for kind in [Kind::Mail, Kind::Calendar, Kind::Contacts] {
+            for place in hub.places(replica.id, kind)? {
+                let items = hub.copies(replica.id, place.collection)?;
+                let kind = kind.as_str();
+                collections
+                    .push(json!({"name": place.name, "kind": kind, "items": items, "can_write": place.can_write}));
+            }
         }
         replicas.push(json!({
             "name": replica.name,
@@ -92,7 +96,7 @@ fn quarantine_rows(hub: &Hub, rows: &[twofold_hub::Quarantined]) -> Result<Vec<V
 fn withheld_rows(hub: &Hub, rows: &[(i64, i64, String)]) -> Result<Vec<Value>> {
     let row = |(item, replica, reason): &(i64, i64, String)| {
         let version = hub.version(hub.item(*item)?.version)?;
-        let title = twofold_model::card::display_name(&version.content).unwrap_or_default();
+        let title = super::title(&version.content);
         Ok(json!({"replica": name_of(hub, *replica)?, "title": title, "reason": reason}))
     };
     rows.iter().map(row).collect()
@@ -100,7 +104,7 @@ fn withheld_rows(hub: &Hub, rows: &[(i64, i64, String)]) -> Result<Vec<Value>> {
 
 fn budgets(hub: &Hub) -> Result<Value> {
     let mut all = serde_json::Map::new();
-    for name in ["google", "microsoft365"] {
+    for name in ["google", "google calendar", "microsoft365"] {
         if let Some(state) = hub.budget(name)?.and_then(|text| serde_json::from_str(&text).ok()) {
             all.insert(name.into(), state);
         }
@@ -120,7 +124,8 @@ fn text(state: &Value) -> String {
         for collection in list(&replica["collections"]) {
             let _ = writeln!(
                 out,
-                "    {} ({} items)",
+                "    {} {} ({} items)",
+                collection["kind"].as_str().unwrap_or_default(),
                 collection["name"].as_str().unwrap_or_default(),
                 collection["items"]
             );

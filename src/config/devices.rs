@@ -98,7 +98,7 @@ pub(super) fn joins(top: &Table<'_>) -> Result<Vec<Join>> {
     let mut joins: Vec<Join> = Vec::new();
     for table in top.tables("join")? {
         table.allow(&["kind", "collections"], &[])?;
-        let kind = join_kind(&table.required("kind", "Write kind = \"contacts\".")?)?;
+        let kind = join_kind(&table.required("kind", JOIN_KINDS)?)?;
         let todo = "Write collections = [\"microsoft365:Contacts\", \"google:My Contacts\"].";
         let value = table.required("collections", todo)?;
         let mut collections: Vec<(String, String)> = Vec::new();
@@ -120,14 +120,15 @@ pub(super) fn joins(top: &Table<'_>) -> Result<Vec<Join>> {
     Ok(joins)
 }
 
+/// What can be joined.
+const JOIN_KINDS: &str = "Write kind = \"contacts\" or kind = \"calendar\".";
+
 fn join_kind(value: &Value<'_>) -> Result<Kind> {
     match value.word()? {
-        "mail" => Err(value.wrong("names mail, which cannot be joined", "Write kind = \"contacts\".")),
-        "calendar" => {
-            Err(value.wrong("names calendar, but this version keeps contacts only", "Write kind = \"contacts\"."))
-        }
+        "mail" => Err(value.wrong("names mail, which cannot be joined", JOIN_KINDS)),
+        "calendar" => Ok(Kind::Calendar),
         "contacts" => Ok(Kind::Contacts),
-        word => Err(value.wrong(&format!("names \"{word}\", which is no kind"), "Write kind = \"contacts\".")),
+        word => Err(value.wrong(&format!("names \"{word}\", which is no kind"), JOIN_KINDS)),
     }
 }
 

@@ -40,11 +40,11 @@ fn the_providers_have_every_default() {
     let config = parse(BOTH).unwrap();
     let (microsoft, google) = (config.microsoft365.unwrap(), config.google.unwrap());
     assert_eq!((microsoft.client_id.as_str(), microsoft.tenant.as_str()), ("m", "organizations"));
-    assert_eq!(microsoft.kinds, [Kind::Contacts]);
+    assert_eq!(microsoft.kinds, [Kind::Calendar, Kind::Contacts]);
     assert_eq!(microsoft.login_url.as_str(), "https://login.microsoftonline.com/");
     assert_eq!(microsoft.graph_url.as_str(), "https://graph.microsoft.com/");
     assert_eq!((google.client_id.as_str(), google.client_secret), ("g", None));
-    assert_eq!(google.kinds, [Kind::Contacts]);
+    assert_eq!(google.kinds, [Kind::Calendar, Kind::Contacts]);
     assert_eq!(google.auth_url.as_str(), "https://accounts.google.com/");
     assert_eq!(google.token_url.as_str(), "https://oauth2.googleapis.com/");
     assert_eq!(google.gmail_url.as_str(), "https://gmail.googleapis.com/");
@@ -101,11 +101,10 @@ fn every_key_that_is_written_is_taken() {
     assert_eq!(microsoft.login_url.as_str(), "http://localhost:4000/login");
     assert_eq!(google.client_secret, Some(Secret::File("/home/ada/secret".into())));
     assert_eq!(google.people_url.as_str(), "http://[::1]:4001/people/");
-    let kinds = vec![Kind::Contacts];
     let laptop = Device {
         name: "laptop".into(),
         path: "/home/ada/contacts".into(),
-        kinds: kinds.clone(),
+        kinds: vec![Kind::Calendar, Kind::Contacts],
         group: None,
         mode: None,
         vcard: VcardVersion::V3,
@@ -113,7 +112,7 @@ fn every_key_that_is_written_is_taken() {
     let phone = Device {
         name: "phone".into(),
         path: "/etc/phone".into(),
-        kinds,
+        kinds: vec![Kind::Contacts],
         group: Some("users".into()),
         mode: Some(0o640),
         vcard: VcardVersion::V4,
@@ -157,14 +156,24 @@ fn an_unknown_key_is_an_error_with_its_line_and_the_nearest_name() {
 #[test]
 fn what_a_later_version_brings_is_refused_and_not_ignored() {
     for (what, text, line, sentence) in [
-        ("mail at Google", "[google]\nclient_id = \"g\"\n[google.mail]\nexclude = [\"Spam\"]", 3, "contacts only"),
-        ("mail at Microsoft", "[microsoft365]\nclient_id = \"m\"\n[microsoft365.mail]", 3, "contacts only"),
+        (
+            "mail at Google",
+            "[google]\nclient_id = \"g\"\n[google.mail]\nexclude = [\"Spam\"]",
+            3,
+            "calendars and contacts",
+        ),
+        ("mail at Microsoft", "[microsoft365]\nclient_id = \"m\"\n[microsoft365.mail]", 3, "calendars and contacts"),
         ("the endpoint", "[endpoint]\nlisten = \"127.0.0.1:8420\"", 1, "no CalDAV/CardDAV server yet"),
         ("cron", "[schedule]\ncron = \"0 */5 * * * *\"", 2, "runs when it is called"),
         ("a schedule per kind", "[schedule]\nmail = \"1m\"", 2, "runs when it is called"),
-        ("the kind mail", "[google]\nclient_id = \"g\"\nkinds = [\"contacts\", \"mail\"]", 3, "contacts only"),
-        ("the kind calendar", "[[device]]\nname = \"a\"\npath = \"/a\"\nkinds = [\"calendar\"]", 4, "contacts only"),
-        ("a join of calendars", "[[join]]\nkind = \"calendar\"\ncollections = []", 2, "contacts only"),
+        (
+            "the kind mail",
+            "[google]\nclient_id = \"g\"\nkinds = [\"contacts\", \"mail\"]",
+            3,
+            "calendars and contacts only",
+        ),
+        ("mail on a device", "[[device]]\nname = \"a\"\npath = \"/a\"\nkinds = [\"mail\"]", 4, "contacts only"),
+        ("a join of mail folders", "[[join]]\nkind = \"mail\"\ncollections = []", 2, "cannot be joined"),
     ] {
         let words = refusal(text);
         assert!(words.starts_with(&format!("/etc/twofold/config.toml:{line}: ")), "{what}: {words}");
