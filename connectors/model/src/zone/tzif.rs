@@ -40,15 +40,20 @@ impl Rules {
         if !zone.leap_seconds().is_empty() {
             return Err(TzifError::LeapSeconds);
         }
-        let transitions = zone.transitions().iter();
         let mut rules = Rules {
-            observances: zone.local_time_types().iter().map(observance).collect(),
+            observances: Vec::new(),
             first: 0,
-            changes: transitions.map(|t| (t.unix_leap_time(), t.local_time_type_index())).collect(),
+            changes: Vec::new(),
             yearly: Vec::new(),
             yearly_after: i64::MIN,
             is_silent_before: false,
         };
+        // A file may name one observance several times; here each has one number.
+        let numbers: Vec<usize> = zone.local_time_types().iter().map(|of| rules.index_of(observance(of))).collect();
+        let number = |of: usize| numbers.get(of).copied().ok_or(TzifError::Malformed);
+        for change in zone.transitions() {
+            rules.changes.push((change.unix_leap_time(), number(change.local_time_type_index())?));
+        }
         if let Some(TransitionRule::Alternate(alternate)) = zone.extra_rule() {
             rules.yearly_after = rules.changes.last().map_or(i64::MIN, |(at, _)| *at);
             let standard = rules.index_of(observance(alternate.std()));
@@ -221,8 +226,11 @@ mod tests {
             };
             [(last_sunday(3, 1), 1), (last_sunday(10, 1), 0)]
         });
+        // Files name a type twice where clocks were once told otherwise.
+        let types = [CENTRAL[0], CENTRAL[1], CENTRAL[0], CENTRAL[1]];
+        let years = years.map(|(at, to)| (at, if at > 1_000_000_000 { to + 2 } else { to }));
         let rules =
-            Rules::from_tzif(&file(&CENTRAL, &years.collect::<Vec<_>>(), &[], "CET-1CEST,M3.5.0,M10.5.0/3")).unwrap();
+            Rules::from_tzif(&file(&types, &years.collect::<Vec<_>>(), &[], "CET-1CEST,M3.5.0,M10.5.0/3")).unwrap();
         let from = NaiveDate::from_ymd_opt(2026, 1, 5).unwrap().and_hms_opt(9, 0, 0).unwrap();
         let lines = vtimezone::write("Europe/Berlin", &rules, &Span { from, until: None });
         let expected = "BEGIN:VTIMEZONE|TZID:Europe/Berlin\
