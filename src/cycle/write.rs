@@ -132,7 +132,12 @@ async fn outcome_of(
                     hub.remove_intent(plan.intent.id)?;
                     match error.kind {
                         ErrorKind::StaleEtag | ErrorKind::NotFound => look.push(plan),
-                        ErrorKind::Refused | ErrorKind::Unsupported => {
+                        // It has no way to hold it, so that trying again is of no use.
+                        ErrorKind::Unsupported => {
+                            let intent = &plan.intent;
+                            hub.withhold(intent.item, intent.replica, intent.collection, &error.to_string())?;
+                        }
+                        ErrorKind::Refused => {
                             let item = hub.item(plan.intent.item)?;
                             let raw = plan
                                 .intent

@@ -121,7 +121,7 @@ fn kind_of(response: &Response, error: &Value, reasons: &[&str]) -> ErrorKind {
         412 => ErrorKind::StaleEtag,
         429 => throttled,
         408 | 425 => ErrorKind::Unknown,
-        501 => ErrorKind::Unsupported,
+        501 => ErrorKind::Refused,
         500.. => ErrorKind::Unknown,
         _ => ErrorKind::Refused,
     }
@@ -141,7 +141,7 @@ pub fn judge_part(http_status: Option<u16>, status: Option<&Value>) -> Option<Er
         (16, _) | (0, 401) => ErrorKind::SignInNeeded,
         (8, _) | (0, 429) => ErrorKind::Throttled { retry_after_s: None },
         (1 | 2 | 4 | 13 | 14 | 15, _) | (0, 500..) => ErrorKind::Unknown,
-        (12, _) => ErrorKind::Unsupported,
+        (12, _) => ErrorKind::Refused,
         _ => ErrorKind::Refused,
     };
     let message = status.and_then(|status| status.get("message")).and_then(Value::as_str).unwrap_or_default();

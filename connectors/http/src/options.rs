@@ -49,7 +49,7 @@ pub fn judge_by_status(response: &Response) -> Error {
         404 | 410 => ErrorKind::NotFound,
         412 => ErrorKind::StaleEtag,
         429 => ErrorKind::Throttled { retry_after_s: retry_after_s(response).map(whole_s) },
-        501 => ErrorKind::Unsupported,
+        501 => ErrorKind::Refused,
         408 | 425 | 500.. => ErrorKind::Unknown,
         _ => ErrorKind::Refused,
     };

@@ -28,6 +28,8 @@ pub enum Fault {
     Throttled,
     /// It is refused.
     Refused,
+    /// There is no way to say it there.
+    Unsupported,
 }
 
 /// What a place in memory is like.
@@ -275,6 +277,9 @@ impl Memory {
                 return Err(Error::new(ErrorKind::Throttled { retry_after_s: Some(1) }, "asked to wait"));
             }
             Some(Fault::Refused) => return Err(Error::new(ErrorKind::Refused, "the place does not take this item")),
+            Some(Fault::Unsupported) => {
+                return Err(Error::new(ErrorKind::Unsupported, "the place has no way to make this item"));
+            }
             Some(Fault::LostRequest) => return Err(Error::new(ErrorKind::Unknown, "no answer came")),
             _ => {}
         }

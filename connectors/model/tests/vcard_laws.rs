@@ -395,7 +395,7 @@ fn an_independent_reader_finds_the_same_names_addresses_and_numbers() {
         for (name, content) in cards()
             .into_iter()
             .map(|(name, _, content)| (name, content))
-            .chain([("sample".to_owned(), coverage::sample())])
+            .chain([("sample".to_owned(), coverage::card())])
         {
             let fresh = lens.write(None, &content, &identity()).unwrap();
             let text = said(&fresh).into_owned();

@@ -503,6 +503,21 @@ async fn promise_9_one_refused_item_does_not_stop_the_rest() {
 }
 
 #[tokio::test]
+async fn what_a_place_has_no_way_to_hold_is_listed_and_no_failure() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.google.fault([Some(Fault::Unsupported)]);
+    world.phone.create(&card("Odd", &["o@example.org"]));
+    let report = world.sync().await;
+    assert_eq!(report.exit, 0, "{:?}", report.troubles);
+    let withheld = world.hub.withheld().unwrap();
+    assert!(withheld.iter().any(|(_, _, reason)| reason.contains("no way to make this item")), "{withheld:?}");
+    let writes = world.writes();
+    world.sync().await;
+    assert_eq!(world.writes(), writes, "nothing has changed, so nothing is tried");
+}
+
+#[tokio::test]
 async fn promise_3_a_lost_reply_makes_neither_two_copies_nor_none() {
     for lag_ms in [0, 300_000] {
         for fault in [Fault::LostReply, Fault::LostRequest, Fault::Throttled] {

@@ -54,7 +54,10 @@ impl Calendar {
     ) -> Result<Written> {
         let to = Series::parse(rendering)?;
         let Some(event) = &to.event else {
-            return Err(Error::new(ErrorKind::Refused, "an occurrence without its series cannot be made at Google"));
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "an occurrence without its series cannot be made at Google",
+            ));
         };
         let made = match text(event, "id") {
             Some(_) => match self.insert(calendar, event, mark).await? {
