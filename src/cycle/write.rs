@@ -136,6 +136,7 @@ async fn outcome_of(
                         ErrorKind::Unsupported => {
                             let intent = &plan.intent;
                             hub.withhold(intent.item, intent.replica, intent.collection, &error.to_string())?;
+                            hub.settle_item(intent.item)?;
                         }
                         ErrorKind::Refused => {
                             let item = hub.item(plan.intent.item)?;

@@ -318,7 +318,8 @@ impl Hub {
 
 impl Hub {
     /// Takes an item off the list of what is to be decided when nothing about it is open: no intent, no sighting, every copy
-    /// agreed to the current version and standing where the item stands, none missing. Else it goes onto the list.
+    /// agreed to the current version and standing where the item stands, none missing but where it is withheld. Else it goes
+    /// onto the list.
     pub fn settle_item(&mut self, item: i64) -> Result<()> {
         self.add_todo(item)?;
         self.run(
@@ -330,7 +331,9 @@ impl Hub {
                            (SELECT 1 FROM stands s WHERE s.item = p.item AND s.collection = p.collection)))
                AND NOT EXISTS (SELECT 1 FROM stands s JOIN places l ON l.collection = s.collection
                      WHERE s.item = ?1 AND NOT EXISTS (SELECT 1 FROM placements p
-                           WHERE p.item = s.item AND p.replica = l.replica AND p.collection = s.collection))",
+                           WHERE p.item = s.item AND p.replica = l.replica AND p.collection = s.collection)
+                       AND NOT EXISTS (SELECT 1 FROM withheld w
+                           WHERE w.item = s.item AND w.replica = l.replica AND w.collection = s.collection))",
             [item],
         )
     }

@@ -88,7 +88,7 @@ async fn occurrences_of_a_series_that_is_not_seen_are_an_item_of_their_own() {
     assert_eq!(gone, [desk.id("theirs00")]);
     assert_eq!(desk.fetch("theirs00").await, None);
     // Nothing like it is made.
-    assert_eq!(desk.write(desk.create("lone", &says)).await.unwrap_err().kind, ErrorKind::Refused);
+    assert_eq!(desk.write(desk.create("lone", &says)).await.unwrap_err().kind, ErrorKind::Unsupported);
 }
 
 #[tokio::test]
