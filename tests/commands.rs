@@ -533,6 +533,15 @@ fn exit_5_a_file_with_two_cards_is_quarantined_and_the_rest_is_done() {
 }
 
 #[test]
+fn an_item_that_a_provider_refuses_is_named_by_its_title() {
+    let home = Home::synced(&GOOGLE);
+    fs::write(home.google_folder().join("one.vcf"), card("one", "Nobody's Friend")).unwrap();
+    home.sandbox.fault(Rule::any(Fault::status(400)).on(Provider::Google).writes());
+    home.sync().expect(5);
+    home.run(&["status"]).expect(5).shows(&["in quarantine: google: Nobody's Friend: "]);
+}
+
+#[test]
 fn a_bad_file_that_is_deleted_leaves_the_quarantine() {
     let home = Home::synced(&GOOGLE);
     let path = home.google_folder().join("two.vcf");

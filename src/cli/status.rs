@@ -83,9 +83,12 @@ fn name_of(hub: &Hub, replica: i64) -> Result<String> {
 
 fn quarantine_rows(hub: &Hub, rows: &[twofold_hub::Quarantined]) -> Result<Vec<Value>> {
     let row = |entry: &twofold_hub::Quarantined| {
+        // What was read and cannot be sent has a title; what could not be read has only its name at the replica.
+        let known = entry.item.map(|item| hub.version(hub.item(item)?.version)).transpose()?;
         Ok(json!({
             "replica": name_of(hub, entry.replica)?,
             "item": entry.remote_id.as_str(),
+            "title": known.map(|version| super::title(&version.content)).filter(|title| !title.is_empty()),
             "reason": entry.reason,
             "next_try_ms": entry.next_try_ms,
         }))
