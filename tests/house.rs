@@ -196,9 +196,10 @@ fn quoted(cell: &str) -> Vec<&str> {
 fn what_is_unproven_has_a_switch_and_a_test_that_turns_it() {
     let switches = serde_json::to_value(Switches::default()).unwrap();
     let tests = [
-        "connectors/microsoft365/tests/unproven.rs",
-        "connectors/google/tests/unproven.rs",
-        "connectors/google/tests/calendar_unproven.rs",
+        "connectors/microsoft365/tests/unproven/contacts.rs",
+        "connectors/microsoft365/tests/unproven/calendar.rs",
+        "connectors/google/tests/unproven/contacts.rs",
+        "connectors/google/tests/unproven/calendar.rs",
         "src/auth/tests/unproven.rs",
     ]
     .map(read);

@@ -11,7 +11,10 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use twofold_http::{Cassette, Clock, Origin, Recorder, Response, Transport, TransportError, Wire};
+use twofold_http::{
+    Cassette, Client, ClientOptions, Clock, Dialect, ManualClock, Origin, Recorder, Response, TokenSource, Transport,
+    TransportError, Wire,
+};
 use twofold_sandbox::{Options, Provider, Request, Sandbox};
 
 /// The bearer of the connectors' clients in both runs; the sandbox is shown one of its own.
@@ -31,6 +34,12 @@ pub struct Stage {
 }
 
 impl Stage {
+    /// The time of both runs. Nobody waits.
+    #[allow(dead_code)]
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(ManualClock::hurried(NOW_MS))
+    }
+
     /// An argument.
     #[allow(dead_code)]
     pub fn text(&self, name: &str) -> &str {
@@ -130,6 +139,33 @@ impl Transport for Line {
         }
         Ok(Response::new(answer.status, answer.headers, body))
     }
+}
+
+/// The bearer of all clients in tests.
+struct Token;
+
+#[async_trait::async_trait]
+impl TokenSource for Token {
+    async fn token(&self) -> twofold_model::Result<String> {
+        Ok(TOKEN.into())
+    }
+
+    async fn renewed(&self, _: &str) -> twofold_model::Result<String> {
+        Ok(TOKEN.into())
+    }
+}
+
+/// A connector's client at a provider's stand-in (`google`, `microsoft`). It records nothing itself.
+#[allow(dead_code)]
+pub fn client(
+    provider: &str,
+    dialect: Arc<dyn Dialect>,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+) -> Client {
+    let base = format!("http://127.0.0.1/{provider}").parse().unwrap();
+    let options = ClientOptions::new(base, dialect).token(Arc::new(Token)).transport(transport).clock(clock);
+    Client::new(ClientOptions { record: None, ..options }).unwrap()
 }
 
 /// The sandbox as a transport.

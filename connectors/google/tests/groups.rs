@@ -1,35 +1,21 @@
 //! Categories and contact groups while both sides change: a group that dies under a write, a category in another case.
 
+mod connected;
 #[path = "../../../tests/cassettes/deck.rs"]
 #[allow(dead_code)]
 mod deck;
 
-use async_trait::async_trait;
-use deck::{TOKEN, Time};
+use connected::google;
+use deck::Time;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use twofold_google::Google;
 use twofold_google::contacts::ContactsLens;
-use twofold_google::{Google, GoogleDialect, GoogleOptions};
-use twofold_http::{Client, ClientOptions, TokenSource};
 use twofold_model::{
-    Connector, Content, Entry, Identity, Kind, Lens, Mark, Next, Operation, Place, Poll, RemoteId, Result, Seen, Since,
-    Uid,
+    Connector, Content, Entry, Identity, Kind, Lens, Mark, Next, Operation, Place, Poll, RemoteId, Seen, Since, Uid,
 };
 use twofold_sandbox::{Options, Provider, Sandbox};
-
-struct Token;
-
-#[async_trait]
-impl TokenSource for Token {
-    async fn token(&self) -> Result<String> {
-        Ok(TOKEN.into())
-    }
-
-    async fn renewed(&self, _: &str) -> Result<String> {
-        Ok(TOKEN.into())
-    }
-}
 
 struct World {
     sandbox: Sandbox,
@@ -41,13 +27,7 @@ impl World {
     fn new() -> World {
         let sandbox = Sandbox::new(Options::empty().virtual_time());
         let time = Time::with(Some(&sandbox));
-        let options = ClientOptions::new("http://127.0.0.1/google".parse().unwrap(), Arc::new(GoogleDialect));
-        let options = options.token(Arc::new(Token)).transport(deck::line(&sandbox)).clock(time.clone());
-        World {
-            google: Google::new(GoogleOptions { people: Client::new(options).unwrap(), calendar: None }),
-            sandbox,
-            time,
-        }
+        World { google: google(deck::line(&sandbox), time.clone()), sandbox, time }
     }
 
     /// All that a round tells, and where the next begins.

@@ -1,5 +1,9 @@
 //! A calendar at the stand-in of Google, and the user's other client.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
+
+mod events;
+
+pub use events::{at, lunch, standup, weekly};
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -143,20 +147,14 @@ impl Desk {
         self.google.find(KIND, &[lookup], self.sandbox.clock().now_ms()).await.remove(0).unwrap()
     }
 
-    /// A weekly series of the user's other client, ten times from 2026-03-03 09:00 in Berlin.
+    /// [`standup`] in the primary calendar.
     pub fn series(&self) -> String {
-        let event = json!({"summary": "Standup", "start": at("2026-03-03", "09:00"), "end": at("2026-03-03", "09:15"),
-                           "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=10"]});
-        self.sandbox.google_add_event(&self.calendar, &event).unwrap()
+        self.sandbox.google_add_event(&self.calendar, &standup()).unwrap()
     }
 
     pub fn edit(&self, event: &str, edit: impl FnOnce(&mut Value)) {
         self.sandbox.google_edit_event(&self.calendar, event, edit).unwrap();
     }
-}
-
-pub fn at(day: &str, clock: &str) -> Value {
-    json!({"dateTime": format!("{day}T{clock}:00"), "timeZone": "Europe/Berlin"})
 }
 
 pub fn uid(item: &str) -> Uid {
@@ -165,20 +163,4 @@ pub fn uid(item: &str) -> Uid {
 
 pub fn mark(item: &str) -> Mark {
     Mark { hub: "hub".into(), item: item.into(), generation: 1 }
-}
-
-pub fn lunch() -> Content {
-    Content::from_value(
-        json!({"title": "Lunch", "start": "2026-03-03T12:00:00", "timeZone": "Europe/Berlin", "duration": "PT1H"}),
-    )
-}
-
-pub fn weekly() -> Content {
-    let mut content = lunch();
-    content.set("recurrenceRules", json!([{"frequency": "weekly"}]));
-    content.set(
-        "recurrenceOverrides",
-        json!({"2026-03-10T12:00:00": {"title": "Late"}, "2026-03-17T12:00:00": {"excluded": true}, "2026-03-24T12:00:00": {"color": "plum"}}),
-    );
-    content
 }

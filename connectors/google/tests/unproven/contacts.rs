@@ -1,141 +1,27 @@
-//! What we rely on at People and have not seen on a live service (`tests/UNPROVEN.md`): the outcome is right, whichever way the
-//! service turns out to behave. Each test turns the sandbox's switch both ways.
+//! Contacts.
 
-#[path = "../../../tests/cassettes/deck.rs"]
-#[allow(dead_code)]
-mod deck;
-
-use async_trait::async_trait;
-use deck::{TOKEN, Time};
+use crate::connected::google;
+use crate::desk::{Desk, mark};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use twofold_google::Google;
 use twofold_google::contacts::ContactsLens;
-use twofold_google::{Google, GoogleDialect, GoogleOptions};
-use twofold_http::{Client, ClientOptions, Clock, TokenSource};
-use twofold_model::{
-    Connector, Content, DeltaToken, Entry, ErrorKind, Found, Identity, Kind, Lens, Lookup, Mark, Next, Operation,
-    Place, Poll, RemoteId, Result, Seen, Since, Uid, Written, card,
-};
+use twofold_http::Clock;
+use twofold_model::{Connector, Content, ErrorKind, Found, Kind, Lens, RemoteId, Seen, Since, card};
 use twofold_sandbox::google::tiny_png;
-use twofold_sandbox::{Fault, Options, Provider, Rule, Sandbox, Switches};
+use twofold_sandbox::{Fault, Provider, Rule, Switches};
 
 const DAY_MS: u64 = 86_400_000;
 
-struct Token;
-
-#[async_trait]
-impl TokenSource for Token {
-    async fn token(&self) -> Result<String> {
-        Ok(TOKEN.into())
-    }
-
-    async fn renewed(&self, _: &str) -> Result<String> {
-        Ok(TOKEN.into())
-    }
+fn desk(set: impl FnOnce(&mut Switches)) -> Desk<Google> {
+    Desk::new(Kind::Contacts, set, google)
 }
 
-struct World {
-    sandbox: Sandbox,
-    google: Google,
-    time: Arc<Time>,
-}
-
-#[derive(Default)]
-struct Round {
-    seen: BTreeMap<RemoteId, Seen>,
-    gone: Vec<RemoteId>,
-    renamed: Vec<(RemoteId, RemoteId)>,
-    token: Option<DeltaToken>,
-}
-
-impl Round {
-    fn since(&self) -> Since {
-        Since::Token(self.token.clone().unwrap())
-    }
-}
-
-impl World {
-    fn with(set: impl FnOnce(&mut Switches)) -> World {
-        let sandbox = Sandbox::new(Options::empty().virtual_time());
-        sandbox.switch(set);
-        let time = Time::with(Some(&sandbox));
-        let options = ClientOptions::new("http://127.0.0.1/google".parse().unwrap(), Arc::new(GoogleDialect));
-        let options = options.token(Arc::new(Token)).transport(deck::line(&sandbox)).clock(time.clone());
-        let google = Google::new(GoogleOptions { people: Client::new(options).unwrap(), calendar: None });
-        World { sandbox, google, time }
-    }
-
-    async fn round(&self, since: Since) -> Result<Round> {
-        let feed = self.google.feeds(Kind::Contacts, &self.google.collections(Kind::Contacts).await?).remove(0);
-        let (known, mut since, mut round) = (HashMap::new(), since, Round::default());
-        loop {
-            let page = self.google.changes(&[Poll { feed: &feed, since, known: &known }]).await.remove(0)?;
-            for entry in page.entries {
-                match entry {
-                    Entry::Seen(seen) => drop(round.seen.insert(seen.remote_id.clone(), *seen)),
-                    Entry::Gone(id) => round.gone.push(id),
-                    Entry::Renamed { from, to } => round.renamed.push((from, to)),
-                    Entry::Bad { reason, .. } => panic!("{reason}"),
-                }
-            }
-            match page.next {
-                Next::Page(link) => since = Since::Page(link),
-                Next::Done(token) => {
-                    round.token = Some(token);
-                    return Ok(round);
-                }
-            }
-        }
-    }
-
-    async fn write(&self, operation: Operation) -> Result<Written> {
-        self.google.write(Kind::Contacts, &[operation]).await.remove(0)
-    }
-
-    async fn done(&self, operation: Operation) -> Seen {
-        self.write(operation).await.unwrap().unwrap()
-    }
-
-    async fn fetch(&self, seen: &Seen) -> Option<Seen> {
-        self.google.fetch(Kind::Contacts, &[place(seen)]).await.remove(0).unwrap()
-    }
-
-    fn edit(&self, seen: &Seen, field: &str, value: Value) {
-        self.sandbox.google_edit(seen.remote_id.as_str(), |person| person[field] = value).unwrap();
-    }
-}
-
-fn place(seen: &Seen) -> Place {
-    Place { remote_id: seen.remote_id.clone(), collection: seen.collection.clone() }
+fn edit(world: &Desk<Google>, seen: &Seen, field: &str, value: Value) {
+    world.sandbox.google_edit(seen.remote_id.as_str(), |person| person[field] = value).unwrap();
 }
 
 fn read(seen: &Seen) -> Content {
     ContactsLens.read(&seen.rendering).unwrap()
-}
-
-/// The copy as the hub would take it beside what it holds.
-fn settled(last: &Seen, now: &Seen) -> Content {
-    ContactsLens.read(&ContactsLens.settle_unknown(&last.rendering, now.rendering.clone())).unwrap()
-}
-
-fn mark(item: &str) -> Mark {
-    Mark { hub: "hub".into(), item: item.into(), generation: 1 }
-}
-
-fn create(item: &str, content: &Content) -> Operation {
-    let (uid, mark) = (Uid(format!("urn:uuid:{item}")), mark(item));
-    let identity = Identity { uid: uid.clone(), mark: Some(mark.clone()) };
-    let rendering = ContactsLens.write(None, content, &identity).unwrap();
-    Operation::Create { collection: "connections".into(), rendering, uid, mark }
-}
-
-fn update(seen: &Seen, change: impl FnOnce(&mut Content)) -> Operation {
-    let mut content = read(seen);
-    change(&mut content);
-    let nobody = Identity { uid: Uid("u".into()), mark: None };
-    let to = ContactsLens.write(Some(&seen.rendering), &content, &nobody).unwrap();
-    Operation::Update { place: place(seen), etag: seen.etag.clone(), from: seen.rendering.clone(), to }
 }
 
 fn note(content: &mut Content) {
@@ -155,16 +41,11 @@ fn with(member: &str, value: Value) -> Content {
 #[tokio::test]
 async fn a_lost_create_is_looked_for_until_the_list_must_show_it() {
     for list_lag_s in [0, 180] {
-        let world = World::with(|switches| switches.list_lag_s = list_lag_s);
+        let world = desk(|switches| switches.list_lag_s = list_lag_s);
         world.sandbox.fault(Rule::any(Fault::DropAfter).on(Provider::Google).path("createContact").times(1));
-        let sent_ms = i64::try_from(world.time.now_ms()).unwrap();
-        assert_eq!(world.write(create("1", &ada())).await.unwrap_err().kind, ErrorKind::Unknown);
-        let look = async || {
-            let collection = "connections".into();
-            let lookup = Lookup { mark: mark("1"), uid: Uid("u".into()), collection, sent_ms };
-            let now_ms = i64::try_from(world.time.now_ms()).unwrap();
-            world.google.find(Kind::Contacts, &[lookup], now_ms).await.remove(0).unwrap()
-        };
+        let sent_ms = world.now_ms();
+        assert_eq!(world.create("1", &ada()).await.unwrap_err().kind, ErrorKind::Unknown);
+        let look = async || world.find("1", sent_ms).await;
         if list_lag_s > 0 {
             let Found::NotBefore(until) = look().await else { panic!("nothing is said before the lag is over") };
             world.time.passes(u64::try_from(until - sent_ms).unwrap());
@@ -176,30 +57,30 @@ async fn a_lost_create_is_looked_for_until_the_list_must_show_it() {
 #[tokio::test]
 async fn an_emptied_carry_all_stays_empty() {
     for client_data_sticky in [true, false] {
-        let world = World::with(|switches| switches.client_data_sticky = client_data_sticky);
-        let seen = world.done(create("1", &with("kind", json!("org")))).await;
-        let now = world.done(update(&seen, |content| content.set("kind", Value::Null))).await;
+        let world = desk(|switches| switches.client_data_sticky = client_data_sticky);
+        let seen = world.made("1", &with("kind", json!("org"))).await;
+        let now = world.done(world.update(&seen, |content| content.set("kind", Value::Null))).await;
         assert_eq!(read(&now), ada());
         let listed = world.round(Since::Start).await.unwrap();
         let listed = &listed.seen[&now.remote_id];
-        assert_eq!((settled(&now, listed), listed.mark.clone()), (ada(), Some(mark("1"))));
+        assert_eq!((read(&world.settle(&now, listed.clone())), listed.mark.clone()), (ada(), Some(mark("1"))));
     }
 }
 
 #[tokio::test]
 async fn an_edit_that_drops_client_data_removes_nothing_of_what_it_held() {
     for people_edit_drops_client_data in [false, true] {
-        let world = World::with(|switches| switches.people_edit_drops_client_data = people_edit_drops_client_data);
-        let seen = world.done(create("1", &with("kind", json!("org")))).await;
+        let world = desk(|switches| switches.people_edit_drops_client_data = people_edit_drops_client_data);
+        let seen = world.made("1", &with("kind", json!("org"))).await;
         let since = world.round(Since::Start).await.unwrap().since();
-        world.edit(&seen, "nicknames", json!([{"value": "Countess"}]));
+        edit(&world, &seen, "nicknames", json!([{"value": "Countess"}]));
         let now = world.round(since).await.unwrap().seen.remove(&seen.remote_id).unwrap();
-        let content = settled(&seen, &now);
+        let settled = world.settle(&seen, now);
+        let content = read(&settled);
         assert_eq!(content.get("kind"), Some(&json!("org")));
         assert!(content.get("nicknames").is_some(), "and the edit is seen");
         // It is written back with the next change of ours.
-        let settled = Seen { rendering: ContactsLens.settle_unknown(&seen.rendering, now.rendering.clone()), ..now };
-        let written = world.done(update(&settled, |content| content.set("kind", json!("group")))).await;
+        let written = world.done(world.update(&settled, |content| content.set("kind", json!("group")))).await;
         assert_eq!(read(&written).get("kind"), Some(&json!("group")));
     }
 }
@@ -207,13 +88,13 @@ async fn an_edit_that_drops_client_data_removes_nothing_of_what_it_held() {
 #[tokio::test]
 async fn what_has_no_field_fits_or_the_contact_is_refused_alone() {
     let large = |size: usize| with("vCardProps", json!({"p": {"line": format!("X-A:{}", "x".repeat(size))}}));
-    let world = World::with(|switches| switches.people_most_client_data_bytes = 0);
-    assert_eq!(read(&world.done(create("1", &large(7000))).await), large(7000));
+    let world = desk(|switches| switches.people_most_client_data_bytes = 0);
+    assert_eq!(read(&world.made("1", &large(7000)).await), large(7000));
     // What no entry takes stays in the hub alone; the contact is written.
-    assert_eq!(read(&world.done(create("2", &large(20_000))).await), ada());
-    let world = World::with(|switches| switches.people_most_client_data_bytes = 2000);
-    let operations = [create("1", &large(7000)), create("2", &large(500))];
-    let answers = world.google.write(Kind::Contacts, &operations).await;
+    assert_eq!(read(&world.made("2", &large(20_000)).await), ada());
+    let world = desk(|switches| switches.people_most_client_data_bytes = 2000);
+    let operations = [world.creation("1", &large(7000)).await, world.creation("2", &large(500)).await];
+    let answers = world.connector.write(Kind::Contacts, &operations).await;
     assert_eq!(answers[0].as_ref().unwrap_err().kind, ErrorKind::Refused);
     assert_eq!(read(answers[1].as_ref().unwrap().as_ref().unwrap()), large(500));
 }
@@ -221,8 +102,8 @@ async fn what_has_no_field_fits_or_the_contact_is_refused_alone() {
 #[tokio::test]
 async fn a_photo_alone_is_found_by_the_delta_or_by_the_full_listing() {
     for photo_changes_etag in [true, false] {
-        let world = World::with(|switches| switches.photo_changes_etag = photo_changes_etag);
-        let seen = world.done(create("1", &ada())).await;
+        let world = desk(|switches| switches.photo_changes_etag = photo_changes_etag);
+        let seen = world.made("1", &ada()).await;
         let since = world.round(Since::Start).await.unwrap().since();
         world.sandbox.google_set_photo(seen.remote_id.as_str(), Some(tiny_png([1, 0, 0]))).unwrap();
         let told = world.round(since).await.unwrap();
@@ -231,8 +112,9 @@ async fn a_photo_alone_is_found_by_the_delta_or_by_the_full_listing() {
         assert!(read(&listed.seen[&seen.remote_id]).get("media").is_some());
         // One that we set ourselves is agreed on in both cases.
         let media = json!({"photo": {"kind": "photo", "uri": card::data_uri("image/png", &tiny_png([2, 0, 0]))}});
-        let now =
-            world.done(update(&listed.seen[&seen.remote_id], |content| content.set("media", media.clone()))).await;
+        let now = world
+            .done(world.update(&listed.seen[&seen.remote_id], |content| content.set("media", media.clone())))
+            .await;
         assert_eq!(read(&now).get("media"), Some(&media));
         assert_eq!(read(&world.fetch(&now).await.unwrap()), read(&now));
     }
@@ -241,9 +123,9 @@ async fn a_photo_alone_is_found_by_the_delta_or_by_the_full_listing() {
 #[tokio::test]
 async fn a_full_listing_is_planned_before_a_token_can_die() {
     for delta_prolongs_token in [true, false] {
-        let world = World::with(|switches| switches.delta_prolongs_token = delta_prolongs_token);
-        let seen = world.done(create("1", &ada())).await;
-        let relist_ms = world.google.abilities().relist_after_s * 1000;
+        let world = desk(|switches| switches.delta_prolongs_token = delta_prolongs_token);
+        let seen = world.made("1", &ada()).await;
+        let relist_ms = world.connector.abilities().relist_after_s * 1000;
         assert!(relist_ms > 0 && relist_ms < 7 * DAY_MS);
         let mut round = world.round(Since::Start).await.unwrap();
         for _ in 0..3 {
@@ -263,8 +145,8 @@ async fn a_full_listing_is_planned_before_a_token_can_die() {
 #[tokio::test]
 async fn a_dead_token_lists_in_full_whatever_its_status() {
     for expired_sync_token_status in [400, 410] {
-        let world = World::with(|switches| switches.expired_sync_token_status = expired_sync_token_status);
-        let seen = world.done(create("1", &ada())).await;
+        let world = desk(|switches| switches.expired_sync_token_status = expired_sync_token_status);
+        let seen = world.made("1", &ada()).await;
         let since = world.round(Since::Start).await.unwrap().since();
         world.sandbox.google_expire_sync_tokens();
         assert_eq!(world.round(since).await.err().unwrap().kind, ErrorKind::TokenExpired);
@@ -275,23 +157,23 @@ async fn a_dead_token_lists_in_full_whatever_its_status() {
 #[tokio::test]
 async fn a_false_alarm_about_an_etag_is_merged_and_sent_again() {
     for people_false_etag_mismatch in [0, 1] {
-        let world = World::with(|switches| switches.people_false_etag_mismatch = people_false_etag_mismatch);
-        let seen = world.done(create("1", &ada())).await;
-        let answer = world.write(update(&seen, note)).await;
+        let world = desk(|switches| switches.people_false_etag_mismatch = people_false_etag_mismatch);
+        let seen = world.made("1", &ada()).await;
+        let answer = world.write(world.update(&seen, note)).await;
         let kind = answer.as_ref().err().map(|error| error.kind);
         assert_eq!(kind, (people_false_etag_mismatch == 1).then_some(ErrorKind::StaleEtag));
         world.sandbox.switch(|switches| switches.people_false_etag_mismatch = 0);
         let now = world.fetch(&seen).await.unwrap();
-        assert!(read(&world.done(update(&now, note)).await).get("notes").is_some());
+        assert!(read(&world.done(world.update(&now, note)).await).get("notes").is_some());
     }
 }
 
 #[tokio::test]
 async fn merged_persons_are_followed_or_told_as_gone_beside_the_new_one() {
     for people_merge_keeps_former_names in [true, false] {
-        let world = World::with(|switches| switches.people_merge_keeps_former_names = people_merge_keeps_former_names);
-        let ada = world.done(create("1", &with("kind", json!("org")))).await;
-        let twin = world.done(create("2", &ada_twin())).await;
+        let world = desk(|switches| switches.people_merge_keeps_former_names = people_merge_keeps_former_names);
+        let ada = world.made("1", &with("kind", json!("org"))).await;
+        let twin = world.made("2", &ada_twin()).await;
         let since = world.round(Since::Start).await.unwrap().since();
         let merged = RemoteId(world.sandbox.google_merge(ada.remote_id.as_str(), twin.remote_id.as_str()).unwrap());
         let round = world.round(since).await.unwrap();
@@ -317,10 +199,10 @@ fn ada_twin() -> Content {
 #[tokio::test]
 async fn a_contact_outside_all_groups_is_what_the_list_says() {
     for people_lists_groupless in [false, true] {
-        let world = World::with(|switches| switches.people_lists_groupless = people_lists_groupless);
-        let seen = world.done(create("1", &ada())).await;
+        let world = desk(|switches| switches.people_lists_groupless = people_lists_groupless);
+        let seen = world.made("1", &ada()).await;
         let since = world.round(Since::Start).await.unwrap().since();
-        world.edit(&seen, "memberships", json!([]));
+        edit(&world, &seen, "memberships", json!([]));
         // A delta and a full listing say the same: it left, or it is there as it was.
         let told = world.round(since).await.unwrap();
         let listed = world.round(Since::Start).await.unwrap();
@@ -338,12 +220,12 @@ async fn a_contact_outside_all_groups_is_what_the_list_says() {
 #[tokio::test]
 async fn a_contact_whose_group_died_after_it_was_listed_is_put_into_a_new_one() {
     for people_dead_group_status in [400, 404, 200] {
-        let world = World::with(|switches| switches.people_dead_group_status = people_dead_group_status);
+        let world = desk(|switches| switches.people_dead_group_status = people_dead_group_status);
         let group = world.sandbox.google_add_group("ICE").unwrap();
         let since = world.round(Since::Start).await.unwrap().since();
         world.sandbox.google_delete_group(&group).unwrap();
         let ice = with("keywords", json!({"ICE": true}));
-        let seen = world.done(create("1", &ice)).await;
+        let seen = world.made("1", &ice).await;
         assert_eq!(read(&seen), ice);
         let told = world.round(since).await.unwrap();
         assert_eq!((told.seen.len(), read(&told.seen[&seen.remote_id])), (1, ice), "{people_dead_group_status}");
@@ -353,12 +235,12 @@ async fn a_contact_whose_group_died_after_it_was_listed_is_put_into_a_new_one() 
 #[tokio::test]
 async fn a_category_that_is_only_spelt_otherwise_is_told_by_the_delta_or_by_the_full_listing() {
     for people_same_update_restamps in [true, false] {
-        let world = World::with(|switches| switches.people_same_update_restamps = people_same_update_restamps);
-        let seen = world.done(create("1", &with("keywords", json!({"ICE": true})))).await;
+        let world = desk(|switches| switches.people_same_update_restamps = people_same_update_restamps);
+        let seen = world.made("1", &with("keywords", json!({"ICE": true}))).await;
         let since = world.round(Since::Start).await.unwrap().since();
         // The group is the same, so nothing changes there; what was asked for is agreed on.
         let asked = with("keywords", json!({"ice": true}));
-        let now = world.done(update(&seen, |content| *content = asked.clone())).await;
+        let now = world.done(world.update(&seen, |content| *content = asked.clone())).await;
         assert_eq!((read(&now), now.etag != seen.etag), (asked, people_same_update_restamps));
         let told = world.round(since).await.unwrap();
         assert_eq!(told.seen.len(), usize::from(people_same_update_restamps));
@@ -372,12 +254,12 @@ async fn a_category_that_is_only_spelt_otherwise_is_told_by_the_delta_or_by_the_
 #[tokio::test]
 async fn values_that_come_back_otherwise_are_what_was_agreed_on() {
     for trims in [false, true] {
-        let world = World::with(|switches| {
+        let world = desk(|switches| {
             (switches.trim_values, switches.recase_emails, switches.reorder_fields) = (trims, trims, trims);
             switches.restamp_etag_after_s = if trims { 5 } else { 0 };
         });
         let emails = json!({card::key("a"): {"address": "Ada@Example.org", "label": " x "}});
-        let seen = world.done(create("1", &with("emails", emails))).await;
+        let seen = world.made("1", &with("emails", emails)).await;
         world.time.passes(60_000);
         let listed = world.round(Since::Start).await.unwrap();
         assert_eq!(read(&listed.seen[&seen.remote_id]), read(&seen));
@@ -388,7 +270,7 @@ async fn values_that_come_back_otherwise_are_what_was_agreed_on() {
 #[tokio::test]
 async fn a_tight_quota_is_waited_for_and_nothing_is_lost_or_doubled() {
     for per_minute in [0, 2] {
-        let world = World::with(|switches| {
+        let world = desk(|switches| {
             switches.people_reads_per_min = per_minute;
             switches.people_writes_per_min = per_minute;
         });
@@ -399,7 +281,7 @@ async fn a_tight_quota_is_waited_for_and_nothing_is_lost_or_doubled() {
         };
         let began_ms = world.time.now_ms();
         for item in 1..=5 {
-            while let Err(error) = world.write(create(&item.to_string(), &ada())).await {
+            while let Err(error) = world.create(&item.to_string(), &ada()).await {
                 pause(error);
             }
         }

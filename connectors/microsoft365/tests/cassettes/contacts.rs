@@ -1,17 +1,13 @@
-//! What Graph answers, as recorded: each operation is sent and understood by the connector's own code, without a network.
+//! Contacts.
 
-#[path = "../../../tests/cassettes/deck.rs"]
-mod deck;
-
-use async_trait::async_trait;
-use deck::{NOW_MS, Stage, TOKEN, ask, play};
+use crate::connected;
+use crate::deck::{self, NOW_MS, Stage, ask, play};
 use serde_json::{Value, json};
-use std::sync::Arc;
-use twofold_http::{Client, ClientOptions, Effect, ManualClock, Part, Response, TokenSource};
+use twofold_http::{Client, Effect, Part, Response};
+use twofold_microsoft365::Microsoft365;
 use twofold_microsoft365::contacts::api;
 use twofold_microsoft365::contacts::map::{ContactLens, Photo, Sheet};
 use twofold_microsoft365::contacts::wire::{Contact, MARK, UID};
-use twofold_microsoft365::{GraphDialect, Microsoft365, Options};
 use twofold_model::{
     Collection, CollectionId, Connector, Content, DeltaToken, Entry, ErrorKind, Etag, Feed, FeedId, Found, Identity,
     Kind, Known, Lens, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Rendering, Result, Seen, Since, Uid,
@@ -19,14 +15,8 @@ use twofold_model::{
 };
 use twofold_sandbox::microsoft365::tiny_jpeg;
 use twofold_sandbox::{Fault, Provider, Rule, Sandbox};
-use twofold_zones::SystemZones;
 
 const PLACE: &str = "microsoft365/contacts";
-
-/// The rules of all time zones.
-fn zones() -> Arc<SystemZones> {
-    Arc::new(SystemZones::in_folder(None))
-}
 
 /// Every function of `api.rs` that builds a request (or a part of one), and how its request is told.
 const OPERATIONS: [(&str, &str, &str); 16] = [
@@ -50,15 +40,15 @@ const OPERATIONS: [(&str, &str, &str); 16] = [
 
 #[test]
 fn every_operation_has_a_cassette_and_every_cassette_is_played() {
-    let api = include_str!("../src/contacts/api.rs");
+    let api = include_str!("../../src/contacts/api.rs");
     let photo = [("put_photo", "PUT", "/me/contacts/*/photo/$value")];
     deck::assert_every_operation_is_recorded(PLACE, api, &[&OPERATIONS[..], &photo].concat());
-    deck::assert_all_are_played(PLACE, include_str!("cassettes.rs"));
+    deck::assert_all_are_played(PLACE, include_str!("contacts.rs"));
     let sources = [
         api,
-        include_str!("../src/contacts/mod.rs"),
-        include_str!("../src/contacts/rounds.rs"),
-        include_str!("../src/contacts/write.rs"),
+        include_str!("../../src/contacts/mod.rs"),
+        include_str!("../../src/contacts/rounds.rs"),
+        include_str!("../../src/contacts/write.rs"),
     ];
     let calls = [".all(\"", "let what = \"", "post_json(\"", "patch_json(\"", "put_bytes(\""];
     let mut names: Vec<&str> = Vec::new();
@@ -71,29 +61,12 @@ fn every_operation_has_a_cassette_and_every_cassette_is_played() {
 
 // The sides
 
-struct Token;
-
-#[async_trait]
-impl TokenSource for Token {
-    async fn token(&self) -> Result<String> {
-        Ok(TOKEN.into())
-    }
-
-    async fn renewed(&self, _: &str) -> Result<String> {
-        Ok(TOKEN.into())
-    }
-}
-
 fn client(stage: &Stage) -> Client {
-    let options = ClientOptions::new("http://127.0.0.1/microsoft".parse().unwrap(), Arc::new(GraphDialect));
-    let mut options =
-        options.token(Arc::new(Token)).transport(stage.transport.clone()).clock(Arc::new(ManualClock::hurried(NOW_MS)));
-    options.record = None;
-    Client::new(options).unwrap()
+    connected::client(stage.transport.clone(), stage.clock())
 }
 
 fn graph(stage: &Stage) -> Microsoft365 {
-    Microsoft365::new(Options { graph: client(stage), hub_id: "hub-00000001".into(), zones: zones(), home_zone: None })
+    connected::graph(stage.transport.clone(), stage.clock())
 }
 
 async fn read(stage: &Stage, parts: &[Part]) -> Vec<Result<Response>> {

@@ -1,25 +1,20 @@
-//! What People answers, as recorded: each operation is sent and understood by the connector's own code, without a network.
+//! Contacts.
 
-#[path = "../../../tests/cassettes/deck.rs"]
-mod deck;
-
-use async_trait::async_trait;
+use crate::connected::{google, people};
+use crate::deck::{self, Stage, ask, play};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use deck::{NOW_MS, Stage, TOKEN, ask, play};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 use twofold_google::contacts::groups::{GroupTable, MY_CONTACTS};
 use twofold_google::contacts::rendering::{
     MARK_KEY, changed_fields, changed_person, client_data, new_person, parse, reduce, serialise,
 };
 use twofold_google::contacts::wire::{Object, PERSON_FIELDS, Person};
 use twofold_google::contacts::{ContactsLens, api};
-use twofold_google::{Google, GoogleDialect, GoogleOptions};
-use twofold_http::{Client, ClientOptions, ManualClock, TokenSource};
+use twofold_http::Client;
 use twofold_model::{
-    Connector, Content, Entry, ErrorKind, Etag, Identity, Kind, Lens, Mark, Next, Poll, Result, Since, Uid, card,
+    Connector, Content, Entry, ErrorKind, Etag, Identity, Kind, Lens, Mark, Next, Poll, Since, Uid, card,
 };
 use twofold_sandbox::google::tiny_png;
 use twofold_sandbox::{Fault, Provider, Rule, Sandbox};
@@ -48,10 +43,10 @@ const OPERATIONS: [(&str, &str, &str); 16] = [
 
 #[test]
 fn every_operation_has_a_cassette_and_every_cassette_is_played() {
-    deck::assert_every_operation_is_recorded(PLACE, include_str!("../src/contacts/api.rs"), &OPERATIONS);
-    deck::assert_all_are_played(PLACE, include_str!("cassettes.rs"));
+    deck::assert_every_operation_is_recorded(PLACE, include_str!("../../src/contacts/api.rs"), &OPERATIONS);
+    deck::assert_all_are_played(PLACE, include_str!("contacts.rs"));
     // What the operations are called; the other texts with spaces are errors and begin with an article.
-    let production = include_str!("../src/contacts/api.rs").split("#[cfg(test)]").next().unwrap();
+    let production = include_str!("../../src/contacts/api.rs").split("#[cfg(test)]").next().unwrap();
     let is_name = |text: &&str| {
         let is_plain = text.bytes().all(|b| b == b' ' || b.is_ascii_lowercase());
         is_plain && text.contains(' ') && text.contains("contact") && !text.starts_with("the ")
@@ -63,25 +58,8 @@ fn every_operation_has_a_cassette_and_every_cassette_is_played() {
 
 // The sides
 
-struct Token;
-
-#[async_trait]
-impl TokenSource for Token {
-    async fn token(&self) -> Result<String> {
-        Ok(TOKEN.into())
-    }
-
-    async fn renewed(&self, _: &str) -> Result<String> {
-        Ok(TOKEN.into())
-    }
-}
-
 fn client(stage: &Stage) -> Client {
-    let options = ClientOptions::new("http://127.0.0.1/google".parse().unwrap(), Arc::new(GoogleDialect));
-    let mut options =
-        options.token(Arc::new(Token)).transport(stage.transport.clone()).clock(Arc::new(ManualClock::hurried(NOW_MS)));
-    options.record = None;
-    Client::new(options).unwrap()
+    people(stage.transport.clone(), stage.clock())
 }
 
 /// The failure of a request that has to fail.
@@ -253,7 +231,7 @@ async fn a_full_listing_is_read_to_its_end() {
             json!({"resourceNames": names})
         },
         async |stage| {
-            let google = Google::new(GoogleOptions { people: client(stage), calendar: None });
+            let google = google(stage.transport.clone(), stage.clock());
             let feed = google.feeds(Kind::Contacts, &google.collections(Kind::Contacts).await.unwrap()).remove(0);
             let known = HashMap::new();
             let (mut since, mut pages, mut people) = (Since::Start, 0, HashMap::new());

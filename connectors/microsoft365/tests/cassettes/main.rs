@@ -1,0 +1,8 @@
+//! What Graph answers, as recorded: each operation is sent and understood by the connector's own code, without a network.
+
+#[path = "../connected/mod.rs"]
+mod connected;
+#[path = "../../../../tests/cassettes/deck.rs"]
+mod deck;
+
+mod contacts;
