@@ -58,7 +58,7 @@ impl Calendars {
     }
 
     /// The events of these ids as the server has them; `None`: there is none.
-    async fn read_events(&self, ids: &[String]) -> Vec<Result<Option<Event>>> {
+    pub(super) async fn read_events(&self, ids: &[String]) -> Vec<Result<Option<Event>>> {
         let is_bare = self.memory().has_no_exceptions;
         let mut events = self.ask_events(ids, if is_bare { api::bare_event } else { api::event }).await;
         let is_refused =

@@ -375,8 +375,8 @@ impl Calendars {
 
     /// What is still to be written on a series.
     async fn pending_of(&self, id: &str) -> Result<Option<Value>> {
-        let answer = super::one(self.graph.all("read a series", Effect::Read, &[api::event("e", id)]).await)?;
-        let pending = super::look::take_pending(&mut api::read_event(&answer)?);
+        let event = self.read_events(&[id.to_owned()]).await.pop().unwrap_or_else(|| Err(no_answer()))?;
+        let pending = event.and_then(|mut event| super::look::take_pending(&mut event));
         Ok(pending.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
