@@ -62,8 +62,13 @@ impl<C: Connector> Desk<C> {
     // Reading
 
     /// A round of the feed of where new things go, to its end.
-    pub async fn round(&self, mut since: Since) -> Result<Round> {
-        let feed = self.feed().await;
+    pub async fn round(&self, since: Since) -> Result<Round> {
+        self.round_in(&self.home().await, since).await
+    }
+
+    /// A round of a collection's feed.
+    pub async fn round_in(&self, collection: &Collection, mut since: Since) -> Result<Round> {
+        let feed: Feed = self.connector.feeds(self.kind, std::slice::from_ref(collection)).remove(0);
         let (mut seen, mut gone, mut renamed) = (BTreeMap::new(), Vec::new(), Vec::new());
         loop {
             let poll = Poll { feed: &feed, since, known: &Known::new() };
@@ -81,10 +86,6 @@ impl<C: Connector> Desk<C> {
                 Next::Done(token) => return Ok(Round { seen, gone, renamed, token }),
             }
         }
-    }
-
-    async fn feed(&self) -> Feed {
-        self.connector.feeds(self.kind, &[self.home().await]).remove(0)
     }
 
     /// Where a full listing leads.
