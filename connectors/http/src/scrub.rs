@@ -53,7 +53,7 @@ const SECRETS: [&str; 11] = [
 const SECRET_PARAMETERS: [&str; 6] = ["client_id", "code", "key", "state", "login_hint", "redirect_uri"];
 
 /// Fields that hold names, places and words of people, in lower case.
-const WORDS: [&str; 55] = [
+const WORDS: [&str; 56] = [
     "assistantname",
     "bodypreview",
     "businesshomepage",
@@ -104,6 +104,7 @@ const WORDS: [&str; 55] = [
     "streetaddress",
     "subject",
     "summary",
+    "summaryoverride",
     "surname",
     "title",
     "unstructuredname",
@@ -136,22 +137,41 @@ const PERSONAL_LISTS: [&str; 22] = [
     "urls",
     "userdefined",
 ];
-/// Lists that programs keep with a contact: the names of their entries, and our own marks and UIDs, tell of nobody.
+/// Lists that programs keep with an item: the names of their entries, and our own marks and UIDs, tell of nobody.
 const PROGRAM_LISTS: [&str; 2] = ["clientdata", "singlevalueextendedproperties"];
+/// Maps that programs keep with an event, by names of their own.
+const PROGRAM_MAPS: [&str; 2] = ["private", "shared"];
 const PERSONAL_FIELDS: [&str; 5] = ["value", "username", "person", "text", "key"];
 
 /// Fields that hold telephone numbers.
 const PHONES: [&str; 5] = ["mobilephone", "homephones", "businessphones", "phonenumbers", "canonicalform"];
 
+/// Ways into an online meeting: who has one of them is in.
+const WAYS_IN: [&str; 12] = [
+    "accesscode",
+    "conferenceid",
+    "hangoutlink",
+    "joinurl",
+    "label",
+    "meetingcode",
+    "onlinemeetingurl",
+    "passcode",
+    "pin",
+    "quickdial",
+    "tollnumber",
+    "uri",
+];
+
 /// Fields that hold bytes as base64.
 const BYTES: [&str; 4] = ["contentbytes", "data", "photobytes", "raw"];
 
 /// Fields that hold an opaque mark, always taken out whatever it looks like.
-const MARKS: [&str; 17] = [
+const MARKS: [&str; 18] = [
     "changekey",
     "clientrequestid",
     "client-request-id",
     "conversationindex",
+    "eid",
     "etag",
     "historyid",
     "nextpagetoken",
@@ -317,7 +337,10 @@ impl Scrubber {
             "value" if list == "headers" => self.stand_in(Class::Word, text),
             "key" if list == "clientdata" => text.to_owned(),
             // A carry-all holds what the place has no field for. In a replay any will do.
-            "value" if PROGRAM_LISTS.contains(&list) => if is_ours(text) { text } else { GONE }.to_owned(),
+            _ if PROGRAM_MAPS.contains(&list) || (PROGRAM_LISTS.contains(&list) && key == "value") => {
+                if is_ours(text) || text == NOTHING { text } else { GONE }.to_owned()
+            }
+            _ if WAYS_IN.contains(&key) => GONE.to_owned(),
             "etag" => self.etag(text),
             _ if MARKS.contains(&key) => self.stand_in(Class::Id, text),
             _ if PHONES.contains(&key) || (personal && list == "phonenumbers") => self.stand_in(Class::Phone, text),
@@ -341,6 +364,11 @@ impl Scrubber {
     }
 
     fn part(&mut self, part: &str) -> String {
+        // Provider: `OID.<id of a series>.<day>` is Graph's name for a day that was taken out.
+        let day = part.strip_prefix("OID.").and_then(|rest| rest.rsplit_once('.')).filter(|(_, day)| is_date(day));
+        if let Some((id, day)) = day {
+            return format!("OID.{}.{day}", self.stand_in(Class::Id, id));
+        }
         if looks_like_id(part) && !part.contains(['@', ' ', ',', ':']) {
             return self.stand_in(Class::Id, part);
         }
@@ -423,7 +451,7 @@ impl Scrubber {
     }
 
     fn stand_in(&mut self, class: Class, original: &str) -> String {
-        if is_stand_in(class, original) {
+        if is_stand_in(class, original) || (class == Class::Id && is_ours(original)) {
             self.used.insert(original.to_owned());
             return original.to_owned();
         }
@@ -464,8 +492,10 @@ fn is_stand_in(class: Class, text: &str) -> bool {
             !words.is_empty() && words.chunks(2).all(|pair| matches!(pair, ["Word", number] if is_number(number)))
         }
         Class::Mail => {
-            let number = text.strip_prefix("person").and_then(|rest| rest.strip_suffix("@example.org"));
-            number.is_some_and(is_number)
+            let parts = text.strip_prefix("person").and_then(|rest| rest.split_once('@'));
+            parts.is_some_and(|(number, domain)| {
+                is_number(number) && (domain == "example.org" || domain.ends_with("calendar.google.com"))
+            })
         }
         Class::Phone => text.strip_prefix("+1555").is_some_and(|number| number.len() == 7 && is_number(number)),
         Class::Id => {
@@ -481,11 +511,15 @@ fn is_stand_in(class: Class, text: &str) -> bool {
     }
 }
 
-/// Our own mark, or the UID of an item: made by a program out of chance.
+/// What a program keeps where it has nothing to keep.
+const NOTHING: &str = "{}";
+
+/// Our own mark, an id made from it, or the UID of an item: made by a program out of chance.
 fn is_ours(text: &str) -> bool {
     let is_random = |part: &str| part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     Mark::parse(text).is_some_and(|mark| is_random(&mark.hub) && is_random(&mark.item))
         || text.strip_prefix("urn:uuid:").is_some_and(is_random)
+        || text.strip_prefix("tf").is_some_and(|hex| hex.len() == 40 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
 }
 
 /// Whether this is an answer in a batch that brings a picture.
@@ -634,6 +668,48 @@ mod tests {
             assert!(!Scrubber::default().json(&data(hush)).to_string().contains("Ada"), "{hush}");
             assert!(!Scrubber::default().json(&property(hush)).to_string().contains("Ada"), "{hush}");
         }
+    }
+
+    #[test]
+    fn what_a_program_keeps_with_an_event_goes_but_for_its_marks_and_ids() {
+        let private = |value: &str| json!({"extendedProperties": {"private": {"twofold-x": value}}});
+        for ours in ["hub-1:item-1:2", "{}"] {
+            assert_eq!(Scrubber::default().json(&private(ours)), private(ours));
+        }
+        let shared = json!({"extendedProperties": {"shared": {"shoe": "Ada's"}}});
+        for hush in [private("{\"carry\":\"Ada\"}"), shared] {
+            assert!(!Scrubber::default().json(&hush).to_string().contains("Ada"), "{hush}");
+        }
+        let made = json!({"id": format!("tf{}", "0a".repeat(20)), "transactionId": "hub-1:item-1:2"});
+        assert_eq!(Scrubber::default().json(&made), made);
+        let theirs = json!({"id": format!("tg{}", "0a".repeat(20)), "transactionId": "Ada's"});
+        let scrubbed = Scrubber::default().json(&theirs);
+        assert!(scrubbed["id"] != theirs["id"] && scrubbed["transactionId"] != theirs["transactionId"], "{scrubbed}");
+    }
+
+    #[test]
+    fn events_and_calendars_still_fit_after_scrubbing() {
+        let mut scrubber = Scrubber::default();
+        let scrubbed = scrubber.json(&json!({
+            "id": "AAMkAGI2TG93AAA=", "cancelledOccurrences": ["OID.AAMkAGI2TG93AAA=.2026-03-16"],
+            "calendar": {"id": "c_1234@group.calendar.google.com", "summary": "Choir", "summaryOverride": "My choir"},
+            "hangoutLink": "https://meet.google.com/abc-defg-hij", "onlineMeeting": {"joinUrl": "https://t.example/j/a"},
+            "htmlLink": "https://www.google.com/calendar/event?eid=abc", "iCalUID": "abc@google.com",
+        }));
+        let text = scrubbed.to_string();
+        for gone in ["AAMk", "c_1234", "hoir", "abc", "/j/a"] {
+            assert!(!text.contains(gone), "{gone} in {text}");
+        }
+        let day = format!("OID.{}.2026-03-16", scrubbed["id"].as_str().unwrap());
+        assert_eq!(scrubbed["cancelledOccurrences"], json!([day]));
+        let calendar = scrubbed["calendar"]["id"].as_str().unwrap();
+        assert!(calendar.ends_with("@group.calendar.google.com"), "{calendar}");
+        let url = scrubber
+            .url("https://h.example/calendars/c_1234%40group.calendar.google.com/events?iCalUID=abc%40google.com");
+        let path = format!("/calendars/{calendar}/events");
+        assert!(url.replace("%40", "@").contains(&path), "{url}");
+        assert!(url.replace("%40", "@").ends_with(scrubbed["iCalUID"].as_str().unwrap()), "{url}");
+        assert_eq!(Scrubber::default().json(&scrubbed), scrubbed);
     }
 
     #[test]

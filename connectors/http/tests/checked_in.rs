@@ -7,6 +7,8 @@ use twofold_http::{Cassette, unscrubbed};
 
 /// Domains that are nobody's (RFC 2606).
 const NOBODYS: [&str; 2] = ["example.org", "example.com"];
+/// What the ids of Google's calendars end with: told apart by that, so it stays behind a stand-in.
+const GROUP_CALENDARS: &str = "group.calendar.google.com";
 /// A cassette is one exchange or one round.
 const MOST_ENTRIES: usize = 12;
 const MOST_BYTES: usize = 40_000;
@@ -80,6 +82,7 @@ fn leaks(text: &str) -> Vec<String> {
             && domain.contains('.')
             && !domain.starts_with("odata.")
             && !NOBODYS.contains(&domain)
+            && !(domain == GROUP_CALENDARS && local.strip_prefix("person").is_some_and(|n| n.parse::<u32>().is_ok()))
         {
             found.push(mail.to_owned());
         }
@@ -120,6 +123,7 @@ fn what_is_put_into_a_cassette_by_hand_is_noticed() {
         r#"{"refresh_token": "1//0hush"}"#,
         "client_secret=hush&grant_type=refresh_token",
         "ada@lovelace.net",
+        "c_1234@group.calendar.google.com",
         "Bearer hush",
         r#"{"name": "Authorization", "value": "hush"}"#,
     ] {
