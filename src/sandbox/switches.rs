@@ -263,6 +263,9 @@ pub struct Switches {
     /// A master tells `cancelledOccurrences` and `exceptionOccurrences` (in the v1.0 metadata). Off: there are no such
     /// properties.
     pub graph_master_tells_exceptions: bool,
+    /// What `$select` names is told of the expanded `exceptionOccurrences` too. Off, as OData has it: they show what comes
+    /// unasked.
+    pub graph_select_reaches_exceptions: bool,
     /// A master shows PidLidAppointmentRecur when it is asked for.
     pub graph_shows_recurrence_bytes: bool,
     /// Another rule or start of a series drops its exceptions and cancelled days. Off: those that still fit stay.
@@ -418,6 +421,7 @@ impl Default for Switches {
             graph_shows_original_start: false,
             graph_shows_beta_properties: false,
             graph_master_tells_exceptions: true,
+            graph_select_reaches_exceptions: false,
             graph_shows_recurrence_bytes: true,
             graph_series_change_drops_exceptions: true,
             graph_bounds_recurrence: true,

@@ -248,6 +248,18 @@ async fn exceptions_are_found_by_what_a_series_tells_or_by_its_bytes_and_else_no
 }
 
 #[tokio::test]
+async fn exceptions_that_come_without_what_names_them_are_asked_for() {
+    for graph_select_reaches_exceptions in [false, true] {
+        let desk = desk(|switches| switches.graph_select_reaches_exceptions = graph_select_reaches_exceptions);
+        let seen = desk.made("1", &series()).await;
+        assert_eq!(desk.read(&seen), series());
+        edit_day(&desk, &seen, "2026-03-23", "More");
+        let says = overrides(&desk.read(&desk.fetch(&seen).await.unwrap()));
+        assert_eq!((says.as_object().unwrap().len(), &says["2026-03-23T09:00:00"]), (3, &json!({"title": "More"})));
+    }
+}
+
+#[tokio::test]
 async fn an_edit_that_drops_the_properties_of_an_event_removes_nothing_of_what_they_held() {
     for graph_edit_drops_properties in [false, true] {
         let desk = desk(|switches| switches.graph_edit_drops_properties = graph_edit_drops_properties);

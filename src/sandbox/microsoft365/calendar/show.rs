@@ -101,7 +101,8 @@ pub(super) fn show(state: &State, item: &Item<'_>, view: &View) -> Map<String, V
         shown.insert("singleValueExtendedProperties".into(), extended.into());
     }
     if view.has_exceptions {
-        let inner = View { has_exceptions: false, has_calendar: false, ..view.clone() };
+        let select = view.select.clone().filter(|_| state.switches.graph_select_reaches_exceptions);
+        let inner = View { select, has_exceptions: false, has_calendar: false, ..view.clone() };
         let series = item.moment.body.series.as_ref().filter(|_| item.date.is_none());
         let days = series.into_iter().flat_map(|series| series.exceptions.keys());
         let rows: Vec<Value> =
