@@ -211,9 +211,19 @@ impl Clock for Time {
 /// An answer of the sandbox that the scenario itself does not ask for.
 #[allow(dead_code)]
 pub fn ask(sandbox: &Sandbox, provider: Provider, target: &str) -> Value {
+    answered(sandbox, provider, Request::get(target))
+}
+
+/// The answer to something that a program wrote before the scenario.
+#[allow(dead_code)]
+pub fn post(sandbox: &Sandbox, provider: Provider, target: &str, body: &Value) -> Value {
+    answered(sandbox, provider, Request::post(target, body))
+}
+
+fn answered(sandbox: &Sandbox, provider: Provider, request: Request) -> Value {
     let token = sandbox.access_token(provider);
-    let request = Request::get(target).bearer(&token).with_header("prefer", "IdType=\"ImmutableId\"");
-    let answer = sandbox.handle(&request);
+    let target = request.path.clone();
+    let answer = sandbox.handle(&request.bearer(&token).with_header("prefer", "IdType=\"ImmutableId\""));
     assert!(answer.is_ok(), "{target}: {}", answer.body_json());
     answer.body_json()
 }
@@ -293,5 +303,9 @@ fn address_fits(pattern: &str, address: &str) -> bool {
         Some(end) => piece.ends_with(end) && piece.len() > end.len(),
         None => pattern == piece,
     };
-    path.len() == pattern.len() && pattern.iter().zip(&path).all(is_same) && query.starts_with(wanted)
+    // In a query, `*` stands for any text.
+    let mut pieces = wanted.split('*');
+    let rest = pieces.next().and_then(|start| query.strip_prefix(start));
+    let rest = pieces.fold(rest, |rest, piece| Some(rest?.split_once(piece)?.1));
+    path.len() == pattern.len() && pattern.iter().zip(&path).all(is_same) && rest.is_some()
 }

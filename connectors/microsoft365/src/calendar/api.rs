@@ -85,17 +85,18 @@ pub fn listing(calendar: &str) -> String {
     format!("/me/calendars/{}/events?$top={PAGE_SIZE}&$select={MEMBERS}&{}", encoded(calendar), expand(""))
 }
 
-/// The same, of those that changed at or after a stamp of the server's.
-pub fn changed_since(calendar: &str, stamp: &str) -> String {
-    let filter = encoded(&format!("lastModifiedDateTime ge {stamp}"));
-    format!("{}&$filter={filter}", listing(calendar))
+/// The same, of those that changed about a stamp of the server's or after it; all of them where there is no stamp.
+pub fn changed_since(calendar: &str, stamp: Option<&str>) -> String {
+    let from = stamp.map_or_else(|| "1970-01-01T00:00:00Z".to_owned(), with_margin);
+    let filter = encoded(&format!("lastModifiedDateTime ge {from}"));
+    listing(calendar).replacen('?', &format!("?$filter={filter}&"), 1)
 }
 
 /// How far before a stamp a listing begins.
 pub const MARGIN_MS: i64 = 60_000;
 
 /// A stamp of the server's a minute earlier, so that what was written out of order is not passed over.
-pub fn with_margin(stamp: &str) -> String {
+fn with_margin(stamp: &str) -> String {
     match DateTime::parse_from_rfc3339(stamp) {
         Ok(at) => {
             (at.with_timezone(&Utc) - Duration::milliseconds(MARGIN_MS)).to_rfc3339_opts(SecondsFormat::Secs, true)
@@ -241,9 +242,9 @@ mod tests {
         assert!(url.contains(",cancelledOccurrences") && url.contains("%2CexceptionOccurrences"), "{url}");
         assert!(!listing("c").contains("cancelledOccurrences") && listing("c").contains("0x8216"));
         assert_eq!(with_margin("2026-03-02T08:00:00.1234567Z"), "2026-03-02T07:59:00Z");
-        assert!(
-            changed_since("c", "2026-03-02T07:55:00Z").contains("lastModifiedDateTime%20ge%202026-03-02T07%3A55%3A00Z")
-        );
+        let since = |stamp| changed_since("c", stamp).split_once("lastModifiedDateTime%20ge%20").unwrap().1.to_owned();
+        assert!(since(Some("2026-03-02T07:55:00Z")).starts_with("2026-03-02T07%3A54%3A00Z&$top="));
+        assert!(since(None).starts_with("1970-"));
     }
 
     #[test]

@@ -263,7 +263,7 @@ impl Calendars {
                     doubts: Vec::new(),
                 };
                 if way == Way::Stamp {
-                    since(changed_since(feed, stamp.as_deref()), Some(link), Step::Changed, Vec::new())
+                    since(api::changed_since(feed, stamp.as_deref()), Some(link), Step::Changed, Vec::new())
                 } else {
                     let link = self.graph.link(&link).map_err(|error| taken_as(ErrorKind::TokenExpired, error))?;
                     since(link, None, Step::Since, look)
@@ -329,7 +329,7 @@ impl Calendars {
                 Then::Next(Box::new(Round { step: Step::List, link, ..round }))
             }
             (None, Step::Since) if round.way == Way::View => {
-                let link = changed_since(feed.as_str(), round.stamp.as_deref());
+                let link = api::changed_since(feed.as_str(), round.stamp.as_deref());
                 Then::Next(Box::new(Round { step: Step::Changed, link, ..round }))
             }
             (None, Step::List) => {
@@ -451,12 +451,6 @@ fn by_stamp(feed: &FeedId, round: Round) -> Read {
     let link = api::listing(feed.as_str());
     let round = Round { way: Way::Stamp, step: Step::List, link, token: Some(String::new()), ..round };
     Read { entries: Vec::new(), named: Vec::new(), keys: HashMap::new(), then: Then::Next(Box::new(round)) }
-}
-
-/// What was changed since a stamp, or ever where none was seen.
-fn changed_since(calendar: &str, stamp: Option<&str>) -> String {
-    let since = stamp.map_or_else(|| "1970-01-01T00:00:00Z".to_owned(), api::with_margin);
-    api::changed_since(calendar, &since)
 }
 
 /// The item that a row is of: itself, or the series that it is an occurrence of.
