@@ -4,5 +4,9 @@
 mod connected;
 #[path = "../../../../tests/cassettes/deck.rs"]
 mod deck;
+#[path = "../calendar_desk/events.rs"]
+#[allow(dead_code)]
+mod events;
 
+mod calendar;
 mod contacts;
