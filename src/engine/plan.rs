@@ -2,11 +2,23 @@
 
 use serde_json::Value;
 use twofold_model::patch::{apply, canonical_text, difference};
-use twofold_model::{Content, Identity, Lens, Rendering, Result};
+use twofold_model::{Content, ErrorKind, Identity, Lens, Rendering, Result};
 
-/// Whether two contents differ in what the lens's place can hold.
+/// Whether two contents differ in what the lens's place can hold. One that it cannot hold at all differs from every other: it is
+/// withheld there, with the reason, once it is to be sent.
+///
+/// # Errors
+/// [`ErrorKind::Broken`]: the lens itself is at fault.
 pub fn differs(lens: &dyn Lens, agreed: &Content, target: &Content) -> Result<bool> {
-    Ok(agreed != target && lens.project(agreed)? != lens.project(target)?)
+    if agreed == target {
+        return Ok(false);
+    }
+    let held = |content: &Content| match lens.project(content) {
+        Err(error) if error.kind != ErrorKind::Broken => Ok(None),
+        projected => projected.map(Some),
+    };
+    let (agreed, target) = (held(agreed)?, held(target)?);
+    Ok(target.is_none() || agreed != target)
 }
 
 /// Whether a place that was told `sent` and says `says` may have been told nothing else: places trim texts, change their
@@ -75,6 +87,43 @@ pub fn toward(
 mod tests {
     use super::*;
     use serde_json::json;
+    use twofold_model::Error;
+
+    /// A place that holds titles as they are, and no day of an odd length (`"lasts": "odd"`); what else there is it leaves out.
+    struct Titles;
+
+    impl Lens for Titles {
+        fn read(&self, rendering: &Rendering) -> Result<Content> {
+            let title = String::from_utf8_lossy(rendering.as_bytes()).into_owned();
+            Ok(Content::from_value(json!({"title": title})))
+        }
+
+        fn write(&self, _: Option<&Rendering>, content: &Content, _: &Identity) -> Result<Rendering> {
+            match content.get("lasts").and_then(Value::as_str) {
+                Some("odd") => Err(Error::new(ErrorKind::Unsupported, "no day here is odd")),
+                Some("broken") => Err(Error::new(ErrorKind::Broken, "this is a mistake of ours")),
+                _ => Ok(Rendering::from(content.get("title").and_then(Value::as_str).unwrap_or_default().to_owned())),
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_place_cannot_hold_differs_from_whatever_it_was_told() {
+        let event = |title: &str, lasts: &str| Content::from_value(json!({"title": title, "lasts": lasts}));
+        let told = event("Lunch", "even");
+        for (words, agreed, target, is_other) in [
+            ("the same", &told, told.clone(), false),
+            ("what the place leaves out", &told, event("Lunch", "long"), false),
+            ("another title", &told, event("Dinner", "even"), true),
+            ("no longer to be said there", &told, event("Lunch", "odd"), true),
+            ("to be said there again", &event("Lunch", "odd"), told.clone(), true),
+            ("never to be said there", &event("Lunch", "odd"), event("Dinner", "odd"), true),
+        ] {
+            assert_eq!(differs(&Titles, agreed, &target).unwrap(), is_other, "{words}");
+        }
+        let mistake = differs(&Titles, &told, &event("Lunch", "broken"));
+        assert_eq!(mistake.unwrap_err().kind, ErrorKind::Broken, "a mistake of ours is not passed over");
+    }
 
     #[test]
     fn a_spelling_is_no_difference_and_a_value_is_one() {
