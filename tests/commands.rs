@@ -805,9 +805,9 @@ fn the_doctor_finds_a_healthy_setup_healthy() {
 fn the_doctor_says_when_the_zone_files_are_old() {
     let home = Home::new(Options::empty(), &GOOGLE);
     let zones = home.state().with_file_name("zoneinfo");
-    std::fs::create_dir(&zones).unwrap();
+    fs::create_dir(&zones).unwrap();
     for (version, words) in [("2019c", "warn  time zones"), ("9999a", "ok    time zones")] {
-        std::fs::write(zones.join("+VERSION"), version).unwrap();
+        fs::write(zones.join("+VERSION"), version).unwrap();
         let ran = home.command(&["doctor"]).env("TZDIR", &zones).output().unwrap();
         let said = String::from_utf8(ran.stdout).unwrap();
         assert!(said.contains(words) && said.contains(version), "{said}");
