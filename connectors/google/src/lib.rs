@@ -15,6 +15,7 @@ pub use dialect::{CalendarDialect, GoogleDialect};
 
 use async_trait::async_trait;
 use calendar::Calendar;
+use calendar::api::Tell;
 use contacts::{Contacts, ContactsLens};
 use futures_util::{StreamExt, stream};
 use std::sync::Arc;
@@ -129,8 +130,15 @@ impl Connector for Google {
     async fn write(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
         match (kind, &self.calendar) {
             (Kind::Contacts, _) => self.contacts.write(operations).await,
-            (Kind::Calendar, Some(calendar)) => calendar.write(operations).await,
+            (Kind::Calendar, Some(calendar)) => calendar.write(operations, Tell::Nobody).await,
             (Kind::Mail | Kind::Calendar, _) => operations.iter().map(|_| Err(unsupported(kind))).collect(),
+        }
+    }
+
+    async fn write_telling(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
+        match (kind, &self.calendar) {
+            (Kind::Calendar, Some(calendar)) => calendar.write(operations, Tell::Guests).await,
+            _ => self.write(kind, operations).await,
         }
     }
 

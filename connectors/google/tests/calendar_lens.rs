@@ -638,6 +638,54 @@ fn all_series() -> impl Strategy<Value = Content> {
     })
 }
 
+#[test]
+fn a_change_that_guests_would_hear_of_says_how_many_they_are() {
+    let meeting = |mut value: Value| {
+        let guests =
+            json!([{"email": "me@x.example", "self": true, "organizer": true}, {"email": "a@x"}, {"email": "b@x"}]);
+        value["event"]["organizer"] = json!({"email": "me@x.example", "self": true});
+        value["event"]["attendees"] = guests;
+        render(value)
+    };
+    let with = |rendering: &Rendering, member: &str, value: Value| {
+        let mut says = read(rendering);
+        says.set(member, value);
+        write(Some(rendering), &says)
+    };
+    let mails = |from: &Rendering, to: Option<&Rendering>| lens().mails(from, to);
+    let (one, many) = (meeting(single()), meeting(series()));
+    for (member, value) in [("title", json!("x")), ("start", json!("2026-03-20T08:00:00")), ("locations", Value::Null)]
+    {
+        assert_eq!(mails(&one, Some(&with(&one, member, value.clone()))), 2, "{member}");
+        let own = render(single());
+        assert_eq!(mails(&own, Some(&with(&own, member, value))), 0, "{member}");
+    }
+    for (member, value) in
+        [("color", Value::Null), ("alerts", Value::Null), ("freeBusyStatus", Value::Null), ("priority", json!(1))]
+    {
+        assert_ne!(with(&one, member, value.clone()), one, "{member}");
+        assert_eq!(mails(&one, Some(&with(&one, member, value))), 0, "{member}");
+    }
+    assert_eq!((mails(&one, None), mails(&many, None), mails(&render(single()), None)), (2, 2, 0));
+    assert_eq!(mails(&many, Some(&with(&many, "recurrenceRules", json!([{"frequency": "daily"}])))), 2);
+    assert_eq!(mails(&one, Some(&one)), 0);
+    // One occurrence: with a title of its own, or with an alarm of its own.
+    let occurrence = |patch: Value| {
+        let mut says = read(&many);
+        let mut overrides = says.get("recurrenceOverrides").cloned().unwrap();
+        overrides["2026-12-01T09:00:00"] = patch;
+        says.set("recurrenceOverrides", overrides);
+        write(Some(&many), &says)
+    };
+    assert_eq!(mails(&many, Some(&occurrence(json!({"title": "Elsewhere"})))), 2);
+    assert_eq!(mails(&many, Some(&occurrence(json!({"start": "2026-12-01T11:00:00"})))), 2);
+    assert_eq!(mails(&many, Some(&occurrence(json!({"excluded": true})))), 2);
+    let alarm = json!({"alerts": {key("-PT5M"): {"trigger": {"offset": "-PT5M"}}}});
+    assert_eq!(mails(&many, Some(&occurrence(alarm))), 0);
+    // Of somebody else's only what is the user's own is written.
+    assert_eq!(mails(&render(invitation()), None), 0);
+}
+
 /// What the laws ask of a rendering and a content.
 fn check_laws(rendering: &Rendering, wanted: &Content) {
     assert_eq!(&write(Some(rendering), &read(rendering)), rendering, "nothing changes when nothing is changed");

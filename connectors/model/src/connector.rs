@@ -292,6 +292,12 @@ pub trait Connector: Send + Sync {
     /// A delete of what is already gone is a success.
     async fn write(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>>;
 
+    /// [`Connector::write`] for changes of which the people concerned are to hear, as the place's own application tells them. Only what
+    /// somebody allowed comes this way. The default: the place has no choice, or tells nobody.
+    async fn write_telling(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
+        self.write(kind, operations).await
+    }
+
     /// Looks for creates whose fate is unknown. `now_ms` is the time in milliseconds since 1970.
     async fn find(&self, kind: Kind, lookups: &[Lookup], now_ms: i64) -> Vec<Result<Found>>;
 

@@ -72,12 +72,12 @@ pub trait Lens: Send + Sync {
         Vec::new()
     }
 
-    /// Whether making `to` of `from` (`None`: removing it) would send mail to people, at a place that has no switch against it
-    /// (invitations, updates, cancellations). Asked before a write, so that nobody is mailed who should not be. Most places mail
+    /// How many people making `to` of `from` (`None`: removing it) would mail (updates, cancellations), or would have to, so that
+    /// what they know of a meeting stays true. Asked before a write, so that nobody is mailed who should not be. Most places mail
     /// nobody.
-    fn mails(&self, from: &Rendering, to: Option<&Rendering>) -> bool {
+    fn mails(&self, from: &Rendering, to: Option<&Rendering>) -> usize {
         let _ = (from, to);
-        false
+        0
     }
 
     /// Fills what `now` did not look at (a listing without photos) from `last`, the rendering held until now, so that "not

@@ -1,7 +1,7 @@
 //! The operations of Calendar v3 that are used: for each a function that builds the request and one that reads the answer. None of
 //! them does I/O. Paths are relative to the client's base (`calendar_url`).
 //!
-//! Every write of an event that can notify guests says `sendUpdates=none`. `events.import` has no such parameter and notifies
+//! Every write of an event that can notify guests says `sendUpdates=none`, unless somebody allowed it ([`Tell`]). `events.import` has no such parameter and notifies
 //! nobody. Writes run one after the other ([`Effect::ExclusiveWrite`]): Google slows down who writes to one calendar faster.
 
 use serde_json::{Value, json};
@@ -15,8 +15,21 @@ use super::wire::{CalendarEntry, CalendarList, Events, Object, text};
 const PAGE_SIZE: &str = "2500";
 /// Calendars on a page: the most that is allowed.
 const LIST_SIZE: &str = "250";
-/// Nobody is mailed.
-const SILENT: (&str, &str) = ("sendUpdates", "none");
+/// Who hears of a change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Tell {
+    /// Nobody is mailed.
+    #[default]
+    Nobody,
+    /// The guests are, as from Google's own page.
+    Guests,
+}
+
+impl Tell {
+    fn parameter(self) -> (&'static str, &'static str) {
+        ("sendUpdates", if self == Tell::Nobody { "none" } else { "all" })
+    }
+}
 
 fn address(path: &str, query: &[(&str, &str)]) -> String {
     if query.is_empty() {
@@ -163,7 +176,7 @@ pub fn read_event(response: &Response) -> Result<Object> {
 
 /// POST `calendars/{id}/events`, with an id of our own.
 pub fn insert(calendar: &str, event: &Object) -> Request {
-    let url = address(&events_path(calendar), &[SILENT]);
+    let url = address(&events_path(calendar), &[Tell::Nobody.parameter()]);
     Request::post_json("create event", url, Value::Object(event.clone())).effect(Effect::ExclusiveWrite)
 }
 
@@ -174,16 +187,16 @@ pub fn import(calendar: &str, event: &Object) -> Request {
 }
 
 /// PATCH `calendars/{id}/events/{id}`: what differs, guarded by the state that it rests on.
-pub fn patch(calendar: &str, event: &str, etag: &str, body: Object) -> Request {
-    let url = address(&event_path(calendar, event), &[SILENT]);
+pub fn patch(calendar: &str, event: &str, etag: &str, body: Object, tell: Tell) -> Request {
+    let url = address(&event_path(calendar, event), &[tell.parameter()]);
     Request::patch_json("change event", url, Value::Object(body))
         .header("If-Match", etag)
         .effect(Effect::ExclusiveWrite)
 }
 
 /// DELETE `calendars/{id}/events/{id}`, guarded by the state that was agreed to be removed.
-pub fn delete(calendar: &str, event: &str, etag: &Etag) -> Request {
-    let url = address(&event_path(calendar, event), &[SILENT]);
+pub fn delete(calendar: &str, event: &str, etag: &Etag, tell: Tell) -> Request {
+    let url = address(&event_path(calendar, event), &[tell.parameter()]);
     Request::delete("delete event", url).header("If-Match", etag.as_str()).effect(Effect::ExclusiveWrite)
 }
 
@@ -225,20 +238,27 @@ mod tests {
     #[test]
     fn no_write_tells_anybody_and_each_runs_alone() {
         let event = Object::new();
-        for request in [insert("c", &event), patch("c", "e", "\"1\"", Object::new()), delete("c", "e", &"\"1\"".into())]
-        {
+        for request in [
+            insert("c", &event),
+            patch("c", "e", "\"1\"", Object::new(), Tell::Nobody),
+            delete("c", "e", &"\"1\"".into(), Tell::Nobody),
+        ] {
             assert!(request.url.contains("sendUpdates=none"), "{}", request.url);
             assert_eq!(request.effect, Effect::ExclusiveWrite);
         }
+        let allowed = patch("c", "e", "\"1\"", Object::new(), Tell::Guests);
+        assert!(allowed.url.contains("sendUpdates=all"), "{}", allowed.url);
         assert_eq!(import("c", &event).url, "/calendar/v3/calendars/c/events/import");
     }
 
     #[test]
     fn changes_and_removals_carry_their_guard() {
-        for request in [patch("c", "e", "\"1\"", Object::new()), delete("c", "e", &"\"1\"".into())] {
+        for request in
+            [patch("c", "e", "\"1\"", Object::new(), Tell::Nobody), delete("c", "e", &"\"1\"".into(), Tell::Nobody)]
+        {
             assert!(request.headers.contains(&("If-Match".to_owned(), "\"1\"".to_owned())));
         }
-        assert_eq!(patch("c", "e", "\"1\"", Object::new()).method, Method::Patch);
+        assert_eq!(patch("c", "e", "\"1\"", Object::new(), Tell::Nobody).method, Method::Patch);
     }
 
     #[test]

@@ -263,6 +263,13 @@ impl Lens for CalendarLens {
         Ok(self.read_series(series)?.full())
     }
 
+    fn mails(&self, from: &Rendering, to: Option<&Rendering>) -> usize {
+        let of = |rendering: &Rendering| Series::parse(rendering).ok();
+        // What cannot be understood is never written.
+        let Some(from) = of(from) else { return 0 };
+        super::mails::would_mail(&from, to.and_then(of).as_ref())
+    }
+
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
         settle(last, now)
     }

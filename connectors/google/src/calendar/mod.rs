@@ -23,6 +23,7 @@ mod changes;
 mod collections;
 mod fields;
 mod ids;
+mod mails;
 pub mod map;
 mod occurrences;
 mod people;

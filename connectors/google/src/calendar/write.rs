@@ -7,6 +7,7 @@
 use twofold_model::error::AtPlace;
 use twofold_model::{Error, ErrorKind, Etag, Mark, Operation, Place, Rendering, Result, Written};
 
+use super::api::Tell;
 use super::changes::{Changes, RowChange, difference, etag};
 use super::ids::{self, ATTEMPTS};
 use super::rendering::{Series, event_id, master_etag, private_mark};
@@ -15,7 +16,7 @@ use super::{Calendar, again, api};
 
 impl Calendar {
     /// Carries out the operations and answers for each. Where asking again would fail the same way, what was still to come fails too.
-    pub(crate) async fn write(&self, operations: &[Operation]) -> Vec<Result<Written>> {
+    pub(crate) async fn write(&self, operations: &[Operation], tell: Tell) -> Vec<Result<Written>> {
         let mut answers: Vec<Result<Written>> = Vec::with_capacity(operations.len());
         let mut end: Option<Error> = None;
         for operation in operations {
@@ -23,7 +24,7 @@ impl Calendar {
                 answers.push(Err(again(error)));
                 continue;
             }
-            let mut progress = Progress::default();
+            let mut progress = Progress { tell, is_begun: false };
             let answer = match operation {
                 Operation::Create { collection, rendering, mark, .. } => {
                     self.create(collection.as_str(), rendering, mark, &mut progress).await.at(mark)
@@ -71,7 +72,9 @@ impl Calendar {
         for (_, row) in to.rows() {
             let change = RowChange { id: String::new(), row: row.clone(), from: None };
             // The copy is there: what it lacks is found by looking at it.
-            self.change_row(calendar, &mut series, &to, change).await.map_err(|error| unknown(&error))?;
+            self.change_row(calendar, (&mut series, &to), change, progress.tell)
+                .await
+                .map_err(|error| unknown(&error))?;
         }
         series.take_usual(&self.usual(calendar));
         series.seen(calendar).map(Some).map_err(|error| unknown(&error))
@@ -131,7 +134,7 @@ impl Calendar {
         let mut rows = changes.rows;
         if !changes.master.is_empty() {
             let guard = from.event.as_ref().and_then(etag).ok_or_else(|| stale("the base has no etag"))?;
-            let request = api::patch(calendar, event_id(&place.remote_id), guard, changes.master);
+            let request = api::patch(calendar, event_id(&place.remote_id), guard, changes.master, progress.tell);
             series.event = Some(read_made(&self.client.send(request).await?)?);
             progress.is_begun = true;
             if to.exceptions.is_empty() {
@@ -145,7 +148,7 @@ impl Calendar {
         for change in rows {
             let was_there = from.exceptions.contains_key(&change.id);
             let is_lost = was_there && change.from.is_none();
-            match self.change_row(calendar, &mut series, &to, change).await {
+            match self.change_row(calendar, (&mut series, &to), change, progress.tell).await {
                 Ok(()) => progress.is_begun = true,
                 // It does not fit into the series any more.
                 Err(error) if is_lost && error.kind == ErrorKind::NotFound => {}
@@ -166,7 +169,13 @@ impl Calendar {
 
     /// Carries out the change of one exception; `series` has it afterwards. An occurrence that is no exception yet is looked for by its
     /// original start: exactly one must have it.
-    async fn change_row(&self, calendar: &str, series: &mut Series, to: &Series, change: RowChange) -> Result<()> {
+    async fn change_row(
+        &self,
+        calendar: &str,
+        (series, to): (&mut Series, &Series),
+        change: RowChange,
+        tell: Tell,
+    ) -> Result<()> {
         let (id, guard, body) = match &change.from {
             Some(from) => {
                 let id = text(from, "id").unwrap_or(&change.id).to_owned();
@@ -178,7 +187,7 @@ impl Calendar {
                 (id, guard, self.new_row(to, &change.row)?)
             }
         };
-        let row = read_made(&self.client.send(api::patch(calendar, &id, &guard, body)).await?)?;
+        let row = read_made(&self.client.send(api::patch(calendar, &id, &guard, body, tell)).await?)?;
         series.exceptions.insert(id, row.into());
         Ok(())
     }
@@ -229,7 +238,7 @@ impl Calendar {
                 return self.delete_lone(calendar, &Series::parse(&seen.rendering)?, progress).await;
             }
         }
-        self.remove(calendar, id, &Etag(guard.to_owned())).await?;
+        self.remove(calendar, id, &Etag(guard.to_owned()), progress.tell).await?;
         Ok(None)
     }
 
@@ -237,14 +246,14 @@ impl Calendar {
     async fn delete_lone(&self, calendar: &str, series: &Series, progress: &mut Progress) -> Result<Written> {
         for (id, row) in series.rows().filter(|(_, row)| !is_cancelled(row)) {
             let guard = etag(row).ok_or_else(|| stale("an occurrence has no etag"))?;
-            self.remove(calendar, id, &Etag(guard.to_owned())).await?;
+            self.remove(calendar, id, &Etag(guard.to_owned()), progress.tell).await?;
             progress.is_begun = true;
         }
         Ok(None)
     }
 
-    async fn remove(&self, calendar: &str, id: &str, guard: &Etag) -> Result<()> {
-        match self.client.send(api::delete(calendar, id, guard)).await {
+    async fn remove(&self, calendar: &str, id: &str, guard: &Etag, tell: Tell) -> Result<()> {
+        match self.client.send(api::delete(calendar, id, guard, tell)).await {
             Ok(_) => Ok(()),
             // It is gone already.
             Err(error) if error.kind == ErrorKind::NotFound => Ok(()),
@@ -263,6 +272,8 @@ enum Inserted {
 /// How far an operation came.
 #[derive(Default)]
 struct Progress {
+    /// Who hears of it.
+    tell: Tell,
     /// Something of it was executed.
     is_begun: bool,
 }

@@ -3,20 +3,41 @@
 
 use super::sheet::Sheet;
 use super::wire::{Event, PRIVATE, WRITABLE};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use twofold_model::event::address_identity;
 
-/// Whether making `to` of `from` (`None`: removing it) would mail anybody.
-pub fn would_mail(from: &Sheet, to: Option<&Sheet>) -> bool {
-    let is_meeting =
-        from.event.is_foreign() || from.event.has_guests() || from.exceptions.iter().any(Event::has_guests);
-    if !is_meeting {
-        return false;
+/// How many people making `to` of `from` (`None`: removing it) would mail.
+pub fn would_mail(from: &Sheet, to: Option<&Sheet>) -> usize {
+    let is_told = match to {
+        None => !from.event.is("isCancelled"),
+        Some(to) if from.cancelled != to.cancelled || from.exceptions.len() != to.exceptions.len() => true,
+        Some(to) => {
+            let mut pairs = from.exceptions.iter().zip(&to.exceptions).chain([(&from.event, &to.event)]);
+            pairs.any(|(from, to)| differs_openly(from, to))
+        }
+    };
+    match is_told {
+        true => people(from).chain(to.into_iter().flat_map(people)).collect::<BTreeSet<_>>().len(),
+        false => 0,
     }
-    let Some(to) = to else { return !from.event.is("isCancelled") };
-    if from.cancelled != to.cancelled || from.exceptions.len() != to.exceptions.len() {
-        return true;
-    }
-    let pairs = from.exceptions.iter().zip(&to.exceptions).chain([(&from.event, &to.event)]);
-    pairs.into_iter().any(|(from, to)| differs_openly(from, to))
+}
+
+/// Who would hear of it, by their addresses: of the user's own meeting its guests, of somebody else's the one who organizes it.
+fn people(sheet: &Sheet) -> impl Iterator<Item = String> {
+    [&sheet.event].into_iter().chain(&sheet.exceptions).flat_map(|event| {
+        let address = |person: &Value| {
+            person.get("emailAddress").and_then(|of| of.get("address")).and_then(Value::as_str).map(address_identity)
+        };
+        let organizer = event.0.get("organizer").and_then(address);
+        if event.is_foreign() {
+            return vec![organizer.unwrap_or_default()];
+        }
+        let guests = event.0.get("attendees").and_then(Value::as_array).into_iter().flatten();
+        // A guest without an address is one all the same.
+        let guests = guests.map(|guest| address(guest).unwrap_or_default());
+        guests.filter(|guest| organizer.as_ref() != Some(guest)).collect()
+    })
 }
 
 /// Whether something differs that is not the user's own.

@@ -430,10 +430,10 @@ fn invitation() -> Value {
 async fn mails(desk: &Desk<Microsoft365>, operation: Operation) -> (bool, usize) {
     let lens = desk.connector.lens(Kind::Calendar);
     let is_said = match &operation {
-        Operation::Update { from, to, .. } => lens.mails(from, Some(to)),
+        Operation::Update { from, to, .. } => lens.mails(from, Some(to)) > 0,
         Operation::Delete { place, .. } => {
             let there = desk.connector.fetch(Kind::Calendar, std::slice::from_ref(place)).await.remove(0).unwrap();
-            lens.mails(&there.unwrap().rendering, None)
+            lens.mails(&there.unwrap().rendering, None) > 0
         }
         Operation::Create { .. } => false,
     };
