@@ -79,6 +79,8 @@ pub struct Settings {
     /// How long what is overwritten or deleted is kept, in milliseconds; `None`: nothing is pruned in this run, because not
     /// all configured replicas take part in it.
     pub retention_ms: Option<i64>,
+    /// Whether a write may mail people; if not, one that would is held (promise 7).
+    pub may_mail: bool,
     /// Try what waits in quarantine now.
     pub retry_quarantined: bool,
     /// The brake of each kind.

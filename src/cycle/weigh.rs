@@ -2,9 +2,10 @@
 //!
 //! One transaction a slice: new versions, places, bases and intents together (promise 3: the intent is on disk before the
 //! request leaves). This file tells the story and records the verdict; `copies` reads what every replica shows, `plan`
-//! makes the intents, `undo` what follows where this user may not write.
+//! makes the intents, `mail` holds those that would mail people, `undo` what follows where this user may not write.
 
 mod copies;
+mod mail;
 mod plan;
 mod undo;
 
@@ -15,7 +16,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use twofold_engine::{Case, Current, Now, Verdict, decide};
 use twofold_hub::items::Origin;
-use twofold_hub::{Conflict, Hub, Intent, Item, Place, Placement, Sighting, random_id};
+use twofold_hub::{Conflict, HeldWrite, Hub, Intent, Item, Place, Placement, Said, Sighting, random_id};
 use twofold_model::merge::put_at;
 use twofold_model::{Connector, Kind, Operation, Result};
 
@@ -25,6 +26,8 @@ pub struct Planned {
     pub intent: Intent,
     /// The operation.
     pub operation: Operation,
+    /// Whether people may hear of it.
+    pub tells: bool,
 }
 
 /// Decides a slice of items. Returns what is to be written.
@@ -34,11 +37,12 @@ pub fn weigh(cycle: &mut Cycle<'_>, kind: Kind, slice: &[i64]) -> Result<Vec<Pla
     let now = cycle.now();
     let mut planned = Vec::new();
     let (hub, members, report) = (&mut *cycle.hub, &cycle.members, &mut cycle.report);
-    let quiet = cycle.settings.dry_run;
+    let (quiet, may_mail) = (cycle.settings.dry_run, cycle.settings.may_mail);
     hub.atomically("decide", |hub| {
         let tables = Tables::read(hub, kind, now)?;
-        let mut one = Weighing { hub, members, report, kind, now, planned: &mut planned, quiet, tables };
-        slice.iter().try_for_each(|item| one.item(*item))
+        let mut one = Weighing { hub, members, report, kind, now, planned: &mut planned, quiet, may_mail, tables };
+        slice.iter().try_for_each(|item| one.item(*item))?;
+        one.describe_held_writes()
     })?;
     Ok(planned)
 }
@@ -51,6 +55,7 @@ struct Weighing<'a> {
     now: i64,
     planned: &'a mut Vec<Planned>,
     quiet: bool,
+    may_mail: bool,
     tables: Tables,
 }
 
@@ -70,6 +75,8 @@ struct Tables {
     successors: HashMap<i64, i64>,
     /// Collections that no provider lets this user write to, each with one that shows it.
     read_only: HashMap<i64, i64>,
+    /// Writes that would mail people, by item, replica and collection.
+    held_writes: HashMap<(i64, i64, i64), (HeldWrite, Said)>,
 }
 
 impl Tables {
@@ -82,6 +89,7 @@ impl Tables {
             foreign: HashSet::new(),
             successors: hub.successors()?,
             read_only: undo::read_only(hub, kind)?,
+            held_writes: hub.held_writes()?,
         };
         for hold in hub.holds_of_any_state()? {
             match (hold.cause.as_str(), hold.collection) {
@@ -148,7 +156,7 @@ impl Weighing<'_> {
 
     fn item(&mut self, id: i64) -> Result<()> {
         let mut item = self.hub.item(id)?;
-        if self.undo_forbidden(&item)? {
+        if self.undo_forbidden(&item)? | self.undo_dropped(&item)? {
             item = self.hub.item(id)?;
         }
         let version = self.hub.version(item.version)?;

@@ -19,7 +19,7 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
     }
     // What is moved is made at its new place, verified, and only then removed at the old one.
     for queue in queues.values_mut() {
-        queue.make_contiguous().sort_by_key(|plan| order(plan.intent.kind));
+        queue.make_contiguous().sort_by_key(|plan| (order(plan.intent.kind), plan.tells));
     }
     let mut not_made: HashSet<(i64, i64)> = HashSet::new();
     while queues.values().any(|queue| !queue.is_empty()) {
@@ -54,7 +54,10 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
         })?;
         let sent = batches.into_iter().map(|(replica, connector, batch)| async move {
             let operations: Vec<Operation> = batch.iter().map(|plan| plan.operation.clone()).collect();
-            let mut outcomes = connector.write(kind, &operations).await;
+            let mut outcomes = match batch.first().is_some_and(|plan| plan.tells) {
+                true => connector.write_telling(kind, &operations).await,
+                false => connector.write(kind, &operations).await,
+            };
             outcomes.resize_with(batch.len(), || {
                 Err(Error::new(ErrorKind::Unknown, "the connector gave no answer for this write"))
             });
@@ -88,10 +91,11 @@ fn order(kind: IntentKind) -> u8 {
     }
 }
 
-/// The next operations of one kind, so that a delete never travels with the create on which it depends.
+/// The next operations of one kind, so that a delete never travels with the create on which it depends; and of those people hear
+/// of all, or of none.
 fn next_batch(queue: &mut VecDeque<Planned>, most: usize) -> Vec<Planned> {
-    let kind = queue.front().map(|plan| plan.intent.kind);
-    let count = queue.iter().take(most).take_while(|plan| Some(plan.intent.kind) == kind).count();
+    let like = queue.front().map(|plan| (plan.intent.kind, plan.tells));
+    let count = queue.iter().take(most).take_while(|plan| Some((plan.intent.kind, plan.tells)) == like).count();
     queue.drain(..count).collect()
 }
 
@@ -186,6 +190,7 @@ async fn outcome_of(
 pub fn done(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, written: Written, now_ms: i64) -> Result<()> {
     hub.remove_intent(intent.id)?;
     hub.leave_refused(intent.replica, intent.item)?;
+    hub.release_write(intent.item, intent.replica, intent.collection)?;
     match (intent.kind, written) {
         (IntentKind::Delete, _) | (_, None) => {
             if let Some(remote_id) = &intent.remote_id {

@@ -1,5 +1,6 @@
 //! What waits for a person: held plans, quarantined items, conflicts.
 
+use crate::mail::MAIL;
 use crate::{Hub, Store};
 use rusqlite::{Row, params};
 use std::collections::{HashMap, HashSet};
@@ -16,7 +17,7 @@ pub struct Hold {
     pub collection: Option<i64>,
     /// The kind.
     pub kind: Kind,
-    /// `deletes`, `adoption`, `changes`, `collection`, `foreign` or `device`.
+    /// `deletes`, `adoption`, `changes`, `collection`, `foreign`, `join`, `lost`, `device` or `mail`.
     pub cause: String,
     /// Why, in words.
     pub reason: String,
@@ -239,7 +240,8 @@ impl Hub {
     pub fn approve(&mut self, id: &str) -> Result<()> {
         self.run("UPDATE holds SET approved = 1 WHERE id = ?1", [id])?;
         self.run(
-            "INSERT OR IGNORE INTO todo SELECT DISTINCT item FROM sightings WHERE hold = ?1 AND item IS NOT NULL",
+            "INSERT OR IGNORE INTO todo SELECT item FROM sightings WHERE hold = ?1 AND item IS NOT NULL
+             UNION SELECT item FROM held_writes WHERE hold = ?1",
             [id],
         )
     }
@@ -255,9 +257,16 @@ impl Hub {
     pub fn end_empty_holds(&mut self, now_ms: i64) -> Result<()> {
         const DAY_MS: i64 = 24 * 3_600_000;
         self.run("DELETE FROM holds WHERE cause = 'foreign' AND since < ?1", [now_ms - DAY_MS])?;
+        // A copy that is no more, or stands elsewhere, is not written to.
+        self.run(
+            "DELETE FROM held_writes WHERE NOT EXISTS (SELECT 1 FROM placements p WHERE p.item = held_writes.item
+               AND p.replica = held_writes.replica AND p.collection = held_writes.collection)",
+            [],
+        )?;
         self.run(
             "DELETE FROM holds WHERE cause NOT IN ('device', 'collection', 'foreign', 'join', 'lost')
-               AND NOT EXISTS (SELECT 1 FROM sightings s WHERE s.hold = holds.id)",
+               AND NOT EXISTS (SELECT 1 FROM sightings s WHERE s.hold = holds.id)
+               AND NOT EXISTS (SELECT 1 FROM held_writes w WHERE w.hold = holds.id)",
             [],
         )
     }
@@ -431,6 +440,10 @@ impl Hub {
             }
             "foreign" | "join" => self.remove_hold(&hold.id),
             "adoption" => self.set_decided(&hold.id, decided::SET_ASIDE),
+            MAIL => {
+                self.run("INSERT OR IGNORE INTO todo SELECT item FROM held_writes WHERE hold = ?1", [&hold.id])?;
+                self.set_decided(&hold.id, decided::DROPPED)
+            }
             _ => self.set_decided(&hold.id, decided::DROPPED),
         }
     }

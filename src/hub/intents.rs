@@ -16,7 +16,15 @@ pub enum IntentKind {
 }
 
 impl IntentKind {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn from_name(name: &str) -> Self {
+        match name {
+            "create" => IntentKind::Create,
+            "update" => IntentKind::Update,
+            _ => IntentKind::Delete,
+        }
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             IntentKind::Create => "create",
             IntentKind::Update => "update",
@@ -61,11 +69,7 @@ fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {
         replica: row.get("replica")?,
         item: row.get("item")?,
         collection: row.get("collection")?,
-        kind: match operation.as_str() {
-            "create" => IntentKind::Create,
-            "update" => IntentKind::Update,
-            _ => IntentKind::Delete,
-        },
+        kind: IntentKind::from_name(&operation),
         remote_id: row.get::<_, Option<String>>("remote_id")?.map(RemoteId),
         etag: row.get::<_, Option<String>>("etag")?.map(Etag),
         target: row.get::<_, Option<Vec<u8>>>("target")?.map(Rendering),

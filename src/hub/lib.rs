@@ -11,6 +11,7 @@ pub mod holds;
 pub mod intents;
 pub mod items;
 pub mod joins;
+pub mod mail;
 pub mod placements;
 pub mod prune;
 pub mod replicas;
@@ -19,6 +20,7 @@ pub mod runs;
 pub use holds::{Bad, Conflict, HeldRow, Hold, Quarantined};
 pub use intents::{Intent, IntentKind};
 pub use items::{Item, Version};
+pub use mail::{HeldWrite, Said};
 pub use placements::{Placement, Presence, Sighting};
 pub use replicas::{Collection, FeedState, Place, Replica};
 pub use runs::Run;
@@ -33,10 +35,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 3;
+pub const SCHEMA_VERSION: i64 = 4;
 
 /// What brings a hub from one version of the schema to the next, the first from version 1 to 2.
-const STEPS: [&str; 2] = [
+const STEPS: [&str; 3] = [
     "CREATE TABLE departed (
         replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;",
@@ -48,6 +50,11 @@ const STEPS: [&str; 2] = [
      WHERE i.version <> v.id OR i.buried IS NOT NULL;
      ALTER TABLE collections ADD COLUMN successor INTEGER REFERENCES collections (id);
      CREATE TABLE former_marks (mark TEXT PRIMARY KEY, item INTEGER NOT NULL REFERENCES items (id)) WITHOUT ROWID;",
+    "CREATE TABLE held_writes (
+        hold TEXT NOT NULL REFERENCES holds (id) ON DELETE CASCADE, item INTEGER NOT NULL REFERENCES items (id) ON DELETE CASCADE,
+        replica INTEGER NOT NULL, collection INTEGER NOT NULL, operation TEXT NOT NULL, version INTEGER NOT NULL,
+        etag TEXT NOT NULL, people INTEGER NOT NULL, PRIMARY KEY (item, replica, collection)) WITHOUT ROWID;
+     CREATE INDEX held_writes_by_hold ON held_writes (hold);",
 ];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).

@@ -1,4 +1,4 @@
--- The hub, schema version 3. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
+-- The hub, schema version 4. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -181,11 +181,25 @@ CREATE TABLE holds (
     replica    INTEGER NOT NULL REFERENCES replicas (id),
     collection INTEGER REFERENCES collections (id),
     kind       TEXT NOT NULL,
-    cause      TEXT NOT NULL,                -- deletes, adoption, changes, collection, foreign, join, lost, device
+    cause      TEXT NOT NULL,                -- deletes, adoption, changes, collection, foreign, join, lost, device, mail
     reason     TEXT NOT NULL,
     since      INTEGER NOT NULL,
     approved   INTEGER NOT NULL DEFAULT 0
 ) WITHOUT ROWID;
+
+-- Writes that would mail people, until somebody allows them (promise 7). Their holds have the cause `mail`.
+CREATE TABLE held_writes (
+    hold       TEXT NOT NULL REFERENCES holds (id) ON DELETE CASCADE,
+    item       INTEGER NOT NULL REFERENCES items (id) ON DELETE CASCADE,
+    replica    INTEGER NOT NULL,
+    collection INTEGER NOT NULL,
+    operation  TEXT NOT NULL,                -- update, delete
+    version    INTEGER NOT NULL,             -- what would be sent
+    etag       TEXT NOT NULL,                -- the state it rests on
+    people     INTEGER NOT NULL,             -- how many it would mail
+    PRIMARY KEY (item, replica, collection)
+) WITHOUT ROWID;
+CREATE INDEX held_writes_by_hold ON held_writes (hold);
 
 -- Removals made, for the brake's 24 hours.
 CREATE TABLE removals (

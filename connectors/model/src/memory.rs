@@ -51,6 +51,8 @@ pub struct Manners {
     pub keeps_emails: bool,
     /// A delta tells of a contact that was edited those members alone that changed ([`Lens::settle_unknown`]).
     pub tells_parts: bool,
+    /// A change of more than the notes mails each of a card's `members`, as a meeting's guests are.
+    pub mails: bool,
 }
 
 impl Default for Manners {
@@ -64,6 +66,7 @@ impl Default for Manners {
             rank: 1,
             keeps_emails: false,
             tells_parts: false,
+            mails: false,
         }
     }
 }
@@ -90,6 +93,7 @@ struct State {
     next_id: u64,
     faults: VecDeque<Option<Fault>>,
     writes: usize,
+    mailed: usize,
     requests: u64,
     offline: bool,
     expired_before: u64,
@@ -122,7 +126,7 @@ impl Memory {
             }],
             ..State::default()
         };
-        let lens = Arc::new(JsonLens { emails: manners.emails });
+        let lens = Arc::new(JsonLens { emails: manners.emails, mails: manners.mails });
         Self { state: Arc::new(Mutex::new(state)), lens, manners, watch: None }
     }
 
@@ -176,6 +180,11 @@ impl Memory {
     /// How many writes were executed.
     pub fn writes(&self) -> usize {
         self.state().writes
+    }
+
+    /// How many mails the writes have sent.
+    pub fn mailed(&self) -> usize {
+        self.state().mailed
     }
 
     /// Another client of the user makes a contact in the collection of that number. Returns its name there.
@@ -314,6 +323,11 @@ impl Memory {
             Some(row) if row.stamp.to_string() != etag.0 => Err(Error::new(ErrorKind::StaleEtag, "changed meanwhile")),
             Some(_) => Ok(()),
         };
+        let people = match operation {
+            Operation::Update { place, to, .. } => self.would_mail(state, place, Some(to)),
+            Operation::Delete { place, .. } => self.would_mail(state, place, None),
+            Operation::Create { .. } => 0,
+        };
         let id = match operation {
             Operation::Create { collection, rendering, .. } => state.insert(collection.clone(), parse(rendering)?),
             Operation::Update { place, etag, to, .. } => {
@@ -323,6 +337,7 @@ impl Memory {
                     self.lens.keep_emails(&row.rendering, &mut to);
                 }
                 state.replace(&place.remote_id, to);
+                state.mailed += people;
                 place.remote_id.clone()
             }
             Operation::Delete { place, etag } => {
@@ -331,10 +346,18 @@ impl Memory {
                     other => other?,
                 }
                 state.remove(&place.remote_id);
+                state.mailed += people;
                 return Ok(None);
             }
         };
         Ok(state.rows.get(&id).map(|row| self.seen(&id, row)))
+    }
+}
+
+impl Memory {
+    fn would_mail(&self, state: &State, place: &Place, to: Option<&Rendering>) -> usize {
+        let there = state.rows.get(&place.remote_id).map(|row| Rendering::from(row.rendering.to_string()));
+        there.map_or(0, |from| self.lens.mails(&from, to))
     }
 }
 
@@ -379,6 +402,8 @@ fn trim(value: &mut Value) {
 pub struct JsonLens {
     /// How many e-mail addresses have fields of their own.
     pub emails: usize,
+    /// Whether a change mails people.
+    pub mails: bool,
 }
 
 impl JsonLens {
@@ -456,6 +481,22 @@ impl Lens for JsonLens {
         value["card"] = native.to_value();
         value["carry"] = carry::make(&native, content, 100_000).map_or(Value::Null, Value::from);
         Ok(Rendering::from(value.to_string()))
+    }
+
+    fn mails(&self, from: &Rendering, to: Option<&Rendering>) -> usize {
+        let (Ok(from), Ok(to)) = (self.read(from), to.map(|to| self.read(to)).transpose()) else { return 0 };
+        let openly = |content: &Content| {
+            let mut open = content.clone();
+            open.set("notes", Value::Null);
+            open
+        };
+        if !self.mails || to.as_ref().is_some_and(|to| openly(to) == openly(&from)) {
+            return 0;
+        }
+        let people = |content: &Content| -> Vec<String> {
+            content.get("members").and_then(Value::as_object).into_iter().flat_map(|map| map.keys().cloned()).collect()
+        };
+        people(&from).into_iter().chain(to.iter().flat_map(people)).collect::<BTreeSet<_>>().len()
     }
 
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {

@@ -3,6 +3,8 @@
 
 #[path = "world/joins.rs"]
 mod joins;
+#[path = "world/mail.rs"]
+mod mail;
 #[path = "world/read_only.rs"]
 mod read_only;
 
@@ -84,6 +86,7 @@ impl World {
             full_check_ms: 24 * HOUR_MS,
             dry_run: false,
             retention_ms: Some(180 * DAY_MS),
+            may_mail: false,
             retry_quarantined: false,
             brakes: BTreeMap::new(),
             joins: if self.joined { vec![join] } else { Vec::new() },

@@ -92,7 +92,7 @@ impl Weighing<'_> {
                 self.hub.release(item.id, place.replica, place.collection)?;
                 self.forget_copy(copy)
             }
-            (Some(copy), false) => self.delete(item, place, copy, left),
+            (Some(copy), false) => self.delete(&connector, (item, place), copy, left),
             (None, true) => self.create(&connector, item, verdict, place, left),
             (None, false) => Ok(()),
         }
@@ -120,7 +120,7 @@ impl Weighing<'_> {
     ) -> Result<()> {
         if copy.sighting.is_none() && copy.placement.as_ref().is_some_and(|placement| placement.agreed == item.version)
         {
-            return Ok(());
+            return self.wait_no_more(item, place);
         }
         let lens = connector.lens(self.kind);
         let seen_now = match (&copy.sighting, &copy.placement) {
@@ -168,22 +168,28 @@ impl Weighing<'_> {
             return self.cannot_send(item, place, &error);
         }
         list_leftovers(self.hub, lens, (item.id, place.replica, place.collection), &seen_now.rendering)?;
-        let Some(to) = to else { return Ok(()) };
+        let Some(to) = to else { return self.wait_no_more(item, place) };
         if !place.can_write {
             return self.hub.withhold(item.id, place.replica, place.collection, "this user may not write there");
         }
         if self.must_wait(item, place, left) {
             return Ok(());
         }
+        let Some(tells) = self.may_leave(connector.as_ref(), (item, place), &seen_now, Some(&to))? else {
+            left.pending = true;
+            return Ok(());
+        };
         let from = seen_now.rendering.clone();
-        self.intend(item, place, IntentKind::Update, Some(&seen_now), Some(to.clone()), |_| Operation::Update {
-            place: twofold_model::Place {
-                remote_id: seen_now.remote_id.clone(),
-                collection: place.remote_id.as_str().into(),
-            },
-            etag: seen_now.etag.clone(),
-            from,
-            to,
+        self.intend((item, place), IntentKind::Update, Some(&seen_now), Some(to.clone()), tells, |_| {
+            Operation::Update {
+                place: twofold_model::Place {
+                    remote_id: seen_now.remote_id.clone(),
+                    collection: place.remote_id.as_str().into(),
+                },
+                etag: seen_now.etag.clone(),
+                from,
+                to,
+            }
         })?;
         left.pending = true;
         Ok(())
@@ -210,7 +216,7 @@ impl Weighing<'_> {
             Err(error) => return self.cannot_send(item, place, &error),
         };
         self.hub.release(item.id, place.replica, place.collection)?;
-        self.intend(item, place, IntentKind::Create, None, None, |_| Operation::Create {
+        self.intend((item, place), IntentKind::Create, None, None, false, |_| Operation::Create {
             collection: place.remote_id.as_str().into(),
             rendering,
             uid: item.uid.clone(),
@@ -220,7 +226,13 @@ impl Weighing<'_> {
         Ok(())
     }
 
-    fn delete(&mut self, item: &Item, place: &Place, copy: &Weighed, left: &mut Left) -> Result<()> {
+    fn delete(
+        &mut self,
+        connector: &Arc<dyn Connector>,
+        (item, place): (&Item, &Place),
+        copy: &Weighed,
+        left: &mut Left,
+    ) -> Result<()> {
         let Some(placement) = &copy.placement else { return Ok(()) };
         if !place.can_write {
             return self.hub.withhold(item.id, place.replica, place.collection, "this user may not delete there");
@@ -229,7 +241,11 @@ impl Weighing<'_> {
         if let Some(sighting) = &copy.sighting {
             seen = as_seen(sighting);
         }
-        self.intend(item, place, IntentKind::Delete, Some(&seen), None, |_| Operation::Delete {
+        let Some(tells) = self.may_leave(connector.as_ref(), (item, place), &seen, None)? else {
+            left.pending = true;
+            return Ok(());
+        };
+        self.intend((item, place), IntentKind::Delete, Some(&seen), None, tells, |_| Operation::Delete {
             place: twofold_model::Place {
                 remote_id: seen.remote_id.clone(),
                 collection: place.remote_id.as_str().into(),
@@ -258,11 +274,11 @@ impl Weighing<'_> {
 
     fn intend(
         &mut self,
-        item: &Item,
-        place: &Place,
+        (item, place): (&Item, &Place),
         kind: IntentKind,
         seen: Option<&twofold_model::Seen>,
         target: Option<Rendering>,
+        tells: bool,
         operation: impl FnOnce(&Intent) -> Operation,
     ) -> Result<()> {
         let mut intent = Intent {
@@ -288,7 +304,7 @@ impl Weighing<'_> {
             });
         }
         let operation = operation(&intent);
-        self.planned.push(Planned { intent, operation });
+        self.planned.push(Planned { intent, operation, tells });
         Ok(())
     }
 }
