@@ -1,6 +1,7 @@
 //! Second looks and brakes: what is said to be gone is asked for by name, and a mass change is held (promises 1 and 8).
 
 use crate::Cycle;
+use crate::arrange::remove;
 use crate::pull::Intake;
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hold, random_id};
@@ -18,7 +19,7 @@ const DAY_MS: i64 = 24 * 3_600_000;
 /// the copy counts as unknown, and the next run asks again. What is really there (it left a folder and came back) is believed
 /// once the question is older than any lag, so that nothing is asked for ever.
 pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
-    approved_collections(cycle, kind)?;
+    remove::bury(cycle, kind)?;
     retry_quarantined(cycle, kind).await?;
     dropped_changes(cycle, kind)?;
     for index in 0..cycle.members.len() {
@@ -147,30 +148,6 @@ async fn retry_quarantined(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         })?;
     }
     crate::meet::meet(cycle, kind).await?;
-    Ok(())
-}
-
-/// Somebody approved that a whole collection is gone: all its copies there are. Once no copy is left, so is the place. (A
-/// hold on a collection that its replica lists again was ended by [`crate::arrange`].)
-///
-/// Keeps promise 8: what was approved becomes gone all at once, and only by this.
-pub fn approved_collections(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
-    let now = cycle.now();
-    for hold in cycle.hub.holds()?.into_iter().filter(|h| h.is_approved && h.cause == "collection" && h.kind == kind) {
-        let Some(collection) = hold.collection else { continue };
-        if cycle.member(hold.replica).and_then(|member| member.reached(kind)).is_none() {
-            continue;
-        }
-        cycle.hub.atomically("collection approved", |hub| {
-            if hub.bury_collection(hold.replica, collection, &hold.id, now)? == 0 {
-                for place in hub.places_of(collection)?.into_iter().filter(|place| place.replica == hold.replica) {
-                    hub.remove_place(place.id)?;
-                }
-                hub.remove_hold(&hold.id)?;
-            }
-            Ok(())
-        })?;
-    }
     Ok(())
 }
 

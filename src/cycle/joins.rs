@@ -15,7 +15,7 @@ use twofold_engine::decide::{Case, Copy, Current, Now, decide};
 use twofold_engine::pair::{Candidates, Fit, agreed_at_first, clashes};
 use twofold_hub::items::Origin;
 use twofold_hub::{Collection, Hold, Hub, Item, Place, random_id};
-use twofold_model::{CollectionId, Error, ErrorKind, Kind, Result};
+use twofold_model::{Error, ErrorKind, Kind, Result};
 
 /// More pairs of a join than so many of a hundred say different things of one member: the join waits for a person.
 const CLASH_PERCENT: usize = 20;
@@ -359,8 +359,7 @@ fn part(cycle: &mut Cycle<'_>, kind: Kind, collection: &Collection, members: &[M
     cycle.hub.atomically("part", |hub| {
         let mut homes: Vec<(i64, i64)> = Vec::new();
         for (_, place) in members {
-            let color = collection.color.as_deref().filter(|_| place.replica == collection.origin);
-            let home = hub.add_collection(kind, &place.name, color, place.replica)?;
+            let home = hub.add_collection(kind, &place.name, place.color.as_deref(), place.replica)?;
             hub.reassign_place(place, home)?;
             homes.push((place.replica, home));
         }
@@ -387,33 +386,4 @@ fn part(cycle: &mut Cycle<'_>, kind: Kind, collection: &Collection, members: &[M
         hub.succeed(collection.id, first)
     })?;
     Ok(true)
-}
-
-/// Takes away the folders of collections that left, where nothing is in them any more.
-///
-/// Keeps promise 1: a folder that holds anything stays, and so does its place.
-pub async fn clear_away(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
-    if cycle.settings.dry_run {
-        return Ok(());
-    }
-    for collection in cycle.hub.collections(kind)?.into_iter().filter(|collection| collection.successor.is_some()) {
-        for place in cycle.hub.places_of(collection.id)? {
-            let Some(member) = cycle.member(place.replica) else { continue };
-            let (name, Some(connector)) = (member.replica.name.clone(), member.reached(kind).cloned()) else {
-                continue;
-            };
-            if cycle.hub.is_kept_at(place.replica, place.collection)? {
-                continue;
-            }
-            match connector.remove_collection(kind, &CollectionId(place.remote_id.clone())).await {
-                Ok(true) => cycle.hub.atomically("folder left", |hub| hub.remove_place(place.id))?,
-                Ok(false) => cycle.report.say(format!(
-                    "{name}: {} is not used any more since a [[join]] changed; what is left in it is not ours and stays",
-                    place.remote_id
-                )),
-                Err(error) => cycle.report.trouble(&name, &error),
-            }
-        }
-    }
-    Ok(())
 }

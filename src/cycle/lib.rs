@@ -40,7 +40,7 @@ const DEPARTED_MS: i64 = 24 * 3_600_000;
 const PASSES: usize = 3;
 
 /// How often a kind is gone through in one run: once, and once more after each rearrangement that a changed `[[join]]` asks
-/// for (apart, then together).
+/// for (apart, then together), or when a collection that was to go stays after all.
 const ROUNDS: usize = 3;
 
 /// One replica taking part in the cycle.
@@ -200,11 +200,15 @@ async fn run(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i
     }
     for kind in cycle.kinds() {
         for _ in 0..ROUNDS {
-            if !round(&mut cycle, kind).await? || cycle.must_stop() || !joins::rearrange(&mut cycle, kind)? {
+            if !round(&mut cycle, kind).await? || cycle.must_stop() {
+                break;
+            }
+            let is_rearranged = joins::rearrange(&mut cycle, kind)?;
+            if !arrange::remove::finish(&mut cycle, kind).await? && !is_rearranged {
                 break;
             }
         }
-        joins::clear_away(&mut cycle, kind).await?;
+        arrange::remove::clear_away(&mut cycle, kind).await?;
     }
     finish(cycle, started).await
 }
@@ -224,7 +228,7 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     confirm::confirm(cycle, kind).await?;
     confirm::brake(cycle, kind)?;
     decide_and_write(cycle, kind).await?;
-    confirm::approved_collections(cycle, kind)?;
+    arrange::remove::bury(cycle, kind)?;
     Ok(true)
 }
 

@@ -15,7 +15,12 @@ impl Hub {
                 params![place.replica, place.collection, to],
             )?;
         }
-        self.run("UPDATE places SET collection = ?2 WHERE id = ?1", params![place.id, to])
+        // Names stay as they are at each place: none is told for this.
+        self.run(
+            "UPDATE places SET collection = ?2, agreed_name = c.name, agreed_color = c.color
+             FROM collections c WHERE places.id = ?1 AND c.id = ?2",
+            params![place.id, to],
+        )
     }
 
     /// A collection leaves: nothing stands in it any more, and what still comes from it belongs to its successor.

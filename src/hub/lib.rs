@@ -22,7 +22,7 @@ pub use intents::{Intent, IntentKind};
 pub use items::{Item, Version};
 pub use mail::{HeldWrite, Said};
 pub use placements::{Placement, Presence, Sighting};
-pub use replicas::{Collection, FeedState, Place, Replica};
+pub use replicas::{Collection, FeedState, Label, Place, Replica};
 pub use runs::Run;
 
 use rand::Rng;
@@ -50,7 +50,18 @@ const STEPS: [&str; 3] = [
      WHERE i.version <> v.id OR i.buried IS NOT NULL;
      ALTER TABLE collections ADD COLUMN successor INTEGER REFERENCES collections (id);
      CREATE TABLE former_marks (mark TEXT PRIMARY KEY, item INTEGER NOT NULL REFERENCES items (id)) WITHOUT ROWID;",
-    "CREATE TABLE held_writes (
+    // A device was last told the name that its place has; a provider has agreed to the hub's. A collection that was deleted at its
+    // provider before there was such a note is not made there again.
+    "ALTER TABLE places ADD COLUMN color TEXT;
+     ALTER TABLE places ADD COLUMN agreed_name TEXT NOT NULL DEFAULT '';
+     ALTER TABLE places ADD COLUMN agreed_color TEXT;
+     ALTER TABLE places ADD COLUMN told INTEGER;
+     UPDATE places SET color = c.color, agreed_color = c.color, agreed_name = iif(r.is_device, places.name, c.name)
+       FROM collections c, replicas r WHERE c.id = places.collection AND r.id = places.replica;
+     ALTER TABLE collections ADD COLUMN ending INTEGER NOT NULL DEFAULT 0;
+     UPDATE collections SET ending = 1 WHERE successor IS NULL AND joined = 0 AND NOT EXISTS
+       (SELECT 1 FROM places p WHERE p.collection = collections.id AND p.replica = collections.origin);
+     CREATE TABLE held_writes (
         hold TEXT NOT NULL REFERENCES holds (id) ON DELETE CASCADE, item INTEGER NOT NULL REFERENCES items (id) ON DELETE CASCADE,
         replica INTEGER NOT NULL, collection INTEGER NOT NULL, operation TEXT NOT NULL, version INTEGER NOT NULL,
         etag TEXT NOT NULL, people INTEGER NOT NULL, PRIMARY KEY (item, replica, collection)) WITHOUT ROWID;

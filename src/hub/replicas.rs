@@ -58,6 +58,29 @@ pub struct Collection {
     pub joined: bool,
     /// It leaves: nothing stands in it any more, and this one took its place.
     pub successor: Option<i64>,
+    /// It leaves: somebody deleted it, and it is taken away wherever it still stands.
+    pub is_ending: bool,
+}
+
+impl Collection {
+    /// Whether it is one that stays: nothing took its place, and nobody deleted it.
+    pub fn stays(&self) -> bool {
+        self.successor.is_none() && !self.is_ending
+    }
+
+    /// Its name and colour.
+    pub fn label(&self) -> Label {
+        Label { name: self.name.clone(), color: self.color.clone() }
+    }
+}
+
+/// What a collection is called, and its colour as `#rrggbb`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// Its name.
+    pub name: String,
+    /// Its colour, where one is known.
+    pub color: Option<String>,
 }
 
 fn collection(row: &Row<'_>) -> rusqlite::Result<Collection> {
@@ -70,6 +93,7 @@ fn collection(row: &Row<'_>) -> rusqlite::Result<Collection> {
         origin: row.get("origin")?,
         joined: row.get("joined")?,
         successor: row.get("successor")?,
+        is_ending: row.get("ending")?,
     })
 }
 
@@ -86,12 +110,37 @@ pub struct Place {
     pub remote_id: String,
     /// The name it had there when last seen.
     pub name: String,
+    /// The colour it had there when last seen.
+    pub color: Option<String>,
+    /// What the place was last told or took: with `name` and `color` the base of its label, a pair as that of an item.
+    pub agreed: Label,
+    /// When the place was last told a name or a colour, in milliseconds since 1970.
+    pub told_ms: Option<i64>,
     /// New things go here.
     pub is_default: bool,
     /// This user may write there.
     pub can_write: bool,
     /// Its first listing has been paired.
     pub met: bool,
+}
+
+impl Place {
+    /// A collection that was just met at a replica: what it shows there is what is agreed on.
+    pub fn new(collection: i64, replica: i64, remote_id: &str, shows: Label) -> Place {
+        Place {
+            id: 0,
+            collection,
+            replica,
+            remote_id: remote_id.to_owned(),
+            name: shows.name.clone(),
+            color: shows.color.clone(),
+            agreed: shows,
+            told_ms: None,
+            is_default: false,
+            can_write: true,
+            met: false,
+        }
+    }
 }
 
 fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
@@ -101,6 +150,9 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
         replica: row.get("replica")?,
         remote_id: row.get("remote_id")?,
         name: row.get("name")?,
+        color: row.get("color")?,
+        agreed: Label { name: row.get("agreed_name")?, color: row.get("agreed_color")? },
+        told_ms: row.get("told")?,
         is_default: row.get("is_default")?,
         can_write: row.get("can_write")?,
         met: row.get("met")?,
@@ -237,18 +289,45 @@ impl Hub {
     /// A collection now stands at a replica too; all its items are to be looked at.
     pub fn add_place(&mut self, new: &Place) -> Result<()> {
         self.run(
-            "INSERT INTO places (collection, replica, remote_id, name, is_default, can_write) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            params![new.collection, new.replica, new.remote_id, new.name, new.is_default, new.can_write],
+            "INSERT INTO places (collection, replica, remote_id, name, color, agreed_name, agreed_color, told, is_default, can_write)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            params![
+                new.collection,
+                new.replica,
+                new.remote_id,
+                new.name,
+                new.color,
+                new.agreed.name,
+                new.agreed.color,
+                new.told_ms,
+                new.is_default,
+                new.can_write
+            ],
         )?;
         self.run("INSERT OR IGNORE INTO todo SELECT item FROM stands WHERE collection = ?1", [new.collection])
     }
 
-    /// Follows what the replica says of a place.
-    pub fn update_place(&mut self, id: i64, name: &str, is_default: bool, can_write: bool) -> Result<()> {
+    /// Follows what the replica says of the use and the rights of a place.
+    pub fn set_place_rights(&mut self, id: i64, is_default: bool, can_write: bool) -> Result<()> {
+        self.run("UPDATE places SET is_default = ?2, can_write = ?3 WHERE id = ?1", params![id, is_default, can_write])
+    }
+
+    /// Moves the base of a place's label: what it shows, and what is agreed on.
+    pub fn set_label(&mut self, id: i64, shows: &Label, agreed: &Label) -> Result<()> {
         self.run(
-            "UPDATE places SET name = ?2, is_default = ?3, can_write = ?4 WHERE id = ?1",
-            params![id, name, is_default, can_write],
+            "UPDATE places SET name = ?2, color = ?3, agreed_name = ?4, agreed_color = ?5 WHERE id = ?1",
+            params![id, shows.name, shows.color, agreed.name, agreed.color],
         )
+    }
+
+    /// Notes when a place was told a name or a colour.
+    pub fn set_told(&mut self, id: i64, now_ms: i64) -> Result<()> {
+        self.run("UPDATE places SET told = ?2 WHERE id = ?1", params![id, now_ms])
+    }
+
+    /// Notes that a collection was deleted and leaves, or that it stays after all.
+    pub fn set_ending(&mut self, collection: i64, is_ending: bool) -> Result<()> {
+        self.run("UPDATE collections SET ending = ?2 WHERE id = ?1", params![collection, is_ending])
     }
 
     /// Notes that the first listing of a place has been paired.

@@ -23,17 +23,22 @@ CREATE TABLE collections (
     color   TEXT,
     origin  INTEGER NOT NULL REFERENCES replicas (id),
     joined  INTEGER NOT NULL DEFAULT 0,
-    successor INTEGER REFERENCES collections (id) -- it leaves: that one took its place
+    successor INTEGER REFERENCES collections (id), -- it leaves: that one took its place
+    ending  INTEGER NOT NULL DEFAULT 0       -- it leaves: somebody deleted it
 );
 CREATE TABLE places (
     id         INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL REFERENCES collections (id),
     replica    INTEGER NOT NULL REFERENCES replicas (id),
     remote_id  TEXT NOT NULL,
-    name       TEXT NOT NULL,
+    name       TEXT NOT NULL,                -- the name it showed there; with colour and agreed the base of its label
     is_default INTEGER NOT NULL DEFAULT 0,
     can_write  INTEGER NOT NULL DEFAULT 1,
     met        INTEGER NOT NULL DEFAULT 0,   -- its first listing has been paired
+    color      TEXT,                         -- the colour it showed there
+    agreed_name TEXT NOT NULL DEFAULT '',    -- what it was last told or took
+    agreed_color TEXT,
+    told       INTEGER,                      -- when it was last told
     UNIQUE (replica, remote_id),
     UNIQUE (collection, replica)
 );

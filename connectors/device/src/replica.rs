@@ -15,7 +15,9 @@ use twofold_model::{
     Abilities, Arrival, Collection, CollectionId, Connector, DeltaToken, Error, ErrorKind, Feed, FeedId, Found, Kind,
     Lens,
 };
-use twofold_model::{Lookup, Operation, Page, Place, Poll, RemoteId, Result, Seen, Since, Uid, Visit, Written};
+use twofold_model::{
+    Lookup, Operation, Page, Place, Poll, RemoteId, Removal, Result, Seen, Since, Uid, Visit, Written,
+};
 
 /// Which file holds which UID, by collection.
 type Uids = HashMap<CollectionId, HashMap<Uid, Vec<u8>>>;
@@ -347,12 +349,23 @@ impl Connector for Device {
         self.write_marker(&folder, to, key.as_deref())
     }
 
+    /// A folder is taken away when nothing is in it.
+    async fn removal(&self, kind: Kind, _id: &CollectionId) -> Result<Removal> {
+        self.format(kind).map(|_| Removal::Whole)
+    }
+
     /// Only `displayname` and `color` change; the folder keeps its own name, for the id is a path.
-    async fn rename_collection(&self, kind: Kind, id: &CollectionId, name: &str, color: Option<&str>) -> Result<()> {
-        self.format(kind)?;
+    async fn rename_collection(
+        &self,
+        kind: Kind,
+        id: &CollectionId,
+        name: Option<&str>,
+        color: Option<&str>,
+    ) -> Result<Collection> {
+        let format = self.format(kind)?;
         let root = self.root_to_write()?;
         let _lock = self.lock_to_write()?;
-        self.describe(&root, id, name, color).at(id)
+        self.describe(&root, format, id, name, color).at(id)
     }
 
     /// One sync per file system written to since the last one; a folder that is a mount of its own counts by itself.

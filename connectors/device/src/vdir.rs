@@ -16,7 +16,7 @@ use twofold_model::error::AtPlace as _;
 use twofold_model::ical::{self, IcalLens};
 use twofold_model::vcard::{self, FileProblem, VcardLens};
 use twofold_model::zone::Zones;
-use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Kind, Lens, Result, Uid};
+use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Kind, Lens, Result, Uid, plain_color};
 
 const DISPLAY_NAME: &str = "displayname";
 const COLOR: &str = "color";
@@ -131,7 +131,7 @@ impl Device {
                 Ok(text.filter(|text| !text.is_empty()))
             };
             let display_name = read(DISPLAY_NAME)?;
-            let color = read(COLOR)?.filter(|color| is_color(color));
+            let color = read(COLOR)?.as_deref().and_then(plain_color);
             let access = match rustix::fs::accessat(
                 &folder,
                 c".",
@@ -144,7 +144,11 @@ impl Device {
             let has_items = state != CollectionState::Marked && self.has_items(&folder, format, &id)?;
             let collection = Collection {
                 kind: format.kind,
-                name: display_name.unwrap_or_else(|| String::from_utf8_lossy(&name).into_owned()),
+                // A folder that is ours had a name: what is not there any more, or not yet again, says nothing.
+                name: display_name.unwrap_or_else(|| match state {
+                    CollectionState::Marked => String::new(),
+                    _ => String::from_utf8_lossy(&name).into_owned(),
+                }),
                 color,
                 is_default: false,
                 access,
@@ -282,7 +286,7 @@ impl Device {
             // The marker first: a folder without it would be nobody's.
             self.write_marker(&folder, &id, key)?;
             self.write_text(&folder, &id, DISPLAY_NAME, &like.name)?;
-            let color = like.color.clone().filter(|color| is_color(color));
+            let color = like.color.as_deref().and_then(plain_color);
             if let Some(color) = &color {
                 self.write_text(&folder, &id, COLOR, color)?;
             }
@@ -347,14 +351,25 @@ impl Device {
         self.write_ours(folder, id.as_str(), file, text.as_bytes())
     }
 
-    /// Tells the programs that read the folder another name or colour for a collection.
-    pub(crate) fn describe(&self, root: &OwnedFd, id: &CollectionId, name: &str, color: Option<&str>) -> Result<()> {
+    /// Tells the programs that read the folder another name or colour for a collection, and answers what it says then.
+    pub(crate) fn describe(
+        &self,
+        root: &OwnedFd,
+        format: &Format,
+        id: &CollectionId,
+        name: Option<&str>,
+        color: Option<&str>,
+    ) -> Result<Collection> {
         let folder = self.marked_collection(root, id)?;
-        self.write_text(&folder, id, DISPLAY_NAME, name)?;
-        match color.filter(|color| is_color(color)) {
-            Some(color) => self.write_text(&folder, id, COLOR, color),
-            None => Ok(()),
+        if let Some(name) = name {
+            self.write_text(&folder, id, DISPLAY_NAME, name)?;
         }
+        if let Some(color) = color.and_then(plain_color) {
+            self.write_text(&folder, id, COLOR, &color)?;
+        }
+        let all = self.list_collections(root, format)?.into_iter();
+        let here = all.filter(|collection| collection.id == *id).last();
+        here.ok_or_else(|| self.collection_held(&CollectionState::Absent))
     }
 
     /// Takes a collection's folder away when only our own files are in it; `false`: something else is, and all stays.
@@ -434,8 +449,4 @@ fn position_of(siblings: &[Found], key: Option<&str>, name: &str, wished: &str, 
         .position(is_same_key)
         .or_else(|| siblings.iter().position(is_same_name))
         .or_else(|| siblings.iter().position(is_adoptable))
-}
-
-fn is_color(text: &str) -> bool {
-    text.strip_prefix('#').is_some_and(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()))
 }

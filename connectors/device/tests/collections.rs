@@ -48,7 +48,7 @@ async fn two_collections_of_one_name_get_two_folders() {
     assert_eq!(second.id.as_str(), "microsoft365/contacts/Friends (2)");
     assert_eq!(second.name, "Friends");
     // Repeated after a crash, each finds its own, whatever it is called by now.
-    world.device.rename_collection(Kind::Contacts, &first.id, "Best Friends", None).await.unwrap();
+    world.device.rename_collection(Kind::Contacts, &first.id, Some("Best Friends"), None).await.unwrap();
     assert_eq!(world.make("microsoft365/contacts#c1", "Friends").await.unwrap().id, first.id);
     assert_eq!(world.make("microsoft365/contacts#c2", "Friends").await.unwrap().id, second.id);
 }
@@ -91,12 +91,12 @@ async fn no_name_leads_out_of_the_root() {
 #[tokio::test]
 async fn a_rename_changes_the_displayname_and_not_the_id() {
     let world = World::agreed_on(&[("a", "Ada")]).await;
-    world.device.rename_collection(Kind::Contacts, &FRIENDS.into(), "Foes", Some("#000000")).await.unwrap();
+    world.device.rename_collection(Kind::Contacts, &FRIENDS.into(), Some("Foes"), Some("#000000")).await.unwrap();
     let listed = world.device.collections(Kind::Contacts).await.unwrap();
     assert_eq!((listed[0].id.as_str(), listed[0].name.as_str()), (FRIENDS, "Foes"));
     assert_eq!(listed[0].color.as_deref(), Some("#000000"));
     let before = stamps(&world.path("displayname"));
-    world.device.rename_collection(Kind::Contacts, &FRIENDS.into(), "Foes", None).await.unwrap();
+    world.device.rename_collection(Kind::Contacts, &FRIENDS.into(), Some("Foes"), None).await.unwrap();
     assert_eq!(stamps(&world.path("displayname")), before, "a file is touched only when its meaning changed");
     assert!(world.scan().await.is_empty());
 }

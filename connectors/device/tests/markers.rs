@@ -32,7 +32,7 @@ async fn everything_is_held(world: &World) {
         held(update),
         held(delete),
         held(world.make("google/contacts", "More").await),
-        held(world.device.rename_collection(Kind::Contacts, &FRIENDS.into(), "Foes", None).await),
+        held(world.device.rename_collection(Kind::Contacts, &FRIENDS.into(), Some("Foes"), None).await),
         held(world.device.mark(9)),
         held(world.device.depart(9).await.and_then(|()| world.device.mark(9))),
     ] {

@@ -23,7 +23,7 @@ use twofold_http::Client;
 use twofold_model::zone::Zones;
 use twofold_model::{
     Abilities, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind, Lens,
-    Lookup, Operation, Page, Place, Poll, Rendering, Result, Seen, Usage, Written,
+    Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Usage, Written,
 };
 
 /// Feeds read at a time.
@@ -160,10 +160,33 @@ impl Connector for Google {
         }
     }
 
-    async fn rename_collection(&self, kind: Kind, id: &CollectionId, name: &str, color: Option<&str>) -> Result<()> {
+    async fn rename_collection(
+        &self,
+        kind: Kind,
+        id: &CollectionId,
+        name: Option<&str>,
+        color: Option<&str>,
+    ) -> Result<Collection> {
         match kind {
             Kind::Calendar => self.calendar()?.rename_collection(id, name, color).await,
-            Kind::Contacts | Kind::Mail => Ok(()),
+            Kind::Contacts => Err(Error::new(ErrorKind::Unsupported, "Google's address book has no name of its own")),
+            Kind::Mail => Err(unsupported(kind)),
+        }
+    }
+
+    async fn removal(&self, kind: Kind, id: &CollectionId) -> Result<Removal> {
+        match kind {
+            Kind::Calendar => self.calendar()?.removal(id).await,
+            Kind::Contacts => Ok(Removal::Never),
+            Kind::Mail => Err(unsupported(kind)),
+        }
+    }
+
+    async fn remove_collection(&self, kind: Kind, id: &CollectionId) -> Result<bool> {
+        match kind {
+            Kind::Calendar => self.calendar()?.remove_collection(id).await,
+            Kind::Contacts => Ok(false),
+            Kind::Mail => Err(unsupported(kind)),
         }
     }
 

@@ -339,14 +339,14 @@ async fn rights_names_and_colours_of_calendars_are_told() {
     let primary = all.iter().find(|one| one.is_default).unwrap();
     assert_eq!((primary.id.as_str(), primary.access), (desk.calendar.as_str(), Access::ReadWrite));
     assert_eq!(find(all.clone()).unwrap().name, "Club");
-    desk.google.rename_collection(KIND, &CollectionId(club.clone()), "Choir", Some("#16a765")).await.unwrap();
+    desk.google.rename_collection(KIND, &CollectionId(club.clone()), Some("Choir"), Some("#16a765")).await.unwrap();
     let renamed = find(desk.google.collections(KIND).await.unwrap()).unwrap();
     assert_eq!((renamed.name.as_str(), renamed.color.as_deref()), ("Choir", Some("#16a765")));
     desk.sandbox.google_edit_calendar_entry(&club, &json!({"hidden": true})).unwrap();
     assert!(find(desk.google.collections(KIND).await.unwrap()).is_some(), "hidden on a screen is not gone");
     desk.sandbox.google_set_calendar_role(&club, "reader").unwrap();
     assert_eq!(find(desk.google.collections(KIND).await.unwrap()).unwrap().access, Access::ReadOnly);
-    desk.google.rename_collection(KIND, &CollectionId(club.clone()), "Their choir", None).await.unwrap();
+    desk.google.rename_collection(KIND, &CollectionId(club.clone()), Some("Their choir"), None).await.unwrap();
     assert_eq!(
         find(desk.google.collections(KIND).await.unwrap()).unwrap().name,
         "Their choir",

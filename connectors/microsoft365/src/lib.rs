@@ -25,7 +25,7 @@ use std::sync::Arc;
 use twofold_http::{Client, Dialect, Effect, Method, Part, Request, Response, batch::MAX_PARTS, judge_by_status};
 use twofold_model::{
     Abilities, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind, Lens,
-    Lookup, Operation, Page, Place, Poll, Rendering, Result, Seen, Usage, Written, zone,
+    Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Usage, Written, zone,
 };
 
 /// The version of the API; every address begins with it.
@@ -173,10 +173,32 @@ impl Connector for Microsoft365 {
         }
     }
 
-    async fn rename_collection(&self, kind: Kind, id: &CollectionId, name: &str, _color: Option<&str>) -> Result<()> {
+    async fn rename_collection(
+        &self,
+        kind: Kind,
+        id: &CollectionId,
+        name: Option<&str>,
+        _color: Option<&str>,
+    ) -> Result<Collection> {
         match kind {
             Kind::Calendar => self.calendars.rename_collection(id, name).await,
             Kind::Contacts => self.contacts.rename_collection(id, name).await,
+            Kind::Mail => Err(unsupported(kind)),
+        }
+    }
+
+    async fn removal(&self, kind: Kind, id: &CollectionId) -> Result<Removal> {
+        match kind {
+            Kind::Calendar => self.calendars.removal(id).await,
+            Kind::Contacts => self.contacts.removal(id).await,
+            Kind::Mail => Err(unsupported(kind)),
+        }
+    }
+
+    async fn remove_collection(&self, kind: Kind, id: &CollectionId) -> Result<bool> {
+        match kind {
+            Kind::Calendar => self.calendars.remove_collection(id).await,
+            Kind::Contacts => self.contacts.remove_collection(id).await,
             Kind::Mail => Err(unsupported(kind)),
         }
     }

@@ -223,7 +223,7 @@ async fn calendars_come_with_their_rights_and_can_be_made_and_renamed() {
         made.id,
         "a second one is the first"
     );
-    world.graph.rename_collection(Kind::Calendar, &made.id, "Job", None).await.unwrap();
+    world.graph.rename_collection(Kind::Calendar, &made.id, Some("Job"), None).await.unwrap();
     let all = world.collections().await;
     let of = |name: &str| all.iter().find(|one| one.name == name).unwrap();
     assert_eq!((of("Job").id.clone(), of("Job").access), (made.id, Access::ReadWrite));

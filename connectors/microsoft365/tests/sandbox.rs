@@ -773,7 +773,7 @@ async fn a_folder_is_made_once() {
     let two = world.graph.create_collection(Kind::Contacts, &like).await.unwrap();
     assert_eq!(one, two);
     assert!(!one.is_default);
-    world.graph.rename_collection(Kind::Contacts, &one.id, "Singers", None).await.unwrap();
+    world.graph.rename_collection(Kind::Contacts, &one.id, Some("Singers"), None).await.unwrap();
     assert!(world.collections().await.iter().any(|collection| collection.name == "Singers"));
     let seen = world.write(create(&one.id, "1", json!({"name": {"full": "Ada"}}))).await.unwrap().unwrap();
     assert_eq!(seen.collection, one.id);

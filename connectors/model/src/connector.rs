@@ -3,7 +3,9 @@
 //! A connector never sees the hub and never decides. It reports what it sees, carries out what it is told, and says
 //! precisely how sure it is.
 
-use crate::{CollectionId, DeltaToken, Etag, FeedId, Kind, Lens, Mark, RemoteId, Rendering, Result, Uid};
+use crate::{
+    CollectionId, DeltaToken, Error, ErrorKind, Etag, FeedId, Kind, Lens, Mark, RemoteId, Rendering, Result, Uid,
+};
 use async_trait::async_trait;
 use std::collections::HashMap;
 
@@ -23,14 +25,33 @@ pub struct Collection {
     pub id: CollectionId,
     /// What it holds.
     pub kind: Kind,
-    /// The name that the user reads.
+    /// The name that the user reads; empty where the place does not say.
     pub name: String,
-    /// A colour as `#rrggbb`, where there is one.
+    /// A colour as [`plain_color`] gives it; `None` where the place does not say.
     pub color: Option<String>,
     /// Whether this is the place where new things go (`default`, `primary`).
     pub is_default: bool,
     /// Whether this user may write there.
     pub access: Access,
+}
+
+/// What it means to take a collection away at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It stays: the place where new things go, one that the account cannot be without, somebody else's.
+    Never,
+    /// It and what is in it is gone, for everybody who sees it.
+    Whole,
+    /// It leaves this user's list only; what is in it belongs to somebody else and stays.
+    OffList,
+}
+
+/// What a colour means: `#rrggbb` in lower case, whether it was written with capitals or with an opacity behind it. Nothing for
+/// what is no colour.
+pub fn plain_color(text: &str) -> Option<String> {
+    let digits = text.trim().strip_prefix('#')?;
+    let is_color = matches!(digits.len(), 6 | 8) && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_color.then(|| format!("#{}", digits[..6].to_ascii_lowercase()))
 }
 
 /// What one delta token covers.
@@ -288,7 +309,7 @@ pub trait Connector: Send + Sync {
     async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>>;
 
     /// Carries out the operations, in order where it matters, and answers for each. A connector repeats a write by itself
-    /// only after an answer that proves that it was not executed; after anything else it answers [`crate::ErrorKind::Unknown`].
+    /// only after an answer that proves that it was not executed; after anything else it answers [`ErrorKind::Unknown`].
     /// A delete of what is already gone is a success.
     async fn write(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>>;
 
@@ -311,7 +332,7 @@ pub trait Connector: Send + Sync {
     }
 
     /// Called before anything is read: is this the place that the hub knows, under the same account, with its marker?
-    /// [`crate::ErrorKind::Held`] when not: then nothing is read, written or deleted there.
+    /// [`ErrorKind::Held`] when not: then nothing is read, written or deleted there.
     async fn arrive(&self, _visit: Visit) -> Result<Arrival> {
         Ok(Arrival::Known)
     }
@@ -321,7 +342,14 @@ pub trait Connector: Send + Sync {
         Ok(())
     }
 
-    /// Takes a collection away that nothing of ours stands in any more; `false`: something else is in it, and it stays.
+    /// What [`Connector::remove_collection`] would mean for this collection. [`ErrorKind::NotFound`] where it is not there.
+    async fn removal(&self, _kind: Kind, _id: &CollectionId) -> Result<Removal> {
+        Ok(Removal::Never)
+    }
+
+    /// Takes a collection away that nothing of ours stands in any more, or takes it off the user's list
+    /// ([`Removal::OffList`], whatever is in it). Looks right before: `false` where something is in it, or where it is never
+    /// taken away; then it stays. What is gone already is taken away.
     async fn remove_collection(&self, _kind: Kind, _id: &CollectionId) -> Result<bool> {
         Ok(false)
     }
@@ -337,15 +365,16 @@ pub trait Connector: Send + Sync {
         Ok(())
     }
 
-    /// Follows a collection's new name or colour. Places that were asked to by their own user need not do anything.
+    /// Gives a collection another name, another colour, or both; `None` leaves it as it is. Answers what the place shows then,
+    /// which may be something else: what it has no room for it passes over. May be called again: it says the same once more.
     async fn rename_collection(
         &self,
         _kind: Kind,
         _id: &CollectionId,
-        _name: &str,
+        _name: Option<&str>,
         _color: Option<&str>,
-    ) -> Result<()> {
-        Ok(())
+    ) -> Result<Collection> {
+        Err(Error::new(ErrorKind::Unsupported, "names and colours cannot be changed there"))
     }
 
     /// Requests made and bytes received since the connector was made.
@@ -356,5 +385,20 @@ pub trait Connector: Send + Sync {
     /// Called once after the last write of a batch: makes everything durable (a folder syncs its file system).
     async fn flush(&self) -> Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_that_mean_the_same_are_one() {
+        for text in ["#16A765", "#16a765ff", " #16a765\n"] {
+            assert_eq!(plain_color(text).as_deref(), Some("#16a765"), "{text}");
+        }
+        for text in ["", "red", "16a765", "#16a7", "#16a76x", "#16a7656"] {
+            assert_eq!(plain_color(text), None, "{text}");
+        }
     }
 }

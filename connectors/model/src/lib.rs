@@ -35,7 +35,7 @@ pub mod zone;
 
 pub use connector::{
     Abilities, Access, Arrival, Collection, Connector, Entry, Feed, Found, Known, Lookup, Next, Operation, Page, Place,
-    Poll, Seen, Since, Usage, Visit, Written,
+    Poll, Removal, Seen, Since, Usage, Visit, Written, plain_color,
 };
 pub use content::Content;
 pub use error::{Error, ErrorKind, Result};

@@ -3,8 +3,8 @@
 
 use crate::card::email_identity;
 use crate::connector::{
-    Abilities, Access, Collection, Connector, Entry, Feed, Found, Lookup, Next, Operation, Page, Place, Poll, Seen,
-    Since, Usage, Written,
+    Abilities, Access, Collection, Connector, Entry, Feed, Found, Lookup, Next, Operation, Page, Place, Poll, Removal,
+    Seen, Since, Usage, Written, plain_color,
 };
 use crate::{
     CollectionId, Content, DeltaToken, Error, ErrorKind, Etag, Identity, Kind, Lens, Mark, RemoteId, Rendering, Result,
@@ -49,6 +49,8 @@ pub struct Manners {
     pub rank: u8,
     /// An e-mail address that a change takes away stays there, and the carry-all says that it does not count.
     pub keeps_emails: bool,
+    /// It has no colours for collections.
+    pub is_colorless: bool,
     /// A delta tells of a contact that was edited those members alone that changed ([`Lens::settle_unknown`]).
     pub tells_parts: bool,
     /// A change of more than the notes mails each of a card's `members`, as a meeting's guests are.
@@ -65,6 +67,7 @@ impl Default for Manners {
             sweeps: false,
             rank: 1,
             keeps_emails: false,
+            is_colorless: false,
             tells_parts: false,
             mails: false,
         }
@@ -92,6 +95,8 @@ struct State {
     stamp: u64,
     next_id: u64,
     faults: VecDeque<Option<Fault>>,
+    collection_faults: VecDeque<Option<Fault>>,
+    collection_writes: usize,
     writes: usize,
     mailed: usize,
     requests: u64,
@@ -113,12 +118,17 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// A place with one collection of that name.
+    /// A place with one address book of that name.
     pub fn new(collection: &str, manners: Manners) -> Self {
+        Self::of(Kind::Contacts, collection, manners)
+    }
+
+    /// A place with one collection of a kind, of that name.
+    pub fn of(kind: Kind, collection: &str, manners: Manners) -> Self {
         let state = State {
             collections: vec![Collection {
                 id: collection.into(),
-                kind: Kind::Contacts,
+                kind,
                 name: collection.into(),
                 color: None,
                 is_default: true,
@@ -163,6 +173,47 @@ impl Memory {
     /// The next writes end so, one after another; `None` is a write that goes well.
     pub fn fault(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.state().faults.extend(faults);
+    }
+
+    /// The next changes of collections end so.
+    pub fn fault_collections(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.state().collection_faults.extend(faults);
+    }
+
+    /// How many changes of collections were executed that we made.
+    pub fn collection_writes(&self) -> usize {
+        self.state().collection_writes
+    }
+
+    /// The collections as they stand there.
+    pub fn shelves(&self) -> Vec<Collection> {
+        self.state().collections.clone()
+    }
+
+    /// Another client of the user makes a collection, not the default one. Returns its number.
+    pub fn add_shelf(&self, id: &str, kind: Kind, name: &str, color: Option<&str>) -> usize {
+        let mut state = self.state();
+        let color = color.map(str::to_owned);
+        let (id, access) = (CollectionId::from(id), Access::ReadWrite);
+        state.collections.push(Collection { id, kind, name: name.into(), color, is_default: false, access });
+        state.collections.len() - 1
+    }
+
+    /// Another client of the user gives the collection of that number a name and a colour.
+    pub fn label(&self, collection: usize, name: &str, color: Option<&str>) {
+        let mut state = self.state();
+        let shelf = &mut state.collections[collection];
+        (shelf.name, shelf.color) = (name.to_owned(), color.map(str::to_owned));
+    }
+
+    /// Another client of the user deletes a collection with all that is in it.
+    pub fn remove_shelf(&self, name: &str) {
+        let mut state = self.state();
+        let Some(at) = state.collections.iter().position(|shelf| shelf.name == name) else { return };
+        let id = state.collections.remove(at).id;
+        let inside: Vec<RemoteId> =
+            state.rows.iter().filter(|(_, row)| row.collection == id).map(|(id, _)| id.clone()).collect();
+        inside.iter().for_each(|id| state.remove(id));
     }
 
     /// Whether the place can be reached at all.
@@ -307,6 +358,28 @@ impl Memory {
             return Err(Error::new(ErrorKind::Unknown, "no answer came"));
         }
         Ok(written)
+    }
+
+    /// One change of the collections, with what goes wrong with it.
+    fn change_collections<T>(&self, change: impl FnOnce(&mut State) -> T) -> Result<T> {
+        let unknown = |error: Error| Error::new(ErrorKind::Unknown, error.to_string());
+        self.step("before collection").map_err(unknown)?;
+        let mut state = self.state();
+        let fault = state.collection_faults.pop_front().flatten();
+        match fault {
+            Some(Fault::LostRequest) => return Err(Error::new(ErrorKind::Unknown, "no answer came")),
+            Some(Fault::Throttled) => return Err(Error::new(ErrorKind::Throttled { retry_after_s: None }, "too fast")),
+            Some(Fault::Refused) => return Err(Error::new(ErrorKind::Refused, "the place refuses")),
+            Some(Fault::LostReply | Fault::HalfMade) | None => {}
+        }
+        let changed = change(&mut state);
+        state.collection_writes += 1;
+        drop(state);
+        self.step("after collection").map_err(unknown)?;
+        match fault {
+            None => Ok(changed),
+            Some(_) => Err(Error::new(ErrorKind::Unknown, "no answer came")),
+        }
     }
 
     fn execute(&self, state: &mut State, operation: &Operation) -> Result<Written> {
@@ -518,7 +591,7 @@ impl Connector for Memory {
         Abilities {
             rank: self.manners.rank,
             write_batch: 3,
-            makes_collections: &[Kind::Contacts],
+            makes_collections: &[Kind::Calendar, Kind::Contacts],
             sweeps: self.manners.sweeps,
             reads_lag_s: self.manners.reads_lag_ms.unsigned_abs().div_ceil(1000),
             ..Abilities::default()
@@ -529,9 +602,9 @@ impl Connector for Memory {
         self.lens.as_ref()
     }
 
-    async fn collections(&self, _kind: Kind) -> Result<Vec<Collection>> {
+    async fn collections(&self, kind: Kind) -> Result<Vec<Collection>> {
         self.check()?;
-        Ok(self.state().collections.clone())
+        Ok(self.state().collections.iter().filter(|one| one.kind == kind).cloned().collect())
     }
 
     fn feeds(&self, kind: Kind, collections: &[Collection]) -> Vec<Feed> {
@@ -602,26 +675,74 @@ impl Connector for Memory {
 
     async fn create_collection(&self, kind: Kind, like: &Collection) -> Result<Collection> {
         self.check()?;
-        let mut state = self.state();
-        let id = CollectionId(format!("{}/{}", like.id, like.name));
-        if let Some(found) = state.collections.iter().find(|collection| collection.id == id) {
-            return Ok(found.clone());
-        }
-        // A place that begins empty begins with this one.
-        let made =
-            Collection { id, kind, name: like.name.clone(), color: None, is_default: false, access: Access::ReadWrite };
-        state.collections.push(made.clone());
-        Ok(made)
+        // The id that a device is handed: where to make it, and the key under which it is found again.
+        let (parent, key) = like.id.as_str().split_once('#').unwrap_or((like.id.as_str(), ""));
+        self.change_collections(|state| {
+            let id = CollectionId(format!("{}/{}", like.id, like.name));
+            let is_it = |one: &&Collection| {
+                one.id == id
+                    || (!key.is_empty() && one.id.as_str().starts_with(&format!("{parent}#{key}/")))
+                    || (one.kind == kind
+                        && one.name == like.name
+                        && !one.id.as_str().contains('#')
+                        && (parent.is_empty() || one.id.as_str().starts_with(&format!("{parent}/"))))
+            };
+            if let Some(found) = state.collections.iter().find(is_it) {
+                return found.clone();
+            }
+            let color = like.color.clone().filter(|_| !self.manners.is_colorless);
+            let made =
+                Collection { id, kind, name: like.name.clone(), color, is_default: false, access: Access::ReadWrite };
+            state.collections.push(made.clone());
+            made
+        })
+    }
+
+    async fn rename_collection(
+        &self,
+        _kind: Kind,
+        id: &CollectionId,
+        name: Option<&str>,
+        color: Option<&str>,
+    ) -> Result<Collection> {
+        self.check()?;
+        let renamed = self.change_collections(|state| {
+            let shelf = state.collections.iter_mut().find(|one| one.id == *id)?;
+            shelf.name = name.map_or_else(|| shelf.name.clone(), str::to_owned);
+            if let Some(color) = color.and_then(plain_color).filter(|_| !self.manners.is_colorless) {
+                shelf.color = Some(color);
+            }
+            Some(shelf.clone())
+        })?;
+        renamed.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such collection"))
+    }
+
+    async fn removal(&self, _kind: Kind, id: &CollectionId) -> Result<Removal> {
+        self.check()?;
+        let state = self.state();
+        let shelf = state.collections.iter().find(|one| one.id == *id);
+        let shelf = shelf.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such collection"))?;
+        Ok(match (shelf.is_default, shelf.access) {
+            (true, _) => Removal::Never,
+            (false, Access::ReadOnly) => Removal::OffList,
+            (false, Access::ReadWrite) => Removal::Whole,
+        })
     }
 
     async fn remove_collection(&self, _kind: Kind, id: &CollectionId) -> Result<bool> {
         self.check()?;
-        let mut state = self.state();
-        if state.rows.values().any(|row| row.collection == *id) {
-            return Ok(false);
-        }
-        state.collections.retain(|collection| collection.id != *id);
-        Ok(true)
+        self.change_collections(|state| {
+            let shelf = state.collections.iter().find(|one| one.id == *id);
+            let is_ours = shelf.is_none_or(|shelf| shelf.access == Access::ReadWrite);
+            if shelf.is_some_and(|shelf| shelf.is_default && self.manners.rank > 0)
+                || (is_ours && state.rows.values().any(|row| row.collection == *id))
+            {
+                return false;
+            }
+            state.rows.retain(|_, row| row.collection != *id);
+            state.collections.retain(|collection| collection.id != *id);
+            true
+        })
     }
 
     fn usage(&self) -> Usage {
@@ -658,8 +779,11 @@ impl Memory {
             .map(|(id, row)| Entry::Seen(Box::new(self.told(id, row, since))))
             .collect();
         if since.is_some() {
-            entries
-                .extend(state.gone.iter().filter(|(_, stamp)| shown(**stamp)).map(|(id, _)| Entry::Gone(id.clone())));
+            // A feed speaks of what stood in its own collection.
+            let stood = |id: &RemoteId| state.rows.get(id).or_else(|| state.last_seen.get(id).map(|(row, _)| row));
+            let is_told = |id: &RemoteId| stood(id).is_none_or(|row| row.collection == *here);
+            let gone = state.gone.iter().filter(|(id, stamp)| shown(**stamp) && is_told(id));
+            entries.extend(gone.map(|(id, _)| Entry::Gone(id.clone())));
         }
         drop(state);
         self.step("after list")?;

@@ -1,6 +1,8 @@
 //! A World of in-memory replicas round one hub: what a user does, what must hold afterwards, and the whole of it stopped at
 //! every step and started again.
 
+#[path = "world/collections.rs"]
+mod collections;
 #[path = "world/joins.rs"]
 mod joins;
 #[path = "world/mail.rs"]
@@ -21,6 +23,7 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
 struct World {
+    kind: Kind,
     hub: Hub,
     google: Memory,
     microsoft: Memory,
@@ -38,11 +41,20 @@ struct World {
 
 impl World {
     fn new(joined: bool, lag_ms: i64) -> World {
-        let provider = |name, emails| Memory::new(name, Manners { emails, trims: true, lag_ms, ..Manners::default() });
+        World::of(Kind::Contacts, joined, lag_ms)
+    }
+
+    fn of(kind: Kind, joined: bool, lag_ms: i64) -> World {
+        let manners = |emails| Manners { emails, trims: true, lag_ms, ..Manners::default() };
+        let (google, microsoft) = match kind {
+            Kind::Contacts => ("My Contacts", "Contacts"),
+            Kind::Calendar | Kind::Mail => ("Calendar", "Calendar"),
+        };
         World {
+            kind,
             hub: Hub::in_memory().unwrap(),
-            google: provider("My Contacts", 5),
-            microsoft: provider("Contacts", 3),
+            google: Memory::of(kind, google, manners(5)),
+            microsoft: Memory::of(kind, microsoft, manners(3)),
             phone: Memory::empty(Manners { emails: 9, rank: 0, ..Manners::default() }),
             joined,
             is_phone_detached: false,
@@ -101,7 +113,7 @@ impl World {
         let party = |name: &str, place: &Memory, is_device| Party {
             name: name.into(),
             is_device,
-            kinds: vec![Kind::Contacts],
+            kinds: vec![self.kind],
             connector: Ok(Arc::new(place.watched(watch.clone())) as Arc<dyn Connector>),
         };
         let mut parties = vec![party("google", &self.google, false), party("microsoft365", &self.microsoft, false)];

@@ -4,9 +4,11 @@ use rusqlite::Connection;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use twofold_hub::{Hub, SCHEMA_VERSION};
+use twofold_hub::{Hub, Label, SCHEMA_VERSION};
+use twofold_model::Kind;
 
-const RELEASED: [(i64, &str); 2] = [(1, include_str!("hub_v1.sql")), (2, include_str!("hub_v2.sql"))];
+const RELEASED: [(i64, &str); 3] =
+    [(1, include_str!("hub_v1.sql")), (2, include_str!("hub_v2.sql")), (3, include_str!("hub_v3.sql"))];
 
 /// A state folder with a hub as that program left it.
 fn left(dir: &Path, sql: &str) -> PathBuf {
@@ -70,4 +72,21 @@ fn what_an_older_program_replaced_or_buried_ages_from_the_first_run_of_this_one(
         assert!(hub.item(2).is_err());
         assert_eq!(hub.versions_of(3).unwrap(), [4, 5]);
     }
+}
+
+#[test]
+fn names_are_agreed_on_as_they_were_before_there_was_a_base_for_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::open(&left(dir.path(), RELEASED[2].1)).unwrap();
+    let label = |name: &str, color: Option<&str>| Label { name: name.into(), color: color.map(str::to_owned) };
+    let places = hub.places_of(2).unwrap();
+    assert_eq!(
+        [&places[0].agreed, &places[1].agreed],
+        [&label("The old club", Some("#16a765")), &label("Club", Some("#16a765"))],
+        "the phone is still to be told"
+    );
+    assert_eq!(places[1].color.as_deref(), Some("#16a765"));
+    let stays: Vec<(i64, bool)> =
+        hub.collections(Kind::Contacts).unwrap().iter().map(|one| (one.id, one.stays())).collect();
+    assert_eq!(stays, [(1, true), (2, true), (3, false)], "what was deleted at its provider is not made there again");
 }

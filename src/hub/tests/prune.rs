@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use twofold_hub::items::Origin;
-use twofold_hub::{Bad, Conflict, Hub, Intent, IntentKind, Item, Place};
+use twofold_hub::{Bad, Conflict, Hub, Intent, IntentKind, Item, Label, Place};
 use twofold_model::{CollectionId, Content, Error, ErrorKind, Etag, Kind, Rendering, Seen};
 
 const DAY_MS: i64 = 24 * 3_600_000;
@@ -45,16 +45,8 @@ impl World {
         let (google, phone) = (hub.replica("google", false).unwrap().id, hub.replica("phone", true).unwrap().id);
         let book = hub.add_collection(Kind::Contacts, "Book", None, google).unwrap();
         for replica in [google, phone] {
-            let place = Place {
-                id: 0,
-                collection: book,
-                replica,
-                remote_id: "book".into(),
-                name: "Book".into(),
-                is_default: true,
-                can_write: true,
-                met: true,
-            };
+            let label = Label { name: "Book".into(), color: None };
+            let place = Place { is_default: true, ..Place::new(book, replica, "book", label) };
             hub.add_place(&place).unwrap();
         }
         hub.begin_run(MADE).unwrap();

@@ -112,6 +112,29 @@ pub fn change_entry(id: &str, name: Option<&str>, color: Option<&str>) -> Reques
     Request::patch_json("change calendar entry", url, body).effect(Effect::ExclusiveWrite)
 }
 
+/// Reads a row of the list.
+pub fn read_entry(response: &Response) -> Result<CalendarEntry> {
+    read_calendar(response)
+}
+
+/// GET `calendars/{id}/events`, a few: whether anything is in it.
+pub fn any_event(id: &str, page_token: Option<&str>) -> Request {
+    let mut query = vec![("maxResults", "10"), ("showDeleted", "false")];
+    query.extend(page_token.map(|token| ("pageToken", token)));
+    Request::get("look into a calendar", address(&events_path(id), &query))
+}
+
+/// DELETE `calendars/{id}`: for everybody who sees it, with all that is in it. It does not come back.
+pub fn delete_calendar(id: &str) -> Request {
+    Request::delete("delete calendar", format!("/calendar/v3/calendars/{}", segment(id))).effect(Effect::ExclusiveWrite)
+}
+
+/// DELETE `users/me/calendarList/{id}`: off the user's list; the calendar stays.
+pub fn leave_calendar(id: &str) -> Request {
+    let url = format!("/calendar/v3/users/me/calendarList/{}", segment(id));
+    Request::delete("leave calendar", url).effect(Effect::ExclusiveWrite)
+}
+
 /// Black or white, whichever can be read on that colour: Google wants both colours together.
 fn contrast(color: &str) -> &'static str {
     let part = |at: usize| color.get(at..at + 2).and_then(|hex| u32::from_str_radix(hex, 16).ok()).unwrap_or(0);

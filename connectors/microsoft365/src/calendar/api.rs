@@ -67,6 +67,16 @@ pub fn rename_calendar(calendar: &str, name: &str) -> Request {
     Request::patch_json("rename calendar", url, json!({"name": name}))
 }
 
+/// GET /me/calendars/{id}/events, one row: whether anything is in it. Series whose occurrences are all past are rows too.
+pub fn any_event(id: impl Into<String>, calendar: &str) -> Part {
+    event_part(id, Method::Get, format!("/me/calendars/{}/events?$top=1&$select=id", encoded(calendar)))
+}
+
+/// DELETE /me/calendars/{id}: with all that is in it, to Deleted Items.
+pub fn delete_calendar(calendar: &str) -> Request {
+    Request::delete("delete calendar", format!("{VERSION}/me/calendars/{}", encoded(calendar)))
+}
+
 // Rounds and listings
 
 /// GET /me/calendars/{id}/events/delta from its beginning (M: documented for the beta only). Its rows are hints only.

@@ -35,7 +35,7 @@ use twofold_http::{Effect, Part, Response};
 use twofold_model::error::AtPlace;
 use twofold_model::{
     Access, Collection, CollectionId, Entry, Error, ErrorKind, Etag, Feed, FeedId, Found, Kind, Lens, Lookup, Place,
-    RemoteId, Result, Seen, card,
+    RemoteId, Removal, Result, Seen, card, plain_color,
 };
 use wire::Calendar;
 
@@ -87,13 +87,17 @@ impl Calendars {
 
     /// All calendars, of all groups. There is no delta for them: they are listed and compared.
     pub(crate) async fn collections(&self) -> Result<Vec<Collection>> {
+        Ok(self.calendars().await?.into_iter().map(collection).collect())
+    }
+
+    async fn calendars(&self) -> Result<Vec<Calendar>> {
         let what = "list calendars";
-        let mut found: Vec<Collection> = Vec::new();
+        let mut found: Vec<Calendar> = Vec::new();
         let mut ids = HashSet::new();
         let mut ask = api::calendars("1");
         for _ in 0..MAX_PAGES {
             let (calendars, next) = api::read_calendars(&one(self.graph.all(what, Effect::Read, &[ask]).await)?)?;
-            found.extend(calendars.into_iter().filter(|calendar| ids.insert(calendar.id.clone())).map(collection));
+            found.extend(calendars.into_iter().filter(|calendar| ids.insert(calendar.id.clone())));
             let Some(next) = next else {
                 self.memory().calendars = Some(ids);
                 return Ok(found);
@@ -137,9 +141,46 @@ impl Calendars {
         }
     }
 
-    /// Gives a calendar another name.
-    pub(crate) async fn rename_collection(&self, id: &CollectionId, name: &str) -> Result<()> {
-        self.graph.send(api::rename_calendar(id.as_str(), name)).await.map(drop)
+    /// Gives a calendar another name. Its colour is one of eleven words, which none that is `#rrggbb` can be put into.
+    pub(crate) async fn rename_collection(&self, id: &CollectionId, name: Option<&str>) -> Result<Collection> {
+        let Some(name) = name else {
+            return Err(Error::new(ErrorKind::Unsupported, "Outlook has colours of its own for calendars").at(id));
+        };
+        let answer = self.graph.send(api::rename_calendar(id.as_str(), name)).await.at(id)?;
+        api::read_calendar(&answer).map(collection).at(id)
+    }
+
+    /// What it means to delete a calendar: it goes if it is the user's own and is not the default one. What somebody else shares
+    /// stays: nobody says what deleting it would do to theirs.
+    pub(crate) async fn removal(&self, id: &CollectionId) -> Result<Removal> {
+        let all = self.calendars().await?;
+        let calendar = all.iter().find(|calendar| calendar.id == id.as_str());
+        let calendar = calendar.ok_or_else(|| Error::new(ErrorKind::NotFound, "the calendar is not listed").at(id))?;
+        let owner_of = |calendar: &Calendar| calendar.owner.as_deref().map(str::to_lowercase);
+        let user = all.iter().find(|calendar| calendar.is_default == Some(true)).and_then(owner_of);
+        let is_own = user.is_some() && owner_of(calendar) == user && calendar.can_edit != Some(false);
+        let can_go = calendar.is_removable == Some(true) && calendar.is_default != Some(true);
+        Ok(if is_own && can_go { Removal::Whole } else { Removal::Never })
+    }
+
+    /// Deletes a calendar in which nothing is.
+    pub(crate) async fn remove_collection(&self, id: &CollectionId) -> Result<bool> {
+        match self.removal(id).await {
+            Ok(Removal::Whole) => {}
+            Ok(Removal::Never | Removal::OffList) => return Ok(false),
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        }
+        let first =
+            one(self.graph.all("look into a calendar", Effect::Read, &[api::any_event("1", id.as_str())]).await);
+        if !self.all_rows(first.at(id)?).await.at(id)?.is_empty() {
+            return Ok(false);
+        }
+        match self.graph.send(api::delete_calendar(id.as_str())).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error.at(id)),
+        }
     }
 
     pub(crate) fn feeds(&self, collections: &[Collection]) -> Vec<Feed> {
@@ -267,12 +308,11 @@ impl Calendars {
 }
 
 fn collection(calendar: Calendar) -> Collection {
-    let color = calendar.hex_color.filter(|color| color.len() == 7 && color.starts_with('#'));
     Collection {
         id: CollectionId(calendar.id),
         kind: Kind::Calendar,
         name: calendar.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| DEFAULT_NAME.to_owned()),
-        color: color.map(|color| color.to_ascii_lowercase()),
+        color: calendar.hex_color.as_deref().and_then(plain_color),
         is_default: calendar.is_default == Some(true),
         access: if calendar.can_edit == Some(false) { Access::ReadOnly } else { Access::ReadWrite },
     }

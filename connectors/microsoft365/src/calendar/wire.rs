@@ -176,6 +176,10 @@ pub struct Calendar {
     pub can_edit: Option<bool>,
     /// Whether this is where new events go.
     pub is_default: Option<bool>,
+    /// Whether it can be deleted.
+    pub is_removable: Option<bool>,
+    /// Whose it is: an address.
+    pub owner: Option<String>,
 }
 
 impl Calendar {
@@ -187,6 +191,8 @@ impl Calendar {
         Some(Calendar {
             id: text("id").filter(|id| !id.is_empty())?,
             name: text("name"),
+            is_removable: flag("isRemovable"),
+            owner: value.get("owner").and_then(|owner| owner.get("address")).and_then(Value::as_str).map(str::to_owned),
             hex_color: text("hexColor"),
             can_edit: flag("canEdit"),
             is_default: flag("isDefaultCalendar"),

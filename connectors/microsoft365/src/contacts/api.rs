@@ -46,6 +46,12 @@ pub fn read_folders(answer: &Response) -> Result<(Vec<ContactFolder>, Option<Str
     Ok((folders.collect::<Result<_>>()?, page.next_link))
 }
 
+/// How many rows a page of anything has, and where it goes on.
+pub fn read_ids(answer: &Response) -> Result<(usize, Option<String>)> {
+    let page: ListPage = answer.json()?;
+    Ok((page.value.len(), page.next_link))
+}
+
 /// GET /me/contacts, one row: whose folder is the default one.
 pub fn any_contact(id: impl Into<String>) -> Part {
     part(id, Method::Get, "/me/contacts?$top=1&$select=id,parentFolderId")
@@ -67,6 +73,16 @@ pub fn create_folder(name: &str) -> Request {
 pub fn rename_folder(folder: &str, name: &str) -> Request {
     let url = format!("{VERSION}/me/contactFolders/{}", encoded(folder));
     Request::patch_json("rename contact folder", url, json!({"displayName": name}))
+}
+
+/// GET /me/contactFolders/{id}/contacts, one row: whether anything is in it.
+pub fn any_in_folder(id: impl Into<String>, folder: &str) -> Part {
+    part(id, Method::Get, format!("/me/contactFolders/{}/contacts?$top=1&$select=id", encoded(folder)))
+}
+
+/// DELETE /me/contactFolders/{id}: with all that is in it, to Deleted Items.
+pub fn delete_folder(folder: &str) -> Request {
+    Request::delete("delete contact folder", format!("{VERSION}/me/contactFolders/{}", encoded(folder)))
 }
 
 // Rounds and listings

@@ -20,7 +20,7 @@ use twofold_http::{Effect, Part, Response};
 use twofold_model::error::AtPlace;
 use twofold_model::{
     Access, Collection, CollectionId, Entry, Error, ErrorKind, Etag, Feed, FeedId, Found, Kind, Lens, Lookup, Place,
-    RemoteId, Result, Seen,
+    RemoteId, Removal, Result, Seen,
 };
 use wire::{Contact, ContactFolder};
 
@@ -166,9 +166,52 @@ impl Contacts {
         }
     }
 
-    /// Gives a folder another name.
-    pub(crate) async fn rename_collection(&self, id: &CollectionId, name: &str) -> Result<()> {
-        self.graph.send(api::rename_folder(id.as_str(), name)).await.map(drop)
+    /// Gives a folder another name. It has no colour.
+    pub(crate) async fn rename_collection(&self, id: &CollectionId, name: Option<&str>) -> Result<Collection> {
+        let Some(name) = name else {
+            return Err(Error::new(ErrorKind::Unsupported, "contact folders have no colour").at(id));
+        };
+        let answer = self.graph.send(api::rename_folder(id.as_str(), name)).await.at(id)?;
+        // Whether it is the default one the answer does not say, and a new name does not change.
+        api::read_folder(&answer).map(|folder| collection(folder, false)).at(id)
+    }
+
+    /// What it means to delete a folder: each but the default one can go.
+    pub(crate) async fn removal(&self, id: &CollectionId) -> Result<Removal> {
+        let all = self.collections().await?;
+        let folder = all.iter().find(|folder| folder.id == *id);
+        let folder = folder.ok_or_else(|| Error::new(ErrorKind::NotFound, "the folder is not listed").at(id))?;
+        Ok(if folder.is_default { Removal::Never } else { Removal::Whole })
+    }
+
+    /// Deletes a folder in which nothing is, no folder either.
+    pub(crate) async fn remove_collection(&self, id: &CollectionId) -> Result<bool> {
+        match self.removal(id).await {
+            Ok(Removal::Whole) => {}
+            Ok(Removal::Never | Removal::OffList) => return Ok(false),
+            Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
+            Err(error) => return Err(error),
+        }
+        let what = "look into a contact folder";
+        for mut ask in [api::any_in_folder("1", id.as_str()), api::child_folders("1", id.as_str())] {
+            for page in 0.. {
+                let answer = one(self.graph.all(what, Effect::Read, &[ask]).await).at(id)?;
+                let (rows, next) = api::read_ids(&answer).at(id)?;
+                if rows > 0 {
+                    return Ok(false);
+                }
+                let Some(next) = next else { break };
+                if page == MAX_PAGES {
+                    return Err(circles().at(id));
+                }
+                ask = api::page("1", &self.graph.link(&next)?);
+            }
+        }
+        match self.graph.send(api::delete_folder(id.as_str())).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(true),
+            Err(error) => Err(error.at(id)),
+        }
     }
 
     pub(crate) fn feeds(&self, collections: &[Collection]) -> Vec<Feed> {

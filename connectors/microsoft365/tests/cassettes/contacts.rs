@@ -19,7 +19,7 @@ use twofold_sandbox::{Fault, Provider, Rule, Sandbox};
 const PLACE: &str = "microsoft365/contacts";
 
 /// Every function of `api.rs` that builds a request (or a part of one), and how its request is told.
-const OPERATIONS: [(&str, &str, &str); 16] = [
+const OPERATIONS: [(&str, &str, &str); 18] = [
     ("default_folder", "GET", "/me/contactFolders/contacts"),
     ("folder", "GET", "/me/contactFolders/*"),
     ("folders", "GET", "/me/contactFolders?%24top"),
@@ -27,6 +27,8 @@ const OPERATIONS: [(&str, &str, &str); 16] = [
     ("any_contact", "GET", "/me/contacts?%24top=1"),
     ("create_folder", "POST", "/me/contactFolders"),
     ("rename_folder", "PATCH", "/me/contactFolders/*"),
+    ("any_in_folder", "GET", "/me/contactFolders/*/contacts?%24top=1"),
+    ("delete_folder", "DELETE", "/me/contactFolders/*"),
     ("first_round", "GET", "/me/contactFolders/*/contacts/delta?%24select"),
     ("listing", "GET", "/me/contactFolders/*/contacts?%24top"),
     ("page", "GET", "/me/*/contacts/delta?%24deltatoken"),
@@ -269,7 +271,18 @@ async fn a_folder_is_made_once_and_renamed() {
         |sandbox| json!({"id": sandbox.graph_folder_create("", "Word 1").unwrap()}),
         async |stage| {
             let id = CollectionId::from(stage.text("id"));
-            graph(stage).rename_collection(Kind::Contacts, &id, "Word 2", None).await.unwrap();
+            graph(stage).rename_collection(Kind::Contacts, &id, Some("Word 2"), None).await.unwrap();
+        },
+    )
+    .await;
+    play(
+        PLACE,
+        "delete_folder",
+        "A folder is looked into, and deleted when it is empty.",
+        |sandbox| json!({"id": sandbox.graph_folder_create("", "Word 1").unwrap()}),
+        async |stage| {
+            let id = CollectionId::from(stage.text("id"));
+            assert!(graph(stage).remove_collection(Kind::Contacts, &id).await.unwrap());
         },
     )
     .await;

@@ -1,0 +1,127 @@
+//! What the providers list, and the names that folders of a device have by now.
+
+use super::{Listed, label};
+use crate::Cycle;
+use twofold_hub::{Label, Place};
+use twofold_model::connector::{Access, Collection};
+use twofold_model::{Kind, Result};
+
+/// One collection of a provider: known (follow its name, colour and rights), awaited, joined to another, or new.
+///
+/// Keeps promise 13: a collection and its place are made together, so that a stop in between makes no second one.
+pub(super) fn follow(cycle: &mut Cycle<'_>, kind: Kind, index: usize, seen: &Collection, found: &Listed) -> Result<()> {
+    let (replica, provider) = (cycle.members[index].replica.id, cycle.members[index].replica.name.clone());
+    let can_write = seen.access == Access::ReadWrite;
+    let known = cycle.hub.places(replica, kind)?.into_iter().find(|place| place.remote_id == seen.id.as_str());
+    if let Some(place) = known {
+        if (place.is_default, place.can_write) != (seen.is_default, can_write) {
+            cycle.hub.set_place_rights(place.id, seen.is_default, can_write)?;
+        }
+        return label::take_one(cycle, index, kind, &place, seen);
+    }
+    let shows = Label { name: seen.name.clone(), color: seen.color.clone() };
+    let rights = |place| Place { is_default: seen.is_default, can_write, ..place };
+    if let Some(awaited) = awaited(cycle, kind, replica, seen)? {
+        let place = rights(Place::new(awaited, replica, seen.id.as_str(), shows));
+        return cycle.hub.atomically("new place", |hub| hub.add_place(&place));
+    }
+    let joined = joined_with(cycle, kind, &provider, seen, found)?;
+    cycle.hub.atomically("new collection", |hub| {
+        let collection = match joined {
+            Some((Some(collection), _)) => {
+                hub.set_joined(collection)?;
+                collection
+            }
+            Some((None, name)) => {
+                let id = hub.add_collection(kind, &name, seen.color.as_deref(), replica)?;
+                hub.set_joined(id)?;
+                id
+            }
+            None => hub.add_collection(kind, &seen.name, seen.color.as_deref(), replica)?,
+        };
+        let agreed = hub.collection(collection)?.map(|collection| collection.label());
+        let place = rights(Place::new(collection, replica, seen.id.as_str(), shows));
+        hub.add_place(&Place { agreed: agreed.unwrap_or_else(|| place.agreed.clone()), ..place })
+    })
+}
+
+/// The hub's collection that was to be made at this provider, by its name: it was made, and the reply got lost.
+fn awaited(cycle: &Cycle<'_>, kind: Kind, replica: i64, seen: &Collection) -> Result<Option<i64>> {
+    let lower = seen.name.to_lowercase();
+    for collection in cycle.hub.collections(kind)? {
+        let is_it = collection.origin == replica
+            && collection.stays()
+            && !collection.joined
+            && collection.name.to_lowercase() == lower;
+        if is_it && !cycle.hub.places_of(collection.id)?.iter().any(|place| place.replica == replica) {
+            return Ok(Some(collection.id));
+        }
+    }
+    Ok(None)
+}
+
+/// Follows collections that somebody gave another name behind our back (folders of a device).
+///
+/// Keeps promise 1: a folder under another name is no folder that is gone. Place, copies and feed move together.
+pub(super) async fn follow_moved(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<()> {
+    let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(()) };
+    let replica = cycle.members[index].replica.clone();
+    let moved = match connector.moved_collections(kind).await {
+        Ok(moved) => moved,
+        Err(error) => {
+            cycle.members[index].lose(error);
+            return Ok(());
+        }
+    };
+    for (from, to) in moved {
+        let places = cycle.hub.places(replica.id, kind)?;
+        if let Some(place) = places.iter().find(|place| place.remote_id == from.as_str()) {
+            cycle.hub.atomically("follow folder", |hub| hub.move_place(place, to.as_str()))?;
+        } else if !places.iter().any(|place| place.remote_id == to.as_str()) {
+            continue;
+        }
+        if !cycle.settings.dry_run
+            && let Err(error) = connector.follow_collection(kind, &to).await
+        {
+            cycle.report.trouble(&replica.name, &error);
+        }
+    }
+    Ok(())
+}
+
+/// Whether an entry of a `[[join]]` means this collection: by name, or by role.
+pub(crate) fn is_named(entry: &(String, String), provider: &str, name: &str, is_default: bool) -> bool {
+    entry.0 == provider && (entry.1 == name || (is_default && matches!(entry.1.as_str(), "default" | "primary")))
+}
+
+/// Whether a `[[join]]` names this collection; then the hub's collection of another member, if it is there already, and the
+/// name that the joined collection has on devices: that of the first one that the join lists (DESIGN 6).
+fn joined_with(
+    cycle: &Cycle<'_>,
+    kind: Kind,
+    provider: &str,
+    seen: &Collection,
+    found: &Listed,
+) -> Result<Option<(Option<i64>, String)>> {
+    let named = |entry: &&(String, String)| is_named(entry, provider, &seen.name, seen.is_default);
+    let Some(join) =
+        cycle.settings.joins.iter().find(|join| join.kind == kind && join.collections.iter().any(|e| named(&e)))
+    else {
+        return Ok(None);
+    };
+    let first = join.collections.first().and_then(|entry| {
+        let (_, listed) = found.iter().find(|(index, _)| cycle.members[*index].replica.name == entry.0)?;
+        listed.iter().find(|one| is_named(entry, &entry.0, &one.name, one.is_default))
+    });
+    let name = first.unwrap_or(seen).name.clone();
+    // Also those that are not in this run, and one that stood alone until now: what is new joins what is there.
+    for replica in cycle.hub.replicas()?.into_iter().filter(|replica| !replica.is_device && replica.name != provider) {
+        for place in cycle.hub.places(replica.id, kind)? {
+            let is_member = |entry: &&(String, String)| is_named(entry, &replica.name, &place.name, place.is_default);
+            if join.collections.iter().any(|entry| is_member(&entry)) {
+                return Ok(Some((Some(place.collection), name)));
+            }
+        }
+    }
+    Ok(Some((None, name)))
+}

@@ -1,0 +1,178 @@
+//! Names and colours of collections: one of each in the hub, and a base for each place, a pair as that of an item (what was
+//! agreed on, what the place showed). A place changed it where what it shows differs from what it showed; it is to be told
+//! where the hub's differs from what was agreed on. So what a place makes of a name, or has no room for, is neither an edit
+//! nor sent again.
+//!
+//! Of a joined collection the provider that gave it its name counts; the others keep their own, by which `[[join]]` knows them.
+
+use crate::Cycle;
+use twofold_hub::{Label, Place};
+use twofold_model::connector::{Collection, plain_color};
+use twofold_model::{CollectionId, ErrorKind, Kind, Result};
+
+/// What happened to one member of a label at a place since its base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    /// Nothing, or the place says nothing of it.
+    None,
+    /// It says what the hub says by now.
+    Agrees,
+    /// It says something new.
+    Taken,
+    /// It says something new, and the hub's is another one since.
+    Clash,
+}
+
+fn change(shows: Option<&str>, showed: Option<&str>, agreed: Option<&str>, hub: Option<&str>) -> Change {
+    match shows {
+        None => Change::None,
+        Some(_) if shows == showed => Change::None,
+        Some(_) if shows == hub => Change::Agrees,
+        Some(_) if hub == agreed => Change::Taken,
+        Some(_) => Change::Clash,
+    }
+}
+
+/// Takes what a device's folders are called and coloured by now.
+pub(super) fn take(cycle: &mut Cycle<'_>, kind: Kind, index: usize, folders: &[Collection]) -> Result<()> {
+    for place in cycle.hub.places(cycle.members[index].replica.id, kind)? {
+        if let Some(folder) = folders.iter().find(|folder| folder.id.as_str() == place.remote_id) {
+            take_one(cycle, index, kind, &place, folder)?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes what one place shows. Where place and hub both changed, the provider's word counts, and the report says so.
+///
+/// Keeps promise 2: the hub's label and the place's base move in one transaction.
+pub(super) fn take_one(
+    cycle: &mut Cycle<'_>,
+    index: usize,
+    kind: Kind,
+    place: &Place,
+    seen: &Collection,
+) -> Result<()> {
+    let replica = cycle.members[index].replica.clone();
+    let Some(collection) = cycle.hub.collection(place.collection)? else { return Ok(()) };
+    let shows = Label {
+        name: Some(seen.name.clone()).filter(|name| !name.trim().is_empty()).unwrap_or_else(|| place.name.clone()),
+        color: seen.color.as_deref().and_then(plain_color).or_else(|| place.color.clone()),
+    };
+    let showed = Label { name: place.name.clone(), color: place.color.clone() };
+    if shows == showed || !collection.stays() {
+        return Ok(());
+    }
+    if !counts(&replica, &collection) {
+        return cycle.hub.set_label(place.id, &shows, &place.agreed);
+    }
+    // Its list may still show what it was before we told it.
+    let lag_s = cycle.members[index].reached(kind).map_or(0, |connector| connector.abilities().reads_lag_s);
+    let lag_ms = i64::try_from(lag_s).unwrap_or(i64::MAX).saturating_mul(1000);
+    if place.told_ms.is_some_and(|told| cycle.now() < told.saturating_add(lag_ms)) {
+        return Ok(());
+    }
+    let (mut hub, mut agreed) = (collection.label(), place.agreed.clone());
+    let name = change(Some(&shows.name), Some(&showed.name), Some(&agreed.name), Some(&hub.name));
+    let color = change(shows.color.as_deref(), showed.color.as_deref(), agreed.color.as_deref(), hub.color.as_deref());
+    for (change, what, theirs, ours) in [
+        (name, "name", Some(&shows.name), Some(hub.name.clone())),
+        (color, "colour", shows.color.as_ref(), hub.color.clone()),
+    ] {
+        if let (Change::Clash, Some(theirs), Some(ours)) = (change, theirs, ours) {
+            let (stays, goes) = if replica.is_device { (&ours, theirs) } else { (theirs, &ours) };
+            cycle.report.say(format!(
+                "\"{}\" got another {what} on two sides: \"{stays}\" counts, \"{goes}\" was not taken",
+                collection.name
+            ));
+        }
+    }
+    let is_taken = |change| change == Change::Taken || (change == Change::Clash && !replica.is_device);
+    if name != Change::None {
+        agreed.name.clone_from(&shows.name);
+    }
+    if color != Change::None {
+        agreed.color.clone_from(&shows.color);
+    }
+    if is_taken(name) {
+        hub.name.clone_from(&shows.name);
+    }
+    if is_taken(color) {
+        hub.color.clone_from(&shows.color);
+    }
+    cycle.hub.atomically("take label", |store| {
+        store.set_label(place.id, &shows, &agreed)?;
+        store.rename_collection(collection.id, &hub.name, hub.color.as_deref())
+    })
+}
+
+/// Tells each place the name and the colour that it has not agreed to yet. A name that is set once more is the same name, so
+/// what may or may not have been executed is simply told again.
+pub(super) async fn tell(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    for index in 0..cycle.members.len() {
+        let replica = cycle.members[index].replica.clone();
+        for place in cycle.hub.places(replica.id, kind)? {
+            let Some(connector) = cycle.members[index].reached(kind).cloned() else { break };
+            let Some(collection) = cycle.hub.collection(place.collection)? else { continue };
+            let label = collection.label();
+            let name = Some(label.name.as_str()).filter(|name| *name != place.agreed.name);
+            let color = label.color.as_deref().filter(|color| Some(*color) != place.agreed.color.as_deref());
+            let is_told = name.is_some() || color.is_some();
+            let is_held = cycle.hub.hold_on(replica.id, collection.id, "collection")?.is_some();
+            if !is_told || is_held || !collection.stays() || !counts(&replica, &collection) || cycle.settings.dry_run {
+                continue;
+            }
+            let showed = Label { name: place.name.clone(), color: place.color.clone() };
+            if !place.can_write && !replica.is_device {
+                cycle.hub.set_label(place.id, &showed, &label)?;
+                continue;
+            }
+            let id = CollectionId(place.remote_id.clone());
+            match connector.rename_collection(kind, &id, name, color).await {
+                Ok(now) => {
+                    let color = now.color.as_deref().and_then(plain_color).or(showed.color);
+                    let shows = Label { name: now.name, color };
+                    let at = cycle.now();
+                    cycle.hub.atomically("label told", |hub| {
+                        hub.set_label(place.id, &shows, &label)?;
+                        hub.set_told(place.id, at)
+                    })?;
+                }
+                // It has no room for it, and will not have it tomorrow.
+                Err(error) if is_final(error.kind) => {
+                    cycle.report.say(format!("{}: \"{}\" stays as it is there: {error}", replica.name, place.name));
+                    cycle.hub.set_label(place.id, &showed, &label)?;
+                }
+                Err(error) => cycle.report.trouble(&replica.name, &error),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_final(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Refused | ErrorKind::Unsupported | ErrorKind::Forbidden)
+}
+
+/// Whether this replica has a say in what the collection is called.
+fn counts(replica: &twofold_hub::Replica, collection: &twofold_hub::Collection) -> bool {
+    replica.is_device || collection.origin == replica.id
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_follows_the_three_way_rule() {
+        let of = |shows, showed, agreed, hub| change(shows, showed, agreed, hub);
+        let (a, b, c) = (Some("a"), Some("b"), Some("c"));
+        assert_eq!(of(a, a, a, a), Change::None);
+        assert_eq!(of(a, a, a, b), Change::None, "the hub's is another one: that is told, not taken");
+        assert_eq!(of(b, a, a, a), Change::Taken);
+        assert_eq!(of(b, a, a, b), Change::Agrees, "told before, and the reply got lost");
+        assert_eq!(of(b, a, a, c), Change::Clash);
+        assert_eq!(of(None, a, a, a), Change::None, "a file that is not there is no wish");
+        assert_eq!(of(a, a, b, b), Change::None, "a place that made something else of it");
+    }
+}

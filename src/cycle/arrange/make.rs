@@ -1,0 +1,172 @@
+//! What a place lacks is made there: folders at devices, collections at the provider that they belong to. And the other way
+//! round: a folder that somebody made on a device becomes a collection.
+
+use super::word;
+use crate::{Cycle, Member};
+use twofold_hub::{Hold, Label, Place};
+use twofold_model::connector::{Access, Collection};
+use twofold_model::{CollectionId, Error, ErrorKind, Kind, Result};
+
+/// Makes at a place what it lacks: at a device everything, at a provider what came from it, or was made for it on a device.
+///
+/// Keeps promise 12: what is to be made is in the hub before, and is found there by its key or its name, so that one made
+/// before a stop is not made twice.
+pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<()> {
+    let replica = cycle.members[index].replica.clone();
+    let places = cycle.hub.places(replica.id, kind)?;
+    for collection in cycle.hub.collections(kind)?.into_iter().filter(|collection| collection.stays()) {
+        let is_wanted = match replica.is_device {
+            true => cycle.members.iter().any(|member| member.replica.id == collection.origin),
+            false => collection.origin == replica.id && !collection.joined,
+        };
+        if is_wanted && !places.iter().any(|place| place.collection == collection.id) {
+            make(cycle, kind, index, &collection, None).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Somebody said that a collection's removal was wrong: it is made again there, and everything in it.
+///
+/// Keeps promise 8: old place and bases go, new place and the hold's end come, all or nothing.
+pub(super) async fn put_back(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    for hold in cycle.hub.dropped_holds()?.into_iter().filter(|hold| hold.cause == "collection" && hold.kind == kind) {
+        let index = cycle.members.iter().position(|member| member.replica.id == hold.replica);
+        let collection = hold.collection.map(|id| cycle.hub.collection(id)).transpose()?.flatten();
+        if let (Some(index), Some(collection), false) = (index, collection, cycle.settings.dry_run) {
+            make(cycle, kind, index, &collection, Some(&hold)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes one collection at one place, or finds the one that is there; with `hold`, in place of the one that is gone.
+async fn make(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    index: usize,
+    collection: &twofold_hub::Collection,
+    hold: Option<&Hold>,
+) -> Result<()> {
+    let replica = cycle.members[index].replica.clone();
+    let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(()) };
+    let parent = match cycle.hub.replicas()?.into_iter().find(|one| one.id == collection.origin) {
+        Some(origin) if !collection.joined => origin.name,
+        _ => "joined".to_owned(),
+    };
+    let like = Collection {
+        id: CollectionId(if replica.is_device { format!("{parent}/{kind}#c{}", collection.id) } else { String::new() }),
+        kind,
+        name: collection.name.clone(),
+        color: collection.color.clone(),
+        is_default: false,
+        access: Access::ReadWrite,
+    };
+    let made = match (cycle.settings.dry_run, replica.is_device) {
+        // A name that no folder has; the transaction of a dry run is thrown away.
+        (true, true) => {
+            Ok(Collection { id: CollectionId(format!("{parent}/{kind}/dry-run-{}", collection.id)), ..like })
+        }
+        (true, false) => return Ok(()),
+        (false, _) => connector.create_collection(kind, &like).await,
+    };
+    let made = match made {
+        Ok(made) => made,
+        Err(error) => {
+            match (replica.is_device, hold) {
+                (true, None) => cycle.members[index].lose(error),
+                _ => cycle.report.trouble(&collection.name, &error),
+            }
+            return Ok(());
+        }
+    };
+    let is_others = cycle
+        .hub
+        .places(replica.id, kind)?
+        .iter()
+        .any(|place| place.remote_id == made.id.as_str() && place.collection != collection.id);
+    if is_others {
+        let words = format!(
+            "\"{}\" cannot be made at {}: another one of that name is there; nothing was changed. Rename that one, then: twofold sync",
+            collection.name, replica.name
+        );
+        cycle.report.trouble(&collection.name, &Error::new(ErrorKind::Held, words));
+        return Ok(());
+    }
+    let now = cycle.now();
+    cycle.hub.atomically("new place", |hub| {
+        if let Some(hold) = hold {
+            for place in hub.places_of(collection.id)?.into_iter().filter(|place| place.replica == replica.id) {
+                hub.remove_place(place.id)?;
+            }
+            hub.remove_hold(&hold.id)?;
+        }
+        let shows = Label { name: made.name.clone(), color: made.color.clone() };
+        let place = Place::new(collection.id, replica.id, made.id.as_str(), shows);
+        hub.add_place(&Place { is_default: made.is_default, told_ms: Some(now), ..place })
+    })
+}
+
+/// A folder that somebody made below a provider's name on a device becomes a collection of that provider, where it can. It is
+/// made there with whatever else the provider lacks ([`make_missing`]).
+///
+/// Keeps promise 13: collection and place are one transaction, before anything is asked of the provider.
+pub(super) async fn take_new_folders(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    index: usize,
+    folders: &[Collection],
+) -> Result<()> {
+    let device = cycle.members[index].replica.clone();
+    let places = cycle.hub.places(device.id, kind)?;
+    for folder in folders.iter().filter(|folder| !places.iter().any(|place| place.remote_id == folder.id.as_str())) {
+        let provider = folder.id.as_str().split('/').next().unwrap_or_default().to_owned();
+        let member: Option<&Member> = cycle.members.iter().find(|m| !m.replica.is_device && m.replica.name == provider);
+        let Some((origin, connector)) = member.and_then(|m| Some((m.replica.id, m.reached(kind)?.clone()))) else {
+            cycle.report.say(format!(
+                "{}: folder {} belongs to no reachable provider; it is left alone",
+                device.name, folder.id
+            ));
+            continue;
+        };
+        if !connector.abilities().makes_collections.contains(&kind) {
+            cycle.report.say(format!(
+                "{}: {provider} has one {} only; folder {} is left alone",
+                device.name,
+                word(kind),
+                folder.id
+            ));
+            continue;
+        }
+        // The provider refuses a second one of that name; the first may have its folder here already (a copy of it, say).
+        let twin = places.iter().find(|place| {
+            place.name.to_lowercase() == folder.name.to_lowercase()
+                && place.remote_id.split('/').next() == Some(provider.as_str())
+        });
+        if let Some(twin) = twin {
+            cycle.report.say(format!(
+                "{}: folder {} is called \"{}\", as {} is; it is left alone. Give it another name in its file displayname",
+                device.name, folder.id, folder.name, twin.remote_id
+            ));
+            continue;
+        }
+        if cycle.settings.dry_run {
+            cycle.report.say(format!("{}: {provider} would get a new {} \"{}\"", device.name, word(kind), folder.name));
+            continue;
+        }
+        cycle.hub.atomically("new collection", |hub| {
+            let collection = hub.add_collection(kind, &folder.name, folder.color.as_deref(), origin)?;
+            let shows = Label { name: folder.name.clone(), color: folder.color.clone() };
+            hub.add_place(&Place::new(collection, device.id, folder.id.as_str(), shows))
+        })?;
+        // The folder takes its marker.
+        let parent = folder.id.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
+        let marked = Collection { id: CollectionId(parent.to_owned()), ..folder.clone() };
+        if let Some(device) = cycle.members[index].reached(kind).cloned()
+            && let Err(error) = device.create_collection(kind, &marked).await
+        {
+            cycle.report.trouble(&provider, &error);
+        }
+    }
+    Ok(())
+}

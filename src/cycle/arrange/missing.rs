@@ -1,0 +1,75 @@
+//! What a place does not list any more.
+
+use super::Listed;
+use crate::Cycle;
+use twofold_model::{Collection, Kind, Result};
+
+/// A collection that its replica lists again was not gone, whatever was decided about it.
+pub(super) fn heal(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<()> {
+    for (index, collections) in found {
+        let replica = cycle.members[*index].replica.id;
+        for place in cycle.hub.places(replica, kind)? {
+            let is_listed = collections.iter().any(|collection| collection.id.as_str() == place.remote_id);
+            if let Some(hold) = cycle.hub.hold_on(replica, place.collection, "collection")?.filter(|_| is_listed) {
+                cycle.hub.remove_hold(&hold.id)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A collection that its replica's complete list no longer names is one hold, not a thousand removals (ENGINE 9). A device's
+/// folder of which nothing is known yet is made anew.
+///
+/// Keeps promises 1 and 8: nothing is removed for it, and the hold is one row.
+pub(super) async fn hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<()> {
+    for (index, collections) in found {
+        let replica = cycle.members[*index].replica.clone();
+        for place in cycle.hub.places(replica.id, kind)? {
+            let is_listed = |list: &[Collection]| list.iter().any(|one| one.id.as_str() == place.remote_id);
+            if is_listed(collections) || cycle.hub.hold_on(replica.id, place.collection, "collection")?.is_some() {
+                continue;
+            }
+            // A second look: one list may be short.
+            let Some(connector) = cycle.members[*index].reached(kind).cloned() else { continue };
+            match connector.collections(kind).await {
+                Ok(again) if !is_listed(&again) => {}
+                _ => continue,
+            }
+            // It was to go, and did: by a removal whose reply got lost, or by somebody else's hand.
+            if cycle.hub.collection(place.collection)?.is_some_and(|collection| !collection.stays()) {
+                cycle.hub.atomically("collection left", |hub| hub.remove_place(place.id))?;
+                continue;
+            }
+            let items = cycle.hub.copies(replica.id, place.collection)?;
+            if replica.is_device && items == 0 && !place.met {
+                cycle.hub.atomically("folder not begun", |hub| hub.remove_place(place.id))?;
+                continue;
+            }
+            let mut reason = format!(
+                "\"{}\" with {items} items is gone at {}; nothing was removed elsewhere",
+                place.name, replica.name
+            );
+            if replica.is_device {
+                reason.push_str(&format!(
+                    ". Is a disk not mounted? If the device was replaced, type: twofold device fill {}",
+                    replica.name
+                ));
+            }
+            let since_ms = cycle.now();
+            cycle.hub.atomically("collection gone", |hub| {
+                hub.set_hold(&twofold_hub::Hold {
+                    id: format!("folder-{}", &twofold_hub::random_id()[..6]),
+                    replica: replica.id,
+                    collection: Some(place.collection),
+                    kind,
+                    cause: "collection".into(),
+                    reason,
+                    since_ms,
+                    is_approved: false,
+                })
+            })?;
+        }
+    }
+    Ok(())
+}
