@@ -6,7 +6,7 @@ use calendar_desk::{Desk, KIND, at, lunch, mark, uid, weekly};
 use serde_json::{Value, json};
 use twofold_model::event::key;
 use twofold_model::{
-    Access, CollectionId, Connector, Content, Entry, ErrorKind, Found, Operation, Place, RemoteId, Since,
+    Access, CollectionId, Connector, Content, Entry, ErrorKind, Found, Operation, Place, RemoteId, Removal, Since,
 };
 use twofold_sandbox::{Fault, Provider, Rule, Switches};
 
@@ -387,4 +387,76 @@ async fn what_another_program_drops_comes_back_with_the_next_change() {
     desk.write(desk.update(&now, &carried)).await.unwrap();
     let there = desk.fetch(&event).await.unwrap();
     assert_eq!((desk.read(&there.rendering), there.mark), (carried, Some(mark("lunch"))));
+}
+
+// ---- calendars as collections -----------------------------------------------------------------------------------------
+
+#[tokio::test]
+async fn a_calendar_is_made_with_the_colour_that_google_chose_and_takes_another_one() {
+    let desk = desk().await;
+    let like = twofold_model::Collection {
+        id: CollectionId::from(""),
+        kind: KIND,
+        name: "Club".into(),
+        color: Some("#ff0000".into()),
+        is_default: false,
+        access: Access::ReadWrite,
+    };
+    let made = desk.google.create_collection(KIND, &like).await.unwrap();
+    let listed = |all: Vec<twofold_model::Collection>| all.into_iter().find(|one| one.id == made.id).unwrap();
+    assert_eq!(listed(desk.google.collections(KIND).await.unwrap()), made, "what it is, not what was wished");
+    let red = desk.google.rename_collection(KIND, &made.id, None, Some("#FF0000FF")).await.unwrap();
+    assert_eq!((red.name.as_str(), red.color.as_deref()), ("Club", Some("#ff0000")));
+    assert_eq!(listed(desk.google.collections(KIND).await.unwrap()), red);
+    // The ids of the palette are read as the colours that they are.
+    desk.sandbox.google_edit_calendar_entry(made.id.as_str(), &json!({"colorId": "16"})).unwrap();
+    let color = listed(desk.google.collections(KIND).await.unwrap()).color.unwrap();
+    assert_eq!(twofold_model::plain_color(&color), Some(color));
+}
+
+#[tokio::test]
+async fn a_name_whose_reply_got_lost_is_set_once_more_and_is_the_same() {
+    let desk = desk().await;
+    let club = CollectionId(desk.sandbox.google_add_calendar("Club").unwrap());
+    desk.fault_next_write(Fault::DropAfter);
+    let lost = desk.google.rename_collection(KIND, &club, Some("Choir"), Some("#16a765")).await.unwrap_err();
+    assert_eq!(lost.kind, ErrorKind::Unknown);
+    let again = desk.google.rename_collection(KIND, &club, Some("Choir"), Some("#16a765")).await.unwrap();
+    assert_eq!((again.name.as_str(), again.color.as_deref()), ("Choir", Some("#16a765")));
+}
+
+#[tokio::test]
+async fn the_users_own_calendar_goes_only_when_it_is_empty() {
+    let desk = Desk::new(Switches { page_size_cap: 1, empty_pages: true, ..Switches::default() }, false).await;
+    let club = CollectionId(desk.sandbox.google_add_calendar("Club").unwrap());
+    assert_eq!(desk.google.removal(KIND, &club).await.unwrap(), Removal::Whole);
+    let day = json!({"summary": "x", "start": {"date": "2026-03-03"}, "end": {"date": "2026-03-04"}});
+    let event = desk.sandbox.google_add_event(club.as_str(), &day).unwrap();
+    assert!(!desk.google.remove_collection(KIND, &club).await.unwrap(), "an event is in it");
+    desk.sandbox.google_delete_event(club.as_str(), &event).unwrap();
+    desk.fault_next_write(Fault::DropAfter);
+    assert_eq!(desk.google.remove_collection(KIND, &club).await.unwrap_err().kind, ErrorKind::Unknown);
+    assert!(desk.google.remove_collection(KIND, &club).await.unwrap(), "it is gone already");
+    assert!(desk.google.collections(KIND).await.unwrap().iter().all(|one| one.id != club));
+    assert_eq!(desk.google.removal(KIND, &club).await.unwrap_err().kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn the_primary_calendar_stays_and_somebody_elses_only_leaves_the_list() {
+    let desk = desk().await;
+    let primary = CollectionId(desk.calendar.clone());
+    assert_eq!(desk.google.removal(KIND, &primary).await.unwrap(), Removal::Never);
+    assert!(!desk.google.remove_collection(KIND, &primary).await.unwrap());
+    let theirs = CollectionId(desk.sandbox.google_add_calendar("Theirs").unwrap());
+    let day = json!({"summary": "x", "start": {"date": "2026-03-03"}, "end": {"date": "2026-03-04"}});
+    desk.sandbox.google_add_event(theirs.as_str(), &day).unwrap();
+    for role in ["writer", "reader"] {
+        desk.sandbox.google_set_calendar_role(theirs.as_str(), role).unwrap();
+        assert_eq!(desk.google.removal(KIND, &theirs).await.unwrap(), Removal::OffList, "{role}");
+    }
+    assert!(desk.google.remove_collection(KIND, &theirs).await.unwrap());
+    let all = desk.google.collections(KIND).await.unwrap();
+    assert_eq!(all.iter().map(|one| &one.id).collect::<Vec<_>>(), [&primary]);
+    let page = desk.page(theirs.as_str(), Since::Start).await.unwrap();
+    assert_eq!(page.entries.len(), 1, "what is in it stays");
 }
