@@ -102,6 +102,35 @@ async fn a_rename_changes_the_displayname_and_not_the_id() {
 }
 
 #[tokio::test]
+async fn a_colour_is_read_for_what_it_means_and_written_only_when_it_changes() {
+    let world = World::agreed_on(&[("a", "Ada")]).await;
+    let listed = async || world.device.collections(Kind::Contacts).await.unwrap().remove(0);
+    for (text, color) in
+        [("#FF8800\n", Some("#ff8800")), ("#ff8800CC", Some("#ff8800")), ("orange", None), ("#ff88", None)]
+    {
+        world.put("color", text);
+        assert_eq!(listed().await.color.as_deref(), color, "{text}");
+    }
+    world.put("color", "#FF8800CC");
+    world.device.rename_collection(Kind::Contacts, &FRIENDS.into(), Some("Foes"), None).await.unwrap();
+    assert_eq!(fs::read_to_string(world.path("color")).unwrap(), "#FF8800CC", "nobody asked for another one");
+    let told = world.device.rename_collection(Kind::Contacts, &FRIENDS.into(), None, Some("#000000")).await.unwrap();
+    assert_eq!((told.name.as_str(), told.color.as_deref()), ("Foes", Some("#000000")));
+    assert_eq!(fs::read_to_string(world.path("displayname")).unwrap(), "Foes");
+}
+
+#[tokio::test]
+async fn a_name_that_is_missing_or_not_yet_written_is_no_name() {
+    let world = World::agreed_on(&[("a", "Ada")]).await;
+    world.put("displayname", "Foes\n");
+    assert_eq!(world.device.collections(Kind::Contacts).await.unwrap()[0].name, "Foes");
+    world.put("displayname", "");
+    assert_eq!(world.device.collections(Kind::Contacts).await.unwrap()[0].name, "");
+    fs::remove_file(world.path("displayname")).unwrap();
+    assert_eq!(world.device.collections(Kind::Contacts).await.unwrap()[0].name, "");
+}
+
+#[tokio::test]
 async fn a_folder_with_cards_and_no_marker_is_adopted() {
     let mut world = World::fresh();
     fs::create_dir_all(world.path("")).unwrap();

@@ -13,7 +13,8 @@ use twofold_microsoft365::calendar::sheet::Sheet;
 use twofold_microsoft365::{GraphDialect, Microsoft365, Options};
 use twofold_model::{
     Access, Collection, CollectionId, Connector, Content, DeltaToken, Entry, ErrorKind, Feed, Found, Identity, Kind,
-    Known, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Rendering, Result, Seen, Since, Uid, Written,
+    Known, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Removal, Rendering, Result, Seen, Since, Uid,
+    Written,
 };
 use twofold_sandbox::{Fault, Provider, Request, Rule, Sandbox, Switches};
 use twofold_zones::SystemZones;
@@ -229,6 +230,59 @@ async fn calendars_come_with_their_rights_and_can_be_made_and_renamed() {
     assert_eq!((of("Job").id.clone(), of("Job").access), (made.id, Access::ReadWrite));
     assert_eq!(of("Holidays").access, Access::ReadOnly);
     assert_eq!(all.iter().filter(|one| one.is_default).count(), 1);
+}
+
+fn calendar(name: &str) -> Collection {
+    let (id, name, access) = (CollectionId::from(""), name.to_owned(), Access::ReadWrite);
+    Collection { id, kind: Kind::Calendar, name, color: None, is_default: false, access }
+}
+
+#[tokio::test]
+async fn a_calendar_takes_a_name_and_keeps_the_colour_that_outlook_gave_it() {
+    let world = World::empty();
+    let made = world.graph.create_collection(Kind::Calendar, &calendar("Work")).await.unwrap();
+    world.sandbox.graph_calendar_recolor(made.id.as_str(), "lightTeal").unwrap();
+    let fault = Rule::any(Fault::DropAfter).on(Provider::Microsoft).method("PATCH").times(1);
+    world.sandbox.fault(fault);
+    let rename = async || world.graph.rename_collection(Kind::Calendar, &made.id, Some("Job"), Some("#ff0000")).await;
+    assert_eq!(rename().await.unwrap_err().kind, ErrorKind::Unknown);
+    let renamed = rename().await.unwrap();
+    assert_eq!((renamed.name.as_str(), renamed.color.as_deref()), ("Job", Some("#038387")));
+    assert_eq!(world.collections().await.into_iter().find(|one| one.id == made.id), Some(renamed));
+    let colour = world.graph.rename_collection(Kind::Calendar, &made.id, None, Some("#ff0000")).await;
+    assert_eq!(colour.unwrap_err().kind, ErrorKind::Unsupported);
+    world.graph.create_collection(Kind::Calendar, &calendar("Club")).await.unwrap();
+    let taken = world.graph.rename_collection(Kind::Calendar, &made.id, Some("Club"), None).await;
+    assert_eq!(taken.unwrap_err().kind, ErrorKind::Refused, "there is one of that name");
+}
+
+#[tokio::test]
+async fn a_calendar_of_the_users_own_goes_only_when_it_is_empty() {
+    let world = World::empty();
+    let made = world.graph.create_collection(Kind::Calendar, &calendar("Work")).await.unwrap();
+    assert_eq!(world.graph.removal(Kind::Calendar, &made.id).await.unwrap(), Removal::Whole);
+    let event = world.sandbox.graph_event_create(made.id.as_str(), &standup()).unwrap();
+    assert!(!world.graph.remove_collection(Kind::Calendar, &made.id).await.unwrap(), "an event is in it");
+    world.sandbox.graph_event_delete(&event).unwrap();
+    let fault = Rule::any(Fault::DropAfter).on(Provider::Microsoft).method("DELETE").times(1);
+    world.sandbox.fault(fault);
+    let lost = world.graph.remove_collection(Kind::Calendar, &made.id).await.unwrap_err();
+    assert_eq!(lost.kind, ErrorKind::Unknown);
+    assert!(world.graph.remove_collection(Kind::Calendar, &made.id).await.unwrap(), "it is gone already");
+    assert!(world.collections().await.iter().all(|one| one.id != made.id));
+    let gone = world.graph.removal(Kind::Calendar, &made.id).await.unwrap_err();
+    assert_eq!(gone.kind, ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn the_default_calendar_and_what_others_share_are_never_deleted() {
+    let world = World::empty();
+    let shared = world.sandbox.graph_calendar_share("Holidays", "holidays@example.com").unwrap();
+    for id in [world.home().await, CollectionId(shared)] {
+        assert_eq!(world.graph.removal(Kind::Calendar, &id).await.unwrap(), Removal::Never, "{id}");
+        assert!(!world.graph.remove_collection(Kind::Calendar, &id).await.unwrap(), "{id}");
+    }
+    assert_eq!(world.collections().await.len(), 2);
 }
 
 // Rounds

@@ -13,7 +13,8 @@ use twofold_microsoft365::contacts::wire::{MARK, UID};
 use twofold_microsoft365::{GraphDialect, Microsoft365, Options};
 use twofold_model::{
     Collection, CollectionId, Connector, Content, DeltaToken, Entry, ErrorKind, Feed, Found, Identity, Kind, Known,
-    Lens, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Rendering, Result, Seen, Since, Uid, Written,
+    Lens, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Removal, Rendering, Result, Seen, Since, Uid,
+    Written,
 };
 use twofold_sandbox::microsoft365::tiny_jpeg;
 use twofold_sandbox::{Fault, Provider, Request, Rule, Sandbox, Switches};
@@ -779,6 +780,28 @@ async fn a_folder_is_made_once() {
     assert_eq!(seen.collection, one.id);
     world.sandbox.graph_folder_delete(one.id.as_str()).unwrap();
     assert_eq!(world.fetch(seen.remote_id.as_str()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_folder_is_deleted_when_nothing_is_in_it_and_the_default_one_never() {
+    let world = World::empty();
+    let default = world.collections().await.remove(0);
+    assert_eq!(world.graph.removal(Kind::Contacts, &default.id).await.unwrap(), Removal::Never);
+    assert!(!world.graph.remove_collection(Kind::Contacts, &default.id).await.unwrap());
+    let made = world.graph.create_collection(Kind::Contacts, &Collection { name: "Choir".into(), ..default }).await;
+    let choir = made.unwrap().id;
+    assert_eq!(world.graph.removal(Kind::Contacts, &choir).await.unwrap(), Removal::Whole);
+    let inner = world.sandbox.graph_folder_create(choir.as_str(), "Altos").unwrap();
+    assert!(!world.graph.remove_collection(Kind::Contacts, &choir).await.unwrap(), "a folder is in it");
+    world.sandbox.graph_folder_delete(&inner).unwrap();
+    let ada = world.sandbox.graph_create(choir.as_str(), &json!({"givenName": "Ada"})).unwrap();
+    assert!(!world.graph.remove_collection(Kind::Contacts, &choir).await.unwrap(), "a contact is in it");
+    world.sandbox.graph_delete(&ada).unwrap();
+    world.sandbox.fault(Rule::any(Fault::DropAfter).on(Provider::Microsoft).method("DELETE").times(1));
+    let lost = world.graph.remove_collection(Kind::Contacts, &choir).await.unwrap_err();
+    assert_eq!(lost.kind, ErrorKind::Unknown);
+    assert!(world.graph.remove_collection(Kind::Contacts, &choir).await.unwrap(), "it is gone already");
+    assert_eq!(world.collections().await.len(), 1);
 }
 
 #[tokio::test]
