@@ -367,8 +367,8 @@ impl Device {
         if let Some(color) = color.and_then(plain_color) {
             self.write_text(&folder, id, COLOR, &color)?;
         }
-        let all = self.list_collections(root, format)?.into_iter();
-        let here = all.filter(|collection| collection.id == *id).last();
+        let mut all = self.list_collections(root, format)?.into_iter();
+        let here = all.find(|collection| collection.id == *id);
         here.ok_or_else(|| self.collection_held(&CollectionState::Absent))
     }
 
@@ -436,13 +436,18 @@ fn names_in(folder: &OwnedFd) -> rustix::io::Result<Vec<Vec<u8>>> {
 fn position_of(siblings: &[Found], key: Option<&str>, name: &str, wished: &str, format: &Format) -> Option<usize> {
     let is_marked = |s: &Found| s.state == CollectionState::Marked;
     let is_same_key = |s: &Found| is_marked(s) && key.is_some() && s.key.as_deref() == key;
-    let is_same_name = |s: &Found| is_marked(s) && s.collection.name == name && (key.is_none() || s.key.is_none());
+    let folder_of = |s: &Found| s.collection.id.as_str().rsplit('/').next().unwrap_or_default().to_owned();
+    // A folder that lost its name is called as it is.
+    let is_called = |s: &Found| match s.collection.name.is_empty() {
+        true => folder_of(s) == wished,
+        false => s.collection.name == name,
+    };
+    let is_same_name = |s: &Found| is_marked(s) && is_called(s) && (key.is_none() || s.key.is_none());
     let is_adoptable = |s: &Found| {
-        let folder = s.collection.id.as_str().rsplit('/').next().unwrap_or_default();
         s.state == CollectionState::Unmarked
             && s.has_items
             && s.collection.kind == format.kind
-            && (s.collection.name == name || folder == wished)
+            && (s.collection.name == name || folder_of(s) == wished)
     };
     siblings
         .iter()

@@ -128,6 +128,8 @@ async fn a_name_that_is_missing_or_not_yet_written_is_no_name() {
     assert_eq!(world.device.collections(Kind::Contacts).await.unwrap()[0].name, "");
     fs::remove_file(world.path("displayname")).unwrap();
     assert_eq!(world.device.collections(Kind::Contacts).await.unwrap()[0].name, "");
+    // It is found all the same where one of its name is to be made.
+    assert_eq!(world.make("google/contacts", "Friends").await.unwrap().id.as_str(), FRIENDS);
 }
 
 #[tokio::test]

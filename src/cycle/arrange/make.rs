@@ -138,6 +138,10 @@ pub(super) async fn take_new_folders(
             ));
             continue;
         }
+        // One whose file of that name was lost is called as it is.
+        let own = folder.id.as_str().rsplit('/').next().unwrap_or_default();
+        let name = if folder.name.trim().is_empty() { own } else { folder.name.as_str() };
+        let folder = &Collection { name: name.to_owned(), ..folder.clone() };
         // The provider refuses a second one of that name; the first may have its folder here already (a copy of it, say).
         let twin = places.iter().find(|place| {
             place.name.to_lowercase() == folder.name.to_lowercase()

@@ -310,6 +310,44 @@ async fn the_default_calendar_is_never_deleted_nor_what_is_in_it() {
 }
 
 #[tokio::test]
+async fn a_joined_folder_comes_back_and_nothing_in_it_is_deleted() {
+    let mut world = seeded(true);
+    world.sync().await;
+    world.phone.remove_shelf("My Contacts");
+    assert_eq!(world.sync().await.exit, 4);
+    let hold = world.hub.holds().unwrap().remove(0);
+    world.hub.approve(&hold.id).unwrap();
+    let (google, microsoft) = (world.google.writes(), world.microsoft.writes());
+    let report = world.sync().await;
+    assert!(says(&report, "is part of a [[join]]"), "{:?}", report.troubles);
+    assert_eq!((world.google.writes(), world.microsoft.writes()), (google, microsoft));
+    quiet(&mut world).await;
+}
+
+#[tokio::test]
+async fn of_a_joined_collection_the_provider_that_named_it_counts() {
+    let mut world = seeded(true);
+    world.sync().await;
+    world.microsoft.label(0, "Kontakte", None);
+    world.sync().await;
+    assert!(shelf(&world.phone, "My Contacts").is_some() && shelf(&world.google, "My Contacts").is_some());
+    world.phone.label(0, "People", None);
+    world.sync().await;
+    assert!(shelf(&world.google, "People").is_some());
+    assert!(shelf(&world.microsoft, "Kontakte").is_some(), "the other keeps its own");
+    quiet(&mut world).await;
+}
+
+#[tokio::test]
+async fn a_folder_with_no_name_file_is_called_as_it_is() {
+    let mut world = calendars().await;
+    let club = world.phone.add_shelf("google/calendar/Club", Kind::Calendar, "", None);
+    world.phone.create_in(club, &card("Rehearsal", &[]));
+    world.sync().await;
+    assert!(shelf(&world.google, "Club").is_some());
+}
+
+#[tokio::test]
 async fn somebody_elses_calendar_leaves_the_list_and_keeps_what_is_in_it() {
     for fault in [None, Some(Fault::LostReply), Some(Fault::LostRequest)] {
         let mut world = calendars().await;
@@ -369,7 +407,9 @@ async fn an_edit_on_the_device_makes_a_calendar_again_that_was_deleted_at_the_pr
 }
 
 /// What a user does, and whether what is held then is approved.
-const SCENARIOS: &[(&str, bool, fn(&World))] = &[
+type Deed = (&'static str, bool, fn(&World));
+
+const DEEDS: &[Deed] = &[
     ("renamed on the device", false, |world| world.phone.label(number(&world.phone, "Work"), "Job", Some(BLUE))),
     ("renamed at the provider", false, |world| world.google.label(number(&world.google, "Work"), "Job", Some(BLUE))),
     ("made on the device", false, |world| {
@@ -385,7 +425,7 @@ const SCENARIOS: &[(&str, bool, fn(&World))] = &[
 #[tokio::test]
 async fn collections_that_change_stopped_at_every_step_end_the_same() {
     let mut stops = 0;
-    for (what, is_held, act) in SCENARIOS {
+    for (what, is_held, act) in DEEDS {
         for at in 0.. {
             let mut world = calendars().await;
             act(&world);
