@@ -84,7 +84,8 @@ pub(super) async fn judge(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 }
 
 /// Somebody approved that a whole collection is gone: all its copies there are. Once no copy is left, so is the place, and the
-/// collection ends everywhere. (A hold on a collection that its replica lists again was ended before.)
+/// collection ends everywhere, unless something still stands in it ([`finish`]). (A hold on a collection that its replica lists
+/// again was ended before.)
 ///
 /// Keeps promise 8: what was approved becomes gone all at once, and only by this.
 pub fn bury(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
@@ -103,16 +104,7 @@ pub fn bury(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         if left > 0 {
             continue;
         }
-        let survivors = cycle.hub.size(collection)?;
         let is_joined = cycle.hub.collection(collection)?.is_some_and(|collection| collection.joined);
-        if survivors > 0 && !is_joined {
-            say_kept(cycle, kind, collection, survivors)?;
-            cycle.hub.atomically("collection stays", |hub| {
-                hub.set_ending(collection, false)?;
-                hub.drop_hold(&hold)
-            })?;
-            continue;
-        }
         cycle.hub.atomically("collection gone", |hub| {
             for place in hub.places_of(collection)?.into_iter().filter(|place| place.replica == hold.replica) {
                 hub.remove_place(place.id)?;
