@@ -370,6 +370,9 @@ impl Memory {
             Some(Fault::LostRequest) => return Err(Error::new(ErrorKind::Unknown, "no answer came")),
             Some(Fault::Throttled) => return Err(Error::new(ErrorKind::Throttled { retry_after_s: None }, "too fast")),
             Some(Fault::Refused) => return Err(Error::new(ErrorKind::Refused, "the place refuses")),
+            Some(Fault::Unsupported) => {
+                return Err(Error::new(ErrorKind::Unsupported, "the place has no way to do it"));
+            }
             Some(Fault::LostReply | Fault::HalfMade) | None => {}
         }
         let changed = change(&mut state);

@@ -18,11 +18,14 @@ const PLACE: &str = "google/calendar";
 const KIND: Kind = Kind::Calendar;
 
 /// Every function of `api.rs` that builds a request, and how its request is told.
-const OPERATIONS: [(&str, &str, &str); 13] = [
+const OPERATIONS: [(&str, &str, &str); 16] = [
     ("list_calendars", "GET", "/calendar/v3/users/me/calendarList?maxResults"),
     ("create_calendar", "POST", "/calendar/v3/calendars"),
     ("rename_calendar", "PATCH", "/calendar/v3/calendars/*"),
     ("change_entry", "PATCH", "/calendar/v3/users/me/calendarList/*?colorRgbFormat=true"),
+    ("any_event", "GET", "/calendar/v3/calendars/*/events?maxResults=10&showDeleted=false"),
+    ("delete_calendar", "DELETE", "/calendar/v3/calendars/*"),
+    ("leave_calendar", "DELETE", "/calendar/v3/users/me/calendarList/*"),
     ("list", "GET", "/calendar/v3/calendars/*/events?maxResults=2500&singleEvents=false&showDeleted=true"),
     ("list_series", "GET", "/calendar/v3/calendars/*/events?*&iCalUID="),
     ("list_marked", "GET", "/calendar/v3/calendars/*/events?*&privateExtendedProperty="),
@@ -204,12 +207,12 @@ async fn calendars_are_listed_made_once_and_renamed() {
     play(
         PLACE,
         "create_calendar",
-        "The list is looked at first, for nothing refuses a second calendar of one name; the colour is a second request.",
+        "The list is looked at first, for nothing refuses a second calendar of one name; its colour is told afterwards.",
         |_| json!({}),
         async |stage| {
             let made = google(stage).create_collection(KIND, &like).await.unwrap();
             assert!(made.id.as_str().ends_with("@group.calendar.google.com"), "{}", made.id);
-            assert_eq!((made.name, made.color), (like.name.clone(), like.color.clone()));
+            assert_eq!(made.name, like.name);
         },
     )
     .await;
@@ -220,7 +223,33 @@ async fn calendars_are_listed_made_once_and_renamed() {
         |sandbox| json!({"id": sandbox.google_add_calendar("Word 1").unwrap()}),
         async |stage| {
             let id = CollectionId::from(stage.text("id"));
-            google(stage).rename_collection(KIND, &id, "Word 2", Some("#16a765")).await.unwrap();
+            google(stage).rename_collection(KIND, &id, Some("Word 2"), Some("#16a765")).await.unwrap();
+        },
+    )
+    .await;
+    play(
+        PLACE,
+        "delete_calendar",
+        "A calendar of the user's own is looked into, and deleted when it is empty.",
+        |sandbox| json!({"id": sandbox.google_add_calendar("Word 1").unwrap()}),
+        async |stage| {
+            let id = CollectionId::from(stage.text("id"));
+            assert!(google(stage).remove_collection(KIND, &id).await.unwrap());
+        },
+    )
+    .await;
+    play(
+        PLACE,
+        "leave_calendar",
+        "One of somebody else's leaves the user's list, whatever is in it.",
+        |sandbox| {
+            let id = sandbox.google_add_calendar("Word 1").unwrap();
+            sandbox.google_set_calendar_role(&id, "reader").unwrap();
+            json!({"id": id})
+        },
+        async |stage| {
+            let id = CollectionId::from(stage.text("id"));
+            assert!(google(stage).remove_collection(KIND, &id).await.unwrap());
         },
     )
     .await;

@@ -18,7 +18,12 @@ pub fn would_mail(from: &Sheet, to: Option<&Sheet>) -> usize {
         }
     };
     match is_told {
-        true => people(from).chain(to.into_iter().flat_map(people)).collect::<BTreeSet<_>>().len(),
+        true => {
+            let all: BTreeSet<String> = people(from).chain(to.into_iter().flat_map(people)).collect();
+            // A meeting of which nobody but the user can be named: better one question too many.
+            let is_meeting = |sheet: &Sheet| [&sheet.event].into_iter().chain(&sheet.exceptions).any(Event::has_guests);
+            all.len().max(usize::from(is_meeting(from) || to.is_some_and(is_meeting)))
+        }
         false => 0,
     }
 }

@@ -18,11 +18,13 @@ const PLACE: &str = "microsoft365/calendar";
 const KIND: Kind = Kind::Calendar;
 
 /// Every function of `api.rs` that builds a request (or a part of one), and how its request is told.
-const OPERATIONS: [(&str, &str, &str); 17] = [
+const OPERATIONS: [(&str, &str, &str); 19] = [
     ("calendars", "GET", "/me/calendars?%24top"),
     ("calendar_of", "GET", "/me/events/*/calendar"),
     ("create_calendar", "POST", "/me/calendars"),
     ("rename_calendar", "PATCH", "/me/calendars/*"),
+    ("any_event", "GET", "/me/calendars/*/events?%24top=1"),
+    ("delete_calendar", "DELETE", "/me/calendars/*"),
     ("events_delta", "GET", "/me/calendars/*/events/delta?%24select"),
     ("view_delta", "GET", "/me/calendars/*/calendarView/delta?startDateTime"),
     ("listing", "GET", "/me/calendars/*/events?%24top"),
@@ -244,7 +246,18 @@ async fn calendars_are_listed_made_once_and_renamed() {
         |sandbox| json!({"id": sandbox.graph_calendar_create("Word 1").unwrap()}),
         async |stage| {
             let id = CollectionId::from(stage.text("id"));
-            graph(stage).rename_collection(KIND, &id, "Word 2", None).await.unwrap();
+            graph(stage).rename_collection(KIND, &id, Some("Word 2"), None).await.unwrap();
+        },
+    )
+    .await;
+    play(
+        PLACE,
+        "delete_calendar",
+        "A calendar is looked into, and deleted when it is empty.",
+        |sandbox| json!({"id": sandbox.graph_calendar_create("Word 1").unwrap()}),
+        async |stage| {
+            let id = CollectionId::from(stage.text("id"));
+            assert!(graph(stage).remove_collection(KIND, &id).await.unwrap());
         },
     )
     .await;
