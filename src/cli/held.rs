@@ -3,7 +3,8 @@
 use super::Context;
 use serde_json::json;
 use twofold_cycle::report::exit;
-use twofold_hub::{Hold, Hub};
+use twofold_hub::mail::MAIL;
+use twofold_hub::{Hold, Hub, IntentKind};
 use twofold_model::{Error, ErrorKind, Result};
 
 #[derive(Debug, clap::Args)]
@@ -17,7 +18,7 @@ pub struct HeldArgs {
 pub struct ApproveArgs {
     /// The first word of a line of `twofold held`
     id: String,
-    /// Also make the changes that mail people (no change of contacts does)
+    /// Also make changes that mail people: the guests of a meeting hear of them
     #[arg(long)]
     mail_attendees: bool,
 }
@@ -35,27 +36,33 @@ struct Shown {
     creates: usize,
     updates: usize,
     deletes: usize,
+    mails: usize,
 }
 
 fn shown(hub: &Hub) -> Result<Vec<Shown>> {
     let mut all = Vec::new();
     for hold in hub.holds()?.into_iter().filter(|hold| !hold.is_approved) {
         let (here, gone) = hub.hold_size(&hold.id)?;
+        let writes = hub.writes_of_hold(&hold.id)?;
+        let removals = writes.iter().filter(|write| write.operation == IntentKind::Delete).count();
         let replica = hub.replicas()?.into_iter().find(|r| r.id == hold.replica).map(|r| r.name).unwrap_or_default();
         let collection = match hold.collection {
             Some(id) => hub.collection(id)?.map(|collection| collection.name).unwrap_or_default(),
             None => String::new(),
         };
         let whole = match (hold.cause.as_str(), hold.collection) {
+            (MAIL, _) => removals,
             ("collection", Some(collection)) => hub.copies(hold.replica, collection)?,
             _ => gone,
         };
         let (creates, updates) = match (hold.cause.as_str(), hold.collection) {
             ("changes", _) => (0, here),
+            (MAIL, _) => (0, writes.len() - removals),
             ("lost", Some(collection)) => (hub.lacking(hold.replica, collection)?, 0),
             _ => (here, 0),
         };
-        all.push(Shown { hold, replica, collection, creates, updates, deletes: whole });
+        let mails = writes.iter().map(|write| write.people).sum();
+        all.push(Shown { hold, replica, collection, creates, updates, deletes: whole, mails });
     }
     Ok(all)
 }
@@ -70,6 +77,7 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
             json!({
                 "id": s.hold.id, "replica": s.replica, "kind": s.hold.kind.as_str(), "collection": s.collection,
                 "reason": s.hold.reason, "creates": s.creates, "updates": s.updates, "deletes": s.deletes,
+                "mails": s.mails,
             })
         };
         super::print_json(&json!({"schema": 1, "held": all.iter().map(row).collect::<Vec<_>>()}));
@@ -79,6 +87,9 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
         }
         if !all.is_empty() {
             context.say("Make it: twofold approve ID. It was wrong, put things back: twofold drop ID.");
+            if all.iter().any(|s| s.mails > 0) {
+                context.say("What mails people is made only by: twofold approve ID --mail-attendees");
+            }
         }
     }
     Ok(exit::ALIGNED)
@@ -109,7 +120,14 @@ pub fn approve(context: &Context, args: ApproveArgs) -> Result<i32> {
             ),
         ));
     }
-    let _ = args.mail_attendees;
+    let people: usize = hub.writes_of_hold(&args.id)?.iter().map(|write| write.people).sum();
+    if people > 0 && !args.mail_attendees {
+        let words = format!(
+            "{}; it stays held. If they may be mailed, type: twofold approve {} --mail-attendees",
+            hold.reason, hold.id
+        );
+        return Err(Error::new(ErrorKind::Held, words));
+    }
     hub.atomically("approve", |hub| hub.approve(&args.id))?;
     context.say(format!("{} is approved: {}. The next run makes it: twofold sync", hold.id, hold.reason));
     Ok(exit::ALIGNED)
@@ -141,6 +159,7 @@ pub fn drop(context: &Context, args: DropArgs) -> Result<i32> {
         "collection" => "the folder is made again there with everything in it".to_owned(),
         "join" => "the two are not joined; take the [[join]] out of the configuration, or the next run holds it again"
             .to_owned(),
+        MAIL => format!("{} changes are taken back everywhere", hub.writes_of_hold(&args.id)?.len()),
         "foreign" => "writes go on there, until the other one is seen again".to_owned(),
         _ => format!("{rows} items are written back there"),
     };
