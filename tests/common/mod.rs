@@ -2,6 +2,9 @@
 //!
 //! Nothing here sleeps for luck: a child process is waited for, with a limit after which it is killed and the test fails.
 
+// Each binary of tests has its own copy of this file and uses a part of it.
+#![allow(dead_code)]
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -41,6 +44,8 @@ pub struct Home {
     pub sandbox: Sandbox,
     /// The configured providers.
     pub providers: Vec<&'static str>,
+    /// The kind that is kept in step.
+    kind: &'static str,
     running: Option<Running>,
     runtime: tokio::runtime::Runtime,
 }
@@ -63,7 +68,8 @@ impl Home {
         let sandbox = Sandbox::new(options);
         let running = runtime.block_on(sandbox.start(0)).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let home = Self { dir, sandbox, providers: providers.to_vec(), running: Some(running), runtime };
+        let home =
+            Self { dir, sandbox, providers: providers.to_vec(), kind: "contacts", running: Some(running), runtime };
         std::fs::write(home.config(), home.configuration("")).unwrap();
         home
     }
@@ -85,24 +91,37 @@ impl Home {
         home
     }
 
+    /// The demo's calendars, these providers, signed in, synced once, nothing counted yet.
+    pub fn with_calendars(providers: &[&'static str]) -> Self {
+        let mut home = Self::new(Options::demo(), providers);
+        home.kind = "calendar";
+        std::fs::write(home.config(), home.configuration("")).unwrap();
+        for name in providers {
+            home.login(name).expect(0);
+        }
+        home.sync().expect(0);
+        home.sandbox.reset_counts();
+        home
+    }
+
     /// The text of the configuration, with more at its end.
     pub fn configuration(&self, more: &str) -> String {
-        let urls = self.sandbox.urls();
+        let (urls, kind) = (self.sandbox.urls(), self.kind);
         let mut text = format!("state_dir = {:?}\n\n", self.state());
         for name in &self.providers {
             text += &match *name {
                 "google" => format!(
-                    "[google]\nclient_id = {GOOGLE_CLIENT_ID:?}\nclient_secret = {GOOGLE_CLIENT_SECRET:?}\nkinds = [\"contacts\"]\n\
-                     auth_url = {:?}\ntoken_url = {:?}\npeople_url = {:?}\n\n",
-                    urls.google_auth, urls.google_token, urls.google_people
+                    "[google]\nclient_id = {GOOGLE_CLIENT_ID:?}\nclient_secret = {GOOGLE_CLIENT_SECRET:?}\nkinds = [{kind:?}]\n\
+                     auth_url = {:?}\ntoken_url = {:?}\npeople_url = {:?}\ncalendar_url = {:?}\n\n",
+                    urls.google_auth, urls.google_token, urls.google_people, urls.google_calendar
                 ),
                 _ => format!(
-                    "[microsoft365]\nclient_id = {MICROSOFT_CLIENT_ID:?}\nkinds = [\"contacts\"]\nlogin_url = {:?}\ngraph_url = {:?}\n\n",
+                    "[microsoft365]\nclient_id = {MICROSOFT_CLIENT_ID:?}\nkinds = [{kind:?}]\nlogin_url = {:?}\ngraph_url = {:?}\n\n",
                     urls.microsoft_login, urls.microsoft_graph
                 ),
             };
         }
-        text + &format!("[[device]]\nname = \"laptop\"\npath = {:?}\nkinds = [\"contacts\"]\n{more}", self.laptop())
+        text + &format!("[[device]]\nname = \"laptop\"\npath = {:?}\nkinds = [{kind:?}]\n{more}", self.laptop())
     }
 
     /// The configuration file.

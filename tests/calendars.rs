@@ -1,0 +1,323 @@
+//! Calendars through the built program: what people write in the trackers of others, each as a test. The device's files are
+//! edited as text, and what the providers hold is read from their own JSON.
+
+mod common;
+
+use common::{BOTH, GOOGLE, Home, MICROSOFT};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+
+/// Every event file on the laptop: its path and its text, long lines unfolded.
+fn files(home: &Home) -> Vec<(PathBuf, String)> {
+    common::files(&home.laptop())
+        .into_keys()
+        .map(|name| home.laptop().join(name))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "ics"))
+        .map(|path| {
+            let text = fs::read_to_string(&path).unwrap().replace("\r\n ", "");
+            (path, text)
+        })
+        .collect()
+}
+
+fn file_with(home: &Home, words: &str) -> (PathBuf, String) {
+    files(home).into_iter().find(|(_, text)| text.contains(words)).unwrap_or_else(|| panic!("no event has {words}"))
+}
+
+/// Edits the one event that has these words, as another program would.
+fn edit(home: &Home, words: &str, to: &str) {
+    let (path, text) = file_with(home, words);
+    fs::write(path, text.replace(words, to)).unwrap();
+}
+
+/// A new file beside the one that has these words.
+fn write_beside(home: &Home, words: &str, name: &str, lines: &[&str]) {
+    let (beside, _) = file_with(home, words);
+    let head = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//test//EN", "BEGIN:VEVENT"];
+    let uid = format!("UID:{name}");
+    let inner = [&[uid.as_str(), "DTSTAMP:20260101T000000Z"], lines].concat();
+    let all = [&head[..], &inner, &["END:VEVENT", "END:VCALENDAR", ""]].concat();
+    fs::write(beside.with_file_name(format!("{name}.ics")), all.join("\r\n")).unwrap();
+}
+
+fn mails(home: &Home) -> usize {
+    home.sandbox.google_mails().len() + home.sandbox.graph_mails().len()
+}
+
+fn google(home: &Home, id: &str) -> Value {
+    home.sandbox.google_event("primary", id).unwrap()
+}
+
+fn google_titled(home: &Home, title: &str) -> Option<Value> {
+    home.sandbox.google_events("primary").into_iter().find(|event| event["summary"] == title)
+}
+
+fn graph_titled(home: &Home, title: &str) -> Option<Value> {
+    let found = home.sandbox.graph_events().into_iter().find(|event| event["subject"] == title)?;
+    home.sandbox.graph_event(found["id"].as_str().unwrap())
+}
+
+/// The id of the only held plan.
+fn held(home: &Home) -> String {
+    let all = home.json(&["held"])["held"].clone();
+    assert_eq!(all.as_array().map(Vec::len), Some(1), "{all}");
+    all[0]["id"].as_str().unwrap().to_owned()
+}
+
+// ---------------------------------------------------------------- it mailed every attendee
+
+/// A meeting of the user's own with two guests at each provider: where it is read, and its title.
+const MEETINGS: [(&str, &str); 2] = [("google", "Quarterly figures"), ("microsoft365", "Planung der Messe")];
+
+fn title_at(home: &Home, provider: &str, title: &str) -> bool {
+    if provider == "google" { google_titled(home, title).is_some() } else { graph_titled(home, title).is_some() }
+}
+
+#[test]
+fn promise_7_a_new_title_of_a_meeting_is_held_at_both_providers_until_its_guests_may_be_mailed() {
+    for (provider, title) in MEETINGS {
+        let home = Home::with_calendars(&BOTH);
+        edit(&home, &format!("SUMMARY:{title}"), "SUMMARY:Another title");
+        home.sync().expect(4).says(&["twofold held"]);
+        assert!(title_at(&home, provider, title) && mails(&home) == 0, "{provider}");
+        let shown = home.json(&["held"])["held"].clone();
+        assert_eq!(
+            (&shown[0]["updates"], &shown[0]["mails"], &shown[0]["replica"]),
+            (&json!(1), &json!(2), &json!(provider))
+        );
+        let id = held(&home);
+        let ran =
+            home.run(&["approve", &id]).expect(4).says(&["would mail 2 people", "stays held", "--mail-attendees"]);
+        home.names_a_command(&ran);
+        home.sync().expect(4);
+        assert_eq!(mails(&home), 0, "{provider}: nothing was approved");
+        home.run(&["approve", &id, "--mail-attendees"]).expect(0);
+        home.sync().expect(0);
+        assert!(title_at(&home, provider, "Another title"), "{provider}");
+        assert!(mails(&home) > 0, "{provider}: the guests heard of it");
+        let sent = mails(&home);
+        home.sandbox.reset_counts();
+        home.sync().expect(0);
+        assert_eq!((home.writes(), mails(&home)), (0, sent), "{provider}: once");
+    }
+}
+
+#[test]
+fn promise_7_a_meeting_that_is_deleted_on_a_device_is_not_cancelled_unasked_and_comes_back_when_that_was_wrong() {
+    for (provider, title) in MEETINGS {
+        let home = Home::with_calendars(&BOTH);
+        let words = format!("SUMMARY:{title}");
+        let (path, _) = file_with(&home, &words);
+        fs::remove_file(path).unwrap();
+        home.sync().expect(4);
+        assert!(title_at(&home, provider, title) && mails(&home) == 0, "{provider}");
+        home.run(&["drop", &held(&home)]).expect(0).says(&["taken back"]);
+        home.sync().expect(0);
+        file_with(&home, &words);
+        assert!(title_at(&home, provider, title) && mails(&home) == 0, "{provider}");
+        home.sandbox.reset_counts();
+        home.sync().expect(0);
+        assert_eq!(home.writes(), 0);
+    }
+}
+
+#[test]
+fn promise_7_an_alarm_and_a_category_of_ones_own_are_written_and_mail_nobody() {
+    for (provider, title) in MEETINGS {
+        let home = Home::with_calendars(&BOTH);
+        let alarm = "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT3H\r\nDESCRIPTION:x\r\nEND:VALARM\r\nEND:VEVENT";
+        let (path, text) = file_with(&home, &format!("SUMMARY:{title}"));
+        let begin = text.find("BEGIN:VALARM").unwrap_or(text.find("END:VEVENT").unwrap());
+        fs::write(path, text[..begin].to_owned() + alarm + "\r\nEND:VCALENDAR\r\n").unwrap();
+        home.sync().expect(0);
+        let stored = match provider {
+            "google" => google_titled(&home, title).unwrap()["reminders"]["overrides"][0]["minutes"] == 180,
+            _ => graph_titled(&home, title).unwrap()["reminderMinutesBeforeStart"] == 180,
+        };
+        assert!(stored && mails(&home) == 0, "{provider}");
+    }
+}
+
+#[test]
+fn promise_7_somebody_elses_meeting_is_never_changed_for_them() {
+    let home = Home::with_calendars(&MICROSOFT);
+    edit(&home, "SUMMARY:Vorstellung", "SUMMARY:My own name for it");
+    home.sync().expect(0);
+    assert!(graph_titled(&home, "Vorstellung").is_some());
+    assert_eq!(mails(&home), 0);
+    file_with(&home, "SUMMARY:My own name for it");
+    home.sandbox.reset_counts();
+    home.sync().expect(0);
+    assert_eq!(home.writes(), 0);
+}
+
+#[test]
+fn whoever_may_mail_attendees_is_not_asked() {
+    for (provider, title) in MEETINGS {
+        let home = Home::with_calendars(&BOTH);
+        fs::write(home.config(), home.configuration("\n[calendar]\nmay_mail_attendees = true\n")).unwrap();
+        edit(&home, &format!("SUMMARY:{title}"), "SUMMARY:Another title");
+        home.sync().expect(0);
+        assert!(title_at(&home, provider, "Another title") && mails(&home) > 0, "{provider}");
+    }
+}
+
+#[test]
+fn a_meeting_with_guests_that_is_made_on_a_device_invites_nobody() {
+    let home = Home::with_calendars(&BOTH);
+    let lines = [
+        "DTSTART;TZID=Europe/Berlin:20260520T100000",
+        "DTEND;TZID=Europe/Berlin:20260520T110000",
+        "SUMMARY:With guests",
+        "ORGANIZER:mailto:ada@example.com",
+        "ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:bob@example.org",
+    ];
+    write_beside(&home, "SUMMARY:Quarterly figures", "guests-at-google", &lines);
+    write_beside(&home, "SUMMARY:Planung der Messe", "guests-at-microsoft", &lines);
+    home.sync().expect(0);
+    assert!(google_titled(&home, "With guests").unwrap().get("attendees").is_none());
+    assert_eq!(graph_titled(&home, "With guests").unwrap()["attendees"], json!([]));
+    assert_eq!(mails(&home), 0);
+    file_with(&home, "mailto:bob@example.org");
+}
+
+// ---------------------------------------------------------------- an hour off after the clock change
+
+#[test]
+fn a_series_is_not_an_hour_off_after_the_clock_changed_at_any_place() {
+    let home = Home::with_calendars(&BOTH);
+    let lines = [
+        "DTSTART;TZID=Europe/Berlin:20260316T190000",
+        "DTEND;TZID=Europe/Berlin:20260316T203000",
+        "RRULE:FREQ=WEEKLY;COUNT=40",
+        "SUMMARY:Choir",
+    ];
+    write_beside(&home, "SUMMARY:Quarterly figures", "choir-at-google", &lines);
+    write_beside(&home, "SUMMARY:Planung der Messe", "choir-at-microsoft", &lines);
+    home.sync().expect(0);
+    let there = google_titled(&home, "Choir").unwrap();
+    assert_eq!(there["start"]["timeZone"], "Europe/Berlin");
+    // Before and after the last Sunday of March: the same time on the wall, another one in UTC.
+    for (date, utc) in [("20260323", "T180000Z"), ("20260330", "T170000Z"), ("20261026", "T180000Z")] {
+        let id = format!("{}_{date}{utc}", there["id"].as_str().unwrap());
+        let occurrence = google(&home, &id);
+        let start = occurrence["start"]["dateTime"].as_str().unwrap();
+        assert!(start[11..].starts_with("19:00:00"), "{start}");
+    }
+    let there = graph_titled(&home, "Choir").unwrap();
+    assert_eq!(
+        there["start"],
+        json!({"dateTime": "2026-03-16T19:00:00.0000000", "timeZone": "W. Europe Standard Time"})
+    );
+    // Moved within the week of the change, at both, and back on the device.
+    let at = |zone: &str, clock: &str| json!({"dateTime": format!("2026-03-30T{clock}"), "timeZone": zone});
+    let google_id = google_titled(&home, "Choir").unwrap()["id"].as_str().unwrap().to_owned();
+    home.sandbox
+        .google_edit_event("primary", &format!("{google_id}_20260330T170000Z"), |event| {
+            event["start"] = at("Europe/Berlin", "20:00:00");
+            event["end"] = at("Europe/Berlin", "21:30:00");
+        })
+        .unwrap();
+    let graph_id = there["id"].as_str().unwrap();
+    home.sandbox
+        .graph_occurrence_edit(graph_id, "2026-03-30", |event| {
+            event["start"] = at("W. Europe Standard Time", "20:00:00");
+            event["end"] = at("W. Europe Standard Time", "21:30:00");
+        })
+        .unwrap();
+    home.sync().expect(0);
+    for uid in ["choir-at-google", "choir-at-microsoft"] {
+        let (_, text) = file_with(&home, &format!("UID:{uid}"));
+        assert!(text.contains("RECURRENCE-ID;TZID=Europe/Berlin:20260330T190000"), "{text}");
+        assert!(text.contains("DTSTART;TZID=Europe/Berlin:20260330T200000"), "{text}");
+    }
+}
+
+// ---------------------------------------------------------------- all-day events shifted
+
+#[test]
+fn a_whole_day_stays_that_day_at_every_place_and_in_every_zone() {
+    let home = Home::with_calendars(&BOTH);
+    let lines = ["DTSTART;VALUE=DATE:20260329", "DTEND;VALUE=DATE:20260331", "SUMMARY:Fair"];
+    write_beside(&home, "SUMMARY:Quarterly figures", "fair-at-google", &lines);
+    write_beside(&home, "SUMMARY:Planung der Messe", "fair-at-microsoft", &lines);
+    // The machine's own zone has no say in it.
+    for (zone, run) in [("America/Los_Angeles", 1), ("Pacific/Auckland", 2)] {
+        let ran = home.command(&["sync"]).env("TZ", zone).output().unwrap();
+        assert_eq!(ran.status.code(), Some(0), "{run}");
+        let there = google_titled(&home, "Fair").unwrap();
+        assert_eq!((&there["start"], &there["end"]), (&json!({"date": "2026-03-29"}), &json!({"date": "2026-03-31"})));
+        let there = graph_titled(&home, "Fair").unwrap();
+        let day = |name: &str| there[name]["dateTime"].as_str().unwrap()[..19].to_owned();
+        assert_eq!((day("start").as_str(), day("end").as_str()), ("2026-03-29T00:00:00", "2026-03-31T00:00:00"));
+        assert_eq!((&there["isAllDay"], &there["start"]["timeZone"]), (&json!(true), &there["end"]["timeZone"]));
+    }
+    assert_eq!(home.writes(), 2, "written once at each");
+}
+
+// ---------------------------------------------------------------- exceptions lost, or on the wrong day
+
+#[test]
+fn an_exception_stays_on_its_day_and_the_others_stay_as_they_are() {
+    let home = Home::with_calendars(&GOOGLE);
+    // The series has a changed, a moved and a cancelled occurrence; the device changes one more, west of UTC late in the evening.
+    let lines = [
+        "DTSTART;TZID=America/Los_Angeles:20260302T210000",
+        "DTEND;TZID=America/Los_Angeles:20260302T220000",
+        "RRULE:FREQ=DAILY;COUNT=20",
+        "SUMMARY:Late call",
+    ];
+    write_beside(&home, "SUMMARY:Quarterly figures", "late", &lines);
+    home.sync().expect(0);
+    let (path, text) = file_with(&home, "UID:late");
+    let exception = "BEGIN:VEVENT\r\nUID:late\r\nDTSTAMP:20260101T000000Z\r\n\
+                     RECURRENCE-ID;TZID=America/Los_Angeles:20260309T210000\r\n\
+                     DTSTART;TZID=America/Los_Angeles:20260309T213000\r\nDTEND;TZID=America/Los_Angeles:20260309T223000\r\n\
+                     SUMMARY:Later call\r\nEND:VEVENT\r\nEND:VCALENDAR";
+    fs::write(path, text.replace("END:VCALENDAR", exception)).unwrap();
+    home.sync().expect(0);
+    let series = google_titled(&home, "Late call").unwrap();
+    let id = |utc: &str| format!("{}_{utc}", series["id"].as_str().unwrap());
+    assert_eq!(
+        google(&home, &id("20260310T040000Z"))["summary"],
+        "Later call",
+        "the 9th in Los Angeles is the 10th in UTC"
+    );
+    for neighbour in ["20260309T040000Z", "20260311T040000Z"] {
+        assert_eq!(google(&home, &id(neighbour))["summary"], "Late call");
+    }
+    // The seeded series keeps all of its exceptions through an edit of its title.
+    edit(&home, "SUMMARY:Stand-up\r\n", "SUMMARY:Morning talk\r\n");
+    home.sync().expect(0);
+    assert_eq!(google(&home, "seedstandup_20260112T083000Z")["summary"], "Stand-up (with cake)");
+    assert!(google(&home, "seedstandup_20260119T083000Z")["start"]["dateTime"].as_str().unwrap().contains("T14:00:00"));
+    assert_eq!(google(&home, "seedstandup_20260126T083000Z")["status"], "cancelled");
+}
+
+#[test]
+fn tasks_and_journals_in_a_calendar_folder_are_left_alone() {
+    let home = Home::with_calendars(&BOTH);
+    let (beside, _) = file_with(&home, "SUMMARY:Quarterly figures");
+    let task = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VTODO\r\nUID:task\r\nSUMMARY:Buy\r\nEND:VTODO\r\nEND:VCALENDAR\r\n";
+    let path = beside.with_file_name("task.ics");
+    fs::write(&path, task).unwrap();
+    home.sync().expect(0);
+    home.run(&["sync", "--full-check"]).expect(0);
+    assert_eq!(fs::read_to_string(&path).unwrap(), task);
+    assert_eq!(home.writes(), 0);
+}
+
+#[test]
+fn a_run_with_nothing_to_do_costs_a_request_for_each_calendar_and_one_more() {
+    let home = Home::with_calendars(&GOOGLE);
+    let calendars = home.sandbox.google_calendars().len();
+    let (code, report) = home.sync_json(&[]);
+    assert_eq!(code, Some(0));
+    let row = report["replicas"].as_array().unwrap().iter().find(|row| row["name"] == "google").unwrap().clone();
+    assert_eq!(row["requests"].as_u64().unwrap() as usize, calendars + 1, "{row}");
+    let home = Home::with_calendars(&MICROSOFT);
+    let (_, report) = home.sync_json(&[]);
+    let row = report["replicas"].as_array().unwrap().iter().find(|row| row["name"] == "microsoft365").unwrap().clone();
+    assert_eq!(row["requests"], 2, "one listing, one batch: {row}");
+}
