@@ -167,6 +167,8 @@ fn open_provider(
         Client::new(options.budget(budget.clone()).transport(transport.clone()))
     };
     let zones = Arc::new(zones());
+    // The zone of this machine is the best guess at the one that its user lives in.
+    let home_zone = iana_time_zone::get_timezone().ok();
     match (name, &config.google, &config.microsoft365, budgets) {
         (ProviderName::Google, Some(google), _, [people, calendar]) => {
             let people = client(&google.people_url, Arc::new(GoogleDialect), people)?;
@@ -174,13 +176,11 @@ fn open_provider(
                 true => Some(client(&google.calendar_url, Arc::new(CalendarDialect), calendar)?),
                 false => None,
             };
-            let calendar = calendar.map(|client| CalendarOptions { client, zones });
+            let calendar = calendar.map(|client| CalendarOptions { client, zones, home_zone });
             Ok(Arc::new(Google::new(GoogleOptions { people, calendar })))
         }
         (ProviderName::Microsoft365, _, Some(microsoft), [graph]) => {
             let graph = client(&microsoft.graph_url, Arc::new(GraphDialect), graph)?;
-            // The zone of this machine is the best guess at the one that its user lives in.
-            let home_zone = iana_time_zone::get_timezone().ok();
             let options = twofold_microsoft365::Options { graph, hub_id: hub.id().to_owned(), zones, home_zone };
             Ok(Arc::new(Microsoft365::new(options)))
         }

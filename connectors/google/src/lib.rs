@@ -47,6 +47,8 @@ pub struct CalendarOptions {
     pub client: Client,
     /// The rules of all time zones.
     pub zones: Arc<dyn Zones>,
+    /// The zone (IANA) in which times are told that have none; `None`: they are not held there.
+    pub home_zone: Option<String>,
 }
 
 /// The connector.
@@ -58,7 +60,8 @@ pub struct Google {
 impl Google {
     /// A connector; asks nothing yet.
     pub fn new(options: GoogleOptions) -> Self {
-        let calendar = options.calendar.map(|calendar| Calendar::new(calendar.client, calendar.zones));
+        let calendar =
+            options.calendar.map(|calendar| Calendar::new(calendar.client, calendar.zones, calendar.home_zone));
         Self { contacts: Contacts::new(options.people), calendar }
     }
 

@@ -67,6 +67,26 @@ pub fn apply<'a>(native: &'a Content, carried: Option<&str>) -> Cow<'a, Content>
     Cow::Owned(full.tidied())
 }
 
+/// As [`apply`], for a place where `members` say one thing together (when an event is): where somebody changed that there, nothing
+/// that was carried of it holds any more.
+pub fn apply_together<'a>(native: &'a Content, carried: Option<&str>, members: &[&str]) -> Cow<'a, Content> {
+    let full = apply(native, carried);
+    let parsed = carried.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
+    let entries = parsed.get("e").and_then(Value::as_object);
+    let is_passed_over = |member: &&str| {
+        let value = entries.and_then(|entries| entries.get(*member)?.get(1));
+        value.is_some_and(|value| full.get(member).unwrap_or(&Value::Null) != value)
+    };
+    if !members.iter().any(is_passed_over) {
+        return full;
+    }
+    let mut full = full.into_owned();
+    for member in members {
+        full.set(member, native.get(member).cloned().unwrap_or_default());
+    }
+    Cow::Owned(full)
+}
+
 /// The entries (member, key, value) that the place's own fields show and the item does not say: it was told to take them away,
 /// and did not.
 pub fn leftovers<'a>(native: &'a Content, full: &Content) -> Vec<(&'a str, &'a str, &'a Value)> {

@@ -11,7 +11,7 @@ use twofold_model::{Content, Error, ErrorKind, Result};
 
 use super::alerts::{read_alerts, write_alerts};
 use super::people::{read_people, write_people};
-use super::times::{When, is_same, read_times, times_of};
+use super::times::{When, Zone, is_same, read_times, times_of};
 use super::wire::{Object, is_set, text};
 
 /// The event palette (`colors.get`): each of its colours by the CSS colour that is nearest to it.
@@ -60,6 +60,8 @@ pub(super) struct Around<'a> {
     pub(super) zones: &'a dyn Zones,
     /// The calendar's zone.
     pub(super) zone: Option<&'a str>,
+    /// The zone in which new floating times are told, where the calendar's is not known.
+    pub(super) home: Option<&'a str>,
     /// The calendar's reminders.
     pub(super) reminders: Option<&'a Value>,
 }
@@ -305,7 +307,11 @@ pub(super) fn edit(event: &mut Object, before: &Content, wanted: &Content, aroun
 }
 
 fn write_times(event: &mut Object, wanted: &Content, around: Around<'_>) -> Result<()> {
-    let (start, end) = times_of(&wanted.0, around.zones)?;
+    // A floating time stays in the zone in which it is told.
+    let told = When::read(event.get("start"), around.zone, around.zones).ok().and_then(|start| start.zone);
+    let of = |name: Option<&str>| Zone::of(name?, around.zones);
+    let home = told.or_else(|| of(around.zone)).or_else(|| of(around.home));
+    let (start, end) = times_of(&wanted.0, around.zones, home)?;
     let is_as_wanted = |name: &str, when: &When| {
         When::read(event.get(name), around.zone, around.zones).is_ok_and(|old| is_same(&old, when))
     };

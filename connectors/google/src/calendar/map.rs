@@ -2,8 +2,10 @@
 //!
 //! Google's fields hold what they have a place for (the *native* event); the rest travels in private extended properties of the
 //! master ([`twofold_model::carry`]). Choices worth knowing:
-//! * What Google could only say wrongly is refused as *not representable*: a floating time, a zone of the sender's own, a cancelled
+//! * What Google could only say wrongly is refused as *not representable*: a series in a zone of the sender's own, a cancelled
 //!   event that stays, a series that ends in another zone than it starts in, a rule that is none of RFC 5545.
+//! * A floating time is told on the clocks of the calendar's zone, an event that happens once in a zone of the sender's own in UTC;
+//!   the carry-all brings both back, until somebody moves the event there.
 //! * People are edited where the event has some, and never added to one that has none: they travel along.
 //! * A description is HTML where it has elements or entities of HTML in it; plain text that looks like it is escaped, and comes back
 //!   by the carry-all.
@@ -23,7 +25,7 @@ use super::fields::{self, Around};
 use super::occurrences::{self, Standing};
 use super::recurrence::{self, Repeats};
 use super::rendering::{CARRY_KEY, MARK_KEY, Series, UID_KEY, carried, set_private, settle};
-use super::times::{When, is_same};
+use super::times::{WHEN, When, is_same};
 use super::wire::{Object, private};
 
 /// The most that the carry-all may hold, in bytes. Sheet: the properties of an event hold 32 kB together, and not all are ours.
@@ -35,6 +37,8 @@ const PIECE: usize = 1000;
 #[derive(Clone)]
 pub struct CalendarLens {
     zones: Arc<dyn Zones>,
+    /// The zone in which new floating times are told.
+    home: Option<String>,
 }
 
 impl fmt::Debug for CalendarLens {
@@ -61,18 +65,28 @@ impl Reading {
     /// What it says with the carry-all.
     fn full(&self) -> Content {
         let text = self.series.carrier().and_then(carried);
-        in_form(&carry::apply(&self.native, text.as_deref()))
+        in_form(&said(&self.native, text.as_deref()))
     }
 }
 
 impl CalendarLens {
     /// A lens that knows these zones.
     pub fn new(zones: Arc<dyn Zones>) -> Self {
-        Self { zones }
+        Self { zones, home: None }
+    }
+
+    /// The same lens, which tells new floating times on the clocks of this zone (IANA). Without, they are refused.
+    #[must_use]
+    pub fn at_home(self, home: Option<String>) -> Self {
+        Self { home, ..self }
     }
 
     fn around<'a>(&'a self, series: &'a Series) -> Around<'a> {
-        Around { zones: self.zones.as_ref(), zone: series.zone.as_deref(), reminders: series.defaults.as_ref() }
+        self.around_of(series.zone.as_deref(), series.defaults.as_ref())
+    }
+
+    fn around_of<'a>(&'a self, zone: Option<&'a str>, reminders: Option<&'a Value>) -> Around<'a> {
+        Around { zones: self.zones.as_ref(), zone, home: self.home.as_deref(), reminders }
     }
 
     fn read_series(&self, series: Series) -> Result<Reading> {
@@ -132,7 +146,7 @@ impl CalendarLens {
     }
 
     fn compose(&self, content: &Content, identity: &Identity, limit: usize) -> Result<Series> {
-        let around = Around { zones: self.zones.as_ref(), zone: None, reminders: None };
+        let around = self.around_of(None, None);
         check(content)?;
         let mut series = if content.get("start").is_none() && content.get("recurrenceOverrides").is_some() {
             occurrences::lone_from_nothing(content, around)?
@@ -164,12 +178,12 @@ impl CalendarLens {
         let Reading { mut series, master, .. } = reading;
         let Some(master) = master else {
             let (zone, reminders) = (series.zone.clone(), series.defaults.clone());
-            let around = Around { zones: self.zones.as_ref(), zone: zone.as_deref(), reminders: reminders.as_ref() };
+            let around = self.around_of(zone.as_deref(), reminders.as_ref());
             occurrences::edit_lone(&mut series, content, around)?;
             return self.edit_carried(series, content, limit);
         };
         let (zone, reminders) = (series.zone.clone(), series.defaults.clone());
-        let around = Around { zones: self.zones.as_ref(), zone: zone.as_deref(), reminders: reminders.as_ref() };
+        let around = self.around_of(zone.as_deref(), reminders.as_ref());
         if let Some(event) = &mut series.event {
             fields::check_standing(event, &full, content)?;
             fields::edit(event, &master.says, content, around)?;
@@ -181,7 +195,7 @@ impl CalendarLens {
     /// Makes rules, dates and exceptions say what `content` says; the master's own fields do already.
     fn edit_dates(&self, series: &mut Series, before: Option<&Master>, content: &Content) -> Result<()> {
         let (zone, reminders) = (series.zone.clone(), series.defaults.clone());
-        let around = Around { zones: self.zones.as_ref(), zone: zone.as_deref(), reminders: reminders.as_ref() };
+        let around = self.around_of(zone.as_deref(), reminders.as_ref());
         let Some(event) = &mut series.event else { return Ok(()) };
         let (_, start) = fields::read(event, around)?;
         let mut wanted = Repeats::of(content, &start)?;
@@ -210,7 +224,7 @@ impl CalendarLens {
     fn edit_carried(&self, series: Series, content: &Content, limit: usize) -> Result<Series> {
         let Reading { mut series, native, .. } = self.read_series(series)?;
         let Some(carrier) = series.carrier_mut() else { return Ok(series) };
-        if in_form(&carry::apply(&native, carried(carrier).as_deref())) == *content {
+        if in_form(&said(&native, carried(carrier).as_deref())) == *content {
             return Ok(series);
         }
         // An emptied one keeps its header: where it is gone as a whole, a program dropped it that does not know it.
@@ -292,11 +306,22 @@ fn in_form(content: &Content) -> Content {
     content
 }
 
+/// What Google's fields say, with the carry-all.
+fn said(native: &Content, carried: Option<&str>) -> Content {
+    carry::apply_together(native, carried, &WHEN).into_owned()
+}
+
 /// What no rendering of Google's can say.
 fn check(content: &Content) -> Result<()> {
     let refused = |what: &str| Err(Error::new(ErrorKind::Refused, format!("not representable at Google: {what}")));
     if content.get("iCalOverrides").is_some() {
         return refused("a change of an occurrence and all that follow");
+    }
+    // The carry-all could not tell whether somebody moved it there.
+    let is_own = |zone: Option<&Value>| zone.and_then(Value::as_str).is_some_and(|zone| zone.starts_with('/'));
+    let overrides = content.get("recurrenceOverrides").and_then(Value::as_object).into_iter().flatten();
+    if overrides.into_iter().any(|(_, patch)| is_own(patch.get("timeZone")) || is_own(patch.get("endTimeZone"))) {
+        return refused("an occurrence in a time zone that is none of the known ones");
     }
     Ok(())
 }

@@ -57,8 +57,8 @@ pub(crate) struct Calendar {
 
 impl Calendar {
     /// The room, with nothing remembered.
-    pub(crate) fn new(client: Client, zones: Arc<dyn Zones>) -> Self {
-        Self { client, lens: CalendarLens::new(zones), memory: Mutex::default() }
+    pub(crate) fn new(client: Client, zones: Arc<dyn Zones>, home: Option<String>) -> Self {
+        Self { client, lens: CalendarLens::new(zones).at_home(home), memory: Mutex::default() }
     }
 
     /// How its renderings are read and edited.

@@ -1,17 +1,21 @@
 //! When an event is: Google's `start`, `end` and `originalStartTime`, and what they are in the model.
 //!
 //! Provider: a time comes with the offset of whatever zone the answer is told in (the calendar's); the zone that the event was made
-//! in stands beside it. So the instant is read, and told on the clocks of that zone.
+//! in stands beside it. So the instant is read, and told on the clocks of that zone. Every time there has a zone that Google knows: a
+//! time without one is told on the clocks of a zone that is at hand, a single one in a zone of the sender's own in UTC.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use twofold_model::event::{UTC, end_of, local, local_text, set_end};
 use twofold_model::recurrence::Clock;
-use twofold_model::zone::{self, Rules, Zones};
+use twofold_model::zone::{self, Rules, Zones, vtimezone};
 use twofold_model::{Error, ErrorKind, Result};
 
 use super::wire::{Object, text};
+
+/// Members of an event that say when it is: one thing, of which nothing counts alone.
+pub(super) const WHEN: [&str; 6] = ["start", "timeZone", "showWithoutTime", "duration", "end", "endTimeZone"];
 
 /// A zone by its name in contents, with its rules.
 #[derive(Clone, Debug)]
@@ -152,20 +156,31 @@ pub(super) fn read_times(
     Ok(start)
 }
 
-/// The start and the end of an event by its members, as Google can hold them.
+/// The start and the end of an event by its members, as Google can hold them. `home` is the zone in which times are told that
+/// have none.
 ///
 /// # Errors
-/// [`ErrorKind::Refused`] for what Google has no way to say: no start, a floating time, a zone that nobody knows.
-pub(super) fn times_of(event: &Map<String, Value>, zones: &dyn Zones) -> Result<(When, When)> {
+/// [`ErrorKind::Refused`] for what Google has no way to say: no start, a zone that nobody knows, a series in one of the sender's own,
+/// and a floating time where there is no home.
+pub(super) fn times_of(event: &Map<String, Value>, zones: &dyn Zones, home: Option<Zone>) -> Result<(When, When)> {
     let refused = |what: &str| Error::new(ErrorKind::Refused, format!("not representable at Google: {what}"));
     let word = |name: &str| event.get(name).and_then(Value::as_str);
     let start = word("start").and_then(local).ok_or_else(|| refused("an event without a start"))?;
-    let zone_of = |name: Option<&str>| match name {
-        None => Err(refused("a time that is told without a time zone")),
-        Some(name) => match Zone::of(name, zones) {
-            Some(zone) if !name.starts_with('/') => Ok(zone),
-            _ => Err(refused("a time zone that is none of the known ones")),
-        },
+    let is_series = event.contains_key("recurrenceRules") || event.contains_key("recurrenceOverrides");
+    let at = |time: NaiveDateTime, name: Option<&str>| -> Result<When> {
+        let Some(name) = name else {
+            let zone = home.clone().ok_or_else(|| refused("a time that is told without a time zone"))?;
+            return Ok(When { time, zone: Some(zone) });
+        };
+        if !name.starts_with('/') {
+            let zone = Zone::of(name, zones).ok_or_else(|| refused("a time zone that is none of the known ones"))?;
+            return Ok(When { time, zone: Some(zone) });
+        }
+        if is_series {
+            return Err(refused("a series in a time zone that is none of the known ones"));
+        }
+        let rules = own_rules(event, name).ok_or_else(|| refused("a time zone that is none of the known ones"))?;
+        Ok(When { time: rules.to_utc(time).naive_utc(), zone: Zone::of(UTC, zones) })
     };
     let (end, end_zone) = end_of(event).unwrap_or((start, word("timeZone")));
     if event.get("showWithoutTime") == Some(&Value::Bool(true)) {
@@ -174,9 +189,13 @@ pub(super) fn times_of(event: &Map<String, Value>, zones: &dyn Zones) -> Result<
         let last = end.date().max(start.date().succ_opt().unwrap_or(start.date())).and_time(NaiveTime::MIN);
         return Ok((When { time: first, zone: None }, When { time: last, zone: None }));
     }
-    let start = When { time: start, zone: Some(zone_of(word("timeZone"))?) };
-    let end = When { time: end, zone: Some(zone_of(end_zone)?) };
-    Ok((start, end))
+    Ok((at(start, word("timeZone"))?, at(end, end_zone)?))
+}
+
+/// The rules of a zone of the sender's own, which came with the event.
+fn own_rules(event: &Map<String, Value>, name: &str) -> Option<Rules> {
+    let text = event.get("timeZones")?.get(name)?.get("component")?.as_str()?;
+    Some(vtimezone::parse(text).ok()?.rules)
 }
 
 /// Whether two values are the same time in the same zone.

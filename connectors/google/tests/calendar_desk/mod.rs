@@ -58,7 +58,11 @@ impl Desk {
             Client::new(options).unwrap()
         };
         let zones = Arc::new(SystemZones::in_folder(None));
-        let calendar = CalendarOptions { client: client(&urls.google_calendar, Arc::new(CalendarDialect)), zones };
+        let calendar = CalendarOptions {
+            client: client(&urls.google_calendar, Arc::new(CalendarDialect)),
+            zones,
+            home_zone: Some("Europe/Berlin".into()),
+        };
         let google = Google::new(GoogleOptions {
             people: client(&urls.google_people, Arc::new(GoogleDialect)),
             calendar: Some(calendar),
