@@ -297,3 +297,21 @@ fn a_new_calendar_has_what_every_reader_asks_for() {
     let refused = lens.write(None, &Content::from_value(json!({"title": "T"})), &who).unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Refused);
 }
+
+#[test]
+fn a_series_that_ends_by_its_count_needs_its_zone_until_then_only() {
+    // Rules of New York as they were until 2006.
+    let zone = "BEGIN:VTIMEZONE\nTZID:Eastern\n\
+                BEGIN:STANDARD\nDTSTART:19671029T020000\nRRULE:FREQ=YEARLY;BYDAY=-1SU;BYMONTH=10\n\
+                TZOFFSETFROM:-0400\nTZOFFSETTO:-0500\nEND:STANDARD\n\
+                BEGIN:DAYLIGHT\nDTSTART:19870405T020000\nRRULE:FREQ=YEARLY;BYDAY=1SU;BYMONTH=4\n\
+                TZOFFSETFROM:-0500\nTZOFFSETTO:-0400\nEND:DAYLIGHT\nEND:VTIMEZONE";
+    let zone_of = |rule: &str| {
+        let event = format!("BEGIN:VEVENT\nUID:x\nDTSTART;TZID=Eastern:20050411T090000\nRRULE:{rule}\nEND:VEVENT");
+        read(&calendar(&format!("{zone}\n{event}"))).get("timeZone").cloned().unwrap_or_default()
+    };
+    assert_eq!(zone_of("FREQ=DAILY;COUNT=5"), "America/New_York");
+    assert_eq!(zone_of("FREQ=DAILY;UNTIL=20050415T130000Z"), "America/New_York");
+    assert_eq!(zone_of("FREQ=WEEKLY;COUNT=200"), "/Eastern", "it goes on after 2006");
+    assert_eq!(zone_of("FREQ=DAILY"), "/Eastern");
+}

@@ -7,6 +7,7 @@ use super::zones::{Atlas, World};
 use crate::contentline::charset::{self, Charset, Wide};
 use crate::contentline::text::{lf, split, unescape};
 use crate::contentline::{ContentLine, File, Limits, Parameter};
+use crate::recurrence::{Clock, Rule, Series};
 use crate::zone::Span;
 use chrono::{NaiveDateTime, TimeDelta};
 use std::collections::btree_map::Entry;
@@ -141,18 +142,26 @@ impl Zones {
 /// The time within which an item's zones have to be right: from its first date to its last, without end where a rule has none.
 fn span_of(events: &[Part]) -> Span {
     let times = |prop: &Prop| -> Vec<NaiveDateTime> {
-        let until = prop.content.value().split(';').filter_map(|part| part.trim().strip_prefix("UNTIL="));
-        let items =
-            if prop.name == "RRULE" { until.collect::<Vec<_>>() } else { prop.content.value().split(',').collect() };
-        let stamps = items.into_iter().filter_map(|item| stamp(item.split('/').next().unwrap_or(item), false, None));
+        let items = prop.content.value().split(',');
+        let stamps = items.filter_map(|item| stamp(item.split('/').next().unwrap_or(item), false, None));
         stamps.map(|stamp| stamp.time()).collect()
     };
     let lines = || events.iter().flat_map(|part| &part.props);
-    let dated = lines().filter(|prop| {
-        matches!(prop.name.as_str(), "DTSTART" | "DTEND" | "RECURRENCE-ID" | "RDATE" | "EXDATE" | "RRULE")
-    });
-    let all: Vec<NaiveDateTime> = dated.flat_map(times).collect();
-    let is_endless = lines().any(|prop| prop.name == "RRULE" && times(prop).is_empty());
+    let is_dated =
+        |prop: &&Prop| matches!(prop.name.as_str(), "DTSTART" | "DTEND" | "RECURRENCE-ID" | "RDATE" | "EXDATE");
+    let mut all: Vec<NaiveDateTime> = lines().filter(is_dated).flat_map(times).collect();
+    let mut is_endless = false;
+    for part in events {
+        let start = part.prop("DTSTART").and_then(|prop| times(prop).first().copied());
+        for rule in part.props.iter().filter(|prop| prop.name == "RRULE") {
+            // Whatever zone an UNTIL is told in.
+            let rule = Rule::read(rule.content.value(), Clock::Unknown).ok();
+            match rule.zip(start).and_then(|(rule, start)| Series::each(start, rule).span().until) {
+                Some(last) => all.push(last),
+                None => is_endless = true,
+            }
+        }
+    }
     let day =
         |time: Option<NaiveDateTime>, days: i64| time.and_then(|time| time.checked_add_signed(TimeDelta::days(days)));
     let from = day(all.iter().min().copied(), -1).unwrap_or_default();

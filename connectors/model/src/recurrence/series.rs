@@ -52,6 +52,12 @@ pub struct Series {
 }
 
 impl Series {
+    /// A start and one rule.
+    pub fn each(start: NaiveDateTime, rule: Rule) -> Self {
+        let (added, removed) = (BTreeSet::new(), BTreeSet::new());
+        Self { start, rules: vec![rule], excluded: Vec::new(), added, removed }
+    }
+
     /// The series that an event is (RFC 8984): `None` for one without a start. An event without rules is a series of one date. Overrides count by their keys: one that is excluded is a date left out, every other is a date.
     ///
     /// # Errors
