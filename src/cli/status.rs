@@ -89,6 +89,7 @@ fn quarantine_rows(hub: &Hub, rows: &[twofold_hub::Quarantined]) -> Result<Vec<V
             "replica": name_of(hub, entry.replica)?,
             "item": entry.remote_id.as_str(),
             "title": known.map(|version| super::title(&version.content)).filter(|title| !title.is_empty()),
+            "uid": entry.item.map(|item| hub.item(item)).transpose()?.map(|item| item.uid.as_str().to_owned()),
             "reason": entry.reason,
             "next_try_ms": entry.next_try_ms,
         }))
@@ -98,9 +99,10 @@ fn quarantine_rows(hub: &Hub, rows: &[twofold_hub::Quarantined]) -> Result<Vec<V
 
 fn withheld_rows(hub: &Hub, rows: &[(i64, i64, String)]) -> Result<Vec<Value>> {
     let row = |(item, replica, reason): &(i64, i64, String)| {
-        let version = hub.version(hub.item(*item)?.version)?;
-        let title = super::title(&version.content);
-        Ok(json!({"replica": name_of(hub, *replica)?, "title": title, "reason": reason}))
+        let item = hub.item(*item)?;
+        let title = super::title(&hub.version(item.version)?.content);
+        let replica = name_of(hub, *replica)?;
+        Ok(json!({"replica": replica, "uid": item.uid.as_str(), "title": title, "reason": reason}))
     };
     rows.iter().map(row).collect()
 }
