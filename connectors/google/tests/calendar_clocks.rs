@@ -115,3 +115,39 @@ fn what_would_drift_or_be_moved_unseen_is_refused() {
         assert_eq!(lens(home).project(&event).unwrap_err().kind, ErrorKind::Refused, "{:?}", event.0);
     }
 }
+
+/// One changed occurrence of a series that nobody sent.
+fn lone() -> Content {
+    let patch = json!({
+        "title": "Review", "start": "2026-07-08T15:00:00", "timeZone": "Europe/Paris", "duration": "PT1H",
+        "recurrenceIdTimeZone": "Europe/Paris",
+    });
+    Content::from_value(json!({"recurrenceOverrides": {"2026-07-08T12:00:00": patch}}))
+}
+
+#[test]
+fn an_occurrence_without_its_series_stands_there_as_an_event_and_comes_back_as_what_it_was() {
+    let lens = lens(None);
+    let made = written(&lens, None, &lone());
+    assert_eq!(made["event"]["start"], json!({"dateTime": "2026-07-08T15:00:00", "timeZone": "Europe/Paris"}));
+    assert!(made["event"].get("recurrence").is_none() && made.get("exceptions").is_none());
+    assert!(made["event"].get("iCalUID").is_none(), "the UID is that of the series");
+    assert_eq!(lens.read(&render(&made)).unwrap(), lone());
+    assert_eq!(lens.project(&lone()).unwrap(), lone());
+    let mut later = lone();
+    later.0["recurrenceOverrides"]["2026-07-08T12:00:00"]["title"] = json!("Review, again");
+    let edited = written(&lens, Some(&render(&made)), &later);
+    assert_eq!(edited["event"]["summary"], "Review, again");
+    assert_eq!(lens.read(&render(&edited)).unwrap(), later);
+}
+
+#[test]
+fn an_occurrence_without_its_series_that_is_touched_there_is_an_event() {
+    let lens = lens(None);
+    let mut made = written(&lens, None, &lone());
+    made["event"]["summary"] = json!("Mine now");
+    let says = lens.read(&render(&made)).unwrap();
+    let event =
+        json!({"title": "Mine now", "start": "2026-07-08T15:00:00", "timeZone": "Europe/Paris", "duration": "PT1H"});
+    assert_eq!(says, Content::from_value(event));
+}

@@ -67,17 +67,24 @@ pub fn apply<'a>(native: &'a Content, carried: Option<&str>) -> Cow<'a, Content>
     Cow::Owned(full.tidied())
 }
 
+/// The entries of a carry-all: what it has to say where.
+pub fn values(carried: Option<&str>) -> Vec<(Vec<String>, Value)> {
+    let parsed = carried.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
+    let entries = parsed.get("e").and_then(Value::as_object).into_iter().flatten();
+    entries.filter_map(|(path, entry)| Some((split(path), entry.get(1)?.clone()))).collect()
+}
+
+/// Whether a content says an entry of a carry-all.
+pub fn is_there(full: &Content, path: &[String], value: &Value) -> bool {
+    get_path(&full.0, path).unwrap_or(&Value::Null) == value
+}
+
 /// As [`apply`], for a place where `members` say one thing together (when an event is): where somebody changed that there, nothing
 /// that was carried of it holds any more.
 pub fn apply_together<'a>(native: &'a Content, carried: Option<&str>, members: &[&str]) -> Cow<'a, Content> {
     let full = apply(native, carried);
-    let parsed = carried.and_then(|text| serde_json::from_str::<Value>(text).ok()).unwrap_or_default();
-    let entries = parsed.get("e").and_then(Value::as_object);
-    let is_passed_over = |member: &&str| {
-        let value = entries.and_then(|entries| entries.get(*member)?.get(1));
-        value.is_some_and(|value| full.get(member).unwrap_or(&Value::Null) != value)
-    };
-    if !members.iter().any(is_passed_over) {
+    let is_of = |path: &[String]| path.len() == 1 && members.contains(&path[0].as_str());
+    if values(carried).iter().all(|(path, value)| !is_of(path) || is_there(&full, path, value)) {
         return full;
     }
     let mut full = full.into_owned();

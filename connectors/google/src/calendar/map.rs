@@ -6,6 +6,8 @@
 //!   event that stays, a series that ends in another zone than it starts in, a rule that is none of RFC 5545.
 //! * A floating time is told on the clocks of the calendar's zone, an event that happens once in a zone of the sender's own in UTC;
 //!   the carry-all brings both back, until somebody moves the event there.
+//! * An occurrence without its series, which Google makes of invitations alone, stands there as an event of its own; it is an
+//!   occurrence again wherever the carry-all is read, until somebody touches it there. Several of one series have no such place.
 //! * People are edited where the event has some, and never added to one that has none: they travel along.
 //! * A description is HTML where it has elements or entities of HTML in it; plain text that looks like it is escaped, and comes back
 //!   by the carry-all.
@@ -16,7 +18,7 @@
 use serde_json::Value;
 use std::fmt;
 use std::sync::Arc;
-use twofold_model::event::{local, settled};
+use twofold_model::event::{local, occurrence, settled};
 use twofold_model::recurrence::Rule;
 use twofold_model::zone::Zones;
 use twofold_model::{Content, Error, ErrorKind, Identity, Lens, Rendering, Result, carry};
@@ -148,19 +150,23 @@ impl CalendarLens {
     fn compose(&self, content: &Content, identity: &Identity, limit: usize) -> Result<Series> {
         let around = self.around_of(None, None);
         check(content)?;
-        let mut series = if content.get("start").is_none() && content.get("recurrenceOverrides").is_some() {
+        let lone = as_event(content);
+        let says = lone.as_ref().unwrap_or(content);
+        let mut series = if says.get("start").is_none() && says.get("recurrenceOverrides").is_some() {
             occurrences::lone_from_nothing(content, around)?
         } else {
             let mut event = Object::new();
-            if let Some(mark) = identity.mark.as_ref().filter(|_| content.get("participants").is_none()) {
+            // The UID of an occurrence is that of its series, which may yet come.
+            let is_own = says.get("participants").is_none() || lone.is_some();
+            if let Some(mark) = identity.mark.as_ref().filter(|_| is_own) {
                 event.insert("id".into(), super::ids::chosen(mark, 0).into());
             } else if identity.mark.is_some() {
                 // Provider: an id or an iCalUID, not both. Copies of meetings are imported by theirs.
                 event.insert("iCalUID".into(), identity.uid.as_str().into());
             }
-            fields::edit(&mut event, &Content::new(), content, around)?;
+            fields::edit(&mut event, &Content::new(), says, around)?;
             let mut series = Series { event: Some(event), ..Series::default() };
-            self.edit_dates(&mut series, None, content)?;
+            self.edit_dates(&mut series, None, says)?;
             series
         };
         if let Some(carrier) = series.carrier_mut() {
@@ -182,13 +188,15 @@ impl CalendarLens {
             occurrences::edit_lone(&mut series, content, around)?;
             return self.edit_carried(series, content, limit);
         };
+        let lone = as_event(content);
+        let says = lone.as_ref().unwrap_or(content);
         let (zone, reminders) = (series.zone.clone(), series.defaults.clone());
         let around = self.around_of(zone.as_deref(), reminders.as_ref());
         if let Some(event) = &mut series.event {
             fields::check_standing(event, &full, content)?;
-            fields::edit(event, &master.says, content, around)?;
+            fields::edit(event, &master.says, says, around)?;
         }
-        self.edit_dates(&mut series, Some(&master), content)?;
+        self.edit_dates(&mut series, Some(&master), says)?;
         self.edit_carried(series, content, limit)
     }
 
@@ -308,7 +316,25 @@ fn in_form(content: &Content) -> Content {
 
 /// What Google's fields say, with the carry-all.
 fn said(native: &Content, carried: Option<&str>) -> Content {
-    carry::apply_together(native, carried, &WHEN).into_owned()
+    let full = carry::apply_together(native, carried, &WHEN);
+    let entries = carry::values(carried);
+    // An occurrence without its series stands there as an event: as long as nobody touches it.
+    let is_lone = entries.iter().any(|(path, value)| path.as_slice() == ["start"] && value.is_null());
+    match is_lone && !entries.iter().all(|(path, value)| carry::is_there(&full, path, value)) {
+        true => native.clone(),
+        false => full.into_owned(),
+    }
+}
+
+/// What an occurrence without its series says as an event, if the item is exactly one.
+fn as_event(content: &Content) -> Option<Content> {
+    let overrides = content.get("recurrenceOverrides").and_then(Value::as_object)?;
+    let (Some((key, _)), 1, None) = (overrides.iter().next(), overrides.len(), content.get("start")) else {
+        return None;
+    };
+    let mut event = occurrence(content, key)?;
+    ["recurrenceIdTimeZone", "recurrenceIdWithoutTime"].iter().for_each(|name| event.set(name, Value::Null));
+    event.get("start").is_some().then_some(event)
 }
 
 /// What no rendering of Google's can say.

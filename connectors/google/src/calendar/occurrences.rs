@@ -230,7 +230,8 @@ pub(super) fn edit_lone(series: &mut Series, content: &Content, around: Around<'
     Ok(())
 }
 
-/// Occurrences without their master from nothing, as they would be read. Google makes no such thing: nothing is created from them.
+/// Several occurrences without their master from nothing, as they would be read. Nothing is created from them: Google makes such
+/// things of invitations alone.
 ///
 /// # Errors
 /// As [`fields::edit`].

@@ -57,7 +57,7 @@ impl Calendar {
         let Some(event) = &to.event else {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "an occurrence without its series cannot be made at Google",
+                "not representable at Google: several occurrences without their series",
             ));
         };
         let made = match text(event, "id") {

@@ -10,7 +10,6 @@ use super::times::Times;
 use super::wire::{CARRY, Event, MARK, UID};
 use serde_json::Value;
 use twofold_model::event::settled;
-use twofold_model::patch::split;
 use twofold_model::{Content, Identity, Lens, Rendering, Result, carry};
 
 /// How much a carry-all may hold, in bytes. A text property is good for several kB (K); from 32 kB on it is a stream (F).
@@ -151,12 +150,8 @@ fn said(native: Content, carried: Option<&str>) -> Content {
     if full == native {
         return native;
     }
-    let parsed: Value = serde_json::from_str(carried).unwrap_or_default();
-    let entries = parsed.get("e").and_then(Value::as_object);
-    let entries: Vec<(Vec<String>, &Value)> =
-        entries.into_iter().flatten().filter_map(|(path, entry)| Some((split(path), entry.get(1)?))).collect();
-    let is_applied =
-        |keys: &[String], value: &Value| twofold_model::patch::get_path(&full.0, keys).unwrap_or(&Value::Null) == value;
+    let entries = carry::values(Some(carried));
+    let is_applied = |keys: &[String], value: &Value| carry::is_there(&full, keys, value);
     // An item that is an occurrence without its series is a single event here: as long as nobody touches that.
     let is_lone = entries.iter().any(|(keys, value)| keys.as_slice() == ["start"] && value.is_null());
     if is_lone && !entries.iter().all(|(keys, value)| is_applied(keys, value)) {
