@@ -91,7 +91,7 @@ async fn occurrences_of_a_series_that_is_not_seen_are_an_item_of_their_own() {
     let made = desk.write(desk.create("lone", &says)).await.unwrap().unwrap();
     assert_eq!(desk.read(&made.rendering), says);
     let (seen, _, _) = desk.round(Since::Start).await;
-    assert_eq!(seen.iter().map(|seen| desk.read(&seen.rendering)).collect::<Vec<_>>(), [says.clone()]);
+    assert_eq!((seen.len(), desk.read(&seen[0].rendering)), (1, says.clone()));
     assert!(desk.sandbox.google_mails().is_empty());
     let mut several = says;
     several.0["recurrenceOverrides"]["2026-03-17T09:00:00"] =
