@@ -164,8 +164,6 @@ impl Series {
             None => series_of(carrier),
         };
         let id = id.ok_or_else(nameless)?;
-        let stamps = self.parts().filter_map(|part| text(part, "updated"));
-        let modified = stamps.filter_map(|time| chrono::DateTime::parse_from_rfc3339(time).ok()).max();
         let uid = private(carrier, UID_KEY).or(text(carrier, "iCalUID")).filter(|uid| !uid.is_empty());
         Ok(Seen {
             remote_id: remote_id(calendar, id),
@@ -173,9 +171,18 @@ impl Series {
             etag: self.etag(),
             uid: uid.map(Uid::from),
             mark: private_mark(carrier),
-            modified_ms: modified.map(|time| time.timestamp_millis()),
+            modified_ms: self.modified_ms(),
             rendering: self.serialise(),
         })
+    }
+
+    /// When it last changed: `None` where a part does not say, as a cancelled occurrence does not. The others' stamps would then make
+    /// the cancelling look older than the edit before it, and old news is not taken. Whole seconds, because Google need not write
+    /// fractions everywhere.
+    fn modified_ms(&self) -> Option<i64> {
+        let stamp = |part: &Object| chrono::DateTime::parse_from_rfc3339(text(part, "updated")?).ok();
+        let stamps: Option<Vec<_>> = self.parts().map(stamp).collect();
+        Some(stamps?.into_iter().max()?.timestamp() * 1000)
     }
 
     /// Whether exceptions belong to it.
@@ -372,6 +379,18 @@ mod tests {
         };
         assert_eq!(master_etag(&two("\"2\"")), ("\"1\"", true));
         assert_ne!(two("\"2\""), two("\"3\""));
+    }
+
+    #[test]
+    fn a_cancelled_occurrence_makes_a_series_no_older() {
+        let modified = |exceptions: Value| {
+            let event = json!({"id": "m", "recurrence": ["R"], "updated": "2026-01-01T00:00:00.500Z"});
+            series(json!({"event": event, "exceptions": exceptions})).seen("c").unwrap().modified_ms
+        };
+        let edited = json!({"m_1": {"id": "m_1", "recurringEventId": "m", "updated": "2026-01-02T00:00:00.123Z"}});
+        assert_eq!(modified(edited), Some(1_767_312_000_000), "the newest, in whole seconds");
+        let cancelled = json!({"m_1": {"id": "m_1", "recurringEventId": "m", "status": "cancelled"}});
+        assert_eq!(modified(cancelled), None, "it does not say when it was cancelled");
     }
 
     #[test]
