@@ -128,12 +128,13 @@ pub fn decide(case: &Case) -> Verdict {
 /// The edits, weakest first, so that folding them lets the strongest have the last word whatever order they came in.
 fn edits_in_order(case: &Case) -> Vec<Edit<'_>> {
     let nothing = Content::new();
+    let first = first_base(case, &nothing);
     let mut edits: Vec<Edit<'_>> = case
         .copies
         .iter()
         .filter_map(|copy| match &copy.now {
             Now::Edited { content, at_ms } => {
-                let seen = copy.base.as_ref().map_or(&nothing, |base| &base.seen);
+                let seen = copy.base.as_ref().map_or(first, |base| &base.seen);
                 let patch = difference(seen, content);
                 let text = canonical_text(&content.to_value());
                 (!patch.is_empty() || copy.base.is_none()).then_some(Edit { copy, at_ms: *at_ms, patch, text })
@@ -153,6 +154,12 @@ fn edits_in_order(case: &Case) -> Vec<Edit<'_>> {
     edits
 }
 
+/// What a copy without a base is compared with. An item that stands nowhere was deleted: what comes back is an edit of what it was, so
+/// that nothing that was deleted with it is in dispute, or comes back as well.
+fn first_base<'a>(case: &'a Case, nothing: &'a Content) -> &'a Content {
+    if case.current.collections.is_empty() { &case.current.content } else { nothing }
+}
+
 /// Which of two values of one member is shown: the newer; within five minutes the lower rank; then the greater bytes.
 fn stronger(a: (i64, u8, &str), b: (i64, u8, &str)) -> Ordering {
     if (a.0 - b.0).abs() > SAME_MOMENT_MS {
@@ -169,8 +176,9 @@ fn merge_content(case: &Case, edits: &[Edit<'_>]) -> (Content, Vec<Clashing>, i6
     // Who last set which member in this cycle; everything else was set when the hub's version was made.
     let mut set_by: Vec<(String, i64, u8)> = Vec::new();
     let nothing = Content::new();
+    let first = first_base(case, &nothing);
     for edit in edits {
-        let agreed = edit.copy.base.as_ref().map_or(&nothing, |base| &base.agreed);
+        let agreed = edit.copy.base.as_ref().map_or(first, |base| &base.agreed);
         let (merged, found) = merge(agreed, &content, &edit.patch, |clash| {
             // At a first meeting another spelling is no edit of anybody's.
             if edit.copy.base.is_none() && is_spelling(clash) {
@@ -311,6 +319,17 @@ mod tests {
     fn an_edit_on_one_replica_survives_a_delete_on_another() {
         let copies = vec![copy(1, base("v1"), Now::Gone), copy(2, base("v1"), edited("v2", 9))];
         check("edit beats delete", case("v1", &[1], copies), "v2", &[1], 0);
+    }
+
+    #[test]
+    fn what_comes_back_after_it_was_deleted_is_as_it_comes() {
+        let mut deleted = case("v1", &[], vec![copy(1, None, edited("v2", 9))]);
+        deleted.current.content = Content::from_value(json!({"name": {"full": "v1"}, "notes": "deleted with it"}));
+        check("back by itself", deleted.clone(), "v2", &[1], 0);
+        deleted.copies = vec![copy(1, None, edited("v2", 9)), copy(2, None, edited("v3", 9_999_999))];
+        check("back at two places, differently", deleted, "v3", &[1], 1);
+        let copies = vec![copy(1, None, edited("v2", 9_999_999))];
+        check("a first meeting with what is there", case("v1", &[1], copies), "v2", &[1], 1);
     }
 
     #[test]
