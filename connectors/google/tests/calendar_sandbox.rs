@@ -322,6 +322,26 @@ async fn a_calendar_that_cannot_be_read_says_nothing_about_its_events() {
 }
 
 #[tokio::test]
+async fn an_answer_about_a_series_that_cannot_be_understood_is_asked_for_again() {
+    let desk = desk().await;
+    let id = desk.series();
+    let (_, _, mut token) = desk.round(Since::Start).await;
+    // The series itself, and then its exceptions.
+    for (day, answers_before) in [("20260310", 0), ("20260317", 1)] {
+        desk.edit(&format!("{id}_{day}T080000Z"), |event| event["summary"] = json!(day));
+        let told = desk.page(&desk.calendar, token.clone()).await.unwrap();
+        assert_eq!(told.entries.len(), 1, "a delta with one series, that asks for it");
+        let html = Rule::any(Fault::Html { executed: false }).on(Provider::Google).skip(1 + answers_before).times(1);
+        desk.sandbox.fault(html);
+        let error = desk.page(&desk.calendar, token.clone()).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Malformed, "the token stays where it is");
+        let (seen, _, next) = desk.round(token).await;
+        assert!(overrides(&desk.read(&seen[0].rendering)).iter().any(|date| date.replace('-', "").starts_with(day)));
+        token = next;
+    }
+}
+
+#[tokio::test]
 async fn a_limit_on_writing_lets_reading_go_on() {
     let desk = desk().await;
     let limit = json!({"error": {"errors": [{"domain": "usageLimits", "reason": "quotaExceeded", "message": "Calendar usage limits exceeded."}],

@@ -86,7 +86,8 @@ impl Calendar {
         self.memory().get(calendar).cloned().unwrap_or_default()
     }
 
-    /// What a round told of one series, in one piece. A series that cannot be asked for keeps nobody else back.
+    /// What a round told of one series, in one piece. A series that Google refuses to tell keeps nobody else back; an answer that cannot be
+    /// understood (a front end's page, half a text) says nothing of the series, and the round is asked for again.
     async fn unite(
         &self,
         calendar: &str,
@@ -103,7 +104,7 @@ impl Calendar {
                 Ok(Some(entry(calendar, &name, &series)))
             }
             Ok(None) => Ok(is_delta.then_some(Entry::Gone(name))),
-            Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Malformed | ErrorKind::Forbidden) => {
+            Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Forbidden) => {
                 Ok(Some(bad(calendar, name, &error.message, raw)))
             }
             Err(error) => Err(error),
