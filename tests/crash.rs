@@ -10,10 +10,18 @@
 //! | `TWOFOLD_SEED=7` | which of them are drawn |
 //! | `TWOFOLD_ONLY=text` | only what has this text in its label (a failure prints its label; combine it with `all`) |
 
+#[path = "crash/calendars.rs"]
+mod calendars;
+#[path = "crash/diary.rs"]
+mod diary;
+#[path = "crash/events.rs"]
+mod events;
 #[path = "crash/kill.rs"]
 mod kill;
 #[path = "crash/meanwhile.rs"]
 mod meanwhile;
+#[path = "crash/people.rs"]
+mod people;
 #[path = "crash/rows.rs"]
 mod rows;
 #[path = "crash/scenarios.rs"]
@@ -26,7 +34,7 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rows::Row;
-use scenarios::{SCENARIOS, Scenario};
+use scenarios::{CONTACTS, Scenario};
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -38,6 +46,10 @@ use world::{Settled, World};
 const KNOWN: &[&[&str]] = &[];
 
 const PROVIDERS: [Provider; 2] = [Provider::Google, Provider::Microsoft];
+
+/// The whole table.
+static SCENARIOS: LazyLock<Vec<&'static Scenario>> =
+    LazyLock::new(|| CONTACTS.iter().chain(calendars::CALENDARS).collect());
 
 /// What a scenario comes to when nothing disturbs it.
 #[derive(Clone, Debug)]
@@ -63,7 +75,7 @@ static REHEARSALS: LazyLock<Vec<Result<Rehearsal, String>>> = LazyLock::new(|| {
                 loop {
                     let at = next.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(at) = at else { break };
-                    let result = std::panic::catch_unwind(|| rehearse(&SCENARIOS[at]));
+                    let result = std::panic::catch_unwind(|| rehearse(SCENARIOS[at]));
                     let result = result.map_err(|_| SCENARIOS[at].name.to_owned());
                     done.lock().unwrap_or_else(PoisonError::into_inner).insert(at, result);
                 }

@@ -1,7 +1,7 @@
 //! What somebody does at Google while a run is under way, and categories that both sides spell otherwise: the next run mends
 //! what this one could not know, and sends Google nothing.
 
-use super::scenarios::{Act, Deed, Expect, Scenario, Side};
+use super::scenarios::{Act, Deed, Expect, Scenario, Side, row};
 use super::world::World;
 use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_sandbox::{Fault, Options, Phase, Provider, Rule, Sandbox};
@@ -9,10 +9,6 @@ use twofold_sandbox::{Fault, Options, Phase, Provider, Rule, Sandbox};
 use Act::{Here, There};
 use Deed::{Create, Label, Set};
 use Side::{Google, Microsoft};
-
-const fn row(name: &'static str, acts: &'static [Act], expects: &'static [Expect]) -> Scenario {
-    Scenario { name, joined: false, full_check: false, acts, expects }
-}
 
 /// Does something at Google just before the first write about a person reaches it.
 fn before_the_first_write(world: &World, deed: impl Fn(&Sandbox) + Send + Sync + 'static) {

@@ -1,5 +1,5 @@
-//! What a place says about its people, read plainly from the provider's JSON or the text of a card: none of the product's own
-//! readers is asked, so that a mistake of theirs is not repeated here.
+//! What a place says, as rows; and people, read plainly from the provider's JSON or the text of a card: none of the product's
+//! own readers is asked, so that a mistake of theirs is not repeated here.
 
 use super::scenarios::{Field, Side};
 use serde_json::Value;
@@ -7,35 +7,51 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use twofold_sandbox::{Request, Sandbox};
 
-/// One person in the fields that the scenarios change.
+/// A person, an event or an occurrence of a series, in the fields that the scenarios change. What is not there says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Row {
     pub name: String,
-    pub nickname: String,
-    pub title: String,
-    pub note: String,
-    pub emails: BTreeSet<String>,
-    pub labels: BTreeSet<String>,
-    /// In base64, empty for none.
-    pub photo: String,
+    says: BTreeMap<Field, BTreeSet<String>>,
 }
 
 impl Row {
-    pub fn holds(&self, field: Field, value: &str) -> bool {
-        match field {
-            Field::Nickname => self.nickname == value,
-            Field::Title => self.title == value,
-            Field::Note => self.note == value,
-            Field::Email => self.emails.contains(value),
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    /// Adds to what it says of a field.
+    pub fn with(mut self, field: Field, value: impl Into<String>) -> Self {
+        let value = value.into();
+        if !value.is_empty() {
+            self.says.entry(field).or_default().insert(value);
         }
+        self
+    }
+
+    pub fn with_all(self, field: Field, values: impl IntoIterator<Item = String>) -> Self {
+        values.into_iter().fold(self, |row, value| row.with(field, value))
+    }
+
+    pub fn all(&self, field: Field) -> BTreeSet<String> {
+        self.says.get(&field).cloned().unwrap_or_default()
+    }
+
+    /// An empty value: it says nothing there.
+    pub fn holds(&self, field: Field, value: &str) -> bool {
+        let says = self.says.get(&field);
+        if value.is_empty() { says.is_none() } else { says.is_some_and(|all| all.contains(value)) }
     }
 }
 
-fn text(value: &Value) -> String {
+pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-fn each<'a>(value: &'a Value, key: &'static str) -> impl Iterator<Item = String> + 'a {
+pub fn each<'a>(value: &'a Value, key: &'static str) -> impl Iterator<Item = String> + 'a {
     value
         .as_array()
         .into_iter()
@@ -43,17 +59,15 @@ fn each<'a>(value: &'a Value, key: &'static str) -> impl Iterator<Item = String>
         .map(move |entry| if key.is_empty() { text(entry) } else { text(&entry[key]) })
 }
 
-/// Everybody at a provider, sorted.
-pub fn at_provider(sandbox: &Sandbox, side: Side) -> Vec<Row> {
-    let mut rows: Vec<Row> = match side {
+/// Everybody at a provider.
+pub fn people_at(sandbox: &Sandbox, side: Side) -> Vec<Row> {
+    match side {
         Side::Google => {
             let groups = sandbox.with(|state| state.dump())["google"]["groups"].clone();
             sandbox.google_people().iter().map(|person| google(sandbox, person, &groups)).collect()
         }
         Side::Microsoft => sandbox.graph_contacts().iter().map(microsoft).collect(),
-    };
-    rows.sort();
-    rows
+    }
 }
 
 fn google(sandbox: &Sandbox, person: &Value, groups: &Value) -> Row {
@@ -61,15 +75,13 @@ fn google(sandbox: &Sandbox, person: &Value, groups: &Value) -> Row {
     let labels = labels.map(|entry| text(&entry["contactGroupMembership"]["contactGroupResourceName"]));
     let photos = person["photos"].as_array().into_iter().flatten();
     let photo = photos.filter(|photo| photo["default"] != true).map(|photo| text(&photo["url"])).next();
-    Row {
-        name: text(&person["names"][0]["displayName"]),
-        nickname: text(&person["nicknames"][0]["value"]),
-        title: text(&person["organizations"][0]["title"]),
-        note: text(&person["biographies"][0]["value"]),
-        emails: each(&person["emailAddresses"], "value").collect(),
-        labels: labels.filter_map(|name| groups.get(&name).map(text)).collect(),
-        photo: photo.map(|url| google_photo(sandbox, &url)).unwrap_or_default(),
-    }
+    Row::new(text(&person["names"][0]["displayName"]))
+        .with(Field::Nickname, text(&person["nicknames"][0]["value"]))
+        .with(Field::Title, text(&person["organizations"][0]["title"]))
+        .with(Field::Note, text(&person["biographies"][0]["value"]))
+        .with_all(Field::Email, each(&person["emailAddresses"], "value"))
+        .with_all(Field::Label, labels.filter_map(|name| groups.get(&name).map(text)))
+        .with(Field::Photo, photo.map(|url| google_photo(sandbox, &url)).unwrap_or_default())
 }
 
 fn google_photo(sandbox: &Sandbox, url: &str) -> String {
@@ -80,15 +92,13 @@ fn google_photo(sandbox: &Sandbox, url: &str) -> String {
 }
 
 fn microsoft(contact: &Value) -> Row {
-    Row {
-        name: text(&contact["displayName"]),
-        nickname: text(&contact["nickName"]),
-        title: text(&contact["jobTitle"]),
-        note: text(&contact["personalNotes"]),
-        emails: each(&contact["emailAddresses"], "address").collect(),
-        labels: each(&contact["categories"], "").collect(),
-        photo: text(&contact["photo"]["base64"]),
-    }
+    Row::new(text(&contact["displayName"]))
+        .with(Field::Nickname, text(&contact["nickName"]))
+        .with(Field::Title, text(&contact["jobTitle"]))
+        .with(Field::Note, text(&contact["personalNotes"]))
+        .with_all(Field::Email, each(&contact["emailAddresses"], "address"))
+        .with_all(Field::Label, each(&contact["categories"], ""))
+        .with(Field::Photo, text(&contact["photo"]["base64"]))
 }
 
 /// Bytes in base64; six lines spare the tests a package.
@@ -105,25 +115,23 @@ pub fn base64(bytes: &[u8]) -> String {
     text
 }
 
-/// The cards of a folder by file name.
-pub fn cards(folder: &Path) -> BTreeMap<String, String> {
+/// The files of a folder whose names end so, by name.
+pub fn files(folder: &Path, end: &str) -> BTreeMap<String, String> {
     let entries = std::fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    let mut cards = BTreeMap::new();
+    let mut files = BTreeMap::new();
     for entry in entries {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        if name.ends_with(".vcf") && !name.starts_with('.') {
-            cards.insert(name, std::fs::read_to_string(&path).unwrap());
+        if name.ends_with(end) && !name.starts_with('.') {
+            files.insert(name, std::fs::read_to_string(&path).unwrap());
         }
     }
-    cards
+    files
 }
 
-/// Everybody in a folder, sorted.
-pub fn on_device(folder: &Path) -> Vec<Row> {
-    let mut rows: Vec<Row> = cards(folder).values().map(|card| read_card(card)).collect();
-    rows.sort();
-    rows
+/// Everybody in a folder.
+pub fn people_in(folder: &Path) -> Vec<Row> {
+    files(folder, ".vcf").values().map(|card| read_card(card)).collect()
 }
 
 /// The lines of a card, unfolded.
@@ -148,17 +156,22 @@ pub fn read_card(card: &str) -> Row {
     let mut row = Row::default();
     for line in lines(card) {
         let value = line.split_once(':').map_or("", |(_, value)| value);
-        let plain = value.replace("\\,", ",").replace("\\;", ";").replace("\\n", "\n");
-        match property(&line).as_str() {
-            "FN" => row.name = plain,
-            "NICKNAME" => row.nickname = plain,
-            "TITLE" => row.title = plain,
-            "NOTE" => row.note = plain,
-            "EMAIL" => drop(row.emails.insert(plain)),
-            "CATEGORIES" => row.labels.extend(value.split(',').map(str::to_owned)),
-            "PHOTO" => row.photo = value.rsplit(',').next().unwrap_or_default().to_owned(),
-            _ => {}
-        }
+        let plain = unescaped(value);
+        row = match property(&line).as_str() {
+            "FN" => row.named(plain),
+            "NICKNAME" => row.with(Field::Nickname, plain),
+            "TITLE" => row.with(Field::Title, plain),
+            "NOTE" => row.with(Field::Note, plain),
+            "EMAIL" => row.with(Field::Email, plain),
+            "CATEGORIES" => row.with_all(Field::Label, value.split(',').map(str::to_owned)),
+            "PHOTO" => row.with(Field::Photo, value.rsplit(',').next().unwrap_or_default()),
+            _ => row,
+        };
     }
     row
+}
+
+/// A text value as it is meant.
+pub fn unescaped(value: &str) -> String {
+    value.replace("\\,", ",").replace("\\;", ";").replace("\\n", "\n")
 }

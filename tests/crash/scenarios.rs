@@ -8,21 +8,42 @@ pub enum Side {
     Microsoft,
 }
 
+use twofold_model::Kind;
+
 use Side::{Google, Microsoft};
 
-/// One field of a person that all three places hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// One field that all places hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
     Nickname,
     Title,
     Note,
     /// One more address beside those that are there.
     Email,
+    /// What [`Deed::Label`] adds to.
+    Label,
+    /// In base64.
+    Photo,
+    /// `2026-03-16T09:00 Europe/Berlin`, or a day. What starts on a day lasts a day, else an hour.
+    Start,
+    Length,
+    Place,
+    /// As RFC 5545 writes it. No place says it of an occurrence: what it comes to is said instead.
+    Rule,
+    /// Minutes before the start.
+    Alarm,
+    Guest,
+    /// The calendar, [`MAIN`] or the name of another.
+    Calendar,
 }
+
+/// How the calendar is called here that each user has.
+pub const MAIN: &str = "main";
 
 use Field::{Email, Nickname, Note, Title};
 
-/// What is done to one person.
+/// What is done to one person, event or occurrence. `Choir@2026-10-19` is the occurrence of a series that the rule has on that
+/// day.
 #[derive(Clone, Copy, Debug)]
 pub enum Deed {
     Create(&'static str),
@@ -31,6 +52,10 @@ pub enum Deed {
     Unlabel(&'static str, &'static str),
     Photo(&'static str, [u8; 3]),
     Delete(&'static str),
+    /// To another calendar.
+    Move(&'static str, &'static str),
+    /// The series ends before this occurrence; from it on there is a series of another name.
+    Split(&'static str, &'static str),
 }
 
 use Deed::{Create, Delete, Label, Photo, Set, Unlabel};
@@ -69,7 +94,8 @@ use Expect::{Gone, HasPhoto, Holds, Labelled, NotLabelled};
 #[derive(Debug)]
 pub struct Scenario {
     pub name: &'static str,
-    /// Google's and Microsoft's people are one address book.
+    pub kind: Kind,
+    /// Google's and Microsoft's people are one address book, or their main calendars one calendar.
     pub joined: bool,
     /// The runs look at what no delta tells.
     pub full_check: bool,
@@ -93,15 +119,16 @@ pub const PEOPLE: &[(&str, bool, bool, &[&str])] = &[
 const RED: [u8; 3] = [200, 10, 20];
 const BLUE: [u8; 3] = [10, 20, 200];
 
-const fn row(name: &'static str, acts: &'static [Act], expects: &'static [Expect]) -> Scenario {
-    Scenario { name, joined: false, full_check: false, acts, expects }
+pub const fn row(name: &'static str, acts: &'static [Act], expects: &'static [Expect]) -> Scenario {
+    Scenario { name, kind: Kind::Contacts, joined: false, full_check: false, acts, expects }
 }
 
-const fn joined(name: &'static str, acts: &'static [Act], expects: &'static [Expect]) -> Scenario {
+pub const fn joined(name: &'static str, acts: &'static [Act], expects: &'static [Expect]) -> Scenario {
     Scenario { joined: true, ..row(name, acts, expects) }
 }
 
-pub const SCENARIOS: &[Scenario] = &[
+/// The rows of people; [`super::calendars::EVENTS`] has those of events.
+pub const CONTACTS: &[Scenario] = &[
     row("nothing happens", &[], &[]),
     row(
         "created at both providers",

@@ -1,25 +1,24 @@
 //! A World on sockets: the two providers of the sandbox, one device folder, and the built program that is started, killed and
 //! started again.
 
+use super::people::jpeg;
 use super::rows::{self, Row};
-use super::scenarios::{Act, Deed, Expect, Field, PEOPLE, Scenario, Side};
-use serde_json::{Value, json};
+use super::scenarios::{Act, Deed, Expect, Field, MAIN, Scenario, Side};
+use super::{calendars, diary, events, people};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use twofold_hub::{Hub, IntentKind};
+use twofold_model::Kind;
 use twofold_sandbox::{Options, Provider, Running, Sandbox, oauth};
 
 const TWOFOLD: &str = env!("CARGO_BIN_EXE_twofold");
-const GOOGLE_FOLDER: &str = "laptop/google/contacts/My Contacts";
-const MICROSOFT_FOLDER: &str = "laptop/microsoft365/contacts/Kontakte";
-const JOINED_FOLDERS: &str = "laptop/joined/contacts";
 /// After so many runs everything must be quiet.
 const MOST_RUNS: usize = 8;
 
@@ -32,6 +31,7 @@ pub struct World {
     running: Option<Running>,
     port: u16,
     dir: TempDir,
+    kind: Kind,
     joined: bool,
     full_check: bool,
 }
@@ -65,6 +65,7 @@ impl World {
             running: None,
             port: 0,
             dir: tempfile::tempdir().unwrap(),
+            kind: scenario.kind,
             joined: scenario.joined,
             full_check: scenario.full_check,
         };
@@ -82,12 +83,16 @@ impl World {
     }
 
     fn configuration(&self) -> String {
-        let (urls, dir) = (self.sandbox.urls(), self.dir.path());
-        let join = "[[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:Kontakte\", \"google:My Contacts\"]\n";
+        let (urls, dir, kind) = (self.sandbox.urls(), self.dir.path(), self.kind);
+        let join = match kind {
+            Kind::Calendar => "[\"microsoft365:default\", \"google:primary\"]",
+            _ => "[\"microsoft365:Kontakte\", \"google:My Contacts\"]",
+        };
+        let join = format!("[[join]]\nkind = \"{kind}\"\ncollections = {join}\n");
         format!(
-            "state_dir = {:?}\n\n[microsoft365]\nclient_id = {:?}\nkinds = [\"contacts\"]\nlogin_url = {:?}\ngraph_url = {:?}\n\n\
-             [google]\nclient_id = {:?}\nclient_secret = {:?}\nkinds = [\"contacts\"]\nauth_url = {:?}\ntoken_url = {:?}\npeople_url = {:?}\n\n\
-             [[device]]\nname = \"laptop\"\npath = {:?}\nkinds = [\"contacts\"]\n\n{}",
+            "state_dir = {:?}\n\n[microsoft365]\nclient_id = {:?}\nkinds = [\"{kind}\"]\nlogin_url = {:?}\ngraph_url = {:?}\n\n\
+             [google]\nclient_id = {:?}\nclient_secret = {:?}\nkinds = [\"{kind}\"]\nauth_url = {:?}\ntoken_url = {:?}\npeople_url = {:?}\n\
+             calendar_url = {:?}\n\n[[device]]\nname = \"laptop\"\npath = {:?}\nkinds = [\"{kind}\"]\n\n{}",
             dir.join("state"),
             oauth::MICROSOFT_CLIENT_ID,
             urls.microsoft_login,
@@ -97,8 +102,9 @@ impl World {
             urls.google_auth,
             urls.google_token,
             urls.google_people,
+            urls.google_calendar,
             dir.join("laptop"),
-            if self.joined { join } else { "" },
+            if self.joined { &join } else { "" },
         )
     }
 
@@ -127,19 +133,12 @@ impl World {
     }
 
     fn populate(&self) {
-        let climbers = self.sandbox.google_add_group("Climbers").unwrap();
-        for (name, at_google, at_microsoft, labels) in PEOPLE {
-            if *at_google {
-                let person = self.sandbox.google_create(&person(name)).unwrap();
-                if labels.contains(&"Climbers") {
-                    self.sandbox.google_members(&climbers, &[&person], &[]).unwrap();
-                }
+        match self.kind {
+            Kind::Calendar => {
+                diary::populate(&self.sandbox);
+                calendars::BEFORE.iter().for_each(|act| self.act(act));
             }
-            if *at_microsoft {
-                let mut contact = contact(name);
-                contact["categories"] = json!(labels);
-                self.sandbox.graph_create("", &contact).unwrap();
-            }
+            _ => people::populate(&self.sandbox),
         }
     }
 
@@ -187,20 +186,45 @@ impl World {
 
     // ---- what is where ----------------------------------------------------------------------------------------------
 
-    fn folder(&self, side: Side) -> PathBuf {
-        if self.joined {
-            // There is one, whichever of the two names it goes by.
-            let mut folders = std::fs::read_dir(self.dir.path().join(JOINED_FOLDERS)).unwrap();
-            let folder = folders.next().unwrap().unwrap().path();
-            assert!(folders.next().is_none(), "one folder for the joined collections");
-            return folder;
+    /// A side's folders on the device, by what their collections are called here. The joined one is both sides'.
+    fn folders(&self, side: Side) -> BTreeMap<String, PathBuf> {
+        let own = if side == Side::Google { "google" } else { "microsoft365" };
+        let mut folders = BTreeMap::new();
+        for parent in [own, "joined"] {
+            let parent = self.dir.path().join("laptop").join(parent).join(self.kind.to_string());
+            for entry in std::fs::read_dir(&parent).into_iter().flatten().flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let name = if calendars::OTHERS.contains(&&*name) { name } else { MAIN.to_owned() };
+                let twin = folders.insert(name, entry.path());
+                assert!(twin.is_none(), "one folder for {:?}, and not {twin:?} too", entry.path());
+            }
         }
-        self.dir.path().join(if side == Side::Google { GOOGLE_FOLDER } else { MICROSOFT_FOLDER })
+        folders
     }
 
-    /// Google's people and Microsoft's.
+    /// What Google says, and Microsoft.
     pub fn rows(&self) -> [Vec<Row>; 2] {
-        [Side::Google, Side::Microsoft].map(|side| rows::at_provider(&self.sandbox, side))
+        [Side::Google, Side::Microsoft].map(|side| {
+            let mut rows = match self.kind {
+                Kind::Calendar => events::at_provider(&self.sandbox, side),
+                _ => rows::people_at(&self.sandbox, side),
+            };
+            rows.sort();
+            rows
+        })
+    }
+
+    /// What a side's folders say.
+    fn rows_here(&self, side: Side) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for (name, folder) in self.folders(side) {
+            rows.extend(match self.kind {
+                Kind::Calendar => events::in_folder(&folder, &name),
+                _ => rows::people_in(&folder),
+            });
+        }
+        rows.sort();
+        rows
     }
 
     /// Everything in the device folder but what is the program's own.
@@ -233,124 +257,31 @@ impl World {
 
     pub fn act(&self, act: &Act) {
         match act {
-            Act::There(Side::Google, deed) => self.at_google(deed),
-            Act::There(Side::Microsoft, deed) => self.at_microsoft(deed),
-            Act::Here(side, deed) => self.on_device(*side, deed),
-            Act::RenameGroup(from, to) => self.sandbox.google_rename_group(&self.group(from), to).unwrap(),
-            Act::DeleteGroup(name) => self.sandbox.google_delete_group(&self.group(name)).unwrap(),
+            Act::There(side, deed) => self.there(*side, deed),
+            Act::Here(side, deed) => match self.kind {
+                Kind::Calendar => diary::on_device(&self.folders(*side), deed),
+                _ => people::on_device(&self.folders(*side)[MAIN], deed),
+            },
+            Act::RenameGroup(from, to) => {
+                self.sandbox.google_rename_group(&people::group(&self.sandbox, from), to).unwrap();
+            }
+            Act::DeleteGroup(name) => {
+                self.sandbox.google_delete_group(&people::group(&self.sandbox, name)).unwrap();
+            }
             Act::DeltaTokensExpire(Side::Google) => self.sandbox.google_expire_sync_tokens(),
             Act::DeltaTokensExpire(Side::Microsoft) => self.sandbox.graph_expire_delta_tokens(),
             Act::AccessTokensExpire(side) => self.sandbox.expire_access_tokens(provider(*side)),
         }
     }
 
-    /// Google's name for a group, which is made if need be.
-    fn group(&self, name: &str) -> String {
-        let groups = self.sandbox.with(|state| state.dump())["google"]["groups"].clone();
-        let found =
-            groups.as_object().unwrap().iter().find(|(_, of)| *of == name).map(|(resource, _)| resource.clone());
-        found.unwrap_or_else(|| self.sandbox.google_add_group(name).unwrap())
-    }
-
-    fn at_google(&self, deed: &Deed) {
-        let sandbox = &self.sandbox;
-        let find = |name: &str| {
-            let people = sandbox.google_people();
-            let found = people.iter().find(|person| person["names"][0]["displayName"] == name);
-            found.unwrap_or_else(|| panic!("{name} is not at Google"))["resourceName"].as_str().unwrap().to_owned()
+    fn there(&self, side: Side, deed: &Deed) {
+        let act = match (self.kind, side) {
+            (Kind::Calendar, Side::Google) => diary::at_google,
+            (Kind::Calendar, Side::Microsoft) => diary::at_microsoft,
+            (_, Side::Google) => people::at_google,
+            (_, Side::Microsoft) => people::at_microsoft,
         };
-        match deed {
-            Deed::Create(name) => drop(sandbox.google_create(&person(name)).unwrap()),
-            Deed::Delete(name) => sandbox.google_delete(&find(name)).unwrap(),
-            Deed::Label(name, label) => sandbox.google_members(&self.group(label), &[&find(name)], &[]).unwrap(),
-            Deed::Unlabel(name, label) => sandbox.google_members(&self.group(label), &[], &[&find(name)]).unwrap(),
-            Deed::Photo(name, colour) => sandbox.google_set_photo(&find(name), Some(jpeg(*colour))).unwrap(),
-            Deed::Set(name, field, value) => {
-                let edit = |person: &mut Value| match field {
-                    Field::Nickname => person["nicknames"] = json!([{ "value": value }]),
-                    Field::Title => person["organizations"] = json!([{ "title": value }]),
-                    Field::Note => person["biographies"] = json!([{ "value": value, "contentType": "TEXT_PLAIN" }]),
-                    Field::Email => person["emailAddresses"].as_array_mut().unwrap().push(json!({ "value": value })),
-                };
-                sandbox.google_edit(&find(name), edit).unwrap();
-            }
-        }
-    }
-
-    fn at_microsoft(&self, deed: &Deed) {
-        let sandbox = &self.sandbox;
-        let find = |name: &str| {
-            let contacts = sandbox.graph_contacts();
-            let found = contacts.iter().find(|contact| contact["displayName"] == name);
-            found.unwrap_or_else(|| panic!("{name} is not at Microsoft"))["id"].as_str().unwrap().to_owned()
-        };
-        let edit = |name: &str, edit: &dyn Fn(&mut Value)| sandbox.graph_edit(&find(name), edit).unwrap();
-        match deed {
-            Deed::Create(name) => drop(sandbox.graph_create("", &contact(name)).unwrap()),
-            Deed::Delete(name) => sandbox.graph_delete(&find(name)).unwrap(),
-            Deed::Label(name, label) => edit(name, &|contact| {
-                contact["categories"].as_array_mut().unwrap().push(json!(label));
-            }),
-            Deed::Unlabel(name, label) => edit(name, &|contact| {
-                contact["categories"].as_array_mut().unwrap().retain(|other| other != label);
-            }),
-            Deed::Photo(name, colour) => sandbox.graph_set_photo(&find(name), Some(jpeg(*colour))).unwrap(),
-            Deed::Set(name, field, value) => edit(name, &|contact| match field {
-                Field::Nickname => contact["nickName"] = json!(value),
-                Field::Title => contact["jobTitle"] = json!(value),
-                Field::Note => contact["personalNotes"] = json!(value),
-                Field::Email => contact["emailAddresses"].as_array_mut().unwrap().push(json!({ "address": value })),
-            }),
-        }
-    }
-
-    fn on_device(&self, side: Side, deed: &Deed) {
-        let folder = self.folder(side);
-        let edit = |name: &str, edit: &dyn Fn(&mut Vec<String>)| {
-            let (file, card) = file_of(&folder, name);
-            let mut lines = rows::lines(&card);
-            let end = lines.pop();
-            edit(&mut lines);
-            lines.extend(end);
-            std::fs::write(file, lines.join("\r\n") + "\r\n").unwrap();
-        };
-        let put = |lines: &mut Vec<String>, property: &str, line: String| {
-            lines.retain(|line| rows::property(line) != property);
-            lines.push(line);
-        };
-        match deed {
-            Deed::Create(name) => {
-                let (given, family) = name.split_once(' ').unwrap();
-                let uid = given.to_lowercase();
-                let card = format!(
-                    "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}-1\r\nFN:{name}\r\nN:{family};{given};;;\r\nEMAIL:{uid}@example.org\r\nEND:VCARD\r\n"
-                );
-                std::fs::write(folder.join(format!("{uid}-1.vcf")), card).unwrap();
-            }
-            Deed::Delete(name) => std::fs::remove_file(file_of(&folder, name).0).unwrap(),
-            Deed::Set(name, field, value) => edit(name, &|lines| match field {
-                Field::Nickname => put(lines, "NICKNAME", format!("NICKNAME:{value}")),
-                Field::Title => put(lines, "TITLE", format!("TITLE:{value}")),
-                Field::Note => put(lines, "NOTE", format!("NOTE:{value}")),
-                Field::Email => lines.push(format!("EMAIL:{value}")),
-            }),
-            Deed::Label(name, label) => edit(name, &|lines| {
-                let mut labels = rows::read_card(&lines.join("\r\n")).labels;
-                labels.insert((*label).to_owned());
-                put(lines, "CATEGORIES", format!("CATEGORIES:{}", labels.into_iter().collect::<Vec<_>>().join(",")));
-            }),
-            Deed::Unlabel(name, label) => edit(name, &|lines| {
-                let mut labels = rows::read_card(&lines.join("\r\n")).labels;
-                labels.remove(*label);
-                lines.retain(|line| rows::property(line) != "CATEGORIES");
-                if !labels.is_empty() {
-                    lines.push(format!("CATEGORIES:{}", labels.into_iter().collect::<Vec<_>>().join(",")));
-                }
-            }),
-            Deed::Photo(name, colour) => edit(name, &|lines| {
-                put(lines, "PHOTO", format!("PHOTO;ENCODING=b;TYPE=JPEG:{}", rows::base64(&jpeg(*colour))));
-            }),
-        }
+        act(&self.sandbox, deed);
     }
 
     // ---- what must hold ---------------------------------------------------------------------------------------------
@@ -365,7 +296,7 @@ impl World {
             let files = self.files();
             self.sandbox.reset_counts();
             let ended = self.sync();
-            self.nobody_is_doubled(what);
+            self.nothing_is_doubled_nor_mailed(what);
             match ended.exit {
                 Some(0) if self.writes() == 0 && self.files() == files => {
                     settled.runs = run;
@@ -420,27 +351,25 @@ impl World {
         }
     }
 
-    fn nobody_is_doubled(&self, what: &str) {
+    fn nothing_is_doubled_nor_mailed(&self, what: &str) {
         let [google, microsoft] = self.rows();
-        let device = |side| rows::on_device(&self.folder(side));
-        let places = [google, microsoft, device(Side::Google), device(Side::Microsoft)];
+        let places = [google, microsoft, self.rows_here(Side::Google), self.rows_here(Side::Microsoft)];
         for (place, rows) in ["Google", "Microsoft", "Google's folder", "Microsoft's folder"].iter().zip(places) {
             let mut seen = BTreeMap::new();
             rows.iter().for_each(|row| *seen.entry(&row.name).or_insert(0) += 1);
             seen.retain(|_, count| *count > 1);
             assert!(seen.is_empty(), "{what}: doubled at {place}: {seen:?}\n{:#?}", self.sandbox.log());
         }
+        let mails = (self.sandbox.google_mails(), self.sandbox.graph_mails());
+        assert!(mails.0.is_empty() && mails.1.is_empty(), "{what}: nobody is mailed: {mails:#?}");
     }
 
     /// The device folder and both providers hold the same, and that is what the scenario wants.
     pub fn is_as_it_should_be(&self, scenario: &Scenario, what: &str) {
         let [google, microsoft] = self.rows();
-        assert_eq!(google, rows::on_device(&self.folder(Side::Google)), "{what}: Google and the device hold the same");
-        assert_eq!(
-            microsoft,
-            rows::on_device(&self.folder(Side::Microsoft)),
-            "{what}: Microsoft and the device hold the same"
-        );
+        assert_eq!(google, self.rows_here(Side::Google), "{what}: Google and the device hold the same");
+        assert_eq!(microsoft, self.rows_here(Side::Microsoft), "{what}: Microsoft and the device hold the same");
+        self.nothing_is_doubled_nor_mailed(what);
         let find = |side: Side, name: &str| {
             let rows = if side == Side::Google { &google } else { &microsoft };
             rows.iter().find(|row| row.name == name).cloned()
@@ -448,12 +377,14 @@ impl World {
         for expect in scenario.expects {
             let holds = match *expect {
                 Expect::Holds(side, name, field, value) => find(side, name).is_some_and(|row| row.holds(field, value)),
-                Expect::Labelled(side, name, label) => find(side, name).is_some_and(|row| row.labels.contains(label)),
+                Expect::Labelled(side, name, label) => {
+                    find(side, name).is_some_and(|row| row.holds(Field::Label, label))
+                }
                 Expect::NotLabelled(side, name, label) => {
-                    find(side, name).is_some_and(|row| !row.labels.contains(label))
+                    find(side, name).is_some_and(|row| !row.holds(Field::Label, label))
                 }
                 Expect::HasPhoto(side, name, colour) => {
-                    find(side, name).is_some_and(|row| row.photo == rows::base64(&jpeg(colour)))
+                    find(side, name).is_some_and(|row| row.holds(Field::Photo, &rows::base64(&jpeg(colour))))
                 }
                 Expect::There(side, name) => find(side, name).is_some(),
                 Expect::Gone(side, name) => find(side, name).is_none(),
@@ -468,34 +399,6 @@ fn provider(side: Side) -> Provider {
         Side::Google => Provider::Google,
         Side::Microsoft => Provider::Microsoft,
     }
-}
-
-fn jpeg(colour: [u8; 3]) -> Vec<u8> {
-    twofold_sandbox::microsoft365::tiny_jpeg(colour).to_vec()
-}
-
-fn person(name: &str) -> Value {
-    let (given, family) = name.split_once(' ').unwrap();
-    let address = format!("{}@example.org", given.to_lowercase());
-    json!({ "names": [{ "givenName": given, "familyName": family }], "emailAddresses": [{ "value": address }] })
-}
-
-fn contact(name: &str) -> Value {
-    let (given, family) = name.split_once(' ').unwrap();
-    let address = format!("{}@example.org", given.to_lowercase());
-    json!({
-        "givenName": given,
-        "surname": family,
-        "displayName": name,
-        "emailAddresses": [{ "address": address, "name": name }],
-    })
-}
-
-/// The file of a person, and the card in it.
-fn file_of(folder: &Path, name: &str) -> (PathBuf, String) {
-    let found = rows::cards(folder).into_iter().find(|(_, card)| rows::read_card(card).name == name);
-    let (file, card) = found.unwrap_or_else(|| panic!("{name} is not in {}", folder.display()));
-    (folder.join(file), card)
 }
 
 /// Opens an address on this machine as a browser would; gives where it leads.
