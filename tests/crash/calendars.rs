@@ -42,12 +42,14 @@ pub const EVENTS: &[Seed] = &[
     seed("Budget", Google, MAIN, "2026-03-25T15:00 Europe/Berlin", &[(Guest, "grace@example.org")]),
     seed("Choir", Google, "Klub", EVENING.0, EVENING.1),
     seed("Swim", Google, "Klub", "2026-10-26T07:00 Europe/Berlin", &[]),
+    seed("Yoga", Google, "Klub", EVENING.0, EVENING.1),
     seed("Dentist", Microsoft, MAIN, "2026-03-27T08:00 Europe/Berlin", &[(Place, "Main Street 1")]),
     seed("Holiday", Microsoft, MAIN, "2026-03-30", &[]),
     seed("Stand-up", Microsoft, MAIN, STANDUP.0, STANDUP.1),
     seed("Workshop", Microsoft, MAIN, "2026-03-24T14:00 Europe/Berlin", &[(Note, "Bring a pen")]),
     seed("Review", Microsoft, MAIN, "2026-03-25T15:00 Europe/Berlin", &[(Guest, "grace@example.org")]),
     seed("Chess", Microsoft, "Verein", EVENING.0, EVENING.1),
+    seed("Yoga", Microsoft, "Verein", EVENING.0, EVENING.1),
     seed("Sauna", Microsoft, "Verein", "2026-10-26T07:00 Europe/Berlin", &[]),
 ];
 
@@ -216,18 +218,33 @@ pub const CALENDARS: &[Scenario] = &[
         ],
     ),
     row(
-        "the zone changed, of an event and of a series",
+        "the zone changed, of events and of series",
         &[
             Here(Google, Set("Dentist", Start, "2026-03-27T08:00 America/New_York")),
+            Here(Google, Set("Yoga", Start, "2026-10-07T19:30 America/New_York")),
             There(Google, Set("Choir", Start, "2026-10-07T19:30 America/New_York")),
             There(Microsoft, Set("Dentist", Start, "2026-03-27T08:00 America/New_York")),
+            There(Microsoft, Set("Yoga", Start, "2026-10-07T19:30 America/New_York")),
             Here(Microsoft, Set("Workshop", Start, "2026-03-24T14:00 America/New_York")),
         ],
         &[
             Holds(Google, "Dentist", Start, "2026-03-27T08:00 America/New_York"),
+            Holds(Google, "Yoga@2026-11-04", Start, "2026-11-04T19:30 America/New_York"),
             Holds(Google, "Choir@2026-11-04", Start, "2026-11-04T19:30 America/New_York"),
             Holds(Microsoft, "Dentist", Start, "2026-03-27T08:00 America/New_York"),
+            Holds(Microsoft, "Yoga@2026-11-04", Start, "2026-11-04T19:30 America/New_York"),
             Holds(Microsoft, "Workshop", Start, "2026-03-24T14:00 America/New_York"),
+        ],
+    ),
+    row(
+        "series: a series as a whole edited on the device",
+        &[
+            Here(Microsoft, Set("Yoga", Start, "2026-10-07T18:00 Europe/Berlin")),
+            Here(Google, Set("Yoga", Place, "Hall")),
+        ],
+        &[
+            Holds(Microsoft, "Yoga@2026-10-28", Start, "2026-10-28T18:00 Europe/Berlin"),
+            Holds(Google, "Yoga@2026-10-28", Place, "Hall"),
         ],
     ),
     row(

@@ -183,8 +183,12 @@ pub fn at_google(sandbox: &Sandbox) -> Vec<Row> {
         for master in masters {
             let mut event = google(master, None, &name);
             for exception in events.iter().filter(|event| event["recurringEventId"] == master["id"]) {
-                let day = google_time(&exception["originalStartTime"], event.start.zone).in_zone(event.start.zone);
-                let day = day.local.date();
+                let original = google_time(&exception["originalStartTime"], event.start.zone).in_zone(event.start.zone);
+                let day = original.local.date();
+                if event.start.on(day) != original {
+                    // It belongs to no occurrence any more, and Google shows none.
+                    continue;
+                }
                 if exception["status"] == "cancelled" {
                     event.gone.insert(day);
                 } else {

@@ -36,6 +36,11 @@ impl Row {
         values.into_iter().fold(self, |row, value| row.with(field, value))
     }
 
+    pub fn without(mut self, field: Field) -> Self {
+        self.says.remove(&field);
+        self
+    }
+
     pub fn all(&self, field: Field) -> BTreeSet<String> {
         self.says.get(&field).cloned().unwrap_or_default()
     }

@@ -4,8 +4,13 @@
 //! the hub's own two versions. So what a place merely writes in another way is never taken for a change.
 
 use crate::content::Content;
-use crate::patch::{Patch, escape, get_path, set_path, split};
+use crate::patch::{Patch, apply, escape, get_path, set_path, split};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+/// Where an event holds its changed occurrences, by their keys.
+const OVERRIDES: &str = "recurrenceOverrides";
 
 /// A member that both sides changed, differently.
 #[derive(Clone, Debug, PartialEq)]
@@ -37,10 +42,56 @@ pub fn merge(
 ) -> (Content, Vec<Clash>) {
     let mut merged = hub.clone();
     let mut clashes = Vec::new();
+    let patch = without_lost_removals(agreed, &mut merged, patch);
     for (path, theirs) in &patch.0 {
         lay_over(&agreed.0, &mut merged.0, &split(path), theirs, &mut clashes, &mut prefer);
     }
     (merged.tidied(), clashes)
+}
+
+/// An occurrence is removed by an override that says `excluded` ([`crate::event`]), not by a member that goes. Where the other side
+/// edited it, the removal is taken back: the hub's in `merged`, the replica's in the patch that is given back.
+fn without_lost_removals<'a>(agreed: &Content, merged: &mut Content, patch: &'a Patch) -> Cow<'a, Patch> {
+    let is_of_an_occurrence = |path: &String| split(path)[0] == OVERRIDES;
+    if !patch.0.keys().any(is_of_an_occurrence) {
+        return Cow::Borrowed(patch);
+    }
+    let theirs = apply(agreed, patch);
+    let mut patch = Cow::Borrowed(patch);
+    for key in overridden(&theirs).chain(overridden(merged)).collect::<BTreeSet<String>>() {
+        let at = [OVERRIDES.to_owned(), key];
+        let [was, ours, theirs] = [agreed, &*merged, &theirs].map(|content| get_path(&content.0, &at).cloned());
+        if ours == was || theirs == was || is_excluded(&ours) == is_excluded(&theirs) {
+            continue;
+        }
+        if is_excluded(&ours) {
+            set_path(&mut merged.0, &at, was.unwrap_or(Value::Null));
+        } else {
+            take_out(patch.to_mut(), &at);
+        }
+    }
+    patch
+}
+
+fn overridden(content: &Content) -> impl Iterator<Item = String> {
+    let overrides = content.0.get(OVERRIDES).and_then(Value::as_object);
+    overrides.into_iter().flatten().map(|(key, _)| key.clone())
+}
+
+fn is_excluded(says: &Option<Value>) -> bool {
+    says.as_ref().is_some_and(|says| says["excluded"] == true)
+}
+
+/// Takes what a patch does to the override at a path out of it.
+fn take_out(patch: &mut Patch, at: &[String; 2]) {
+    patch.0.retain(|path, value| {
+        let keys = split(path);
+        if let (true, Some(all)) = (keys == at[..1], value.as_object_mut()) {
+            all.shift_remove(&at[1]);
+            return !all.is_empty();
+        }
+        !keys.starts_with(at)
+    });
 }
 
 fn lay_over(
@@ -254,6 +305,45 @@ mod tests {
             json!({"emails": {"k": {"address": "a", "pref": 1}}}),
             &[],
         );
+    }
+
+    #[test]
+    fn an_edited_occurrence_beats_its_removal() {
+        let series = |overrides: Value| match overrides {
+            Value::Null => json!({"title": "Stand-up"}),
+            overrides => json!({"title": "Stand-up", "recurrenceOverrides": overrides}),
+        };
+        let (monday, tuesday) = ("2026-03-30T09:00:00", "2026-03-31T09:00:00");
+        let gone = || json!({monday: {"excluded": true}});
+        for (was, edited) in [
+            (Value::Null, json!({monday: {"start": "2026-03-30T11:00:00"}})),
+            (json!({monday: {"locations": "2"}}), json!({monday: {"locations": "2", "title": "Later"}})),
+            (json!({monday: {"locations": "2"}}), json!({monday: {"locations": "3"}})),
+            (json!({monday: {"locations": "2"}}), Value::Null),
+            (json!({tuesday: {"locations": "2"}}), json!({tuesday: {"locations": "2"}, monday: {"title": "Later"}})),
+        ] {
+            let with_tuesday = |mut overrides: Value| {
+                if let Some(kept) = was.get(tuesday) {
+                    overrides[tuesday] = kept.clone();
+                }
+                series(overrides)
+            };
+            let (was, gone, edited) = (series(was.clone()), with_tuesday(gone()), series(edited));
+            let before = was.clone();
+            check("edited here", was.clone(), edited.clone(), before.clone(), gone.clone(), edited.clone(), &[]);
+            check("edited there", was, gone, before, edited.clone(), edited, &[]);
+        }
+    }
+
+    #[test]
+    fn a_removed_occurrence_that_nobody_edited_stays_removed() {
+        let (was, key) = (json!({"title": "Stand-up"}), "2026-03-30T09:00:00");
+        let gone = json!({"title": "Stand-up", "recurrenceOverrides": {key: {"excluded": true}}});
+        let other = json!({"title": "Sit-down"});
+        let both = json!({"title": "Sit-down", "recurrenceOverrides": {key: {"excluded": true}}});
+        check("there", was.clone(), other.clone(), was.clone(), gone.clone(), both.clone(), &[]);
+        check("here", was.clone(), gone.clone(), was.clone(), other, both, &[]);
+        check("on both sides", was.clone(), gone.clone(), was, gone.clone(), gone, &[]);
     }
 
     #[test]
