@@ -533,6 +533,23 @@ async fn a_changed_rule_writes_the_fitting_exceptions_again() {
 }
 
 #[tokio::test]
+async fn an_exception_that_is_written_again_keeps_its_zone() {
+    let world = World::empty();
+    let series = world.sandbox.graph_event_create("", &standup()).unwrap();
+    let later = |event: &mut Value| {
+        event["start"] = at("2026-03-17T11:00:00");
+        event["end"] = at("2026-03-17T11:15:00");
+    };
+    world.sandbox.graph_occurrence_edit(&series, "2026-03-16", later).unwrap();
+    let before = world.sandbox.graph_event(&series).unwrap()["exceptions"]["2026-03-16"].clone();
+    let seen = world.fetch(&series).await.unwrap().unwrap();
+    let to = world.change(&seen, |event| event.set("recurrenceRules", json!([{"frequency": "weekly", "interval": 2}])));
+    world.write(to).await.unwrap().unwrap();
+    let after = world.sandbox.graph_event(&series).unwrap()["exceptions"]["2026-03-16"].clone();
+    assert_eq!((&after["start"], &after["end"]), (&before["start"], &before["end"]));
+}
+
+#[tokio::test]
 async fn an_occurrence_is_changed_and_set_right_again() {
     let world = World::empty();
     let seen = world.create("1", weekly(json!({}))).await;

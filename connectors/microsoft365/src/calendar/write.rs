@@ -305,15 +305,23 @@ impl Calendars {
         refusal.map_or(Ok(()), |error| Err((error, is_sent)))
     }
 
-    /// What is sent of an occurrence; times that are the same in other words are not.
+    /// What is sent of an occurrence; times that are the same in other words are not, and others in the words of the series: Graph
+    /// shows those of exceptions in UTC.
     fn occurrence_body(&self, wanted: &Event, base: &Event) -> Option<Value> {
         let mut body = wanted.patch_body(base)?;
         let when = |event: &Event| {
             let mut when = serde_json::Map::new();
             self.times().read(event, &mut when).ok().map(|()| when)
         };
-        if let (Value::Object(body), true) = (&mut body, when(wanted).is_some() && when(wanted) == when(base)) {
-            ["start", "end", "isAllDay"].iter().for_each(|name| drop(body.shift_remove(*name)));
+        if let (Value::Object(body), Some(shall)) = (&mut body, when(wanted)) {
+            let mut told = base.clone();
+            if when(base).as_ref() == Some(&shall) {
+                ["start", "end", "isAllDay"].iter().for_each(|name| drop(body.shift_remove(*name)));
+            } else if body.contains_key("start") && self.times().edit(&mut told, &Content(shall)).is_ok() {
+                for name in ["start", "end"] {
+                    body.insert(name.into(), told.0[name].clone());
+                }
+            }
         }
         Some(body).filter(|body| !twofold_model::content::is_nothing(body))
     }
