@@ -294,6 +294,7 @@ fn take_page(
     let (tally, report) = (&*tally, &mut cycle.report);
     let lens = connector.lens(kind);
     let intake = Intake { replica: replica.id, kind, places: &places, lens, rank: connector.abilities().rank, now };
+    let own: Vec<i64> = places.iter().filter(|place| covers(feed, place)).map(|place| place.collection).collect();
     let mut new = 0;
     cycle.hub.atomically("pull", |hub| {
         let listing = tally.compares.then_some(feed.id.as_str());
@@ -314,7 +315,12 @@ fn take_page(
                 }
                 Entry::Gone(remote_id) => {
                     hub.leave_quarantine(replica.id, remote_id.as_str())?;
-                    hub.store_gone(replica.id, &remote_id, now)?;
+                    // A feed speaks for its own collections: what was seen in another one has moved there.
+                    let waiting =
+                        hub.sighting(replica.id, &remote_id)?.filter(|waiting| waiting.presence == Presence::Here);
+                    if waiting.is_none_or(|waiting| own.contains(&waiting.collection)) {
+                        hub.store_gone(replica.id, &remote_id, now)?;
+                    }
                 }
                 Entry::Bad { remote_id, collection, reason, raw } => {
                     if let Some(feed) = listing {
@@ -334,13 +340,11 @@ fn take_page(
             ));
             return Ok(());
         }
-        let collections: Vec<i64> =
-            places.iter().filter(|place| covers(feed, place)).map(|place| place.collection).collect();
         if tells_all_bad {
-            collections.iter().try_for_each(|collection| hub.retain_quarantine(replica.id, *collection, bad_names))?;
+            own.iter().try_for_each(|collection| hub.retain_quarantine(replica.id, *collection, bad_names))?;
         }
         if tally.compares {
-            hub.absent_from_listing(replica.id, feed.id.as_str(), &collections, now)?;
+            hub.absent_from_listing(replica.id, feed.id.as_str(), &own, now)?;
         }
         hub.end_round(replica.id, feed.id.as_str(), token, tally.is_listing.then_some(now))
     })?;

@@ -433,9 +433,10 @@ impl Hub {
     }
 
     /// The listing is complete: known copies of these collections that it did not name are said to be gone (a question).
-    /// Returns how many.
+    /// What was seen in another collection meanwhile has moved there. Returns how many.
     pub fn absent_from_listing(&mut self, replica: i64, feed: &str, collections: &[i64], now_ms: i64) -> Result<usize> {
         let mut absent = 0;
+        let own = serde_json::Value::from(collections).to_string();
         for collection in collections {
             absent += self
                 .connection
@@ -446,10 +447,11 @@ impl Hub {
                        AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.replica = ?1 AND l.feed = ?2 AND l.remote_id = p.remote_id)
                        AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.replica = ?1 AND q.remote_id = p.remote_id)
                      ON CONFLICT (replica, remote_id) DO UPDATE SET gone = max(gone, 1)
-                       WHERE NOT EXISTS (SELECT 1 FROM listed l WHERE l.replica = ?1 AND l.feed = ?2 AND l.remote_id = excluded.remote_id)",
+                       WHERE NOT EXISTS (SELECT 1 FROM listed l WHERE l.replica = ?1 AND l.feed = ?2 AND l.remote_id = excluded.remote_id)
+                         AND (gone > 0 OR sightings.collection IN (SELECT value FROM json_each(?5)))",
                 )
                 .store()?
-                .execute(params![replica, feed, collection, now_ms])
+                .execute(params![replica, feed, collection, now_ms, own])
                 .store()?;
         }
         self.run("DELETE FROM listed WHERE replica = ?1 AND feed = ?2", params![replica, feed])?;

@@ -88,7 +88,8 @@ struct Row {
 struct State {
     collections: Vec<Collection>,
     rows: BTreeMap<RemoteId, Row>,
-    gone: BTreeMap<RemoteId, u64>,
+    /// What left a collection: when, and which.
+    gone: BTreeMap<RemoteId, (u64, CollectionId)>,
     /// What was deleted, and when.
     last_seen: BTreeMap<RemoteId, (Row, i64)>,
     fetched: usize,
@@ -279,7 +280,22 @@ impl Memory {
         let mut state = self.state();
         state.stamp += 1;
         let stamp = state.stamp;
-        state.gone.insert(id.clone(), stamp);
+        let Some(row) = state.rows.get(id) else { return };
+        let collection = row.collection.clone();
+        state.gone.insert(id.clone(), (stamp, collection));
+    }
+
+    /// Another client of the user moves a contact into the collection of that number. It keeps its name there.
+    pub fn move_to(&self, id: &RemoteId, collection: usize) {
+        let mut state = self.state();
+        let to = state.collections[collection].id.clone();
+        let Some(row) = state.rows.get(id).cloned() else { return };
+        state.replace(id, row.rendering);
+        let stamp = state.stamp;
+        if let Some(row) = state.rows.get_mut(id) {
+            row.collection = to;
+        }
+        state.gone.insert(id.clone(), (stamp, row.collection));
     }
 
     /// How many copies were asked for by name.
@@ -458,7 +474,7 @@ impl State {
     fn remove(&mut self, id: &RemoteId) {
         self.stamp += 1;
         if let Some(row) = self.rows.remove(id) {
-            self.gone.insert(id.clone(), self.stamp);
+            self.gone.insert(id.clone(), (self.stamp, row.collection.clone()));
             self.last_seen.insert(id.clone(), (row, self.now_ms));
         }
     }
@@ -782,11 +798,8 @@ impl Memory {
             .map(|(id, row)| Entry::Seen(Box::new(self.told(id, row, since))))
             .collect();
         if since.is_some() {
-            // A feed speaks of what stood in its own collection.
-            let stood = |id: &RemoteId| state.rows.get(id).or_else(|| state.last_seen.get(id).map(|(row, _)| row));
-            let is_told = |id: &RemoteId| stood(id).is_none_or(|row| row.collection == *here);
-            let gone = state.gone.iter().filter(|(id, stamp)| shown(**stamp) && is_told(id));
-            entries.extend(gone.map(|(id, _)| Entry::Gone(id.clone())));
+            let left = |gone: &(u64, CollectionId)| shown(gone.0) && gone.1 == *here;
+            entries.extend(state.gone.iter().filter(|(_, gone)| left(gone)).map(|(id, _)| Entry::Gone(id.clone())));
         }
         drop(state);
         self.step("after list")?;

@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use twofold_cycle::{Join, Party, Report, Settings, Silent, cycle};
 use twofold_hub::Hub;
 use twofold_model::memory::{Fault, Manners, Memory, card};
-use twofold_model::{Connector, Content, Error, ErrorKind, Kind, RemoteId, Result};
+use twofold_model::{Collection, Connector, Content, Error, ErrorKind, Kind, Place, RemoteId, Result};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -445,6 +445,34 @@ async fn what_is_said_to_be_gone_and_can_still_be_read_is_asked_for_until_it_is_
     let report = world.run(&settings).await.unwrap();
     assert_eq!((report.exit, World::names(&world.phone).len()), (0, 4), "{:?}", report.troubles);
     world.settled("gone in the end").await;
+}
+
+/// A second collection at a place.
+async fn add_collection(place: &Memory, name: &str) {
+    let like = place.collections(Kind::Contacts).await.unwrap().remove(0);
+    place.create_collection(Kind::Contacts, &Collection { name: name.into(), ..like }).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_moves_between_collections_is_followed_at_once_whichever_of_them_tells_first() {
+    for expired in [false, true] {
+        let mut world = with_slow_reads();
+        add_collection(&world.microsoft, "Family").await;
+        let rosa = World::find(&world.microsoft, "Rosa");
+        for (to, name) in [(1, "Family"), (0, "Contacts")] {
+            world.sync().await;
+            world.microsoft.move_to(&rosa, to);
+            if expired {
+                world.microsoft.expire_tokens();
+            }
+            let report = world.sync().await;
+            assert_eq!(report.exit, 0, "to {name}, expired {expired}: {:?}", report.troubles);
+            let place = Place { remote_id: World::find(&world.phone, "Rosa"), collection: name.into() };
+            let copy = world.phone.fetch(Kind::Contacts, &[place]).await.remove(0).unwrap().unwrap();
+            assert!(copy.collection.as_str().ends_with(name), "to {name}, expired {expired}: {}", copy.collection);
+            world.settled(&format!("moved to {name}, expired {expired}")).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -19,7 +19,8 @@ pub fn calendar(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Client 
 
 /// An account.
 pub fn google(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Google {
-    let calendar = CalendarOptions { client: calendar(transport.clone(), clock.clone()), zones: zones(), home_zone: None };
+    let calendar =
+        CalendarOptions { client: calendar(transport.clone(), clock.clone()), zones: zones(), home_zone: None };
     Google::new(GoogleOptions { people: people(transport, clock), calendar: Some(calendar) })
 }
 
