@@ -679,6 +679,30 @@ async fn a_create_whose_reply_was_lost_is_found_by_its_mark() {
     assert_eq!(world.sandbox.graph_events().len(), 1);
 }
 
+#[tokio::test]
+async fn an_item_that_is_made_in_another_calendar_or_once_more_is_no_repeat_of_the_first_time() {
+    let event = |title: &str| json!({"title": title, "start": "2026-03-02T12:00:00", "timeZone": "Europe/Berlin"});
+    for conflicts in [false, true] {
+        let mut world =
+            World::with(Switches { graph_repeated_transaction_conflicts: conflicts, ..Switches::default() });
+        let like = Collection { name: "Other".into(), ..world.collections().await.remove(0) };
+        let other = world.graph.create_collection(Kind::Calendar, &like).await.unwrap().id;
+        let creation = world.creation("1", event("Lunch")).await;
+        let first = world.write(creation.clone()).await.unwrap().unwrap();
+        let mut moved = creation.clone();
+        if let Operation::Create { collection, .. } = &mut moved {
+            *collection = other.clone();
+        }
+        let second = world.write(moved).await.unwrap().unwrap();
+        assert_eq!(second.collection, other);
+        assert_ne!(second.remote_id, first.remote_id);
+        // Deleted there, and edited on a device meanwhile: it is made again.
+        world.write(Operation::Delete { place: place(&first), etag: first.etag.clone() }).await.unwrap();
+        let third = world.write(world.creation("1", event("Late lunch")).await).await.unwrap().unwrap();
+        assert_eq!((world.title(&third), world.pull_seen().await.len()), ("Late lunch".to_owned(), 2));
+    }
+}
+
 fn world_home(creation: &Operation) -> CollectionId {
     match creation {
         Operation::Create { collection, .. } => collection.clone(),

@@ -184,9 +184,11 @@ pub fn marked(id: impl Into<String>, calendar: &str, mark: &Mark) -> Part {
 
 // Writes
 
-/// POST /me/calendars/{id}/events. The mark is the transaction: a repeat makes no second one.
+/// POST /me/calendars/{id}/events. The transaction is made of the mark, the calendar and what is sent: a repeat of this very request
+/// makes no second event, while another one (the item moved to this calendar, or came back) is not taken for a repeat.
 pub fn create(id: impl Into<String>, calendar: &str, event: &Event, mark: &Mark) -> Part {
-    let body = event.create_body(&mark.to_string());
+    let sent = event.create_body(&mark.to_string());
+    let body = event.create_body(&format!("{mark}-{}", twofold_model::card::key(&format!("{calendar} {sent}"))));
     event_part(id, Method::Post, format!("/me/calendars/{}/events", encoded(calendar))).json(body)
 }
 
