@@ -21,7 +21,7 @@ fn events() -> String {
     let file = IcalLens::new(zones.clone());
     let times = twofold_microsoft365::calendar::times::Times::new(zones.clone(), Some("Europe/Berlin".into()));
     let graph = twofold_microsoft365::calendar::map::EventLens::new(times);
-    let google = twofold_google::calendar::CalendarLens::new(zones);
+    let google = twofold_google::calendar::CalendarLens::new(zones).at_home(Some("Europe/Berlin".into()));
     let places: [(&str, &dyn Lens); 3] = [("iCalendar", &file), ("Microsoft 365", &graph), ("Google", &google)];
     let mut rows = measure_whole(&whole_events(), &places);
     rows.extend(measure(&event(), &places).unwrap());

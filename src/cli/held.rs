@@ -77,7 +77,6 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
             json!({
                 "id": s.hold.id, "replica": s.replica, "kind": s.hold.kind.as_str(), "collection": s.collection,
                 "reason": s.hold.reason, "creates": s.creates, "updates": s.updates, "deletes": s.deletes,
-                "mails": s.mails,
             })
         };
         super::print_json(&json!({"schema": 1, "held": all.iter().map(row).collect::<Vec<_>>()}));

@@ -16,7 +16,8 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use twofold_engine::{Case, Current, Now, Verdict, decide};
 use twofold_hub::items::Origin;
-use twofold_hub::{Conflict, HeldWrite, Hub, Intent, Item, Place, Placement, Said, Sighting, random_id};
+use twofold_hub::mail::HeldWrites;
+use twofold_hub::{Conflict, Hub, Intent, Item, Place, Placement, Sighting, random_id};
 use twofold_model::merge::put_at;
 use twofold_model::{Connector, Kind, Operation, Result};
 
@@ -76,7 +77,7 @@ struct Tables {
     /// Collections that no provider lets this user write to, each with one that shows it.
     read_only: HashMap<i64, i64>,
     /// Writes that would mail people, by item, replica and collection.
-    held_writes: HashMap<(i64, i64, i64), (HeldWrite, Said)>,
+    held_writes: HeldWrites,
 }
 
 impl Tables {

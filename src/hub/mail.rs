@@ -54,9 +54,12 @@ pub enum Said {
     No,
 }
 
+/// Held writes by item, replica and collection, each with what somebody said of its hold.
+pub type HeldWrites = HashMap<(i64, i64, i64), (HeldWrite, Said)>;
+
 impl Hub {
-    /// Every held write by item, replica and collection, with what somebody said of its hold.
-    pub fn held_writes(&self) -> Result<HashMap<(i64, i64, i64), (HeldWrite, Said)>> {
+    /// Every held write.
+    pub fn held_writes(&self) -> Result<HeldWrites> {
         let rows = self.all("SELECT w.*, h.approved FROM held_writes w JOIN holds h ON h.id = w.hold", [], |row| {
             let said = match row.get::<_, i64>("approved")? {
                 0 => Said::Nothing,

@@ -454,6 +454,32 @@ async fn add_collection(place: &Memory, name: &str) {
 }
 
 #[tokio::test]
+async fn what_moves_on_a_device_stays_where_it_was_until_it_is_certain_that_it_was_made_at_its_new_place() {
+    let mut world = World::new(false, 300_000);
+    add_collection(&world.microsoft, "Second").await;
+    let rosa = world.microsoft.create(&card("Rosa", &["rosa@example.org"]));
+    world.tick(600_000);
+    world.sync().await;
+    let folders = world.phone.collections(Kind::Contacts).await.unwrap();
+    let second = folders.iter().position(|folder| folder.name == "Second").unwrap();
+    let here = World::find(&world.phone, "Rosa");
+    world.phone.move_to(&here, second);
+    world.microsoft.fault([Some(Fault::LostRequest)]);
+    for _ in 0..2 {
+        assert_eq!(world.sync().await.exit, 75);
+        let there = world.microsoft.contents().into_iter().any(|(id, _)| id == rosa);
+        assert!(there, "nobody knows yet whether it was made anew");
+    }
+    world.tick(600_000);
+    world.sync().await;
+    world.tick(600_000);
+    assert_eq!(world.sync().await.exit, 0);
+    assert_eq!(World::names(&world.microsoft), ["Rosa"]);
+    assert!(!world.microsoft.contents().into_iter().any(|(id, _)| id == rosa), "it moved");
+    world.settled("moved").await;
+}
+
+#[tokio::test]
 async fn what_moves_between_collections_is_followed_at_once_whichever_of_them_tells_first() {
     for expired in [false, true] {
         let mut world = with_slow_reads();

@@ -3,6 +3,7 @@
 use super::Weighing;
 use twofold_hub::items::Origin;
 use twofold_hub::{HeldWrite, IntentKind, Item, Place, Said};
+use twofold_model::patch::{apply, difference};
 use twofold_model::{Connector, Etag, Rendering, Result, Seen};
 
 impl Weighing<'_> {
@@ -67,9 +68,17 @@ impl Weighing<'_> {
             let copies = self.hub.placements(item.id)?;
             let copy = copies.iter().find(|copy| (copy.replica, copy.collection) == (write.replica, write.collection));
             if let Some(copy) = copy {
-                let agreed = self.hub.version(copy.agreed)?;
-                let origin = Origin { at_ms: self.now, rank: agreed.rank, source: Some(write.replica) };
-                let version = self.hub.add_version(item.id, &agreed.content, origin, Some(item.version), None)?;
+                // What the place says by now, which may be more than what was agreed; what it cannot hold stays in the hub.
+                let Some(connector) = self.reached(write.replica) else { continue };
+                let (lens, rank) = (connector.lens(self.kind), connector.abilities().rank);
+                let Ok(says) = lens.read(&copy.seen) else { continue };
+                let ours = self.hub.version(item.version)?.content;
+                let content = match lens.project(&ours) {
+                    Ok(held) => apply(&ours, &difference(&held, &says)),
+                    Err(_) => says,
+                };
+                let origin = Origin { at_ms: self.now, rank, source: Some(write.replica) };
+                let version = self.hub.add_version(item.id, &content, origin, Some(item.version), None)?;
                 self.hub.set_version(item.id, version)?;
                 self.hub.set_agreed(copy.id, version)?;
                 let mut stands = self.hub.stands(item.id)?;

@@ -23,8 +23,11 @@ impl Weighing<'_> {
     ) -> Result<()> {
         let all: BTreeSet<i64> =
             verdict.collections.iter().copied().chain(weighed.iter().map(|copy| copy.collection)).collect();
-        let open: HashSet<(i64, i64)> =
-            self.hub.intents_of(item.id)?.iter().map(|intent| (intent.replica, intent.collection)).collect();
+        let intents = self.hub.intents_of(item.id)?;
+        let open: HashSet<(i64, i64)> = intents.iter().map(|intent| (intent.replica, intent.collection)).collect();
+        // What moves is made, verified, and only then removed where it was (ENGINE 7).
+        let is_made_at =
+            |replica: i64| intents.iter().any(|intent| intent.replica == replica && intent.kind == IntentKind::Create);
         let mut places = Vec::new();
         for collection in all {
             places.extend(self.places_of(collection)?);
@@ -41,7 +44,8 @@ impl Weighing<'_> {
         });
         for place in places {
             let is_removal = !verdict.collections.contains(&place.collection);
-            if open.contains(&(place.replica, place.collection)) || (waits_for_provider && is_removal) {
+            let waits = is_removal && (waits_for_provider || is_made_at(place.replica));
+            if waits || open.contains(&(place.replica, place.collection)) {
                 left.pending = true;
             } else {
                 self.plan(item, verdict, &place, weighed, left)?;

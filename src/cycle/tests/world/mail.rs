@@ -203,3 +203,21 @@ async fn promise_7_a_lost_reply_of_what_was_allowed_mails_once() {
         world.settled("in the end").await;
     }
 }
+
+#[tokio::test]
+async fn promise_7_what_the_place_said_since_outlives_a_change_that_was_refused() {
+    let mut world = invited().await;
+    rename_on_phone(&mut world, "Moved").await;
+    let id = World::find(&world.google, "Meeting");
+    world.google.edit(&id, |content| content.set("notes", json!({"note": {"note": "said at google"}})));
+    assert_eq!(world.sync().await.exit, 4);
+    let phone = World::find(&world.phone, "Moved");
+    let has = |place: &Memory, id: &RemoteId| place.contents().iter().any(|(o, c)| o == id && c.get("notes").is_some());
+    assert!(has(&world.phone, &phone), "the note came to the phone");
+    let hold = holds(&world).remove(0);
+    world.hub.drop_hold(&hold).unwrap();
+    world.sync().await;
+    assert!(has(&world.google, &id), "google kept it");
+    assert!(has(&world.phone, &phone), "the phone keeps it");
+    world.settled("dropped").await;
+}
