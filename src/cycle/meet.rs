@@ -277,6 +277,8 @@ fn bind(
         let here: Vec<Placement> =
             hub.placements(item.id)?.into_iter().filter(|placement| placement.replica == sighting.replica).collect();
         match here.iter().find(|placement| placement.collection == sighting.collection) {
+            // A copy that somebody made in another collection, and changed, is no word about the one that is still there.
+            None if is_changed_copy(hub, intake.lens, sighting, &here)? => {}
             None => return Ok(Some(item.id)),
             // The copy that was known under another name is gone: this is it (a file renamed, an id that changed).
             Some(old) if is_said_gone(hub, old)? => {
@@ -299,6 +301,16 @@ fn bind(
         return Ok(Some(old.item));
     }
     Ok(waiting.take(&content).filter(|(_, fit)| *fit > Fit::None).map(|(item, _)| item))
+}
+
+/// Whether all known copies at this replica are still there, in other collections, and say something else.
+fn is_changed_copy(hub: &Hub, lens: &dyn Lens, sighting: &Sighting, here: &[Placement]) -> Result<bool> {
+    let Ok(says) = lens.read(&sighting.rendering) else { return Ok(false) };
+    let mut is_other = !here.is_empty();
+    for known in here {
+        is_other &= !is_said_gone(hub, known)? && lens.read(&known.seen).is_ok_and(|said| said != says);
+    }
+    Ok(is_other)
 }
 
 fn is_said_gone(hub: &Hub, placement: &Placement) -> Result<bool> {

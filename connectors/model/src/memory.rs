@@ -298,6 +298,18 @@ impl Memory {
         state.gone.insert(id.clone(), (stamp, row.collection));
     }
 
+    /// Another client of the user copies a contact, with all that it carries, into the collection of that number and changes the
+    /// copy.
+    pub fn duplicate(&self, id: &RemoteId, collection: usize, change: impl FnOnce(&mut Content)) {
+        let copy = {
+            let mut state = self.state();
+            let to = state.collections[collection].id.clone();
+            let Some(row) = state.rows.get(id).cloned() else { return };
+            state.insert(to, row.rendering)
+        };
+        self.edit(&copy, change);
+    }
+
     /// How many copies were asked for by name.
     pub fn fetched(&self) -> usize {
         self.state().fetched

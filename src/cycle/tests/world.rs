@@ -454,6 +454,23 @@ async fn add_collection(place: &Memory, name: &str) {
 }
 
 #[tokio::test]
+async fn a_copy_that_somebody_made_in_another_collection_and_changed_overwrites_nothing() {
+    let mut world = World::new(false, 0);
+    add_collection(&world.microsoft, "Second").await;
+    world.sync().await;
+    // Made on the phone, so that the copy at the provider carries our mark; whoever duplicates it there duplicates the mark.
+    let folders = world.phone.collections(Kind::Contacts).await.unwrap();
+    let folder = folders.iter().position(|folder| folder.id.as_str().starts_with("microsoft365/")).unwrap();
+    world.phone.create_in(folder, &card("Rosa", &["rosa@example.org"]));
+    world.sync().await;
+    let rosa = World::find(&world.microsoft, "Rosa");
+    world.microsoft.duplicate(&rosa, 1, rename("Rosa's twin"));
+    world.sync().await;
+    assert_eq!(World::names(&world.microsoft), ["Rosa", "Rosa's twin"]);
+    world.settled("two of them").await;
+}
+
+#[tokio::test]
 async fn what_moves_on_a_device_stays_where_it_was_until_it_is_certain_that_it_was_made_at_its_new_place() {
     let mut world = World::new(false, 300_000);
     add_collection(&world.microsoft, "Second").await;
