@@ -35,8 +35,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rows::Row;
 use scenarios::{CONTACTS, Scenario};
-use std::collections::BTreeMap;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use twofold_sandbox::state::LogLine;
 use twofold_sandbox::{Chances, Clock, Fault, Kind, Options, Provider, Rule};
@@ -65,28 +64,36 @@ struct Rehearsal {
     rows: [Vec<Row>; 2],
 }
 
-/// The whole table, rehearsed once for all tests. A scenario that fails is left out here and fails its own test.
-static REHEARSALS: LazyLock<Vec<Result<Rehearsal, String>>> = LazyLock::new(|| {
-    let done = Mutex::new(BTreeMap::new());
-    let next = Mutex::new(0..SCENARIOS.len());
+/// What each scenario of the table comes to, rehearsed when a test draws it; or its name, if it fails. That fails a test of its own.
+static REHEARSALS: LazyLock<Vec<OnceLock<Result<Rehearsal, &'static str>>>> =
+    LazyLock::new(|| SCENARIOS.iter().map(|_| OnceLock::new()).collect());
+
+/// Rehearses these scenarios, two at a time.
+fn rehearsed(which: Vec<usize>) -> Vec<&'static Result<Rehearsal, &'static str>> {
+    let next = Mutex::new(which.iter());
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 loop {
                     let at = next.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some(at) = at else { break };
-                    let result = std::panic::catch_unwind(|| rehearse(SCENARIOS[at]));
-                    let result = result.map_err(|_| SCENARIOS[at].name.to_owned());
-                    done.lock().unwrap_or_else(PoisonError::into_inner).insert(at, result);
+                    let rehearse = || std::panic::catch_unwind(|| rehearse(SCENARIOS[*at]));
+                    REHEARSALS[*at].get_or_init(|| rehearse().map_err(|_| SCENARIOS[*at].name));
                 }
             });
         }
     });
-    done.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().collect()
-});
+    which.into_iter().filter_map(|at| REHEARSALS[at].get()).collect()
+}
 
-fn rehearsals() -> impl Iterator<Item = &'static Rehearsal> {
-    REHEARSALS.iter().flatten()
+/// So many scenarios that end well, drawn by the seed and what they are drawn for; with `TWOFOLD_ONLY` all of them.
+fn drawn(many: usize, what_for: u64) -> Vec<&'static Rehearsal> {
+    let mut which: Vec<usize> = (0..SCENARIOS.len()).collect();
+    which.shuffle(&mut StdRng::seed_from_u64(seed() ^ what_for << 32));
+    if std::env::var("TWOFOLD_ONLY").is_err() {
+        which.truncate(many);
+    }
+    rehearsed(which).into_iter().flatten().collect()
 }
 
 fn begin(scenario: &Scenario, options: Options) -> World {
@@ -199,15 +206,16 @@ impl Tally {
 
 #[test]
 fn every_scenario_ends_well_when_nothing_disturbs_it() {
-    let failed: Vec<&String> = REHEARSALS.iter().filter_map(|result| result.as_ref().err()).collect();
+    let all = rehearsed((0..SCENARIOS.len()).collect());
+    let failed: Vec<&&str> = all.iter().filter_map(|result| result.as_ref().err()).collect();
     assert!(failed.is_empty(), "{failed:#?}");
-    assert_eq!(REHEARSALS.len(), SCENARIOS.len());
+    assert_eq!(all.len(), SCENARIOS.len());
 }
 
-/// Every point of every scenario, those in and round writes first, drawn by the seed.
-fn points() -> Vec<(&'static Rehearsal, Point)> {
+/// Every point of these scenarios, those in and round writes first, drawn by the seed.
+fn points(rehearsals: &[&'static Rehearsal]) -> Vec<(&'static Rehearsal, Point)> {
     let (mut writes, mut reads) = (Vec::new(), Vec::new());
-    for rehearsal in rehearsals() {
+    for rehearsal in rehearsals.iter().copied() {
         for (request, (is_batch, is_write)) in rehearsal.requests.iter().enumerate() {
             for moment in [Moment::Before, Moment::Midway, Moment::After] {
                 if moment != Moment::Midway || *is_batch {
@@ -235,7 +243,7 @@ fn points() -> Vec<(&'static Rehearsal, Point)> {
 #[test]
 fn promise_3_a_run_killed_at_a_named_point_loses_and_doubles_nothing() {
     let wanted = number("TWOFOLD_KILLS", 25);
-    let points = points();
+    let points = points(&drawn(wanted, 1));
     let mut tally = Tally::new("kills at named points");
     for (rehearsal, point) in &points {
         if tally.struck >= wanted {
@@ -258,9 +266,9 @@ fn promise_3_a_run_killed_at_a_named_point_loses_and_doubles_nothing() {
 #[test]
 fn promise_3_a_run_killed_at_any_moment_loses_and_doubles_nothing() {
     let mut random = StdRng::seed_from_u64(seed());
-    let all: Vec<&Rehearsal> = rehearsals().collect();
-    let mut tally = Tally::new("kills at random moments");
     let wanted = number("TWOFOLD_MOMENTS", 20);
+    let all = drawn(wanted, 2);
+    let mut tally = Tally::new("kills at random moments");
     // A run may have ended before its moment: such a case is no kill, but there is a bound on how often that is made good.
     for case in 0..wanted.saturating_mul(3) {
         if tally.struck >= wanted {
@@ -286,7 +294,8 @@ fn promise_3_a_run_killed_at_any_moment_loses_and_doubles_nothing() {
 #[test]
 fn promise_3_a_person_that_no_list_shows_yet_is_waited_for() {
     for name in ["created on the device, for Google", "two created on the device for each"] {
-        let Some(rehearsal) = rehearsals().find(|rehearsal| rehearsal.scenario.name == name) else {
+        let at = SCENARIOS.iter().position(|scenario| scenario.name == name);
+        let Some(Ok(rehearsal)) = at.and_then(|at| rehearsed(vec![at]).pop()) else {
             panic!("{name} stands in the table and ends well");
         };
         // The stand-ins' clock stays behind the program's, so that no stamp is from the future.
@@ -331,9 +340,9 @@ fn faults() -> Vec<(&'static str, Fault)> {
 }
 
 /// Every n-th write or read of a provider going wrong in every way, in an order drawn by the seed.
-fn single_faults(write: bool) -> Vec<(&'static Rehearsal, String, Rule)> {
+fn single_faults(write: bool, most: usize) -> Vec<(&'static Rehearsal, String, Rule)> {
     let mut cases = Vec::new();
-    for rehearsal in rehearsals() {
+    for rehearsal in drawn(most, 3 + u64::from(write)) {
         for (at, provider) in PROVIDERS.into_iter().enumerate() {
             let count = if write { rehearsal.writes[at] } else { rehearsal.reads[at] };
             for (n, (name, fault)) in (0..count).flat_map(|n| faults().into_iter().map(move |fault| (n, fault))) {
@@ -351,7 +360,8 @@ fn single_faults(write: bool) -> Vec<(&'static Rehearsal, String, Rule)> {
     cases
 }
 
-fn strike(mut tally: Tally, cases: &[(&'static Rehearsal, String, Rule)], most: usize) {
+fn strike(mut tally: Tally, write: bool, most: usize) {
+    let cases = single_faults(write, most);
     for (rehearsal, label, rule) in cases.iter().take(most) {
         tally.case(label, || {
             let world = begin(rehearsal.scenario, Options::empty());
@@ -369,13 +379,13 @@ fn strike(mut tally: Tally, cases: &[(&'static Rehearsal, String, Rule)], most: 
 /// The n-th write of a provider goes wrong, as a whole or as a part of a batch.
 #[test]
 fn promise_3_a_write_that_goes_wrong_is_neither_lost_nor_doubled() {
-    strike(Tally::new("single faults of writes"), &single_faults(true), number("TWOFOLD_FAULTS", 40));
+    strike(Tally::new("single faults of writes"), true, number("TWOFOLD_FAULTS", 40));
 }
 
 /// The n-th read of a provider goes wrong, as a whole or as a part of a batch.
 #[test]
 fn promise_2_a_read_that_goes_wrong_is_no_news() {
-    strike(Tally::new("single faults of reads"), &single_faults(false), number("TWOFOLD_FAULTS", 40) / 2);
+    strike(Tally::new("single faults of reads"), false, number("TWOFOLD_FAULTS", 40) / 2);
 }
 
 /// For a read it makes no difference whether it was executed.
@@ -404,9 +414,10 @@ fn bad_day(seed: u64) -> Chances {
 /// Everything goes wrong now and then, for three runs.
 #[test]
 fn promise_3_a_bad_day_loses_and_doubles_nothing() {
-    let all: Vec<&Rehearsal> = rehearsals().collect();
+    let days = number("TWOFOLD_DAYS", 6);
+    let all = drawn(days, 5);
     let mut tally = Tally::new("bad days");
-    for day in 0..number("TWOFOLD_DAYS", 6) as u64 {
+    for day in 0..days as u64 {
         let seed = seed() * 1_000_000 + day;
         let rehearsal = all[StdRng::seed_from_u64(seed).random_range(0..all.len())];
         let what = format!("{}, day {seed}", rehearsal.scenario.name);

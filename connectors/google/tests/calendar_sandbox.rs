@@ -51,6 +51,22 @@ async fn a_series_is_one_item_and_a_delta_tells_all_of_it() {
 }
 
 #[tokio::test]
+async fn a_page_for_people_says_nothing_of_a_series() {
+    for fault in [Fault::Html { executed: false }, Fault::Truncate, Fault::ContentType { value: "text/plain".into() }] {
+        let desk = desk().await;
+        let id = desk.series();
+        let (_, _, token) = desk.round(Since::Start).await;
+        desk.sandbox.google_delete_event(&desk.calendar, &format!("{id}_20260317T080000Z")).unwrap();
+        // The delta names the occurrence only; what the rest of the series says is asked for.
+        let rule = Rule { write: Some(false), ..Rule::any(fault).on(Provider::Google) };
+        desk.sandbox.fault(rule.skip(1));
+        assert!(desk.page(&desk.calendar, token.clone()).await.unwrap_err().kind.is_temporary());
+        desk.sandbox.with(|state| state.faults.clear());
+        assert_eq!(desk.round(token).await.0.len(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_series_on_many_pages_leaves_the_room_in_one_piece() {
     let desk = Desk::new(Switches { page_size_cap: 2, empty_pages: true, ..Switches::default() }, false).await;
     let id = desk.series();
