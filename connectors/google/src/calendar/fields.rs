@@ -245,7 +245,8 @@ pub(super) fn standing(event: &Object) -> Standing {
     let is_own = event.get("organizer").and_then(|organizer| organizer.get("self")) == Some(&Value::Bool(true));
     let is_meeting = event.get("attendees").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
     let has_guests = is_meeting || is_set(event, "attendeesOmitted");
-    let is_guest = event.contains_key("organizer") && !is_own && has_guests && !is_set(event, "guestsCanModify");
+    // Also where guests may change it: what is not the user's own is changed by whoever organizes it.
+    let is_guest = event.contains_key("organizer") && !is_own && has_guests;
     if is_guest || is_set(event, "locked") { Standing::Guest } else { Standing::Owner }
 }
 
