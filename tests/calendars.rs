@@ -294,6 +294,39 @@ fn an_exception_stays_on_its_day_and_the_others_stay_as_they_are() {
 }
 
 #[test]
+fn this_and_following_fixpoint() {
+    let home = Home::with_calendars(&GOOGLE);
+    let rest = home.sandbox.google_split_series("primary", "seedstandup_20260309T083000Z").unwrap();
+    home.sync().expect(0);
+    let (_, first) = file_with(&home, "UID:seedstandup@google.com");
+    assert!(first.contains("UNTIL=") && first.contains("Stand-up (with cake)"), "{first}");
+    let (_, second) = file_with(&home, "DTSTART;TZID=Europe/Berlin:20260309T093000");
+    assert!(second.contains("RRULE:FREQ=WEEKLY"), "{second}");
+    home.sandbox.reset_counts();
+    for _ in 0..2 {
+        home.run(&["sync", "--full-check"]).expect(0);
+    }
+    assert_eq!(home.writes(), 0, "two series, and nothing to say about them");
+    assert_eq!(google(&home, &rest)["summary"], "Stand-up");
+    // The same on the device, as an application does it: the old series ends, a new one begins.
+    edit(&home, "SUMMARY:Training", "SUMMARY:Training, until May");
+    let lines = [
+        "DTSTART;TZID=Europe/Berlin:20260505T190000",
+        "DTEND;TZID=Europe/Berlin:20260505T200000",
+        "RRULE:FREQ=WEEKLY;BYDAY=TU",
+        "SUMMARY:Training, from May",
+    ];
+    write_beside(&home, "SUMMARY:Training, until May", "training-2", &lines);
+    home.sync().expect(0);
+    home.sandbox.reset_counts();
+    home.run(&["sync", "--full-check"]).expect(0);
+    assert_eq!(home.writes(), 0);
+    assert!(
+        google_titled(&home, "Training, from May").is_some() && google_titled(&home, "Training, until May").is_some()
+    );
+}
+
+#[test]
 fn tasks_and_journals_in_a_calendar_folder_are_left_alone() {
     let home = Home::with_calendars(&BOTH);
     let (beside, _) = file_with(&home, "SUMMARY:Quarterly figures");
