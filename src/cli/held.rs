@@ -37,7 +37,12 @@ struct Shown {
     updates: usize,
     deletes: usize,
     mails: usize,
+    /// What the first few rows are about.
+    titles: Vec<String>,
 }
+
+/// So many titles are named in a line.
+const TITLES: usize = 3;
 
 fn shown(hub: &Hub) -> Result<Vec<Shown>> {
     let mut all = Vec::new();
@@ -61,8 +66,13 @@ fn shown(hub: &Hub) -> Result<Vec<Shown>> {
             ("lost", Some(collection)) => (hub.lacking(hold.replica, collection)?, 0),
             _ => (here, 0),
         };
+        let mut titles = Vec::new();
+        for write in writes.iter().take(TITLES) {
+            titles.push(super::title(&hub.version(write.version)?.content));
+        }
+        titles.retain(|title| !title.is_empty());
         let mails = writes.iter().map(|write| write.people).sum();
-        all.push(Shown { hold, replica, collection, creates, updates, deletes: whole, mails });
+        all.push(Shown { hold, replica, collection, creates, updates, deletes: whole, mails, titles });
     }
     Ok(all)
 }
@@ -82,7 +92,8 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
         super::print_json(&json!({"schema": 1, "held": all.iter().map(row).collect::<Vec<_>>()}));
     } else {
         for s in &all {
-            println!("{} {} {}: {}", s.hold.id, s.replica, s.hold.kind, s.hold.reason);
+            let titles = if s.titles.is_empty() { String::new() } else { format!(" ({})", s.titles.join(", ")) };
+            println!("{} {} {}: {}{titles}", s.hold.id, s.replica, s.hold.kind, s.hold.reason);
         }
         if !all.is_empty() {
             context.say("Make it: twofold approve ID. It was wrong, put things back: twofold drop ID.");
