@@ -84,6 +84,7 @@ fn promise_7_a_new_title_of_a_meeting_is_held_at_both_providers_until_its_guests
         let shown = home.json(&["held"])["held"].clone();
         assert_eq!((&shown[0]["updates"], &shown[0]["replica"]), (&json!(1), &json!(provider)));
         assert!(shown[0]["reason"].as_str().unwrap().contains("would mail 2 people"), "{shown}");
+        home.run(&["held"]).expect(0).shows(&["would mail 2 people; nothing was changed there (Another title)"]);
         let id = held(&home);
         let ran =
             home.run(&["approve", &id]).expect(4).says(&["would mail 2 people", "stays held", "--mail-attendees"]);
