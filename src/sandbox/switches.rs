@@ -270,6 +270,8 @@ pub struct Switches {
     pub graph_shows_recurrence_bytes: bool,
     /// Another rule or start of a series drops its exceptions and cancelled days. Off: those that still fit stay.
     pub graph_series_change_drops_exceptions: bool,
+    /// An exception shows what its series is changed to, where it has no value of its own. Off: it stays as it was.
+    pub graph_exceptions_follow_master: bool,
     /// An interval is 99 at most, of days 999, and a count 999. Off: any.
     pub graph_bounds_recurrence: bool,
     /// The longest window of a view, in days (0 = unbounded).
@@ -424,6 +426,7 @@ impl Default for Switches {
             graph_select_reaches_exceptions: false,
             graph_shows_recurrence_bytes: true,
             graph_series_change_drops_exceptions: true,
+            graph_exceptions_follow_master: true,
             graph_bounds_recurrence: true,
             graph_most_window_days: 1825,
             graph_view_delta_per_calendar: true,

@@ -515,6 +515,23 @@ async fn title_edit_keeps_overrides() {
 }
 
 #[tokio::test]
+async fn only_a_series_that_has_exceptions_is_asked_for_them_after_a_write() {
+    let world = World::empty();
+    let changed = json!({"recurrenceOverrides": {"2026-03-09T09:00:00": {"start": "2026-03-09T11:00:00"}}});
+    let out = json!({"recurrenceOverrides": {"2026-03-16T09:00:00": {"excluded": true}}});
+    let mut requests = Vec::new();
+    for (item, with) in [("none", json!({})), ("out", out), ("changed", changed)] {
+        let seen = world.create(item, weekly(with)).await;
+        let to = world.change(&seen, |event| event.set("title", json!("Daily")));
+        world.sandbox.reset_counts();
+        world.write(to).await.unwrap();
+        requests.push(world.sandbox.requests(Provider::Microsoft));
+    }
+    assert_eq!((requests[0], requests[1]), (2, 2), "the write, and the look afterwards");
+    assert!(requests[2] > 2);
+}
+
+#[tokio::test]
 async fn a_changed_rule_writes_the_fitting_exceptions_again() {
     let world = World::empty();
     let seen = world.create("1", weekly(json!({"recurrenceOverrides": {

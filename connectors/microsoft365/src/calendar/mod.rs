@@ -1,5 +1,5 @@
 //! Calendars at Graph: collections and single copies. What changed stands in `rounds.rs`, how an event is read in `look.rs`, what is
-//! written in `write.rs`, and what it all means in `map.rs`.
+//! written in `write.rs` and `occurrences.rs`, and what it all means in `map.rs`.
 //!
 //! One item is one series with its exceptions; its name is the series' immutable id. Occurrences never are items, but for one whose series
 //! the user cannot see.
@@ -13,6 +13,7 @@ mod fields;
 mod look;
 pub mod mails;
 pub mod map;
+mod occurrences;
 mod people;
 mod rounds;
 mod rule;

@@ -1,47 +1,47 @@
 //! What is written: creates, changes and removals twenty to a batch, then the occurrences of each series, then a look at what became of
 //! it all.
 //!
-//! A series is several writes: itself, then each occurrence by its own id. What is still to be written stands in an extended property of
+//! A series is several writes: itself, then each occurrence by its own id (`occurrences.rs`). What is still to be written stands in an extended property of
 //! the series while it is not ([`super::wire::PENDING`]), set by the write that makes the series or changes its rule (which drops all
 //! exceptions there); whoever looks for what became of such a write brings it to its end first ([`Calendars::finished`]). So nothing
 //! that was left half done is ever taken for somebody's edit.
 
 use super::look::Look;
 use super::sheet::Sheet;
-use super::wire::{CARRY, Event, MARK, PENDING, UID};
+use super::wire::{CARRY, Event, MARK, PENDING, UID, WRITABLE};
 use super::{Calendars, api, guard, no_answer, number, seen, series};
 use crate::{again, taken_as};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 use twofold_http::{Effect, Part, Response};
 use twofold_model::error::AtPlace;
-use twofold_model::{Content, Error, ErrorKind, Operation, Place, Result, Seen, Written};
+use twofold_model::{Error, ErrorKind, Operation, Place, Result, Seen, Written};
 
 /// What stands in the property of a series when nothing is pending: it is not known to go away.
 pub(super) const NOTHING_PENDING: &str = "{}";
 
-/// How often a write is sent that is refused as conflicting with nothing.
-const TRIES: usize = 3;
-
 /// What one operation asks of the server.
-struct Task {
+pub(super) struct Task {
     /// The event's id; empty until it is made.
-    id: String,
+    pub(super) id: String,
     /// The calendar that it stands in.
     calendar: String,
     /// What is sent; `None` when the event itself stays as it is.
-    ask: Option<Part>,
+    pub(super) ask: Option<Part>,
     /// The event as it shall be, and as it was; `None` for a removal.
-    change: Option<Change>,
+    pub(super) change: Option<Change>,
 }
 
-struct Change {
-    from: Option<Sheet>,
-    to: Sheet,
-    /// Occurrences are to be written too.
-    has_occurrences: bool,
+pub(super) struct Change {
+    pub(super) from: Option<Sheet>,
+    pub(super) to: Sheet,
+    /// The fields that are sent of the event itself: the exceptions of a series may follow it there.
+    pub(super) sent: Vec<&'static str>,
+    /// Occurrences are to be written too, or were.
+    pub(super) has_occurrences: bool,
     /// What was noted as pending with the first write.
-    is_noted: bool,
+    pub(super) is_noted: bool,
+    /// The series as it was read before its occurrences were written.
+    pub(super) before: Option<Event>,
 }
 
 impl Calendars {
@@ -52,10 +52,9 @@ impl Calendars {
         self.send_again(operations, &mut tasks, &mut answers).await;
         self.look_for_removed(operations, &mut answers).await;
         self.adopt_repeated(operations, &mut tasks, &mut answers).await;
-        for (task, answer) in tasks.iter().zip(&mut answers) {
-            if let (Ok(task), Ok(_)) = (task, &*answer)
-                && let Err(error) = self.write_occurrences(task).await
-            {
+        for (task, answer) in tasks.iter_mut().zip(&mut answers) {
+            let (Ok(task), Ok(event)) = (task, &*answer) else { continue };
+            if let Err(error) = self.write_occurrences(task, event.as_ref()).await {
                 *answer = Err(error);
             }
         }
@@ -73,7 +72,14 @@ impl Calendars {
                     event.set_property(PENDING, &self.pending(&to)?);
                 }
                 let ask = api::create("w", collection.as_str(), &event, mark);
-                let change = Change { from: None, to, has_occurrences, is_noted: has_occurrences };
+                let change = Change {
+                    from: None,
+                    to,
+                    sent: Vec::new(),
+                    has_occurrences,
+                    is_noted: has_occurrences,
+                    before: None,
+                };
                 let calendar = collection.0.clone();
                 Ok(Task { id: String::new(), calendar, ask: Some(ask), change: Some(change) })
             }
@@ -81,7 +87,9 @@ impl Calendars {
                 let (from, to) = (Sheet::open(from)?, Sheet::open(to)?);
                 let id = place.remote_id.0.clone();
                 let body = to.event.patch_body(&from.event);
-                let drops = body.as_ref().is_some_and(drops_exceptions) && from.event.is_series();
+                let is_sent = |name: &&str| body.as_ref().is_some_and(|body| body.get(*name).is_some());
+                let sent: Vec<&str> = WRITABLE.into_iter().filter(is_sent).collect();
+                let drops = drops_exceptions(&sent) && from.event.is_series();
                 let has_any = !to.exceptions.is_empty() || !to.cancelled.is_empty();
                 let differs = from.exceptions != to.exceptions || from.cancelled != to.cancelled;
                 let has_occurrences = to.event.is_series() && (differs || (drops && has_any));
@@ -102,7 +110,7 @@ impl Calendars {
                     (body, _) => body,
                 };
                 let ask = body.map(|body| api::update("w", &id, Some(guard(etag)), body));
-                let change = Change { from: Some(from), to, has_occurrences, is_noted };
+                let change = Change { from: Some(from), to, sent, has_occurrences, is_noted, before: None };
                 Ok(Task { id, calendar: place.collection.0.clone(), ask, change: Some(change) })
             }
             Operation::Delete { place, etag } => {
@@ -224,170 +232,6 @@ impl Calendars {
         }
     }
 
-    // Occurrences
-
-    /// Writes the occurrences of a series that was written.
-    async fn write_occurrences(&self, task: &Task) -> Result<()> {
-        let Some(change) = task.change.as_ref().filter(|change| change.has_occurrences) else { return Ok(()) };
-        let half = |error: Error| match error.kind {
-            // Nothing was sent before, so nothing is half done.
-            _ if task.ask.is_none() && error.kind.proves_not_executed() => error,
-            _ => taken_as(ErrorKind::Unknown, error).at("the series was written, its occurrences perhaps not"),
-        };
-        let now = match self.look(std::slice::from_ref(&task.id)).await.pop().unwrap_or_else(|| Err(no_answer())) {
-            Ok(Look::There(now)) => *now,
-            Ok(Look::Nowhere) => return Err(half(Error::new(ErrorKind::Unknown, "the series cannot be read"))),
-            Err(error) => return Err(half(error)),
-        };
-        let is_sent = self.follow_up(change.from.as_ref(), &change.to, &now).await;
-        match is_sent {
-            Ok(()) if change.is_noted => self.note_nothing(&task.id).await.map_err(half),
-            Ok(()) => Ok(()),
-            // One occurrence is refused for good: what there is now is the truth, and the rest of it is written.
-            Err((error, is_sent)) if error.kind == ErrorKind::Refused && (is_sent || task.ask.is_some()) => {
-                tracing::warn!(%error, "an occurrence was refused");
-                if change.is_noted { self.note_nothing(&task.id).await.map_err(half) } else { Ok(()) }
-            }
-            Err((error, false)) => Err(half(error)),
-            Err((error, true)) => Err(taken_as(ErrorKind::Unknown, error).at("its occurrences were written in part")),
-        }
-    }
-
-    /// Brings the occurrences of a series, as it is `now`, to what `to` says. An error says whether anything was sent before.
-    async fn follow_up(&self, from: Option<&Sheet>, to: &Sheet, now: &Sheet) -> Result<(), (Error, bool)> {
-        let keyed = |sheet: &Sheet| -> Result<BTreeMap<String, Event>> {
-            let keys = sheet
-                .exceptions
-                .iter()
-                .map(|exception| Ok((series::key_of(self.times(), &sheet.event, exception)?, exception.clone())));
-            keys.collect()
-        };
-        let read = |sheet: &Sheet| keyed(sheet).map_err(|error| (error, false));
-        let (were, shall, are) = (from.map(read).transpose()?.unwrap_or_default(), read(to)?, read(now)?);
-        let mut is_sent = false;
-        let mut refusal = None;
-        for (key, wanted) in &shall {
-            let outcome = async {
-                let plain = series::unchanged(self.times(), &now.event, key)?;
-                let base = match (are.get(key), were.get(key)) {
-                    // It is there: only what we changed of it.
-                    (Some(_), Some(was)) => was,
-                    (Some(is), None) => is,
-                    // The server dropped it, or it never was.
-                    (None, _) => &plain,
-                };
-                let Some(body) = self.occurrence_body(wanted, base) else { return Ok(()) };
-                let id = self.occurrence_id(now, are.get(key), key).await?;
-                self.send_occurrence(api::update("o", &id, None, body)).await
-            };
-            match outcome.await {
-                Ok(()) => is_sent = true,
-                Err(error) if error.kind == ErrorKind::Refused => refusal = Some(error),
-                Err(error) => return Err((error, is_sent)),
-            }
-        }
-        for day in to.cancelled.iter().filter(|day| !now.cancelled.contains(day)) {
-            let outcome = async {
-                let missing = || Error::new(ErrorKind::Malformed, "a day that was taken out is none");
-                let key = self.times().key_of_day(&now.event, day).ok_or_else(missing)?;
-                let id = self.occurrence_id(now, are.get(&key), &key).await?;
-                self.send_occurrence(api::delete("o", &id, None)).await
-            };
-            match outcome.await {
-                Ok(()) => is_sent = true,
-                // It is out already.
-                Err(error) if error.kind == ErrorKind::NotFound => {}
-                Err(error) if error.kind == ErrorKind::Refused => refusal = Some(error),
-                Err(error) => return Err((error, is_sent)),
-            }
-        }
-        // A refusal after something was sent is told apart, for what was sent stands.
-        refusal.map_or(Ok(()), |error| Err((error, is_sent)))
-    }
-
-    /// What is sent of an occurrence; times that are the same in other words are not, and others in the words of the series: Graph
-    /// shows those of exceptions in UTC.
-    fn occurrence_body(&self, wanted: &Event, base: &Event) -> Option<Value> {
-        let mut body = wanted.patch_body(base)?;
-        let when = |event: &Event| {
-            let mut when = serde_json::Map::new();
-            self.times().read(event, &mut when).ok().map(|()| when)
-        };
-        if let (Value::Object(body), Some(shall)) = (&mut body, when(wanted)) {
-            let mut told = base.clone();
-            if when(base).as_ref() == Some(&shall) {
-                ["start", "end", "isAllDay"].iter().for_each(|name| drop(body.shift_remove(*name)));
-            } else if body.contains_key("start") && self.times().edit(&mut told, &Content(shall)).is_ok() {
-                for name in ["start", "end"] {
-                    body.insert(name.into(), told.0[name].clone());
-                }
-            }
-        }
-        Some(body).filter(|body| !twofold_model::content::is_nothing(body))
-    }
-
-    /// The id of an occurrence: its exception's, or that of the instance with exactly this original start.
-    async fn occurrence_id(&self, now: &Sheet, exception: Option<&Event>, key: &str) -> Result<String> {
-        if let Some(id) = exception.and_then(Event::id) {
-            return Ok(id.to_owned());
-        }
-        let instance = self.instance(&now.event, key).await?;
-        instance.id().map(str::to_owned).ok_or_else(|| Error::new(ErrorKind::Malformed, "an occurrence has no id"))
-    }
-
-    /// Sends a write that has no guard. A conflict, which the server finds where it has not finished with the write before, proves that
-    /// nothing was executed.
-    async fn send_occurrence(&self, ask: Part) -> Result<()> {
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            match super::one(self.graph.all("write an occurrence", Effect::Write, std::slice::from_ref(&ask)).await) {
-                Err(error) if error.kind == ErrorKind::StaleEtag && tries < TRIES => {}
-                answer => return answer.map(drop),
-            }
-        }
-    }
-
-    /// Nothing is pending any more.
-    async fn note_nothing(&self, id: &str) -> Result<()> {
-        let body = json!({crate::properties::PROPERTIES: [{"id": PENDING, "value": NOTHING_PENDING}]});
-        self.send_occurrence(api::update("o", id, None, body)).await
-    }
-
-    /// A series, after a write of several requests that broke off was brought to its end.
-    pub(super) async fn finished(&self, now: Sheet) -> Result<Sheet> {
-        if !now.is_partial || !now.event.is_series() {
-            return Ok(now);
-        }
-        let id = now.event.id().unwrap_or_default().to_owned();
-        let Some(pending) = self.pending_of(&id).await? else { return Ok(now) };
-        let mut says = series::read(self.times(), &now)?;
-        says.set("recurrenceOverrides", pending);
-        let mut to = now.clone();
-        // What does not fit the series any more has no place to be written to.
-        if series::edit(self.times(), &mut to, &Content(says.0)).is_ok() {
-            match self.follow_up(Some(&now), &to, &now).await {
-                Ok(()) => {}
-                Err((error, _)) if error.kind == ErrorKind::Refused => {
-                    tracing::warn!(%error, "an occurrence was refused")
-                }
-                Err((error, _)) => return Err(taken_as(ErrorKind::Unknown, error)),
-            }
-        }
-        self.note_nothing(&id).await.map_err(|error| taken_as(ErrorKind::Unknown, error))?;
-        match self.look(&[id]).await.pop().unwrap_or_else(|| Err(no_answer()))? {
-            Look::There(sheet) => Ok(*sheet),
-            Look::Nowhere => Err(Error::new(ErrorKind::Unknown, "the series went away meanwhile")),
-        }
-    }
-
-    /// What is still to be written on a series.
-    async fn pending_of(&self, id: &str) -> Result<Option<Value>> {
-        let event = self.read_events(&[id.to_owned()]).await.pop().unwrap_or_else(|| Err(no_answer()))?;
-        let pending = event.and_then(|mut event| super::look::take_pending(&mut event));
-        Ok(pending.and_then(|text| serde_json::from_str(&text).ok()))
-    }
-
     // Afterwards
 
     /// Looks at what was written.
@@ -416,16 +260,22 @@ impl Calendars {
         written
     }
 
+    /// Whether nobody wrote between two looks at an event, or nothing that it says changed.
+    pub(super) fn is_same(&self, before: &Event, after: &Event) -> bool {
+        let says = |event: &Event| super::fields::read(self.times(), event).ok();
+        before.etag() == after.etag() || says(before) == says(after)
+    }
+
     /// The copy that a write left behind: from its answer, what was sent, and the look afterwards.
     fn settle(&self, task: &Task, change: &Change, answer: Option<Event>, look: Option<Sheet>) -> Result<Seen> {
-        let says = |event: &Event| super::fields::read(self.times(), event).ok();
         let sheet = match (answer, look) {
-            // Several writes: what is there now is all there is.
-            (_, Some(look)) if change.has_occurrences => look,
+            // Several writes: what is there now of the occurrences is all there is.
+            (_, Some(look)) if change.has_occurrences => match &change.before {
+                Some(before) if !self.is_same(before, &look.event) => Sheet { event: before.clone(), ..look },
+                _ => look,
+            },
             (None, Some(look)) => look,
-            (Some(answer), Some(look)) if answer.etag() == look.event.etag() || says(&answer) == says(&look.event) => {
-                look
-            }
+            (Some(answer), Some(look)) if self.is_same(&answer, &look.event) => look,
             // Somebody changed it between the answer and the look; to take that for our own doing would lose it.
             (Some(answer), _) if !change.has_occurrences => {
                 Sheet { event: merged(answer, &change.to.event), ..change.to.clone() }
@@ -440,8 +290,8 @@ impl Calendars {
 }
 
 /// Whether a change of a series makes the server drop its exceptions (F).
-fn drops_exceptions(body: &Value) -> bool {
-    ["recurrence", "start", "isAllDay"].iter().any(|name| body.get(*name).is_some())
+pub(super) fn drops_exceptions(sent: &[&str]) -> bool {
+    ["recurrence", "start", "isAllDay"].iter().any(|name| sent.contains(name))
 }
 
 /// What the answer to a write says.
@@ -461,7 +311,7 @@ fn read_written(task: &Task, answer: Result<Response>) -> Result<Option<Event>> 
 }
 
 /// The answer to a write, with the extended properties that were sent: they are kept there, but not shown in the answer.
-fn merged(mut answer: Event, sent: &Event) -> Event {
+pub(super) fn merged(mut answer: Event, sent: &Event) -> Event {
     for property in [UID, MARK, CARRY] {
         if let (None, Some(value)) = (answer.property(property), sent.property(property)) {
             answer.set_property(property, value);

@@ -121,6 +121,70 @@ async fn a_changed_rule_keeps_the_exceptions_that_fit_it() {
 }
 
 #[tokio::test]
+async fn exceptions_say_what_was_meant_whether_they_follow_their_series_or_not() {
+    for (graph_exceptions_follow_master, graph_omits_empty) in [(true, false), (true, true), (false, false)] {
+        let desk = desk(|switches| {
+            switches.graph_exceptions_follow_master = graph_exceptions_follow_master;
+            switches.graph_omits_empty = graph_omits_empty;
+        });
+        let what = format!("follow {graph_exceptions_follow_master}, omits empty {graph_omits_empty}");
+        let mut first = series();
+        first.set("locations", json!({"location": {"name": "Bar"}}));
+        first.set("keywords", json!({"Red": true}));
+        let mut seen = desk.made("1", &first).await;
+        // All that the series says changes, and the exception says what it said.
+        let mut wanted = first.clone();
+        wanted.set("title", json!("All"));
+        wanted.set("description", json!("Bring a fork"));
+        wanted.set("locations", json!({"location": {"name": "Hall"}, "location-2": {"name": "Yard"}}));
+        wanted.set("keywords", Value::Null);
+        wanted.set("priority", json!(1));
+        wanted.set("duration", json!("PT45M"));
+        let of_its_own = json!({"title": "Other", "description": false, "locations/location/name": "Bar",
+            "locations/location-2": false, "keywords": {"Red": true}, "priority": false, "duration": "PT30M"});
+        let out = json!({"excluded": true});
+        wanted.set("recurrenceOverrides", json!({"2026-03-16T09:00:00": of_its_own, "2026-03-30T09:00:00": out}));
+        let wanted = twofold_model::event::settled(&wanted).into_owned();
+        seen = desk.done(desk.update(&seen, |event| *event = wanted.clone())).await;
+        assert_eq!(desk.read(&seen), wanted, "{what}");
+        assert_eq!(desk.read(&desk.fetch(&seen).await.unwrap()), wanted, "{what}");
+        // And where it is meant to follow, it does.
+        let mut both = desk.read(&seen);
+        both.set("title", json!("Each"));
+        both.set(
+            "recurrenceOverrides",
+            json!({"2026-03-16T09:00:00": {"start": "2026-03-16T11:00:00"}, "2026-03-30T09:00:00": out}),
+        );
+        seen = desk.done(desk.update(&seen, |event| *event = both.clone())).await;
+        assert_eq!(desk.read(&seen), both, "{what}");
+        // What is the user's own follows as little.
+        let mut labelled = both.clone();
+        labelled.set("keywords", json!({"Blue": true}));
+        labelled.set(
+            "recurrenceOverrides",
+            json!({"2026-03-16T09:00:00": {"start": "2026-03-16T11:00:00", "keywords": false},
+            "2026-03-30T09:00:00": out}),
+        );
+        seen = desk.done(desk.update(&seen, |event| *event = labelled.clone())).await;
+        assert_eq!(desk.read(&seen), labelled, "{what}");
+        assert_eq!(desk.read(&desk.fetch(&seen).await.unwrap()), labelled, "{what}");
+        // Of a meeting too, without a mail.
+        let mut meeting = standup();
+        meeting["attendees"] = guest("ada");
+        let seen = theirs(&desk, &meeting).await;
+        edit_day(&desk, &seen, "2026-03-09", "Other");
+        let seen = desk.fetch(&seen).await.unwrap();
+        let label = |event: &mut Content| {
+            event.set("keywords", json!({"Blue": true}));
+            event.set("recurrenceOverrides", json!({"2026-03-09T09:00:00": {"title": "Other", "keywords": false}}));
+        };
+        assert_eq!(mails(&desk, desk.update(&seen, label)).await, (false, 0), "{what}");
+        let says = overrides(&desk.read(&desk.fetch(&seen).await.unwrap()));
+        assert_eq!(says, json!({"2026-03-09T09:00:00": {"title": "Other", "keywords": false}}), "{what}");
+    }
+}
+
+#[tokio::test]
 async fn a_rule_beyond_the_bounds_is_kept_or_that_event_is_refused_alone() {
     let of = |rule: Value| Content::from_value(weekly(json!({"recurrenceRules": [rule]})));
     for graph_bounds_recurrence in [true, false] {

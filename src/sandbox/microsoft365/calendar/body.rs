@@ -116,6 +116,21 @@ impl Body {
         own.unwrap_or_else(|| self.planned_on(date))
     }
 
+    /// Makes the exceptions of a series say what they said in `old`, so that they do not follow their master.
+    pub fn leave_exceptions(&mut self, old: &Self) {
+        let Some(mut series) = self.series.take() else { return };
+        for (date, own) in &mut series.exceptions {
+            let said = old.on(*date).beyond(self);
+            for (name, value) in said.fields {
+                own.fields.entry(name).or_insert(value);
+            }
+            if own.times.is_none() && old.times_on(*date) != self.planned_on(*date) {
+                own.times = Some(old.times_on(*date));
+            }
+        }
+        self.series = Some(series);
+    }
+
     /// What sets this body apart from another: the override that makes `other` into it.
     pub fn beyond(&self, other: &Self) -> Override {
         let differs = |(name, value): &(&String, &Value)| other.fields.get(*name) != Some(*value);

@@ -132,6 +132,9 @@ pub(super) fn read(
     }
     read_times(sent, change, old, &mut body, switches)?;
     read_recurrence(sent, old, is_occurrence, &mut body, switches)?;
+    if !switches.graph_exceptions_follow_master {
+        body.leave_exceptions(old);
+    }
     Ok(body)
 }
 
