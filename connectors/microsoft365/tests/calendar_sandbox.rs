@@ -567,6 +567,38 @@ async fn an_exception_that_is_written_again_keeps_its_zone() {
 }
 
 #[tokio::test]
+async fn what_somebody_made_of_an_occurrence_meanwhile_is_never_taken_for_our_own_doing() {
+    let title = |text: &'static str| move |event: &mut Value| event["subject"] = json!(text);
+    // A new exception, a change of one that was there, and one that is gone.
+    for what in ["new", "changed", "cancelled"] {
+        let world = World::empty();
+        let series = world.sandbox.graph_event_create("", &standup()).unwrap();
+        world.sandbox.graph_occurrence_edit(&series, "2026-03-09", title("Other")).unwrap();
+        let seen = world.fetch(&series).await.unwrap().unwrap();
+        match what {
+            "new" => world.sandbox.graph_occurrence_edit(&series, "2026-03-23", title("Theirs")).unwrap(),
+            "changed" => world.sandbox.graph_occurrence_edit(&series, "2026-03-09", title("Theirs")).unwrap(),
+            _ => world.sandbox.graph_occurrence_delete(&series, "2026-03-23").unwrap(),
+        }
+        let to = world.change(&seen, |event| {
+            let mut overrides = event.get("recurrenceOverrides").unwrap().clone();
+            overrides["2026-03-16T09:00:00"] = json!({"title": "Ours"});
+            event.set("recurrenceOverrides", overrides);
+        });
+        let error = world.write(to).await.expect_err(what);
+        assert_eq!(error.kind, ErrorKind::StaleEtag, "{what}");
+        let now = overrides(&world.says(&world.fetch(&series).await.unwrap().unwrap().rendering));
+        assert_eq!(now["2026-03-16T09:00:00"]["title"], "Ours", "{what}: what was sent stands");
+        let theirs = match what {
+            "new" => now["2026-03-23T09:00:00"]["title"] == "Theirs",
+            "changed" => now["2026-03-09T09:00:00"]["title"] == "Theirs",
+            _ => now["2026-03-23T09:00:00"]["excluded"] == true,
+        };
+        assert!(theirs, "{what}: {now}");
+    }
+}
+
+#[tokio::test]
 async fn an_occurrence_is_changed_and_set_right_again() {
     let world = World::empty();
     let seen = world.create("1", weekly(json!({}))).await;

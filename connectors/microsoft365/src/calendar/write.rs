@@ -12,9 +12,11 @@ use super::wire::{CARRY, Event, MARK, PENDING, UID, WRITABLE};
 use super::{Calendars, api, guard, no_answer, number, seen, series};
 use crate::{again, taken_as};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use twofold_http::{Effect, Part, Response};
 use twofold_model::error::AtPlace;
-use twofold_model::{Error, ErrorKind, Operation, Place, Result, Seen, Written};
+use twofold_model::event::{occurrence, unchanged};
+use twofold_model::{Content, Error, ErrorKind, Operation, Place, Result, Seen, Written};
 
 /// What stands in the property of a series when nothing is pending: it is not known to go away.
 pub(super) const NOTHING_PENDING: &str = "{}";
@@ -285,7 +287,33 @@ impl Calendars {
                 return Err(Error::new(ErrorKind::Unknown, message));
             }
         };
+        if change.from.as_ref().is_some_and(|from| self.is_edited(from, change, &sheet)) {
+            // Whoever looks again merges it; as the base it would be nobody's edit.
+            return Err(Error::new(ErrorKind::StaleEtag, "an occurrence of it was changed there meanwhile"));
+        }
         seen(&sheet, &task.calendar)
+    }
+
+    /// Whether an occurrence that the write let be is another one now than it was: somebody changed it since it was last seen. Nothing
+    /// guards against that, for the state of a series need not change with its occurrences.
+    fn is_edited(&self, from: &Sheet, change: &Change, now: &Sheet) -> bool {
+        if from.is_partial || now.is_partial || !now.event.is_series() || drops_exceptions(&change.sent) {
+            return false;
+        }
+        let says = |sheet: &Sheet| series::read(self.times(), sheet).ok();
+        let (Some(was), Some(wanted), Some(is)) = (says(from), says(&change.to), says(now)) else { return false };
+        let keys = |event: &Content| -> BTreeSet<String> {
+            let overrides = event.get("recurrenceOverrides").and_then(Value::as_object).into_iter().flatten();
+            overrides.map(|(key, _)| key.clone()).collect()
+        };
+        let of = |event: &Content, key: &str| match event.at(&["recurrenceOverrides", key]) {
+            Some(patch) if patch.get("excluded") == Some(&Value::Bool(true)) => None,
+            _ => Some(occurrence(event, key).unwrap_or_else(|| unchanged(event, key))),
+        };
+        keys(&is).union(&keys(&was)).any(|key| {
+            let (was, wanted, is) = (of(&was, key), of(&wanted, key), of(&is, key));
+            was == wanted && is != was
+        })
     }
 }
 
