@@ -1,10 +1,10 @@
 //! What is written: creates, changes and removals twenty to a batch, then the occurrences of each series, then a look at what became of
 //! it all.
 //!
-//! A series is several writes: itself, then each occurrence by its own id (`occurrences.rs`). What is still to be written stands in an extended property of
-//! the series while it is not ([`super::wire::PENDING`]), set by the write that makes the series or changes its rule (which drops all
-//! exceptions there); whoever looks for what became of such a write brings it to its end first ([`Calendars::finished`]). So nothing
-//! that was left half done is ever taken for somebody's edit.
+//! A series is several writes: itself, then each occurrence by its own id (`occurrences.rs`). What is still to be written stands in an
+//! extended property of the series while it is not ([`super::wire::PENDING`]), set by the write that makes the series or changes its
+//! rule (which drops all exceptions there); whoever looks for what became of such a write brings it to its end first
+//! ([`Calendars::finished`]). So nothing that was left half done is ever taken for somebody's edit.
 
 use super::look::Look;
 use super::sheet::Sheet;
