@@ -750,6 +750,66 @@ fn a_copy_of_a_meeting_invites_nobody() {
 }
 
 #[test]
+fn guests_of_a_meeting_of_the_users_own_come_and_go_and_that_mails() {
+    let meeting = single(json!({"attendees": guests()}));
+    let mut says = read(&meeting);
+    let eve = json!({"email": "eve@example.com", "roles": {"attendee": true}, "participationStatus": "accepted"});
+    says.0["participants"][card::key("eve@example.com")] = eve.clone();
+    let to = onto(&meeting, &says);
+    let added = json!({"emailAddress": {"address": "eve@example.com"}, "type": "required"});
+    let body = sent(&meeting, &to).unwrap();
+    assert_eq!(body["attendees"], json!([guests()[0], added]), "what she answered is not ours to say");
+    assert_eq!(read(&to), says);
+    assert_eq!(lens().mails(&meeting, Some(&to)), 2);
+    // What the server makes of it is the same meaning.
+    let mut told = sheet(&to);
+    told.event.0["attendees"][1]["status"] = json!({"response": "none", "time": "0001-01-01T00:00:00Z"});
+    told.event.0["attendees"][1]["emailAddress"]["name"] = json!("eve@example.com");
+    assert_eq!(read(&told.close()), says);
+    says.set("participants", Value::Null);
+    let alone = onto(&to, &says);
+    assert_eq!(sent(&to, &alone).unwrap()["attendees"], json!([]));
+    assert_eq!((read(&alone), lens().mails(&to, Some(&alone))), (says, 2));
+    // Somebody else's, and one to which nobody was asked.
+    for rendering in [single(json!({"isOrganizer": false, "attendees": guests()})), single(json!({}))] {
+        let mut says = read(&rendering);
+        let mut people = says.get("participants").cloned().unwrap_or_else(|| json!({}));
+        people[card::key("eve@example.com")] = eve.clone();
+        says.set("participants", people);
+        let to = onto(&rendering, &says);
+        assert_eq!(sent(&rendering, &to).unwrap().get("attendees"), None);
+        assert_eq!((read(&to), lens().mails(&rendering, Some(&to))), (says, 0), "it is carried");
+    }
+}
+
+#[test]
+fn guests_are_asked_to_a_series_and_never_to_one_occurrence() {
+    let asked = json!({"attendees": guests()});
+    let changed = exception("2026-03-09T08:00:00Z", changed(asked.clone(), json!({"subject": "Other"})));
+    let rendering = Sheet { event: weekly(asked), exceptions: vec![changed], ..Sheet::default() }.close();
+    let eve = json!({"email": "eve@example.com", "roles": {"attendee": true}});
+    let path = |of: &[&str]| of.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+    let key = card::key("eve@example.com");
+    // To all of them; to all but the changed one; to the changed one alone.
+    for (is_master, is_changed) in [(true, true), (true, false), (false, true)] {
+        let mut says = read(&rendering);
+        if is_master {
+            twofold_model::patch::set_path(&mut says.0, &path(&["participants", &key]), eve.clone());
+        }
+        let own = format!("participants/{key}");
+        let of_its_own = if is_changed { eve.clone() } else { json!(false) };
+        let at = path(&["recurrenceOverrides", "2026-03-09T09:00:00", &own]);
+        twofold_model::patch::set_path(&mut says.0, &at, of_its_own);
+        let says = settled(&says).into_owned();
+        let to = onto(&rendering, &says);
+        assert_eq!(read(&to), says, "{is_master} {is_changed}");
+        let is_sent = sent(&rendering, &to).is_some_and(|body| body.get("attendees").is_some());
+        assert_eq!(is_sent, is_master, "{is_master} {is_changed}");
+        assert_eq!(lens().mails(&rendering, Some(&to)) > 0, is_master, "{is_master} {is_changed}");
+    }
+}
+
+#[test]
 fn no_write_mails_anyone() {
     let meeting = single(json!({"attendees": guests()}));
     let own = single(json!({}));
@@ -923,14 +983,20 @@ proptest! {
     }
 
     #[test]
-    fn what_is_written_is_read_back_wherever_it_is_written(said in contents(), before in contents()) {
+    fn what_is_written_is_read_back_wherever_it_is_written(said in contents(), before in contents(), is_meeting in any::<bool>()) {
         let Ok(projected) = lens().project(&said) else {
             // What cannot be said is refused as a whole.
             prop_assert_eq!(lens().write(None, &said, &identity()).unwrap_err().kind, ErrorKind::Unsupported);
             return Ok(());
         };
         prop_assert_eq!(lens().project(&projected).unwrap(), projected.clone());
-        let Ok(old) = lens().write(None, &before, &identity()) else { return Ok(()) };
+        let Ok(mut old) = lens().write(None, &before, &identity()) else { return Ok(()) };
+        if is_meeting {
+            let mut held = sheet(&old);
+            held.event.0.insert("isOrganizer".into(), true.into());
+            held.event.0.insert("attendees".into(), guests());
+            old = held.close();
+        }
         let to = lens().write(Some(&old), &said, &identity()).unwrap();
         prop_assert_eq!(read(&to), projected);
         prop_assert_eq!(onto(&to, &read(&to)), to);

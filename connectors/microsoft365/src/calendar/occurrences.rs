@@ -156,6 +156,8 @@ impl Calendars {
     /// shows those of exceptions in UTC.
     fn occurrence_body(&self, wanted: &Event, base: &Event) -> Option<Value> {
         let mut body = wanted.patch_body(base)?;
+        // Nobody is asked to a single occurrence, or away from it.
+        body.as_object_mut().into_iter().for_each(|body| drop(body.shift_remove("attendees")));
         if let (Value::Object(body), Some(shall)) = (&mut body, self.when(wanted)) {
             let mut told = base.clone();
             if self.when(base).as_ref() == Some(&shall) {
@@ -238,7 +240,8 @@ impl Calendars {
 /// so that one of them is enough.
 fn followable<'a>(sent: &[&'a str], wanted: &Event) -> Vec<&'a str> {
     let is_place = |name: &&str| ["location", "locations"].contains(name);
-    let is_one = |name: &&&str| !TIMES.contains(name) && !is_place(name) && **name != "recurrence";
+    let is_one =
+        |name: &&&str| !TIMES.contains(name) && !is_place(name) && !["recurrence", "attendees"].contains(*name);
     let mut names: Vec<&str> = sent.iter().filter(is_one).copied().collect();
     if sent.iter().any(is_place) {
         let has_many = wanted.0.get("locations").and_then(Value::as_array).is_some_and(|list| list.len() > 1);

@@ -1,9 +1,14 @@
-//! Who takes part in a meeting, as participants. They are read only: writing them would mail them.
+//! Who takes part in a meeting, as participants.
+//!
+//! A meeting of the user's own that has guests has them edited in place: that mails people, and is counted so (`mails.rs`). An event that
+//! has none gets none, for to be added would be an invitation; what an item says of people then travels in the carry-all, and so it does
+//! for single occurrences and for somebody else's meeting.
 
 use super::wire::Event;
 use serde_json::{Map, Value, json};
-use twofold_model::card;
+use std::collections::BTreeMap;
 use twofold_model::event::address_identity;
+use twofold_model::{Content, card};
 
 /// The participants of a meeting. An appointment of the user alone has none: that he organizes it says nothing.
 pub fn read(event: &Event) -> Map<String, Value> {
@@ -47,6 +52,78 @@ pub fn read(event: &Event) -> Map<String, Value> {
         }
     }
     people
+}
+
+/// What an attendee is asked to be, as both sides can say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Guest {
+    address: String,
+    name: String,
+    kind: &'static str,
+}
+
+/// The participants who are asked to come, by their addresses. An address that is none cannot be asked.
+fn guests(people: &Map<String, Value>) -> BTreeMap<String, Guest> {
+    let guests = people.values().filter_map(|entry| {
+        let text = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default();
+        let has_role = |role: &str| entry.get("roles").and_then(|roles| roles.get(role)) == Some(&Value::Bool(true));
+        let address = text("email").trim();
+        let is_asked = ["attendee", "optional", "chair"].into_iter().any(has_role) && address.contains('@');
+        let kind = match text("kind") {
+            "resource" => "resource",
+            _ if has_role("optional") => "optional",
+            _ => "required",
+        };
+        is_asked
+            .then(|| (address_identity(address), Guest { address: address.into(), name: text("name").into(), kind }))
+    });
+    guests.collect()
+}
+
+/// Makes the attendees of a single event or a series of the user's own that has some those that the content names; whether they were
+/// changed. Who stays keeps what is known of them; the organizer is none of them.
+pub fn edit(event: &mut Event, content: &Content) -> bool {
+    if !event.is("isOrganizer") || !event.has_guests() {
+        return false;
+    }
+    let organizer = event.0.get("organizer").and_then(of_person).map(|(address, _)| address_identity(address));
+    let asked = |people: &Map<String, Value>| {
+        let mut guests = guests(people);
+        organizer.iter().for_each(|organizer| drop(guests.remove(organizer)));
+        guests
+    };
+    let (was, wanted) =
+        (asked(&read(event)), asked(content.get("participants").and_then(Value::as_object).unwrap_or(&Map::new())));
+    let kinds = |guests: &BTreeMap<String, Guest>| -> Vec<(String, &'static str)> {
+        guests.iter().map(|(identity, guest)| (identity.clone(), guest.kind)).collect()
+    };
+    if kinds(&was) == kinds(&wanted) {
+        return false;
+    }
+    let mut list = Vec::new();
+    for attendee in event.0.get("attendees").and_then(Value::as_array).into_iter().flatten() {
+        let identity = of_person(attendee).map(|(address, _)| address_identity(address));
+        // One who cannot be named, or is the organizer, is not the content's to take away.
+        let Some(identity) = identity.filter(|identity| was.contains_key(identity)) else {
+            list.push(attendee.clone());
+            continue;
+        };
+        let Some(guest) = wanted.get(&identity) else { continue };
+        let mut attendee = attendee.clone();
+        if was[&identity].kind != guest.kind {
+            attendee["type"] = guest.kind.into();
+        }
+        list.push(attendee);
+    }
+    for (_, guest) in wanted.iter().filter(|(identity, _)| !was.contains_key(*identity)) {
+        let mut email = json!({"address": guest.address});
+        if !guest.name.is_empty() {
+            email["name"] = guest.name.as_str().into();
+        }
+        list.push(json!({"emailAddress": email, "type": guest.kind}));
+    }
+    event.0.insert("attendees".into(), list.into());
+    true
 }
 
 fn set_name(entry: &mut Value, name: Option<&str>) {
@@ -93,6 +170,54 @@ mod tests {
         assert_eq!(of("room@x"), room);
         assert_eq!(of("c@x"), json!({"email": "c@x", "roles": {"attendee": true}}));
         assert_eq!(people.len(), 4);
+    }
+
+    fn says(event: &Event) -> Content {
+        Content::from_value(json!({"participants": read(event)}))
+    }
+
+    #[test]
+    fn a_change_touches_one_guest_and_keeps_what_is_known_of_the_others() {
+        let asked = |name: &str, kind: &str| {
+            json!({"emailAddress": {"address": format!("{name}@x"), "name": name}, "type": kind,
+            "status": {"response": "accepted", "time": "t"}, "proposedNewTime": {"start": 1}})
+        };
+        let nameless = json!({"type": "required", "emailAddress": {"name": "Somebody"}});
+        let organizer = asked("ada", "required");
+        let own = event(json!({"isOrganizer": true, "organizer": person("Ada@x", "Ada"),
+            "attendees": [organizer, asked("bob", "optional"), asked("eve", "required"), nameless]}));
+        let mut wanted = says(&own);
+        let people = wanted.0["participants"].as_object_mut().unwrap();
+        people.shift_remove(&card::key("eve@x"));
+        people[&card::key("bob@x")]["participationStatus"] = "declined".into();
+        people.insert(
+            "n".into(),
+            json!({"email": "New@x", "name": "New", "roles": {"attendee": true, "optional": true}}),
+        );
+        people.insert("s".into(), json!({"email": "nobody", "roles": {"attendee": true}}));
+        let mut to = own.clone();
+        assert!(edit(&mut to, &wanted));
+        let added = json!({"emailAddress": {"address": "New@x", "name": "New"}, "type": "optional"});
+        assert_eq!(to.0["attendees"], json!([organizer, asked("bob", "optional"), nameless, added]));
+        wanted.0["participants"][card::key("bob@x")]["roles"] = json!({"attendee": true});
+        assert!(edit(&mut to, &wanted));
+        assert_eq!(to.0["attendees"][1], asked("bob", "required"), "only the type is another one");
+        assert!(!edit(&mut to, &wanted));
+    }
+
+    #[test]
+    fn nobody_is_invited_where_nobody_is_and_nothing_is_said_of_a_foreign_meeting() {
+        let guest = json!({"emailAddress": {"address": "b@x", "name": "B"}, "type": "required"});
+        let wanted = Content::from_value(json!({"participants": {"n": {"email": "n@x", "roles": {"attendee": true}}}}));
+        for (is_organizer, attendees) in
+            [(json!(true), json!([])), (json!(false), json!([guest])), (Value::Null, json!([guest]))]
+        {
+            let before =
+                event(json!({"isOrganizer": is_organizer, "organizer": person("a@x", "A"), "attendees": attendees}));
+            let mut to = before.clone();
+            assert!(!edit(&mut to, &wanted));
+            assert_eq!(to, before);
+        }
     }
 
     #[test]

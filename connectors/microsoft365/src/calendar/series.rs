@@ -5,6 +5,7 @@
 //! carry-all says that it is meant to be.
 
 use super::fields::{self, Rights};
+use super::people;
 use super::rule;
 use super::sheet::Sheet;
 use super::times::{Times, unsayable};
@@ -123,6 +124,13 @@ pub fn edit(times: &Times, sheet: &mut Sheet, content: &Content) -> Result<()> {
     }
     let has_new_rule = rule::edit(&mut sheet.event, content, has_moved)?;
     let dates = Dates::of(content)?;
+    let guests = sheet.event.0.get("attendees").cloned();
+    if people::edit(&mut sheet.event, content) {
+        // Exceptions are never sent people; those that have the guests of the series will show its new ones.
+        let now = sheet.event.0["attendees"].clone();
+        let same = sheet.exceptions.iter_mut().filter(|exception| exception.0.get("attendees") == guests.as_ref());
+        same.for_each(|exception| drop(exception.0.insert("attendees".into(), now.clone())));
+    }
     if has_moved || has_new_rule {
         drop_unfit(times, sheet, &dates);
     }

@@ -17,9 +17,9 @@ pub const PENDING: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name tw
 /// PidLidTimeZoneStruct: the rules of the zone of a series in Exchange's own bytes (`tzreg.rs`).
 pub const ZONE: &str = "Binary {00062002-0000-0000-C000-000000000046} Id 0x8233";
 
-/// What this program sends of an event; everything else is the server's, or somebody else's business. Attendees and the organizer are
-/// not among it: they are never written (DESIGN, promise 7).
-pub const WRITABLE: [&str; 14] = [
+/// What this program sends of an event; everything else is the server's, or somebody else's business. Attendees are sent only of a
+/// meeting of the user's own that has some (`people.rs`): nobody is ever invited by what was made elsewhere (DESIGN, promise 7).
+pub const WRITABLE: [&str; 15] = [
     "subject",
     "body",
     "start",
@@ -34,6 +34,7 @@ pub const WRITABLE: [&str; 14] = [
     "reminderMinutesBeforeStart",
     "categories",
     "recurrence",
+    "attendees",
 ];
 
 /// What is the user's own on a meeting that somebody else organizes, and what mails nobody: reminder, categories, free or busy.
@@ -132,7 +133,7 @@ impl Event {
 
     /// The body of the POST that makes this event. `transaction` makes a repeat of the same POST harmless.
     pub fn create_body(&self, transaction: &str) -> Value {
-        let is_sent = |name: &str| WRITABLE.contains(&name) || name == PROPERTIES;
+        let is_sent = |name: &str| (WRITABLE.contains(&name) && name != "attendees") || name == PROPERTIES;
         let fields = self.0.iter().filter(|(name, value)| is_sent(name) && !value.is_null());
         let mut body: Map<String, Value> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
         body.insert("transactionId".to_owned(), transaction.into());
@@ -214,7 +215,7 @@ mod tests {
             event(json!({"id": "1", "subject": "a", "showAs": "busy", "attendees": [], "body": null, "webLink": "x"}));
         let to =
             event(json!({"id": "2", "subject": "b", "showAs": "busy", "attendees": [1], "body": null, "webLink": "y"}));
-        assert_eq!(to.patch_body(&from), Some(json!({"subject": "b"})));
+        assert_eq!(to.patch_body(&from), Some(json!({"subject": "b", "attendees": [1]})));
         assert_eq!(to.patch_body(&to), None);
         assert_eq!(event(json!({})).patch_body(&from), None, "what is absent is not spoken of");
     }
