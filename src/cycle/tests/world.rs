@@ -3,6 +3,8 @@
 
 #[path = "world/collections.rs"]
 mod collections;
+#[path = "world/held.rs"]
+mod held;
 #[path = "world/joins.rs"]
 mod joins;
 #[path = "world/mail.rs"]

@@ -4,7 +4,7 @@ use super::*;
 use serde_json::json;
 
 /// A meeting of three at Google, and a card that has no guests, both on the phone too.
-async fn invited() -> World {
+pub(super) async fn invited() -> World {
     let mut world = World::new(false, 0);
     world.google = Memory::new("My Contacts", Manners { mails: true, ..Manners::default() });
     let mut meeting = card("Meeting", &[]);
@@ -15,15 +15,15 @@ async fn invited() -> World {
     world
 }
 
-fn note(text: &str) -> impl FnOnce(&mut Content) + '_ {
+pub(super) fn note(text: &str) -> impl FnOnce(&mut Content) + '_ {
     move |content| content.set("notes", json!({"note": {"note": text}}))
 }
 
-fn holds(world: &World) -> Vec<twofold_hub::Hold> {
+pub(super) fn holds(world: &World) -> Vec<twofold_hub::Hold> {
     world.hub.holds().unwrap().into_iter().filter(|hold| !hold.is_approved).collect()
 }
 
-async fn rename_on_phone(world: &mut World, to: &str) -> Report {
+pub(super) async fn rename_on_phone(world: &mut World, to: &str) -> Report {
     let id = World::find(&world.phone, "Meeting");
     world.phone.edit(&id, rename(to));
     world.sync().await
