@@ -9,7 +9,7 @@ impl Hub {
     /// A place stands for another collection from now on, with everything that is known of it: bases, sightings, quarantine,
     /// holds. Its feed goes on.
     pub fn reassign_place(&mut self, place: &Place, to: i64) -> Result<()> {
-        for table in ["placements", "sightings", "quarantine", "holds", "removals", "withheld"] {
+        for table in ["placements", "sightings", "quarantine", "holds", "held_writes", "removals", "withheld"] {
             self.run(
                 &format!("UPDATE {table} SET collection = ?3 WHERE replica = ?1 AND collection = ?2"),
                 params![place.replica, place.collection, to],
@@ -74,7 +74,9 @@ impl Hub {
         for table in ["versions", "placements", "sightings", "intents", "conflicts", "quarantine"] {
             self.run(&format!("UPDATE {table} SET item = ?2 WHERE item = ?1"), params![item.id, into.id])?;
         }
-        self.run("UPDATE OR REPLACE withheld SET item = ?2 WHERE item = ?1", params![item.id, into.id])?;
+        for table in ["withheld", "held_writes"] {
+            self.run(&format!("UPDATE OR REPLACE {table} SET item = ?2 WHERE item = ?1"), params![item.id, into.id])?;
+        }
         self.run("UPDATE former_marks SET item = ?2 WHERE item = ?1", params![item.id, into.id])?;
         self.run("INSERT INTO former_marks VALUES (?1, ?2)", params![item.mark, into.id])?;
         for table in ["stands", "todo"] {
@@ -105,6 +107,10 @@ impl Hub {
                 params![placement.id, new.id, agreed],
             )?;
         }
+        self.run(
+            "UPDATE held_writes SET item = ?2, version = iif(version = ?4, ?5, version) WHERE item = ?1 AND collection = ?3",
+            params![item.id, new.id, collection, item.version, new.version],
+        )?;
         for table in ["sightings", "withheld", "quarantine"] {
             self.run(
                 &format!("UPDATE {table} SET item = ?2 WHERE item = ?1 AND collection = ?3"),

@@ -176,6 +176,26 @@ async fn a_held_write_outlives_a_join_under_its_name() {
 }
 
 #[tokio::test]
+async fn what_was_said_of_a_held_write_outlives_a_join_while_its_place_is_away() {
+    for word in [Word::Yes, Word::No] {
+        let mut world = invited().await;
+        world.joined = true;
+        world.sync().await;
+        rename_on_phone(&mut world, "Moved").await;
+        decide(&mut world, word);
+        world.google.set_offline(true);
+        world.joined = false;
+        world.sync().await;
+        world.google.set_offline(false);
+        assert_eq!(world.sync().await.exit, 0, "{word:?}");
+        assert_eq!(world.google.mailed(), if word == Word::Yes { 3 } else { 0 }, "{word:?}");
+        let name = if word == Word::Yes { "Moved" } else { "Meeting" };
+        assert!(World::names(&world.google).contains(&name.to_owned()), "{word:?}");
+        assert_eq!(world.hub.holds_of_any_state().unwrap(), [], "{word:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_calendar_whose_meetings_would_mail_goes_once_somebody_allows_them_and_stays_if_not() {
     for word in [Word::Yes, Word::No] {
         let mut world = World::of(Kind::Calendar, false, 0);
