@@ -140,6 +140,7 @@ async fn outcome_of(
                         ErrorKind::Unsupported => {
                             let intent = &plan.intent;
                             hub.withhold(intent.item, intent.replica, intent.collection, &error.to_string())?;
+                            hub.release_write(intent.item, intent.replica, intent.collection)?;
                             hub.settle_item(intent.item)?;
                         }
                         ErrorKind::Refused => {

@@ -20,7 +20,7 @@ impl Weighing<'_> {
         let known = self.tables.held_writes.get(&at).cloned();
         let people = connector.lens(self.kind).mails(&seen.rendering, to);
         if people == 0 || self.may_mail {
-            self.wait_no_more(item, place)?;
+            self.wait_no_more(at)?;
             return Ok(Some(people > 0));
         }
         let operation = if to.is_some() { IntentKind::Update } else { IntentKind::Delete };
@@ -45,11 +45,10 @@ impl Weighing<'_> {
         }
     }
 
-    /// A write of this item at this place is not needed, or mails nobody any more: it waits for nobody.
-    pub(super) fn wait_no_more(&mut self, item: &Item, place: &Place) -> Result<()> {
-        let at = (item.id, place.replica, place.collection);
+    /// A write (item, replica, collection) is not needed, or mails nobody any more: it waits for nobody.
+    pub(super) fn wait_no_more(&mut self, at: (i64, i64, i64)) -> Result<()> {
         match self.tables.held_writes.remove(&at) {
-            Some(_) => self.hub.release_write(item.id, place.replica, place.collection),
+            Some(_) => self.hub.release_write(at.0, at.1, at.2),
             None => Ok(()),
         }
     }
@@ -89,8 +88,7 @@ impl Weighing<'_> {
                     self.hub.set_stands(item.id, &stands, self.now)?;
                 }
             }
-            self.tables.held_writes.remove(&(write.item, write.replica, write.collection));
-            self.hub.release_write(write.item, write.replica, write.collection)?;
+            self.wait_no_more((write.item, write.replica, write.collection))?;
         }
         Ok(!dropped.is_empty())
     }

@@ -124,7 +124,7 @@ impl Weighing<'_> {
     ) -> Result<()> {
         if copy.sighting.is_none() && copy.placement.as_ref().is_some_and(|placement| placement.agreed == item.version)
         {
-            return self.wait_no_more(item, place);
+            return self.wait_no_more((item.id, place.replica, place.collection));
         }
         let lens = connector.lens(self.kind);
         let seen_now = match (&copy.sighting, &copy.placement) {
@@ -172,9 +172,9 @@ impl Weighing<'_> {
             return self.cannot_send(item, place, &error);
         }
         list_leftovers(self.hub, lens, (item.id, place.replica, place.collection), &seen_now.rendering)?;
-        let Some(to) = to else { return self.wait_no_more(item, place) };
+        let Some(to) = to else { return self.wait_no_more((item.id, place.replica, place.collection)) };
         if !place.can_write {
-            return self.hub.withhold(item.id, place.replica, place.collection, "this user may not write there");
+            return self.withhold(item, place, "this user may not write there");
         }
         if self.must_wait(item, place, left) {
             return Ok(());
@@ -239,7 +239,7 @@ impl Weighing<'_> {
     ) -> Result<()> {
         let Some(placement) = &copy.placement else { return Ok(()) };
         if !place.can_write {
-            return self.hub.withhold(item.id, place.replica, place.collection, "this user may not delete there");
+            return self.withhold(item, place, "this user may not delete there");
         }
         let mut seen = as_seen_placement(placement);
         if let Some(sighting) = &copy.sighting {
@@ -273,7 +273,13 @@ impl Weighing<'_> {
         if error.kind == ErrorKind::Broken {
             return Err(Error::new(ErrorKind::Broken, error.to_string()));
         }
-        self.hub.withhold(item.id, place.replica, place.collection, &error.to_string())
+        self.withhold(item, place, &error.to_string())
+    }
+
+    /// It is not to be had there, so no word of anybody is waited for either.
+    fn withhold(&mut self, item: &Item, place: &Place, words: &str) -> Result<()> {
+        self.wait_no_more((item.id, place.replica, place.collection))?;
+        self.hub.withhold(item.id, place.replica, place.collection, words)
     }
 
     fn intend(

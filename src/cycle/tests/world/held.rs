@@ -130,6 +130,19 @@ async fn what_was_refused_while_the_place_was_away_is_taken_back_once_it_is_back
 }
 
 #[tokio::test]
+async fn a_change_that_may_not_be_written_any_more_waits_for_nobody() {
+    for act in [edit, delete] {
+        let mut world = invited().await;
+        act(&world);
+        assert_eq!(world.sync().await.exit, 4);
+        world.google.set_access(0, twofold_model::Access::ReadOnly);
+        world.sync().await;
+        assert_eq!(world.hub.holds_of_any_state().unwrap(), []);
+        assert_eq!(world.google.mailed(), 0);
+    }
+}
+
+#[tokio::test]
 async fn a_dry_run_neither_makes_nor_forgets_what_was_said_of_a_held_write() {
     for word in [Word::None, Word::Yes, Word::No] {
         let mut world = invited().await;
