@@ -54,7 +54,8 @@ impl Weighing<'_> {
     }
 
     /// Where somebody said no to a write, the hub says again what was last agreed there, and every other place hears of that. What
-    /// it said until now stays as a version. `true`: something was undone.
+    /// it said until now stays as a version. What was said since is nothing that anybody refused: it is held anew. `true`: something
+    /// was undone.
     pub(super) fn undo_dropped(&mut self, item: &Item) -> Result<bool> {
         let dropped: Vec<HeldWrite> = self
             .tables
@@ -63,21 +64,22 @@ impl Weighing<'_> {
             .filter(|(write, said)| write.item == item.id && *said == Said::No)
             .map(|(write, _)| write.clone())
             .collect();
+        let mut version = item.version;
         for write in &dropped {
             let copies = self.hub.placements(item.id)?;
             let copy = copies.iter().find(|copy| (copy.replica, copy.collection) == (write.replica, write.collection));
-            if let Some(copy) = copy {
+            if let Some(copy) = copy.filter(|_| write.version == item.version) {
                 // What the place says by now, which may be more than what was agreed; what it cannot hold stays in the hub.
                 let Some(connector) = self.reached(write.replica) else { continue };
                 let (lens, rank) = (connector.lens(self.kind), connector.abilities().rank);
                 let Ok(says) = lens.read(&copy.seen) else { continue };
-                let ours = self.hub.version(item.version)?.content;
+                let ours = self.hub.version(version)?.content;
                 let content = match lens.project(&ours) {
                     Ok(held) => apply(&ours, &difference(&held, &says)),
                     Err(_) => says,
                 };
                 let origin = Origin { at_ms: self.now, rank, source: Some(write.replica) };
-                let version = self.hub.add_version(item.id, &content, origin, Some(item.version), None)?;
+                version = self.hub.add_version(item.id, &content, origin, Some(version), None)?;
                 self.hub.set_version(item.id, version)?;
                 self.hub.set_agreed(copy.id, version)?;
                 let mut stands = self.hub.stands(item.id)?;

@@ -1,7 +1,7 @@
 //! Writes that wait because they would mail people, while everything else goes on: stops at every step, places that are away,
 //! joins, collections that are deleted.
 
-use super::mail::{holds, invited, rename_on_phone};
+use super::mail::{holds, invited, note, rename_on_phone};
 use super::*;
 use serde_json::json;
 
@@ -130,6 +130,23 @@ async fn what_was_refused_while_the_place_was_away_is_taken_back_once_it_is_back
 }
 
 #[tokio::test]
+async fn what_was_said_after_a_refusal_is_a_change_of_its_own() {
+    let mut world = invited().await;
+    rename_on_phone(&mut world, "Moved").await;
+    decide(&mut world, Word::No);
+    world.google.set_offline(true);
+    world.phone.edit(&World::find(&world.phone, "Moved"), rename("Moved again"));
+    world.sync().await;
+    world.google.set_offline(false);
+    assert_eq!(world.sync().await.exit, 4, "it waits, as any change does");
+    assert_eq!(World::names(&world.phone), ["Alone", "Moved again"], "and nobody took it back");
+    assert_eq!((holds(&world).len(), world.google.mailed()), (1, 0));
+    decide(&mut world, Word::Yes);
+    assert_eq!(world.sync().await.exit, 0);
+    world.settled("allowed").await;
+}
+
+#[tokio::test]
 async fn a_change_that_may_not_be_written_any_more_waits_for_nobody() {
     for act in [edit, delete] {
         let mut world = invited().await;
@@ -206,6 +223,31 @@ async fn what_was_said_of_a_held_write_outlives_a_join_while_its_place_is_away()
         assert!(World::names(&world.google).contains(&name.to_owned()), "{word:?}");
         assert_eq!(world.hub.holds_of_any_state().unwrap(), [], "{word:?}");
     }
+}
+
+#[tokio::test]
+async fn a_change_that_two_places_would_mail_and_that_was_refused_at_both_is_taken_back() {
+    let mut world = World::new(true, 0);
+    world.google = Memory::new("My Contacts", Manners { mails: true, ..Manners::default() });
+    world.microsoft = Memory::new("Contacts", Manners { mails: true, emails: 1, ..Manners::default() });
+    let mut meeting = card("Meeting", &["a@example.org", "b@example.org"]);
+    meeting.set("members", json!({"bob": true, "eve": true, "ann": true}));
+    world.google.create(&meeting);
+    world.sync().await;
+    let id = World::find(&world.phone, "Meeting");
+    world.phone.edit(&id, |content| {
+        rename("Moved")(content);
+        note("and more")(content);
+    });
+    assert_eq!(world.sync().await.exit, 4);
+    for hold in holds(&world) {
+        world.hub.drop_hold(&hold).unwrap();
+    }
+    let report = world.sync().await;
+    assert_eq!((report.exit, world.hub.holds_of_any_state().unwrap()), (0, Vec::new()), "{:?}", report.troubles);
+    assert_eq!((world.google.mailed(), world.microsoft.mailed()), (0, 0));
+    assert_eq!(World::names(&world.phone), ["Meeting"]);
+    world.settled("refused at both").await;
 }
 
 #[tokio::test]
