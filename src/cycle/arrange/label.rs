@@ -69,7 +69,8 @@ pub(super) fn take_one(
     // Its list may still show what it was before we told it.
     let lag_s = cycle.members[index].reached(kind).map_or(0, |connector| connector.abilities().reads_lag_s);
     let lag_ms = i64::try_from(lag_s).unwrap_or(i64::MAX).saturating_mul(1000);
-    if place.told_ms.is_some_and(|told| cycle.now() < told.saturating_add(lag_ms)) {
+    // (Told in the future, by a clock that ran ahead: nobody knows how long ago that was.)
+    if place.told_ms.is_some_and(|told| (0..lag_ms).contains(&(cycle.now() - told))) {
         return Ok(());
     }
     let (mut hub, mut agreed) = (collection.label(), place.agreed.clone());

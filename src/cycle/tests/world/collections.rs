@@ -458,3 +458,18 @@ async fn collections_that_change_stopped_at_every_step_end_the_same() {
     }
     assert!(stops > 60, "{stops}");
 }
+
+#[tokio::test]
+async fn a_name_that_was_told_under_a_clock_that_ran_ahead_hides_no_later_one() {
+    let mut world = World::of(Kind::Calendar, false, 0);
+    world.google = Memory::of(Kind::Calendar, "Calendar", Manners { reads_lag_ms: HOUR_MS, ..Manners::default() });
+    world.google.add_shelf("work", Kind::Calendar, "Work", None);
+    world.sync().await;
+    world.tick(30 * DAY_MS);
+    world.phone.label(number(&world.phone, "Work"), "Job", None);
+    world.sync().await;
+    world.tick(-30 * DAY_MS + 2 * HOUR_MS);
+    world.google.label(number(&world.google, "Job"), "Office", None);
+    world.sync().await;
+    assert!(shelf(&world.phone, "Office").is_some());
+}
