@@ -9,6 +9,8 @@ mod held;
 mod joins;
 #[path = "world/mail.rs"]
 mod mail;
+#[path = "world/moves.rs"]
+mod moves;
 #[path = "world/read_only.rs"]
 mod read_only;
 

@@ -32,9 +32,13 @@ impl Weighing<'_> {
         for collection in all {
             places.extend(self.places_of(collection)?);
         }
+        // Where it is to be made comes first: what was not made there is known when it comes to what is removed.
+        places.sort_by_key(|place| !verdict.collections.contains(&place.collection));
         // An item that moves to a provider which cannot be reached stays where it is until it was made there (ENGINE 7).
         let is_without_copy = |place: &Place| {
-            !weighed.iter().any(|copy| copy.replica == place.replica && copy.collection == place.collection)
+            !weighed.iter().any(|copy| {
+                (copy.replica, copy.collection) == (place.replica, place.collection) && !matches!(copy.now, Now::Gone)
+            })
         };
         let waits_for_provider = places.iter().any(|place| {
             verdict.collections.contains(&place.collection)
@@ -42,13 +46,21 @@ impl Weighing<'_> {
                 && self.reached(place.replica).is_none()
                 && self.member(place.replica).is_some_and(|member| !member.replica.is_device)
         });
-        for place in places {
-            let is_removal = !verdict.collections.contains(&place.collection);
-            let waits = is_removal && (waits_for_provider || is_made_at(place.replica));
-            if waits || open.contains(&(place.replica, place.collection)) {
+        let belongs = |place: &Place| verdict.collections.contains(&place.collection);
+        // Replicas at which it belongs, and of which it is not known yet that it stands or will be made there.
+        let mut unmade: BTreeSet<i64> =
+            places.iter().filter(|place| belongs(place)).map(|place| place.replica).collect();
+        let planned_before = self.planned.len();
+        for place in &places {
+            let at = (place.replica, place.collection);
+            if open.contains(&at) || !belongs(place) && (waits_for_provider || is_made_at(place.replica)) {
                 left.pending = true;
-            } else {
-                self.plan(item, verdict, &place, weighed, left)?;
+            } else if belongs(place) || !unmade.contains(&place.replica) {
+                self.plan(item, verdict, place, weighed, left)?;
+            }
+            let is_planned = |plan: &Planned| (plan.intent.replica, plan.intent.collection) == at;
+            if belongs(place) && (!is_without_copy(place) || self.planned[planned_before..].iter().any(is_planned)) {
+                unmade.remove(&place.replica);
             }
         }
         Ok(())

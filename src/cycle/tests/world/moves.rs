@@ -1,0 +1,45 @@
+//! What moves on a device: it is made at its new place, verified, and only then removed where it was (ENGINE 7).
+
+use super::*;
+
+/// Ada is in Google's first book; there is a second one.
+async fn two_books() -> World {
+    let mut world = World::new(false, 0);
+    add_collection(&world.google, "Second").await;
+    world.google.create(&card("Ada", &["ada@example.org"]));
+    world.sync().await;
+    world
+}
+
+async fn move_on_phone(world: &World, name: &str, to: &str) {
+    let folders = world.phone.collections(Kind::Contacts).await.unwrap();
+    let number = folders.iter().position(|folder| folder.name == to).expect(to);
+    world.phone.move_to(&World::find(&world.phone, name), number);
+}
+
+#[tokio::test]
+async fn what_its_new_place_refuses_stays_where_it_was() {
+    let mut world = two_books().await;
+    move_on_phone(&world, "Ada", "Second").await;
+    world.google.fault([Some(Fault::Refused)]);
+    for _ in 0..3 {
+        world.sync().await;
+        assert_eq!(World::names(&world.google), ["Ada"], "it is nowhere else there");
+    }
+    let settings = Settings { retry_quarantined: true, ..world.settings() };
+    world.run(&settings).await.unwrap();
+    world.sync().await;
+    assert_eq!(World::names(&world.google), ["Ada"], "it moved");
+    world.settled("moved in the end").await;
+}
+
+#[tokio::test]
+async fn what_its_new_place_has_no_way_to_hold_stays_where_it_was() {
+    let mut world = two_books().await;
+    move_on_phone(&world, "Ada", "Second").await;
+    world.google.fault([Some(Fault::Unsupported)]);
+    for _ in 0..3 {
+        world.sync().await;
+        assert!(!World::names(&world.google).is_empty());
+    }
+}
