@@ -168,7 +168,7 @@ impl Weighing<'_> {
         let case = Case { current, copies };
         let mut verdict = decide(&case);
         verdict.collections = self.tables.at_home(verdict.collections);
-        self.not_made_here(&item, &mut verdict)?;
+        self.not_made_here(&item, &mut verdict, &case.current.collections)?;
         let item = self.record(item, &case, &verdict, &weighed)?;
         self.plan_all(&item, &verdict, &weighed, &mut left)?;
         if !left.pending {

@@ -249,13 +249,13 @@ impl Weighing<'_> {
         copy: &Weighed,
         left: &mut Left,
     ) -> Result<()> {
-        let Some(placement) = &copy.placement else { return Ok(()) };
+        let seen = match (&copy.sighting, &copy.placement) {
+            (Some(sighting), _) => as_seen(sighting),
+            (None, Some(placement)) => as_seen_placement(placement),
+            (None, None) => return Ok(()),
+        };
         if !place.can_write {
             return self.withhold(item, place, "this user may not delete there");
-        }
-        let mut seen = as_seen_placement(placement);
-        if let Some(sighting) = &copy.sighting {
-            seen = as_seen(sighting);
         }
         let Some(tells) = self.may_leave(connector.as_ref(), (item, place), &seen, None)? else {
             left.pending = true;

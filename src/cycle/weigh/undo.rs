@@ -69,20 +69,26 @@ impl Weighing<'_> {
         Ok(is_undone)
     }
 
-    /// An item that somebody made in such a collection on a device alone does not stand there.
-    pub(super) fn not_made_here(&mut self, item: &Item, verdict: &mut Verdict) -> Result<()> {
+    /// An item that somebody made in such a collection on a device alone does not stand there; one that was moved there goes back to
+    /// where it `stood`.
+    pub(super) fn not_made_here(&mut self, item: &Item, verdict: &mut Verdict, stood: &BTreeSet<i64>) -> Result<()> {
         for (collection, master) in self.tables.read_only.clone() {
             if !verdict.collections.contains(&collection) {
                 continue;
             }
             let is_read = self.member(master).is_some_and(|member| member.complete.contains(&self.kind));
-            let is_shown = self.hub.placements(item.id)?.iter().any(|copy| copy.replica == master)
-                || self.hub.sightings(item.id)?.iter().any(|copy| copy.replica == master);
+            let known = self.hub.placements(item.id)?.into_iter().map(|it| (it.replica, it.collection, it.remote_id));
+            let seen = self.hub.sightings(item.id)?.into_iter().map(|it| (it.replica, it.collection, it.remote_id));
+            let here: BTreeSet<_> = known.chain(seen).filter(|(_, at, _)| *at == collection).collect();
+            let is_shown = here.iter().any(|(replica, ..)| *replica == master);
             if is_read && !is_shown {
                 verdict.collections.remove(&collection);
-                let copies = self.hub.placements(item.id)?;
-                for copy in copies.iter().filter(|copy| copy.collection == collection) {
-                    self.tell(copy.replica, &copy.remote_id);
+                if verdict.collections.is_empty() {
+                    verdict.collections =
+                        stood.iter().copied().filter(|id| !self.tables.read_only.contains_key(id)).collect();
+                }
+                for (replica, _, remote_id) in here {
+                    self.tell(replica, &remote_id);
                 }
             }
         }

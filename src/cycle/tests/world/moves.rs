@@ -43,3 +43,29 @@ async fn what_its_new_place_has_no_way_to_hold_stays_where_it_was() {
         assert!(!World::names(&world.google).is_empty());
     }
 }
+
+#[tokio::test]
+async fn what_is_moved_to_where_nobody_may_write_is_not_removed_where_it_was() {
+    for keeps_its_name in [true, false] {
+        let mut world = two_books().await;
+        world.google.set_access(1, twofold_model::Access::ReadOnly);
+        world.sync().await;
+        if keeps_its_name {
+            move_on_phone(&world, "Ada", "Second").await;
+        } else {
+            let folders = world.phone.collections(Kind::Contacts).await.unwrap();
+            let number = folders.iter().position(|folder| folder.name == "Second").unwrap();
+            let here = World::find(&world.phone, "Ada");
+            world.phone.duplicate(&here, number, |_| {});
+            world.phone.delete(&here);
+        }
+        let report = world.sync().await;
+        assert!(report.troubles.iter().any(|words| words.contains("the change was undone")), "{:?}", report.troubles);
+        for _ in 0..2 {
+            assert_eq!(World::names(&world.google), ["Ada"], "keeps its name: {keeps_its_name}");
+            world.sync().await;
+        }
+        assert_eq!(World::names(&world.phone), ["Ada"], "keeps its name: {keeps_its_name}");
+        world.settled("moved back").await;
+    }
+}
