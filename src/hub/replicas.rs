@@ -307,9 +307,17 @@ impl Hub {
         self.run("INSERT OR IGNORE INTO todo SELECT item FROM stands WHERE collection = ?1", [new.collection])
     }
 
-    /// Follows what the replica says of the use and the rights of a place.
+    /// Follows what the replica says of the use and the rights of a place. What is withheld there is looked at again.
     pub fn set_place_rights(&mut self, id: i64, is_default: bool, can_write: bool) -> Result<()> {
-        self.run("UPDATE places SET is_default = ?2, can_write = ?3 WHERE id = ?1", params![id, is_default, can_write])
+        self.run(
+            "UPDATE places SET is_default = ?2, can_write = ?3 WHERE id = ?1",
+            params![id, is_default, can_write],
+        )?;
+        self.run(
+            "INSERT OR IGNORE INTO todo SELECT w.item FROM withheld w JOIN places p
+               ON p.replica = w.replica AND p.collection = w.collection WHERE p.id = ?1",
+            [id],
+        )
     }
 
     /// Moves the base of a place's label: what it shows, and what is agreed on.

@@ -15,7 +15,7 @@ pub(super) fn follow(cycle: &mut Cycle<'_>, kind: Kind, index: usize, seen: &Col
     let known = cycle.hub.places(replica, kind)?.into_iter().find(|place| place.remote_id == seen.id.as_str());
     if let Some(place) = known {
         if (place.is_default, place.can_write) != (seen.is_default, can_write) {
-            cycle.hub.set_place_rights(place.id, seen.is_default, can_write)?;
+            cycle.hub.atomically("place rights", |hub| hub.set_place_rights(place.id, seen.is_default, can_write))?;
         }
         return label::take_one(cycle, index, kind, &place, seen);
     }

@@ -69,3 +69,17 @@ async fn what_is_moved_to_where_nobody_may_write_is_not_removed_where_it_was() {
         world.settled("moved back").await;
     }
 }
+
+#[tokio::test]
+async fn what_was_withheld_for_lack_of_rights_is_made_once_they_are_there() {
+    let mut world = seeded(true);
+    world.sync().await;
+    world.microsoft.set_access(0, twofold_model::Access::ReadOnly);
+    world.phone.create(&card("Rosa", &["rosa@example.org"]));
+    world.sync().await;
+    world.sync().await;
+    assert!(!World::names(&world.microsoft).contains(&"Rosa".to_owned()));
+    world.microsoft.set_access(0, twofold_model::Access::ReadWrite);
+    world.sync().await;
+    world.settled("allowed").await;
+}
