@@ -141,7 +141,7 @@ async fn outcome_of(
                             let intent = &plan.intent;
                             hub.withhold(intent.item, intent.replica, intent.collection, &error.to_string())?;
                             hub.release_write(intent.item, intent.replica, intent.collection)?;
-                            hub.settle_item(intent.item)?;
+                            hub.settle_item(intent.item, Some((intent.replica, intent.collection)))?;
                         }
                         ErrorKind::Refused => {
                             let item = hub.item(plan.intent.item)?;
@@ -213,7 +213,7 @@ pub fn done(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, written: Written, n
             list_leftovers(hub, lens, (intent.item, intent.replica, intent.collection), &seen.rendering)?;
         }
     }
-    hub.settle_item(intent.item)
+    hub.settle_item(intent.item, None)
 }
 
 /// Lists what a copy shows although the place was told to take it away, or ends the listing. (Item, replica, collection.)

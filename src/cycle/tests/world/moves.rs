@@ -83,3 +83,16 @@ async fn what_was_withheld_for_lack_of_rights_is_made_once_they_are_there() {
     world.sync().await;
     world.settled("allowed").await;
 }
+
+#[tokio::test]
+async fn a_change_that_a_place_has_no_way_to_hold_is_listed_and_not_tried_again() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.phone.edit(&World::find(&world.phone, "Ada"), rename("Odd"));
+    world.google.fault([Some(Fault::Unsupported)]);
+    let report = world.sync().await;
+    assert_eq!(report.exit, 0, "{:?}", report.troubles);
+    let writes = world.writes();
+    world.sync().await;
+    assert_eq!(world.writes(), writes, "nothing has changed, so nothing is tried");
+}
