@@ -8,7 +8,7 @@ use super::word;
 use crate::Cycle;
 use twofold_hub::{Hold, Place};
 use twofold_model::connector::Removal;
-use twofold_model::{CollectionId, ErrorKind, Kind, Result};
+use twofold_model::{CollectionId, Connector, ErrorKind, Kind, Result};
 
 /// Holds on a kind's collections that somebody approved, where the place can be reached.
 fn approved(cycle: &Cycle<'_>, kind: Kind) -> Result<Vec<(Hold, i64)>> {
@@ -34,10 +34,11 @@ fn at_providers(cycle: &Cycle<'_>, collection: i64) -> Result<Vec<Place>> {
 ///
 /// Keeps promise 1: no item is removed at a provider unless the collection is the user's own, and can go.
 pub(super) async fn judge(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    let is_dry_run = cycle.settings.dry_run;
     for (hold, collection) in approved(cycle, kind)? {
         let places = at_providers(cycle, collection)?;
         // Gone at the provider itself: nobody has to be asked.
-        if cycle.settings.dry_run || places.iter().any(|place| place.replica == hold.replica) {
+        if places.iter().any(|place| place.replica == hold.replica) {
             continue;
         }
         let is_joined = cycle.hub.collection(collection)?.is_some_and(|collection| collection.joined);
@@ -69,8 +70,9 @@ pub(super) async fn judge(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                     cycle.hub.atomically("collection stays", |hub| hub.drop_hold(&hold))?;
                     break;
                 }
-                Removal::OffList => match connector.remove_collection(kind, &id).await {
-                    Ok(_) => cycle.hub.atomically("off the list", |hub| {
+                // A dry run asks, and what follows in the hub is thrown away with all else.
+                Removal::OffList => match off_the_list(connector.as_ref(), (kind, &id), is_dry_run).await {
+                    Ok(()) => cycle.hub.atomically("off the list", |hub| {
                         hub.remove_place(place.id)?;
                         hub.set_ending(collection, true)
                     })?,
@@ -81,6 +83,11 @@ pub(super) async fn judge(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Takes somebody else's collection off the user's list; a dry run only would.
+async fn off_the_list(connector: &dyn Connector, (kind, id): (Kind, &CollectionId), is_dry_run: bool) -> Result<()> {
+    if is_dry_run { Ok(()) } else { connector.remove_collection(kind, id).await.map(drop) }
 }
 
 /// Somebody approved that a whole collection is gone: all its copies there are. Once no copy is left, so is the place, and the

@@ -473,3 +473,27 @@ async fn a_name_that_was_told_under_a_clock_that_ran_ahead_hides_no_later_one() 
     world.sync().await;
     assert!(shelf(&world.phone, "Office").is_some());
 }
+
+#[tokio::test]
+async fn a_dry_run_removes_no_more_than_a_run_would() {
+    for is_others in [false, true] {
+        let mut world = calendars().await;
+        if is_others {
+            world.google.set_access(1, twofold_model::Access::ReadOnly);
+            world.sync().await;
+        }
+        world.phone.remove_shelf(if is_others { "Work" } else { "Calendar" });
+        world.sync().await;
+        let hold = world.hub.holds().unwrap().remove(0);
+        world.hub.approve(&hold.id).unwrap();
+        let before = world.google.shelves().len();
+        world.tick(60_000);
+        let settings = Settings { dry_run: true, ..world.settings() };
+        let report = world.run(&settings).await.unwrap();
+        let sent: usize = report.replicas.iter().map(|row| row.sent_deleted).sum();
+        assert_eq!(sent, 0, "somebody else's: {is_others}");
+        assert_eq!(says(&report, "is one that stays"), !is_others);
+        assert_eq!((world.google.shelves().len(), world.google.writes()), (before, 0));
+        assert!(world.hub.hold(&hold.id).unwrap().is_some_and(|hold| hold.is_approved), "and nothing is forgotten");
+    }
+}
