@@ -7,6 +7,7 @@ use common::{BOTH, GOOGLE, Home, MICROSOFT};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
+use twofold_sandbox::{Fault, Provider, Rule};
 
 /// Every event file on the laptop: its path and its text, long lines unfolded.
 fn files(home: &Home) -> Vec<(PathBuf, String)> {
@@ -352,4 +353,167 @@ fn a_run_with_nothing_to_do_costs_a_request_for_each_calendar_and_one_more() {
     let (_, report) = home.sync_json(&[]);
     let row = report["replicas"].as_array().unwrap().iter().find(|row| row["name"] == "microsoft365").unwrap().clone();
     assert_eq!(row["requests"], 2, "one listing, one batch: {row}");
+}
+
+// ---------------------------------------------------------------- the other promises, over calendars
+
+#[test]
+fn promise_1_an_event_that_no_delta_shows_or_that_cannot_be_listed_is_not_deleted() {
+    let home = Home::with_calendars(&BOTH);
+    let before: Vec<PathBuf> = files(&home).into_iter().map(|(path, _)| path).collect();
+    // Tokens that died, then listings that are refused.
+    for fault in [Fault::status(410), Fault::status(403)] {
+        home.sandbox.fault(Rule { write: Some(false), ..Rule::any(fault).on(Provider::Google).times(1) });
+        home.sync();
+        home.sandbox.with(|state| state.faults.clear());
+        home.sync().expect(0);
+        assert_eq!(files(&home).into_iter().map(|(path, _)| path).collect::<Vec<_>>(), before);
+    }
+    assert_eq!(home.writes(), 0);
+}
+
+#[test]
+fn promise_5_what_no_provider_has_a_field_for_survives_a_change_at_the_provider() {
+    let home = Home::with_calendars(&BOTH);
+    let lines = [
+        "DTSTART;TZID=Europe/Berlin:20260520T100000",
+        "DTEND;TZID=Europe/Berlin:20260520T110000",
+        "SUMMARY:Everything",
+        "X-OWN;X-PARAM=1:kept",
+        "GEO:52.5;13.4",
+        "BEGIN:VALARM",
+        "ACTION:DISPLAY",
+        "TRIGGER:-PT10M",
+        "DESCRIPTION:one",
+        "END:VALARM",
+        "BEGIN:VALARM",
+        "ACTION:DISPLAY",
+        "TRIGGER;RELATED=END:PT5M",
+        "DESCRIPTION:two",
+        "X-SOUND:bell",
+        "END:VALARM",
+    ];
+    write_beside(&home, "SUMMARY:Quarterly figures", "all-at-google", &lines);
+    write_beside(&home, "SUMMARY:Planung der Messe", "all-at-microsoft", &lines);
+    home.sync().expect(0);
+    let id = google_titled(&home, "Everything").unwrap()["id"].as_str().unwrap().to_owned();
+    home.sandbox.google_edit_event("primary", &id, |event| event["summary"] = json!("Renamed")).unwrap();
+    let id = graph_titled(&home, "Everything").unwrap()["id"].as_str().unwrap().to_owned();
+    home.sandbox.graph_event_edit(&id, |event| event["subject"] = json!("Renamed")).unwrap();
+    home.sync().expect(0);
+    for uid in ["all-at-google", "all-at-microsoft"] {
+        let (_, text) = file_with(&home, &format!("UID:{uid}"));
+        assert!(text.contains("SUMMARY:Renamed"), "{text}");
+        for line in &lines[3..] {
+            assert!(text.contains(line), "{line} of {uid}: {text}");
+        }
+    }
+}
+
+#[test]
+fn promise_6_a_first_sync_writes_to_no_provider_and_a_second_run_writes_nothing() {
+    let home = Home::with_calendars(&BOTH);
+    let before = common::files(&home.laptop());
+    home.run(&["sync", "--full-check"]).expect(0);
+    home.sync().expect(0);
+    assert_eq!(home.writes(), 0);
+    assert_eq!(common::files(&home.laptop()), before);
+}
+
+#[test]
+fn promise_8_a_mass_deletion_of_events_is_held_and_can_be_put_back() {
+    let home = Home::with_calendars(&GOOGLE);
+    let (one, _) = file_with(&home, "UID:seedstandup@google.com");
+    let all: Vec<PathBuf> =
+        files(&home).into_iter().map(|(path, _)| path).filter(|p| p.parent() == one.parent()).collect();
+    assert!(all.len() > 5);
+    all.iter().for_each(|path| fs::remove_file(path).unwrap());
+    home.sync().expect(4);
+    assert_eq!(home.writes(), 0);
+    let id = held(&home);
+    home.run(&["drop", &id]).expect(0);
+    home.sync().expect(0);
+    assert_eq!(home.writes(), 0);
+    assert!(all.iter().all(|path| path.exists()));
+}
+
+#[test]
+fn promise_9_one_event_that_cannot_be_understood_does_not_stop_the_others() {
+    let home = Home::with_calendars(&BOTH);
+    write_beside(&home, "SUMMARY:Quarterly figures", "bad", &["DTSTART:no date", "SUMMARY:Bad"]);
+    write_beside(&home, "SUMMARY:Quarterly figures", "good", &["DTSTART;VALUE=DATE:20260520", "SUMMARY:Good"]);
+    home.sync().expect(5);
+    assert!(google_titled(&home, "Good").is_some() && google_titled(&home, "Bad").is_none());
+    home.run(&["status"]).expect(5).shows(&["in quarantine: laptop", "bad.ics"]);
+}
+
+#[test]
+fn promise_10_a_sign_in_that_died_deletes_no_event() {
+    let home = Home::with_calendars(&BOTH);
+    let before = common::files(&home.laptop());
+    home.run(&["logout", "google"]).expect(0);
+    home.sync().expect(3);
+    assert_eq!(common::files(&home.laptop()), before);
+    home.login("google").expect(0);
+    home.sync().expect(0);
+    assert_eq!((common::files(&home.laptop()) == before, home.writes()), (true, 0));
+}
+
+#[test]
+fn promise_11_a_pause_of_writes_is_kept_and_reading_goes_on() {
+    let home = Home::with_calendars(&GOOGLE);
+    let over = json!({"error": {"code": 403, "message": "Calendar usage limits exceeded.",
+        "errors": [{"domain": "usageLimits", "reason": "quotaExceeded", "message": "Calendar usage limits exceeded."}]}});
+    home.sandbox.fault(
+        Rule::any(Fault::Status { status: 403, retry_after: None, executed: false, body: Some(over) })
+            .on(Provider::Google)
+            .writes()
+            .times(1),
+    );
+    edit(&home, "SUMMARY:Training", "SUMMARY:Exercise");
+    home.sync().expect(75);
+    home.sandbox.google_edit_event("primary", "seeddoctor", |event| event["summary"] = json!("Dentist")).unwrap();
+    let writes = home.writes();
+    home.sync().expect(75);
+    assert_eq!(home.writes(), writes, "nothing is written while the pause lasts");
+    file_with(&home, "SUMMARY:Dentist");
+}
+
+#[test]
+fn promise_13_a_folder_of_events_that_another_tool_filled_is_adopted() {
+    let home = Home::with_calendars(&BOTH);
+    let before = files(&home);
+    // A new machine: nothing but the folder, without our marks, under other names.
+    fs::remove_dir_all(home.state()).unwrap();
+    fs::remove_file(home.laptop().join(".twofold")).unwrap();
+    for (path, text) in &before {
+        let lines = text.split_inclusive("\r\n").filter(|line| !line.starts_with("X-TWOFOLD-"));
+        fs::write(path.with_extension("tmp"), lines.collect::<String>()).unwrap();
+        fs::remove_file(path).unwrap();
+        fs::rename(
+            path.with_extension("tmp"),
+            path.with_file_name(format!("n{}", path.file_name().unwrap().to_str().unwrap())),
+        )
+        .unwrap();
+        let _ = fs::remove_file(path.with_file_name(".twofold-collection"));
+    }
+    for name in BOTH {
+        home.login(name).expect(0);
+    }
+    home.sync().expect(0);
+    assert_eq!(files(&home).len(), before.len(), "nothing is doubled");
+    assert_eq!(home.writes(), 0);
+    home.sync().expect(0).shows(&["nothing to do"]);
+}
+
+#[test]
+fn promise_14_two_titles_of_one_event_are_a_conflict_that_keeps_both() {
+    let home = Home::with_calendars(&GOOGLE);
+    edit(&home, "SUMMARY:Training", "SUMMARY:From the laptop");
+    home.sandbox.google_edit_event("primary", "seedfit", |event| event["summary"] = json!("From Google")).unwrap();
+    home.sync().expect(5);
+    let all = home.json(&["conflicts"])["conflicts"].clone();
+    assert_eq!(all.as_array().map(Vec::len), Some(1), "{all}");
+    let shown = home.run(&["conflicts", "show", all[0]["id"].as_str().unwrap()]).expect(0);
+    assert!(shown.out.contains("From the laptop") && shown.out.contains("From Google"), "{shown}");
 }

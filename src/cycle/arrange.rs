@@ -5,11 +5,11 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | [`follow`] | what the providers list; folders that were renamed |
-//! | [`make`] | what a place lacks is made there; folders that somebody made |
-//! | [`label`] | names and colours, the same everywhere by the three-way rule |
-//! | [`missing`] | what a place does not list any more: a hold |
-//! | [`remove`] | what somebody approved to be gone is taken away, and never more |
+//! | `follow` | what the providers list; folders that were renamed |
+//! | `make` | what a place lacks is made there; folders that somebody made |
+//! | `label` | names and colours, the same everywhere by the three-way rule |
+//! | `missing` | what a place does not list any more: a hold |
+//! | `remove` | what somebody approved to be gone is taken away, and never more |
 
 pub(crate) mod follow;
 mod label;
