@@ -670,6 +670,32 @@ async fn a_guest_more_is_asked_to_the_series_alone_and_that_is_said_to_mail() {
 }
 
 #[tokio::test]
+async fn a_write_whose_answer_cannot_be_understood_may_not_have_been_executed() {
+    let title = |event: &mut Content| event.set("title", json!("New"));
+    let day =
+        |event: &mut Content| event.set("recurrenceOverrides", json!({"2026-03-09T09:00:00": {"title": "Other"}}));
+    let out =
+        |event: &mut Content| event.set("recurrenceOverrides", json!({"2026-03-09T09:00:00": {"excluded": true}}));
+    for page in [json!("<html>Wait</html>"), json!({"error": "none"})] {
+        let world = World::empty();
+        let seen = world.create("1", weekly(json!({}))).await;
+        let removal = Operation::Delete { place: place(&seen), etag: seen.etag.clone() };
+        let writes = [world.change(&seen, title), world.change(&seen, day), world.change(&seen, out), removal];
+        for (at, write) in writes.into_iter().enumerate() {
+            if at >= 2 && page.is_object() {
+                // An object may be what is told of a removal.
+                continue;
+            }
+            let fault = Fault::Status { status: 200, retry_after: None, executed: false, body: Some(page.clone()) };
+            world.sandbox.fault(Rule::any(fault).on(Provider::Microsoft).writes().parts().times(1));
+            let error = world.write(write).await.map(drop).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unknown, "{at}: {page} {error}");
+            assert_eq!(world.held(&seen)["subject"], "Standup", "{at}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn no_write_mails_anyone() {
     let world = World::empty();
     let invitation = json!({"subject": "Theirs", "start": at("2026-03-02T12:00:00"), "end": at("2026-03-02T13:00:00"),

@@ -6,12 +6,12 @@
 use super::look::Look;
 use super::sheet::Sheet;
 use super::wire::{Event, PENDING};
-use super::write::{NOTHING_PENDING, Task, drops_exceptions, merged};
+use super::write::{NOTHING_PENDING, Task, drops_exceptions, merged, told};
 use super::{Calendars, api, no_answer, series};
 use crate::taken_as;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use twofold_http::{Effect, Part};
+use twofold_http::{Effect, Method, Part};
 
 use twofold_model::{Content, Error, ErrorKind, Result};
 
@@ -190,7 +190,7 @@ impl Calendars {
             tries += 1;
             match super::one(self.graph.all("write an occurrence", Effect::Write, std::slice::from_ref(&ask)).await) {
                 Err(error) if error.kind == ErrorKind::StaleEtag && tries < TRIES => {}
-                answer => return answer.map(drop),
+                answer => return told(&answer?, ask.method == Method::Delete).map(drop),
             }
         }
     }

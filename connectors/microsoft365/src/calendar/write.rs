@@ -11,7 +11,7 @@ use super::sheet::Sheet;
 use super::wire::{CARRY, Event, MARK, PENDING, UID, WRITABLE};
 use super::{Calendars, api, guard, no_answer, number, seen, series};
 use crate::{again, taken_as};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use twofold_http::{Effect, Part, Response};
 use twofold_model::error::AtPlace;
@@ -325,17 +325,29 @@ pub(super) fn drops_exceptions(sent: &[&str]) -> bool {
 /// What the answer to a write says.
 fn read_written(task: &Task, answer: Result<Response>) -> Result<Option<Event>> {
     match (answer, &task.change) {
-        (Ok(_), None) => Ok(None),
         // It is gone already: as asked.
         (Err(error), None) if error.kind == ErrorKind::NotFound => Ok(None),
         (Err(error), _) => Err(error),
-        (Ok(answer), Some(change)) => match api::read_event(&answer) {
-            Ok(event) => Ok(Some(event)),
-            // 2xx without a body (`return=minimal`): a change is known to be made, a create lacks its id.
-            Err(_) if change.from.is_some() => Ok(None),
-            Err(error) => Err(taken_as(ErrorKind::Unknown, error)),
+        (Ok(answer), change) => match (told(&answer, change.is_none())?, change) {
+            (None, Some(Change { from: None, .. })) => {
+                Err(Error::new(ErrorKind::Unknown, "what was made is not told, and has no id yet"))
+            }
+            (event, _) => Ok(event),
         },
     }
+}
+
+/// The event that a 2xx answer to a write tells; `None` where it tells nothing (`return=minimal`, a removal).
+///
+/// # Errors
+/// Unknown where there is a body that cannot be understood: it may be of somebody on the way, and nothing was executed.
+pub(super) fn told(answer: &Response, is_removal: bool) -> Result<Option<Event>> {
+    let told = match answer.body.trim_ascii() {
+        [] => Ok(None),
+        _ if is_removal => answer.json::<Map<String, Value>>().map(|_| None),
+        _ => api::read_event(answer).map(Some),
+    };
+    told.map_err(|error| taken_as(ErrorKind::Unknown, error))
 }
 
 /// The answer to a write, with the extended properties that were sent: they are kept there, but not shown in the answer.
@@ -353,5 +365,24 @@ fn name(operation: &Operation) -> String {
         Operation::Create { uid, .. } => format!("create event {uid}"),
         Operation::Update { place, .. } => format!("update event {}", place.remote_id),
         Operation::Delete { place, .. } => format!("delete event {}", place.remote_id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_body_says_that_it_was_done_and_one_that_says_nothing_does_not() {
+        let answer = |body: &str| Response::new(200, Vec::new(), body.as_bytes().to_vec());
+        for is_removal in [true, false] {
+            assert_eq!(told(&answer(" \r\n"), is_removal).unwrap(), None);
+            for page in ["<html></html>", "\"busy\"", "{\"id\""] {
+                assert_eq!(told(&answer(page), is_removal).unwrap_err().kind, ErrorKind::Unknown, "{page}");
+            }
+        }
+        assert_eq!(told(&answer("{}"), true).unwrap(), None);
+        assert_eq!(told(&answer("{}"), false).unwrap_err().kind, ErrorKind::Unknown);
+        assert_eq!(told(&answer("{\"id\": \"1\"}"), false).unwrap().unwrap().id(), Some("1"));
     }
 }
