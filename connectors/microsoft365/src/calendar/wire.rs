@@ -131,6 +131,15 @@ impl Event {
         properties::set_value(&mut self.0, id, value);
     }
 
+    /// Whether a field says nothing: it is absent, or empty. Of a place, either field may tell.
+    fn has_nothing(&self, field: &str) -> bool {
+        let has_nothing = |field: &str| self.0.get(field).is_none_or(says_nothing);
+        match field {
+            "location" | "locations" => has_nothing("location") && has_nothing("locations"),
+            _ => has_nothing(field),
+        }
+    }
+
     /// The body of the POST that makes this event. `transaction` makes a repeat of the same POST harmless.
     pub fn create_body(&self, transaction: &str) -> Value {
         let is_sent = |name: &str| (WRITABLE.contains(&name) && name != "attendees") || name == PROPERTIES;
@@ -141,7 +150,7 @@ impl Event {
     }
 
     /// The body of the PATCH that makes this event out of `from`: only the fields that differ. A field that is absent is not
-    /// spoken of. `None` when nothing differs. An online meeting's body is never part of it: without its join block the meeting is off.
+    /// spoken of, and neither is one that says nothing where nothing was said. `None` when nothing differs. An online meeting's body is never part of it: without its join block the meeting is off.
     pub fn patch_body(&self, from: &Event) -> Option<Value> {
         let mut body = Map::new();
         for name in WRITABLE {
@@ -149,8 +158,8 @@ impl Event {
             let was = from.0.get(name);
             let is_join_block = name == "body" && from.is("isOnlineMeeting");
             // Graph refuses a null where there was nothing, and a body that is null in every case.
-            let is_idle_null = value.is_null() && (name == "body" || was.is_none_or(Value::is_null));
-            if was != Some(value) && !is_join_block && !is_idle_null {
+            let is_idle = says_nothing(value) && (value.is_null() && name == "body" || from.has_nothing(name));
+            if was != Some(value) && !is_join_block && !is_idle {
                 body.insert(name.to_owned(), value.clone());
             }
         }
@@ -161,6 +170,20 @@ impl Event {
             }
         }
         (!body.is_empty()).then_some(Value::Object(body))
+    }
+}
+
+/// Whether the value of a field is empty. A place or a body is when none of its parts but words of what kind it is tells anything.
+fn says_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(parts) => {
+            let is_kind = |name: &str| ["contentType", "locationType", "uniqueIdType"].contains(&name);
+            parts.iter().all(|(name, part)| is_kind(name) || says_nothing(part))
+        }
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -218,6 +241,48 @@ mod tests {
         assert_eq!(to.patch_body(&from), Some(json!({"subject": "b", "attendees": [1]})));
         assert_eq!(to.patch_body(&to), None);
         assert_eq!(event(json!({})).patch_body(&from), None, "what is absent is not spoken of");
+    }
+
+    #[test]
+    fn what_is_empty_is_not_sent_where_nothing_was_and_the_last_of_something_is_unset() {
+        let nowhere = json!({"displayName": "", "locationType": "default", "uniqueIdType": "unknown", "address": {}, "coordinates": {}});
+        let blank = json!({"contentType": "html", "content": "\r\n"});
+        let empty = [
+            ("subject", json!("")),
+            ("categories", json!([])),
+            ("attendees", json!([])),
+            ("locations", json!([])),
+            ("location", json!({"displayName": ""})),
+            ("location", nowhere),
+            ("body", json!({"contentType": "text", "content": ""})),
+            ("body", blank),
+            ("recurrence", Value::Null),
+        ];
+        for (name, nothing) in &empty {
+            let to = event(json!({*name: nothing}));
+            assert_eq!(to.patch_body(&event(json!({}))), None, "{name}");
+            assert_eq!(event(json!({})).patch_body(&to), None, "{name}");
+            for (_, other) in empty.iter().filter(|(other, _)| other == name) {
+                assert_eq!(to.patch_body(&event(json!({*name: other}))), None, "{name}");
+            }
+        }
+        for (name, something) in [
+            ("subject", json!("a")),
+            ("categories", json!(["a"])),
+            ("location", json!({"displayName": "a"})),
+            ("location", json!({"displayName": "", "coordinates": {"latitude": 0.0, "longitude": 0.0}})),
+            ("locations", json!([{"displayName": "a"}])),
+            ("body", json!({"contentType": "text", "content": "a"})),
+        ] {
+            let nothing = empty.iter().find(|(of, _)| *of == name).unwrap().1.clone();
+            let (to, from) = (event(json!({name: nothing})), event(json!({name: something})));
+            assert_eq!(to.patch_body(&from), Some(json!({name: nothing})), "{name}");
+            assert_eq!(from.patch_body(&to), Some(json!({name: something})), "{name}");
+        }
+        // Of several places, the one that says none takes all away.
+        let places = event(json!({"locations": [{"displayName": "a"}]}));
+        assert!(event(json!({"location": {"displayName": ""}})).patch_body(&places).is_some());
+        assert!(event(json!({"isReminderOn": false})).patch_body(&event(json!({}))).is_some());
     }
 
     #[test]
