@@ -85,6 +85,42 @@ fn all_day_series_are_days_in_whatever_form_their_dates_stand() {
     assert!(text.contains("RANGE=THISANDFUTURE") && !text.contains("UID"), "kept, not read: {text}");
 }
 
+/// All-day events shifted: an end that is missing, or is the start, is how several programs write one day (RFC 5545 3.6.1).
+#[test]
+fn a_whole_day_is_that_day_however_its_end_is_written() {
+    for end in [
+        "",
+        "DTEND;VALUE=DATE:20260329\n",
+        "DTEND;VALUE=DATE:20260330\n",
+        "DTEND;VALUE=DATE:20260328\n",
+        "DURATION:P1D\n",
+        "DURATION:PT24H\n",
+        "DURATION:PT0S\n",
+    ] {
+        let file = event(&format!("DTSTART;VALUE=DATE:20260329\n{end}SUMMARY:Fair"));
+        let day = read(&file);
+        assert_eq!(
+            (day.get("start"), day.get("duration"), day.get("showWithoutTime"), day.get("timeZone")),
+            (Some(&json!("2026-03-29T00:00:00")), Some(&json!("P1D")), Some(&json!(true)), None),
+            "{end}"
+        );
+        // A new title leaves the form of the times as it is; another day, and two days, are what was wished for.
+        for (member, value) in
+            [("title", json!("Trip")), ("start", json!("2026-10-25T00:00:00")), ("duration", json!("P2D"))]
+        {
+            let mut wanted = day.clone();
+            wanted.set(member, value);
+            let edited = calendar_lens().write(Some(&file), &wanted, &identity()).unwrap();
+            assert_eq!(read(&edited), wanted, "{end} {member}");
+            let text = String::from_utf8(edited.0).unwrap().replace("\r\n", "\n");
+            assert!(
+                member != "title" || text.contains(&format!("DTSTART;VALUE=DATE:20260329\n{end}SUMMARY:Trip")),
+                "{text}"
+            );
+        }
+    }
+}
+
 #[test]
 fn occurrences_without_their_master_are_an_item() {
     let guest = read(&Rendering(fixture("guest-of-two.ics")));
@@ -218,6 +254,35 @@ fn a_zone_of_the_senders_own_is_found_by_its_rules_or_kept_with_them() {
     let text = String::from_utf8(fresh.0.clone()).unwrap();
     assert!(text.contains("TZOFFSETTO:+0137\r\n") && text.contains("EXDATE;TZID=Mine:20260302T090000\r\n"), "{text}");
     assert_eq!(calendar_lens().read(&fresh).unwrap(), own);
+}
+
+/// An hour off: the file's VTIMEZONE has New York's rules from before 2007, and every other program goes by the name.
+#[test]
+fn an_old_definition_of_a_known_place_does_not_count_and_stays_in_the_file() {
+    let part = |name: &str, from: &str, to: &str, start: &str, day: &str, month: u8| {
+        format!(
+            "BEGIN:{name}\nDTSTART:{start}T020000\nTZOFFSETFROM:{from}\nTZOFFSETTO:{to}\n\
+             RRULE:FREQ=YEARLY;BYDAY={day};BYMONTH={month}\nEND:{name}\n"
+        )
+    };
+    let zone = format!(
+        "BEGIN:VTIMEZONE\nTZID:US/Eastern\n{}{}END:VTIMEZONE\n",
+        part("DAYLIGHT", "-0500", "-0400", "19870405", "1SU", 4),
+        part("STANDARD", "-0400", "-0500", "19871025", "-1SU", 10)
+    );
+    // The 16th of March is summer by the rules of now, and winter by the old ones.
+    let lines = "DTSTART;TZID=US/Eastern:20260302T090000\nRRULE:FREQ=WEEKLY\nEXDATE:20260316T130000Z";
+    let file = calendar(&format!("{zone}BEGIN:VEVENT\nUID:x\n{lines}\nEND:VEVENT"));
+    let series = read(&file);
+    assert_eq!((series.get("timeZone"), series.get("timeZones")), (Some(&json!("America/New_York")), None));
+    assert_eq!(overrides(&series), json!({"2026-03-16T09:00:00": excluded()}));
+    let mut later = series;
+    later.set("start", json!("2026-03-02T10:00:00"));
+    later.set("recurrenceOverrides", json!({"2026-03-16T10:00:00": excluded()}));
+    let edited = calendar_lens().write(Some(&file), &later, &identity()).unwrap();
+    let text = String::from_utf8(edited.0.clone()).unwrap().replace("\r\n", "\n");
+    assert!(text.contains(&zone) && text.contains("DTSTART;TZID=US/Eastern:20260302T100000\n"), "{text}");
+    assert_eq!(read(&edited), later);
 }
 
 #[test]

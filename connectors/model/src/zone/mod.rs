@@ -52,14 +52,17 @@ pub enum Resolved {
 
 /// Finds the zone that a name means for an event with times within `span`.
 ///
-/// A name that is known wins, unless the definition that came with it says otherwise within the span ([`Rules::contradict`]).
-/// Then, and for names that are not known, it is the zone that has the definition's rules ([`find`]).
+/// The IANA name of a place wins whatever the definition beside it says: the zone files say what its clocks show, and definitions
+/// grow old in the files that they came with. Another name that is known ([`iana`]) wins unless the definition says otherwise within
+/// the span ([`Rules::contradict`]). Then, and for names that are not known, it is the zone that has the definition's rules
+/// ([`find`]).
 pub fn resolve(zones: &dyn Zones, tzid: &str, definition: Option<&Rules>, span: &Span) -> Resolved {
     let named = iana(tzid).map(str::to_owned).or_else(|| {
         // A zone that is newer than our table of names, but not than the zone files.
         zones.rules(tzid).map(|_| tzid.to_owned())
     });
     let named = named.and_then(|name| Some((zones.rules(&name)?, name)));
+    let definition = definition.filter(|_| named.is_none() || !names::is_place(tzid));
     let stated = || stated_offset(tzid).map(Rules::fixed);
     match (named, definition.cloned().or_else(stated)) {
         (Some((_, name)), None) => Resolved::Iana(name),

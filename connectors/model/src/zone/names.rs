@@ -40,6 +40,13 @@ pub fn iana(name: &str) -> Option<&'static str> {
         .or_else(|| misspelt(name))
 }
 
+/// Whether a name is written as IANA names a place: `Europe/Berlin`, `US/Eastern`. Names without an area (`EST`, `GMT`) and offsets
+/// (`Etc/GMT+5`) are none: programs write the former for zones with summer time, and the latter in the wrong direction.
+pub(super) fn is_place(name: &str) -> bool {
+    let is_area = |area: &str| area.bytes().all(|b| b.is_ascii_alphabetic()) && !area.eq_ignore_ascii_case("Etc");
+    plain(name).split_once('/').is_some_and(|(area, _)| !area.is_empty() && is_area(area))
+}
+
 /// Without quotes, escapes and blanks around.
 fn plain(name: &str) -> String {
     let name = name.trim().trim_matches('"').trim();
