@@ -295,6 +295,106 @@ fn an_exception_stays_on_its_day_and_the_others_stay_as_they_are() {
     assert_eq!(google(&home, "seedstandup_20260126T083000Z")["status"], "cancelled");
 }
 
+/// All-day events shifted: an end that is missing, or is the start, is how several programs write one day.
+#[test]
+fn a_whole_day_whose_end_is_missing_is_one_day_at_every_place_and_its_file_stays_as_it_is() {
+    let home = Home::with_calendars(&BOTH);
+    let ends = ["", "DTEND;VALUE=DATE:20260329", "DURATION:P1D", "DTEND;VALUE=DATE:20260330"];
+    for (place, beside) in [("google", "SUMMARY:Quarterly figures"), ("microsoft", "SUMMARY:Planung der Messe")] {
+        for (at, end) in ends.iter().enumerate() {
+            let title = format!("SUMMARY:Fair {at}");
+            let lines = ["DTSTART;VALUE=DATE:20260329", *end, title.as_str()];
+            let lines: Vec<&str> = lines.into_iter().filter(|line| !line.is_empty()).collect();
+            write_beside(&home, beside, &format!("fair-{at}-at-{place}"), &lines);
+        }
+    }
+    let fairs = || -> Vec<_> { files(&home).into_iter().filter(|(_, text)| text.contains("SUMMARY:Fair")).collect() };
+    let written = fairs();
+    for run in [8, 0] {
+        home.sandbox.reset_counts();
+        home.sync().expect(0);
+        assert_eq!((home.writes(), fairs()), (run, written.clone()));
+        for at in 0..ends.len() {
+            let there = google_titled(&home, &format!("Fair {at}")).unwrap();
+            assert_eq!(
+                (&there["start"]["date"], &there["end"]["date"]),
+                (&json!("2026-03-29"), &json!("2026-03-30")),
+                "{at}"
+            );
+            let there = graph_titled(&home, &format!("Fair {at}")).unwrap();
+            let day = |name: &str| there[name]["dateTime"].as_str().unwrap()[..10].to_owned();
+            assert_eq!((day("start").as_str(), day("end").as_str()), ("2026-03-29", "2026-03-30"), "{at}");
+            assert_eq!(there["isAllDay"], true);
+        }
+    }
+}
+
+/// An hour off: the file's VTIMEZONE has the rules of New York from before 2007, and everybody else goes by the name.
+#[test]
+fn an_old_definition_of_a_zone_moves_nothing() {
+    let home = Home::with_calendars(&BOTH);
+    let lines = ["DTSTART;TZID=America/New_York:20260316T090000", "DURATION:PT1H", "SUMMARY:Review"];
+    let part = |name: &str, offsets: [&str; 2], rule: &str| {
+        format!(
+            "BEGIN:{name}\r\nDTSTART:19870405T020000\r\nTZOFFSETFROM:{}\r\nTZOFFSETTO:{}\r\nRRULE:FREQ=YEARLY;{rule}\r\nEND:{name}\r\n",
+            offsets[0], offsets[1]
+        )
+    };
+    let zone = format!(
+        "BEGIN:VTIMEZONE\r\nTZID:America/New_York\r\n{}{}END:VTIMEZONE\r\n",
+        part("DAYLIGHT", ["-0500", "-0400"], "BYDAY=1SU;BYMONTH=4"),
+        part("STANDARD", ["-0400", "-0500"], "BYDAY=-1SU;BYMONTH=10")
+    );
+    for (beside, name) in
+        [("SUMMARY:Quarterly figures", "review-at-google"), ("SUMMARY:Planung der Messe", "review-at-microsoft")]
+    {
+        write_beside(&home, beside, name, &lines);
+        edit(&home, &format!("BEGIN:VEVENT\r\nUID:{name}"), &format!("{zone}BEGIN:VEVENT\r\nUID:{name}"));
+    }
+    home.sync().expect(0);
+    let there = google_titled(&home, "Review").unwrap();
+    assert_eq!(there["start"]["timeZone"], "America/New_York");
+    assert_eq!(there["start"]["dateTime"], "2026-03-16T14:00:00+01:00", "told on the clocks of its calendar");
+    let there = graph_titled(&home, "Review").unwrap();
+    assert_eq!(there["start"], json!({"dateTime": "2026-03-16T09:00:00.0000000", "timeZone": "Eastern Standard Time"}));
+    assert!(file_with(&home, "UID:review-at-google").1.contains(&zone), "the file keeps what it says");
+}
+
+/// A calendar's usual reminders count for every event that leans on them: a new choice reaches the devices, and is no mass change
+/// that has to wait for somebody.
+#[test]
+fn new_usual_reminders_of_a_calendar_reach_the_devices_and_are_not_held() {
+    let home = Home::with_calendars(&GOOGLE);
+    let calendar = home.sandbox.google_add_calendar("Shifts").unwrap();
+    let usual = |minutes: u32| json!({"defaultReminders": [{"method": "popup", "minutes": minutes}]});
+    home.sandbox.google_edit_calendar_entry(&calendar, &usual(10)).unwrap();
+    for day in 1..=25 {
+        let at =
+            |hour: u32| json!({"dateTime": format!("2026-05-{day:02}T{hour:02}:00:00Z"), "timeZone": "Europe/Berlin"});
+        let event = json!({"summary": format!("Shift {day}"), "start": at(6), "end": at(14), "reminders": {"useDefault": true}});
+        home.sandbox.google_add_event(&calendar, &event).unwrap();
+    }
+    let reminded = |trigger: &str| {
+        files(&home).iter().filter(|(_, text)| text.contains("SUMMARY:Shift") && text.contains(trigger)).count()
+    };
+    home.sync().expect(0);
+    assert_eq!(reminded("TRIGGER:-PT10M"), 25);
+    home.sandbox.google_edit_calendar_entry(&calendar, &usual(30)).unwrap();
+    home.sandbox.reset_counts();
+    home.run(&["sync", "--full-check"]).expect(0);
+    assert_eq!((reminded("TRIGGER:-PT30M"), reminded("TRIGGER:-PT10M")), (25, 0));
+    assert_eq!(home.writes(), 0, "the events themselves are as they were");
+    // What does change in every event is held as ever.
+    let events: Vec<Value> = home.sandbox.google_events(&calendar);
+    for event in events {
+        let id = event["id"].as_str().unwrap();
+        home.sandbox.google_edit_event(&calendar, id, |event| event["summary"] = json!("Wiped")).unwrap();
+    }
+    home.sandbox.google_edit_calendar_entry(&calendar, &usual(40)).unwrap();
+    home.sync().expect(4);
+    assert!(files(&home).iter().all(|(_, text)| !text.contains("Wiped")));
+}
+
 #[test]
 fn this_and_following_fixpoint() {
     let home = Home::with_calendars(&GOOGLE);

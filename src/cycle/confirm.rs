@@ -260,11 +260,13 @@ fn changes(
     if size < FROM || cycle.hub.changed_count(replica.id, place.collection)? < size {
         return Ok(());
     }
-    // Only what differs in meaning counts: a provider may re-stamp everything.
+    // Only what differs in meaning counts: a provider may re-stamp everything. And what the place says for the whole collection is
+    // one change, not one of every item.
     let lens = connector.lens(kind);
     let mut changed = Vec::new();
     for sighting in cycle.hub.changed(replica.id, place.collection)? {
         let known = cycle.hub.placement(replica.id, &sighting.remote_id)?;
+        let known = known.filter(|known| !lens.differ_by_collection(&known.seen, &sighting.rendering));
         let is_edit = known.is_some_and(|known| match (lens.read(&known.seen), lens.read(&sighting.rendering)) {
             (Ok(before), Ok(after)) => before != after,
             _ => false,

@@ -80,6 +80,14 @@ pub trait Lens: Send + Sync {
         0
     }
 
+    /// Whether two renderings of a copy differ in nothing but what the place says for all items of a collection at once, such as
+    /// the usual reminders of a calendar. Then one choice of a person's changed what many items mean, and no harm came to them.
+    /// Most places say everything with the item.
+    fn differ_by_collection(&self, before: &Rendering, after: &Rendering) -> bool {
+        let _ = (before, after);
+        false
+    }
+
     /// Fills what `now` did not look at (a listing without photos) from `last`, the rendering held until now, so that "not
     /// looked at" is never read as "taken away". The default returns `now`: most places' renderings are whole.
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {

@@ -2,10 +2,13 @@
 
 mod common;
 
-use common::{calendar_lens, fixture, identity};
+use common::{BundledZones, calendar_lens, fixture, identity};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use twofold_model::event::{added, excluded, key, occurrence};
-use twofold_model::ical::{mark_of, uid_of};
+use twofold_model::ical::{IcalLens, mark_of, uid_of};
+use twofold_model::zone::{Rules, Zones};
 use twofold_model::{Content, ErrorKind, Identity, Lens, Mark, Rendering};
 
 fn calendar(lines: &str) -> Rendering {
@@ -283,6 +286,38 @@ fn an_old_definition_of_a_known_place_does_not_count_and_stays_in_the_file() {
     let text = String::from_utf8(edited.0.clone()).unwrap().replace("\r\n", "\n");
     assert!(text.contains(&zone) && text.contains("DTSTART;TZID=US/Eastern:20260302T100000\n"), "{text}");
     assert_eq!(read(&edited), later);
+}
+
+/// The zones of the world, which count how often all of them are compared.
+struct Counted(BundledZones, AtomicUsize);
+
+impl Zones for Counted {
+    fn rules(&self, name: &str) -> Option<Arc<Rules>> {
+        self.0.rules(name)
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.names()
+    }
+}
+
+/// Exchange puts the same nameless definition into each of thousands of files.
+#[test]
+fn a_definition_without_a_name_is_compared_with_all_zones_once() {
+    let zones = Arc::new(Counted(BundledZones, AtomicUsize::new(0)));
+    let lens = IcalLens::new(zones.clone());
+    let zone = "BEGIN:VTIMEZONE\nTZID:Customized Time Zone\nBEGIN:STANDARD\nDTSTART:19700101T000000\n\
+        TZOFFSETFROM:+0137\nTZOFFSETTO:+0137\nEND:STANDARD\nEND:VTIMEZONE";
+    for at in 0..100 {
+        let day = format!("2026{:02}{:02}", 2 + at % 11, 1 + at % 28);
+        let event = format!(
+            "BEGIN:VEVENT\nUID:{at}\nDTSTART;TZID=Customized Time Zone:{day}T090000\nRRULE:FREQ=DAILY\nEND:VEVENT"
+        );
+        let says = lens.read(&calendar(&format!("{zone}\n{event}"))).unwrap();
+        assert_eq!(says.get("timeZone"), Some(&json!("/Customized Time Zone")));
+    }
+    assert_eq!(zones.1.load(Ordering::Relaxed), 1);
 }
 
 #[test]

@@ -292,6 +292,11 @@ impl Lens for CalendarLens {
         super::mails::would_mail(&from, to.and_then(of).as_ref())
     }
 
+    fn differ_by_collection(&self, before: &Rendering, after: &Rendering) -> bool {
+        let without_reminders = |rendering| Series::parse(rendering).map(|series| Series { defaults: None, ..series });
+        before != after && matches!((without_reminders(before), without_reminders(after)), (Ok(a), Ok(b)) if a == b)
+    }
+
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
         settle(last, now)
     }

@@ -52,7 +52,7 @@ pub fn identity() -> Identity {
 }
 
 /// The bundled time zone database.
-struct BundledZones;
+pub struct BundledZones;
 
 impl Zones for BundledZones {
     fn rules(&self, name: &str) -> Option<Arc<Rules>> {
