@@ -360,6 +360,46 @@ fn an_old_definition_of_a_zone_moves_nothing() {
     assert!(file_with(&home, "UID:review-at-google").1.contains(&zone), "the file keeps what it says");
 }
 
+/// An exception on the wrong day: each evening in Honolulu lies in the next day of UTC, and whoever looks for what begins between
+/// the midnights of that day finds the neighbour, or both.
+#[test]
+fn an_evening_west_of_utc_that_is_taken_out_on_a_device_takes_no_neighbour_with_it() {
+    let home = Home::with_calendars(&BOTH);
+    let lines =
+        ["DTSTART;TZID=Pacific/Honolulu:20260302T220000", "DURATION:PT1H", "RRULE:FREQ=DAILY", "SUMMARY:Late call"];
+    write_beside(&home, "SUMMARY:Quarterly figures", "late-at-google", &lines);
+    write_beside(&home, "SUMMARY:Planung der Messe", "late-at-microsoft", &lines);
+    home.sync().expect(0);
+    for uid in ["late-at-google", "late-at-microsoft"] {
+        let (path, text) = file_with(&home, &format!("UID:{uid}"));
+        let without = "RRULE:FREQ=DAILY\r\nEXDATE;TZID=Pacific/Honolulu:20260309T220000\r\n";
+        fs::write(path, text.replace("RRULE:FREQ=DAILY\r\n", without)).unwrap();
+    }
+    home.sync().expect(0);
+    let id = google_titled(&home, "Late call").unwrap()["id"].as_str().unwrap().to_owned();
+    let status = |day: &str| google(&home, &format!("{id}_{day}T080000Z"))["status"].clone();
+    assert_eq!(["20260309", "20260310", "20260311"].map(status), ["confirmed", "cancelled", "confirmed"]);
+    assert_eq!(graph_titled(&home, "Late call").unwrap()["cancelled"], json!(["2026-03-09"]));
+    home.sandbox.reset_counts();
+    home.run(&["sync", "--full-check"]).expect(0);
+    assert_eq!(home.writes(), 0);
+}
+
+/// A default reminder that comes back as a change: where nothing is said, both providers remind by themselves.
+#[test]
+fn an_event_without_an_alarm_gets_none_at_any_place() {
+    let home = Home::with_calendars(&BOTH);
+    let lines = ["DTSTART;TZID=Europe/Berlin:20260520T100000", "DURATION:PT1H", "SUMMARY:Quiet"];
+    write_beside(&home, "SUMMARY:Quarterly figures", "quiet-at-google", &lines);
+    write_beside(&home, "SUMMARY:Planung der Messe", "quiet-at-microsoft", &lines);
+    home.sync().expect(0);
+    assert_eq!(google_titled(&home, "Quiet").unwrap()["reminders"]["useDefault"], false);
+    assert_eq!(graph_titled(&home, "Quiet").unwrap()["isReminderOn"], false);
+    home.run(&["sync", "--full-check"]).expect(0);
+    assert!(files(&home).iter().all(|(_, text)| !text.contains("SUMMARY:Quiet") || !text.contains("VALARM")));
+    assert_eq!(home.writes(), 2, "made once at each");
+}
+
 /// A calendar's usual reminders count for every event that leans on them: a new choice reaches the devices, and is no mass change
 /// that has to wait for somebody.
 #[test]
