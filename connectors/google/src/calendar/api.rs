@@ -11,8 +11,8 @@ use url::form_urlencoded;
 
 use super::wire::{CalendarEntry, CalendarList, Events, Object, text};
 
-/// Events on a page: the most that is allowed.
-const PAGE_SIZE: &str = "2500";
+/// Events on a page. 2500 are allowed; so many are held in memory at a time, with their JSON.
+const PAGE_SIZE: &str = "1000";
 /// Calendars on a page: the most that is allowed.
 const LIST_SIZE: &str = "250";
 /// Who hears of a change.
@@ -240,7 +240,7 @@ mod tests {
         let request = list("de#holiday@group.v.calendar.google.com", None, None);
         assert_eq!(
             request.url,
-            "/calendar/v3/calendars/de%23holiday%40group.v.calendar.google.com/events?maxResults=2500&singleEvents=false&showDeleted=true"
+            "/calendar/v3/calendars/de%23holiday%40group.v.calendar.google.com/events?maxResults=1000&singleEvents=false&showDeleted=true"
         );
     }
 

@@ -26,7 +26,7 @@ const OPERATIONS: [(&str, &str, &str); 16] = [
     ("any_event", "GET", "/calendar/v3/calendars/*/events?maxResults=10&showDeleted=false"),
     ("delete_calendar", "DELETE", "/calendar/v3/calendars/*"),
     ("leave_calendar", "DELETE", "/calendar/v3/users/me/calendarList/*"),
-    ("list", "GET", "/calendar/v3/calendars/*/events?maxResults=2500&singleEvents=false&showDeleted=true"),
+    ("list", "GET", "/calendar/v3/calendars/*/events?maxResults=1000&singleEvents=false&showDeleted=true"),
     ("list_series", "GET", "/calendar/v3/calendars/*/events?*&iCalUID="),
     ("list_marked", "GET", "/calendar/v3/calendars/*/events?*&privateExtendedProperty="),
     ("instance_at", "GET", "/calendar/v3/calendars/*/events/*/instances?originalStart"),
@@ -104,7 +104,7 @@ fn edit(sandbox: &Sandbox, id: &str, number: u8) {
 /// Where the next round of a calendar begins.
 fn sync_token(sandbox: &Sandbox, calendar: &str) -> Value {
     let calendar = calendar.replace('@', "%40");
-    let query = "maxResults=2500&singleEvents=false&showDeleted=true";
+    let query = "maxResults=1000&singleEvents=false&showDeleted=true";
     let target = format!("/google/calendar/v3/calendars/{calendar}/events?{query}");
     ask(sandbox, Provider::Google, &target)["nextSyncToken"].clone()
 }
