@@ -2,9 +2,10 @@
 //! after `/google/`.
 //!
 //! `mod.rs` routes and checks tokens, scopes and query parameters; `schema.rs` checks bodies; `people.rs`, `list.rs`,
-//! `groups.rs`, `photos.rs` answer; `partial.rs` cuts answers down to `fields`; `store.rs` remembers; `items.rs` and `render.rs` turn what was written into what is
+//! `groups.rs`, `photos.rs` answer; `partial.rs` cuts answers down to `fields`; `batch.rs` reads and writes batches; `store.rs` remembers; `items.rs` and `render.rs` turn what was written into what is
 //! shown; `others.rs` is what another client of the user may do; `seeds.rs` has the people of the start.
 
+mod batch;
 pub mod calendar;
 mod errors;
 mod groups;
