@@ -3,7 +3,7 @@
 //!
 //! | action | body | does |
 //! |---|---|---|
-//! | `reset` | `{"seed": "empty" \| "demo" \| N, "events": N}` | both services anew; switches, faults, log and tokens are forgotten, the clock stays |
+//! | `reset` | `{"seed": "empty" \| "demo" \| N, "events": N, "mails": N}` | both services anew; switches, faults, log and tokens are forgotten, the clock stays |
 //! | `switches` | any switches | changes these, answers all |
 //! | `fault` | a [`Rule`]: `{"provider", "kind", "method", "path", "write", "part", "skip", "times", "fault": {"do": "status", "status": 503}}` | adds it |
 //! | `chances` | a [`crate::Chances`] | seeded random faults |
@@ -12,7 +12,7 @@
 //! | `stop_clock` | `{"ms"}` (default: now) | from now on time moves only by `advance` |
 //! | `stats` | `{"reset": bool}` | `{"microsoft": Counts, "google": Counts, "faults": n, "now_ms"}` |
 //! | `log` | `{"last": n}` | the latest lines |
-//! | `dump` | | all contacts, groups, folders, photos, calendars, events, mails |
+//! | `dump` | | all contacts, groups, folders, photos, calendars, events, mails, messages |
 //! | `token` | `{"provider"}` | `{"access_token", "refresh_token"}` of the owner with every scope |
 //! | `end_sign_ins` | `{"provider", "end": "password_changed", "access_too"}` | see [`oauth::End`] |
 //! | `expire_access_tokens` | `{"provider"}` | |
@@ -27,6 +27,10 @@
 //! | `google/calendar/add_event`, `edit_event`, `delete_event`, `move_event` | `{"event"}`, `{"id", "event"}`, `{"id"}`, `{"id", "to"}` | an occurrence by its own id; `edit_event` merges |
 //! | `google/calendar/invite`, `split_series` | `{"organizer", "event"}`, `{"occurrence"}` | give the `id` |
 //! | `google/calendar/mails`, `forget_mails` | | what the real service would have sent: `[{"to", "what", "calendar", "event", "summary", "at_ms"}]` |
+//! | `google/mail/list`, `labels`, `raw`, `forget_history` | `{}`, `{}`, `{"id"}`, `{}` | the user's mail; `raw` is base64 |
+//! | `google/mail/add`, `label`, `trash`, `untrash`, `delete` | `{"raw", "labels"}`, `{"id", "add", "remove"}`, `{"id"}` | labels by id; `delete` is for ever |
+//! | `google/mail/add_draft`, `edit_draft`, `send_draft`, `delete_draft` | `{"raw"}`, `{"draft", "raw"}`, `{"draft"}` | give `draft`, or the message's `id` |
+//! | `google/mail/add_label`, `rename_label`, `delete_label` | `{"name"}`, `{"label", "name"}`, `{"label"}` | |
 //! | `microsoft/...` | | see `microsoft365` |
 
 use serde::de::DeserializeOwned;
@@ -54,7 +58,7 @@ pub fn handle(state: &mut State, request: &Request, action: &str) -> Response {
 
 fn act(state: &mut State, action: &str, body: Value) -> Result<Value, String> {
     match action {
-        "reset" => reset(state, &body["seed"], &body["events"])?,
+        "reset" => reset(state, &body["seed"], &body["events"], &body["mails"])?,
         "switches" => return switches(state, body),
         "fault" => state.faults.add(read::<Rule>(body)?),
         "chances" => state.faults.set_chances(Some(read(body)?)),
@@ -116,7 +120,7 @@ fn provider(body: &Value) -> Result<Provider, String> {
     read(body["provider"].clone()).map_err(|_| "\"provider\" must be \"microsoft\" or \"google\"".into())
 }
 
-fn reset(state: &mut State, seed: &Value, events: &Value) -> Result<(), String> {
+fn reset(state: &mut State, seed: &Value, events: &Value, mails: &Value) -> Result<(), String> {
     let seed = match seed {
         Value::Null => Seed::Empty,
         Value::String(name) if name == "empty" => Seed::Empty,
@@ -132,8 +136,8 @@ fn reset(state: &mut State, seed: &Value, events: &Value) -> Result<(), String> 
     let mut fresh = State::new(state.clock.clone(), Switches::default(), 1);
     fresh.base = std::mem::take(&mut state.base);
     fresh.in_flight = in_flight;
-    let events = events.as_u64().and_then(|count| usize::try_from(count).ok());
-    server::seed(&mut fresh, seed, events);
+    let count = |value: &Value| value.as_u64().and_then(|count| usize::try_from(count).ok());
+    server::seed(&mut fresh, seed, count(events), count(mails));
     *state = fresh;
     Ok(())
 }

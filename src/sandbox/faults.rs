@@ -84,6 +84,7 @@ impl Fault {
             Self::Status { status, retry_after, body, .. } => {
                 let body = body.clone().unwrap_or_else(|| match info.kind {
                     Kind::SignIn => sign_in_error_body(*status),
+                    _ if google::mail::is_path(&info.path) => google::mail::fault_body(*status),
                     _ if google::calendar::is_path(&info.path) => google::calendar::fault_body(*status),
                     _ => error_body(info.provider, *status),
                 });

@@ -16,8 +16,8 @@ use crate::{Kind, Provider, Request, RequestInfo, Response, Sandbox, google};
 
 /// The longest request line with headers.
 const MOST_HEAD: usize = 64 * 1024;
-/// The longest body: a batch of twenty photos of 4 MB, in base64.
-const MOST_BODY: usize = 128 * 1024 * 1024;
+/// The longest body: the largest mail that Gmail takes, and a batch of twenty photos of 4 MB in base64.
+const MOST_BODY: usize = 160 * 1024 * 1024;
 /// Smaller bodies are not worth compressing.
 const LEAST_GZIP: usize = 1024;
 
@@ -85,6 +85,7 @@ impl<'a> Flight<'a> {
         let mut info = number(&mut state, request, false);
         let under_way = match info.provider {
             Some(Provider::Microsoft) if info.kind == Kind::Api => Some(&mut state.in_flight.graph),
+            Some(Provider::Google) if google::mail::is_path(&info.path) => Some(&mut state.in_flight.mail),
             Some(Provider::Google) if info.is_write && google::calendar::is_path(&info.path) => {
                 let calendar = google::calendar::named_in(&info.path).to_owned();
                 Some(state.in_flight.calendar_writes.entry(calendar).or_default())
@@ -106,6 +107,7 @@ impl Drop for Flight<'_> {
         let mut state = self.sandbox.lock();
         match self.info.provider {
             Some(Provider::Microsoft) if self.info.kind == Kind::Api => state.in_flight.graph -= 1,
+            Some(Provider::Google) if google::mail::is_path(&self.info.path) => state.in_flight.mail -= 1,
             Some(Provider::Google) if self.info.is_write && google::calendar::is_path(&self.info.path) => {
                 let calendar = google::calendar::named_in(&self.info.path);
                 if let Some(under_way) = state.in_flight.calendar_writes.get_mut(calendar) {
@@ -243,6 +245,7 @@ pub(crate) fn reason(status: u16) -> &'static str {
         204 => "No Content",
         302 => "Found",
         304 => "Not Modified",
+        308 => "Resume Incomplete",
         400 => "Bad Request",
         401 => "Unauthorized",
         403 => "Forbidden",
@@ -250,6 +253,7 @@ pub(crate) fn reason(status: u16) -> &'static str {
         409 => "Conflict",
         410 => "Gone",
         412 => "Precondition Failed",
+        413 => "Content Too Large",
         429 => "Too Many Requests",
         500 => "Internal Server Error",
         503 => "Service Unavailable",

@@ -14,7 +14,7 @@
 //! | `switches.rs` | [`Switches`]: how the services behave where the documentation leaves a choice |
 //! | `clock.rs` | [`Clock`]: real time, or time that moves only when a test says so |
 //! | `oauth/` | both sign-ins: authorize, token, device code, revoke; [`oauth::authorise`] checks a bearer token |
-//! | `google/` | People v1 (contacts, groups, photos) and userinfo; `google/calendar/`: Calendar v3 |
+//! | `google/` | People v1 (contacts, groups, photos) and userinfo; `google/calendar/`: Calendar v3; `google/mail/`: Gmail v1 |
 //! | `microsoft365/` | Graph v1.0 (contacts; `microsoft365/calendar/`: calendars, events) and `$batch` |
 //! | `seeds.rs` | the people of the start in plain fields, the same for both providers |
 //! | `control.rs` | `/_sandbox/...`: the same powers for a test in another process |
@@ -29,6 +29,7 @@
 //! | `/google/o/oauth2/v2/auth`, `/google/token`, `/google/revoke` | `oauth` | `auth_url`, `token_url` = `{base}/google` |
 //! | `/google/v1/...`, `/google/oauth2/v2/userinfo` | `google` | `people_url` = `{base}/google` |
 //! | `/google/calendar/v3/...`, `/google/batch/calendar/v3` | `google::calendar` | `calendar_url` = `{base}/google` |
+//! | `/google/gmail/v1/...`, `/google/upload/gmail/v1/...`, `/google/batch`, `/google/batch/gmail/v1` | `google::mail` | `gmail_url` = `{base}/google` |
 //! | `/google-photos/...` | `google::photos`, no token needed | from `photos[].url` |
 //! | `/microsoft-login/{tenant}/oauth2/v2.0/...` | `oauth` | `login_url` = `{base}/microsoft-login` |
 //! | `/microsoft/v1.0/...` | `microsoft365::handle`, which gets the path after `/microsoft/v1.0` | `graph_url` = `{base}/microsoft` |
@@ -54,7 +55,7 @@
 //! # }
 //! ```
 //! `sandbox.start(0).await` opens the socket; [`Sandbox::urls`] gives the addresses to configure.
-//! "Another client of the user" is [`Sandbox::google_create`] and its neighbours. What Graph would have mailed to people
+//! "Another client of the user" is [`Sandbox::google_create`], [`Sandbox::google_add_mail`] and their neighbours. What Graph would have mailed to people
 //! is counted: [`Sandbox::graph_mails`].
 //!
 //! # For a test in another process

@@ -22,6 +22,8 @@ pub struct Options {
     pub seed: Seed,
     /// So many events on both sides; none: what belongs to the seed.
     pub events: Option<usize>,
+    /// So many mails at Google; none: what belongs to the seed.
+    pub mails: Option<usize>,
     /// The time.
     pub clock: Clock,
     /// How to behave.
@@ -44,7 +46,14 @@ pub enum Seed {
 impl Options {
     /// Nobody on either side, real time.
     pub fn empty() -> Self {
-        Self { seed: Seed::Empty, events: None, clock: Clock::real(), switches: Switches::default(), random_seed: 1 }
+        Self {
+            seed: Seed::Empty,
+            events: None,
+            mails: None,
+            clock: Clock::real(),
+            switches: Switches::default(),
+            random_seed: 1,
+        }
     }
 
     /// The demo's people, real time.
@@ -60,6 +69,12 @@ impl Options {
     /// The same with so many events on each side.
     pub fn events(mut self, count: usize) -> Self {
         self.events = Some(count);
+        self
+    }
+
+    /// The same with so many mails at Google.
+    pub fn mails(mut self, count: usize) -> Self {
+        self.mails = Some(count);
         self
     }
 
@@ -112,6 +127,8 @@ pub struct Urls {
     pub google_people: String,
     /// `[google] calendar_url`.
     pub google_calendar: String,
+    /// `[google] gmail_url`.
+    pub google_gmail: String,
     /// Where `/_sandbox/...` is.
     pub control: String,
 }
@@ -126,6 +143,7 @@ impl Urls {
             google_token: format!("{base}/google"),
             google_people: format!("{base}/google"),
             google_calendar: format!("{base}/google"),
+            google_gmail: format!("{base}/google"),
             control: format!("{base}/_sandbox"),
         }
     }
@@ -136,7 +154,7 @@ impl Sandbox {
     pub fn new(options: Options) -> Self {
         let clock = options.clock.clone();
         let mut state = State::new(options.clock, options.switches, options.random_seed);
-        seed(&mut state, options.seed, options.events);
+        seed(&mut state, options.seed, options.events, options.mails);
         Self { shared: Arc::new(Shared { state: Mutex::new(state), hook: Mutex::new(None) }), clock }
     }
 
@@ -283,11 +301,12 @@ impl Drop for Running {
 }
 
 /// Fills both services.
-pub(crate) fn seed(state: &mut State, seed: Seed, events: Option<usize>) {
+pub(crate) fn seed(state: &mut State, seed: Seed, events: Option<usize>, mails: Option<usize>) {
     google::seed(state, seed);
     microsoft365::seed(state, seed);
     google::calendar::seed(state, seed, events);
     microsoft365::calendar::seed(state, seed, events);
+    google::mail::seed(state, seed, mails);
 }
 
 /// What a client meets.
@@ -337,7 +356,12 @@ pub(crate) fn run(state: &mut State, info: RequestInfo, request: &Request) -> Ou
 /// `request` has the whole path (`/microsoft/v1.0/...`) and the batch's own `authorization` header.
 /// `None`: this part's answer is lost and is to be left out of the batch's reply.
 pub fn dispatch_part(state: &mut State, request: &Request) -> Option<Response> {
-    let info = number(state, request, true);
+    dispatch_part_among(state, request, 0)
+}
+
+/// The same for a part that runs at the same time as so many others, which came in before it.
+pub(crate) fn dispatch_part_among(state: &mut State, request: &Request, overlaps: u32) -> Option<Response> {
+    let info = RequestInfo { overlaps, ..number(state, request, true) };
     let outcome = run(state, info, request);
     if outcome.is_truncated { None } else { outcome.reply }
 }
@@ -355,7 +379,9 @@ fn log(state: &mut State, info: RequestInfo, request: &Request, status: u16, byt
         bytes_out,
         info,
     };
-    state.log.push(line);
+    let is_mail = google::mail::is_path(&line.info.path);
+    let units = if is_mail { google::mail::units(request, state.switches.mail_old_units) } else { 1 };
+    state.log.push(line, units);
 }
 
 /// Budgets first, then the service.
@@ -363,6 +389,7 @@ fn answer(state: &mut State, info: &RequestInfo, request: &Request) -> Response 
     if info.kind == Kind::Api {
         let refused = match info.provider {
             Some(Provider::Microsoft) => graph_budget(state, info, request),
+            Some(Provider::Google) if google::mail::is_path(&info.path) => google::mail::budget(state, info, request),
             Some(Provider::Google) if google::calendar::is_path(&info.path) => google::calendar::budget(state, info),
             Some(Provider::Google) => people_budget(state, info),
             None => None,
@@ -437,7 +464,9 @@ pub fn route(state: &mut State, request: &Request) -> Response {
     }
     match path.strip_prefix("/google/") {
         Some(rest) if rest.starts_with("v1/") || rest.starts_with("oauth2/") => google::handle(state, request, rest),
-        Some(rest) if google::calendar::is_path(path) => google::handle(state, request, rest),
+        Some(rest) if google::calendar::is_path(path) || google::mail::is_path(path) => {
+            google::handle(state, request, rest)
+        }
         Some(rest) => oauth::google(state, request, rest),
         None => Response::bytes(404, "text/html; charset=UTF-8", "<!DOCTYPE html><title>Error 404 (Not Found)</title>"),
     }

@@ -51,7 +51,7 @@ pub struct RequestInfo {
     /// Whether it is a part of a `$batch`.
     pub is_part: bool,
     /// Requests that were under way already when it came in: Graph requests for one to Graph, People's mutations for
-    /// a mutation there, at Calendar those to the same calendar.
+    /// a mutation there, at Calendar those to the same calendar, at Gmail all. For a part of a Gmail batch: other parts.
     pub overlaps: u32,
 }
 
@@ -67,7 +67,11 @@ impl RequestInfo {
             (Some(Provider::Microsoft), Kind::SignIn)
         } else if under("/google-photos") {
             (Some(Provider::Google), Kind::Photo)
-        } else if under("/google/v1") || under("/google/oauth2") || google::calendar::is_path(path) {
+        } else if under("/google/v1")
+            || under("/google/oauth2")
+            || google::calendar::is_path(path)
+            || google::mail::is_path(path)
+        {
             (Some(Provider::Google), Kind::Api)
         } else if under("/google") {
             (Some(Provider::Google), Kind::SignIn)
@@ -90,7 +94,7 @@ impl RequestInfo {
 
 /// Whether a request does nothing itself but carry others.
 fn is_batch(path: &str) -> bool {
-    path.ends_with("/$batch") || path.starts_with("/google/batch/")
+    path.ends_with("/$batch") || path == "/google/batch" || path.starts_with("/google/batch/")
 }
 
 /// When a hook is called: before the request runs, or after it ran and before its reply leaves.
@@ -144,14 +148,15 @@ pub struct Counts {
     pub sign_in: u64,
     /// Requests and parts answered 429.
     pub throttled: u64,
-    /// Units used up of the provider's budget: one for each API request, or for each part of a batch.
+    /// Units used up of the provider's budget: one for each API request, or for each part of a batch; at Gmail its own
+    /// units.
     pub quota: u64,
 }
 
 impl Log {
     const MOST_LINES: usize = 20_000;
 
-    pub(crate) fn push(&mut self, line: LogLine) {
+    pub(crate) fn push(&mut self, line: LogLine, units: u64) {
         if let Some(provider) = line.info.provider {
             let counts = &mut self.counts[index(provider)];
             match (line.info.kind, line.info.is_part) {
@@ -160,7 +165,7 @@ impl Log {
                 (_, false) => counts.requests += 1,
             }
             if line.info.kind == Kind::Api && !is_batch(&line.info.path) {
-                counts.quota += 1;
+                counts.quota += units;
             }
             counts.throttled += u64::from(line.status == 429);
             if line.info.is_write {
@@ -309,7 +314,7 @@ pub struct State {
     pub google_account: Account,
     /// Requests so far, for [`RequestInfo::number`].
     pub(crate) numbered: u64,
-    /// Requests on sockets that have not been answered yet: Graph, and mutations at People and
+    /// Requests on sockets that have not been answered yet: Graph, Gmail, and mutations at People and
     /// Calendar.
     pub(crate) in_flight: InFlight,
     pub(crate) budgets: Budgets,
@@ -319,6 +324,7 @@ pub struct State {
 pub(crate) struct InFlight {
     pub graph: u32,
     pub people_writes: u32,
+    pub mail: u32,
     /// By calendar, as the paths name it.
     pub calendar_writes: HashMap<String, u32>,
 }

@@ -164,6 +164,67 @@ pub struct Switches {
     /// An edit from the web page or a phone drops the private extended properties that programs left there.
     pub calendar_edit_drops_private: bool,
 
+    // Gmail.
+    /// Units of the user a minute (0 = unbounded).
+    pub mail_units_per_min: u32,
+    /// Requests cost what they did before May 2026.
+    pub mail_old_units: bool,
+    /// What too many units are answered with: `429` or `403`.
+    pub mail_rate_limit_status: u16,
+    /// `rateLimitExceeded` or `userRateLimitExceeded`.
+    pub mail_rate_limit_reason: String,
+    /// Then the text of the error names the time to come again.
+    pub mail_retry_after_in_text: bool,
+    /// Requests at a time (0 = unbounded; the number is not published).
+    pub mail_requests_at_a_time: u32,
+    /// Parts of one batch that are answered; the others are 429 (0 = unbounded; the number is not published).
+    pub mail_parts_at_a_time: u32,
+    /// Most calls in one batch.
+    pub mail_most_batch_parts: usize,
+    /// Errors carry `both` shapes, or the newer `status` alone, or the older `list` alone.
+    pub mail_error_shape: String,
+    /// Hours that the history reaches back. Documented: at least a week, "rarely only some hours".
+    pub mail_history_hours: i64,
+    /// Each page of the history after the first begins with the last record of the one before.
+    pub mail_history_repeats: bool,
+    /// Records show the labels that their message has now. Off: those it had after the change.
+    pub mail_history_shows_present_labels: bool,
+    /// A deleted label is told as taken off each of its messages. Nothing says so, so off.
+    pub mail_label_delete_is_in_history: bool,
+    /// The most labels of the user's own.
+    pub mail_most_labels: usize,
+    /// The colours that a label may have: a few of the real palette.
+    pub mail_label_colors: Vec<String>,
+    /// A message that `modify` puts into the trash or among the spam stays in the inbox too (seen in the field).
+    pub mail_modify_keeps_inbox: bool,
+    /// `untrash` puts the message back into the inbox.
+    pub mail_untrash_restores_inbox: bool,
+    /// What makes a message that is sent in the copy of one that is there: `message_id`, `content` (that and equal bytes), or
+    /// `never`.
+    pub mail_duplicates_by: String,
+    /// A message may be inserted as `SENT`.
+    pub mail_insert_takes_sent: bool,
+    /// A message without an address in `From` is refused (seen in the field).
+    pub mail_checks_from: bool,
+    /// Lines that end in LF alone are ended with CR LF.
+    pub mail_makes_crlf: bool,
+    /// A message that is sent in gets a `Received` line of the service on top.
+    pub mail_adds_received: bool,
+    /// An import into the inbox gets a category.
+    pub mail_import_sorts: bool,
+    /// An import is answered with an id that is not there (seen in the field).
+    pub mail_import_answers_dead_id: bool,
+    /// Seconds until a search finds a new message.
+    pub mail_search_lag_s: i64,
+    /// The most bytes of a JSON body with `raw`.
+    pub mail_most_json_bytes: usize,
+    /// The most bytes of a message that is inserted or imported.
+    pub mail_most_message_bytes: usize,
+    /// The most bytes of a draft.
+    pub mail_most_draft_bytes: usize,
+    /// Base64 in answers comes without padding.
+    pub mail_unpadded_base64: bool,
+
     // Graph.
     /// Requests at a time (0 = unbounded).
     pub graph_concurrency: u32,
@@ -377,6 +438,35 @@ impl Default for Switches {
             calendar_free_busy_lists: true,
             calendar_denied_calendars: Vec::new(),
             calendar_edit_drops_private: false,
+            mail_units_per_min: 6_000,
+            mail_old_units: false,
+            mail_rate_limit_status: 429,
+            mail_rate_limit_reason: "rateLimitExceeded".into(),
+            mail_retry_after_in_text: false,
+            mail_requests_at_a_time: 5,
+            mail_parts_at_a_time: 20,
+            mail_most_batch_parts: 100,
+            mail_error_shape: "both".into(),
+            mail_history_hours: 7 * 24,
+            mail_history_repeats: false,
+            mail_history_shows_present_labels: true,
+            mail_label_delete_is_in_history: false,
+            mail_most_labels: 10_000,
+            mail_label_colors: ["#000000", "#666666", "#ffffff", "#16a766", "#fb4c2f"].map(str::to_owned).to_vec(),
+            mail_modify_keeps_inbox: true,
+            mail_untrash_restores_inbox: false,
+            mail_duplicates_by: "message_id".into(),
+            mail_insert_takes_sent: false,
+            mail_checks_from: true,
+            mail_makes_crlf: true,
+            mail_adds_received: false,
+            mail_import_sorts: true,
+            mail_import_answers_dead_id: false,
+            mail_search_lag_s: 0,
+            mail_most_json_bytes: 5 * 1024 * 1024,
+            mail_most_message_bytes: 157_286_400,
+            mail_most_draft_bytes: 36_700_160,
+            mail_unpadded_base64: false,
             graph_concurrency: 4,
             graph_requests: 10_000,
             graph_window_s: 600,
@@ -461,6 +551,9 @@ impl Switches {
             people_false_etag_mismatch: 7,
             google_errors_list: true,
             calendar_errors_status: true,
+            mail_history_repeats: true,
+            mail_adds_received: true,
+            mail_unpadded_base64: true,
             graph_delta_repeats: true,
             graph_sparse_delta: true,
             graph_primary_addresses: true,

@@ -1,5 +1,5 @@
-//! Google: People v1 (contacts, groups, photos), userinfo, and Calendar v3 (`calendar/`). Requests come in with the path
-//! after `/google/`.
+//! Google: People v1 (contacts, groups, photos), userinfo, Calendar v3 (`calendar/`), and Gmail v1 (`mail/`). Requests come
+//! in with the path after `/google/`.
 //!
 //! `mod.rs` routes and checks tokens, scopes and query parameters; `schema.rs` checks bodies; `people.rs`, `list.rs`,
 //! `groups.rs`, `photos.rs` answer; `partial.rs` cuts answers down to `fields`; `batch.rs` reads and writes batches; `store.rs` remembers; `items.rs` and `render.rs` turn what was written into what is
@@ -11,6 +11,7 @@ mod errors;
 mod groups;
 mod items;
 mod list;
+pub mod mail;
 mod others;
 mod partial;
 mod people;
@@ -78,6 +79,9 @@ const GROUP_BATCH: &[&str] = &["groupFields", "maxMembers", "resourceNames"];
 
 /// Answers a request; `path` is what follows `/google/`.
 pub fn handle(state: &mut State, request: &Request, path: &str) -> Response {
+    if mail::is_path(&request.path) {
+        return mail::handle(state, request, path);
+    }
     if path.starts_with("calendar/") || path.starts_with("batch/") {
         return calendar::handle(state, request, path);
     }
@@ -103,7 +107,7 @@ fn in_account<T>(state: &mut State, access: &Access, answer: impl FnOnce(&mut St
     if access.account.id == state.google_account.id {
         return answer(state);
     }
-    // Somebody else signed in: an address book and calendars of their own.
+    // Somebody else signed in: an address book, calendars and a mailbox of their own.
     let mut other = state.google.take_other(&access.account.id);
     std::mem::swap(&mut state.google, &mut other);
     if state.google.groups.is_empty() {
@@ -292,7 +296,7 @@ pub fn photo_host(state: &mut State, request: &Request, path: &str) -> Response 
     photos::host(state, request, path)
 }
 
-/// All contacts, groups, photos and calendars as JSON, for a test to compare. Nothing here changes when it is read.
+/// All contacts, groups, photos, calendars and mail as JSON, for a test to compare. Nothing here changes when it is read.
 pub fn dump(state: &State) -> Value {
     let contacts: serde_json::Map<String, Value> = state
         .google
@@ -315,5 +319,5 @@ pub fn dump(state: &State) -> Value {
         .filter(|(_, group)| !group.is_system && !group.is_deleted)
         .map(|(name, group)| (name.clone(), json!(group.name)))
         .collect();
-    json!({ "contacts": contacts, "groups": groups, "calendars": calendar::dump(state) })
+    json!({ "contacts": contacts, "groups": groups, "calendars": calendar::dump(state), "mail": mail::dump(state) })
 }

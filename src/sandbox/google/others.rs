@@ -252,9 +252,10 @@ pub fn control(state: &mut State, action: &str, body: &Value) -> Result<Value, S
             state.google.epoch += 1;
             Ok(json!({}))
         }
-        _ => match action.strip_prefix("calendar/") {
-            Some(action) => super::calendar::control(state, action, body),
-            None => Err(format!("unknown action google/{action}")),
+        _ => match action.split_once('/') {
+            Some(("calendar", action)) => super::calendar::control(state, action, body),
+            Some(("mail", action)) => super::mail::control(state, action, body),
+            _ => Err(format!("unknown action google/{action}")),
         },
     }
 }

@@ -41,6 +41,8 @@ pub struct Google {
     pub(crate) guarded_updates: u32,
     /// Calendars and events.
     pub(crate) calendar: super::calendar::Room,
+    /// Messages, labels, drafts and their history.
+    pub(crate) mail: super::mail::Room,
     /// The address books of other accounts, by account id.
     others: HashMap<String, Google>,
 }
