@@ -113,6 +113,16 @@ fn each_format_shows_what_it_should() {
 }
 
 #[test]
+fn two_encoded_words_are_read_as_one_text() {
+    let client = Client::empty();
+    let raw = mail("1@x", "=?utf-8?B?R3LDvMOf?=\r\n =?utf-8?Q?e_aus?= K=?=?");
+    let full = client.get(&id(&client.insert(&raw, &[])), "full");
+    let headers = full["payload"]["headers"].as_array().unwrap();
+    let subject = headers.iter().find(|header| header["name"] == "Subject").unwrap();
+    assert_eq!(subject["value"], "Grüße aus K=?=?");
+}
+
+#[test]
 fn a_token_for_headers_alone_reads_no_text() {
     let client = Client::empty();
     let id = id(&client.insert(&mail("1@x", "s"), &["INBOX"]));

@@ -64,6 +64,7 @@ fn an_upload_in_pieces_goes_on_where_it_was_broken_off() {
     assert_eq!(stored(&client, &id(&made)), big);
     assert_eq!(client.ok(last), made, "the answer is given again");
     assert_eq!(client.list("").len(), 1);
+    assert_eq!(client.sandbox.counts(Provider::Google).quota, 25 + 5, "an insert and a list; pieces cost nothing");
     let lost = Request::new("PUT", &format!("{UPLOAD}?uploadType=resumable&upload_id=AU1"));
     client.refused(lost, 404, "notFound");
 }
@@ -99,6 +100,8 @@ fn answers_join_the_thread_that_they_fit() {
         |raw: &str, thread: &str| Request::post(MESSAGES, &json!({ "raw": URL_SAFE.encode(raw), "threadId": thread }));
     assert_eq!(client.ok(named(&answer("5@x", "AW: Boat", "2@x"), &first))["threadId"], json!(first));
     assert_ne!(client.ok(named(&mail("6@x", "Boat"), &first))["threadId"], json!(first));
+    let elsewhere = answer("8@x", "Another matter", "1@x");
+    assert_ne!(client.ok(named(&elsewhere, &first))["threadId"], json!(first), "the subject counts here too");
     client.refused(named(&mail("7@x", "Boat"), "18c0000000000001"), 404, "notFound");
 }
 
