@@ -7,7 +7,7 @@
 //! JSON whose multi-valued fields are maps by key, so that one generic difference ([`patch`]) and one generic three-way
 //! merge ([`merge`]) serve every kind.
 //!
-//! Reading order: this file (ids and words), [`content`], [`card`] and [`event`] (the model), [`patch`] and [`merge`] (what two versions
+//! Reading order: this file (ids and words), [`content`], [`card`], [`event`] and [`email`] (the model), [`patch`] and [`merge`] (what two versions
 //! mean to each other), [`lens`] and [`carry`] (renderings), [`connector`] and [`error`] (the contract of a replica),
 //! [`contract`] (the suite that every connector passes), [`memory`] (the smallest connector), [`contentline`] and [`vcard`] (text),
 //! [`zone`] and [`recurrence`] (what clocks show, on which dates a series falls).
@@ -21,6 +21,7 @@ pub mod content;
 pub mod contentline;
 pub mod contract;
 pub mod coverage;
+pub mod email;
 pub mod error;
 pub mod event;
 pub mod html;
