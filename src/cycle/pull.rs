@@ -214,6 +214,7 @@ fn as_collection(place: &Place, kind: Kind) -> twofold_model::Collection {
         name: place.name.clone(),
         color: None,
         is_default: place.is_default,
+        role: None,
         access: if place.can_write { twofold_model::Access::ReadWrite } else { twofold_model::Access::ReadOnly },
     }
 }

@@ -239,7 +239,10 @@ async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<
     let asked: Vec<twofold_model::Place> = plans
         .iter()
         .filter_map(|plan| match &plan.operation {
-            Operation::Update { place, .. } | Operation::Delete { place, .. } => Some(place.clone()),
+            Operation::Update { place, .. } | Operation::Delete { place, .. } | Operation::Move { place, .. } => {
+                Some(place.clone())
+            }
+            Operation::Copy { of, .. } => Some(of.clone()),
             Operation::Create { .. } => None,
         })
         .collect();

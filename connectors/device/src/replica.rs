@@ -199,6 +199,8 @@ impl Connector for Device {
             write_batch: WRITE_BATCH,
             sweeps: false,
             reads_lag_s: 0,
+            shares: &[],
+            moves: &[],
         }
     }
 

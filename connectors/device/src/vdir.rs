@@ -151,6 +151,7 @@ impl Device {
                 }),
                 color,
                 is_default: false,
+                role: None,
                 access,
                 id,
             };
@@ -297,6 +298,7 @@ impl Device {
                 name: like.name.clone(),
                 color,
                 is_default: false,
+                role: None,
                 access: Access::ReadWrite,
             });
         }

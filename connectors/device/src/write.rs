@@ -106,6 +106,7 @@ impl Device {
                 let (at, name) = self.at_place(root, folders, format, place)?;
                 Ok(Staged::Delete { at, name, etag: etag.clone() })
             }
+            Operation::Copy { .. } | Operation::Move { .. } => Err(operation.has_no_way()),
         }
     }
 
@@ -309,7 +310,10 @@ pub(crate) fn split_remote(id: &RemoteId, format: &Format) -> Result<(Collection
 fn place_of(operation: &Operation) -> String {
     match operation {
         Operation::Create { collection, uid, .. } => format!("{collection}: {uid}"),
-        Operation::Update { place, .. } | Operation::Delete { place, .. } => place.remote_id.to_string(),
+        Operation::Update { place, .. } | Operation::Delete { place, .. } | Operation::Move { place, .. } => {
+            place.remote_id.to_string()
+        }
+        Operation::Copy { of, .. } => of.remote_id.to_string(),
     }
 }
 

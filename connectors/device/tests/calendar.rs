@@ -46,6 +46,7 @@ impl Desk {
             name: "Work".into(),
             color: Some("#ff8800".into()),
             is_default: false,
+            role: None,
             access: Access::ReadWrite,
         };
         device.create_collection(Kind::Calendar, &like).await.unwrap();

@@ -106,6 +106,7 @@ impl Bench for Desk {
             name: name.into(),
             color: None,
             is_default: false,
+            role: None,
             access: Access::ReadWrite,
         }
     }

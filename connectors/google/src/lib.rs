@@ -83,6 +83,8 @@ impl Connector for Google {
             // A changed photo changes the contact, so the delta tells it.
             sweeps: false,
             reads_lag_s: 0,
+            shares: &[],
+            moves: &[],
         }
     }
 

@@ -444,6 +444,7 @@ async fn a_calendar_is_made_with_the_colour_that_google_chose_and_takes_another_
         name: "Club".into(),
         color: Some("#ff0000".into()),
         is_default: false,
+        role: None,
         access: Access::ReadWrite,
     };
     let made = desk.google.create_collection(KIND, &like).await.unwrap();

@@ -96,6 +96,8 @@ impl Connector for Microsoft365 {
             sweeps: true,
             // Provider: replicas of a mailbox lag behind each other (delta query overview: "changes appear with delay").
             reads_lag_s: READS_LAG_S,
+            shares: &[],
+            moves: &[],
         }
     }
 

@@ -217,6 +217,7 @@ async fn calendars_come_with_their_rights_and_can_be_made_and_renamed() {
         name: "Work".into(),
         color: None,
         is_default: false,
+        role: None,
         access: Access::ReadWrite,
     };
     let made = world.graph.create_collection(Kind::Calendar, &like).await.unwrap();
@@ -235,7 +236,7 @@ async fn calendars_come_with_their_rights_and_can_be_made_and_renamed() {
 
 fn calendar(name: &str) -> Collection {
     let (id, name, access) = (CollectionId::from(""), name.to_owned(), Access::ReadWrite);
-    Collection { id, kind: Kind::Calendar, name, color: None, is_default: false, access }
+    Collection { id, kind: Kind::Calendar, name, color: None, is_default: false, role: None, access }
 }
 
 #[tokio::test]

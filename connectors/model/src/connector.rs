@@ -3,6 +3,7 @@
 //! A connector never sees the hub and never decides. It reports what it sees, carries out what it is told, and says
 //! precisely how sure it is.
 
+use crate::email::Role;
 use crate::{
     CollectionId, DeltaToken, Error, ErrorKind, Etag, FeedId, Kind, Lens, Mark, RemoteId, Rendering, Result, Uid,
 };
@@ -31,6 +32,8 @@ pub struct Collection {
     pub color: Option<String>,
     /// Whether this is the place where new things go (`default`, `primary`).
     pub is_default: bool,
+    /// What a mailbox is for; `None` for all others. The name of a mailbox is its path ([`crate::email::path`]).
+    pub role: Option<Role>,
     /// Whether this user may write there.
     pub access: Access,
 }
@@ -190,6 +193,23 @@ pub enum Operation {
         /// The rendering that it shall have: send only what differs.
         to: Rendering,
     },
+    /// A further copy of an item that stands at this replica already, in another collection, in the place's own way: a label, a
+    /// hard link. Only where [`Abilities::shares`]. [`ErrorKind::NotFound`] where the first copy is gone.
+    Copy {
+        /// The copy that is there.
+        of: Place,
+        /// Where another one shall stand.
+        collection: CollectionId,
+    },
+    /// Move a copy to another collection, as one step. Only where [`Abilities::moves`]. [`ErrorKind::NotFound`] where it is gone.
+    Move {
+        /// The copy.
+        place: Place,
+        /// The state on which the move rests: the guard, where the place has one.
+        etag: Etag,
+        /// Where it shall stand.
+        to: CollectionId,
+    },
     /// Remove a copy (to the place's trash, where it has one).
     Delete {
         /// Which.
@@ -197,6 +217,13 @@ pub enum Operation {
         /// The state that was agreed to be removed: the guard.
         etag: Etag,
     },
+}
+
+impl Operation {
+    /// The answer of a place that has no way to do this in one step. The cycle does not ask it to ([`Abilities`]).
+    pub fn has_no_way(&self) -> Error {
+        Error::new(ErrorKind::Unsupported, "copies there are neither shared by collections nor moved in one step")
+    }
 }
 
 /// What a write left behind, as the replica answered it. After a delete: `None`.
@@ -239,6 +266,11 @@ pub struct Abilities {
     pub makes_collections: &'static [Kind],
     /// How many operations are handed over at once; 0 counts as 1.
     pub write_batch: usize,
+    /// Kinds of which one item may stand in several collections there as one and the same (labels): a further copy is an
+    /// [`Operation::Copy`], and what is done to one copy is done to all.
+    pub shares: &'static [Kind],
+    /// Kinds whose copies can be moved from one collection to another in one step ([`Operation::Move`]).
+    pub moves: &'static [Kind],
     /// What the delta does not tell is looked at slowly ([`Connector::sweep`]).
     pub sweeps: bool,
     /// For so many seconds after the place said that a copy is gone, [`Connector::fetch`] may still show it as it was: its
@@ -307,6 +339,13 @@ pub trait Connector: Send + Sync {
     /// Each copy as it is now; `None` means that the place says for certain that it is gone from all that we mirror (or in the
     /// trash). A copy that moved comes with its new collection.
     async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>>;
+
+    /// Each copy whole, where a list or a delta shows less ([`crate::lens::Facts::lacks_body`]): its bytes are with the blobs, and its rendering
+    /// names them. `None` means what it does for [`Connector::fetch`]. Copies that are one message at the place are read once. The
+    /// default: lists show everything.
+    async fn bodies(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        self.fetch(kind, places).await
+    }
 
     /// Carries out the operations, in order where it matters, and answers for each. A connector repeats a write by itself
     /// only after an answer that proves that it was not executed; after anything else it answers [`ErrorKind::Unknown`].

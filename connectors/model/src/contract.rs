@@ -106,6 +106,7 @@ pub trait Bench: Send + Sync {
             name: name.into(),
             color: None,
             is_default: false,
+            role: None,
             access: Access::ReadWrite,
         }
     }

@@ -26,8 +26,11 @@
 //! are that replica's rendering, never the blob, so what is read there says no `blobId`.
 
 pub mod headers;
+pub mod path;
+pub mod sheet;
 
 pub use headers::{Address, Headers};
+pub use sheet::{EmailLens, Sheet};
 
 use crate::Content;
 use serde_json::{Map, Value, json};

@@ -1,5 +1,6 @@
 //! [`Lens`]: what one place's renderings mean, and how a rendering is edited until it means something else.
 
+use crate::blob::BlobId;
 use crate::{Content, Mark, Result, Uid};
 use std::fmt;
 
@@ -35,6 +36,20 @@ pub struct Identity {
     pub uid: Uid,
     /// The mark to write on the new copy; `None` where only the meaning is asked for.
     pub mark: Option<Mark>,
+}
+
+/// What a rendering says beside its content, for items whose bytes are blobs. Other items say nothing here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The bytes of which this is a copy.
+    pub blob: Option<BlobId>,
+    /// The place was not asked for the bytes yet ([`crate::Connector::bodies`]): the item cannot be made anywhere else.
+    pub lacks_body: bool,
+    /// The date of the item, in milliseconds since 1970: when the message was received. It is no content, because a place that
+    /// cannot be given it would differ for ever.
+    pub dated_ms: Option<i64>,
+    /// Somebody marked this copy to be deleted (`\Deleted` of IMAP, `T` of Maildir), and it is still there.
+    pub deleted: bool,
 }
 
 /// Reads content out of renderings of one place and kind, and edits renderings. Pure: the same input gives the same output.
@@ -93,5 +108,17 @@ pub trait Lens: Send + Sync {
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
         let _ = last;
         now
+    }
+
+    /// What the rendering says beside its content. The default: nothing.
+    fn facts(&self, rendering: &Rendering) -> Facts {
+        let _ = rendering;
+        Facts::default()
+    }
+
+    /// A rendering from nothing that carries the date of its item, in milliseconds since 1970, where the place can take one.
+    fn dated(&self, rendering: Rendering, at_ms: i64) -> Rendering {
+        let _ = at_ms;
+        rendering
     }
 }

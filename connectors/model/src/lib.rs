@@ -14,6 +14,7 @@
 //!
 //! Nothing here does I/O, reads a clock or knows a provider's word.
 
+pub mod blob;
 pub mod card;
 pub mod carry;
 pub mod connector;
@@ -34,13 +35,14 @@ pub mod recurrence;
 pub mod vcard;
 pub mod zone;
 
+pub use blob::{BlobId, Blobs};
 pub use connector::{
     Abilities, Access, Arrival, Collection, Connector, Entry, Feed, Found, Known, Lookup, Next, Operation, Page, Place,
     Poll, Removal, Seen, Since, Usage, Visit, Written, plain_color,
 };
 pub use content::Content;
 pub use error::{Error, ErrorKind, Result};
-pub use lens::{Identity, Lens, Rendering};
+pub use lens::{Facts, Identity, Lens, Rendering};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

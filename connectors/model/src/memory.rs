@@ -133,6 +133,7 @@ impl Memory {
                 name: collection.into(),
                 color: None,
                 is_default: true,
+                role: None,
                 access: Access::ReadWrite,
             }],
             ..State::default()
@@ -196,7 +197,15 @@ impl Memory {
         let mut state = self.state();
         let color = color.map(str::to_owned);
         let (id, access) = (CollectionId::from(id), Access::ReadWrite);
-        state.collections.push(Collection { id, kind, name: name.into(), color, is_default: false, access });
+        state.collections.push(Collection {
+            id,
+            kind,
+            name: name.into(),
+            color,
+            is_default: false,
+            role: None,
+            access,
+        });
         state.collections.len() - 1
     }
 
@@ -430,7 +439,7 @@ impl Memory {
         let people = match operation {
             Operation::Update { place, to, .. } => self.would_mail(state, place, Some(to)),
             Operation::Delete { place, .. } => self.would_mail(state, place, None),
-            Operation::Create { .. } => 0,
+            Operation::Create { .. } | Operation::Copy { .. } | Operation::Move { .. } => 0,
         };
         let id = match operation {
             Operation::Create { collection, rendering, .. } => state.insert(collection.clone(), parse(rendering)?),
@@ -442,6 +451,16 @@ impl Memory {
                 }
                 state.replace(&place.remote_id, to);
                 state.mailed += people;
+                place.remote_id.clone()
+            }
+            Operation::Copy { of, collection } => {
+                let there = state.rows.get(&of.remote_id).map(|row| row.rendering.clone());
+                let there = there.ok_or_else(|| Error::new(ErrorKind::NotFound, "not there"))?;
+                state.insert(collection.clone(), there)
+            }
+            Operation::Move { place, etag, to } => {
+                guard(state, place, etag)?;
+                state.carry(&place.remote_id, to.clone());
                 place.remote_id.clone()
             }
             Operation::Delete { place, etag } => {
@@ -480,6 +499,14 @@ impl State {
         let (stamp, now_ms) = (self.stamp, self.now_ms);
         if let Some(row) = self.rows.get_mut(id) {
             (row.rendering, row.stamp, row.modified_ms) = (rendering, stamp, now_ms);
+        }
+    }
+
+    fn carry(&mut self, id: &RemoteId, to: CollectionId) {
+        self.stamp += 1;
+        let stamp = self.stamp;
+        if let Some(row) = self.rows.get_mut(id) {
+            (row.collection, row.stamp) = (to, stamp);
         }
     }
 
@@ -722,8 +749,15 @@ impl Connector for Memory {
                 return found.clone();
             }
             let color = like.color.clone().filter(|_| !self.manners.is_colorless);
-            let made =
-                Collection { id, kind, name: like.name.clone(), color, is_default: false, access: Access::ReadWrite };
+            let made = Collection {
+                id,
+                kind,
+                name: like.name.clone(),
+                color,
+                is_default: false,
+                role: None,
+                access: Access::ReadWrite,
+            };
             state.collections.push(made.clone());
             made
         })

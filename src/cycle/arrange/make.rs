@@ -60,6 +60,7 @@ async fn make(
         name: collection.name.clone(),
         color: collection.color.clone(),
         is_default: false,
+        role: None,
         access: Access::ReadWrite,
     };
     let made = match (cycle.settings.dry_run, replica.is_device) {

@@ -192,6 +192,7 @@ pub fn like(parent: &str, name: &str) -> Collection {
         name: name.into(),
         color: None,
         is_default: false,
+        role: None,
         access: Access::ReadWrite,
     }
 }

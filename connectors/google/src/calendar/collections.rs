@@ -59,6 +59,7 @@ impl Calendar {
             name: made.name().to_owned(),
             color: None,
             is_default: false,
+            role: None,
             access: Access::ReadWrite,
         }))
     }
@@ -160,6 +161,7 @@ fn collection(entry: &CalendarEntry) -> Option<Collection> {
         name: entry.name().to_owned(),
         color: color_of(entry),
         is_default: entry.is_primary(),
+        role: None,
         access,
     })
     .filter(|collection| !collection.id.as_str().is_empty())

@@ -33,6 +33,7 @@ impl Calendar {
                     self.update(place, etag, from, to, &mut progress).await.at(&place.remote_id)
                 }
                 Operation::Delete { place, etag } => self.delete(place, etag, &mut progress).await.at(&place.remote_id),
+                Operation::Copy { .. } | Operation::Move { .. } => Err(operation.has_no_way()),
             };
             if let Err(error) = &answer {
                 let ends_all =

@@ -58,7 +58,7 @@ pub(super) fn keywords_sent(operation: &Operation) -> Vec<String> {
     let (from, to) = match operation {
         Operation::Create { rendering, .. } => (None, rendering),
         Operation::Update { from, to, .. } => (parse(from).ok(), to),
-        Operation::Delete { .. } => return Vec::new(),
+        Operation::Delete { .. } | Operation::Copy { .. } | Operation::Move { .. } => return Vec::new(),
     };
     let Ok(to) = parse(to) else { return Vec::new() };
     let is_sent = from.is_none_or(|from| changed_fields(&from, &to).contains(&"memberships"));
@@ -83,6 +83,7 @@ pub(super) fn prepare(index: usize, operation: &Operation, labels: &Labels) -> R
             (mask, Some(place.remote_id.0.clone()), Some(etag.clone()), from, to, person)
         }
         Operation::Delete { .. } => return Err(Error::new(ErrorKind::Unsupported, "a delete has nothing to send")),
+        Operation::Copy { .. } | Operation::Move { .. } => return Err(operation.has_no_way()),
     };
     let photo = photo_change(Some(&from), &to);
     let mut change =

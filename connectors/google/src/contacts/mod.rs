@@ -93,6 +93,7 @@ pub(crate) fn collection() -> Collection {
         name: "My Contacts".into(),
         color: None,
         is_default: true,
+        role: None,
         access: Access::ReadWrite,
     }
 }

@@ -182,6 +182,7 @@ async fn calendars_are_listed_made_once_and_renamed() {
         name: "Word 1".into(),
         color: Some("#16a765".into()),
         is_default: false,
+        role: None,
         access: Access::ReadWrite,
     };
     play(

@@ -315,6 +315,7 @@ fn collection(calendar: Calendar) -> Collection {
         name: calendar.name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| DEFAULT_NAME.to_owned()),
         color: calendar.hex_color.as_deref().and_then(plain_color),
         is_default: calendar.is_default == Some(true),
+        role: None,
         access: if calendar.can_edit == Some(false) { Access::ReadOnly } else { Access::ReadWrite },
     }
 }

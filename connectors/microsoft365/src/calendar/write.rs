@@ -120,6 +120,7 @@ impl Calendars {
                 let ask = api::delete("w", &id, Some(guard(etag)));
                 Ok(Task { id, calendar: place.collection.0.clone(), ask: Some(ask), change: None })
             }
+            Operation::Copy { .. } | Operation::Move { .. } => Err(operation.has_no_way()),
         }
     }
 
@@ -166,7 +167,7 @@ impl Calendars {
     ) {
         let etag_of = |operation: &Operation| match operation {
             Operation::Update { etag, .. } | Operation::Delete { etag, .. } => Some(etag.clone()),
-            Operation::Create { .. } => None,
+            Operation::Create { .. } | Operation::Copy { .. } | Operation::Move { .. } => None,
         };
         for ((operation, task), answer) in operations.iter().zip(tasks).zip(answers) {
             let is_stale = answer.as_ref().is_err_and(|error| error.kind == ErrorKind::StaleEtag);
@@ -365,6 +366,8 @@ fn name(operation: &Operation) -> String {
         Operation::Create { uid, .. } => format!("create event {uid}"),
         Operation::Update { place, .. } => format!("update event {}", place.remote_id),
         Operation::Delete { place, .. } => format!("delete event {}", place.remote_id),
+        Operation::Copy { of, .. } => format!("copy event {}", of.remote_id),
+        Operation::Move { place, .. } => format!("move event {}", place.remote_id),
     }
 }
 

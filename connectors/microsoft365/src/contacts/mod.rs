@@ -360,6 +360,7 @@ fn collection(folder: ContactFolder, is_default: bool) -> Collection {
         name: folder.display_name.filter(|name| !name.trim().is_empty()).unwrap_or_else(|| DEFAULT_NAME.to_owned()),
         color: None,
         is_default,
+        role: None,
         access: Access::ReadWrite,
     }
 }

@@ -44,6 +44,7 @@ impl Task {
                 let ask = api::delete("w", &id, guard(etag));
                 Ok(Task { id, ask: Some(ask), change: None })
             }
+            Operation::Copy { .. } | Operation::Move { .. } => Err(operation.has_no_way()),
         }
     }
 }
@@ -245,5 +246,7 @@ fn name(operation: &Operation) -> String {
         Operation::Create { uid, .. } => format!("create contact {uid}"),
         Operation::Update { place, .. } => format!("update contact {}", place.remote_id),
         Operation::Delete { place, .. } => format!("delete contact {}", place.remote_id),
+        Operation::Copy { of, .. } => format!("copy contact {}", of.remote_id),
+        Operation::Move { place, .. } => format!("move contact {}", place.remote_id),
     }
 }

@@ -201,6 +201,7 @@ async fn calendars_are_listed_made_once_and_renamed() {
         name: "Word 1".into(),
         color: None,
         is_default: false,
+        role: None,
         access: Access::ReadWrite,
     };
     play(

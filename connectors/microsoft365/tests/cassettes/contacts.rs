@@ -240,6 +240,7 @@ async fn a_folder_is_made_once_and_renamed() {
         name: name.into(),
         color: None,
         is_default: false,
+        role: None,
         access: twofold_model::Access::ReadWrite,
     };
     play(

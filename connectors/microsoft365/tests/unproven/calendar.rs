@@ -499,7 +499,7 @@ async fn mails(desk: &Desk<Microsoft365>, operation: Operation) -> (bool, usize)
             let there = desk.connector.fetch(Kind::Calendar, std::slice::from_ref(place)).await.remove(0).unwrap();
             lens.mails(&there.unwrap().rendering, None) > 0
         }
-        Operation::Create { .. } => false,
+        Operation::Create { .. } | Operation::Copy { .. } | Operation::Move { .. } => false,
     };
     desk.sandbox.graph_forget_mails();
     desk.write(operation).await.unwrap();
