@@ -92,6 +92,7 @@ pub async fn sync(
         dry_run: args.dry_run,
         retention_ms: args.replica.is_none().then_some(config.retention_ms),
         may_mail: config.may_mail_attendees,
+        blobs: None,
         retry_quarantined: args.retry_quarantined,
         brakes: config.brakes.clone(),
         joins: config

@@ -6,11 +6,12 @@
 //! the sightings and intents it finds.
 //!
 //! The rooms, in the order in which they are walked: [`arrange`] (collections), [`settle`] (intents with an unknown fate),
-//! [`pull`] (feeds into sightings), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`lost`] (too much is
+//! [`pull`] (feeds into sightings), [`mod@bodies`] (the bytes of messages), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`lost`] (too much is
 //! missing somewhere), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
 //! changed configuration makes one, or several), [`prune`] (let go of what is past its time), [`report`].
 
 pub mod arrange;
+pub mod bodies;
 pub mod confirm;
 pub mod joins;
 pub mod lost;
@@ -28,7 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hub, Replica};
-use twofold_model::{Arrival, Connector, Error, ErrorKind, Kind, Result, Visit};
+use twofold_model::{Arrival, Blobs, Connector, Error, ErrorKind, Kind, Result, Visit};
 
 /// Items decided in one transaction and written together: keeps memory flat however large the first sync.
 pub const SLICE: usize = 500;
@@ -83,6 +84,8 @@ pub struct Settings {
     pub may_mail: bool,
     /// Try what waits in quarantine now.
     pub retry_quarantined: bool,
+    /// Where the bytes of messages are kept; `None`: no kind that takes part has any.
+    pub blobs: Option<Arc<dyn Blobs>>,
     /// The brake of each kind.
     pub brakes: BTreeMap<Kind, Brake>,
     /// Collections that are one and the same.
@@ -228,6 +231,11 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     confirm::confirm(cycle, kind).await?;
     confirm::brake(cycle, kind)?;
     decide_and_write(cycle, kind).await?;
+    // What messages say beyond a list comes in parts, so that the newest are at the devices while the oldest are still read.
+    while !cycle.must_stop() && bodies::bodies(cycle, kind).await? == bodies::Part::More {
+        meet::meet(cycle, kind).await?;
+        decide_and_write(cycle, kind).await?;
+    }
     arrange::remove::bury(cycle, kind)?;
     Ok(true)
 }

@@ -28,7 +28,9 @@ pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Vec<twofold_hub::
                 let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now: cycle.now() };
                 meet_in(cycle, &replica, place, &intake)?;
             }
-            if !place.met && cycle.members[index].complete.contains(&kind) {
+            // Messages whose bytes are still to come are met when these are here.
+            let is_whole = !cycle.hub.lacks_bodies(place.collection)?;
+            if !place.met && is_whole && cycle.members[index].complete.contains(&kind) {
                 cycle.hub.set_place_met(place.id)?;
                 first.push(place.clone());
             }
@@ -57,6 +59,7 @@ fn meet_in(
     place: &twofold_hub::Place,
     intake: &Intake<'_>,
 ) -> Result<()> {
+    let account = Account::of(cycle, replica, place, intake.kind)?;
     let mut waiting = Candidates::default();
     for (item, version) in cycle.hub.waiting_for_copy(replica.id, place.collection)? {
         waiting.add(item, cycle.hub.version(version)?.content);
@@ -76,7 +79,7 @@ fn meet_in(
             for sighting in slice {
                 foreign_mark(hub, intake, replica, &sighting)?;
                 let is_approved = sighting.hold.is_some();
-                match bind(hub, intake, &sighting, &gone, &mut waiting)? {
+                match bind(hub, intake, (&sighting, account), &gone, &mut waiting)? {
                     Some(item) if is_adoption && !is_approved && hub.item(item)?.buried_ms.is_some() => {
                         adoption.strangers.push((sighting, Some(item)));
                     }
@@ -90,6 +93,7 @@ fn meet_in(
                         }
                         hub.bind_sighting(sighting.id, item)?;
                     }
+                    None if account == Account::NotReadYet => {}
                     None if is_adoption && !is_approved => adoption.strangers.push((sighting, None)),
                     None => {
                         if take_stranger(hub, intake, &sighting)? {
@@ -269,7 +273,7 @@ pub fn is_nameless(hub: &Hub, kind: Kind, seen: &Seen) -> Result<bool> {
 fn bind(
     hub: &mut Hub,
     intake: &Intake<'_>,
-    sighting: &Sighting,
+    (sighting, account): (&Sighting, Account),
     gone: &[(i64, RemoteId, i64)],
     waiting: &mut Candidates,
 ) -> Result<Option<i64>> {
@@ -278,7 +282,7 @@ fn bind(
             hub.placements(item.id)?.into_iter().filter(|placement| placement.replica == sighting.replica).collect();
         match here.iter().find(|placement| placement.collection == sighting.collection) {
             // A copy that somebody made in another collection, and changed, is no word about the one that is still there.
-            None if is_changed_copy(hub, intake.lens, sighting, &here)? => {}
+            None if account == Account::Unshared && is_changed_copy(hub, intake.lens, sighting, &here)? => {}
             None => return Ok(Some(item.id)),
             // The copy that was known under another name is gone: this is it (a file renamed, an id that changed).
             Some(old) if is_said_gone(hub, old)? => {
@@ -289,6 +293,9 @@ fn bind(
             // Somebody made a second copy there: the older one keeps the name, this is an item of its own.
             Some(_) => {}
         }
+    }
+    if let Some(item) = by_bytes(hub, intake, sighting, account)? {
+        return Ok(Some(item));
     }
     if gone.is_empty() && waiting.is_empty() {
         return Ok(None);
@@ -301,6 +308,74 @@ fn bind(
         return Ok(Some(old.item));
     }
     Ok(waiting.take(&content).filter(|(_, fit)| *fit > Fit::None).map(|(item, _)| item))
+}
+
+/// What the account of a collection says of a copy that no mark and no UID names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Account {
+    /// An item stands in one of its collections at a time; a further copy is an item of its own.
+    Unshared,
+    /// An item may stand in several of its collections.
+    Shared,
+    /// Not all of its messages were read yet, or it cannot be reached: whether a file on a device is one of them, nobody knows.
+    NotReadYet,
+}
+
+impl Account {
+    fn of(
+        cycle: &Cycle<'_>,
+        replica: &twofold_hub::Replica,
+        place: &twofold_hub::Place,
+        kind: Kind,
+    ) -> Result<Account> {
+        let Some(collection) = cycle.hub.collection(place.collection)? else { return Ok(Account::Unshared) };
+        let provider = cycle.member(collection.origin).and_then(|member| member.reached(kind));
+        let shares = provider.is_some_and(|provider| provider.abilities().shares.contains(&kind));
+        let is_unread = kind == Kind::Mail
+            && replica.is_device
+            && (provider.is_none() || cycle.hub.lacking_bodies_count(collection.origin)? > 0);
+        Ok(match (is_unread, shares) {
+            (true, _) => Account::NotReadYet,
+            (false, true) => Account::Shared,
+            (false, false) => Account::Unshared,
+        })
+    }
+}
+
+/// The message of which a new copy has the very bytes: one that vanished here (it was moved, and the program that did it gave it
+/// another name), one that waits for its copy here, or one that may stand in several places.
+fn by_bytes(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, account: Account) -> Result<Option<i64>> {
+    let Some(blob) = intake.lens.facts(&sighting.rendering).blob else { return Ok(None) };
+    let home = hub.collection(sighting.collection)?.map(|collection| collection.origin);
+    let mut others = Vec::new();
+    for item in hub.items_by_blob(&blob)? {
+        let stands = hub.stands(item.id)?;
+        let mut copies = hub.placements(item.id)?;
+        let mut origins = Vec::new();
+        for collection in stands.iter().copied().chain(copies.iter().map(|copy| copy.collection)) {
+            origins.push(hub.collection(collection)?.map(|collection| collection.origin));
+        }
+        if !origins.is_empty() && !origins.contains(&home) {
+            continue;
+        }
+        copies.retain(|copy| copy.replica == sighting.replica);
+        let in_place = copies.iter().find(|copy| copy.collection == sighting.collection).cloned();
+        let is_gone = copies.iter().map(|copy| is_said_gone(hub, copy)).collect::<Result<Vec<bool>>>()?;
+        match in_place {
+            Some(old) if is_said_gone(hub, &old)? => {
+                hub.remove_sighting_of(old.replica, &old.remote_id)?;
+                hub.rename_placement(old.id, &sighting.remote_id)?;
+                return Ok(Some(item.id));
+            }
+            // It has its copy here; this is another one.
+            Some(_) => {}
+            None if is_gone.contains(&true) => return Ok(Some(item.id)),
+            None if copies.is_empty() && stands.contains(&sighting.collection) => return Ok(Some(item.id)),
+            None if account == Account::Shared && !stands.is_empty() => others.push(item.id),
+            None => {}
+        }
+    }
+    Ok(others.first().copied())
 }
 
 /// Whether all known copies at this replica are still there, in other collections, and say something else.
@@ -364,6 +439,9 @@ pub fn take_new(hub: &mut Hub, intake: &Intake<'_>, collection: i64, seen: &Seen
     let at_ms = seen.modified_ms.unwrap_or(observed_ms).min(observed_ms);
     let origin = Origin { at_ms, rank: intake.rank, source: Some(intake.replica) };
     let item = hub.add_item(intake.kind, free, &content, origin, collection)?;
+    if let Some(dated_ms) = intake.lens.facts(&seen.rendering).dated_ms {
+        hub.date_item(item.id, dated_ms)?;
+    }
     hub.add_placement(item.id, intake.replica, collection, item.version, seen)?;
     Ok(true)
 }

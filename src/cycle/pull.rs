@@ -133,28 +133,37 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 fn tally(cycle: &mut Cycle<'_>, kind: Kind, index: usize, feed: &Feed, is_listing: bool) -> Result<Tally> {
     let replica = &cycle.members[index].replica;
     let mut tally = Tally { is_listing, ..Tally::default() };
-    for place in cycle.hub.places(replica.id, kind)?.iter().filter(|place| covers(feed, place)) {
+    let mut places = cycle.hub.places(replica.id, kind)?;
+    places.retain(|place| covers(feed, place));
+    for place in &places {
         tally.compares |= is_listing && cycle.hub.copies(replica.id, place.collection)? > 0;
+    }
+    tally.untouched = untouched(cycle, replica, &places)?;
+    if tally.compares {
+        let replica = replica.id;
+        cycle.hub.begin_listing(replica, feed.id.as_str())?;
+    }
+    Ok(tally)
+}
+
+/// Collections of which nothing else is known that a new copy could be paired with: it is an item of its own.
+pub(crate) fn untouched(cycle: &Cycle<'_>, replica: &twofold_hub::Replica, places: &[Place]) -> Result<HashSet<i64>> {
+    let mut untouched = HashSet::new();
+    for place in places.iter().filter(|place| !replica.is_device && !place.met) {
         let stands_elsewhere = cycle
             .hub
             .places_of(place.collection)?
             .iter()
             .filter(|other| other.replica != replica.id)
             .any(|other| cycle.member(other.replica).is_none_or(|member| !member.replica.is_device));
-        if !replica.is_device
-            && !place.met
-            && !stands_elsewhere
+        if !stands_elsewhere
             && cycle.hub.waiting_for_copy(replica.id, place.collection)?.is_empty()
             && cycle.hub.said_gone_in(replica.id, place.collection)?.is_empty()
         {
-            tally.untouched.insert(place.collection);
+            untouched.insert(place.collection);
         }
     }
-    if tally.compares {
-        let replica = replica.id;
-        cycle.hub.begin_listing(replica, feed.id.as_str())?;
-    }
-    Ok(tally)
+    Ok(untouched)
 }
 
 fn breaks_key(replica: i64, feed: &Feed) -> String {
@@ -377,7 +386,7 @@ impl Intake<'_> {
 
     /// [`Intake::take`]; a new copy in one of the `untouched` collections becomes an item at once (`true`): there is nothing
     /// that it could be paired with.
-    fn take_or_make(&self, hub: &mut Hub, mut seen: Seen, untouched: &HashSet<i64>) -> Result<bool> {
+    pub fn take_or_make(&self, hub: &mut Hub, mut seen: Seen, untouched: &HashSet<i64>) -> Result<bool> {
         let Some(place) = self.places.iter().find(|place| place.remote_id == seen.collection.as_str()) else {
             return Ok(false);
         };
@@ -387,16 +396,21 @@ impl Intake<'_> {
             seen.rendering = self.lens.settle_unknown(&waiting.rendering, seen.rendering);
         }
         let Some(known) = hub.placement(self.replica, &seen.remote_id)? else {
+            self.fill_from_sibling(hub, &mut seen)?;
+            let facts = self.lens.facts(&seen.rendering);
             // The list lags: it still shows what is gone, in its last state.
             if let Some(last) = hub.was_departed(self.replica, &seen.remote_id)?
                 && seen.modified_ms.is_some_and(|at| at <= last)
             {
                 return Ok(false);
             }
-            if untouched.contains(&place.collection) && crate::meet::is_nameless(hub, self.kind, &seen)? {
+            if !facts.lacks_body
+                && untouched.contains(&place.collection)
+                && crate::meet::is_nameless(hub, self.kind, &seen)?
+            {
                 return crate::meet::take_new(hub, self, place.collection, &seen, self.now);
             }
-            hub.store_sighting(self.replica, place.collection, None, &seen, self.now)?;
+            hub.store_sighting(self.replica, place.collection, None, (&seen, &facts), self.now)?;
             return Ok(false);
         };
         // A list row older than what the replica itself answered is old news (People's lists lag behind its writes). Both
@@ -409,6 +423,7 @@ impl Intake<'_> {
         if waiting.is_none() {
             seen.rendering = self.lens.settle_unknown(&known.seen, seen.rendering);
         }
+        let facts = self.lens.facts(&seen.rendering);
         if seen.rendering == known.seen && place.collection == known.collection {
             hub.remove_sighting_of(self.replica, &seen.remote_id)?;
             if seen.etag != known.etag || seen.modified_ms > known.modified_ms {
@@ -421,7 +436,7 @@ impl Intake<'_> {
             (Ok(before), Ok(now)) => before == now,
             _ => false,
         };
-        if place.collection == known.collection && means_the_same() {
+        if place.collection == known.collection && !facts.lacks_body && means_the_same() {
             hub.remove_sighting_of(self.replica, &seen.remote_id)?;
             hub.touch_placement(known.id, &seen.etag, seen.modified_ms, Some(&seen.rendering))?;
             // Somebody took away by hand what did not count.
@@ -431,12 +446,45 @@ impl Intake<'_> {
             }
             return Ok(false);
         }
-        hub.store_sighting(self.replica, place.collection, Some(known.item), &seen, self.now)?;
+        hub.store_sighting(self.replica, place.collection, Some(known.item), (&seen, &facts), self.now)?;
         Ok(false)
     }
 
+    /// A copy whose bytes were not looked at has those of another copy of the same message at the same place.
+    fn fill_from_sibling(&self, hub: &Hub, seen: &mut Seen) -> Result<()> {
+        let Some(uid) = seen.uid.clone().filter(|_| self.lens.facts(&seen.rendering).lacks_body) else { return Ok(()) };
+        for sibling in hub.sightings_by_uid(self.replica, &uid)?.into_iter().filter(|other| !other.lacks_body) {
+            seen.rendering = self.lens.settle_unknown(&sibling.rendering, seen.rendering.clone());
+        }
+        for item in hub.items_by_uid(self.kind, &uid)? {
+            for sibling in hub.placements(item.id)?.into_iter().filter(|copy| copy.replica == self.replica) {
+                seen.rendering = self.lens.settle_unknown(&sibling.seen, seen.rendering.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The bytes of a copy were looked at: so are those of all copies of the same message at the same place.
+    pub fn fill_siblings(&self, hub: &mut Hub, whole: &Seen) -> Result<()> {
+        let Some(uid) = &whole.uid else { return Ok(()) };
+        for sibling in hub.sightings_by_uid(self.replica, uid)?.into_iter().filter(|other| other.lacks_body) {
+            let Some(place) = self.places.iter().find(|place| place.collection == sibling.collection) else { continue };
+            let rendering = self.lens.settle_unknown(&whole.rendering, sibling.rendering.clone());
+            let collection = place.remote_id.as_str().into();
+            self.take(hub, Seen { rendering, collection, ..crate::meet::as_seen(&sibling) })?;
+        }
+        Ok(())
+    }
+
     /// Quarantine: it cannot be understood, and counts as present.
-    fn take_bad(&self, hub: &mut Hub, remote_id: &RemoteId, collection: &str, reason: &str, raw: &[u8]) -> Result<()> {
+    pub fn take_bad(
+        &self,
+        hub: &mut Hub,
+        remote_id: &RemoteId,
+        collection: &str,
+        reason: &str,
+        raw: &[u8],
+    ) -> Result<()> {
         let place = self.places.iter().find(|place| place.remote_id == collection);
         let item = hub.placement(self.replica, remote_id)?.map(|placement| placement.item);
         hub.remove_sighting_of(self.replica, remote_id)?;

@@ -19,7 +19,9 @@ pub async fn settle(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         if cycle.hub.item(intent.item)?.kind != kind {
             continue;
         }
-        if intent.sent_ms.is_none() {
+        // To move a copy once more, or to give it the same further place, changes nothing: what was done, the pull tells.
+        let may_be_repeated = matches!(intent.kind, IntentKind::Copy | IntentKind::Move);
+        if intent.sent_ms.is_none() || may_be_repeated {
             cycle.hub.atomically("drop unsent", |hub| {
                 hub.remove_intent(intent.id)?;
                 hub.add_todo(intent.item)
@@ -92,7 +94,8 @@ fn made(hub: &mut Hub, intake: &Intake<'_>, intent: &Intent, mark: &Mark, seen: 
     }
     let Ok(says) = intake.lens.read(&seen.rendering) else {
         // It cannot be understood: the next decision puts it into quarantine.
-        return hub.store_sighting(intake.replica, intent.collection, Some(intent.item), &seen, intake.now);
+        let facts = intake.lens.facts(&seen.rendering);
+        return hub.store_sighting(intake.replica, intent.collection, Some(intent.item), (&seen, &facts), intake.now);
     };
     let item = hub.item(intent.item)?;
     let sent = hub.version(intent.version)?;

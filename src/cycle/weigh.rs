@@ -2,8 +2,9 @@
 //!
 //! One transaction a slice: new versions, places, bases and intents together (promise 3: the intent is on disk before the
 //! request leaves). This file tells the story and records the verdict; `copies` reads what every replica shows, `plan`
-//! makes the intents, `mail` holds those that would mail people, `undo` what follows where this user may not write.
+//! makes the intents, `mail` holds those that would mail people, `bin` says where a message goes that somebody deleted, `undo` what follows where this user may not write.
 
+mod bin;
 mod copies;
 mod mail;
 mod plan;
@@ -76,6 +77,8 @@ struct Tables {
     successors: HashMap<i64, i64>,
     /// Collections that no provider lets this user write to, each with one that shows it.
     read_only: HashMap<i64, i64>,
+    /// What the mailboxes are for.
+    bins: bin::Bins,
     /// Writes that would mail people, by item, replica and collection.
     held_writes: HeldWrites,
 }
@@ -90,6 +93,7 @@ impl Tables {
             foreign: HashSet::new(),
             successors: hub.successors()?,
             read_only: undo::read_only(hub, kind)?,
+            bins: bin::Bins::read(hub, kind)?,
             held_writes: hub.held_writes()?,
         };
         for hold in hub.holds_of_any_state()? {
@@ -169,6 +173,7 @@ impl Weighing<'_> {
         let mut verdict = decide(&case);
         verdict.collections = self.tables.at_home(verdict.collections);
         self.not_made_here(&item, &mut verdict, &case.current.collections)?;
+        self.keep_deleted(&item, &mut verdict, &weighed, &case.current.collections)?;
         let item = self.record(item, &case, &verdict, &weighed)?;
         self.plan_all(&item, &verdict, &weighed, &mut left)?;
         if !left.pending {
@@ -194,12 +199,13 @@ impl Weighing<'_> {
         }
         if verdict.collections != case.current.collections {
             self.hub.set_stands(item.id, &verdict.collections, self.now)?;
+            let is_moved = verdict.collections.iter().any(|id| !self.tables.bins.is_trash(*id));
             for copy in weighed
                 .iter()
                 .filter(|copy| matches!(copy.now, Now::Gone) && !verdict.collections.contains(&copy.collection))
             {
-                // What somebody approved does not count for the brake: they said that it is not too much.
-                if copy.sighting.as_ref().is_none_or(|sighting| sighting.hold.is_none()) {
+                // What moved is not removed. And what somebody approved does not count for the brake: they said that it is not too much.
+                if !is_moved && copy.sighting.as_ref().is_none_or(|sighting| sighting.hold.is_none()) {
                     self.hub.note_removal(copy.replica, copy.collection, self.now)?;
                 }
                 self.count(copy.replica, |row| row.deleted += 1);

@@ -5,7 +5,7 @@ use crate::weigh::{Planned, quarantine_name};
 use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use twofold_hub::{Bad, Hub, Intent, IntentKind};
-use twofold_model::{Error, ErrorKind, Kind, Lens, Operation, Rendering, Result, Written};
+use twofold_model::{Connector, Error, ErrorKind, Kind, Lens, Operation, Rendering, Result, Written};
 
 /// Writes one slice. Returns the items that must be decided again in this run: their state had moved, or a first part of
 /// what they need is done now.
@@ -69,11 +69,12 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
         });
         for (replica, connector, batch, outcomes) in futures_util::future::join_all(sent).await {
             for (plan, outcome) in batch.iter().zip(&outcomes) {
-                if plan.intent.kind == IntentKind::Create && outcome.is_err() {
+                let is_made = matches!(plan.intent.kind, IntentKind::Create | IntentKind::Copy | IntentKind::Move);
+                if is_made && outcome.is_err() {
                     not_made.insert((plan.intent.item, replica));
                 }
             }
-            again.extend(outcome_of(cycle, (kind, connector.lens(kind)), replica, batch, outcomes).await?);
+            again.extend(outcome_of(cycle, (kind, connector.as_ref()), replica, batch, outcomes).await?);
         }
     }
     // Asked to stop: what was not sent is no intent any more.
@@ -86,8 +87,10 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
 fn order(kind: IntentKind) -> u8 {
     match kind {
         IntentKind::Create => 0,
-        IntentKind::Update => 1,
-        IntentKind::Delete => 2,
+        IntentKind::Copy => 1,
+        IntentKind::Move => 2,
+        IntentKind::Update => 3,
+        IntentKind::Delete => 4,
     }
 }
 
@@ -104,7 +107,7 @@ fn next_batch(queue: &mut VecDeque<Planned>, most: usize) -> Vec<Planned> {
 /// Keeps promise 3: what was executed has its base, what may have been keeps its intent, what was not has none.
 async fn outcome_of(
     cycle: &mut Cycle<'_>,
-    (kind, lens): (Kind, &dyn Lens),
+    (kind, connector): (Kind, &dyn Connector),
     replica: i64,
     batch: Vec<Planned>,
     outcomes: Vec<Result<Written>>,
@@ -115,6 +118,7 @@ async fn outcome_of(
     let mut lost: Option<Error> = None;
     let name = cycle.member(replica).map(|member| member.replica.name.clone()).unwrap_or_default();
     let report = &mut cycle.report;
+    let (lens, shares) = (connector.lens(kind), connector.abilities().shares.contains(&kind));
     cycle.hub.atomically("settle", |hub| {
         for (plan, outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
@@ -122,8 +126,14 @@ async fn outcome_of(
                     let row = report.row(&name, kind);
                     match plan.intent.kind {
                         IntentKind::Create => row.sent_created += 1,
-                        IntentKind::Update => row.sent_updated += 1,
+                        IntentKind::Copy | IntentKind::Move | IntentKind::Update => row.sent_updated += 1,
                         IntentKind::Delete => row.sent_deleted += 1,
+                    }
+                    // What it says where it stands now is compared with what it shall say.
+                    let has_further_places =
+                        plan.intent.kind == IntentKind::Create && shares && hub.stands(plan.intent.item)?.len() > 1;
+                    if has_further_places || matches!(plan.intent.kind, IntentKind::Copy | IntentKind::Move) {
+                        again.insert(plan.intent.item);
                     }
                     done(hub, lens, &plan.intent, written, now)?;
                 }
@@ -204,6 +214,7 @@ pub fn done(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, written: Written, n
         }
         (_, Some(seen)) => {
             if let Some(old) = intent.remote_id.as_ref().filter(|old| **old != seen.remote_id)
+                && intent.kind != IntentKind::Copy
                 && let Some(placement) = hub.placement(intent.replica, old)?
             {
                 hub.rename_placement(placement.id, &seen.remote_id)?;
@@ -228,6 +239,12 @@ pub fn list_leftovers(hub: &mut Hub, lens: &dyn Lens, copy: (i64, i64, i64), see
     hub.withhold(item, replica, collection, &words)
 }
 
+/// Whether nothing can be asked for by name: what became of the copy that was to be moved, or to get another place, only the
+/// next pull tells, and until then none is made instead of it.
+fn is_told_by_the_next_pull(operation: &Operation) -> bool {
+    matches!(operation, Operation::Create { .. } | Operation::Copy { .. } | Operation::Move { .. })
+}
+
 /// The copy was changed (or removed) meanwhile: take it again at once, so that this run can merge and send.
 ///
 /// Keeps promise 14: what is there now is stored before anything else is sent.
@@ -239,11 +256,8 @@ async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<
     let asked: Vec<twofold_model::Place> = plans
         .iter()
         .filter_map(|plan| match &plan.operation {
-            Operation::Update { place, .. } | Operation::Delete { place, .. } | Operation::Move { place, .. } => {
-                Some(place.clone())
-            }
-            Operation::Copy { of, .. } => Some(of.clone()),
-            Operation::Create { .. } => None,
+            Operation::Update { place, .. } | Operation::Delete { place, .. } => Some(place.clone()),
+            Operation::Create { .. } | Operation::Copy { .. } | Operation::Move { .. } => None,
         })
         .collect();
     let answers = connector.fetch(kind, &asked).await;
@@ -254,7 +268,7 @@ async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<
     let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
     let intake = Intake { replica, kind, places: &places, lens, rank, now };
     cycle.hub.atomically("look again", |hub| {
-        for plan in plans.iter().filter(|plan| matches!(plan.operation, Operation::Create { .. })) {
+        for plan in plans.iter().filter(|plan| is_told_by_the_next_pull(&plan.operation)) {
             hub.add_todo(plan.intent.item)?;
             report.codes.push(crate::report::exit::TEMPORARY);
         }

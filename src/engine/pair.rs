@@ -31,6 +31,10 @@ pub fn fit(a: &Content, b: &Content) -> Fit {
     if name_a != name_b {
         return Fit::None;
     }
+    // Two messages may have one Message-ID; what their headers show says whether they are two.
+    if content_shows_other_message(a, b) {
+        return Fit::None;
+    }
     let (reach_a, reach_b) = (reachable(a), reachable(b));
     if !reach_a.is_empty() && !reach_b.is_empty() && !reach_a.iter().any(|way| reach_b.contains(way)) {
         return Fit::None;
@@ -42,6 +46,10 @@ pub fn fit(a: &Content, b: &Content) -> Fit {
         })
     };
     if adds_only(a, b) || adds_only(b, a) { Fit::Superset } else { Fit::Related }
+}
+
+fn content_shows_other_message(a: &Content, b: &Content) -> bool {
+    a.get("blobId").is_some() && ["subject", "from", "sentAt"].iter().any(|member| a.get(member) != b.get(member))
 }
 
 /// Whether two contents of one item say different things of one member, so that uniting them leaves one of the two unsaid.
@@ -56,7 +64,8 @@ pub fn clashes(a: &Content, b: &Content) -> bool {
 pub fn is_one_value(path: &[String], a: &Value, b: &Value) -> bool {
     let keys: Vec<&str> = path.iter().map(String::as_str).collect();
     match (keys.as_slice(), a, b) {
-        (["media", ..], a, b) => !a.is_null() && !b.is_null(),
+        // Another program may have kept a message with other line ends; which bytes came first, the provider knows.
+        (["media", ..] | ["blobId"], a, b) => !a.is_null() && !b.is_null(),
         (["emails", _, "address"], Value::String(a), Value::String(b)) => email_identity(a) == email_identity(b),
         (["phones", _, "number"], Value::String(a), Value::String(b)) => phone_identity(a) == phone_identity(b),
         (_, Value::String(a), Value::String(b)) => a.trim() == b.trim(),
@@ -98,6 +107,9 @@ pub struct Candidates {
 /// What people call it: a card's name; an event's title, and when it begins. An occurrence without its series has none.
 fn name(content: &Content) -> Option<String> {
     let plain = |text: String| text.trim().to_lowercase();
+    if content.get("blobId").is_some() {
+        return content.at(&["messageId"]).map(canonical_text);
+    }
     match content.get("start").and_then(Value::as_str) {
         Some(start) => Some(format!("{start} {}", display_title(content).map(plain).unwrap_or_default())),
         None if content.get("recurrenceOverrides").is_some() => None,

@@ -1,6 +1,7 @@
 //! What waits for a person: held plans, quarantined items, conflicts.
 
 use crate::mail::MAIL;
+use crate::placements::GOING;
 use crate::{Hub, Store};
 use rusqlite::{Row, params};
 use std::collections::{HashMap, HashSet};
@@ -208,11 +209,10 @@ impl Hub {
         )
     }
 
-    /// Puts the confirmed removals of a collection at a replica under a hold.
+    /// Puts what leaves a collection at a replica for good, or for the trash, under a hold.
     pub fn hold_removals(&mut self, replica: i64, collection: i64, hold: &str) -> Result<()> {
         self.run(
-            "UPDATE sightings SET hold = ?3 WHERE replica = ?1 AND collection = ?2 AND gone = 2
-               AND (hold IS NULL OR hold NOT IN (SELECT id FROM holds WHERE approved = 1))",
+            &format!("UPDATE sightings SET hold = ?3 WHERE id IN (SELECT id FROM ({GOING}) WHERE collection = ?2)"),
             params![replica, collection, hold],
         )
     }

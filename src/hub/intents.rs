@@ -9,6 +9,10 @@ use twofold_model::{Etag, RemoteId, Rendering, Result};
 pub enum IntentKind {
     /// Makes a copy.
     Create,
+    /// Makes a further copy beside one that is there.
+    Copy,
+    /// Moves a copy to another collection.
+    Move,
     /// Changes a copy.
     Update,
     /// Removes a copy.
@@ -19,6 +23,8 @@ impl IntentKind {
     pub(crate) fn from_name(name: &str) -> Self {
         match name {
             "create" => IntentKind::Create,
+            "copy" => IntentKind::Copy,
+            "move" => IntentKind::Move,
             "update" => IntentKind::Update,
             _ => IntentKind::Delete,
         }
@@ -27,6 +33,8 @@ impl IntentKind {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             IntentKind::Create => "create",
+            IntentKind::Copy => "copy",
+            IntentKind::Move => "move",
             IntentKind::Update => "update",
             IntentKind::Delete => "delete",
         }
@@ -46,7 +54,7 @@ pub struct Intent {
     pub collection: i64,
     /// What it does.
     pub kind: IntentKind,
-    /// The copy that is changed or removed.
+    /// The copy that is changed, moved or removed, or beside which another one is made.
     pub remote_id: Option<RemoteId>,
     /// The state on which it rests.
     pub etag: Option<Etag>,

@@ -3,7 +3,7 @@
 use crate::{Hub, random_id};
 use rusqlite::{Row, params};
 use std::collections::BTreeSet;
-use twofold_model::{Content, Error, ErrorKind, Kind, Mark, Result, Uid};
+use twofold_model::{BlobId, Content, Error, ErrorKind, Kind, Mark, Result, Uid};
 
 /// One item, held once.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,10 +22,12 @@ pub struct Item {
     pub generation: u32,
     /// Since when it is buried.
     pub buried_ms: Option<i64>,
+    /// When a message was received, in milliseconds since 1970, as the first place that had it said.
+    pub dated_ms: Option<i64>,
 }
 
 /// The columns of an [`Item`], in the order in which it is read: by number, because it is read for every item.
-const ITEM: &str = "id, mark, kind, uid, version, generation, buried";
+const ITEM: &str = "id, mark, kind, uid, version, generation, buried, dated";
 
 fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     let kind = row.get_ref(2)?.as_str()?;
@@ -37,6 +39,7 @@ fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
         version: row.get(4)?,
         generation: row.get(5)?,
         buried_ms: row.get(6)?,
+        dated_ms: row.get(7)?,
     })
 }
 
@@ -88,10 +91,21 @@ impl Hub {
             params![mark, kind.as_str(), uid.as_str()],
         )?;
         let version = self.insert_version(id, content, origin, None, None)?;
-        self.run("UPDATE items SET version = ?2 WHERE id = ?1", params![id, version])?;
+        let blob = content.get("blobId").and_then(serde_json::Value::as_str);
+        self.run("UPDATE items SET version = ?2, blob = ?3 WHERE id = ?1", params![id, version, blob])?;
         self.run("INSERT INTO stands VALUES (?1, ?2)", params![id, collection])?;
         self.add_todo(id)?;
-        Ok(Item { id, mark, kind, uid, version, generation: 1, buried_ms: None })
+        Ok(Item { id, mark, kind, uid, version, generation: 1, buried_ms: None, dated_ms: None })
+    }
+
+    /// Notes when a message was received, in milliseconds since 1970. The first word stays.
+    pub fn date_item(&mut self, item: i64, dated_ms: i64) -> Result<()> {
+        self.run("UPDATE items SET dated = coalesce(dated, ?2) WHERE id = ?1", params![item, dated_ms])
+    }
+
+    /// The items whose current version has these bytes, oldest first.
+    pub fn items_by_blob(&self, blob: &BlobId) -> Result<Vec<Item>> {
+        self.all(&format!("SELECT {ITEM} FROM items WHERE blob = ?1 ORDER BY id"), [blob.as_str()], item)
     }
 
     /// One item.
@@ -184,7 +198,11 @@ impl Hub {
 
     /// Makes a version the current one.
     pub fn set_version(&mut self, item: i64, version: i64) -> Result<()> {
-        self.run("UPDATE items SET version = ?2 WHERE id = ?1", params![item, version])?;
+        self.run(
+            "UPDATE items SET version = ?2, blob = iif(kind = 'mail', (SELECT content ->> 'blobId' FROM versions WHERE id = ?2), NULL)
+             WHERE id = ?1",
+            params![item, version],
+        )?;
         self.note_aging(item)?;
         self.add_todo(item)
     }
@@ -306,6 +324,13 @@ impl Hub {
             "DELETE FROM withheld WHERE item = ?1 AND replica = ?2 AND collection = ?3",
             params![item, replica, collection],
         )
+    }
+
+    /// What is withheld for that reason: item, replica, collection.
+    pub fn withheld_for(&self, reason: &str) -> Result<Vec<(i64, i64, i64)>> {
+        self.all("SELECT item, replica, collection FROM withheld WHERE reason = ?1", [reason], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })
     }
 
     /// What is withheld: item, replica, reason.

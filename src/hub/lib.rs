@@ -35,10 +35,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 4;
+pub const SCHEMA_VERSION: i64 = 5;
 
 /// What brings a hub from one version of the schema to the next, the first from version 1 to 2.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     "CREATE TABLE departed (
         replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;",
@@ -66,6 +66,14 @@ const STEPS: [&str; 3] = [
         replica INTEGER NOT NULL, collection INTEGER NOT NULL, operation TEXT NOT NULL, version INTEGER NOT NULL,
         etag TEXT NOT NULL, people INTEGER NOT NULL, PRIMARY KEY (item, replica, collection)) WITHOUT ROWID;
      CREATE INDEX held_writes_by_hold ON held_writes (hold);",
+    "ALTER TABLE collections ADD COLUMN role TEXT;
+     ALTER TABLE items ADD COLUMN dated INTEGER;
+     ALTER TABLE items ADD COLUMN blob TEXT;
+     CREATE INDEX items_by_blob ON items (blob) WHERE blob IS NOT NULL;
+     ALTER TABLE sightings ADD COLUMN lacks INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE sightings ADD COLUMN dated INTEGER;
+     CREATE INDEX sightings_by_uid ON sightings (replica, uid) WHERE uid IS NOT NULL;
+     CREATE INDEX sightings_lacking ON sightings (replica, dated) WHERE lacks > 0;",
 ];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).

@@ -2,7 +2,7 @@
 
 use crate::{Hub, Store};
 use rusqlite::{Row, params};
-use twofold_model::{Etag, Known, Mark, RemoteId, Rendering, Result, Seen, Uid};
+use twofold_model::{Etag, Facts, Known, Mark, RemoteId, Rendering, Result, Seen, Uid};
 
 /// One copy of an item at a replica, as last agreed.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +44,21 @@ fn placement(row: &Row<'_>) -> rusqlite::Result<Placement> {
     })
 }
 
+/// What leaves a collection of replica `?1` for good, or for the trash, and is under no approved hold: `id` and `collection`.
+pub(crate) const GOING: &str = "
+    SELECT s.id, s.collection FROM sightings s
+    WHERE s.replica = ?1 AND s.gone = 2 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))
+      AND NOT EXISTS (SELECT 1 FROM sightings o JOIN collections c ON c.id = o.collection
+            WHERE o.item = s.item AND o.replica = ?1 AND o.gone = 0 AND o.collection <> s.collection AND c.role IS NOT 'trash')
+      AND NOT EXISTS (SELECT 1 FROM placements o JOIN collections c ON c.id = o.collection
+            WHERE o.item = s.item AND o.replica = ?1 AND o.collection <> s.collection AND c.role IS NOT 'trash'
+              AND NOT EXISTS (SELECT 1 FROM sightings g WHERE g.replica = ?1 AND g.remote_id = o.remote_id AND g.gone > 0))
+    UNION ALL
+    SELECT s.id, p.collection FROM sightings s
+    JOIN placements p ON p.replica = s.replica AND p.remote_id = s.remote_id AND p.collection <> s.collection
+    JOIN collections c ON c.id = s.collection AND c.role = 'trash'
+    WHERE s.replica = ?1 AND s.gone = 0 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))";
+
 /// How a sighting says that a copy is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
@@ -84,6 +99,10 @@ pub struct Sighting {
     pub observed_ms: i64,
     /// The hold that stops it.
     pub hold: Option<String>,
+    /// Its bytes are still to be asked for: nobody can be told of it.
+    pub lacks_body: bool,
+    /// When a message was received, in milliseconds since 1970.
+    pub dated_ms: Option<i64>,
 }
 
 fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {
@@ -105,6 +124,8 @@ fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {
         modified_ms: row.get("modified")?,
         observed_ms: row.get("observed")?,
         hold: row.get("hold")?,
+        lacks_body: row.get("lacks")?,
+        dated_ms: row.get("dated")?,
     })
 }
 
@@ -277,14 +298,15 @@ impl Hub {
         replica: i64,
         collection: i64,
         item: Option<i64>,
-        seen: &Seen,
+        (seen, facts): (&Seen, &Facts),
         observed_ms: i64,
     ) -> Result<()> {
         self.run(
-            "INSERT INTO sightings (replica, collection, remote_id, item, gone, etag, rendering, uid, mark, modified, observed)
-             VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10)
+            "INSERT INTO sightings
+               (replica, collection, remote_id, item, gone, etag, rendering, uid, mark, modified, observed, lacks, dated)
+             VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (replica, remote_id) DO UPDATE SET collection = ?2, item = coalesce(?4, item), gone = 0,
-               etag = ?5, rendering = ?6, uid = ?7, mark = ?8, modified = ?9,
+               etag = ?5, rendering = ?6, uid = ?7, mark = ?8, modified = ?9, lacks = ?11, dated = coalesce(?12, dated),
                observed = CASE WHEN rendering IS ?6 THEN observed ELSE ?10 END,
                hold = CASE WHEN gone = 0 AND rendering IS ?6 THEN hold ELSE NULL END",
             params![
@@ -297,7 +319,9 @@ impl Hub {
                 seen.uid.as_ref().map(Uid::as_str),
                 seen.mark.as_ref().map(Mark::to_string),
                 seen.modified_ms,
-                observed_ms
+                observed_ms,
+                facts.lacks_body,
+                facts.dated_ms
             ],
         )?;
         match item {
@@ -361,7 +385,7 @@ impl Hub {
     /// New copies of a collection at a replica that belong to no item yet and are not held, after a key.
     pub fn unbound(&self, replica: i64, collection: i64, after: i64, most: usize) -> Result<Vec<Sighting>> {
         self.all(
-            "SELECT * FROM sightings WHERE replica = ?1 AND collection = ?2 AND item IS NULL AND gone = 0
+            "SELECT * FROM sightings WHERE replica = ?1 AND collection = ?2 AND item IS NULL AND gone = 0 AND lacks = 0
                AND (hold IS NULL OR hold IN (SELECT id FROM holds WHERE approved = 1)) AND id > ?3 ORDER BY id LIMIT ?4",
             params![replica, collection, after, i64::try_from(most).unwrap_or(i64::MAX)],
             sighting,
@@ -387,9 +411,41 @@ impl Hub {
     /// Which collections of a replica have new copies that belong to no item yet.
     pub fn unbound_collections(&self, replica: i64) -> Result<Vec<i64>> {
         self.all(
-            "SELECT DISTINCT collection FROM sightings WHERE replica = ?1 AND item IS NULL AND gone = 0",
+            "SELECT DISTINCT collection FROM sightings WHERE replica = ?1 AND item IS NULL AND gone = 0 AND lacks = 0",
             [replica],
             |row| row.get(0),
+        )
+    }
+
+    /// Copies whose bytes are still to be asked for, newest first: names and collections.
+    pub fn lacking_bodies(&self, replica: i64, most: usize) -> Result<Vec<(RemoteId, i64)>> {
+        self.all(
+            "SELECT remote_id, collection FROM sightings WHERE replica = ?1 AND lacks > 0 AND gone = 0
+             ORDER BY dated DESC, id LIMIT ?2",
+            params![replica, i64::try_from(most).unwrap_or(i64::MAX)],
+            |row| Ok((RemoteId(row.get(0)?), row.get(1)?)),
+        )
+    }
+
+    /// How many copies there are whose bytes are still to be asked for.
+    pub fn lacking_bodies_count(&self, replica: i64) -> Result<usize> {
+        self.count("SELECT count(*) FROM sightings WHERE replica = ?1 AND lacks > 0 AND gone = 0", [replica])
+    }
+
+    /// Whether there are copies in a collection, anywhere, whose bytes are still to be asked for.
+    pub fn lacks_bodies(&self, collection: i64) -> Result<bool> {
+        Ok(self.count(
+            "SELECT count(*) FROM (SELECT 1 FROM sightings WHERE collection = ?1 AND lacks > 0 AND gone = 0 LIMIT 1)",
+            [collection],
+        )? > 0)
+    }
+
+    /// What was seen of copies with that UID at a replica.
+    pub fn sightings_by_uid(&self, replica: i64, uid: &Uid) -> Result<Vec<Sighting>> {
+        self.all(
+            "SELECT * FROM sightings WHERE replica = ?1 AND uid = ?2 AND gone = 0 ORDER BY id",
+            params![replica, uid.as_str()],
+            sighting,
         )
     }
 
@@ -402,14 +458,12 @@ impl Hub {
         )
     }
 
-    /// Confirmed removals by collection of one replica that no approved hold covers: collection, how many.
+    /// Confirmed removals by collection of one replica that no approved hold covers: collection, how many. What stands in another
+    /// collection there has moved, unless that is the trash.
     pub fn gone_by_collection(&self, replica: i64) -> Result<Vec<(i64, usize)>> {
-        self.all(
-            "SELECT collection, count(*) FROM sightings WHERE replica = ?1 AND gone = 2
-               AND (hold IS NULL OR hold NOT IN (SELECT id FROM holds WHERE approved = 1)) GROUP BY collection",
-            [replica],
-            |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs() as usize)),
-        )
+        self.all(&format!("SELECT collection, count(*) FROM ({GOING}) GROUP BY collection"), [replica], |row| {
+            Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs() as usize))
+        })
     }
 }
 

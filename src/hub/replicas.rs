@@ -2,6 +2,7 @@
 
 use crate::{Hub, Store, random_id};
 use rusqlite::{Row, params};
+use twofold_model::email::Role;
 use twofold_model::{DeltaToken, Kind, Result};
 
 /// One place that holds copies.
@@ -60,6 +61,8 @@ pub struct Collection {
     pub successor: Option<i64>,
     /// It leaves: somebody deleted it, and it is taken away wherever it still stands.
     pub is_ending: bool,
+    /// What a mailbox is for.
+    pub role: Option<Role>,
 }
 
 impl Collection {
@@ -94,6 +97,7 @@ fn collection(row: &Row<'_>) -> rusqlite::Result<Collection> {
         joined: row.get("joined")?,
         successor: row.get("successor")?,
         is_ending: row.get("ending")?,
+        role: row.get::<_, Option<String>>("role")?.and_then(|name| Role::from_name(&name)),
     })
 }
 
@@ -264,6 +268,11 @@ impl Hub {
     /// Follows a rename or a new colour.
     pub fn rename_collection(&mut self, id: i64, name: &str, color: Option<&str>) -> Result<()> {
         self.run("UPDATE collections SET name = ?2, color = ?3 WHERE id = ?1", params![id, name, color])
+    }
+
+    /// Follows what a mailbox is for.
+    pub fn set_role(&mut self, id: i64, role: Option<Role>) -> Result<()> {
+        self.run("UPDATE collections SET role = ?2 WHERE id = ?1", params![id, role.map(Role::as_str)])
     }
 
     /// Marks a collection as joined.

@@ -1,4 +1,4 @@
--- The hub, schema version 4. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
+-- The hub, schema version 5. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -24,7 +24,8 @@ CREATE TABLE collections (
     origin  INTEGER NOT NULL REFERENCES replicas (id),
     joined  INTEGER NOT NULL DEFAULT 0,
     successor INTEGER REFERENCES collections (id), -- it leaves: that one took its place
-    ending  INTEGER NOT NULL DEFAULT 0       -- it leaves: somebody deleted it
+    ending  INTEGER NOT NULL DEFAULT 0,      -- it leaves: somebody deleted it
+    role    TEXT                             -- what a mailbox is for (RFC 8621 2)
 );
 CREATE TABLE places (
     id         INTEGER PRIMARY KEY,
@@ -51,9 +52,12 @@ CREATE TABLE items (
     uid        TEXT NOT NULL,
     version    INTEGER NOT NULL,
     generation INTEGER NOT NULL DEFAULT 1,
-    buried     INTEGER                       -- since when
+    buried     INTEGER,                      -- since when
+    dated      INTEGER,                      -- when a message was received
+    blob       TEXT                          -- the bytes of its current version
 );
 CREATE INDEX items_by_uid ON items (uid);
+CREATE INDEX items_by_blob ON items (blob) WHERE blob IS NOT NULL;
 -- Marks of items that became one with another (a join that was added later).
 CREATE TABLE former_marks (mark TEXT PRIMARY KEY, item INTEGER NOT NULL REFERENCES items (id)) WITHOUT ROWID;
 CREATE TABLE stands (
@@ -115,8 +119,12 @@ CREATE TABLE sightings (
     modified   INTEGER,
     observed   INTEGER NOT NULL,
     hold       TEXT,
+    lacks      INTEGER NOT NULL DEFAULT 0,   -- 1: its bytes are still to be asked for
+    dated      INTEGER,                      -- when a message was received
     UNIQUE (replica, remote_id)
 );
+CREATE INDEX sightings_by_uid ON sightings (replica, uid) WHERE uid IS NOT NULL;
+CREATE INDEX sightings_lacking ON sightings (replica, dated) WHERE lacks > 0;
 CREATE INDEX sightings_by_item ON sightings (item);
 CREATE INDEX sightings_gone ON sightings (replica, collection) WHERE gone > 0;
 CREATE INDEX sightings_new ON sightings (replica, collection, id) WHERE item IS NULL AND gone = 0;
@@ -155,7 +163,7 @@ CREATE TABLE intents (
     replica    INTEGER NOT NULL REFERENCES replicas (id),
     item       INTEGER NOT NULL REFERENCES items (id),
     collection INTEGER NOT NULL REFERENCES collections (id),
-    operation  TEXT NOT NULL,                -- create, update, delete
+    operation  TEXT NOT NULL,                -- create, copy, move, update, delete
     remote_id  TEXT,
     etag       TEXT,
     target     BLOB,                         -- the rendering that an update shall leave behind

@@ -14,6 +14,10 @@ pub(super) fn follow(cycle: &mut Cycle<'_>, kind: Kind, index: usize, seen: &Col
     let can_write = seen.access == Access::ReadWrite;
     let known = cycle.hub.places(replica, kind)?.into_iter().find(|place| place.remote_id == seen.id.as_str());
     if let Some(place) = known {
+        let role = cycle.hub.collection(place.collection)?.and_then(|collection| collection.role);
+        if role != seen.role {
+            cycle.hub.atomically("role", |hub| hub.set_role(place.collection, seen.role))?;
+        }
         if (place.is_default, place.can_write) != (seen.is_default, can_write) {
             cycle.hub.atomically("place rights", |hub| hub.set_place_rights(place.id, seen.is_default, can_write))?;
         }
@@ -39,6 +43,7 @@ pub(super) fn follow(cycle: &mut Cycle<'_>, kind: Kind, index: usize, seen: &Col
             }
             None => hub.add_collection(kind, &seen.name, seen.color.as_deref(), replica)?,
         };
+        hub.set_role(collection, seen.role)?;
         let agreed = hub.collection(collection)?.map(|collection| collection.label());
         let place = rights(Place::new(collection, replica, seen.id.as_str(), shows));
         hub.add_place(&Place { agreed: agreed.unwrap_or_else(|| place.agreed.clone()), ..place })

@@ -60,7 +60,7 @@ async fn make(
         name: collection.name.clone(),
         color: collection.color.clone(),
         is_default: false,
-        role: None,
+        role: collection.role,
         access: Access::ReadWrite,
     };
     let made = match (cycle.settings.dry_run, replica.is_device) {

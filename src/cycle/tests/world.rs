@@ -103,6 +103,7 @@ impl World {
             dry_run: false,
             retention_ms: Some(180 * DAY_MS),
             may_mail: false,
+            blobs: None,
             retry_quarantined: false,
             brakes: BTreeMap::new(),
             joins: if self.joined { vec![join] } else { Vec::new() },

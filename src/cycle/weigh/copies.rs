@@ -78,8 +78,13 @@ impl Weighing<'_> {
             let state = match &sighting {
                 _ if held => Now::Unknown,
                 None => Now::Same,
+                // Where a deleted message goes, only its account knows.
+                Some(seen) if seen.presence == Presence::Gone && self.waits_for_account(&placement) => {
+                    left.pending = true;
+                    Now::Unknown
+                }
                 Some(seen) if seen.presence == Presence::Gone && (complete || approved) => Now::Gone,
-                Some(seen) if seen.presence != Presence::Here => {
+                Some(seen) if seen.presence != Presence::Here || seen.lacks_body => {
                     left.pending = true;
                     Now::Unknown
                 }
@@ -126,7 +131,7 @@ impl Weighing<'_> {
                 left.pending = true;
                 continue;
             };
-            if self.is_held(Some(&sighting))? {
+            if self.is_held(Some(&sighting))? || sighting.lacks_body {
                 left.pending = true;
                 weighed.push(unknown(sighting.replica, sighting.collection, None, Some(sighting)));
                 continue;
@@ -161,6 +166,13 @@ impl Weighing<'_> {
             });
         }
         Ok((weighed, copies))
+    }
+
+    /// Whether a copy on a device is a message whose account cannot be reached.
+    fn waits_for_account(&self, placement: &Placement) -> bool {
+        let is_on_device = self.member(placement.replica).is_some_and(|member| member.replica.is_device);
+        let account = self.tables.bins.account(placement.collection);
+        is_on_device && account.is_some_and(|account| self.reached(account).is_none())
     }
 
     fn is_held(&self, sighting: Option<&Sighting>) -> Result<bool> {

@@ -3,7 +3,7 @@
 use super::{Left, Planned, Weighed, Weighing};
 use crate::meet::as_seen;
 use crate::write::list_leftovers;
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use twofold_engine::pair::agreed_at_first;
 use twofold_engine::plan::toward;
@@ -11,6 +11,13 @@ use twofold_engine::{Now, Verdict};
 use twofold_hub::items::Origin;
 use twofold_hub::{Intent, IntentKind, Item, Place, Placement};
 use twofold_model::{Connector, Error, ErrorKind, Identity, Mark, Operation, Rendering, Result};
+
+/// One step at a replica that brings an item to a collection.
+struct Step {
+    /// The copy that is moved, or beside which another one is made: (replica, collection).
+    from: (i64, i64),
+    is_move: bool,
+}
 
 impl Weighing<'_> {
     /// What each place must be told of one item.
@@ -51,9 +58,28 @@ impl Weighing<'_> {
         let mut unmade: BTreeSet<i64> =
             places.iter().filter(|place| belongs(place)).map(|place| place.replica).collect();
         let planned_before = self.planned.len();
+        let steps = self.one_step(item, &places, verdict, weighed, &open);
+        let shares: BTreeSet<i64> = places
+            .iter()
+            .map(|place| place.replica)
+            .filter(|replica| self.reached(*replica).is_some_and(|it| it.abilities().shares.contains(&self.kind)))
+            .collect();
+        let leaves = |at: (i64, i64)| steps.values().any(|step| step.is_move && step.from == at);
         for place in &places {
             let at = (place.replica, place.collection);
-            if open.contains(&at) || !belongs(place) && (waits_for_provider || is_made_at(place.replica)) {
+            // Where one item may stand in several collections it is made in one, and gets the others when it is there.
+            let is_made_elsewhere = shares.contains(&place.replica)
+                && is_without_copy(place)
+                && self.planned[planned_before..]
+                    .iter()
+                    .any(|plan| plan.intent.replica == place.replica && plan.intent.kind == IntentKind::Create);
+            if let Some(step) = steps.get(&at).filter(|_| place.can_write) {
+                self.step(item, place, step, weighed, left)?;
+            } else if leaves(at)
+                || is_made_elsewhere
+                || open.contains(&at)
+                || !belongs(place) && (waits_for_provider || is_made_at(place.replica))
+            {
                 left.pending = true;
             } else if belongs(place) || !unmade.contains(&place.replica) {
                 self.plan(item, verdict, place, weighed, left)?;
@@ -95,6 +121,10 @@ impl Weighing<'_> {
             self.hub.withhold(item.id, place.replica, place.collection, &words)?;
             return copy.map_or(Ok(()), |copy| self.forget_copy(copy));
         }
+        let is_absent = copy.is_none_or(|copy| matches!(copy.now, Now::Gone));
+        if belongs && is_absent && self.tables.bins.is_emptied(item.id, place) {
+            return copy.map_or(Ok(()), |copy| self.forget_copy(copy));
+        }
         match (copy, belongs) {
             (Some(Weighed { now: Now::Unknown, .. }), _) => Ok(()),
             (Some(copy), true) if matches!(copy.now, Now::Gone) => {
@@ -112,6 +142,101 @@ impl Weighing<'_> {
             (None, true) => self.create(&connector, item, verdict, place, left),
             (None, false) => Ok(()),
         }
+    }
+
+    /// What is done in one step where a place has a way: an item that is to stand in one collection less and in one more is moved, and
+    /// one that is to stand in one more gets a further copy. By (replica, collection) to which it leads.
+    fn one_step(
+        &self,
+        item: &Item,
+        places: &[Place],
+        verdict: &Verdict,
+        weighed: &[Weighed],
+        open: &HashSet<(i64, i64)>,
+    ) -> BTreeMap<(i64, i64), Step> {
+        let mut steps = BTreeMap::new();
+        let replicas: BTreeSet<i64> = places.iter().map(|place| place.replica).collect();
+        for replica in replicas {
+            let Some(connector) = self.reached(replica) else { continue };
+            let abilities = connector.abilities();
+            let (moves, shares) = (abilities.moves.contains(&self.kind), abilities.shares.contains(&self.kind));
+            if !(moves || shares) || open.iter().any(|(at, _)| *at == replica) || self.tables.foreign.contains(&replica)
+            {
+                continue;
+            }
+            let is_free = |collection: i64| {
+                !self.tables.held.contains(&(replica, collection))
+                    && !self.tables.going.contains(&(replica, collection))
+            };
+            let stands = |collection: i64| {
+                weighed.iter().any(|copy| {
+                    (copy.replica, copy.collection) == (replica, collection) && !matches!(copy.now, Now::Gone)
+                })
+            };
+            let copies: Vec<&Weighed> = weighed
+                .iter()
+                .filter(|copy| copy.replica == replica && copy.placement.is_some() && is_free(copy.collection))
+                .filter(|copy| matches!(copy.now, Now::Same | Now::Edited { .. }))
+                .collect();
+            let mut leaving: Vec<&&Weighed> =
+                copies.iter().filter(|copy| moves && !verdict.collections.contains(&copy.collection)).collect();
+            let missing = places.iter().filter(|place| {
+                place.replica == replica
+                    && verdict.collections.contains(&place.collection)
+                    && is_free(place.collection)
+                    && !stands(place.collection)
+                    && !self.tables.bins.is_emptied(item.id, place)
+            });
+            for place in missing {
+                let (from, is_move) = match leaving.pop() {
+                    Some(copy) => (copy, true),
+                    None => match copies.first().filter(|_| shares) {
+                        Some(copy) => (copy, false),
+                        None => continue,
+                    },
+                };
+                steps.insert((replica, place.collection), Step { from: (replica, from.collection), is_move });
+            }
+        }
+        steps
+    }
+
+    /// Plans a move, or a further copy.
+    fn step(&mut self, item: &Item, place: &Place, step: &Step, weighed: &[Weighed], left: &mut Left) -> Result<()> {
+        left.pending = true;
+        if self.must_wait(item, place, left) {
+            return Ok(());
+        }
+        let copy = weighed.iter().find(|copy| (copy.replica, copy.collection) == step.from);
+        let Some((copy, placement)) = copy.and_then(|copy| Some((copy, copy.placement.clone()?))) else {
+            return Ok(());
+        };
+        // The base moves to what is seen now; what the hub says more is told where the copy stands then.
+        let seen = match &copy.sighting {
+            Some(sighting) => {
+                let seen = as_seen(sighting);
+                self.hub.set_placement(item.id, place.replica, step.from.1, placement.agreed, &seen)?;
+                self.hub.remove_sighting(sighting.id)?;
+                seen
+            }
+            None => as_seen_placement(&placement),
+        };
+        // A copy that was known here and is gone leaves no base behind.
+        for gone in weighed.iter().filter(|copy| (copy.replica, copy.collection) == (place.replica, place.collection)) {
+            self.forget_copy(gone)?;
+        }
+        let from = self.places_of(step.from.1)?.into_iter().find(|place| place.replica == step.from.0);
+        let Some(from) = from else { return Ok(()) };
+        let of = twofold_model::Place { remote_id: seen.remote_id.clone(), collection: from.remote_id.as_str().into() };
+        let (kind, to) = match step.is_move {
+            true => (IntentKind::Move, twofold_model::CollectionId(place.remote_id.clone())),
+            false => (IntentKind::Copy, twofold_model::CollectionId(place.remote_id.clone())),
+        };
+        let told = Item { version: placement.agreed, ..item.clone() };
+        self.intend((&told, place), kind, Some(&seen), None, false, |_| match kind {
+            IntentKind::Move => Operation::Move { place: of, etag: seen.etag.clone(), to },
+            _ => Operation::Copy { of, collection: to },
+        })
     }
 
     fn forget_copy(&mut self, copy: &Weighed) -> Result<()> {
@@ -227,8 +352,9 @@ impl Weighing<'_> {
         }
         let mark = Mark { hub: self.hub.id().to_owned(), item: item.mark.clone(), generation: item.generation };
         let identity = Identity { uid: item.uid.clone(), mark: Some(mark.clone()) };
-        let rendering: Rendering = match connector.lens(self.kind).write(None, &verdict.content, &identity) {
-            Ok(rendering) => rendering,
+        let lens = connector.lens(self.kind);
+        let rendering: Rendering = match lens.write(None, &verdict.content, &identity) {
+            Ok(rendering) => item.dated_ms.into_iter().fold(rendering, |rendering, at| lens.dated(rendering, at)),
             Err(error) => return self.cannot_send(item, place, &error),
         };
         self.hub.release(item.id, place.replica, place.collection)?;
@@ -321,7 +447,7 @@ impl Weighing<'_> {
         if self.quiet {
             self.count(place.replica, |row| match kind {
                 IntentKind::Create => row.sent_created += 1,
-                IntentKind::Update => row.sent_updated += 1,
+                IntentKind::Copy | IntentKind::Move | IntentKind::Update => row.sent_updated += 1,
                 IntentKind::Delete => row.sent_deleted += 1,
             });
         }

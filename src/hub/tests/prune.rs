@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Conflict, Hub, Intent, IntentKind, Item, Label, Place};
-use twofold_model::{CollectionId, Content, Error, ErrorKind, Etag, Kind, Rendering, Seen};
+use twofold_model::{CollectionId, Content, Error, ErrorKind, Etag, Facts, Kind, Rendering, Seen};
 
 const DAY_MS: i64 = 24 * 3_600_000;
 /// When everything is made.
@@ -189,7 +189,10 @@ const NEEDS: &[Need] = &[
     (
         "its item is seen otherwise somewhere, held perhaps",
         |world, ada| {
-            world.hub.store_sighting(world.phone, world.book, Some(ada.id), &seen("1"), MADE).unwrap();
+            world
+                .hub
+                .store_sighting(world.phone, world.book, Some(ada.id), (&seen("1"), &Facts::default()), MADE)
+                .unwrap();
             world.hub.done(ada.id).unwrap();
         },
         |world, _| world.hub.remove_sighting_of(world.phone, &"1".into()).unwrap(),

@@ -1,0 +1,153 @@
+//! Asks for the bytes of messages that a pull saw without them, newest first, a part at a time.
+//!
+//! Lists of messages show no bytes, so a pull is quick and its tokens move. What was seen waits in the hub until its bytes are here; only
+//! then is it met and made anywhere else. Each part is durable before the next is asked for, so that a first sync that was stopped goes
+//! on where it was, and no message is read twice.
+
+use crate::Cycle;
+use crate::pull::Intake;
+use crate::report::exit;
+use std::collections::HashSet;
+use twofold_model::{ErrorKind, Kind, Place, Result};
+
+/// So many copies are asked for at once.
+const ASK: usize = 200;
+/// After so many, what is here is made at the devices before it goes on.
+const PART: usize = 2000;
+
+/// What became of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Nothing is left to be asked for.
+    Through,
+    /// Something came; there is more.
+    More,
+    /// What is left cannot be had now.
+    Stuck,
+}
+
+/// Asks every reachable replica for the next bytes.
+///
+/// Keeps promise 2: bytes are durable before the transaction that names them; and promise 9: a message whose bytes cannot be read
+/// is set aside alone.
+pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Part> {
+    if cycle.settings.dry_run {
+        return Ok(Part::Through);
+    }
+    let mut part = Part::Through;
+    for index in 0..cycle.members.len() {
+        let replica = cycle.members[index].replica.clone();
+        if cycle.members[index].reached(kind).is_none() || cycle.hub.lacking_bodies(replica.id, 1)?.is_empty() {
+            continue;
+        }
+        let untouched = crate::pull::untouched(cycle, &replica, &cycle.hub.places(replica.id, kind)?)?;
+        let mut asked = 0;
+        while asked < PART && !cycle.must_stop() {
+            let Some((count, is_moving)) = ask(cycle, kind, index, &untouched).await? else { break };
+            asked += count;
+            part = part.max_of(if is_moving { Part::More } else { Part::Stuck });
+            if !is_moving {
+                break;
+            }
+        }
+    }
+    if part == Part::Stuck {
+        cycle.report.codes.push(exit::TEMPORARY);
+    }
+    Ok(part)
+}
+
+impl Part {
+    /// Of two replicas, the one that goes on decides.
+    fn max_of(self, other: Part) -> Part {
+        match (self, other) {
+            (Part::More, _) | (_, Part::More) => Part::More,
+            (Part::Stuck, _) | (_, Part::Stuck) => Part::Stuck,
+            _ => Part::Through,
+        }
+    }
+}
+
+/// Asks one replica once: how many, and whether anything came of it. `None`: nothing is to be asked for.
+async fn ask(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    index: usize,
+    untouched: &HashSet<i64>,
+) -> Result<Option<(usize, bool)>> {
+    let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(None) };
+    let replica = cycle.members[index].replica.clone();
+    let places = cycle.hub.places(replica.id, kind)?;
+    let asked: Vec<Place> = cycle
+        .hub
+        .lacking_bodies(replica.id, ASK)?
+        .into_iter()
+        .filter_map(|(remote_id, collection)| {
+            let place = places.iter().find(|place| place.collection == collection)?;
+            Some(Place { remote_id, collection: place.remote_id.as_str().into() })
+        })
+        .collect();
+    if asked.is_empty() {
+        return Ok(None);
+    }
+    let left = cycle.hub.lacking_bodies_count(replica.id)?;
+    cycle.settings.progress.at("reading messages", 0, left);
+    let answers = connector.bodies(kind, &asked).await;
+    if let Some(blobs) = &cycle.settings.blobs {
+        blobs.flush()?;
+    }
+    let now = cycle.now();
+    let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
+    let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now };
+    let mut troubles = Vec::new();
+    let (mut new, mut settled) = (0, 0);
+    cycle.hub.atomically("bodies", |hub| {
+        for (place, answer) in asked.iter().zip(answers) {
+            match answer {
+                Ok(Some(seen)) if lens.facts(&seen.rendering).lacks_body => {
+                    let why = "the place shows the message and not its bytes";
+                    intake.take_bad(
+                        hub,
+                        &place.remote_id,
+                        place.collection.as_str(),
+                        why,
+                        seen.rendering.as_bytes(),
+                    )?;
+                    settled += 1;
+                }
+                Ok(Some(seen)) => {
+                    settled += 1;
+                    intake.fill_siblings(hub, &seen)?;
+                    if intake.take_or_make(hub, seen.clone(), untouched)? {
+                        new += 1;
+                        hub.remove_sighting_of(replica.id, &seen.remote_id)?;
+                    }
+                }
+                Ok(None) => {
+                    settled += 1;
+                    hub.store_gone(replica.id, &place.remote_id, now)?;
+                }
+                Err(error) if matches!(error.kind, ErrorKind::Malformed | ErrorKind::Refused) => {
+                    settled += 1;
+                    let words = error.to_string();
+                    intake.take_bad(hub, &place.remote_id, place.collection.as_str(), &words, &[])?;
+                }
+                Err(error) => troubles.push(error),
+            }
+        }
+        Ok(())
+    })?;
+    cycle.report.row(&replica.name, kind).created += new;
+    let mut said = HashSet::new();
+    for error in troubles {
+        let is_away = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
+        if said.insert(error.to_string()) {
+            cycle.report.trouble(&replica.name, &error);
+        }
+        if is_away {
+            cycle.members[index].lose(error);
+            break;
+        }
+    }
+    Ok(Some((asked.len(), settled > 0)))
+}

@@ -1,0 +1,364 @@
+//! Messages through whole cycles: an account with labels or with folders, and two devices, all in memory.
+
+mod office;
+
+use office::{Manner, Office};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use twofold_cycle::{Party, Report, Settings, Silent, cycle};
+use twofold_engine::brake::Brake;
+use twofold_hub::Hub;
+use twofold_model::blob::MemoryBlobs;
+use twofold_model::email::Role;
+use twofold_model::{Blobs, Connector, Kind};
+
+const HOUR_MS: i64 = 3_600_000;
+
+struct World {
+    hub: Hub,
+    blobs: Arc<dyn Blobs>,
+    account: Arc<Office>,
+    laptop: Arc<Office>,
+    phone: Arc<Office>,
+    now: Arc<AtomicI64>,
+}
+
+fn text(n: usize) -> Vec<u8> {
+    format!("Message-ID: <{n}@example.org>\r\nSubject: Message {n}\r\nFrom: ada@example.org\r\n\r\nBody {n}\r\n")
+        .into_bytes()
+}
+
+impl World {
+    fn new(manner: Manner) -> World {
+        let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
+        let account = Office::new(manner, blobs.clone());
+        for (id, role) in [
+            ("INBOX", Some(Role::Inbox)),
+            ("Work", None),
+            ("Trash", Some(Role::Trash)),
+            ("Archive", Some(Role::Archive)),
+        ] {
+            account.add_mailbox(id, role);
+        }
+        World {
+            hub: Hub::in_memory().unwrap(),
+            account,
+            laptop: Office::new(Manner::Files, blobs.clone()),
+            phone: Office::new(Manner::Files, blobs.clone()),
+            blobs,
+            now: Arc::new(AtomicI64::new(1_000 * HOUR_MS)),
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let now = self.now.clone();
+        Settings {
+            now_ms: Box::new(move || now.load(Ordering::SeqCst)),
+            only_kinds: Vec::new(),
+            full_check: false,
+            full_check_ms: 24 * HOUR_MS,
+            dry_run: false,
+            retention_ms: Some(180 * 24 * HOUR_MS),
+            may_mail: false,
+            blobs: Some(self.blobs.clone()),
+            retry_quarantined: false,
+            brakes: BTreeMap::from([(Kind::Mail, Brake { percent: 30, count: 2000 })]),
+            joins: Vec::new(),
+            progress: Arc::new(Silent),
+            stop: Arc::default(),
+        }
+    }
+
+    async fn sync(&mut self) -> Report {
+        self.now.fetch_add(60_000, Ordering::SeqCst);
+        let party = |name: &str, place: &Arc<Office>, is_device| Party {
+            name: name.into(),
+            is_device,
+            kinds: vec![Kind::Mail],
+            connector: Ok(place.clone() as Arc<dyn Connector>),
+        };
+        let parties = vec![
+            party("account", &self.account, false),
+            party("laptop", &self.laptop, true),
+            party("phone", &self.phone, true),
+        ];
+        let settings = self.settings();
+        cycle(&mut self.hub, parties, &settings).await.unwrap()
+    }
+
+    /// All places show the same, and a further run writes nothing.
+    async fn settled(&mut self, what: &str) {
+        assert_eq!(self.laptop.shows(), self.account.shows(), "{what}: laptop and account");
+        assert_eq!(self.phone.shows(), self.account.shows(), "{what}: phone and account");
+        let before = self.writes();
+        let report = self.sync().await;
+        assert_eq!(self.writes(), before, "{what}: a further run writes nothing");
+        assert_eq!(report.exit, 0, "{what}: {report:?}");
+        assert_eq!(self.laptop.shows(), self.account.shows(), "{what}: still");
+    }
+
+    fn writes(&self) -> Vec<Vec<String>> {
+        [&self.account, &self.laptop, &self.phone].map(|place| place.writes()).to_vec()
+    }
+
+    /// Twenty messages in the inbox, and all in step.
+    async fn with_twenty(manner: Manner) -> World {
+        let mut world = World::new(manner);
+        for n in 1..=20 {
+            world.account.put(&text(n), &["INBOX"], &["$seen"]);
+        }
+        world.sync().await;
+        world
+    }
+}
+
+fn at(mailbox: &str, n: usize, keywords: &[&str]) -> (String, String, Vec<String>) {
+    let keywords = keywords.iter().map(|word| (*word).to_owned()).collect();
+    (mailbox.to_owned(), String::from_utf8(text(n)).unwrap(), keywords)
+}
+
+const BOTH: [Manner; 2] = [Manner::Labels, Manner::Folders];
+
+#[tokio::test]
+async fn a_first_sync_brings_every_message_once_and_writes_nothing_to_the_account() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?}");
+        assert_eq!(world.account.bodies(), [1; 20], "{manner:?}: each body is read once");
+        assert_eq!(world.laptop.shows().len(), 20);
+        let first = world.laptop.find_one(&text(1));
+        assert_eq!(world.laptop.message(first).received_ms, 1_000_001, "the date comes along");
+        world.settled("first sync").await;
+        assert_eq!(world.account.bodies(), [1; 20], "{manner:?}: nor is it read again");
+    }
+}
+
+#[tokio::test]
+async fn a_message_with_two_labels_is_one_message_in_two_folders() {
+    let mut world = World::new(Manner::Labels);
+    world.account.put(&text(1), &["INBOX", "Work"], &[]);
+    world.sync().await;
+    assert_eq!(world.account.bodies(), [1]);
+    assert_eq!(world.laptop.shows(), [at("INBOX", 1, &[]), at("Work", 1, &[])]);
+    assert_eq!(world.laptop.writes(), ["create in account/mail/INBOX", "copy to account/mail/Work"]);
+    world.settled("two labels").await;
+}
+
+#[tokio::test]
+async fn flags_go_both_ways_in_one_run() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        let there = world.account.find_one(&text(1));
+        world.account.change(there, |message| message.keywords = ["$flagged".to_owned()].into());
+        let here = world.laptop.find_one(&text(2));
+        world
+            .laptop
+            .change(here, |message| message.keywords = ["$answered", "$seen", "work"].map(str::to_owned).into());
+        assert_eq!(world.sync().await.exit, 0);
+        assert!(world.phone.shows().contains(&at("INBOX", 1, &["$flagged"])));
+        assert!(world.account.shows().contains(&at("INBOX", 2, &["$answered", "$seen", "work"])));
+        world.settled("flags").await;
+        assert_eq!(world.account.bodies(), [1; 20], "{manner:?}: a flag reads no body");
+    }
+}
+
+#[tokio::test]
+async fn a_flag_set_on_one_of_two_files_of_a_message_is_set_on_all() {
+    let mut world = World::new(Manner::Labels);
+    world.account.put(&text(1), &["INBOX", "Work"], &[]);
+    world.sync().await;
+    let here = world.laptop.find_one(&text(1));
+    world.laptop.change(here, |message| message.keywords = ["$seen".to_owned()].into());
+    world.sync().await;
+    assert_eq!(world.account.shows(), [at("INBOX", 1, &["$seen"]), at("Work", 1, &["$seen"])]);
+    world.settled("one of two files").await;
+}
+
+#[tokio::test]
+async fn a_message_that_moves_anywhere_moves_everywhere_in_one_run() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        let carry = |message: &mut office::Message, from: &str, to: &str| {
+            let base = message.at.remove(from).unwrap();
+            message.at.insert(to.to_owned(), base);
+        };
+        let here = world.laptop.find_one(&text(1));
+        world.laptop.change(here, |message| carry(message, "account/mail/INBOX", "account/mail/Work"));
+        let there = world.account.find_one(&text(2));
+        world.account.change(there, |message| carry(message, "INBOX", "Work"));
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        for place in [&world.account, &world.phone, &world.laptop] {
+            assert!(place.shows().contains(&at("Work", 1, &["$seen"])), "{manner:?}");
+            assert!(place.shows().contains(&at("Work", 2, &["$seen"])), "{manner:?}");
+            assert_eq!(place.shows().len(), 20, "{manner:?}");
+        }
+        assert_eq!(world.account.writes(), ["move to Work"], "{manner:?}: one step, no copy and no removal");
+        world.settled("moved").await;
+    }
+}
+
+#[tokio::test]
+async fn a_program_that_moves_a_file_under_a_new_name_and_marks_it_moves_the_message() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        let here = world.laptop.find_one(&text(1));
+        world.laptop.change(here, |message| message.at.clear());
+        world.laptop.put(&text(1), &["account/mail/Work"], &["$flagged", "$seen"]);
+        world.sync().await;
+        assert_eq!(world.account.writes(), ["move to Work", "update in Work"], "{manner:?}");
+        assert!(world.account.shows().contains(&at("Work", 1, &["$flagged", "$seen"])), "{manner:?}");
+        world.settled("moved under a new name").await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_copied_to_another_folder_is_a_label_or_a_message_of_its_own() {
+    for (manner, creates) in [(Manner::Labels, 0), (Manner::Folders, 1)] {
+        let mut world = World::with_twenty(manner).await;
+        world.laptop.put(&text(1), &["account/mail/Work"], &["$seen"]);
+        world.sync().await;
+        assert!(world.account.shows().contains(&at("Work", 1, &["$seen"])));
+        assert_eq!((world.account.shows().len(), world.account.creates()), (21, creates), "{manner:?}");
+        world.settled("copied").await;
+    }
+}
+
+#[tokio::test]
+async fn a_new_file_becomes_a_message_of_the_account_with_its_date() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        let new = world.laptop.put(&text(30), &["account/mail/Work"], &["$seen", "$flagged"]);
+        world.laptop.change(new, |message| message.received_ms = 77);
+        world.sync().await;
+        let there = world.account.find_one(&text(30));
+        assert_eq!(world.account.message(there).received_ms, 77);
+        assert!(world.phone.shows().contains(&at("Work", 30, &["$flagged", "$seen"])));
+        assert_eq!(world.account.creates(), 1);
+        world.settled("a new file").await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_deleted_on_a_device_goes_to_the_trash_or_the_archive_and_is_never_destroyed() {
+    for (manner, unmarked) in [(Manner::Labels, "Archive"), (Manner::Folders, "Trash")] {
+        let mut world = World::with_twenty(manner).await;
+        let marked = world.laptop.find_one(&text(2));
+        world.laptop.change(marked, |message| _ = message.deleted.insert("account/mail/INBOX".into()));
+        world.sync().await;
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "a mark alone moves nothing");
+        world.laptop.change(marked, |message| message.at.clear());
+        let plain = world.laptop.find_one(&text(1));
+        world.laptop.change(plain, |message| message.at.clear());
+        world.sync().await;
+        assert!(world.account.shows().contains(&at(unmarked, 1, &["$seen"])), "{manner:?}");
+        assert!(world.account.shows().contains(&at("Trash", 2, &["$seen"])), "{manner:?}");
+        assert_eq!(world.account.shows().len(), 20, "{manner:?}");
+        world.settled("deleted").await;
+    }
+}
+
+#[tokio::test]
+async fn a_trash_that_is_emptied_on_a_device_stays_in_the_account_and_is_not_filled_again() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        let there = world.account.find_one(&text(1));
+        world.account.change(there, |message| message.at = BTreeMap::from([("Trash".into(), "x".into())]));
+        world.sync().await;
+        world.settled("in the trash").await;
+        let here = world.laptop.find_one(&text(1));
+        world.laptop.change(here, |message| message.at.clear());
+        let before = world.account.writes();
+        for _ in 0..2 {
+            assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+            assert_eq!(world.account.writes(), before, "{manner:?}");
+            assert_eq!((world.laptop.shows().len(), world.phone.shows().len()), (19, 20), "{manner:?}");
+        }
+        // Taken out of the trash again, it is everywhere.
+        world.account.change(there, |message| message.at = BTreeMap::from([("Work".into(), "x".into())]));
+        world.sync().await;
+        world.settled("back again").await;
+    }
+}
+
+#[tokio::test]
+async fn what_the_account_destroys_leaves_the_devices() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        let there = world.account.find_one(&text(1));
+        world.account.change(there, |message| message.at.clear());
+        world.sync().await;
+        assert_eq!(world.laptop.shows().len(), 19, "{manner:?}");
+        world.settled("destroyed").await;
+    }
+}
+
+#[tokio::test]
+async fn many_messages_archived_at_once_are_no_alarm_and_many_in_the_trash_are() {
+    for manner in BOTH {
+        for (to, is_held) in [("Archive", false), ("Trash", true)] {
+            let mut world = World::with_twenty(manner).await;
+            for n in 1..=15 {
+                let there = world.account.find_one(&text(n));
+                world.account.change(there, |message| message.at = BTreeMap::from([(to.to_owned(), "x".into())]));
+            }
+            let report = world.sync().await;
+            assert_eq!(report.exit == 4, is_held, "{manner:?} to {to}: {report:?}");
+            let in_inbox = world.laptop.shows().iter().filter(|(mailbox, ..)| mailbox == "INBOX").count();
+            assert_eq!(in_inbox, if is_held { 20 } else { 5 }, "{manner:?} to {to}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_first_sync_that_is_stopped_goes_on_and_reads_no_message_twice() {
+    for manner in BOTH {
+        let mut world = World::new(manner);
+        for n in 1..=30 {
+            world.account.put(&text(n), &["INBOX"], &[]);
+        }
+        world.account.limit_bodies(Some(12));
+        assert_eq!(world.sync().await.exit, 75, "{manner:?}");
+        assert_eq!(world.laptop.shows().len(), 12, "{manner:?}: what is here is made");
+        assert!(world.laptop.shows().contains(&at("INBOX", 30, &[])), "{manner:?}: the newest first");
+        world.account.limit_bodies(None);
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        assert_eq!(world.account.bodies(), [1; 30], "{manner:?}");
+        world.settled("stopped").await;
+    }
+}
+
+#[tokio::test]
+async fn files_that_are_there_already_are_adopted_and_not_doubled() {
+    for manner in BOTH {
+        let mut world = World::new(manner);
+        world.laptop.add_mailbox("account/mail/INBOX", None);
+        for n in 1..=30 {
+            world.account.put(&text(n), &["INBOX"], &["$seen"]);
+            // Half of them were kept with other line ends.
+            let kept = String::from_utf8(text(n)).unwrap();
+            let kept = if n % 2 == 0 { kept.replace("\r\n", "\n") } else { kept };
+            world.laptop.put(kept.as_bytes(), &["account/mail/INBOX"], &["$seen"]);
+        }
+        let report = world.sync().await;
+        assert_eq!(report.exit, 0, "{manner:?}: {report:?}");
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?}");
+        assert_eq!(world.laptop.writes(), Vec::<String>::new(), "{manner:?}");
+        assert_eq!(world.phone.shows().len(), 30, "{manner:?}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_account_is_away_nothing_that_was_deleted_on_a_device_is_decided() {
+    let mut world = World::with_twenty(Manner::Labels).await;
+    let here = world.laptop.find_one(&text(1));
+    world.laptop.change(here, |message| message.at.clear());
+    world.account.set_away(true);
+    world.sync().await;
+    assert_eq!(world.phone.shows().len(), 20);
+    assert_eq!(world.laptop.shows().len(), 19, "nor is it put back");
+    world.account.set_away(false);
+    world.sync().await;
+    assert!(world.account.shows().contains(&at("Archive", 1, &["$seen"])));
+    world.settled("back").await;
+}

@@ -1,0 +1,416 @@
+//! A place that holds messages, in memory: an account with labels, an account with folders, or a device's folders.
+
+use async_trait::async_trait;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+use twofold_model::email::{EmailLens, Role, Sheet, headers, path};
+use twofold_model::{
+    Abilities, Access, Blobs, Collection, CollectionId, Connector, DeltaToken, Entry, Error, ErrorKind, Etag, Feed,
+    Found, Kind, Lens, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Result, Seen, Since, Uid, Written,
+};
+
+/// How a place keeps messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// A message has any number of labels; a list shows no bytes.
+    Labels,
+    /// A message stands in one folder and keeps its id when it moves; a list shows no bytes.
+    Folders,
+    /// A message is a file in each folder, with its bytes.
+    Files,
+}
+
+/// A message at a place.
+#[derive(Clone, Debug)]
+pub struct Message {
+    pub bytes: Vec<u8>,
+    /// The mailboxes, each with the name of its file.
+    pub at: BTreeMap<String, String>,
+    pub keywords: BTreeSet<String>,
+    /// The mailboxes in which it is marked as deleted.
+    pub deleted: BTreeSet<String>,
+    pub received_ms: i64,
+    mark: Option<Mark>,
+    uid: String,
+}
+
+type Snapshot = BTreeMap<RemoteId, (Etag, CollectionId)>;
+
+#[derive(Default)]
+struct State {
+    next: u64,
+    messages: BTreeMap<u64, Message>,
+    mailboxes: Vec<Collection>,
+    stamps: HashMap<String, Snapshot>,
+    /// Every copy that ever stood there.
+    ever: BTreeSet<RemoteId>,
+    bodies: BTreeMap<u64, usize>,
+    bodies_left: Option<usize>,
+    writes: Vec<String>,
+    creates: usize,
+    is_away: bool,
+}
+
+/// The place.
+pub struct Office {
+    manner: Manner,
+    blobs: Arc<dyn Blobs>,
+    state: Mutex<State>,
+}
+
+const LENS: EmailLens = EmailLens::new(|word| word.starts_with('$') || word == "work");
+
+impl Office {
+    pub fn new(manner: Manner, blobs: Arc<dyn Blobs>) -> Arc<Office> {
+        Arc::new(Office { manner, blobs, state: Mutex::default() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub fn add_mailbox(&self, id: &str, role: Option<Role>) {
+        let name = id.rsplit_once("mail/").map_or(id, |(_, name)| name).to_owned();
+        self.state().mailboxes.push(Collection {
+            id: id.into(),
+            kind: Kind::Mail,
+            name,
+            color: None,
+            is_default: role == Some(Role::Inbox),
+            role,
+            access: Access::ReadWrite,
+        });
+    }
+
+    /// Somebody puts a message there. Answers its number.
+    pub fn put(&self, bytes: &[u8], mailboxes: &[&str], keywords: &[&str]) -> u64 {
+        let mut state = self.state();
+        state.next += 1;
+        let id = state.next;
+        let uid = format!("{}{id}", if self.manner == Manner::Files { "file" } else { "m" });
+        let at = mailboxes.iter().map(|mailbox| ((*mailbox).to_owned(), uid.clone())).collect();
+        let keywords = keywords.iter().map(|word| (*word).to_owned()).collect();
+        let received_ms = 1_000_000 + i64::try_from(id).unwrap();
+        let deleted = BTreeSet::new();
+        let message = Message { bytes: bytes.to_vec(), at, keywords, deleted, received_ms, mark: None, uid };
+        state.messages.insert(id, message);
+        id
+    }
+
+    /// Another program changes a message.
+    pub fn change(&self, id: u64, change: impl FnOnce(&mut Message)) {
+        let mut state = self.state();
+        let message = state.messages.get_mut(&id).expect("the message is there");
+        change(message);
+        if message.at.is_empty() {
+            state.messages.remove(&id);
+        }
+    }
+
+    /// The number of the message with these bytes.
+    pub fn find_one(&self, bytes: &[u8]) -> u64 {
+        let found: Vec<u64> =
+            self.state().messages.iter().filter(|(_, message)| message.bytes == bytes).map(|(id, _)| *id).collect();
+        assert_eq!(found.len(), 1, "messages with these bytes");
+        found[0]
+    }
+
+    /// What stands there: mailbox (its last name), bytes, keywords; sorted.
+    pub fn shows(&self) -> Vec<(String, String, Vec<String>)> {
+        let mut rows: Vec<_> = Vec::new();
+        for message in self.state().messages.values() {
+            for mailbox in message.at.keys() {
+                let mailbox = mailbox.rsplit_once("mail/").map_or(mailbox.as_str(), |(_, name)| name);
+                let text = String::from_utf8_lossy(&message.bytes).into_owned();
+                rows.push((mailbox.to_owned(), text, message.keywords.iter().cloned().collect()));
+            }
+        }
+        rows.sort();
+        rows
+    }
+
+    pub fn writes(&self) -> Vec<String> {
+        self.state().writes.clone()
+    }
+
+    pub fn creates(&self) -> usize {
+        self.state().creates
+    }
+
+    /// How often the bytes of each message were asked for.
+    pub fn bodies(&self) -> Vec<usize> {
+        self.state().bodies.values().copied().collect()
+    }
+
+    /// After so many bodies, the place asks to be left alone.
+    pub fn limit_bodies(&self, most: Option<usize>) {
+        self.state().bodies_left = most;
+    }
+
+    pub fn set_away(&self, is_away: bool) {
+        self.state().is_away = is_away;
+    }
+
+    pub fn message(&self, id: u64) -> Message {
+        self.state().messages[&id].clone()
+    }
+
+    fn remote_id(&self, id: u64, message: &Message, mailbox: &str) -> RemoteId {
+        RemoteId(match self.manner {
+            Manner::Labels => format!("{id}|{mailbox}"),
+            Manner::Folders => id.to_string(),
+            Manner::Files => format!("{mailbox}|{}", message.at[mailbox]),
+        })
+    }
+
+    fn parse(&self, state: &State, remote_id: &RemoteId) -> Option<(u64, String)> {
+        state.messages.iter().find_map(|(id, message)| {
+            let mut at = message.at.keys();
+            at.find(|mailbox| self.remote_id(*id, message, mailbox) == *remote_id).map(|mailbox| (*id, mailbox.clone()))
+        })
+    }
+
+    fn seen(&self, id: u64, message: &Message, mailbox: &str, is_whole: bool) -> Seen {
+        let mut sheet = Sheet {
+            keywords: message.keywords.clone(),
+            deleted: message.deleted.contains(mailbox),
+            received_ms: Some(message.received_ms),
+            ..Sheet::default()
+        };
+        sheet.own.insert("at".into(), message.at.keys().cloned().collect::<Vec<_>>().into());
+        if is_whole {
+            let (blob, _) = self.blobs.put(&mut &message.bytes[..]).unwrap();
+            sheet.set_bytes(&blob, message.bytes.len() as u64, &headers::read(&message.bytes));
+        }
+        let etag = Etag(format!("{:?}{:?}", message.keywords, sheet.deleted));
+        Seen {
+            remote_id: self.remote_id(id, message, mailbox),
+            collection: mailbox.into(),
+            etag,
+            rendering: sheet.write().unwrap(),
+            uid: Some(Uid(message.uid.clone())),
+            mark: message.mark.clone(),
+            modified_ms: None,
+        }
+    }
+
+    fn snapshot(&self, state: &State) -> Snapshot {
+        let mut snapshot = Snapshot::new();
+        for (id, message) in &state.messages {
+            for mailbox in message.at.keys() {
+                let seen = self.seen(*id, message, mailbox, false);
+                let etag = Etag(format!("{} {:?}", seen.etag, message.at));
+                snapshot.insert(seen.remote_id, (etag, seen.collection));
+            }
+        }
+        snapshot
+    }
+
+    fn answer(&self, state: &State, id: u64, mailbox: &str) -> Written {
+        state.messages.get(&id).map(|message| self.seen(id, message, mailbox, true))
+    }
+
+    fn execute(&self, state: &mut State, operation: &Operation) -> Result<Written> {
+        let gone = || Error::new(ErrorKind::NotFound, "not there");
+        match operation {
+            Operation::Create { collection, rendering, uid, mark } => {
+                let sheet = Sheet::read(rendering)?;
+                let blob = sheet.blob().ok_or_else(|| Error::new(ErrorKind::Broken, "a message without bytes"))?;
+                let mut bytes = Vec::new();
+                self.blobs.open(&blob)?.read_to_end(&mut bytes).unwrap();
+                state.next += 1;
+                state.creates += 1;
+                let id = state.next;
+                let uid = match self.manner {
+                    Manner::Files => uid.as_str().to_owned(),
+                    _ => format!("m{id}"),
+                };
+                let message = Message {
+                    bytes,
+                    at: BTreeMap::from([(collection.0.clone(), uid.clone())]),
+                    keywords: sheet.keywords,
+                    deleted: BTreeSet::new(),
+                    received_ms: sheet.received_ms.unwrap_or(0),
+                    mark: (self.manner != Manner::Files).then(|| mark.clone()),
+                    uid,
+                };
+                state.writes.push(format!("create in {collection}"));
+                state.messages.insert(id, message);
+                Ok(self.answer(state, id, collection.as_str()))
+            }
+            Operation::Copy { of, collection } => {
+                let (id, from) = self.parse(state, &of.remote_id).ok_or_else(gone)?;
+                let message = state.messages.get_mut(&id).ok_or_else(gone)?;
+                let base = message.at[&from].clone();
+                message.at.insert(collection.0.clone(), base);
+                state.writes.push(format!("copy to {collection}"));
+                Ok(self.answer(state, id, collection.as_str()))
+            }
+            Operation::Move { place, to, .. } => {
+                let (id, from) = self.parse(state, &place.remote_id).ok_or_else(gone)?;
+                let message = state.messages.get_mut(&id).ok_or_else(gone)?;
+                let base = message.at.remove(&from).ok_or_else(gone)?;
+                message.at.insert(to.0.clone(), base);
+                message.deleted.remove(&from);
+                state.writes.push(format!("move to {to}"));
+                Ok(self.answer(state, id, to.as_str()))
+            }
+            Operation::Update { place, etag, to, .. } => {
+                let (id, at) = self.parse(state, &place.remote_id).ok_or_else(gone)?;
+                let seen = self.seen(id, &state.messages[&id], &at, false);
+                let sheet = Sheet::read(to)?;
+                let message = state.messages.get_mut(&id).ok_or_else(gone)?;
+                // What is done to one label's copy is done to all, so the second one finds it done.
+                if seen.etag != *etag && message.keywords != sheet.keywords {
+                    return Err(Error::new(ErrorKind::StaleEtag, "changed meanwhile"));
+                }
+                message.keywords = sheet.keywords;
+                state.writes.push(format!("update in {at}"));
+                Ok(self.answer(state, id, &at))
+            }
+            Operation::Delete { place, .. } => {
+                let Some((id, at)) = self.parse(state, &place.remote_id) else { return Ok(None) };
+                let message = state.messages.get_mut(&id).ok_or_else(gone)?;
+                message.at.remove(&at);
+                if message.at.is_empty() {
+                    state.messages.remove(&id);
+                }
+                state.writes.push(format!("delete in {at}"));
+                Ok(None)
+            }
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.state().is_away {
+            true => Err(Error::new(ErrorKind::Offline, "the place is away")),
+            false => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Connector for Office {
+    fn abilities(&self) -> Abilities {
+        let (rank, shares, moves): (u8, &'static [Kind], &'static [Kind]) = match self.manner {
+            Manner::Labels => (1, &[Kind::Mail], &[Kind::Mail]),
+            Manner::Folders => (1, &[], &[Kind::Mail]),
+            Manner::Files => (0, &[Kind::Mail], &[Kind::Mail]),
+        };
+        Abilities { rank, shares, moves, makes_collections: &[Kind::Mail], write_batch: 20, ..Abilities::default() }
+    }
+
+    fn lens(&self, _: Kind) -> &dyn Lens {
+        &LENS
+    }
+
+    async fn collections(&self, _: Kind) -> Result<Vec<Collection>> {
+        self.check()?;
+        Ok(self.state().mailboxes.clone())
+    }
+
+    fn feeds(&self, kind: Kind, collections: &[Collection]) -> Vec<Feed> {
+        let collections = collections.iter().map(|collection| collection.id.clone()).collect();
+        vec![Feed { id: "all".into(), kind, collections }]
+    }
+
+    async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
+        let mut pages = Vec::new();
+        for poll in polls {
+            if let Err(error) = self.check() {
+                pages.push(Err(error));
+                continue;
+            }
+            let mut state = self.state();
+            let before = match &poll.since {
+                Since::Token(token) => state.stamps.get(token.as_str()).cloned().unwrap_or_default(),
+                _ => Snapshot::new(),
+            };
+            let now = self.snapshot(&state);
+            let mut entries: Vec<Entry> = Vec::new();
+            for (id, message) in state.messages.iter().rev() {
+                for mailbox in message.at.keys() {
+                    let seen = self.seen(*id, message, mailbox, self.manner == Manner::Files);
+                    if before.get(&seen.remote_id) != now.get(&seen.remote_id) {
+                        entries.push(Entry::Seen(Box::new(seen)));
+                    }
+                }
+            }
+            entries.extend(state.ever.iter().filter(|id| !now.contains_key(*id)).cloned().map(Entry::Gone));
+            state.ever.extend(now.keys().cloned());
+            let token = format!("t{}", state.stamps.len());
+            state.stamps.insert(token.clone(), now);
+            pages.push(Ok(Page { entries, next: Next::Done(DeltaToken(token)) }));
+        }
+        pages
+    }
+
+    async fn fetch(&self, _: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        let state = self.state();
+        places
+            .iter()
+            .map(|place| {
+                let Some((id, at)) = self.parse(&state, &place.remote_id) else { return Ok(None) };
+                Ok(Some(self.seen(id, &state.messages[&id], &at, self.manner == Manner::Files)))
+            })
+            .collect()
+    }
+
+    async fn bodies(&self, _: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        let mut state = self.state();
+        let mut read: BTreeSet<u64> = BTreeSet::new();
+        let mut answers = Vec::new();
+        for place in places {
+            let Some((id, at)) = self.parse(&state, &place.remote_id) else {
+                answers.push(Ok(None));
+                continue;
+            };
+            if read.insert(id) {
+                if state.bodies_left == Some(0) {
+                    read.remove(&id);
+                    answers.push(Err(Error::new(ErrorKind::Throttled { retry_after_s: None }, "come back later")));
+                    continue;
+                }
+                state.bodies_left = state.bodies_left.map(|left| left - 1);
+                *state.bodies.entry(id).or_default() += 1;
+            }
+            answers.push(Ok(Some(self.seen(id, &state.messages[&id], &at, true))));
+        }
+        answers
+    }
+
+    async fn write(&self, _: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
+        let mut state = self.state();
+        let written = operations.iter().map(|operation| self.execute(&mut state, operation)).collect();
+        let now = self.snapshot(&state);
+        state.ever.extend(now.into_keys());
+        written
+    }
+
+    async fn find(&self, _: Kind, lookups: &[Lookup], _: i64) -> Vec<Result<Found>> {
+        let state = self.state();
+        let find = |lookup: &Lookup| {
+            let found = state
+                .messages
+                .iter()
+                .find(|(_, message)| message.mark.as_ref() == Some(&lookup.mark) || message.uid == lookup.uid.as_str());
+            match found.and_then(|(id, message)| Some((*id, message, message.at.keys().next()?))) {
+                Some((id, message, at)) => Ok(Found::Here(Box::new(self.seen(id, message, at, false)))),
+                None => Ok(Found::Nowhere),
+            }
+        };
+        lookups.iter().map(find).collect()
+    }
+
+    async fn create_collection(&self, _: Kind, like: &Collection) -> Result<Collection> {
+        let parent = like.id.as_str().split('#').next().unwrap_or_default();
+        let id = if self.manner == Manner::Files { format!("{parent}/{}", like.name) } else { like.name.clone() };
+        if let Some(there) = self.state().mailboxes.iter().find(|mailbox| mailbox.id.as_str() == id) {
+            return Ok(there.clone());
+        }
+        assert!(!path::split(&like.name).is_empty());
+        let made = Collection { id: id.as_str().into(), ..like.clone() };
+        self.state().mailboxes.push(made.clone());
+        Ok(made)
+    }
+}

@@ -1,0 +1,109 @@
+//! What it means that somebody deleted a message on a device. A message is never destroyed from there: it goes to its account's trash, or,
+//! where an account keeps a message without any label, to its archive (DESIGN 6).
+//!
+//! | the file vanished from | and | the message goes to |
+//! |---|---|---|
+//! | one of several folders | | nowhere: it stays in the others |
+//! | its last folder | it was seen marked as deleted | the trash |
+//! | its last folder | the account has labels | the archive |
+//! | its last folder | the account has folders | the trash |
+//! | the trash | | nowhere: it stays in the account's trash, and is not put back into that device's |
+
+use super::{Weighed, Weighing};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use twofold_engine::{Now, Verdict};
+use twofold_hub::{Hub, Item, Place};
+use twofold_model::email::Role;
+use twofold_model::{Kind, Result};
+
+/// Why a message is not put back into a trash from which somebody removed it.
+const EMPTIED: &str = "it was removed from the trash there, and stays in that of its account";
+
+/// What the mailboxes of the accounts are for.
+#[derive(Default)]
+pub(super) struct Bins {
+    roles: HashMap<i64, Role>,
+    origins: HashMap<i64, i64>,
+    emptied: HashSet<(i64, i64, i64)>,
+}
+
+impl Bins {
+    pub(super) fn read(hub: &Hub, kind: Kind) -> Result<Bins> {
+        let mut bins = Bins::default();
+        if kind != Kind::Mail {
+            return Ok(bins);
+        }
+        for collection in hub.collections(kind)? {
+            bins.origins.insert(collection.id, collection.origin);
+            bins.roles.extend(collection.role.map(|role| (collection.id, role)));
+        }
+        bins.emptied = hub.withheld_for(EMPTIED)?.into_iter().collect();
+        Ok(bins)
+    }
+
+    /// The account to which a mailbox belongs.
+    pub(super) fn account(&self, collection: i64) -> Option<i64> {
+        self.origins.get(&collection).copied()
+    }
+
+    /// Whether somebody removed the item from this trash.
+    pub(super) fn is_emptied(&self, item: i64, place: &Place) -> bool {
+        self.emptied.contains(&(item, place.replica, place.collection))
+    }
+
+    /// Whether what goes there is on its way out.
+    pub(super) fn is_trash(&self, collection: i64) -> bool {
+        self.is(collection, Role::Trash)
+    }
+
+    fn is(&self, collection: i64, role: Role) -> bool {
+        self.roles.get(&collection) == Some(&role)
+    }
+
+    fn of(&self, account: i64, role: Role) -> Option<i64> {
+        let mut found = self.roles.iter().filter(|(id, is)| **is == role && self.origins.get(id) == Some(&account));
+        found.next().map(|(id, _)| *id)
+    }
+}
+
+impl Weighing<'_> {
+    /// A message that stands nowhere any more because of what somebody did on a device goes to where its account keeps such.
+    pub(super) fn keep_deleted(
+        &mut self,
+        item: &Item,
+        verdict: &mut Verdict,
+        weighed: &[Weighed],
+        stood: &BTreeSet<i64>,
+    ) -> Result<()> {
+        let gone: Vec<&Weighed> = weighed.iter().filter(|copy| matches!(copy.now, Now::Gone)).collect();
+        let is_on_devices = gone.iter().all(|copy| self.member(copy.replica).is_some_and(|m| m.replica.is_device));
+        if self.kind != Kind::Mail || gone.is_empty() || !is_on_devices {
+            return Ok(());
+        }
+        let from_trash = |copy: &&&Weighed| self.tables.bins.is(copy.collection, Role::Trash);
+        let emptied: Vec<(i64, i64)> = gone.iter().filter(from_trash).map(|c| (c.replica, c.collection)).collect();
+        if !verdict.collections.is_empty() || stood.is_empty() {
+            return Ok(());
+        }
+        if let Some((_, trash)) = emptied.first() {
+            verdict.collections.insert(*trash);
+            for (replica, collection) in emptied {
+                self.hub.withhold(item.id, replica, collection, EMPTIED)?;
+                self.tables.bins.emptied.insert((item.id, replica, collection));
+            }
+            return Ok(());
+        }
+        let Some(account) = gone.first().and_then(|copy| self.tables.bins.account(copy.collection)) else {
+            return Ok(());
+        };
+        let has_labels = self.reached(account).is_some_and(|provider| provider.abilities().shares.contains(&self.kind));
+        let mut was_marked = false;
+        for copy in &gone {
+            let (Some(placement), Some(device)) = (&copy.placement, self.reached(copy.replica)) else { continue };
+            was_marked |= device.lens(self.kind).facts(&placement.seen).deleted;
+        }
+        let role = if has_labels && !was_marked { Role::Archive } else { Role::Trash };
+        verdict.collections.extend(self.tables.bins.of(account, role).or(self.tables.bins.of(account, Role::Trash)));
+        Ok(())
+    }
+}
