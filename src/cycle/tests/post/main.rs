@@ -2,16 +2,16 @@
 
 mod office;
 
-use office::{Manner, Office};
+use office::{Manner, Message, Office, Watch};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use twofold_cycle::{Party, Report, Settings, Silent, cycle};
 use twofold_engine::brake::Brake;
 use twofold_hub::Hub;
 use twofold_model::blob::MemoryBlobs;
 use twofold_model::email::Role;
-use twofold_model::{Blobs, Connector, Kind};
+use twofold_model::{Blobs, Connector, Error, ErrorKind, Kind, Result};
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -71,6 +71,10 @@ impl World {
     }
 
     async fn sync(&mut self) -> Report {
+        self.run().await.unwrap()
+    }
+
+    async fn run(&mut self) -> Result<Report> {
         self.now.fetch_add(60_000, Ordering::SeqCst);
         let party = |name: &str, place: &Arc<Office>, is_device| Party {
             name: name.into(),
@@ -84,7 +88,34 @@ impl World {
             party("phone", &self.phone, true),
         ];
         let settings = self.settings();
-        cycle(&mut self.hub, parties, &settings).await.unwrap()
+        cycle(&mut self.hub, parties, &settings).await
+    }
+
+    /// A run that is stopped for good at its step `at`; whether it came so far.
+    async fn stopped_at(&mut self, at: usize) -> bool {
+        let (steps, dead) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let watch: Watch = {
+            let (steps, dead) = (steps.clone(), dead.clone());
+            Arc::new(move |_: &str| {
+                if steps.fetch_add(1, Ordering::SeqCst) == at {
+                    dead.store(true, Ordering::SeqCst);
+                }
+                match dead.load(Ordering::SeqCst) {
+                    true => Err(Error::new(ErrorKind::Broken, "stopped")),
+                    false => Ok(()),
+                }
+            })
+        };
+        let places = [self.account.clone(), self.laptop.clone(), self.phone.clone()];
+        places.iter().for_each(|place| place.set_watch(Some(watch.clone())));
+        let step = watch.clone();
+        self.hub.set_steps(Some(Box::new(move |name: &str| step(name))));
+        self.hub.set_dead_switch(dead.clone());
+        let _ = self.run().await;
+        places.iter().for_each(|place| place.set_watch(None));
+        self.hub.set_steps(None);
+        self.hub.set_dead_switch(Arc::default());
+        dead.load(Ordering::SeqCst)
     }
 
     /// All places show the same, and a further run writes nothing.
@@ -111,6 +142,11 @@ impl World {
         world.sync().await;
         world
     }
+}
+
+fn carry(message: &mut Message, from: &str, to: &str) {
+    let base = message.at.remove(from).unwrap();
+    message.at.insert(to.to_owned(), base);
 }
 
 fn at(mailbox: &str, n: usize, keywords: &[&str]) -> (String, String, Vec<String>) {
@@ -179,10 +215,6 @@ async fn a_flag_set_on_one_of_two_files_of_a_message_is_set_on_all() {
 async fn a_message_that_moves_anywhere_moves_everywhere_in_one_run() {
     for manner in BOTH {
         let mut world = World::with_twenty(manner).await;
-        let carry = |message: &mut office::Message, from: &str, to: &str| {
-            let base = message.at.remove(from).unwrap();
-            message.at.insert(to.to_owned(), base);
-        };
         let here = world.laptop.find_one(&text(1));
         world.laptop.change(here, |message| carry(message, "account/mail/INBOX", "account/mail/Work"));
         let there = world.account.find_one(&text(2));
@@ -361,4 +393,78 @@ async fn while_the_account_is_away_nothing_that_was_deleted_on_a_device_is_decid
     world.sync().await;
     assert!(world.account.shows().contains(&at("Archive", 1, &["$seen"])));
     world.settled("back").await;
+}
+
+/// What people do between two runs, at both sides.
+fn a_day(world: &World) {
+    let account = |n: usize| world.account.find_one(&text(n));
+    let laptop = |n: usize| world.laptop.find_one(&text(n));
+    world.account.change(account(1), |message| carry(message, "INBOX", "Work"));
+    world.account.change(account(2), |message| message.keywords = ["$flagged".to_owned()].into());
+    world.account.change(account(3), |message| message.at.clear());
+    world.account.put(&text(31), &["INBOX"], &[]);
+    world.laptop.change(laptop(4), |message| carry(message, "account/mail/INBOX", "account/mail/Work"));
+    world.laptop.change(laptop(5), |message| message.at.clear());
+    world.laptop.put(&text(5), &["account/mail/Work"], &["$seen"]);
+    world.laptop.change(laptop(6), |message| message.keywords = ["$seen", "work"].map(str::to_owned).into());
+    world.laptop.put(&text(32), &["account/mail/INBOX"], &["$seen"]);
+    world.laptop.change(laptop(7), |message| message.at.clear());
+}
+
+/// What must stand everywhere after that day.
+fn after_the_day(manner: Manner) -> Vec<(String, String, Vec<String>)> {
+    let mut shows: Vec<_> = (8..=20).map(|n| at("INBOX", n, &["$seen"])).collect();
+    shows.push(at(if manner == Manner::Labels { "Archive" } else { "Trash" }, 7, &["$seen"]));
+    shows.extend([1, 4, 5].map(|n| at("Work", n, &["$seen"])));
+    shows.extend([at("INBOX", 2, &["$flagged"]), at("INBOX", 6, &["$seen", "work"])]);
+    shows.extend([at("INBOX", 31, &[]), at("INBOX", 32, &["$seen"])]);
+    shows.sort();
+    shows
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_at_any_step_loses_and_doubles_no_message() {
+    for manner in BOTH {
+        let mut at = 0;
+        loop {
+            let mut world = World::with_twenty(manner).await;
+            a_day(&world);
+            let is_stopped = world.stopped_at(at).await;
+            for _ in 0..3 {
+                world.sync().await;
+            }
+            assert_eq!(world.account.shows(), after_the_day(manner), "{manner:?}, stopped at step {at}");
+            world.settled(&format!("{manner:?}, stopped at step {at}")).await;
+            if !is_stopped {
+                break;
+            }
+            at += 1;
+        }
+        assert!(at > 30, "{manner:?}: only {at} steps");
+    }
+}
+
+#[tokio::test]
+async fn a_first_sync_that_is_stopped_at_any_step_doubles_no_message() {
+    for manner in BOTH {
+        let mut at = 0;
+        loop {
+            let mut world = World::new(manner);
+            for n in 1..=4 {
+                let mailboxes: &[&str] =
+                    if n == 1 && manner == Manner::Labels { &["INBOX", "Work"] } else { &["INBOX"] };
+                world.account.put(&text(n), mailboxes, &["$seen"]);
+            }
+            let is_stopped = world.stopped_at(at).await;
+            for _ in 0..2 {
+                world.sync().await;
+            }
+            assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?}, stopped at step {at}");
+            world.settled(&format!("first sync, {manner:?}, stopped at step {at}")).await;
+            if !is_stopped {
+                break;
+            }
+            at += 1;
+        }
+    }
 }

@@ -51,8 +51,12 @@ struct State {
     is_away: bool,
 }
 
+/// Called before and after whatever a place does; an error there is a stop of the program.
+pub type Watch = Arc<dyn Fn(&str) -> Result<()> + Send + Sync>;
+
 /// The place.
 pub struct Office {
+    watch: Mutex<Option<Watch>>,
     manner: Manner,
     blobs: Arc<dyn Blobs>,
     state: Mutex<State>,
@@ -62,7 +66,17 @@ const LENS: EmailLens = EmailLens::new(|word| word.starts_with('$') || word == "
 
 impl Office {
     pub fn new(manner: Manner, blobs: Arc<dyn Blobs>) -> Arc<Office> {
-        Arc::new(Office { manner, blobs, state: Mutex::default() })
+        Arc::new(Office { watch: Mutex::default(), manner, blobs, state: Mutex::default() })
+    }
+
+    /// Sets who is told of each step.
+    pub fn set_watch(&self, watch: Option<Watch>) {
+        *self.watch.lock().unwrap() = watch;
+    }
+
+    fn step(&self, name: &str) -> Result<()> {
+        let watch = self.watch.lock().unwrap().clone();
+        watch.map_or(Ok(()), |watch| watch(name))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -371,6 +385,10 @@ impl Connector for Office {
                     answers.push(Err(Error::new(ErrorKind::Throttled { retry_after_s: None }, "come back later")));
                     continue;
                 }
+                if let Err(error) = self.step("a body") {
+                    answers.push(Err(Error::new(ErrorKind::Unknown, error.to_string())));
+                    continue;
+                }
                 state.bodies_left = state.bodies_left.map(|left| left - 1);
                 *state.bodies.entry(id).or_default() += 1;
             }
@@ -381,7 +399,13 @@ impl Connector for Office {
 
     async fn write(&self, _: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
         let mut state = self.state();
-        let written = operations.iter().map(|operation| self.execute(&mut state, operation)).collect();
+        let cut = |error: Error| Error::new(ErrorKind::Unknown, error.to_string());
+        let mut written = Vec::new();
+        for operation in operations {
+            let answer = self.step("before a write").map_err(cut).and_then(|()| self.execute(&mut state, operation));
+            // Executed, and nobody hears of it.
+            written.push(answer.and_then(|written| self.step("after a write").map_err(cut).map(|()| written)));
+        }
         let now = self.snapshot(&state);
         state.ever.extend(now.into_keys());
         written
