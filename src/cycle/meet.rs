@@ -2,7 +2,7 @@
 
 use crate::pull::Intake;
 use crate::{Cycle, SLICE};
-use twofold_engine::pair::{Candidates, Fit, clashes};
+use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
 use twofold_model::{Content, Kind, Lens, RemoteId, Result, Seen};
@@ -278,6 +278,10 @@ fn bind(
     waiting: &mut Candidates,
 ) -> Result<Option<i64>> {
     for item in named(hub, intake.kind, &as_seen(sighting))? {
+        // Two programs gave two messages one file name.
+        if intake.kind == Kind::Mail && is_other_message(hub, intake.lens, sighting, &item)? {
+            continue;
+        }
         let here: Vec<Placement> =
             hub.placements(item.id)?.into_iter().filter(|placement| placement.replica == sighting.replica).collect();
         match here.iter().find(|placement| placement.collection == sighting.collection) {
@@ -308,6 +312,11 @@ fn bind(
         return Ok(Some(old.item));
     }
     Ok(waiting.take(&content).filter(|(_, fit)| *fit > Fit::None).map(|(item, _)| item))
+}
+
+fn is_other_message(hub: &Hub, lens: &dyn Lens, sighting: &Sighting, item: &Item) -> Result<bool> {
+    let content = hub.version(item.version)?.content;
+    Ok(lens.read(&sighting.rendering).is_ok_and(|says| shows_other_message(&content, &says)))
 }
 
 /// What the account of a collection says of a copy that no mark and no UID names.

@@ -32,7 +32,7 @@ pub fn fit(a: &Content, b: &Content) -> Fit {
         return Fit::None;
     }
     // Two messages may have one Message-ID; what their headers show says whether they are two.
-    if content_shows_other_message(a, b) {
+    if shows_other_message(a, b) {
         return Fit::None;
     }
     let (reach_a, reach_b) = (reachable(a), reachable(b));
@@ -48,8 +48,10 @@ pub fn fit(a: &Content, b: &Content) -> Fit {
     if adds_only(a, b) || adds_only(b, a) { Fit::Superset } else { Fit::Related }
 }
 
-fn content_shows_other_message(a: &Content, b: &Content) -> bool {
-    a.get("blobId").is_some() && ["subject", "from", "sentAt"].iter().any(|member| a.get(member) != b.get(member))
+/// Whether the headers of two messages say that they are two; never where one of them has not been read.
+pub fn shows_other_message(a: &Content, b: &Content) -> bool {
+    let are_read = a.get("blobId").is_some() && b.get("blobId").is_some();
+    are_read && ["messageId", "subject", "from", "sentAt"].iter().any(|member| a.get(member) != b.get(member))
 }
 
 /// Whether two contents of one item say different things of one member, so that uniting them leaves one of the two unsaid.

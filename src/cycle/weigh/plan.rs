@@ -39,14 +39,15 @@ impl Weighing<'_> {
         for collection in all {
             places.extend(self.places_of(collection)?);
         }
-        // Where it is to be made comes first: what was not made there is known when it comes to what is removed.
-        places.sort_by_key(|place| !verdict.collections.contains(&place.collection));
         // An item that moves to a provider which cannot be reached stays where it is until it was made there (ENGINE 7).
         let is_without_copy = |place: &Place| {
             !weighed.iter().any(|copy| {
                 (copy.replica, copy.collection) == (place.replica, place.collection) && !matches!(copy.now, Now::Gone)
             })
         };
+        // Where it is to be made comes first: what was not made there is known when it comes to what is removed. And what is met for the
+        // first time has its base before another copy is made beside it.
+        places.sort_by_key(|place| (!verdict.collections.contains(&place.collection), is_without_copy(place)));
         let waits_for_provider = places.iter().any(|place| {
             verdict.collections.contains(&place.collection)
                 && is_without_copy(place)
@@ -175,7 +176,7 @@ impl Weighing<'_> {
             };
             let copies: Vec<&Weighed> = weighed
                 .iter()
-                .filter(|copy| copy.replica == replica && copy.placement.is_some() && is_free(copy.collection))
+                .filter(|copy| copy.replica == replica && is_free(copy.collection))
                 .filter(|copy| matches!(copy.now, Now::Same | Now::Edited { .. }))
                 .collect();
             let mut leaving: Vec<&&Weighed> =
@@ -208,18 +209,23 @@ impl Weighing<'_> {
             return Ok(());
         }
         let copy = weighed.iter().find(|copy| (copy.replica, copy.collection) == step.from);
-        let Some((copy, placement)) = copy.and_then(|copy| Some((copy, copy.placement.clone()?))) else {
-            return Ok(());
+        let Some(copy) = copy else { return Ok(()) };
+        let placement = match (&copy.placement, &copy.sighting) {
+            (Some(placement), _) => Some(placement.clone()),
+            // It was met for the first time, and has its base by now.
+            (None, Some(sighting)) => self.hub.placement(place.replica, &sighting.remote_id)?,
+            (None, None) => None,
         };
+        let Some(placement) = placement else { return Ok(()) };
         // The base moves to what is seen now; what the hub says more is told where the copy stands then.
         let seen = match &copy.sighting {
-            Some(sighting) => {
+            Some(sighting) if copy.placement.is_some() => {
                 let seen = as_seen(sighting);
                 self.hub.set_placement(item.id, place.replica, step.from.1, placement.agreed, &seen)?;
                 self.hub.remove_sighting(sighting.id)?;
                 seen
             }
-            None => as_seen_placement(&placement),
+            _ => as_seen_placement(&placement),
         };
         // A copy that was known here and is gone leaves no base behind.
         for gone in weighed.iter().filter(|copy| (copy.replica, copy.collection) == (place.replica, place.collection)) {

@@ -3,7 +3,8 @@
 mod office;
 
 use office::{Manner, Message, Office, Watch};
-use std::collections::BTreeMap;
+use rand::{Rng, SeedableRng};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use twofold_cycle::{Party, Report, Settings, Silent, cycle};
@@ -32,7 +33,7 @@ fn text(n: usize) -> Vec<u8> {
 impl World {
     fn new(manner: Manner) -> World {
         let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
-        let account = Office::new(manner, blobs.clone());
+        let account = Office::new("account", manner, blobs.clone());
         for (id, role) in [
             ("INBOX", Some(Role::Inbox)),
             ("Work", None),
@@ -44,8 +45,8 @@ impl World {
         World {
             hub: Hub::in_memory().unwrap(),
             account,
-            laptop: Office::new(Manner::Files, blobs.clone()),
-            phone: Office::new(Manner::Files, blobs.clone()),
+            laptop: Office::new("laptop", Manner::Files, blobs.clone()),
+            phone: Office::new("phone", Manner::Files, blobs.clone()),
             blobs,
             now: Arc::new(AtomicI64::new(1_000 * HOUR_MS)),
         }
@@ -131,6 +132,22 @@ impl World {
 
     fn writes(&self) -> Vec<Vec<String>> {
         [&self.account, &self.laptop, &self.phone].map(|place| place.writes()).to_vec()
+    }
+
+    /// Prints where everything stands, if `$TWOFOLD_TRACE` is set.
+    fn trace(&self, what: &str) {
+        if std::env::var_os("TWOFOLD_TRACE").is_some() {
+            for (name, place) in [("account", &self.account), ("laptop", &self.laptop), ("phone", &self.phone)] {
+                let rows = place.shows().into_iter().map(|(mailbox, text, words)| {
+                    format!("{mailbox}:{}{}", text.split(['<', '@']).nth(1).unwrap_or_default(), words.join(""))
+                });
+                let rows: Vec<String> = rows
+                    .filter(|row| !row.starts_with("INBOX:") || row.split(':').nth(1).is_some_and(|n| n.len() == 8))
+                    .collect();
+                println!("{what} {name}: {} {}", place.shows().len(), rows.join(" "));
+            }
+            println!("  writes {:?}", self.account.writes());
+        }
     }
 
     /// Twenty messages in the inbox, and all in step.
@@ -465,6 +482,124 @@ async fn a_first_sync_that_is_stopped_at_any_step_doubles_no_message() {
                 break;
             }
             at += 1;
+        }
+    }
+}
+
+/// One deed of somebody's, at a place; `false` where there was nothing to do.
+fn deed(rng: &mut impl Rng, world: &World, next: &mut usize, destroyed: &mut BTreeSet<Vec<u8>>) {
+    let (place, prefix) = match rng.random_range(0..3) {
+        0 => (&world.account, ""),
+        1 => (&world.laptop, "account/mail/"),
+        _ => (&world.phone, "account/mail/"),
+    };
+    let mailbox = |rng: &mut dyn rand::RngCore| {
+        let name = ["INBOX", "Work", "Archive", "Trash"][(rng.next_u32() % 4) as usize];
+        format!("{prefix}{name}")
+    };
+    let ids = place.ids();
+    let Some(id) = ids.get(rng.random_range(0..ids.len().max(1))).copied() else { return };
+    let is_account = prefix.is_empty();
+    match rng.random_range(0..7) {
+        0 => {
+            let words: BTreeSet<String> =
+                ["$seen", "$flagged", "work"].iter().filter(|_| rng.random()).map(|word| (*word).to_owned()).collect();
+            place.change(id, |message| message.keywords = words);
+        }
+        1 | 2 => {
+            let to = mailbox(rng);
+            place.change(id, |message| {
+                let from = message.at.keys().next().cloned().unwrap();
+                if !message.at.contains_key(&to) {
+                    carry(message, &from, &to);
+                }
+            });
+        }
+        3 => {
+            // A program moves a file under a name of its own.
+            if !is_account && place.message(id).at.len() == 1 {
+                let (bytes, words) = (place.message(id).bytes, place.message(id).keywords);
+                place.change(id, |message| message.at.clear());
+                let words: Vec<&str> = words.iter().map(String::as_str).collect();
+                place.put(&bytes, &[&mailbox(rng)], &words);
+            }
+        }
+        4 => {
+            // What nobody else has seen yet goes with its only file.
+            if is_account || !world.account.has(&place.message(id).bytes) {
+                destroyed.insert(place.message(id).bytes);
+            }
+            place.change(id, |message| message.at.clear());
+        }
+        5 => {
+            let to = mailbox(rng);
+            if !is_account || world.account.is_shared() {
+                place.change(id, |message| {
+                    let base = message.at.values().next().cloned().unwrap();
+                    message.at.entry(to).or_insert(base);
+                });
+            }
+        }
+        _ => {
+            *next += 1;
+            place.put(&text(*next), &[&mailbox(rng)], &["$seen"]);
+        }
+    }
+}
+
+async fn random_life(manner: Manner, seed: u64) {
+    let what = format!("{manner:?}, seed {seed}");
+    let mut rng = rand::rngs::StdRng::seed_from_u64(seed);
+    let mut world = World::with_twenty(manner).await;
+    let (mut next, mut destroyed) = (100, BTreeSet::new());
+    let mut put: BTreeSet<Vec<u8>> = (1..=20).map(text).collect();
+    for _ in 0..rng.random_range(1..5) {
+        for _ in 0..rng.random_range(1..6) {
+            let before = next;
+            deed(&mut rng, &world, &mut next, &mut destroyed);
+            world.trace("deed");
+            put.extend((before + 1..=next).map(text));
+        }
+        if rng.random_range(0..3) == 0 {
+            let at = rng.random_range(0..60);
+            world.stopped_at(at).await;
+            world.trace("stopped");
+        } else {
+            world.sync().await;
+            world.trace("synced");
+        }
+    }
+    for _ in 0..4 {
+        world.sync().await;
+    }
+    let shows = world.account.shows();
+    for bytes in put.difference(&destroyed) {
+        let body = String::from_utf8(bytes.clone()).unwrap();
+        assert!(shows.iter().any(|(_, shown, _)| *shown == body), "{what}: lost {body:?}");
+        if manner == Manner::Labels {
+            world.account.find_one(bytes);
+        }
+    }
+    let kept = |place: &Arc<Office>| {
+        // What somebody removed from the trash of one device stays in the others'.
+        let mut rows = place.shows();
+        rows.retain(|(mailbox, ..)| mailbox != "Trash");
+        rows
+    };
+    assert_eq!(kept(&world.laptop), kept(&world.account), "{what}: laptop");
+    assert_eq!(kept(&world.phone), kept(&world.account), "{what}: phone");
+    let before = world.writes();
+    world.sync().await;
+    assert_eq!(world.writes(), before, "{what}: a further run writes nothing");
+}
+
+#[tokio::test]
+async fn random_deeds_and_stops_lose_and_double_no_message() {
+    let from: u64 = std::env::var("TWOFOLD_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let count: u64 = std::env::var("TWOFOLD_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(12);
+    for seed in from..from + count {
+        for manner in BOTH {
+            random_life(manner, seed).await;
         }
     }
 }

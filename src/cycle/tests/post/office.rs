@@ -1,7 +1,7 @@
 //! A place that holds messages, in memory: an account with labels, an account with folders, or a device's folders.
 
 use async_trait::async_trait;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use twofold_model::email::{EmailLens, Role, Sheet, headers, path};
 use twofold_model::{
@@ -41,9 +41,10 @@ struct State {
     next: u64,
     messages: BTreeMap<u64, Message>,
     mailboxes: Vec<Collection>,
-    stamps: HashMap<String, Snapshot>,
-    /// Every copy that ever stood there.
-    ever: BTreeSet<RemoteId>,
+    /// What stood there after the last change, and when each copy last changed, came or went.
+    last: Snapshot,
+    changed: BTreeMap<RemoteId, u64>,
+    tick: u64,
     bodies: BTreeMap<u64, usize>,
     bodies_left: Option<usize>,
     writes: Vec<String>,
@@ -56,6 +57,7 @@ pub type Watch = Arc<dyn Fn(&str) -> Result<()> + Send + Sync>;
 
 /// The place.
 pub struct Office {
+    name: &'static str,
     watch: Mutex<Option<Watch>>,
     manner: Manner,
     blobs: Arc<dyn Blobs>,
@@ -65,8 +67,8 @@ pub struct Office {
 const LENS: EmailLens = EmailLens::new(|word| word.starts_with('$') || word == "work");
 
 impl Office {
-    pub fn new(manner: Manner, blobs: Arc<dyn Blobs>) -> Arc<Office> {
-        Arc::new(Office { watch: Mutex::default(), manner, blobs, state: Mutex::default() })
+    pub fn new(name: &'static str, manner: Manner, blobs: Arc<dyn Blobs>) -> Arc<Office> {
+        Arc::new(Office { name, watch: Mutex::default(), manner, blobs, state: Mutex::default() })
     }
 
     /// Sets who is told of each step.
@@ -101,13 +103,14 @@ impl Office {
         let mut state = self.state();
         state.next += 1;
         let id = state.next;
-        let uid = format!("{}{id}", if self.manner == Manner::Files { "file" } else { "m" });
+        let uid = format!("{}{id}", if self.manner == Manner::Files { self.name } else { "m" });
         let at = mailboxes.iter().map(|mailbox| ((*mailbox).to_owned(), uid.clone())).collect();
         let keywords = keywords.iter().map(|word| (*word).to_owned()).collect();
         let received_ms = 1_000_000 + i64::try_from(id).unwrap();
         let deleted = BTreeSet::new();
         let message = Message { bytes: bytes.to_vec(), at, keywords, deleted, received_ms, mark: None, uid };
         state.messages.insert(id, message);
+        self.note(&mut state);
         id
     }
 
@@ -119,13 +122,14 @@ impl Office {
         if message.at.is_empty() {
             state.messages.remove(&id);
         }
+        self.note(&mut state);
     }
 
     /// The number of the message with these bytes.
     pub fn find_one(&self, bytes: &[u8]) -> u64 {
         let found: Vec<u64> =
             self.state().messages.iter().filter(|(_, message)| message.bytes == bytes).map(|(id, _)| *id).collect();
-        assert_eq!(found.len(), 1, "messages with these bytes");
+        assert_eq!(found.len(), 1, "messages with these bytes: {}", String::from_utf8_lossy(bytes));
         found[0]
     }
 
@@ -141,6 +145,21 @@ impl Office {
         }
         rows.sort();
         rows
+    }
+
+    /// Whether a message with these bytes is there.
+    pub fn has(&self, bytes: &[u8]) -> bool {
+        self.state().messages.values().any(|message| message.bytes == bytes)
+    }
+
+    /// The numbers of all messages.
+    pub fn ids(&self) -> Vec<u64> {
+        self.state().messages.keys().copied().collect()
+    }
+
+    /// Whether a message may stand in several mailboxes.
+    pub fn is_shared(&self) -> bool {
+        self.manner != Manner::Folders
     }
 
     pub fn writes(&self) -> Vec<String> {
@@ -208,6 +227,16 @@ impl Office {
         }
     }
 
+    /// Notes which copies changed, came or went since the last time.
+    fn note(&self, state: &mut State) {
+        let now = self.snapshot(state);
+        state.tick += 1;
+        for id in state.last.keys().chain(now.keys()).filter(|id| state.last.get(*id) != now.get(*id)) {
+            state.changed.insert(id.clone(), state.tick);
+        }
+        state.last = now;
+    }
+
     fn snapshot(&self, state: &State) -> Snapshot {
         let mut snapshot = Snapshot::new();
         for (id, message) in &state.messages {
@@ -264,9 +293,20 @@ impl Office {
                 let (id, from) = self.parse(state, &place.remote_id).ok_or_else(gone)?;
                 let message = state.messages.get_mut(&id).ok_or_else(gone)?;
                 let base = message.at.remove(&from).ok_or_else(gone)?;
-                message.at.insert(to.0.clone(), base);
                 message.deleted.remove(&from);
                 state.writes.push(format!("move to {to}"));
+                let taken = message.clone();
+                state.next += 1;
+                let (other, is_taken) =
+                    (state.next, state.messages.values().any(|it| it.at.get(to.as_str()) == Some(&base)));
+                if self.manner == Manner::Files && is_taken {
+                    // A file of that name is there already: this one gets another.
+                    let at = BTreeMap::from([(to.0.clone(), format!("{base}+{other}"))]);
+                    state.messages.insert(other, Message { at, ..taken });
+                    return Ok(self.answer(state, other, to.as_str()));
+                }
+                let message = state.messages.get_mut(&id).ok_or_else(gone)?;
+                message.at.insert(to.0.clone(), base);
                 Ok(self.answer(state, id, to.as_str()))
             }
             Operation::Update { place, etag, to, .. } => {
@@ -336,24 +376,24 @@ impl Connector for Office {
                 continue;
             }
             let mut state = self.state();
-            let before = match &poll.since {
-                Since::Token(token) => state.stamps.get(token.as_str()).cloned().unwrap_or_default(),
-                _ => Snapshot::new(),
+            let since = match &poll.since {
+                Since::Token(token) => token.as_str().parse().unwrap(),
+                _ => 0,
             };
-            let now = self.snapshot(&state);
+            self.note(&mut state);
+            let is_new = |id: &RemoteId| state.changed.get(id).is_some_and(|tick| *tick > since);
             let mut entries: Vec<Entry> = Vec::new();
             for (id, message) in state.messages.iter().rev() {
                 for mailbox in message.at.keys() {
                     let seen = self.seen(*id, message, mailbox, self.manner == Manner::Files);
-                    if before.get(&seen.remote_id) != now.get(&seen.remote_id) {
+                    if is_new(&seen.remote_id) {
                         entries.push(Entry::Seen(Box::new(seen)));
                     }
                 }
             }
-            entries.extend(state.ever.iter().filter(|id| !now.contains_key(*id)).cloned().map(Entry::Gone));
-            state.ever.extend(now.keys().cloned());
-            let token = format!("t{}", state.stamps.len());
-            state.stamps.insert(token.clone(), now);
+            let is_gone = |id: &&RemoteId| since > 0 && is_new(id) && !state.last.contains_key(*id);
+            entries.extend(state.changed.keys().filter(is_gone).cloned().map(Entry::Gone));
+            let token = state.tick.to_string();
             pages.push(Ok(Page { entries, next: Next::Done(DeltaToken(token)) }));
         }
         pages
@@ -403,11 +443,10 @@ impl Connector for Office {
         let mut written = Vec::new();
         for operation in operations {
             let answer = self.step("before a write").map_err(cut).and_then(|()| self.execute(&mut state, operation));
+            self.note(&mut state);
             // Executed, and nobody hears of it.
             written.push(answer.and_then(|written| self.step("after a write").map_err(cut).map(|()| written)));
         }
-        let now = self.snapshot(&state);
-        state.ever.extend(now.into_keys());
         written
     }
 
