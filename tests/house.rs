@@ -133,7 +133,7 @@ const CRATES: [(&str, &[&str], &[&str]); 12] = [
     ("connectors/device", &["model"], &["zones"]),
     ("connectors/zones", &["model"], &[]),
     ("src/engine", &["model"], &[]),
-    ("src/blobs", &[], &[]),
+    ("src/blobs", &["model"], &[]),
     ("src/hub", &["model"], &[]),
     ("src/cycle", &["engine", "hub", "model"], &[]),
     ("src/auth", &["http", "model"], &["sandbox"]),

@@ -11,13 +11,14 @@
 //!   after it, the blob is on the disk. A batch costs one `syncfs`, because one `fdatasync` for each of 10,000 mails takes ten times as long.
 //! * *Memory is flat.* Blobs are read and written piece by piece, however large they are.
 //!
-//! Rooms: `hash` (names), `store` (the folder), `put` (one blob on its way in), `get` (one on its way out), `error`. Every call blocks
+//! Rooms: `hash` (names), `store` (the folder), `put` (one blob on its way in), `get` (one on its way out), `error`, `replica` (the store as connectors know it). Every call blocks
 //! for as long as the disk takes. Nothing here knows what a blob means.
 
 mod error;
 mod get;
 mod hash;
 mod put;
+mod replica;
 mod store;
 
 pub use error::{Error, Result};
