@@ -385,6 +385,44 @@ fn an_evening_west_of_utc_that_is_taken_out_on_a_device_takes_no_neighbour_with_
     assert_eq!(home.writes(), 0);
 }
 
+/// What was cancelled at Microsoft and comes back elsewhere cannot come back there: it is said, and the rest is not kept from it.
+#[test]
+fn promise_5_an_occurrence_that_cannot_come_back_at_microsoft_is_listed_until_it_is_out_again() {
+    let home = Home::with_calendars(&MICROSOFT);
+    let lines = [
+        "DTSTART;TZID=Europe/Berlin:20260316T190000",
+        "DTEND;TZID=Europe/Berlin:20260316T203000",
+        "RRULE:FREQ=WEEKLY;COUNT=40",
+        "SUMMARY:Choir",
+    ];
+    write_beside(&home, "SUMMARY:Planung der Messe", "choir", &lines);
+    home.sync().expect(0);
+    let id = graph_titled(&home, "Choir").unwrap()["id"].as_str().unwrap().to_owned();
+    home.sandbox.graph_occurrence_delete(&id, "2026-03-30").unwrap();
+    home.run(&["sync", "--full-check"]).expect(0);
+    let out = "EXDATE;TZID=Europe/Berlin:20260330T190000\r\n";
+    file_with(&home, out);
+    let listed = || home.json(&["status"])["not_representable"].as_array().unwrap().clone();
+    let before = listed().len();
+    // It comes back on the device, and the choir gets another name.
+    edit(&home, out, "");
+    edit(&home, "SUMMARY:Choir", "SUMMARY:Big choir");
+    home.sync().expect(0);
+    assert_eq!(graph_titled(&home, "Big choir").unwrap()["cancelled"], json!(["2026-03-30"]));
+    home.run(&["status"]).expect(0).shows(&[
+        "cannot be held everywhere: microsoft365: Big choir: 2026-03-30 of the series: cancelled there and elsewhere not",
+    ]);
+    assert_eq!(listed().len(), before + 1);
+    home.sandbox.reset_counts();
+    home.run(&["sync", "--full-check"]).expect(0);
+    assert_eq!((home.writes(), listed().len()), (0, before + 1));
+    assert!(!file_with(&home, "UID:choir").1.contains("EXDATE"), "it stays where it came back");
+    // Out again: both say the same.
+    edit(&home, "SUMMARY:Big choir", &format!("{out}SUMMARY:Big choir"));
+    home.sync().expect(0);
+    assert_eq!(listed().len(), before);
+}
+
 /// A default reminder that comes back as a change: where nothing is said, both providers remind by themselves.
 #[test]
 fn an_event_without_an_alarm_gets_none_at_any_place() {

@@ -439,10 +439,10 @@ impl Intake<'_> {
         if place.collection == known.collection && !facts.lacks_body && means_the_same() {
             hub.remove_sighting_of(self.replica, &seen.remote_id)?;
             hub.touch_placement(known.id, &seen.etag, seen.modified_ms, Some(&seen.rendering))?;
-            // Somebody took away by hand what did not count.
-            if self.lens.leftovers(&known.seen) != self.lens.leftovers(&seen.rendering) {
+            // Somebody did by hand what the place has no way for.
+            if self.lens.shortfall(&known.seen) != self.lens.shortfall(&seen.rendering) {
                 let copy = (known.item, self.replica, place.collection);
-                crate::write::list_leftovers(hub, self.lens, copy, &seen.rendering)?;
+                crate::write::list_shortfall(hub, self.lens, copy, &seen.rendering)?;
             }
             return Ok(false);
         }

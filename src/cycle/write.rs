@@ -221,22 +221,19 @@ pub fn done(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, written: Written, n
             }
             hub.set_placement(intent.item, intent.replica, intent.collection, intent.version, &seen)?;
             hub.remove_sighting_of(intent.replica, &seen.remote_id)?;
-            list_leftovers(hub, lens, (intent.item, intent.replica, intent.collection), &seen.rendering)?;
+            list_shortfall(hub, lens, (intent.item, intent.replica, intent.collection), &seen.rendering)?;
         }
     }
     hub.settle_item(intent.item, None)
 }
 
-/// Lists what a copy shows although the place was told to take it away, or ends the listing. (Item, replica, collection.)
-pub fn list_leftovers(hub: &mut Hub, lens: &dyn Lens, copy: (i64, i64, i64), seen: &Rendering) -> Result<()> {
+/// Lists what a copy cannot show as it was told, or ends the listing. (Item, replica, collection.)
+pub fn list_shortfall(hub: &mut Hub, lens: &dyn Lens, copy: (i64, i64, i64), seen: &Rendering) -> Result<()> {
     let (item, replica, collection) = copy;
-    let left = lens.leftovers(seen);
-    if left.is_empty() {
-        return hub.release(item, replica, collection);
+    match lens.shortfall(seen) {
+        Some(words) => hub.withhold(item, replica, collection, &words),
+        None => hub.release(item, replica, collection),
     }
-    let words =
-        format!("something of {} cannot be taken away there; it stands there and does not count", left.join(", "));
-    hub.withhold(item, replica, collection, &words)
 }
 
 /// Whether nothing can be asked for by name: what became of the copy that was to be moved, or to get another place, only the

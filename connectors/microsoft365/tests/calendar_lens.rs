@@ -609,6 +609,43 @@ fn an_occurrence_is_changed_taken_out_and_set_right_again() {
 }
 
 #[test]
+fn an_occurrence_that_cannot_come_back_there_is_told_until_it_is_out_everywhere() {
+    let there = series(Vec::new(), &["2026-03-09", "2026-03-16"]);
+    assert_eq!(lens().shortfall(&there), None, "as everybody says");
+    let out = json!({"excluded": true});
+    let mut says = read(&there);
+    says.set("title", "Renamed".into());
+    says.set("recurrenceOverrides", json!({"2026-03-16T09:00:00": out}));
+    let plain = onto(&there, &says);
+    let words = lens().shortfall(&plain).unwrap();
+    assert!(words.contains("2026-03-09") && !words.contains("2026-03-16"), "{words}");
+    assert!(words.contains("no way to bring an occurrence back"), "{words}");
+    assert_eq!(sent(&there, &plain).unwrap()["subject"], "Renamed", "the rest of the change is sent");
+    // It comes back changed, and the other one comes back too.
+    says.set("recurrenceOverrides", json!({"2026-03-09T09:00:00": {"title": "Other"}}));
+    let changed = onto(&plain, &says);
+    assert_eq!(read(&changed), says);
+    let words = lens().shortfall(&changed).unwrap();
+    assert!(words.contains("2026-03-09, 2026-03-16"), "{words}");
+    // Out again everywhere.
+    says.set("recurrenceOverrides", json!({"2026-03-09T09:00:00": out, "2026-03-16T09:00:00": out}));
+    assert_eq!(lens().shortfall(&onto(&changed, &says)), None);
+}
+
+#[test]
+fn an_occurrence_that_came_back_stays_so_when_another_one_is_changed_there() {
+    let mut says = read(&series(Vec::new(), &["2026-03-09"]));
+    says.set("recurrenceOverrides", Value::Null);
+    let mut later = sheet(&onto(&series(Vec::new(), &["2026-03-09"]), &says));
+    later.exceptions.push(exception(
+        "2026-03-16T08:00:00Z",
+        json!({"subject": "Other", "start": utc("2026-03-16T08:00:00"), "end": utc("2026-03-16T08:30:00")}),
+    ));
+    assert_eq!(overrides(&read(&later.close())), json!({"2026-03-16T09:00:00": {"title": "Other"}}));
+    assert!(lens().shortfall(&later.close()).unwrap().contains("2026-03-09"));
+}
+
+#[test]
 fn a_changed_rule_keeps_the_exceptions_that_still_fit() {
     let rendering = series(
         vec![

@@ -87,6 +87,15 @@ pub trait Lens: Send + Sync {
         Vec::new()
     }
 
+    /// What a copy shows otherwise than it was told, because its place has no way to show it so, in words for a person; `None` where it
+    /// shows all that it can. The default speaks of [`Lens::leftovers`].
+    fn shortfall(&self, rendering: &Rendering) -> Option<String> {
+        let left = self.leftovers(rendering);
+        (!left.is_empty()).then(|| {
+            format!("something of {} cannot be taken away there; it stands there and does not count", left.join(", "))
+        })
+    }
+
     /// How many people making `to` of `from` (`None`: removing it) would mail (updates, cancellations), or would have to, so that
     /// what they know of a meeting stays true. Asked before a write, so that nobody is mailed who should not be. Most places mail
     /// nobody.

@@ -2,7 +2,7 @@
 
 use super::{Left, Planned, Weighed, Weighing};
 use crate::meet::as_seen;
-use crate::write::list_leftovers;
+use crate::write::list_shortfall;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 use twofold_engine::pair::agreed_at_first;
@@ -314,7 +314,7 @@ impl Weighing<'_> {
             // What was seen is taken all the same; what the hub says more waits.
             return self.cannot_send(item, place, &error);
         }
-        list_leftovers(self.hub, lens, (item.id, place.replica, place.collection), &seen_now.rendering)?;
+        list_shortfall(self.hub, lens, (item.id, place.replica, place.collection), &seen_now.rendering)?;
         let Some(to) = to else { return self.wait_no_more((item.id, place.replica, place.collection)) };
         if !place.can_write {
             return self.withhold(item, place, "this user may not write there");

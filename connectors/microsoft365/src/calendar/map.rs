@@ -8,7 +8,7 @@ use super::series;
 use super::sheet::Sheet;
 use super::times::Times;
 use super::wire::{CARRY, Event, MARK, UID};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use twofold_model::event::settled;
 use twofold_model::{Content, Identity, Lens, Rendering, Result, carry};
 
@@ -59,7 +59,7 @@ impl Lens for EventLens {
         let native = series::read(&self.times, &sheet)?;
         let carried = sheet.event.property(CARRY);
         if said(native.clone(), carried) != *content {
-            match (carry::make(&native, &content, CARRY_LIMIT), carried) {
+            match (carry::make(&native, &by_date(&content), CARRY_LIMIT), carried) {
                 (Some(text), _) => sheet.event.set_property(CARRY, &text),
                 // An extended property is not known to go away: its header alone stays.
                 (None, Some(_)) => sheet.event.set_property(CARRY, &carry::emptied()),
@@ -71,6 +71,15 @@ impl Lens for EventLens {
 
     fn native(&self, rendering: &Rendering) -> Result<Content> {
         series::read(&self.times, &Sheet::open(rendering)?)
+    }
+
+    /// The occurrences that are cancelled there and came back elsewhere: Graph has no way to undo that.
+    fn shortfall(&self, rendering: &Rendering) -> Option<String> {
+        let sheet = Sheet::open(rendering).ok()?;
+        let (native, says) = (series::read(&self.times, &sheet).ok()?, self.meaning(&sheet).ok()?);
+        let left: Vec<&str> = series::cancelled_alone(&native, &says).collect();
+        let words = "cancelled there and elsewhere not, and Microsoft has no way to bring an occurrence back";
+        (!left.is_empty()).then(|| format!("{} of the series: {words}", left.join(", ")))
     }
 
     /// A rendering that cannot be opened might mail anybody.
@@ -131,6 +140,14 @@ fn fill_dropped(was: &Event, now: &mut Event) -> bool {
         }
     }
     true
+}
+
+/// The same content, of which what differs in its occurrences is told date by date, also where it says nothing of any: each is carried
+/// by itself, whatever becomes of the others there.
+fn by_date(content: &Content) -> Content {
+    let mut content = content.clone();
+    content.0.entry("recurrenceOverrides").or_insert_with(|| Value::Object(Map::new()));
+    content
 }
 
 /// An event from nothing, named.

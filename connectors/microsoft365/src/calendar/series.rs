@@ -165,6 +165,14 @@ fn overrides(content: &Content) -> impl Iterator<Item = (&String, &Value)> {
     content.get("recurrenceOverrides").and_then(Value::as_object).into_iter().flatten()
 }
 
+/// The days of the occurrences that one content leaves out and the other does not.
+pub(super) fn cancelled_alone<'a>(one: &'a Content, other: &'a Content) -> impl Iterator<Item = &'a str> {
+    let is_out = |patch: Option<&Value>| patch.and_then(|patch| patch.get("excluded")) == Some(&Value::Bool(true));
+    overrides(one)
+        .filter(move |(key, patch)| is_out(Some(patch)) && !is_out(other.at(&["recurrenceOverrides", key])))
+        .map(|(key, _)| key.split('T').next().unwrap_or_default())
+}
+
 fn edit_overrides(times: &Times, sheet: &mut Sheet, content: &Content, dates: &Dates) -> Result<()> {
     let mut known: BTreeMap<String, usize> = BTreeMap::new();
     for (at, exception) in sheet.exceptions.iter().enumerate() {
