@@ -126,7 +126,8 @@ pub fn open(config: &Config, hub: &mut Hub, only: Option<&str>) -> Result<Opened
             opened.budgets.push(((*service).into(), budget));
         }
         let connector = open_provider(config, hub, name, &vault, &transport, &budgets);
-        opened.parties.push(Party { name: name.as_str().into(), is_device: false, kinds, connector });
+        let account = account(hub, name, &vault)?.and_then(|account| account.address);
+        opened.parties.push(Party { name: name.as_str().into(), is_device: false, kinds, account, connector });
     }
     for gone in hub.replicas()?.into_iter().filter(|replica| replica.is_device) {
         if !config.devices.iter().any(|device| device.name == gone.name) {
@@ -136,7 +137,7 @@ pub fn open(config: &Config, hub: &mut Hub, only: Option<&str>) -> Result<Opened
     for device in config.devices.iter().filter(|device| wanted(&device.name)) {
         let connector = open_device(config, device, hub).map(|device| Arc::new(device) as Arc<dyn Connector>);
         let kinds = device.kinds.clone();
-        opened.parties.push(Party { name: device.name.clone(), is_device: true, kinds, connector });
+        opened.parties.push(Party { name: device.name.clone(), is_device: true, kinds, account: None, connector });
     }
     Ok(opened)
 }
@@ -188,11 +189,22 @@ fn open_provider(
     }
 }
 
+/// Whose data the hub holds of a provider.
+fn kept_account(replica: &twofold_hub::Replica) -> Option<twofold_auth::Account> {
+    replica.account.as_deref().and_then(|text| serde_json::from_str(text).ok())
+}
+
+/// The account behind a provider: who is signed in, else who was.
+fn account(hub: &mut Hub, name: ProviderName, vault: &Vault) -> Result<Option<twofold_auth::Account>> {
+    let signed_in = vault.status(name)?.account;
+    Ok(signed_in.or(kept_account(&hub.replica(name.as_str(), false)?)))
+}
+
 /// The account behind a replica is part of the replica (ENGINE 21).
 fn check_account(hub: &mut Hub, name: ProviderName, status: &twofold_auth::Status) -> Result<()> {
     let Some(account) = &status.account else { return Ok(()) };
     let replica = hub.replica(name.as_str(), false)?;
-    let kept = replica.account.as_deref().and_then(|text| serde_json::from_str::<twofold_auth::Account>(text).ok());
+    let kept = kept_account(&replica);
     match kept {
         Some(kept) if kept.is_same_as(account) => Ok(()),
         Some(kept) => Err(Error::new(

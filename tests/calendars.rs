@@ -2,6 +2,8 @@
 //! edited as text, and what the providers hold is read from their own JSON.
 
 mod common;
+#[path = "calendars/invitations.rs"]
+mod invitations;
 
 use common::{BOTH, GOOGLE, Home, MICROSOFT};
 use serde_json::{Value, json};
@@ -164,7 +166,7 @@ fn whoever_may_mail_attendees_is_not_asked() {
 }
 
 #[test]
-fn a_meeting_with_guests_that_is_made_on_a_device_invites_nobody() {
+fn a_meeting_with_guests_that_is_made_on_a_device_invites_nobody_where_mail_is_not_allowed() {
     let home = Home::with_calendars(&BOTH);
     let lines = [
         "DTSTART;TZID=Europe/Berlin:20260520T100000",

@@ -93,6 +93,7 @@ pub async fn sync(
         retention_ms: args.replica.is_none().then_some(config.retention_ms),
         may_mail: config.may_mail_attendees,
         blobs: None,
+        zones: Arc::new(connect::zones()),
         retry_quarantined: args.retry_quarantined,
         brakes: config.brakes.clone(),
         joins: config

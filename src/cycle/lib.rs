@@ -29,6 +29,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hub, Replica};
+use twofold_model::zone::Zones;
 use twofold_model::{Arrival, Blobs, Connector, Error, ErrorKind, Kind, Result, Visit};
 
 /// Items decided in one transaction and written together: keeps memory flat however large the first sync.
@@ -52,6 +53,8 @@ pub struct Party {
     pub is_device: bool,
     /// The kinds that are kept in step there.
     pub kinds: Vec<Kind>,
+    /// The address of the account behind it, where it has one that is known.
+    pub account: Option<String>,
     /// The place itself, or why it cannot be opened.
     pub connector: Result<Arc<dyn Connector>>,
 }
@@ -80,8 +83,10 @@ pub struct Settings {
     /// How long what is overwritten or deleted is kept, in milliseconds; `None`: nothing is pruned in this run, because not
     /// all configured replicas take part in it.
     pub retention_ms: Option<i64>,
-    /// Whether a write may mail people; if not, one that would is held (promise 7).
+    /// Whether a write may mail people; if not, one that would is held (promise 7), and a new meeting asks nobody to come.
     pub may_mail: bool,
+    /// The rules of time zones: whether a meeting is over.
+    pub zones: Arc<dyn Zones>,
     /// Try what waits in quarantine now.
     pub retry_quarantined: bool,
     /// Where the bytes of messages are kept; `None`: no kind that takes part has any.
@@ -115,6 +120,8 @@ pub struct Member {
     pub replica: Replica,
     /// The kinds.
     pub kinds: Vec<Kind>,
+    /// The address of the account behind it, where it has one that is known.
+    pub account: Option<String>,
     /// The place, when it can be reached.
     pub connector: Option<Arc<dyn Connector>>,
     /// Why not, when it cannot.
@@ -243,7 +250,14 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
 /// Opens one replica: is it the place that the hub knows?
 async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now_ms: i64) -> Result<Member> {
     let replica = hub.replica(&party.name, party.is_device)?;
-    let mut member = Member { replica, kinds: party.kinds, connector: None, trouble: None, complete: BTreeSet::new() };
+    let mut member = Member {
+        replica,
+        kinds: party.kinds,
+        account: party.account,
+        connector: None,
+        trouble: None,
+        complete: BTreeSet::new(),
+    };
     match party.connector {
         Err(error) => member.lose(error),
         Ok(connector) => {

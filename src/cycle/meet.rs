@@ -67,7 +67,8 @@ fn meet_in(
     // Copies that vanished in the same place: a new one that says the same is one of them, renamed.
     let gone = cycle.hub.said_gone_in(replica.id, place.collection)?;
     // On a device's first use, what is there is counted before it is believed.
-    let is_adoption = replica.is_device && !place.met && cycle.hub.places_of(place.collection)?.len() > 1;
+    let is_first_use = replica.is_device && !place.met;
+    let is_adoption = is_first_use && cycle.hub.places_of(place.collection)?.len() > 1;
     let mut adoption = Adoption::default();
     let mut after = 0;
     loop {
@@ -96,7 +97,7 @@ fn meet_in(
                     None if account == Account::NotReadYet => {}
                     None if is_adoption && !is_approved => adoption.strangers.push((sighting, None)),
                     None => {
-                        if take_stranger(hub, intake, &sighting)? {
+                        if take_stranger(hub, intake, &sighting, is_first_use || is_approved)? {
                             report.row(&replica.name, intake.kind).created += 1;
                         }
                     }
@@ -141,7 +142,7 @@ fn adopt(
         }
         if strangers.len() <= ADOPT_AT_MOST && buried == 0 {
             for (sighting, _) in strangers {
-                if take_stranger(hub, intake, sighting)? {
+                if take_stranger(hub, intake, sighting, true)? {
                     report.row(&replica.name, intake.kind).created += 1;
                 }
             }
@@ -417,15 +418,25 @@ fn renamed_from(
     Ok(None)
 }
 
-/// [`take_new`] for a copy that was stored as a sighting.
-fn take_stranger(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting) -> Result<bool> {
-    let is_taken = take_new(hub, intake, sighting.collection, &as_seen(sighting), sighting.observed_ms)?;
+/// [`take_new`] for a copy that was stored as a sighting. What `is_old`, as all is that a device's first use brings, counts as made
+/// before: it is no new meeting (`weigh/invite.rs`).
+fn take_stranger(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, is_old: bool) -> Result<bool> {
+    let made = take_new(hub, intake, sighting.collection, &as_seen(sighting), sighting.observed_ms)?;
+    if let (Some(item), true) = (made, is_old) {
+        hub.next_generation(item)?;
+    }
     hub.remove_sighting(sighting.id)?;
-    Ok(is_taken)
+    Ok(made.is_some())
 }
 
-/// Makes an item of a copy that belongs to none. A copy that cannot be understood goes to quarantine; `false` then.
-pub fn take_new(hub: &mut Hub, intake: &Intake<'_>, collection: i64, seen: &Seen, observed_ms: i64) -> Result<bool> {
+/// Makes an item of a copy that belongs to none, and answers it. A copy that cannot be understood goes to quarantine; `None` then.
+pub fn take_new(
+    hub: &mut Hub,
+    intake: &Intake<'_>,
+    collection: i64,
+    seen: &Seen,
+    observed_ms: i64,
+) -> Result<Option<i64>> {
     let content = match intake.lens.read(&seen.rendering) {
         Ok(content) => content,
         Err(error) => {
@@ -438,7 +449,7 @@ pub fn take_new(hub: &mut Hub, intake: &Intake<'_>, collection: i64, seen: &Seen
                 raw: seen.rendering.as_bytes(),
             };
             hub.quarantine(&bad, intake.now)?;
-            return Ok(false);
+            return Ok(None);
         }
     };
     let free = match &seen.uid {
@@ -452,7 +463,7 @@ pub fn take_new(hub: &mut Hub, intake: &Intake<'_>, collection: i64, seen: &Seen
         hub.date_item(item.id, dated_ms)?;
     }
     hub.add_placement(item.id, intake.replica, collection, item.version, seen)?;
-    Ok(true)
+    Ok(Some(item.id))
 }
 
 /// A sighting as the replica showed it.

@@ -408,7 +408,7 @@ impl Intake<'_> {
                 && untouched.contains(&place.collection)
                 && crate::meet::is_nameless(hub, self.kind, &seen)?
             {
-                return crate::meet::take_new(hub, self, place.collection, &seen, self.now);
+                return Ok(crate::meet::take_new(hub, self, place.collection, &seen, self.now)?.is_some());
             }
             hub.store_sighting(self.replica, place.collection, None, (&seen, &facts), self.now)?;
             return Ok(false);

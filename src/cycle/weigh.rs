@@ -2,17 +2,19 @@
 //!
 //! One transaction a slice: new versions, places, bases and intents together (promise 3: the intent is on disk before the
 //! request leaves). This file tells the story and records the verdict; `copies` reads what every replica shows, `plan`
-//! makes the intents, `mail` holds those that would mail people, `bin` says where a message goes that somebody deleted, `undo` what follows where this user may not write.
+//! makes the intents, `mail` holds those that would mail people, `invite` says who asks the guests of a new meeting, `bin` where a message
+//! goes that somebody deleted, `undo` what follows where this user may not write.
 
 mod bin;
 mod copies;
+mod invite;
 mod mail;
 mod plan;
 mod undo;
 
 pub use plan::quarantine_name;
 
-use crate::{Cycle, Member};
+use crate::{Cycle, Member, Settings};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use twofold_engine::{Case, Current, Now, Verdict, decide};
@@ -39,10 +41,10 @@ pub fn weigh(cycle: &mut Cycle<'_>, kind: Kind, slice: &[i64]) -> Result<Vec<Pla
     let now = cycle.now();
     let mut planned = Vec::new();
     let (hub, members, report) = (&mut *cycle.hub, &cycle.members, &mut cycle.report);
-    let (quiet, may_mail) = (cycle.settings.dry_run, cycle.settings.may_mail);
+    let settings = cycle.settings;
     hub.atomically("decide", |hub| {
         let tables = Tables::read(hub, kind, now)?;
-        let mut one = Weighing { hub, members, report, kind, now, planned: &mut planned, quiet, may_mail, tables };
+        let mut one = Weighing { hub, members, report, kind, now, planned: &mut planned, settings, tables };
         slice.iter().try_for_each(|item| one.item(*item))?;
         one.describe_held_writes()
     })?;
@@ -56,8 +58,7 @@ struct Weighing<'a> {
     kind: Kind,
     now: i64,
     planned: &'a mut Vec<Planned>,
-    quiet: bool,
-    may_mail: bool,
+    settings: &'a Settings,
     tables: Tables,
 }
 
@@ -79,6 +80,8 @@ struct Tables {
     read_only: HashMap<i64, i64>,
     /// What the mailboxes are for.
     bins: bin::Bins,
+    /// The replicas that are device folders.
+    devices: HashSet<i64>,
     /// Writes that would mail people, by item, replica and collection.
     held_writes: HeldWrites,
 }
@@ -94,6 +97,12 @@ impl Tables {
             successors: hub.successors()?,
             read_only: undo::read_only(hub, kind)?,
             bins: bin::Bins::read(hub, kind)?,
+            devices: hub
+                .replicas()?
+                .into_iter()
+                .filter(|replica| replica.is_device)
+                .map(|replica| replica.id)
+                .collect(),
             held_writes: hub.held_writes()?,
         };
         for hold in hub.holds_of_any_state()? {

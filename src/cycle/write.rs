@@ -125,7 +125,11 @@ async fn outcome_of(
                 Ok(written) => {
                     let row = report.row(&name, kind);
                     match plan.intent.kind {
-                        IntentKind::Create => row.sent_created += 1,
+                        IntentKind::Create => {
+                            row.sent_created += 1;
+                            // Its guests are asked: now it is made where else it belongs.
+                            again.extend(plan.tells.then_some(plan.intent.item));
+                        }
                         IntentKind::Copy | IntentKind::Move | IntentKind::Update => row.sent_updated += 1,
                         IntentKind::Delete => row.sent_deleted += 1,
                     }

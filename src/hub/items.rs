@@ -240,6 +240,19 @@ impl Hub {
         self.all("SELECT id FROM versions WHERE item = ?1 ORDER BY id", [item], |row| row.get(0))
     }
 
+    /// Whether nobody but devices ever said anything of an item, and no provider shows it.
+    pub fn comes_from_devices(&self, item: i64) -> Result<bool> {
+        let of_others = self.count(
+            "SELECT count(*) FROM (
+                 SELECT source FROM versions WHERE item = ?1
+                 UNION ALL SELECT replica FROM placements WHERE item = ?1
+                 UNION ALL SELECT replica FROM sightings WHERE item = ?1)
+             WHERE source IS NULL OR source NOT IN (SELECT id FROM replicas WHERE is_device = 1)",
+            [item],
+        )?;
+        Ok(of_others == 0)
+    }
+
     /// The next create of this item is a new one: its mark must differ from the one that was deleted.
     pub fn next_generation(&mut self, item: i64) -> Result<()> {
         self.run("UPDATE items SET generation = generation + 1 WHERE id = ?1", [item])

@@ -93,9 +93,14 @@ impl Home {
 
     /// The demo's calendars, these providers, signed in, synced once, nothing counted yet.
     pub fn with_calendars(providers: &[&'static str]) -> Self {
+        Self::of_calendars(providers, |home| std::fs::write(home.config(), home.configuration("")).unwrap())
+    }
+
+    /// The same, made ready before anybody signs in; the configuration is yet to be written.
+    pub fn of_calendars(providers: &[&'static str], make_ready: impl FnOnce(&Self)) -> Self {
         let mut home = Self::new(Options::demo(), providers);
         home.kind = "calendar";
-        std::fs::write(home.config(), home.configuration("")).unwrap();
+        make_ready(&home);
         for name in providers {
             home.login(name).expect(0);
         }

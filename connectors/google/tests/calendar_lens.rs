@@ -407,6 +407,43 @@ fn guests_of_ones_own_meeting_are_edited_in_place() {
 }
 
 #[test]
+fn a_new_meeting_that_asks_its_guests_names_them_under_an_id_of_its_own() {
+    let people = json!({
+        "a": {"email": "Ada@x", "name": "Ada", "roles": {"owner": true, "attendee": true}, "participationStatus": "accepted"},
+        "b": {"email": "Bob@x", "name": "Bob", "roles": {"attendee": true, "optional": true}, "expectReply": true},
+        "n": {"email": "nobody", "roles": {"attendee": true}},
+    });
+    let said = content(
+        json!({"start": "2026-03-02T09:00:00", "timeZone": "Europe/Berlin", "duration": "PT1H", "participants": people,
+        "recurrenceRules": [{"frequency": "weekly"}], "recurrenceOverrides": {"2026-03-09T09:00:00": {"title": "Other"}}}),
+    );
+    let asking = lens().inviting(&said, &identity()).unwrap().unwrap();
+    let event = json_of(&asking)["event"].clone();
+    assert_eq!(
+        event["attendees"],
+        json!([
+            {"email": "Ada@x", "displayName": "Ada", "responseStatus": "accepted"},
+            {"email": "Bob@x", "displayName": "Bob", "optional": true, "responseStatus": "needsAction"},
+        ])
+    );
+    assert!(event["id"].is_string() && event.get("iCalUID").is_none(), "it is inserted, not imported: {event}");
+    let exceptions = json_of(&asking)["exceptions"].clone();
+    let (_, exception) = exceptions.as_object().unwrap().iter().next().unwrap();
+    assert_eq!(exception["attendees"], event["attendees"], "nobody is asked away from an occurrence");
+    assert_eq!(read(&asking), read(&write(None, &said)));
+    let copy = json_of(&write(None, &said))["event"].clone();
+    assert!(copy.get("attendees").is_none() && copy["iCalUID"].is_string(), "a copy asks nobody: {copy}");
+    let mut alone = said.clone();
+    alone.0["participants"].as_object_mut().unwrap().shift_remove("b");
+    assert_eq!(lens().inviting(&alone, &identity()).unwrap(), None);
+    let lone = content(
+        json!({"recurrenceOverrides": {"2026-03-09T09:00:00": {"start": "2026-03-09T09:00:00", "timeZone": "Europe/Berlin",
+        "recurrenceIdTimeZone": "Europe/Berlin", "participants": people}}}),
+    );
+    assert_eq!(lens().inviting(&lone, &identity()).unwrap(), None, "one occurrence of a series that is not there");
+}
+
+#[test]
 fn text_that_looks_like_html_stays_text() {
     let plain =
         content(json!({"title": "x", "start": "2026-03-01T00:00:00", "showWithoutTime": true, "duration": "P1D",
@@ -703,6 +740,9 @@ proptest! {
     #[test]
     fn every_event_is_read_back(wanted in prop_oneof![singles(), all_series()]) {
         check_laws(&write(None, &wanted), &wanted);
+        if let Some(asking) = lens().inviting(&wanted, &identity()).unwrap() {
+            prop_assert_eq!(read(&asking), wanted, "asking says the same");
+        }
     }
 
     #[test]

@@ -787,6 +787,38 @@ fn a_copy_of_a_meeting_invites_nobody() {
 }
 
 #[test]
+fn a_new_meeting_that_asks_its_guests_names_all_but_its_organizer() {
+    let people = json!({
+        "a": {"email": "Ada@x", "name": "Ada", "roles": {"owner": true, "attendee": true}, "participationStatus": "accepted"},
+        "b": {"email": "Bob@x", "name": "Bob", "roles": {"attendee": true, "optional": true}, "expectReply": true},
+        "r": {"email": "room@x", "roles": {"attendee": true}, "kind": "resource"},
+        "n": {"email": "nobody", "roles": {"attendee": true}},
+    });
+    let said = content(json!({"start": "2026-03-02T09:00:00", "timeZone": "Europe/Berlin", "participants": people,
+        "recurrenceRules": [{"frequency": "weekly"}], "recurrenceOverrides": {"2026-03-09T09:00:00": {"title": "Other"}}}));
+    let asking = lens().inviting(&said, &identity()).unwrap().unwrap();
+    let sent = sheet(&asking).event.create_body("t");
+    let person = |address: &str, kind: &str| json!({"emailAddress": {"address": address}, "type": kind});
+    let mut bob = person("Bob@x", "optional");
+    bob["emailAddress"]["name"] = "Bob".into();
+    assert_eq!(sent["attendees"], json!([bob, person("room@x", "resource")]));
+    assert_eq!(sent.get("organizer"), None, "that follows from the mailbox");
+    assert_eq!(
+        sheet(&asking).exceptions[0].0["attendees"],
+        sent["attendees"],
+        "nobody is asked away from an occurrence"
+    );
+    assert_eq!(read(&asking), read(&new(&said)));
+    let mut alone = said.clone();
+    ["b", "r"].iter().for_each(|key| drop(alone.0["participants"].as_object_mut().unwrap().shift_remove(*key)));
+    assert_eq!(lens().inviting(&alone, &identity()).unwrap(), None);
+    let lone = content(
+        json!({"recurrenceOverrides": {"2026-03-09T09:00:00": {"start": "2026-03-09T09:00:00", "participants": people}}}),
+    );
+    assert_eq!(lens().inviting(&lone, &identity()).unwrap(), None, "one occurrence of a series that is not there");
+}
+
+#[test]
 fn guests_of_a_meeting_of_the_users_own_come_and_go_and_that_mails() {
     let meeting = single(json!({"attendees": guests()}));
     let mut says = read(&meeting);
@@ -1037,6 +1069,9 @@ proptest! {
         let to = lens().write(Some(&old), &said, &identity()).unwrap();
         prop_assert_eq!(read(&to), projected);
         prop_assert_eq!(onto(&to, &read(&to)), to);
+        if let Some(asking) = lens().inviting(&said, &identity()).unwrap() {
+            prop_assert_eq!(read(&asking), read(&new(&said)), "asking says the same");
+        }
     }
 
     #[test]

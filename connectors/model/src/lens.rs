@@ -69,6 +69,14 @@ pub trait Lens: Send + Sync {
     /// nothing that carries `identity`.
     fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering>;
 
+    /// [`Lens::write`] from nothing for a new meeting whose guests are to be asked to come: who they are stands where the place asks
+    /// them, not in the carry-all. `None` where there is nobody to ask, or where the place asks nobody, as most do. Means what
+    /// [`Lens::write`] would have it mean.
+    fn inviting(&self, content: &Content, identity: &Identity) -> Result<Option<Rendering>> {
+        let _ = (content, identity);
+        Ok(None)
+    }
+
     /// What this place would say if it held `content`.
     fn project(&self, content: &Content) -> Result<Content> {
         let nobody = Identity { uid: Uid("projection".into()), mark: None };

@@ -28,6 +28,7 @@ pub mod event;
 pub mod html;
 pub mod ical;
 pub mod lens;
+pub mod meeting;
 pub mod memory;
 pub mod merge;
 pub mod patch;

@@ -21,10 +21,24 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use twofold_cycle::{Join, Party, Report, Settings, Silent, cycle};
 use twofold_hub::Hub;
 use twofold_model::memory::{Fault, Manners, Memory, card};
+use twofold_model::zone::{Rules, Zones};
 use twofold_model::{Collection, Connector, Content, Error, ErrorKind, Kind, Place, RemoteId, Result};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// No zone is known: every time counts as UTC.
+struct NoZones;
+
+impl Zones for NoZones {
+    fn rules(&self, _name: &str) -> Option<Arc<Rules>> {
+        None
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
 
 struct World {
     kind: Kind,
@@ -104,6 +118,7 @@ impl World {
             retention_ms: Some(180 * DAY_MS),
             may_mail: false,
             blobs: None,
+            zones: Arc::new(NoZones),
             retry_quarantined: false,
             brakes: BTreeMap::new(),
             joins: if self.joined { vec![join] } else { Vec::new() },
@@ -119,6 +134,7 @@ impl World {
             name: name.into(),
             is_device,
             kinds: vec![self.kind],
+            account: (!is_device).then(|| format!("ada@{name}.example")),
             connector: Ok(Arc::new(place.watched(watch.clone())) as Arc<dyn Connector>),
         };
         let mut parties = vec![party("google", &self.google, false), party("microsoft365", &self.microsoft, false)];

@@ -19,7 +19,7 @@ impl Weighing<'_> {
         let at = (item.id, place.replica, place.collection);
         let known = self.tables.held_writes.get(&at).cloned();
         let people = connector.lens(self.kind).mails(&seen.rendering, to);
-        if people == 0 || self.may_mail {
+        if people == 0 || self.settings.may_mail {
             self.wait_no_more(at)?;
             return Ok(Some(people > 0));
         }

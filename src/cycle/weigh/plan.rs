@@ -54,6 +54,7 @@ impl Weighing<'_> {
                 && self.reached(place.replica).is_none()
                 && self.member(place.replica).is_some_and(|member| !member.replica.is_device)
         });
+        let inviter = self.inviter(item, verdict, weighed, &places)?;
         let belongs = |place: &Place| verdict.collections.contains(&place.collection);
         // Replicas at which it belongs, and of which it is not known yet that it stands or will be made there.
         let mut unmade: BTreeSet<i64> =
@@ -68,6 +69,9 @@ impl Weighing<'_> {
         let leaves = |at: (i64, i64)| steps.values().any(|step| step.is_move && step.from == at);
         for place in &places {
             let at = (place.replica, place.collection);
+            let waits_for_inviter = inviter.is_some_and(|inviter| inviter != at)
+                && !self.is_device(place.replica)
+                && is_without_copy(place);
             // Where one item may stand in several collections it is made in one, and gets the others when it is there.
             let is_made_elsewhere = shares.contains(&place.replica)
                 && is_without_copy(place)
@@ -79,11 +83,12 @@ impl Weighing<'_> {
             } else if leaves(at)
                 || is_made_elsewhere
                 || open.contains(&at)
+                || waits_for_inviter
                 || !belongs(place) && (waits_for_provider || is_made_at(place.replica))
             {
                 left.pending = true;
             } else if belongs(place) || !unmade.contains(&place.replica) {
-                self.plan(item, verdict, place, weighed, left)?;
+                self.plan(item, verdict, place, weighed, inviter == Some(at), left)?;
             }
             let is_planned = |plan: &Planned| (plan.intent.replica, plan.intent.collection) == at;
             if belongs(place) && (!is_without_copy(place) || self.planned[planned_before..].iter().any(is_planned)) {
@@ -100,6 +105,7 @@ impl Weighing<'_> {
         verdict: &Verdict,
         place: &Place,
         weighed: &[Weighed],
+        asks: bool,
         left: &mut Left,
     ) -> Result<()> {
         let at = (place.replica, place.collection);
@@ -132,7 +138,7 @@ impl Weighing<'_> {
                 self.forget_copy(copy)?;
                 self.hub.next_generation(item.id)?;
                 let item = self.hub.item(item.id)?;
-                self.create(&connector, &item, verdict, place, left)
+                self.create(&connector, (&item, place), verdict, false, left)
             }
             (Some(copy), true) => self.align(&connector, item, verdict, place, copy, left),
             (Some(copy), false) if matches!(copy.now, Now::Gone) => {
@@ -140,7 +146,7 @@ impl Weighing<'_> {
                 self.forget_copy(copy)
             }
             (Some(copy), false) => self.delete(&connector, (item, place), copy, left),
-            (None, true) => self.create(&connector, item, verdict, place, left),
+            (None, true) => self.create(&connector, (item, place), verdict, asks, left),
             (None, false) => Ok(()),
         }
     }
@@ -342,12 +348,13 @@ impl Weighing<'_> {
         Ok(())
     }
 
+    /// A copy that is to be made; where it `asks`, with its guests, who hear of it.
     fn create(
         &mut self,
         connector: &Arc<dyn Connector>,
-        item: &Item,
+        (item, place): (&Item, &Place),
         verdict: &Verdict,
-        place: &Place,
+        asks: bool,
         left: &mut Left,
     ) -> Result<()> {
         if !place.can_write {
@@ -358,13 +365,15 @@ impl Weighing<'_> {
         }
         let mark = Mark { hub: self.hub.id().to_owned(), item: item.mark.clone(), generation: item.generation };
         let identity = Identity { uid: item.uid.clone(), mark: Some(mark.clone()) };
-        let lens = connector.lens(self.kind);
-        let rendering: Rendering = match lens.write(None, &verdict.content, &identity) {
+        let (lens, content) = (connector.lens(self.kind), &verdict.content);
+        let asking = if asks { lens.inviting(content, &identity) } else { Ok(None) };
+        let rendering = asking.and_then(|asking| asking.map_or_else(|| lens.write(None, content, &identity), Ok));
+        let rendering: Rendering = match rendering {
             Ok(rendering) => item.dated_ms.into_iter().fold(rendering, |rendering, at| lens.dated(rendering, at)),
             Err(error) => return self.cannot_send(item, place, &error),
         };
         self.hub.release(item.id, place.replica, place.collection)?;
-        self.intend((item, place), IntentKind::Create, None, None, false, |_| Operation::Create {
+        self.intend((item, place), IntentKind::Create, None, None, asks, |_| Operation::Create {
             collection: place.remote_id.as_str().into(),
             rendering,
             uid: item.uid.clone(),
@@ -450,7 +459,7 @@ impl Weighing<'_> {
             not_before_ms: None,
         };
         intent.id = self.hub.add_intent(&intent)?;
-        if self.quiet {
+        if self.settings.dry_run {
             self.count(place.replica, |row| match kind {
                 IntentKind::Create => row.sent_created += 1,
                 IntentKind::Copy | IntentKind::Move | IntentKind::Update => row.sent_updated += 1,

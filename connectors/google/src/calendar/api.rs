@@ -198,8 +198,8 @@ pub fn read_event(response: &Response) -> Result<Object> {
 // ---- writing events ---------------------------------------------------------------------------------------------------
 
 /// POST `calendars/{id}/events`, with an id of our own.
-pub fn insert(calendar: &str, event: &Object) -> Request {
-    let url = address(&events_path(calendar), &[Tell::Nobody.parameter()]);
+pub fn insert(calendar: &str, event: &Object, tell: Tell) -> Request {
+    let url = address(&events_path(calendar), &[tell.parameter()]);
     Request::post_json("create event", url, Value::Object(event.clone())).effect(Effect::ExclusiveWrite)
 }
 
@@ -262,15 +262,16 @@ mod tests {
     fn no_write_tells_anybody_and_each_runs_alone() {
         let event = Object::new();
         for request in [
-            insert("c", &event),
+            insert("c", &event, Tell::Nobody),
             patch("c", "e", "\"1\"", Object::new(), Tell::Nobody),
             delete("c", "e", &"\"1\"".into(), Tell::Nobody),
         ] {
             assert!(request.url.contains("sendUpdates=none"), "{}", request.url);
             assert_eq!(request.effect, Effect::ExclusiveWrite);
         }
-        let allowed = patch("c", "e", "\"1\"", Object::new(), Tell::Guests);
-        assert!(allowed.url.contains("sendUpdates=all"), "{}", allowed.url);
+        for allowed in [insert("c", &event, Tell::Guests), patch("c", "e", "\"1\"", Object::new(), Tell::Guests)] {
+            assert!(allowed.url.contains("sendUpdates=all"), "{}", allowed.url);
+        }
         assert_eq!(import("c", &event).url, "/calendar/v3/calendars/c/events/import");
     }
 

@@ -8,7 +8,8 @@
 //!   the carry-all brings both back, until somebody moves the event there.
 //! * An occurrence without its series, which Google makes of invitations alone, stands there as an event of its own; it is an
 //!   occurrence again wherever the carry-all is read, until somebody touches it there. Several of one series have no such place.
-//! * People are edited where the event has some, and never added to one that has none: they travel along.
+//! * People are edited where the event has some, and never added to one that has none: they travel along. Only a new meeting of the
+//!   user's own that is to ask its guests ([`Lens::inviting`]) has them from the start.
 //! * A description is HTML where it has elements or entities of HTML in it; plain text that looks like it is escaped, and comes back
 //!   by the carry-all.
 //! * Confidential (`secret`) is private there, other kinds of being busy are opaque, and both come back by the carry-all.
@@ -25,6 +26,7 @@ use twofold_model::{Content, Error, ErrorKind, Identity, Lens, Rendering, Result
 
 use super::fields::{self, Around};
 use super::occurrences::{self, Standing};
+use super::people::invite;
 use super::recurrence::{self, Repeats};
 use super::rendering::{CARRY_KEY, MARK_KEY, Series, UID_KEY, carried, set_private, settle};
 use super::times::{WHEN, When, is_same};
@@ -147,17 +149,25 @@ impl CalendarLens {
         start(a).is_some() && start(a) == start(b)
     }
 
+    /// A series from nothing.
     fn compose(&self, content: &Content, identity: &Identity, limit: usize) -> Result<Series> {
+        Ok(self.compose_as(content, identity, limit, false)?.0)
+    }
+
+    /// The same; where it `asks`, its guests stand in it, and it is told whether there are any.
+    fn compose_as(&self, content: &Content, identity: &Identity, limit: usize, asks: bool) -> Result<(Series, bool)> {
         let around = self.around_of(None, None);
         check(content)?;
         let lone = as_event(content);
         let says = lone.as_ref().unwrap_or(content);
+        let mut is_asking = false;
         let mut series = if says.get("start").is_none() && says.get("recurrenceOverrides").is_some() {
             occurrences::lone_from_nothing(content, around)?
         } else {
             let mut event = Object::new();
             // The UID of an occurrence is that of its series, which may yet come.
-            let is_own = says.get("participants").is_none() || lone.is_some();
+            is_asking = asks && lone.is_none() && invite(&mut event, says);
+            let is_own = is_asking || says.get("participants").is_none() || lone.is_some();
             if let Some(mark) = identity.mark.as_ref().filter(|_| is_own) {
                 event.insert("id".into(), super::ids::chosen(mark, 0).into());
             } else if identity.mark.is_some() {
@@ -175,7 +185,7 @@ impl CalendarLens {
                 set_private(carrier, MARK_KEY, Some(&mark.to_string()));
             }
         }
-        self.edit_carried(series, content, limit)
+        Ok((self.edit_carried(series, content, limit)?, is_asking))
     }
 
     fn edit(&self, reading: Reading, content: &Content, limit: usize) -> Result<Series> {
@@ -276,6 +286,11 @@ impl Lens for CalendarLens {
         let before = reading.series.clone();
         let edited = self.edit(reading, &content, CARRY_LIMIT)?;
         Ok(if edited == before { onto.clone() } else { edited.serialise() })
+    }
+
+    fn inviting(&self, content: &Content, identity: &Identity) -> Result<Option<Rendering>> {
+        let (series, is_asking) = self.compose_as(&in_form(content), identity, CARRY_LIMIT, true)?;
+        Ok(is_asking.then(|| series.serialise()))
     }
 
     /// What does not fit into the carry-all stays in the hub, and its lack there is no wish to take it away: so it counts as held.

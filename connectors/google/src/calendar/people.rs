@@ -1,7 +1,7 @@
 //! Who takes part: `organizer` and `attendees`.
 //!
-//! An event that has attendees has them edited in place. One that has none gets none: to be added would be an invitation. What an
-//! item says of people then travels in the carry-all.
+//! An event that has attendees has them edited in place. One that has none gets none, for to be added would be an invitation; what an
+//! item says of people then travels in the carry-all. Only a new meeting that is meant to ask its guests has them from the start.
 
 use serde_json::{Map, Value, json};
 use twofold_model::Content;
@@ -64,7 +64,7 @@ struct Guest {
     answer: &'static str,
 }
 
-/// The participants that are attendees, by their address.
+/// The participants that are attendees, by their address. One that is none cannot be asked.
 fn guests(content: &Content) -> Vec<(String, Guest)> {
     let people = content.get("participants").and_then(Value::as_object).into_iter().flatten();
     let word = |entry: &Value, name: &str| entry.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -73,7 +73,7 @@ fn guests(content: &Content) -> Vec<(String, Guest)> {
     let guests = people.filter_map(|(_, entry)| {
         let email = word(entry, "email");
         let is_attendee = ["attendee", "optional", "chair"].iter().any(|role| has_role(entry, role));
-        (is_attendee && !email.is_empty()).then(|| {
+        (is_attendee && email.contains('@')).then(|| {
             let status = word(entry, "participationStatus");
             let answer = ANSWERS.iter().find(|(_, known)| *known == status).map_or("needsAction", |(word, _)| word);
             let (is_optional, is_resource) = (has_role(entry, "optional"), word(entry, "kind") == "resource");
@@ -113,6 +113,28 @@ pub(super) fn write_people(event: &mut Object, before: &Content, wanted: &Conten
         list.push(Value::Object(attendee));
     }
     event.insert("attendees".into(), list.into());
+}
+
+/// Gives a new event the attendees and the organizer that a content names; `false` where there is nobody to ask.
+pub(super) fn invite(event: &mut Object, wanted: &Content) -> bool {
+    let people = wanted.get("participants").and_then(Value::as_object).into_iter().flatten();
+    let owner = people.map(|(_, entry)| entry).find(|entry| entry["roles"].get("owner") == Some(&Value::Bool(true)));
+    let owner = owner.and_then(|owner| owner.get("email")).and_then(Value::as_str);
+    let identity = owner.map(address_identity);
+    let guests = guests(wanted);
+    if guests.iter().all(|(address, _)| Some(address) == identity.as_ref()) {
+        return false;
+    }
+    let attendee = |(_, guest): &(String, Guest)| {
+        let mut attendee = Object::new();
+        edit(&mut attendee, None, guest);
+        Value::Object(attendee)
+    };
+    event.insert("attendees".into(), guests.iter().map(attendee).collect());
+    if let Some(owner) = owner {
+        event.insert("organizer".into(), json!({"email": owner}));
+    }
+    true
 }
 
 fn edit(attendee: &mut Object, old: Option<&Guest>, new: &Guest) {
@@ -195,6 +217,22 @@ mod tests {
         let before = partial.clone();
         write_people(&mut partial, &wanted, &Content::new());
         assert_eq!(partial, before, "a list that is told in part is never written back");
+    }
+
+    #[test]
+    fn a_new_meeting_that_asks_its_guests_names_them_and_its_organizer() {
+        let wanted = says(&meeting());
+        let mut event = Object::new();
+        assert!(invite(&mut event, &wanted));
+        assert_eq!(
+            says(&event).to_value()["participants"][key("room@x.example")],
+            wanted.to_value()["participants"][key("room@x.example")]
+        );
+        assert_eq!(event["organizer"], json!({"email": "boss@x.example"}));
+        let alone = json!({"b": {"email": "Boss@x.example", "roles": {"owner": true, "attendee": true}}, "n": {"email": "none", "roles": {"attendee": true}}});
+        let mut event = Object::new();
+        assert!(!invite(&mut event, &Content::from_value(json!({"participants": alone}))));
+        assert_eq!(event, Object::new());
     }
 
     #[test]

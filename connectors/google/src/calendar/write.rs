@@ -62,7 +62,7 @@ impl Calendar {
             ));
         };
         let made = match text(event, "id") {
-            Some(_) => match self.insert(calendar, event, mark).await? {
+            Some(_) => match self.insert(calendar, event, mark, progress.tell).await? {
                 Inserted::Made(event) => event,
                 Inserted::There(id) => return self.is_there(calendar, &id, &to).await,
             },
@@ -82,12 +82,14 @@ impl Calendar {
     }
 
     /// Inserts an event under an id of our own. An id that is taken by an event that was deleted since gives way to the next.
-    async fn insert(&self, calendar: &str, event: &Object, mark: &Mark) -> Result<Inserted> {
+    async fn insert(&self, calendar: &str, event: &Object, mark: &Mark, tell: Tell) -> Result<Inserted> {
         let mut event = event.clone();
+        // Who organizes it follows from the calendar that it stands in.
+        event.shift_remove("organizer");
         for attempt in 0..ATTEMPTS {
             let id = ids::chosen(mark, attempt);
             event.insert("id".into(), id.as_str().into());
-            let refusal = match self.client.send(api::insert(calendar, &event)).await {
+            let refusal = match self.client.send(api::insert(calendar, &event, tell)).await {
                 Ok(response) => return Ok(Inserted::Made(read_made(&response)?)),
                 Err(error) if error.kind == ErrorKind::Refused => error,
                 Err(error) => return Err(error),

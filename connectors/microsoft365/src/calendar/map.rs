@@ -4,6 +4,7 @@
 //! takes what Outlook has no field for, and everything but private things on a meeting that somebody else organizes.
 
 use super::mails::would_mail;
+use super::people;
 use super::series;
 use super::sheet::Sheet;
 use super::times::Times;
@@ -45,7 +46,7 @@ impl Lens for EventLens {
 
     fn write(&self, onto: Option<&Rendering>, content: &Content, identity: &Identity) -> Result<Rendering> {
         let content = settled(content);
-        let mut sheet = match onto {
+        let sheet = match onto {
             Some(rendering) => {
                 let sheet = Sheet::open(rendering)?;
                 if self.meaning(&sheet)? == *content {
@@ -55,18 +56,17 @@ impl Lens for EventLens {
             }
             None => blank(identity),
         };
-        series::edit(&self.times, &mut sheet, &content)?;
-        let native = series::read(&self.times, &sheet)?;
-        let carried = sheet.event.property(CARRY);
-        if said(native.clone(), carried) != *content {
-            match (carry::make(&native, &by_date(&content), CARRY_LIMIT), carried) {
-                (Some(text), _) => sheet.event.set_property(CARRY, &text),
-                // An extended property is not known to go away: its header alone stays.
-                (None, Some(_)) => sheet.event.set_property(CARRY, &carry::emptied()),
-                (None, None) => {}
-            }
+        self.edited(sheet, &content)
+    }
+
+    fn inviting(&self, content: &Content, identity: &Identity) -> Result<Option<Rendering>> {
+        let content = settled(content);
+        let mut sheet = blank(identity);
+        // One occurrence of a series that is not there is nothing to ask people to.
+        if content.get("start").is_none() || !people::invite(&mut sheet.event, &content) {
+            return Ok(None);
         }
-        Ok(sheet.close())
+        self.edited(sheet, &content).map(Some)
     }
 
     fn native(&self, rendering: &Rendering) -> Result<Content> {
@@ -102,6 +102,22 @@ impl Lens for EventLens {
 }
 
 impl EventLens {
+    /// A sheet that says `content`, closed.
+    fn edited(&self, mut sheet: Sheet, content: &Content) -> Result<Rendering> {
+        series::edit(&self.times, &mut sheet, content)?;
+        let native = series::read(&self.times, &sheet)?;
+        let carried = sheet.event.property(CARRY);
+        if said(native.clone(), carried) != *content {
+            match (carry::make(&native, &by_date(content), CARRY_LIMIT), carried) {
+                (Some(text), _) => sheet.event.set_property(CARRY, &text),
+                // An extended property is not known to go away: its header alone stays.
+                (None, Some(_)) => sheet.event.set_property(CARRY, &carry::emptied()),
+                (None, None) => {}
+            }
+        }
+        Ok(sheet.close())
+    }
+
     /// Where not all exceptions could be read, those that were known and are not named now still are.
     fn fill_unread(&self, was: &Sheet, now: &mut Sheet) -> bool {
         let keys = |sheet: &Sheet| -> Vec<Option<String>> {

@@ -2,7 +2,7 @@
 //!
 //! A meeting of the user's own that has guests has them edited in place: that mails people, and is counted so (`mails.rs`). An event that
 //! has none gets none, for to be added would be an invitation; what an item says of people then travels in the carry-all, and so it does
-//! for single occurrences and for somebody else's meeting.
+//! for single occurrences and for somebody else's meeting. Only a new meeting that is meant to ask its guests has them from the start.
 
 use super::wire::Event;
 use serde_json::{Map, Value, json};
@@ -116,14 +116,33 @@ pub fn edit(event: &mut Event, content: &Content) -> bool {
         list.push(attendee);
     }
     for (_, guest) in wanted.iter().filter(|(identity, _)| !was.contains_key(*identity)) {
-        let mut email = json!({"address": guest.address});
-        if !guest.name.is_empty() {
-            email["name"] = guest.name.as_str().into();
-        }
-        list.push(json!({"emailAddress": email, "type": guest.kind}));
+        list.push(attendee(guest));
     }
     event.0.insert("attendees".into(), list.into());
     true
+}
+
+/// Gives a new event the attendees and the organizer that a content names; `false` where there is nobody to ask.
+pub fn invite(event: &mut Event, content: &Content) -> bool {
+    let nobody = Map::new();
+    let people = content.get("participants").and_then(Value::as_object).unwrap_or(&nobody);
+    let mut guests = guests(people);
+    let owner = people.values().find(|entry| entry["roles"].get("owner") == Some(&Value::Bool(true)));
+    if let Some(owner) = owner.and_then(|owner| owner.get("email")).and_then(Value::as_str) {
+        guests.remove(&address_identity(owner));
+        event.0.insert("organizer".into(), json!({"emailAddress": {"address": owner}}));
+    }
+    event.0.insert("attendees".into(), guests.values().map(attendee).collect());
+    !guests.is_empty()
+}
+
+/// An attendee who has not been asked yet.
+fn attendee(guest: &Guest) -> Value {
+    let mut email = json!({"address": guest.address});
+    if !guest.name.is_empty() {
+        email["name"] = guest.name.as_str().into();
+    }
+    json!({"emailAddress": email, "type": guest.kind})
 }
 
 fn set_name(entry: &mut Value, name: Option<&str>) {

@@ -18,7 +18,8 @@ pub const PENDING: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name tw
 pub const ZONE: &str = "Binary {00062002-0000-0000-C000-000000000046} Id 0x8233";
 
 /// What this program sends of an event; everything else is the server's, or somebody else's business. Attendees are sent only of a
-/// meeting of the user's own that has some (`people.rs`): nobody is ever invited by what was made elsewhere (DESIGN, promise 7).
+/// meeting of the user's own that has some, or is to ask some (`people.rs`): nobody is ever invited by what was made elsewhere (DESIGN,
+/// promise 7).
 pub const WRITABLE: [&str; 15] = [
     "subject",
     "body",
@@ -142,7 +143,7 @@ impl Event {
 
     /// The body of the POST that makes this event. `transaction` makes a repeat of the same POST harmless.
     pub fn create_body(&self, transaction: &str) -> Value {
-        let is_sent = |name: &str| (WRITABLE.contains(&name) && name != "attendees") || name == PROPERTIES;
+        let is_sent = |name: &str| WRITABLE.contains(&name) || name == PROPERTIES;
         let fields = self.0.iter().filter(|(name, value)| is_sent(name) && !value.is_null());
         let mut body: Map<String, Value> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
         body.insert("transactionId".to_owned(), transaction.into());
@@ -293,9 +294,9 @@ mod tests {
     }
 
     #[test]
-    fn a_create_sends_no_people_and_no_stamps() {
+    fn a_create_sends_no_stamps_and_no_organizer() {
         let new = event(
-            json!({"id": "1", "subject": "s", "attendees": [1], "isReminderOn": false, "changeKey": "k", "body": null}),
+            json!({"id": "1", "subject": "s", "organizer": {}, "isReminderOn": false, "changeKey": "k", "body": null}),
         );
         assert_eq!(new.create_body("t"), json!({"subject": "s", "isReminderOn": false, "transactionId": "t"}));
     }

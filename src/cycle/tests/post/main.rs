@@ -12,9 +12,23 @@ use twofold_engine::brake::Brake;
 use twofold_hub::Hub;
 use twofold_model::blob::MemoryBlobs;
 use twofold_model::email::Role;
+use twofold_model::zone::{Rules, Zones};
 use twofold_model::{Blobs, Connector, Error, ErrorKind, Kind, Result};
 
 const HOUR_MS: i64 = 3_600_000;
+
+/// No zone is known here: no meeting is.
+struct NoZones;
+
+impl Zones for NoZones {
+    fn rules(&self, _name: &str) -> Option<Arc<Rules>> {
+        None
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
 
 struct World {
     hub: Hub,
@@ -62,6 +76,7 @@ impl World {
             dry_run: false,
             retention_ms: Some(180 * 24 * HOUR_MS),
             may_mail: false,
+            zones: Arc::new(NoZones),
             blobs: Some(self.blobs.clone()),
             retry_quarantined: false,
             brakes: BTreeMap::from([(Kind::Mail, Brake { percent: 30, count: 2000 })]),
@@ -81,6 +96,7 @@ impl World {
             name: name.into(),
             is_device,
             kinds: vec![Kind::Mail],
+            account: None,
             connector: Ok(place.clone() as Arc<dyn Connector>),
         };
         let parties = vec![
