@@ -15,7 +15,7 @@
 //! | `clock.rs` | [`Clock`]: real time, or time that moves only when a test says so |
 //! | `oauth/` | both sign-ins: authorize, token, device code, revoke; [`oauth::authorise`] checks a bearer token |
 //! | `google/` | People v1 (contacts, groups, photos) and userinfo; `google/calendar/`: Calendar v3; `google/mail/`: Gmail v1 |
-//! | `microsoft365/` | Graph v1.0 (contacts; `microsoft365/calendar/`: calendars, events) and `$batch` |
+//! | `microsoft365/` | Graph v1.0 (contacts; `microsoft365/calendar/`: calendars, events; `microsoft365/mail/`: mail) and `$batch` |
 //! | `seeds.rs` | the people of the start in plain fields, the same for both providers |
 //! | `control.rs` | `/_sandbox/...`: the same powers for a test in another process |
 //!

@@ -221,7 +221,7 @@ fn folder_rows<'a>(state: &'a State, round: &Round) -> Vec<Row<'a>> {
             .into_iter()
             .filter_map(|what| match what {
                 Touched::Folder(key) => Some(key),
-                Touched::Contact(_) | Touched::Event(_) => None,
+                _ => None,
             })
             .collect(),
     };

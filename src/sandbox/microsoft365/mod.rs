@@ -1,4 +1,4 @@
-//! Graph v1.0: contacts, contact folders, photos, calendars, delta, `$batch`, `/me`. Requests come in with the path after
+//! Graph v1.0: contacts, contact folders, photos, calendars, mail, delta, `$batch`, `/me`. Requests come in with the path after
 //! `/microsoft/v1.0`.
 //!
 //! | file | holds |
@@ -9,6 +9,7 @@
 //! | `contacts.rs`, `folders.rs`, `photo.rs` | one resource each |
 //! | `feed.rs`, `rounds.rs` | deltas of contacts and folders; rounds and their tokens |
 //! | `calendar/` | calendars, events, and what is mailed because of them |
+//! | `mail/` | mail folders and messages |
 //! | `batch.rs` | `$batch` |
 //! | `reply.rs`, `links.rs` | refusals and headers; addresses in answers |
 //! | `hands.rs` | what another client of the user does: [`crate::Sandbox`]`::graph_...` and `/_sandbox/microsoft/...` |
@@ -22,6 +23,7 @@ mod fields;
 mod folders;
 mod hands;
 mod links;
+pub mod mail;
 mod photo;
 mod query;
 mod reply;
@@ -108,6 +110,10 @@ fn answer(state: &mut State, request: &Request, path: &str) -> Answer {
     }
     if let Some(answer) = calendar::settings(state, request, rest, &access) {
         return answer;
+    }
+    if mail::is_here(rest[0]) {
+        check_scope(state, request, &access, "Mail")?;
+        return mail::answer(state, request, rest);
     }
     let resource = resource(state, rest)?;
     check_scope(state, request, &access, "Contacts")?;

@@ -1,5 +1,5 @@
-//! What Graph remembers: contacts and folders with all they ever said, so that a delta can show any moment. Calendars are
-//! remembered in `calendar/store.rs`, and share the log.
+//! What Graph remembers: contacts and folders with all they ever said, so that a delta can show any moment. Calendars
+//! and mail are remembered in `calendar/store.rs` and `mail/store.rs`, and share the log.
 //!
 //! Every write appends one entry to the log and one state to the item's history; nothing is taken away. A delta token
 //! is a place in the log.
@@ -11,9 +11,9 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sha2::{Digest, Sha256};
 
-use super::calendar;
 use super::fields::Body;
 use super::reply::Refusal;
+use super::{calendar, mail};
 use crate::State;
 
 /// The mailbox's root.
@@ -42,6 +42,8 @@ pub struct Microsoft {
     pub(super) guarded: u64,
     /// Calendars and events.
     pub(super) calendar: calendar::Store,
+    /// Mail folders and messages.
+    pub(super) mail: mail::Store,
 }
 
 /// One line of the log.
@@ -57,6 +59,8 @@ pub(super) enum Touched {
     Contact(u64),
     Folder(u64),
     Event(u64),
+    MailFolder(u64),
+    Message(u64),
 }
 
 /// The two forms of an item's id.
@@ -141,12 +145,13 @@ impl Default for Microsoft {
             folders: BTreeMap::new(),
             by_id: HashMap::new(),
             log: Vec::new(),
-            last_key: DELETED,
+            last_key: DELETED.max(mail::LAST_KNOWN),
             restamps: VecDeque::new(),
             chains: HashMap::new(),
             epoch: 1,
             guarded: 0,
             calendar: calendar::Store::default(),
+            mail: mail::Store::default(),
         };
         for (key, name) in [(ROOT, "Top of Information Store"), (CONTACTS, "Kontakte"), (DELETED, "Gelöschte Elemente")]
         {

@@ -125,7 +125,7 @@ fn unknown_query_options_and_paths_are_refused() {
     {
         refused(&graph.get(path), 400, "BadRequest");
     }
-    refused(&graph.get("me/messages"), 404, "ResourceNotFound");
+    refused(&graph.get("me/todo"), 404, "ResourceNotFound");
     refused(&graph.get("me/contacts/nonsense"), 400, "ErrorInvalidIdMalformed");
     refused(&graph.send(Request::put(&url("me/contacts"), &json!({}))), 405, "ErrorInvalidRequest");
 }

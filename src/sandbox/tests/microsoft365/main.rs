@@ -9,6 +9,7 @@ mod event_deltas;
 mod event_hands;
 mod event_lists;
 mod events;
+mod mail;
 mod series;
 
 use serde_json::{Value, json};

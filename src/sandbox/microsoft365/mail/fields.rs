@@ -1,0 +1,209 @@
+//! A message's properties: what may be written, and when.
+
+use serde_json::{Map, Value, json};
+
+use super::super::fields::read_extended;
+use super::super::reply::Refusal;
+use super::store::Body;
+use crate::{State, clock};
+
+/// All properties that `$select` may name, besides `internetMessageHeaders`, which comes only when it is named.
+pub(super) const PROPERTIES: [&str; 29] = [
+    "id",
+    "createdDateTime",
+    "lastModifiedDateTime",
+    "changeKey",
+    "categories",
+    "receivedDateTime",
+    "sentDateTime",
+    "hasAttachments",
+    "internetMessageId",
+    "subject",
+    "bodyPreview",
+    "importance",
+    "parentFolderId",
+    "conversationId",
+    "isDeliveryReceiptRequested",
+    "isReadReceiptRequested",
+    "isRead",
+    "isDraft",
+    "webLink",
+    "inferenceClassification",
+    "body",
+    "sender",
+    "from",
+    "toRecipients",
+    "ccRecipients",
+    "bccRecipients",
+    "replyTo",
+    "flag",
+    "internetMessageHeaders",
+];
+
+/// What may be written at any time.
+const ALWAYS: [&str; 7] = [
+    "categories",
+    "importance",
+    "inferenceClassification",
+    "isRead",
+    "isDeliveryReceiptRequested",
+    "isReadReceiptRequested",
+    "flag",
+];
+/// What may be written while it is a draft.
+const OF_DRAFTS: [&str; 9] = [
+    "subject",
+    "body",
+    "toRecipients",
+    "ccRecipients",
+    "bccRecipients",
+    "replyTo",
+    "internetMessageId",
+    "from",
+    "sender",
+];
+/// PidTagMessageFlags.
+const FLAGS: &str = "Integer 0x0e07";
+/// The bit of it that says that a message was not sent.
+const UNSENT: u32 = 8;
+
+/// What a draft says about which nothing was said.
+pub(super) fn empty(now_ms: i64, number: u64) -> Body {
+    let now = clock::rfc3339_seconds(now_ms);
+    let Value::Object(fields) = json!({
+        "categories": [], "receivedDateTime": now, "sentDateTime": now, "hasAttachments": false,
+        "internetMessageId": format!("<made{number}.{now_ms}@mail.example.com>"), "subject": "", "bodyPreview": "",
+        "importance": "normal", "conversationId": format!("AAQkAGI2NGVhZTVl{number:08}"),
+        "isDeliveryReceiptRequested": false, "isReadReceiptRequested": false, "isRead": true, "isDraft": true,
+        "inferenceClassification": "focused", "body": { "contentType": "text", "content": "" }, "sender": null,
+        "from": null, "toRecipients": [], "ccRecipients": [], "bccRecipients": [], "replyTo": [],
+        "flag": { "flagStatus": "notFlagged" },
+    }) else {
+        unreachable!("the text above is an object")
+    };
+    Body { fields, ..Body::default() }
+}
+
+/// Reads a written message over what it was.
+pub(super) fn read(state: &State, sent: &Value, old: &Body, is_new: bool) -> Result<Body, Refusal> {
+    let object = sent.as_object().ok_or_else(|| Refusal::body("A message is an object."))?;
+    let is_draft = old.fields.get("isDraft") == Some(&Value::Bool(true));
+    let mut body = old.clone();
+    for (name, value) in object {
+        match name.as_str() {
+            "@odata.type" if *value == "#microsoft.graph.message" => {}
+            "singleValueExtendedProperties" => read_extended(value, &mut body.extended, &state.switches)?,
+            name if ALWAYS.contains(&name) || (is_draft && OF_DRAFTS.contains(&name)) => {
+                body.fields.insert(name.to_owned(), read_value(name, value)?);
+            }
+            "internetMessageHeaders" if is_new => _ = body.fields.insert(name.clone(), read_headers(value)?),
+            name if PROPERTIES.contains(&name) => return Err(Refusal::read_only(name)),
+            name => return Err(Refusal::no_property(name, "message")),
+        }
+    }
+    if is_new {
+        obey_extended(&mut body)?;
+    }
+    preview(&mut body.fields);
+    Ok(body)
+}
+
+/// At creation only, MAPI's own properties say whether a message is a draft and when it came.
+fn obey_extended(body: &mut Body) -> Result<(), Refusal> {
+    for (id, value) in &body.extended {
+        let name = match id.as_str() {
+            FLAGS => {
+                let flags: u32 = value.parse().map_err(|_| wrong_type("value", "Edm.Int32"))?;
+                body.fields.insert("isDraft".into(), (flags & UNSENT != 0).into());
+                body.fields.insert("isRead".into(), (flags & 1 != 0).into());
+                continue;
+            }
+            "SystemTime 0x0e06" => "receivedDateTime",
+            "SystemTime 0x0039" | "SystemTime 0x39" => "sentDateTime",
+            _ => continue,
+        };
+        let time =
+            chrono::DateTime::parse_from_rfc3339(value).map_err(|_| wrong_type("value", "Edm.DateTimeOffset"))?;
+        body.fields.insert(name.into(), clock::rfc3339_seconds(time.timestamp_millis()).into());
+    }
+    Ok(())
+}
+
+/// Fills in what follows from the body.
+pub(super) fn preview(fields: &mut Map<String, Value>) {
+    let content = fields["body"]["content"].as_str().unwrap_or_default();
+    let preview: String = content.chars().take(255).collect();
+    fields.insert("bodyPreview".into(), preview.into());
+}
+
+fn wrong_type(name: &str, kind: &str) -> Refusal {
+    Refusal::body(format!("Cannot convert the value of '{name}' to the expected type '{kind}'."))
+}
+
+fn read_value(name: &str, sent: &Value) -> Result<Value, Refusal> {
+    let wrong = |kind: &str| Err(wrong_type(name, kind));
+    match (name, sent) {
+        ("isRead" | "isDeliveryReceiptRequested" | "isReadReceiptRequested", value) => {
+            if value.is_boolean() {
+                Ok(value.clone())
+            } else {
+                wrong("Edm.Boolean")
+            }
+        }
+        ("categories", Value::Array(list)) if list.iter().all(Value::is_string) => Ok(sent.clone()),
+        ("importance", Value::String(text)) if ["low", "normal", "high"].contains(&text.as_str()) => Ok(sent.clone()),
+        ("inferenceClassification", Value::String(text)) if ["focused", "other"].contains(&text.as_str()) => {
+            Ok(sent.clone())
+        }
+        ("subject" | "internetMessageId", Value::String(_)) => Ok(sent.clone()),
+        ("subject", Value::Null) => Ok("".into()),
+        ("body", Value::Object(body)) => {
+            let kind = body.get("contentType").and_then(Value::as_str).unwrap_or("text").to_ascii_lowercase();
+            let content = body.get("content").and_then(Value::as_str);
+            match (kind.as_str(), content) {
+                ("text" | "html", Some(content)) => Ok(json!({ "contentType": kind, "content": content })),
+                _ => wrong("microsoft.graph.itemBody"),
+            }
+        }
+        ("from" | "sender", Value::Null) => Ok(Value::Null),
+        ("from" | "sender", person) => read_person(name, person),
+        ("toRecipients" | "ccRecipients" | "bccRecipients" | "replyTo", Value::Array(list)) => {
+            list.iter().map(|person| read_person(name, person)).collect()
+        }
+        ("flag", Value::Object(flag)) => read_flag(flag),
+        _ => wrong("the property's own"),
+    }
+}
+
+fn read_person(name: &str, sent: &Value) -> Result<Value, Refusal> {
+    let inner = sent.get("emailAddress").and_then(Value::as_object);
+    let inner = inner.ok_or_else(|| wrong_type(name, "microsoft.graph.recipient"))?;
+    let address = inner.get("address").and_then(Value::as_str).unwrap_or_default();
+    let shown = inner.get("name").and_then(Value::as_str).filter(|name| !name.is_empty()).unwrap_or(address);
+    Ok(json!({ "emailAddress": { "name": shown, "address": address } }))
+}
+
+fn read_flag(flag: &Map<String, Value>) -> Result<Value, Refusal> {
+    let known = ["flagStatus", "startDateTime", "dueDateTime", "completedDateTime"];
+    if let Some(name) = flag.keys().find(|name| !known.contains(&name.as_str())) {
+        return Err(Refusal::no_property(name, "followupFlag"));
+    }
+    if flag.contains_key("dueDateTime") && !flag.contains_key("startDateTime") {
+        return Err(Refusal::new(400, "ErrorInvalidRequest", "A flag's dueDateTime needs its startDateTime."));
+    }
+    match flag.get("flagStatus").and_then(Value::as_str) {
+        Some("notFlagged") => Ok(json!({ "flagStatus": "notFlagged" })),
+        Some("flagged" | "complete") => Ok(flag.clone().into()),
+        _ => Err(wrong_type("flagStatus", "microsoft.graph.followupFlagStatus")),
+    }
+}
+
+fn read_headers(sent: &Value) -> Result<Value, Refusal> {
+    let list = sent.as_array().ok_or_else(|| wrong_type("internetMessageHeaders", "Collection"))?;
+    let is_own = |entry: &Value| entry["name"].as_str().is_some_and(|name| name.to_lowercase().starts_with("x-"));
+    if list.iter().all(is_own) {
+        return Ok(sent.clone());
+    }
+    let text = "The names of internet message headers must begin with 'x-'.";
+    Err(Refusal::new(400, "ErrorInvalidInternetHeader", text))
+}
