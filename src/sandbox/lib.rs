@@ -16,6 +16,7 @@
 //! | `oauth/` | both sign-ins: authorize, token, device code, revoke; [`oauth::authorise`] checks a bearer token |
 //! | `google/` | People v1 (contacts, groups, photos) and userinfo; `google/calendar/`: Calendar v3; `google/mail/`: Gmail v1 |
 //! | `microsoft365/` | Graph v1.0 (contacts; `microsoft365/calendar/`: calendars, events; `microsoft365/mail/`: mail) and `$batch` |
+//! | `mime.rs` | mail as bytes: headers, parts, contents, as both services read them |
 //! | `seeds.rs` | the people of the start in plain fields, the same for both providers |
 //! | `control.rs` | `/_sandbox/...`: the same powers for a test in another process |
 //!
@@ -68,6 +69,7 @@ pub mod faults;
 pub mod google;
 mod http1;
 pub mod microsoft365;
+mod mime;
 pub mod oauth;
 pub mod seeds;
 pub mod server;

@@ -6,13 +6,13 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::errors::{forbidden, invalid, not_found};
-use super::mime::Part;
 use super::render::{self, Format};
 use super::schema::text;
 use super::search::Search;
 use super::store::New;
 use super::{inserts, messages};
 use crate::google::errors::Refusal;
+use crate::mime::Part;
 use crate::{Request, Response, State};
 
 /// `GET drafts`: ids only, newest first.

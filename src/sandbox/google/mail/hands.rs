@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
-use super::mime::Part;
 use super::store::New;
 use super::{drafts, history, inserts, labels, messages, render, store};
 use crate::google::errors::Refusal;
+use crate::mime::Part;
 use crate::{Response, Sandbox, State};
 
 fn done<T>(result: Result<T, Refusal>) -> Result<T, String> {

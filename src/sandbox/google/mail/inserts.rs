@@ -7,11 +7,11 @@ use chrono::DateTime;
 use serde_json::{Map, Value, json};
 
 use super::errors::{invalid, not_found};
-use super::mime::Part;
 use super::schema::{text, texts};
 use super::store::{New, bare, topic};
 use super::{labels, messages};
 use crate::google::errors::Refusal;
+use crate::mime::Part;
 use crate::{Request, Response, State};
 
 /// Labels that a new message may have.

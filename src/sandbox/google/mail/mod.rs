@@ -2,7 +2,7 @@
 //!
 //! `mod.rs` routes and checks tokens, scopes and parameters; `schema.rs` checks bodies; `labels.rs`, `messages.rs`,
 //! `drafts.rs` and `history.rs` answer; `uploads.rs` takes in bytes in all four ways, `inserts.rs` makes messages of them;
-//! `mime.rs` reads them, `render.rs` shows them, `search.rs` finds them; `pages.rs` has page tokens; `store.rs` remembers;
+//! `crate::mime` reads them, `render.rs` shows them, `search.rs` finds them; `pages.rs` has page tokens; `store.rs` remembers;
 //! `quota.rs` counts; `batch.rs` takes many requests in one; `hands.rs` is what another client of the user may do;
 //! `seeds.rs` has the mail of the start.
 
@@ -14,7 +14,6 @@ mod history;
 mod inserts;
 mod labels;
 mod messages;
-mod mime;
 mod pages;
 mod quota;
 mod render;

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use super::errors::{forbidden, invalid_value, not_found};
 use super::history::Record;
-use super::mime::{self, Part};
 use super::store::Message;
 use crate::google::errors::Refusal;
+use crate::mime::{self, Part};
 use crate::{Request, Response, State};
 
 /// A part's body of more bytes is asked for on its own.

@@ -5,10 +5,10 @@ use chrono::{NaiveDate, TimeZone};
 use chrono_tz::America::Los_Angeles;
 
 use super::errors::not_implemented;
-use super::mime::Part;
 use super::store::{Message, bare};
 use crate::State;
 use crate::google::errors::Refusal;
+use crate::mime::Part;
 
 /// One condition, and whether it must not hold.
 #[derive(Debug)]

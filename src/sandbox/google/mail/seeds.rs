@@ -8,9 +8,9 @@ use bytes::Bytes;
 use chrono::DateTime;
 use serde_json::{Map, json};
 
-use super::mime::Part;
 use super::store::New;
 use super::{inserts, labels, store};
+use crate::mime::Part;
 use crate::{Seed, State};
 
 /// The newest mail of the demo came so long before the start.

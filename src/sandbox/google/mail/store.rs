@@ -8,9 +8,9 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::history::{Change, Record};
-use super::mime::Part;
 use super::uploads::Upload;
 use crate::State;
+use crate::mime::Part;
 use crate::state::{Account, Budget};
 
 /// The history begins here: a mailbox was in use before anyone asked.

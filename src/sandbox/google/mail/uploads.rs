@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use super::errors::{invalid, invalid_value, not_found, too_large};
 use super::inserts::{self, Ask};
-use super::{drafts, mime, schema};
+use super::{drafts, schema};
 use crate::google::errors::Refusal;
-use crate::{Request, Response, State};
+use crate::{Request, Response, State, mime};
 
 /// Pieces of an upload are multiples of this, but for the last.
 const PIECE: usize = 256 * 1024;

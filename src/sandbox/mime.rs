@@ -1,4 +1,4 @@
-//! As much of MIME as the service shows of a message: headers, the tree of parts, decoded contents, a snippet. It never
+//! As much of MIME as the services show of a message: headers, the tree of parts, decoded contents, a snippet. It never
 //! fails: what is broken is read as far as it goes, as RFC 5322 and 2045 to 2047 are read by services that take all mail.
 
 use base64::Engine;
@@ -16,11 +16,11 @@ const TOLERANT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_allow_trailing_bits(true);
 const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, TOLERANT);
 /// The URL-safe alphabet, which everything in Gmail's JSON is written in.
-pub(super) const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, TOLERANT);
+pub(crate) const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, TOLERANT);
 
 /// A message or one part of it.
 #[derive(Debug, Default)]
-pub(super) struct Part {
+pub(crate) struct Part {
     /// In their order, unfolded, encoded words decoded.
     pub headers: Vec<(String, String)>,
     /// In lower case, such as `text/plain`.
@@ -97,7 +97,7 @@ fn read(raw: &[u8], depth: usize) -> Part {
 }
 
 /// Head and body, parted by the first empty line.
-pub(super) fn split(raw: &[u8]) -> (&[u8], &[u8]) {
+pub(crate) fn split(raw: &[u8]) -> (&[u8], &[u8]) {
     let mut at = 0;
     while at < raw.len() {
         let end = raw[at..].iter().position(|byte| *byte == b'\n').map_or(raw.len(), |n| at + n + 1);
@@ -110,7 +110,7 @@ pub(super) fn split(raw: &[u8]) -> (&[u8], &[u8]) {
 }
 
 /// The headers of a head; a line that is none is passed over.
-pub(super) fn headers(head: &[u8]) -> Vec<(String, String)> {
+pub(crate) fn headers(head: &[u8]) -> Vec<(String, String)> {
     let text = decoded(head, "");
     let mut all: Vec<(String, String)> = Vec::new();
     for line in text.lines() {
@@ -138,14 +138,14 @@ fn find<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
 }
 
 /// A parameter of a header such as `Content-Type`.
-pub(super) fn parameter(header: &str, name: &str) -> Option<String> {
+pub(crate) fn parameter(header: &str, name: &str) -> Option<String> {
     let pairs = header.split(';').skip(1).filter_map(|pair| pair.split_once('='));
     let mut found = pairs.filter(|(have, _)| have.trim().eq_ignore_ascii_case(name));
     found.next().map(|(_, value)| value.trim().trim_matches('"').to_owned())
 }
 
 /// What stands between the lines of a boundary (RFC 2046 5.1.1); the line break before such a line belongs to it.
-pub(super) fn between<'a>(body: &'a [u8], boundary: &str) -> Vec<&'a [u8]> {
+pub(crate) fn between<'a>(body: &'a [u8], boundary: &str) -> Vec<&'a [u8]> {
     if boundary.is_empty() {
         return Vec::new();
     }
