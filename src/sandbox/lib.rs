@@ -33,6 +33,7 @@
 //! | `/google/gmail/v1/...`, `/google/upload/gmail/v1/...`, `/google/batch`, `/google/batch/gmail/v1` | `google::mail` | `gmail_url` = `{base}/google` |
 //! | `/google-photos/...` | `google::photos`, no token needed | from `photos[].url` |
 //! | `/microsoft-login/{tenant}/oauth2/v2.0/...` | `oauth` | `login_url` = `{base}/microsoft-login` |
+//! | `/microsoft-upload/...` | `microsoft365::upload`, no token needed | from `uploadUrl` |
 //! | `/microsoft/v1.0/...` | `microsoft365::handle`, which gets the path after `/microsoft/v1.0` | `graph_url` = `{base}/microsoft` |
 //! | `/_sandbox/...` | `control` | |
 //!

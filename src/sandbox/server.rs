@@ -22,7 +22,7 @@ pub struct Options {
     pub seed: Seed,
     /// So many events on both sides; none: what belongs to the seed.
     pub events: Option<usize>,
-    /// So many mails at Google; none: what belongs to the seed.
+    /// So many mails on both sides; none: what belongs to the seed.
     pub mails: Option<usize>,
     /// The time.
     pub clock: Clock,
@@ -72,7 +72,7 @@ impl Options {
         self
     }
 
-    /// The same with so many mails at Google.
+    /// The same with so many mails on each side.
     pub fn mails(mut self, count: usize) -> Self {
         self.mails = Some(count);
         self
@@ -307,6 +307,7 @@ pub(crate) fn seed(state: &mut State, seed: Seed, events: Option<usize>, mails: 
     google::calendar::seed(state, seed, events);
     microsoft365::calendar::seed(state, seed, events);
     google::mail::seed(state, seed, mails);
+    microsoft365::mail::seed(state, seed, mails);
 }
 
 /// What a client meets.
@@ -409,7 +410,7 @@ fn graph_budget(state: &mut State, info: &RequestInfo, request: &Request) -> Opt
         let reply = Response::json(429, &faults::error_body(Some(Provider::Microsoft), 429));
         Some(reply.with_header("retry-after", &wait_ms.max(1).unsigned_abs().div_ceil(1000).to_string()))
     };
-    if !info.is_part && switches.graph_concurrency > 0 && info.overlaps >= switches.graph_concurrency {
+    if switches.graph_concurrency > 0 && info.overlaps >= switches.graph_concurrency {
         return throttled(1000);
     }
     let is_batch = info.path.ends_with("/$batch");
@@ -452,6 +453,9 @@ pub fn route(state: &mut State, request: &Request) -> Response {
     let path = request.path.as_str();
     if let Some(rest) = path.strip_prefix("/microsoft/v1.0/") {
         return microsoft365::handle(state, request, &format!("/{rest}"));
+    }
+    if let Some(rest) = path.strip_prefix("/microsoft-upload/") {
+        return microsoft365::upload(state, request, &format!("/{rest}"));
     }
     if let Some(rest) = path.strip_prefix("/microsoft-login/") {
         return oauth::microsoft(state, request, rest);

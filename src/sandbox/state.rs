@@ -51,7 +51,7 @@ pub struct RequestInfo {
     /// Whether it is a part of a `$batch`.
     pub is_part: bool,
     /// Requests that were under way already when it came in: Graph requests for one to Graph, People's mutations for
-    /// a mutation there, at Calendar those to the same calendar, at Gmail all. For a part of a Gmail batch: other parts.
+    /// a mutation there, at Calendar those to the same calendar, at Gmail all. For a part of a batch: other parts too.
     pub overlaps: u32,
 }
 
@@ -61,7 +61,7 @@ impl RequestInfo {
         let path = request.path.as_str();
         let under =
             |prefix: &str| path == prefix || path.strip_prefix(prefix).is_some_and(|rest| rest.starts_with('/'));
-        let (provider, kind) = if under("/microsoft") {
+        let (provider, kind) = if under("/microsoft") || under("/microsoft-upload") {
             (Some(Provider::Microsoft), Kind::Api)
         } else if under("/microsoft-login") {
             (Some(Provider::Microsoft), Kind::SignIn)

@@ -228,6 +228,8 @@ pub struct Switches {
     // Graph.
     /// Requests at a time (0 = unbounded).
     pub graph_concurrency: u32,
+    /// Parts of one batch that run at a time and count in that; those too many are answered 429. Documented: four.
+    pub graph_batch_parts_at_a_time: u32,
     /// Requests in the window (0 = unbounded).
     pub graph_requests: u32,
     /// The window, in seconds.
@@ -236,6 +238,8 @@ pub struct Switches {
     pub graph_upload_bytes: u64,
     /// What an expired delta token is answered with: `410` or `400`.
     pub graph_expired_status: u16,
+    /// The code of a 410 then: `resyncRequired` or `syncStateNotFound`.
+    pub graph_expired_code: String,
     /// A change of the photo shows in the contact's delta. Navigation properties are not tracked, so off.
     pub graph_delta_photo: bool,
     /// A nextLink of a round is dead once a newer round of the same chain was begun.
@@ -359,6 +363,49 @@ pub struct Switches {
     pub graph_guest_delete_notifies: bool,
     /// `accept` and its like mail the organizer when `sendResponse` is left out.
     pub graph_answer_sends_by_default: bool,
+
+    // Graph's mail.
+    /// How MIME is given out: `never` rewritten (the bytes that came), `once` (others, the same ones each time), or `each`
+    /// time in other bytes.
+    pub graph_mime_rewritten: String,
+    /// MIME may be posted into a named folder. Documented, and refused in the field.
+    pub graph_takes_mime_in_folder: bool,
+    /// PidTagMessageFlags at creation makes a message that is no draft (seen in the field).
+    pub graph_obeys_message_flags: bool,
+    /// PidTagMessageDeliveryTime at creation says when a message came (seen in the field).
+    pub graph_obeys_delivery_time: bool,
+    /// PidTagTransportMessageHeaders is kept as it was written. Off: it is dropped without a word.
+    pub graph_keeps_transport_headers: bool,
+    /// Attachments of a message that is no draft can be changed.
+    pub graph_received_take_attachments: bool,
+    /// The most bytes of a message (0 = unbounded).
+    pub graph_most_message_bytes: usize,
+    /// What a range of an upload is answered with that is not the last: `200` (documented) or `202`.
+    pub graph_upload_status: u16,
+    /// The answer to a range has its names in capitals and its range without a dash, as the documentation's example has.
+    pub graph_upload_capital_names: bool,
+    /// A GET of an upload's address says how far it is. It is not documented for mail.
+    pub graph_upload_tells_state: bool,
+    /// The first read mark on a message that asks for a receipt sends it.
+    pub graph_reading_sends_receipts: bool,
+    /// A message in Recoverable Items answers 404.
+    pub graph_recoverable_answers_404: bool,
+    /// A move by immutable id of a message that another client moved leaves a copy behind (seen in the field).
+    pub graph_move_after_move_duplicates: bool,
+    /// The reason that a delta gives for a message that was moved away: `deleted` or `changed`.
+    pub graph_moved_reason: String,
+    /// With immutable ids, a message that was moved is not told by the delta of the folder that it came to.
+    pub graph_mail_move_missing_at_goal: bool,
+    /// A row of a message of which nothing but the read mark changed holds that alone (seen in the field).
+    pub graph_delta_read_state_alone: bool,
+    /// The first round of a delta of messages tells as removed what once was in the folder.
+    pub graph_delta_first_round_removes: bool,
+    /// The delta of the folders tells a folder whose counts changed, unless `$select` leaves them out.
+    pub graph_folder_delta_tells_counts: bool,
+    /// The delta of the folders tells folders of calendars and contacts too.
+    pub graph_folder_delta_tells_other_folders: bool,
+    /// The delta of the folders tells as removed what went to Deleted Items. Off: it is told with its new place.
+    pub graph_folder_delta_removes_binned: bool,
 }
 
 impl Default for Switches {
@@ -468,10 +515,12 @@ impl Default for Switches {
             mail_most_draft_bytes: 36_700_160,
             mail_unpadded_base64: false,
             graph_concurrency: 4,
+            graph_batch_parts_at_a_time: 4,
             graph_requests: 10_000,
             graph_window_s: 600,
             graph_upload_bytes: 150 * 1024 * 1024,
             graph_expired_status: 410,
+            graph_expired_code: "resyncRequired".into(),
             graph_delta_photo: false,
             graph_delta_generations: true,
             graph_empty_emails_leave_third: true,
@@ -530,6 +579,26 @@ impl Default for Switches {
             graph_private_patch_mails: false,
             graph_guest_delete_notifies: true,
             graph_answer_sends_by_default: true,
+            graph_mime_rewritten: "each".into(),
+            graph_takes_mime_in_folder: false,
+            graph_obeys_message_flags: true,
+            graph_obeys_delivery_time: true,
+            graph_keeps_transport_headers: false,
+            graph_received_take_attachments: false,
+            graph_most_message_bytes: 36_700_160,
+            graph_upload_status: 200,
+            graph_upload_capital_names: true,
+            graph_upload_tells_state: false,
+            graph_reading_sends_receipts: true,
+            graph_recoverable_answers_404: false,
+            graph_move_after_move_duplicates: false,
+            graph_moved_reason: "deleted".into(),
+            graph_mail_move_missing_at_goal: false,
+            graph_delta_read_state_alone: true,
+            graph_delta_first_round_removes: false,
+            graph_folder_delta_tells_counts: true,
+            graph_folder_delta_tells_other_folders: false,
+            graph_folder_delta_removes_binned: false,
         }
     }
 }
@@ -564,6 +633,9 @@ impl Switches {
             graph_lower_inner_error: true,
             graph_recased_codes: true,
             graph_shows_beta_properties: true,
+            graph_move_after_move_duplicates: true,
+            graph_delta_first_round_removes: true,
+            graph_folder_delta_tells_other_folders: true,
             ..Self::default()
         }
     }

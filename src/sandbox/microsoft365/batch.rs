@@ -1,4 +1,4 @@
-//! `$batch`: up to twenty requests in one, each run like any other.
+//! `$batch`: up to twenty requests in one, each run like any other, a few at a time.
 
 use std::collections::HashMap;
 
@@ -34,7 +34,11 @@ pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
     let mut answers = Vec::new();
     // Status of each part that ran, by its id in lower case; 0 when its answer was lost.
     let mut done: HashMap<String, u16> = HashMap::new();
-    for part in &parts {
+    // The parts run side by side, some at a time, besides the other requests that are under way; chains run one by one.
+    let others = state.in_flight.graph.saturating_sub(1);
+    let at_a_time = state.switches.graph_batch_parts_at_a_time.min(parts.len() as u32).max(1);
+    for (at, part) in parts.iter().enumerate() {
+        let beside = if part.depends_on.is_empty() { at as u32 % at_a_time } else { 0 };
         let is_blocked = part.depends_on.iter().any(|id| !matches!(done.get(id), Some(200..400)));
         let reply = if is_blocked {
             let error =
@@ -42,7 +46,7 @@ pub(super) fn answer(state: &mut State, request: &Request) -> Answer {
             Some(Response::json(424, &error))
         } else {
             match inner(part, request) {
-                Ok(inner) => server::dispatch_part(state, &inner),
+                Ok(inner) => server::dispatch_part_among(state, &inner, others + beside),
                 Err(text) => {
                     let error = json!({ "error": { "code": "BadRequest", "message": text } });
                     Some(Response::json(400, &error))

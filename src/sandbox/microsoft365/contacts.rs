@@ -220,7 +220,7 @@ fn list(state: &State, request: &Request, folder: u64) -> Answer {
     }
     let keys = matching(state, folder, &conditions, order);
     let from = start(option("$skip"), option("$skiptoken"))?;
-    let (end, next) = query::cut(from, keys.len(), query::rows(option("$top"), request)?, switches);
+    let (end, next) = query::cut(from, keys.len(), query::rows(option("$top"), request, query::MOST_ROWS)?, switches);
     let rows = keys.get(from.offset..end).unwrap_or_default().iter().map(|key| {
         let contact = &state.microsoft.contacts[key];
         ordered(show(&state.microsoft, *key, contact, contact.now(), &view, switches), switches)

@@ -99,7 +99,8 @@ fn list(state: &State, request: &Request, parent: u64) -> Answer {
         keys.reverse();
     }
     let from = contacts::start(option("$skip"), option("$skiptoken"))?;
-    let (end, next) = query::cut(from, keys.len(), query::rows(option("$top"), request)?, &state.switches);
+    let (end, next) =
+        query::cut(from, keys.len(), query::rows(option("$top"), request, query::MOST_ROWS)?, &state.switches);
     let rows = keys.get(from.offset..end).unwrap_or_default().iter().map(|key| {
         let folder = &state.microsoft.folders[key];
         ordered(show(&state.microsoft, folder, folder.now(), &view), &state.switches)

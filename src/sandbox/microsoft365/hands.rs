@@ -16,6 +16,7 @@
 //! | `delete_folder` | `folder` | |
 //! | `expire_delta_tokens` | | |
 //! | what is done to calendars and events | | see `calendar/hands.rs` |
+//! | `mail/...` | | see `mail/hands.rs` |
 //!
 //! A folder is named by its id, by `contacts`, or by its display name; a contact by its id of either form. Answers have
 //! immutable ids.
@@ -27,7 +28,7 @@ use serde_json::{Value, json};
 use super::fields::{self, Body, Change};
 use super::reply::Refusal;
 use super::store::{CONTACTS, IdForm, Photo, ROOT, Rules, contact_id};
-use super::{calendar, contacts, dump};
+use super::{calendar, contacts, dump, mail};
 use crate::{Sandbox, State};
 
 impl Sandbox {
@@ -231,6 +232,9 @@ pub fn control(state: &mut State, action: &str, body: &Value) -> Result<Value, S
             state.microsoft.epoch += 1;
             Ok(json!({}))
         }
-        action => calendar::control(state, action, body),
+        action => match action.strip_prefix("mail/") {
+            Some(action) => mail::control(state, action, body),
+            None => calendar::control(state, action, body),
+        },
     }
 }

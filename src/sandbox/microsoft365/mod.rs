@@ -12,6 +12,7 @@
 //! | `mail/` | mail folders and messages |
 //! | `batch.rs` | `$batch` |
 //! | `reply.rs`, `links.rs` | refusals and headers; addresses in answers |
+//! | `html.rs` | bodies as HTML and as text |
 //! | `hands.rs` | what another client of the user does: [`crate::Sandbox`]`::graph_...` and `/_sandbox/microsoft/...` |
 //! | `seeds.rs` | the contacts at the start |
 
@@ -22,6 +23,7 @@ mod feed;
 mod fields;
 mod folders;
 mod hands;
+mod html;
 mod links;
 pub mod mail;
 mod photo;
@@ -62,7 +64,17 @@ pub fn handle(state: &mut State, request: &Request, path: &str) -> Response {
     answer
 }
 
-/// All contacts, folders, photos, calendars and events as JSON, for a test to compare.
+/// Answers a request to the address of uploads, which takes no token but its own; `path` is what follows `/microsoft-upload`.
+pub fn upload(state: &mut State, request: &Request, path: &str) -> Response {
+    let now = state.now_ms();
+    let request_id = reply::guid(&mut state.rng);
+    let words = words(path);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let done = mail::upload(state, request, &words);
+    done.unwrap_or_else(|refusal| refusal.response(&state.switches, now, &request_id, request))
+}
+
+/// All contacts, folders, photos, calendars, events and mail as JSON, for a test to compare.
 pub fn dump(state: &State) -> Value {
     let graph = &state.microsoft;
     let folder = |key: &u64| {
@@ -79,6 +91,7 @@ pub fn dump(state: &State) -> Value {
     let folders: Vec<Value> = graph.folders.keys().filter(|key| graph.is_contact_folder(**key)).map(folder).collect();
     let mut whole = json!({ "folders": folders, "deletedItems": folder(&DELETED)["contacts"] });
     whole["calendar"] = calendar::dump(state);
+    whole["mail"] = mail::dump(state);
     whole
 }
 

@@ -7,8 +7,8 @@ use super::reply::Refusal;
 use super::store::IdForm;
 use crate::{Request, Switches};
 
-/// The most that `$top` may ask for.
-const MOST_ROWS: usize = 999;
+/// The most that `$top` may ask for, but for messages.
+pub(super) const MOST_ROWS: usize = 999;
 /// Rows of a page when nothing is asked for.
 const USUAL_ROWS: usize = 10;
 
@@ -132,12 +132,12 @@ pub(super) fn cut(from: Cursor, total: usize, asked: usize, switches: &Switches)
 }
 
 /// The size of a list's page: `$top`, `Prefer: odata.maxpagesize`, or the usual.
-pub(super) fn rows(top: Option<&str>, request: &Request) -> Result<usize, Refusal> {
+pub(super) fn rows(top: Option<&str>, request: &Request, most: usize) -> Result<usize, Refusal> {
     let preferred = preferred_rows(request);
-    let Some(text) = top else { return Ok(preferred.unwrap_or(USUAL_ROWS).min(MOST_ROWS)) };
+    let Some(text) = top else { return Ok(preferred.unwrap_or(USUAL_ROWS).min(most)) };
     match text.parse::<usize>() {
-        Ok(top @ 1..=MOST_ROWS) => Ok(preferred.map_or(top, |rows| rows.min(top))),
-        Ok(_) => Err(Refusal::bad(format!("The value of '$top' must be between 1 and {MOST_ROWS}."))),
+        Ok(top) if (1..=most).contains(&top) => Ok(preferred.map_or(top, |rows| rows.min(top))),
+        Ok(_) => Err(Refusal::bad(format!("The value of '$top' must be between 1 and {most}."))),
         Err(_) => Err(Refusal::bad(format!("Invalid value '{text}' for $top query option found."))),
     }
 }

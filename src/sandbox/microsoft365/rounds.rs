@@ -76,7 +76,7 @@ pub(super) fn begin<'a>(
     asked: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Round {
     let chain = state.microsoft.chains.len() as u64 + 1;
-    let query = asked.into_iter().map(|(name, value)| (name.to_owned(), value.replace(' ', ""))).collect();
+    let query = asked.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     start(state, chain, subject, None, query)
 }
 
@@ -142,7 +142,9 @@ fn read(state: &State, token: &str, kind: &str, subject: &str, path: &str) -> Re
     let asked = if query.is_empty() { query } else { format!("{query}&") };
     let start = links::api(state, &format!("{path}?{asked}$deltatoken="));
     let text = "Resync required. Replace any local items with the server's version.";
-    Err(Refusal::new(state.switches.graph_expired_status, "resyncRequired", text).with_header("location", start))
+    let code =
+        if state.switches.graph_expired_code == "syncStateNotFound" { "syncStateNotFound" } else { "resyncRequired" };
+    Err(Refusal::new(state.switches.graph_expired_status, code, text).with_header("location", start))
 }
 
 fn parse(token: &str, kind: &str) -> Option<Round> {

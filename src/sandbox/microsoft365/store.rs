@@ -32,7 +32,7 @@ pub struct Microsoft {
     by_id: HashMap<String, (u64, IdForm)>,
     pub(super) log: Vec<Touch>,
     pub(super) last_key: u64,
-    /// Change keys that are to move once more: when, and of which contact or event.
+    /// Change keys that are to move once more: when, and of which contact, event or message.
     pub(super) restamps: VecDeque<(i64, u64)>,
     /// Delta chains with the newest round begun on each.
     pub(super) chains: HashMap<u64, u64>,
@@ -196,6 +196,7 @@ impl Microsoft {
             match self.contacts.get(&key).map(|contact| contact.now().clone()) {
                 Some(moment) if moment.folder.is_some() => self.append(due, key, moment),
                 Some(_) => {}
+                None if self.mail.is_message(key) => self.restamp_message(due, key),
                 None => self.restamp_event(due, key),
             }
         }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::contacts::check_luck;
 use super::super::fields::Change;
+use super::super::html;
 use super::super::links;
 use super::super::query as graph;
 use super::super::reply::{self, Answer, Refusal, ordered};
@@ -15,7 +16,7 @@ use super::query::{self, View};
 use super::show::{Item, show};
 use super::span::{Window, instances};
 use super::store::{BIN, DEFAULT, Found, calendar_id};
-use super::{calendars, html, mails, people};
+use super::{calendars, mails, people};
 use crate::{Request, Response, State};
 
 const LIST: [&str; 8] = ["$top", "$skip", "$select", "$expand", "$filter", "$orderby", "$count", "$skiptoken"];

@@ -4,9 +4,9 @@ use chrono::{Days, NaiveDate, NaiveTime};
 use serde_json::{Map, Value};
 
 use super::super::fields::{Change, read_extended, read_text};
+use super::super::html;
 use super::super::reply::Refusal;
 use super::body::{Body, Series};
-use super::html;
 use super::people;
 use super::places;
 use super::rule::{Rule, invalid, wrong_type};

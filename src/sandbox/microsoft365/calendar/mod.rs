@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `store.rs` | calendars as they are, events with their whole history, ids of events and occurrences |
 //! | `body.rs` | what an event says, and an occurrence of its own |
-//! | `fields.rs`, `places.rs`, `people.rs`, `html.rs` | properties: what may be written, what it becomes |
+//! | `fields.rs`, `places.rs`, `people.rs` | properties: what may be written, what it becomes |
 //! | `rule.rs`, `span.rs`, `zones.rs` | recurrence, instances in a window, time zones |
 //! | `blob.rs` | a series in Exchange's own bytes |
 //! | `query.rs`, `show.rs` | what may be asked, what is shown |
@@ -24,7 +24,6 @@ mod delta;
 mod events;
 mod fields;
 mod hands;
-mod html;
 mod mails;
 mod people;
 mod places;
@@ -161,7 +160,8 @@ fn page<T: Clone>(
 ) -> Answer {
     let option = |name| graph::option(options, name);
     let from = super::contacts::start(option("$skip"), option("$skiptoken"))?;
-    let (end, next) = graph::cut(from, rows.len(), graph::rows(option("$top"), request)?, &state.switches);
+    let (end, next) =
+        graph::cut(from, rows.len(), graph::rows(option("$top"), request, graph::MOST_ROWS)?, &state.switches);
     let shown = rows.get(from.offset..end).unwrap_or_default().iter().cloned();
     let mut page = Map::new();
     page.insert("@odata.context".into(), links::context(state, context).into());

@@ -5,13 +5,14 @@ use std::borrow::Cow;
 use chrono::{DateTime, NaiveDate, SecondsFormat};
 use serde_json::{Map, Value, json};
 
+use super::super::html;
 use super::super::store::IdForm;
 use super::body::Body;
 use super::fields::{CANCELLED, ONLINE_MEETING, PROPERTIES};
 use super::query::View;
 use super::store::{BIN, Event, Moment, event_id, occurrence_id, uid_on};
 use super::zones::{When, Zone};
-use super::{blob, calendars, html, zones};
+use super::{blob, calendars, zones};
 use crate::{State, Switches};
 
 /// An event as it was at one moment, or the occurrence of one day of it.

@@ -4,11 +4,12 @@ use serde_json::{Map, Value, json};
 
 use super::super::fields::read_extended;
 use super::super::reply::Refusal;
-use super::store::Body;
-use crate::{State, clock};
+use super::body::Body;
+use super::{attachments, mapi};
+use crate::{State, Switches};
 
-/// All properties that `$select` may name, besides `internetMessageHeaders`, which comes only when it is named.
-pub(super) const PROPERTIES: [&str; 29] = [
+/// All properties that `$select` may name; the last two come only when they are named.
+pub(super) const PROPERTIES: [&str; 31] = [
     "id",
     "createdDateTime",
     "lastModifiedDateTime",
@@ -23,6 +24,7 @@ pub(super) const PROPERTIES: [&str; 29] = [
     "importance",
     "parentFolderId",
     "conversationId",
+    "conversationIndex",
     "isDeliveryReceiptRequested",
     "isReadReceiptRequested",
     "isRead",
@@ -38,14 +40,14 @@ pub(super) const PROPERTIES: [&str; 29] = [
     "replyTo",
     "flag",
     "internetMessageHeaders",
+    "uniqueBody",
 ];
 
 /// What may be written at any time.
-const ALWAYS: [&str; 7] = [
+const ALWAYS: [&str; 6] = [
     "categories",
     "importance",
     "inferenceClassification",
-    "isRead",
     "isDeliveryReceiptRequested",
     "isReadReceiptRequested",
     "flag",
@@ -62,88 +64,49 @@ const OF_DRAFTS: [&str; 9] = [
     "from",
     "sender",
 ];
-/// PidTagMessageFlags.
-const FLAGS: &str = "Integer 0x0e07";
-/// The bit of it that says that a message was not sent.
-const UNSENT: u32 = 8;
-
-/// What a draft says about which nothing was said.
-pub(super) fn empty(now_ms: i64, number: u64) -> Body {
-    let now = clock::rfc3339_seconds(now_ms);
-    let Value::Object(fields) = json!({
-        "categories": [], "receivedDateTime": now, "sentDateTime": now, "hasAttachments": false,
-        "internetMessageId": format!("<made{number}.{now_ms}@mail.example.com>"), "subject": "", "bodyPreview": "",
-        "importance": "normal", "conversationId": format!("AAQkAGI2NGVhZTVl{number:08}"),
-        "isDeliveryReceiptRequested": false, "isReadReceiptRequested": false, "isRead": true, "isDraft": true,
-        "inferenceClassification": "focused", "body": { "contentType": "text", "content": "" }, "sender": null,
-        "from": null, "toRecipients": [], "ccRecipients": [], "bccRecipients": [], "replyTo": [],
-        "flag": { "flagStatus": "notFlagged" },
-    }) else {
-        unreachable!("the text above is an object")
-    };
-    Body { fields, ..Body::default() }
-}
-
 /// Reads a written message over what it was.
 pub(super) fn read(state: &State, sent: &Value, old: &Body, is_new: bool) -> Result<Body, Refusal> {
     let object = sent.as_object().ok_or_else(|| Refusal::body("A message is an object."))?;
-    let is_draft = old.fields.get("isDraft") == Some(&Value::Bool(true));
     let mut body = old.clone();
+    if old.is_draft && object.keys().any(|name| OF_DRAFTS.contains(&name.as_str())) {
+        body.loosen();
+    }
     for (name, value) in object {
         match name.as_str() {
             "@odata.type" if *value == "#microsoft.graph.message" => {}
             "singleValueExtendedProperties" => read_extended(value, &mut body.extended, &state.switches)?,
-            name if ALWAYS.contains(&name) || (is_draft && OF_DRAFTS.contains(&name)) => {
+            "isRead" => body.is_read = value.as_bool().ok_or_else(|| wrong_type(name, "Edm.Boolean"))?,
+            name if ALWAYS.contains(&name) || (old.is_draft && OF_DRAFTS.contains(&name)) => {
                 body.fields.insert(name.to_owned(), read_value(name, value)?);
             }
             "internetMessageHeaders" if is_new => _ = body.fields.insert(name.clone(), read_headers(value)?),
+            "attachments" if is_new => body.files = attachments::read_many(value, state.now_ms())?,
             name if PROPERTIES.contains(&name) => return Err(Refusal::read_only(name)),
             name => return Err(Refusal::no_property(name, "message")),
         }
     }
-    if is_new {
-        obey_extended(&mut body)?;
-    }
-    preview(&mut body.fields);
+    mapi::obey(&mut body, is_new, &state.switches).map_err(|kind| wrong_type("value", kind))?;
+    check_size(&body, &state.switches)?;
     Ok(body)
 }
 
-/// At creation only, MAPI's own properties say whether a message is a draft and when it came.
-fn obey_extended(body: &mut Body) -> Result<(), Refusal> {
-    for (id, value) in &body.extended {
-        let name = match id.as_str() {
-            FLAGS => {
-                let flags: u32 = value.parse().map_err(|_| wrong_type("value", "Edm.Int32"))?;
-                body.fields.insert("isDraft".into(), (flags & UNSENT != 0).into());
-                body.fields.insert("isRead".into(), (flags & 1 != 0).into());
-                continue;
-            }
-            "SystemTime 0x0e06" => "receivedDateTime",
-            "SystemTime 0x0039" | "SystemTime 0x39" => "sentDateTime",
-            _ => continue,
-        };
-        let time =
-            chrono::DateTime::parse_from_rfc3339(value).map_err(|_| wrong_type("value", "Edm.DateTimeOffset"))?;
-        body.fields.insert(name.into(), clock::rfc3339_seconds(time.timestamp_millis()).into());
+/// Refuses what is larger than a mailbox takes.
+pub(super) fn check_size(body: &Body, switches: &Switches) -> Result<(), Refusal> {
+    if switches.graph_most_message_bytes > 0 && body.size() > switches.graph_most_message_bytes {
+        let text = "The message exceeds the maximum supported size.";
+        return Err(Refusal::new(413, "ErrorMessageSizeExceeded", text));
     }
     Ok(())
 }
 
-/// Fills in what follows from the body.
-pub(super) fn preview(fields: &mut Map<String, Value>) {
-    let content = fields["body"]["content"].as_str().unwrap_or_default();
-    let preview: String = content.chars().take(255).collect();
-    fields.insert("bodyPreview".into(), preview.into());
-}
-
-fn wrong_type(name: &str, kind: &str) -> Refusal {
+pub(super) fn wrong_type(name: &str, kind: &str) -> Refusal {
     Refusal::body(format!("Cannot convert the value of '{name}' to the expected type '{kind}'."))
 }
 
 fn read_value(name: &str, sent: &Value) -> Result<Value, Refusal> {
     let wrong = |kind: &str| Err(wrong_type(name, kind));
     match (name, sent) {
-        ("isRead" | "isDeliveryReceiptRequested" | "isReadReceiptRequested", value) => {
+        ("isDeliveryReceiptRequested" | "isReadReceiptRequested", value) => {
             if value.is_boolean() {
                 Ok(value.clone())
             } else {

@@ -1,37 +1,62 @@
 //! What Graph remembers of mail: folders and messages with all they ever were. The log and its numbering are those of the
-//! whole mailbox (`microsoft365/store.rs`).
+//! whole mailbox (`microsoft365/store.rs`). What a message says is in `body.rs`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
+use sha2::{Digest, Sha256};
 
 use super::super::reply::Refusal;
-use super::super::store::{IdForm, Microsoft, Rules, Touch, Touched, change_key, id, is_well_formed};
+use super::super::store::{IdForm, Microsoft, Rules, Touch, Touched, id, is_well_formed};
+use super::body::Body;
+use super::uploads::Upload;
 
+/// Above `msgfolderroot` and its neighbours; it names nothing.
+pub(super) const ABOVE: u64 = 0;
 /// `msgfolderroot`.
 pub(super) const ROOT: u64 = 1;
 /// `inbox`.
 pub(super) const INBOX: u64 = 2;
 /// `drafts`.
 pub(super) const DRAFTS: u64 = 3;
+/// `sentitems`.
+pub(super) const SENT: u64 = 4;
 /// `deleteditems`.
 pub(super) const BIN: u64 = 5;
 /// `recoverableitemsdeletions`, which no listing shows.
 pub(super) const RECOVERABLE: u64 = 8;
+/// `searchfolders`.
+pub(super) const SEARCHES: u64 = 9;
 /// The highest key of a folder that is there from the start; what is made later counts on from it.
-pub(in super::super) const LAST_KNOWN: u64 = RECOVERABLE;
+pub(in super::super) const LAST_KNOWN: u64 = 11;
 
-/// The folders of a German mailbox: key, well-known name, what the user sees. `archive` was never made.
-pub(super) const KNOWN: [(u64, &str, &str); 8] = [
-    (ROOT, "msgfolderroot", "Oberste Ebene des Informationsspeichers"),
-    (INBOX, "inbox", "Posteingang"),
-    (DRAFTS, "drafts", "Entwürfe"),
-    (4, "sentitems", "Gesendete Elemente"),
-    (BIN, "deleteditems", "Gelöschte Elemente"),
-    (6, "junkemail", "Junk-E-Mail"),
-    (7, "outbox", "Postausgang"),
-    (RECOVERABLE, "recoverableitemsdeletions", "Deletions"),
+/// The folders of a German mailbox: key, well-known name, what the user sees, the folder above. The last two hold no mail.
+const KNOWN: [(u64, &str, &str, u64); 11] = [
+    (ROOT, "msgfolderroot", "Oberste Ebene des Informationsspeichers", ABOVE),
+    (INBOX, "inbox", "Posteingang", ROOT),
+    (DRAFTS, "drafts", "Entwürfe", ROOT),
+    (SENT, "sentitems", "Gesendete Elemente", ROOT),
+    (BIN, "deleteditems", "Gelöschte Elemente", ROOT),
+    (6, "junkemail", "Junk-E-Mail", ROOT),
+    (7, "outbox", "Postausgang", ROOT),
+    (RECOVERABLE, "recoverableitemsdeletions", "Deletions", ABOVE),
+    (SEARCHES, "searchfolders", "Finder", ABOVE),
+    (10, "", "Kalender", ROOT),
+    (LAST_KNOWN, "", "Kontakte", ROOT),
+];
+/// Well-known names of folders that a mailbox may never have had.
+const OTHER_NAMES: [&str; 9] = [
+    "archive",
+    "clutter",
+    "conflicts",
+    "conversationhistory",
+    "localfailures",
+    "scheduled",
+    "serverfailures",
+    "syncissues",
+    "recoverableitemspurges",
 ];
 
 /// What Graph remembers of mail.
@@ -39,14 +64,32 @@ pub(super) const KNOWN: [(u64, &str, &str); 8] = [
 pub(in super::super) struct Store {
     pub(super) folders: BTreeMap<u64, Folder>,
     pub(super) messages: BTreeMap<u64, Message>,
-    by_id: HashMap<String, (u64, IdForm)>,
+    /// The messages that have or had a Message-ID, oldest first.
+    named: HashMap<String, Vec<u64>>,
     /// Immutable ids of the messages for which the service sent a read receipt.
     pub(super) receipts: Vec<String>,
+    /// Uploads that are not done, by the session's id.
+    pub(super) uploads: HashMap<String, Upload>,
+    /// How often MIME was written, so that no two writings are the same.
+    pub(super) written: u64,
+}
+
+/// What a folder holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Kind {
+    Mail,
+    /// What meets a `$filter`, wherever it is.
+    Search(String),
+    /// Calendars or contacts.
+    Other,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     pub is_hidden: bool,
+    pub kind: Kind,
+    /// Its well-known name; empty = none.
+    pub known: &'static str,
     /// Never empty; the last entry is the present.
     pub history: Vec<FolderMoment>,
 }
@@ -55,13 +98,17 @@ pub(super) struct Folder {
 pub(super) struct FolderMoment {
     pub seq: u64,
     pub name: String,
-    /// The folder above; none = gone for good. The root stands above itself.
+    /// The folder above; none = gone for good.
     pub parent: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Message {
     pub created_ms: i64,
+    /// Which messages belong together: the key of the first of them.
+    pub conversation: u64,
+    /// Another client moved it since a request did.
+    pub was_moved_elsewhere: bool,
     /// Never empty; the last entry is the present.
     pub history: Vec<Moment>,
 }
@@ -69,35 +116,32 @@ pub(super) struct Message {
 /// What a message was from one write to the next.
 #[derive(Clone, Debug)]
 pub(super) struct Moment {
-    /// Place in the log, counted from 1.
+    /// Place in the log, counted from 1. The change key follows from it.
     pub seq: u64,
     pub modified_ms: i64,
     /// The folder; none = gone for good.
     pub folder: Option<u64>,
     /// How often its regular id changed so far.
     pub moves: u32,
-    pub change_key: String,
     pub body: Arc<Body>,
-}
-
-/// What a message says.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Body {
-    /// Properties as they are shown, those left out that the store knows itself.
-    pub fields: Map<String, Value>,
-    pub extended: Vec<(String, String)>,
-    /// The MIME that it was made from; none = it was made from JSON.
-    pub mime: Option<Arc<[u8]>>,
 }
 
 impl Default for Store {
     fn default() -> Self {
         let mut folders = BTreeMap::new();
-        for (key, _, name) in KNOWN {
-            let moment = FolderMoment { seq: 0, name: name.into(), parent: Some(ROOT) };
-            folders.insert(key, Folder { is_hidden: key == RECOVERABLE, history: vec![moment] });
+        for (key, known, name, parent) in KNOWN {
+            let moment = FolderMoment { seq: 0, name: name.into(), parent: Some(parent) };
+            let kind = if known.is_empty() { Kind::Other } else { Kind::Mail };
+            folders.insert(key, Folder { is_hidden: parent == ABOVE, kind, known, history: vec![moment] });
         }
-        Self { folders, messages: BTreeMap::new(), by_id: HashMap::new(), receipts: Vec::new() }
+        Self {
+            folders,
+            messages: BTreeMap::new(),
+            named: HashMap::new(),
+            receipts: Vec::new(),
+            uploads: HashMap::new(),
+            written: 0,
+        }
     }
 }
 
@@ -128,48 +172,62 @@ impl Message {
 }
 
 impl Store {
+    /// Whether a key is a message's.
+    pub(in super::super) fn is_message(&self, key: u64) -> bool {
+        self.messages.contains_key(&key)
+    }
+
     /// The messages of one folder, oldest first.
     pub(super) fn inside(&self, folder: u64) -> Vec<u64> {
         let is_inside = |(_, message): &(&u64, &Message)| message.now().folder == Some(folder);
         self.messages.iter().filter(is_inside).map(|(key, _)| *key).collect()
     }
 
-    /// Whether a folder is there.
+    /// Whether a folder holds mail and is there.
     pub(super) fn is_there(&self, key: u64) -> bool {
-        self.folders.get(&key).is_some_and(|folder| folder.now().parent.is_some())
+        self.folders.get(&key).is_some_and(|folder| folder.now().parent.is_some() && folder.kind != Kind::Other)
     }
 
     /// The folders right under another one, hidden ones included.
     pub(super) fn children(&self, parent: u64) -> Vec<u64> {
-        let is_child =
-            |key: &u64| *key != ROOT && *key != RECOVERABLE && self.folders[key].now().parent == Some(parent);
+        let is_child = |key: &u64| self.is_there(*key) && self.folders[key].now().parent == Some(parent);
         self.folders.keys().copied().filter(is_child).collect()
     }
 
     /// The folder that an id or a well-known name names now.
     pub(super) fn find_folder(&self, name: &str) -> Result<u64, Refusal> {
-        if let Some((key, ..)) = KNOWN.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name)) {
-            return Ok(*key);
-        }
-        match self.folders.keys().find(|key| folder_id(**key) == name && self.is_there(**key)) {
-            Some(key) => Ok(*key),
-            None if name.eq_ignore_ascii_case("archive") || is_well_formed(name) => Err(Refusal::not_found()),
-            None => Err(Refusal::new(400, "ErrorInvalidIdMalformed", "Id is malformed.")),
+        let is_known = |key: &u64| !name.is_empty() && self.folders[key].known.eq_ignore_ascii_case(name);
+        let is_named = |key: &u64| self.is_there(*key) && (is_known(key) || folder_id(*key) == name);
+        match self.folders.keys().copied().find(is_named) {
+            Some(key) => Ok(key),
+            None if is_well_formed(name) || OTHER_NAMES.iter().any(|known| known.eq_ignore_ascii_case(name)) => {
+                Err(Refusal::not_found())
+            }
+            None => Err(malformed_id()),
         }
     }
 
     /// The message that an id of this form names now. An id of the other form names nothing.
     pub(super) fn find(&self, id: &str, form: IdForm) -> Result<u64, Refusal> {
-        match self.by_id.get(id) {
-            Some((key, have)) if *have == form => Ok(*key),
+        match self.find_any(id) {
+            Some((key, have)) if have == form => Ok(key),
             _ if is_well_formed(id) => Err(Refusal::not_found()),
-            _ => Err(Refusal::new(400, "ErrorInvalidIdMalformed", "Id is malformed.")),
+            _ => Err(malformed_id()),
         }
     }
 
     /// The message that an id of either form names, for the test's own hands.
-    pub(super) fn find_any(&self, id: &str) -> Option<u64> {
-        self.by_id.get(id).map(|(key, _)| *key)
+    pub(super) fn find_any(&self, id: &str) -> Option<(u64, IdForm)> {
+        let form = [IdForm::Immutable, IdForm::Regular].into_iter().find(|form| id.starts_with(prefix(*form)))?;
+        let letters = URL_SAFE.decode(&id[prefix(form).len()..]).ok()?;
+        let key = u64::from_be_bytes(*letters.first_chunk()?) ^ KEY_MASK;
+        let now = self.messages.get(&key)?.now();
+        (now.folder.is_some() && message_id(key, now.moves, form) == id).then_some((key, form))
+    }
+
+    /// The messages that have or had this Message-ID, oldest first.
+    pub(super) fn named(&self, message_id: &str) -> &[u64] {
+        self.named.get(message_id).map_or(&[], Vec::as_slice)
     }
 
     fn check_name(&self, parent: u64, name: &str, own: Option<u64>) -> Result<(), Refusal> {
@@ -190,23 +248,57 @@ impl Microsoft {
     fn append_message(&mut self, at_ms: i64, key: u64, mut moment: Moment) {
         self.log.push(Touch { at_ms, what: Touched::Message(key) });
         moment.seq = self.log.len() as u64;
-        moment.change_key = change_key(key, moment.seq);
         if let Some(message) = self.mail.messages.get_mut(&key) {
             message.history.push(moment);
         }
     }
 
+    fn write_message(&mut self, rules: &Rules, key: u64, mut moment: Moment) {
+        moment.modified_ms = rules.now_ms;
+        self.append_message(rules.now_ms, key, moment);
+        if rules.restamp_after_ms > 0 {
+            self.restamps.push_back((rules.now_ms + rules.restamp_after_ms, key));
+        }
+    }
+
+    /// Gives a message a new change key with equal content.
+    pub(in super::super) fn restamp_message(&mut self, at_ms: i64, key: u64) {
+        if let Some(moment) = self.mail.messages.get(&key).map(|message| message.now().clone())
+            && moment.folder.is_some()
+        {
+            self.append_message(at_ms, key, moment);
+        }
+    }
+
+    fn name_message(&mut self, key: u64, message_id: String) {
+        let keys = self.mail.named.entry(message_id).or_default();
+        if !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+
     /// Makes a message.
-    pub(super) fn create_message(&mut self, rules: &Rules, folder: u64, body: Body) -> u64 {
+    pub(super) fn create_message(&mut self, rules: &Rules, folder: u64, mut body: Body) -> u64 {
         self.last_key += 1;
         let key = self.last_key;
-        self.mail.messages.insert(key, Message { created_ms: rules.now_ms, history: Vec::new() });
-        let (change_key, body) = (String::new(), Arc::new(body));
-        let first = Moment { seq: 0, modified_ms: rules.now_ms, folder: Some(folder), moves: 0, change_key, body };
-        self.append_message(rules.now_ms, key, first);
-        for form in [IdForm::Immutable, IdForm::Regular] {
-            self.mail.by_id.insert(message_id(key, 0, form), (key, form));
-        }
+        let (message_id, answers) = body.names();
+        let message_id = message_id.unwrap_or_else(|| {
+            let new = format!("<made{key}.{}@mail.example.com>", rules.now_ms);
+            body.fields.insert("internetMessageId".into(), new.as_str().into());
+            new
+        });
+        let first = answers.iter().find_map(|id| self.mail.named(id).first());
+        let conversation = first.map_or(key, |first| self.mail.messages[first].conversation);
+        let message = Message {
+            created_ms: rules.now_ms,
+            conversation,
+            was_moved_elsewhere: false,
+            history: Vec::with_capacity(1),
+        };
+        self.mail.messages.insert(key, message);
+        self.name_message(key, message_id);
+        let first = Moment { seq: 0, modified_ms: 0, folder: Some(folder), moves: 0, body: Arc::new(body) };
+        self.write_message(rules, key, first);
         key
     }
 
@@ -214,31 +306,25 @@ impl Microsoft {
     pub(super) fn edit_message(&mut self, rules: &Rules, key: u64, body: Body) {
         let mut moment = self.mail.messages[&key].now().clone();
         if *moment.body != body {
+            if let (Some(message_id), _) = body.names() {
+                self.name_message(key, message_id);
+            }
             moment.body = Arc::new(body);
         }
-        moment.modified_ms = rules.now_ms;
-        self.append_message(rules.now_ms, key, moment);
+        self.write_message(rules, key, moment);
     }
 
     /// Moves a message. Its immutable id stays; its regular id is another one from now on.
     pub(super) fn move_message(&mut self, rules: &Rules, key: u64, folder: u64) {
         let mut moment = self.mail.messages[&key].now().clone();
         moment.folder = Some(folder);
-        moment.modified_ms = rules.now_ms;
-        if rules.ids_change_on_move {
-            self.mail.by_id.remove(&message_id(key, moment.moves, IdForm::Regular));
-            moment.moves += 1;
-            self.mail.by_id.insert(message_id(key, moment.moves, IdForm::Regular), (key, IdForm::Regular));
-        }
-        self.append_message(rules.now_ms, key, moment);
+        moment.moves += u32::from(rules.ids_change_on_move);
+        self.write_message(rules, key, moment);
     }
 
     /// Takes a message away for good.
     pub(super) fn purge_message(&mut self, rules: &Rules, key: u64) {
         let mut moment = self.mail.messages[&key].now().clone();
-        for form in [IdForm::Immutable, IdForm::Regular] {
-            self.mail.by_id.remove(&message_id(key, moment.moves, form));
-        }
         moment.folder = None;
         moment.modified_ms = rules.now_ms;
         self.append_message(rules.now_ms, key, moment);
@@ -261,18 +347,18 @@ impl Microsoft {
         }
     }
 
-    /// Makes a mail folder; a name that is there already is refused.
+    /// Makes a mail folder (its history is empty yet); a name that is there already is refused.
     pub(super) fn create_mail_folder(
         &mut self,
         rules: &Rules,
         parent: u64,
         name: &str,
-        is_hidden: bool,
+        folder: Folder,
     ) -> Result<u64, Refusal> {
         self.mail.check_name(parent, name, None)?;
         self.last_key += 1;
         let key = self.last_key;
-        self.mail.folders.insert(key, Folder { is_hidden, history: Vec::new() });
+        self.mail.folders.insert(key, folder);
         self.append_mail_folder(rules, key, FolderMoment { seq: 0, name: name.into(), parent: Some(parent) });
         Ok(key)
     }
@@ -280,25 +366,30 @@ impl Microsoft {
     /// Gives a mail folder another name or place.
     pub(super) fn edit_mail_folder(&mut self, rules: &Rules, key: u64, parent: u64, name: &str) -> Result<(), Refusal> {
         self.mail.check_name(parent, name, Some(key))?;
-        let mut above = parent;
-        while above != ROOT {
-            if above == key {
+        let mut above = Some(parent);
+        while let Some(folder) = above.and_then(|folder| self.mail.folders.get(&folder).map(|found| (folder, found))) {
+            if folder.0 == key {
                 return Err(Refusal::new(400, "ErrorInvalidRequest", "A folder cannot be moved into itself."));
             }
-            above = self.mail.folders[&above].now().parent.unwrap_or(ROOT);
+            above = folder.1.now().parent;
         }
         self.append_mail_folder(rules, key, FolderMoment { seq: 0, name: name.into(), parent: Some(parent) });
         Ok(())
     }
 
+    /// Refuses what is done to folders that every mailbox has.
+    pub(super) fn check_is_own(&self, key: u64) -> Result<(), Refusal> {
+        if self.mail.folders[&key].known.is_empty() {
+            return Ok(());
+        }
+        Err(Refusal::new(400, "ErrorDeleteDistinguishedFolder", "Distinguished folders cannot be deleted."))
+    }
+
     /// Deletes a mail folder as a client does: to Deleted Items, and from there for good with all that is in it.
     pub(super) fn delete_mail_folder(&mut self, rules: &Rules, key: u64) -> Result<(), Refusal> {
-        if KNOWN.iter().any(|(known, ..)| *known == key) {
-            let text = "Distinguished folders cannot be deleted.";
-            return Err(Refusal::new(400, "ErrorDeleteDistinguishedFolder", text));
-        }
+        self.check_is_own(key)?;
         let FolderMoment { name, parent, .. } = self.mail.folders[&key].now().clone();
-        if parent == Some(BIN) {
+        if parent == Some(BIN) || self.mail.folders[&key].kind != Kind::Mail {
             self.purge_mail_folder(rules, key);
             return Ok(());
         }
@@ -323,19 +414,52 @@ impl Microsoft {
         let name = self.mail.folders[&key].now().name.clone();
         self.append_mail_folder(rules, key, FolderMoment { seq: 0, name, parent: None });
     }
+
+    /// Copies a mail folder with all that is in it, and gives the copy's key.
+    pub(super) fn copy_mail_folder(&mut self, rules: &Rules, key: u64, parent: u64) -> Result<u64, Refusal> {
+        // What is inside is looked up first: a folder may be copied into itself.
+        let (children, messages) = (self.mail.children(key), self.mail.inside(key));
+        let folder = &self.mail.folders[&key];
+        let (name, new) = (folder.now().name.clone(), Folder { known: "", history: Vec::new(), ..folder.clone() });
+        let copy = self.create_mail_folder(rules, parent, &name, new)?;
+        for message in messages {
+            let body = (*self.mail.messages[&message].now().body).clone();
+            self.create_message(rules, copy, body);
+        }
+        for child in children {
+            self.copy_mail_folder(rules, child, copy)?;
+        }
+        Ok(copy)
+    }
 }
 
-/// The id of a message in one of its forms.
-pub(super) fn message_id(key: u64, moves: u32, form: IdForm) -> String {
+fn malformed_id() -> Refusal {
+    Refusal::new(400, "ErrorInvalidIdMalformed", "Id is malformed.")
+}
+
+const KEY_MASK: u64 = 0x9E37_79B9_7F4A_7C15;
+
+fn prefix(form: IdForm) -> &'static str {
     match form {
-        IdForm::Immutable => id("AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0AMail", &format!("immutable message {key}")),
-        IdForm::Regular => {
-            id("AAMkAGI2NGVhZTVlLTI1OGMtNDI4My1iZmE5LTA5OGJiZGEyMTc0YQBGAAMM", &format!("message {key} {moves}"))
-        }
+        IdForm::Immutable => "AAkALgAAAAAAHYQDEapmEc2byACqAC-EWg0AMail",
+        IdForm::Regular => "AAMkAGI2NGVhZTVlLTI1OGMtNDI4My1iZmE5LTA5OGJiZGEyMTc0YQBGAAMM",
     }
+}
+
+/// The id of a message in one of its forms. It holds the key, so that nothing has to be remembered to find it again.
+pub(super) fn message_id(key: u64, moves: u32, form: IdForm) -> String {
+    let moves = if form == IdForm::Immutable { 0 } else { moves };
+    let mut letters = (key ^ KEY_MASK).to_be_bytes().to_vec();
+    letters.extend_from_slice(&Sha256::digest(format!("message {key} {moves} {form:?}"))[..25]);
+    format!("{}{}", prefix(form), URL_SAFE.encode(letters))
 }
 
 /// The id of a mail folder; it stays.
 pub(super) fn folder_id(key: u64) -> String {
     id("AQMkAGI2NGVhZTVlLTI1OGMtNDI4My1iZmE5LTA5OGJiZGEyMTc0YQAuAAAM", &format!("mail folder {key}"))
+}
+
+/// The id of a conversation.
+pub(super) fn conversation_id(key: u64) -> String {
+    id("AAQkAGI2NGVhZTVlLTI1OGMtNDI4My1iZmE5LTA5OGJiZGEyMTc0YQAQ", &format!("conversation {key}"))
 }
