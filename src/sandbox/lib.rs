@@ -58,7 +58,7 @@
 //! ```
 //! `sandbox.start(0).await` opens the socket; [`Sandbox::urls`] gives the addresses to configure.
 //! "Another client of the user" is [`Sandbox::google_create`], [`Sandbox::google_add_mail`] and their neighbours. What Graph would have mailed to people
-//! is counted: [`Sandbox::graph_mails`].
+//! is counted: [`Sandbox::graph_mails`], [`Sandbox::graph_read_receipts`].
 //!
 //! # For a test in another process
 //!

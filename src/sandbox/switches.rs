@@ -262,9 +262,10 @@ pub struct Switches {
     pub graph_address_patch_merges: bool,
     /// A written birthday is kept as 11:59Z of its day.
     pub graph_birthday_at_noon: bool,
-    /// Without the immutable header a contact's id changes when it moves.
+    /// Without the immutable header the id of a contact or a message changes when it moves.
     pub graph_ids_change_on_move: bool,
-    /// With immutable ids, a contact that left a folder and came back between two polls is reported as removed only.
+    /// With immutable ids, a contact or a message that left a folder and came back between two polls is reported as removed
+    /// only.
     pub graph_immutable_move_hole: bool,
     /// A deleted contact answers 404 to its immutable id. Off: it answers 200 and stands in Deleted Items.
     pub graph_deleted_answers_404: bool,
@@ -276,9 +277,10 @@ pub struct Switches {
     pub graph_primary_addresses: bool,
     /// The default folder stands among the others in lists and in the folders' delta.
     pub graph_default_folder_listed: bool,
-    /// Folders (id, name, or `contacts`) that answer 403.
+    /// Folders of contacts and of mail (id, name, or well-known name) that answer 403.
     pub graph_denied_folders: Vec<String>,
-    /// Every n-th update of a contact is answered 412 although nobody else wrote (0 = never; seen in the field).
+    /// Every n-th update of a contact or a message is answered 412 although nobody else wrote (0 = never; seen in the
+    /// field).
     pub graph_false_conflict: u32,
     /// `If-Match` is not looked at: the last writer wins.
     pub graph_ignores_if_match: bool,
@@ -296,9 +298,9 @@ pub struct Switches {
     pub graph_edit_drops_properties: bool,
     /// The default folder has the well-known name `contacts`. Off: that is a malformed id.
     pub graph_knows_default_folder: bool,
-    /// Seconds until a list with a `$filter` finds a new contact.
+    /// Seconds until a list with a `$filter` finds a new contact or message.
     pub graph_filter_lag_s: i64,
-    /// Seconds until a contact that is asked for by its id shows a write (replicas of a mailbox lag behind each other). The
+    /// Seconds until a contact or a message that is asked for by its id shows a write (replicas of a mailbox lag behind each other). The
     /// delta and the lists are not behind.
     pub graph_reads_lag_s: i64,
     /// The inner error is called `innererror`.

@@ -209,7 +209,7 @@ pub(super) fn write(body: &Body, salt: u64) -> Vec<u8> {
     if fields["isReadReceiptRequested"] == true && !fields["from"].is_null() {
         line("Disposition-Notification-To", &write_person(&fields["from"]));
     }
-    for header in fields.get("internetMessageHeaders").and_then(Value::as_array).into_iter().flatten() {
+    for header in body.fields.get("internetMessageHeaders").and_then(Value::as_array).into_iter().flatten() {
         let name = header["name"].as_str().unwrap_or_default();
         if name.to_lowercase().starts_with("x-") {
             line(name, header["value"].as_str().unwrap_or_default());

@@ -2,7 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `store.rs` | folders and messages with their whole history, ids, well-known names |
+//! | `store.rs`, `writes.rs` | folders and messages with their whole history, ids, well-known names; every change |
 //! | `body.rs`, `fields.rs`, `mapi.rs` | what a message says; what may be written, and when; Exchange's own properties |
 //! | `mime.rs` | properties read from MIME, MIME written from properties or anew |
 //! | `folders.rs`, `messages.rs`, `attachments.rs`, `uploads.rs` | one resource each |
@@ -24,6 +24,7 @@ mod query;
 mod seeds;
 mod store;
 mod uploads;
+mod writes;
 
 use serde_json::{Map, Value};
 

@@ -7,14 +7,28 @@ use twofold_sandbox::Request;
 
 use crate::{Graph, MARK, text, url};
 
-const MAIL: &[u8] = b"From: \"Ana Example\" <ana@example.com>\r\nTo: me@example.com\r\nMessage-ID: <1@example.com>\r\n\
+pub(super) const MAIL: &[u8] =
+    b"From: \"Ana Example\" <ana@example.com>\r\nTo: me@example.com\r\nMessage-ID: <1@example.com>\r\n\
     Disposition-Notification-To: ana@example.com\r\nSubject: =?utf-8?B?R3LDvMOfZQ==?=\r\n\r\nHello\r\n";
 
-fn folder_id(graph: &Graph, name: &str) -> String {
+/// A mail of this name and subject.
+pub(super) fn letter(name: &str, subject: &str) -> Vec<u8> {
+    format!("From: a@example.com\r\nTo: me@example.com\r\nMessage-ID: <{name}>\r\nSubject: {subject}\r\n\r\nHello\r\n")
+        .into()
+}
+
+/// Posts MIME as a client must: in base64, called plain text.
+pub(super) fn mime(path: &str, bytes: &[u8]) -> Request {
+    let mut request = Request::new("POST", &url(path)).with_header("Content-Type", "text/plain");
+    request.body = STANDARD.encode(bytes).into();
+    request
+}
+
+pub(super) fn folder_id(graph: &Graph, name: &str) -> String {
     text(&graph.get_json(&format!("me/mailFolders/{name}"))["id"])
 }
 
-fn is_removed(row: &Value) -> bool {
+pub(super) fn is_removed(row: &Value) -> bool {
     row.get("@removed").is_some()
 }
 
@@ -58,8 +72,7 @@ fn the_folders_delta_tells_renames_and_what_is_gone() {
 #[test]
 fn mime_makes_a_draft_in_drafts_only() {
     let graph = Graph::empty();
-    let mut request = Request::new("POST", &url("me/messages")).with_header("Content-Type", "text/plain");
-    request.body = STANDARD.encode(MAIL).into();
+    let mut request = mime("me/messages", MAIL);
     let made = graph.send(request.clone());
     assert_eq!(made.status, 201, "{}", made.body_json());
     let made = made.body_json();

@@ -10,6 +10,12 @@ mod event_hands;
 mod event_lists;
 mod events;
 mod mail;
+mod mail_batches;
+mod mail_deltas;
+mod mail_files;
+mod mail_folders;
+mod mail_making;
+mod mail_seeds;
 mod series;
 
 use serde_json::{Value, json};
