@@ -24,6 +24,8 @@ pub enum Why {
     Response,
     /// An invitation was passed on.
     Forward,
+    /// The sender of a mail is told that it was read.
+    ReadReceipt,
 }
 
 /// A mail that the real service would have sent because of a request.
@@ -35,11 +37,11 @@ pub struct Mail {
     pub why: Why,
     /// The addresses.
     pub to: Vec<String>,
-    /// The immutable id of the event, the master's for a series.
+    /// The immutable id of the event, the master's for a series; for a receipt, of the mail.
     pub event: String,
     /// The day of the occurrence that it is about, if it is about one.
     pub occurrence: Option<String>,
-    /// The event's subject.
+    /// The subject of the event, or of the mail.
     pub subject: String,
 }
 
@@ -71,6 +73,18 @@ pub(super) fn send(state: &mut State, why: Why, to: Vec<String>, key: u64, date:
         occurrence: date.map(|date| date.to_string()),
         subject: body.fields["subject"].as_str().unwrap_or_default().to_owned(),
     };
+    state.microsoft.calendar.mails.push(mail);
+}
+
+/// What was mailed so far.
+pub(in super::super) fn mailed(state: &State) -> &[Mail] {
+    &state.microsoft.calendar.mails
+}
+
+/// Tells the sender of a mail that it was read.
+pub(in super::super) fn read_receipt(state: &mut State, to: String, message: String, subject: String) {
+    let at_ms = state.now_ms();
+    let mail = Mail { at_ms, why: Why::ReadReceipt, to: vec![to], event: message, occurrence: None, subject };
     state.microsoft.calendar.mails.push(mail);
 }
 

@@ -46,6 +46,7 @@ use store::{BIN, DEFAULT, calendar_id};
 
 pub(super) use hands::control;
 pub use mails::{Mail, Why};
+pub(super) use mails::{mailed, read_receipt};
 pub use seeds::seed;
 pub(super) use settings::answer as settings;
 pub(super) use store::Store;

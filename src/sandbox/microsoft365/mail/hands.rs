@@ -28,6 +28,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
+use super::super::calendar::{Why, mailed};
 use super::super::reply::Refusal;
 use super::super::store::{IdForm, Microsoft, Rules};
 use super::body::Body;
@@ -131,9 +132,10 @@ impl Sandbox {
         self.with(|state| raw(state, id))
     }
 
-    /// The immutable ids of the messages for which the real service would have sent a read receipt, in order.
+    /// The immutable ids of the messages for which the real service would have sent a read receipt, in order. They are
+    /// among [`Sandbox::graph_mails`] too.
     pub fn graph_read_receipts(&self) -> Vec<String> {
-        self.with(|state| state.microsoft.mail.receipts.clone())
+        self.with(|state| receipts(state).into_iter().map(str::to_owned).collect())
     }
 }
 
@@ -318,6 +320,11 @@ fn all_messages(state: &State) -> Vec<Value> {
     there.collect()
 }
 
+fn receipts(state: &State) -> Vec<&str> {
+    let mails = mailed(state).iter().filter(|mail| mail.why == Why::ReadReceipt);
+    mails.map(|mail| mail.event.as_str()).collect()
+}
+
 fn raw(state: &State, id: &str) -> Option<Bytes> {
     let (key, _) = state.microsoft.mail.find_any(id)?;
     let body = &state.microsoft.mail.messages[&key].now().body;
@@ -329,7 +336,7 @@ pub(in super::super) fn dump(state: &State) -> Value {
     json!({
         "folders": all_folders(state),
         "messages": all_messages(state),
-        "receipts": state.microsoft.mail.receipts,
+        "receipts": receipts(state),
     })
 }
 
@@ -361,7 +368,7 @@ pub(in super::super) fn control(state: &mut State, action: &str, body: &Value) -
         "rename_folder" => edit_folder(state, word("folder")?, None, Some(word("name")?)).map(nothing),
         "move_folder" => edit_folder(state, word("folder")?, Some(given("parent")), None).map(nothing),
         "delete_folder" => delete_folder(state, word("folder")?).map(nothing),
-        "receipts" => Ok(json!(state.microsoft.mail.receipts)),
+        "receipts" => Ok(json!(receipts(state))),
         _ => Err(format!("unknown action microsoft/mail/{action}")),
     }
 }

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 
 use serde_json::{Map, Value, json};
 
+use super::super::calendar::read_receipt;
 use super::super::contacts::check_luck;
 use super::super::reply::{Answer, Refusal, ordered};
 use super::super::store::{IdForm, Rules, change_key};
@@ -252,10 +253,8 @@ pub(super) fn one(state: &mut State, request: &Request, folder: Option<u64>, id:
             check_luck(state)?;
             let old = state.microsoft.mail.messages[&key].now().body.clone();
             let new = fields::read(state, &json_body(request)?, &old, false)?;
-            // A request for a receipt that this same write takes back is not answered.
-            let is_asked = new.whole()["isReadReceiptRequested"] == true;
-            if !old.is_read && new.is_read && !new.is_draft && is_asked && state.switches.graph_reading_sends_receipts {
-                state.microsoft.mail.receipts.push(message_id(key, 0, IdForm::Immutable));
+            if !old.is_read && new.is_read {
+                send_receipt(state, key, &new);
             }
             if state.switches.graph_patch_always_restamps || new != *old {
                 state.microsoft.edit_message(&rules, key, new);
@@ -269,6 +268,18 @@ pub(super) fn one(state: &mut State, request: &Request, folder: Option<u64>, id:
         }
         _ => Err(Refusal::no_method()),
     }
+}
+
+/// Tells who asked for it that a mail was read. A wish that the same write takes back is not granted.
+fn send_receipt(state: &mut State, key: u64, body: &Body) {
+    let whole = body.whole();
+    let is_asked = whole["isReadReceiptRequested"] == true && !body.is_draft;
+    if !is_asked || !state.switches.graph_reading_sends_receipts {
+        return;
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (to, subject) = (text(&whole["from"]["emailAddress"]["address"]), text(&whole["subject"]));
+    read_receipt(state, to, message_id(key, 0, IdForm::Immutable), subject);
 }
 
 /// The bytes of a message as they are given out this time.

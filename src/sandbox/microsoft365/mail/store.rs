@@ -66,8 +66,6 @@ pub(in super::super) struct Store {
     pub(super) messages: BTreeMap<u64, Message>,
     /// The messages that have or had a Message-ID, oldest first.
     pub(super) named: HashMap<String, Vec<u64>>,
-    /// Immutable ids of the messages for which the service sent a read receipt.
-    pub(super) receipts: Vec<String>,
     /// Uploads that are not done, by the session's id.
     pub(super) uploads: HashMap<String, Upload>,
     /// How often MIME was written, so that no two writings are the same.
@@ -134,14 +132,7 @@ impl Default for Store {
             let kind = if known.is_empty() { Kind::Other } else { Kind::Mail };
             folders.insert(key, Folder { is_hidden: parent == ABOVE, kind, known, history: vec![moment] });
         }
-        Self {
-            folders,
-            messages: BTreeMap::new(),
-            named: HashMap::new(),
-            receipts: Vec::new(),
-            uploads: HashMap::new(),
-            written: 0,
-        }
+        Self { folders, messages: BTreeMap::new(), named: HashMap::new(), uploads: HashMap::new(), written: 0 }
     }
 }
 

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use twofold_sandbox::Request;
+use twofold_sandbox::microsoft365::calendar::Why;
 
 use crate::{Graph, MARK, text, url};
 
@@ -105,6 +106,9 @@ fn reading_a_mail_that_asks_for_a_receipt_sends_one() {
     let graph = Graph::empty();
     let id = graph.sandbox.graph_mail_deliver("inbox", MAIL).unwrap();
     assert_eq!(graph.patch(&format!("me/messages/{id}"), &json!({ "isRead": true })).status, 200);
+    let mails = graph.sandbox.graph_mails();
+    assert_eq!((mails.len(), mails[0].why, &mails[0].to), (1, Why::ReadReceipt, &vec!["ana@example.com".to_owned()]));
+    assert_eq!(graph.patch(&format!("me/messages/{id}"), &json!({ "isRead": false })).status, 200);
     assert_eq!(graph.sandbox.graph_read_receipts(), [id]);
 }
 
