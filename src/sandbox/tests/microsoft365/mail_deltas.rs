@@ -33,6 +33,22 @@ fn a_first_round_comes_in_pages_of_the_size_that_each_request_prefers() {
 }
 
 #[test]
+fn a_size_in_the_query_holds_for_every_page() {
+    let graph = Graph::empty();
+    several(&graph, 5);
+    let (mut link, mut sizes) = (url(&format!("{INBOX}?$top=2")), Vec::new());
+    loop {
+        let page = graph.send(Request::get(&link)).body_json();
+        sizes.push(page["value"].as_array().unwrap().len());
+        match page["@odata.nextLink"].as_str() {
+            Some(next) => link = next.to_owned(),
+            None => break,
+        }
+    }
+    assert_eq!(sizes, [2, 2, 1]);
+}
+
+#[test]
 fn only_the_read_mark_is_told_when_nothing_else_changed() {
     let graph = Graph::empty();
     let id = graph.sandbox.graph_mail_deliver("inbox", MAIL).unwrap();
