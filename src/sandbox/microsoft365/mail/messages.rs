@@ -65,11 +65,11 @@ pub(super) fn show(key: u64, message: &Message, at: &Moment, view: &View) -> Map
     let whole = OnceCell::new();
     let whole = || whole.get_or_init(|| body.whole());
     let mut shown = Map::new();
-    let of_type = || whole().get("@odata.type").cloned();
+    // An invitation says what it is.
     if view.select.is_none()
-        && let Some(of_type) = of_type()
+        && let Some(of_type) = whole().get("@odata.type")
     {
-        shown.insert("@odata.type".into(), of_type);
+        shown.insert("@odata.type".into(), of_type.clone());
     }
     let key_now = change_key(key, at.seq);
     shown.insert("@odata.etag".into(), format!("W/\"{key_now}\"").into());
