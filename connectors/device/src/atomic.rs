@@ -20,12 +20,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 use twofold_model::{Error, ErrorKind, Result, Uid};
 
-const NEW: &str = ".twofold-new-";
+pub(crate) const NEW: &str = ".twofold-new-";
 const SWAP: &str = ".twofold-swap-";
 
 /// A leftover is only touched when it is older than this, besides being older than this process: another process of the
 /// same hub (`--dry-run`, `status`) may be looking while the daemon writes.
-const LEFTOVER_AGE_NS: i64 = 600 * 1_000_000_000;
+pub(crate) const LEFTOVER_AGE_NS: i64 = 600 * 1_000_000_000;
 
 /// So many names are tried before a create gives up.
 const NAMES_TRIED: usize = 100;
@@ -90,7 +90,7 @@ impl TempNames {
         Self { nonce: blake3::hash(seed.as_bytes()).to_hex()[..12].to_owned(), next: AtomicU64::new(0) }
     }
 
-    fn fresh(&self) -> String {
+    pub(crate) fn fresh(&self) -> String {
         format!("{NEW}{}-{}", self.nonce, self.next.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -113,7 +113,7 @@ pub(crate) fn write_temp(folder: &OwnedFd, names: &TempNames, bytes: &[u8], acce
     Ok(name)
 }
 
-fn fill(file: impl AsFd, mut bytes: &[u8]) -> Io<()> {
+pub(crate) fn fill(file: impl AsFd, mut bytes: &[u8]) -> Io<()> {
     while !bytes.is_empty() {
         match rustix::io::write(&file, bytes) {
             Ok(0) => return Err(Errno::IO),
@@ -159,22 +159,24 @@ pub(crate) fn replace_ours(folder: &OwnedFd, temp: &str, name: &str) -> Io<()> {
 
 /// Gives a file a name that nothing has; `EXIST` when it is taken.
 pub(crate) fn rename_new(folder: &OwnedFd, from: &str, to: &[u8]) -> Io<()> {
-    match rustix::fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
+    move_new(folder, from.as_bytes(), folder, to)
+}
+
+/// [`rename_new`] from one folder into another.
+pub(crate) fn move_new(from_folder: &OwnedFd, from: &[u8], to_folder: &OwnedFd, to: &[u8]) -> Io<()> {
+    match rustix::fs::renameat_with(from_folder, from, to_folder, to, RenameFlags::NOREPLACE) {
         Err(errno) if is_unsupported(errno) => {}
         other => return other,
     }
-    match rustix::fs::linkat(folder, from, folder, to, AtFlags::empty()) {
-        Ok(()) => {
-            discard(folder, from);
-            return Ok(());
-        }
+    match rustix::fs::linkat(from_folder, from, to_folder, to, AtFlags::empty()) {
+        Ok(()) => return rustix::fs::unlinkat(from_folder, from, AtFlags::empty()),
         Err(Errno::PERM | Errno::OPNOTSUPP | Errno::MLINK | Errno::NOSYS | Errno::INVAL) => {}
         Err(errno) => return Err(errno),
     }
     // Neither (FAT below an old kernel): an empty file reserves the name; readers take it for half a file.
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    drop(rustix::fs::openat(folder, to, flags, Mode::RUSR | Mode::WUSR)?);
-    rustix::fs::renameat(folder, from, folder, to)
+    drop(rustix::fs::openat(to_folder, to, flags, Mode::RUSR | Mode::WUSR)?);
+    rustix::fs::renameat(from_folder, from, to_folder, to)
 }
 
 fn is_unsupported(errno: Errno) -> bool {

@@ -1,7 +1,8 @@
 //! Device folders: a replica that is a tree of files which other programs read and write (khard, vdirsyncer, Radicale,
 //! Syncthing to a phone).
 //!
-//! `ROOT/PROVIDER/contacts/NAME/UID.vcf` and `ROOT/PROVIDER/calendar/NAME/UID.ics`, with vdir's `displayname` and `color`. A [`RemoteId`](twofold_model::RemoteId) is the file's path below the
+//! `ROOT/PROVIDER/contacts/NAME/UID.vcf` and `ROOT/PROVIDER/calendar/NAME/UID.ics`, with vdir's `displayname` and `color`; and
+//! `ROOT/PROVIDER/mail`, a Maildir++ (`maildir`). A [`RemoteId`](twofold_model::RemoteId) is the file's path below the
 //! root, a [`CollectionId`] the folder's; each folder is a feed of its own. There is no delta: the caller hands in what the hub
 //! knows ([`Poll::known`](twofold_model::Poll::known)) and the scan answers what differs.
 //!
@@ -11,14 +12,15 @@
 //!   was read to its end and whose marker stands.
 //! * *Nobody's edit is overwritten unseen.* Files are exchanged, never written in place, and what comes out is compared.
 //! * *Nothing beneath the root leads out of it.* Every name is opened by itself and links are not followed.
-//! * No modification time is ever set, no file touched whose meaning stays.
+//! * No modification time of a card or an event is ever set, no file touched whose meaning stays.
 //!
 //! Rooms: `replica` (the contract that the cycle speaks), `names` (safe names, ids), `marker`, `beneath` (opening and reading), `scan` (what changed), `atomic` (one guarded
-//! change), `write` (a batch of them), `vdir` (folders and formats), `radicale` (its lock). All calls block for as long as
+//! change), `write` (a batch of them), `vdir` (folders and formats), `radicale` (its lock), `maildir` (mail). All calls block for as long as
 //! the disk takes, no longer than five seconds for a foreign lock.
 
 mod atomic;
 mod beneath;
+mod maildir;
 mod marker;
 mod names;
 mod radicale;
@@ -40,9 +42,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
+use twofold_model::email::EmailLens;
 use twofold_model::zone::Zones;
 use twofold_model::{
-    CollectionId, Content, Error, ErrorKind, FeedId, Identity, Kind, Lens, Rendering, Result, Visit, vcard,
+    Blobs, CollectionId, Content, Error, ErrorKind, FeedId, Identity, Kind, Lens, Rendering, Result, Visit, vcard,
 };
 use vdir::Format;
 
@@ -76,6 +79,8 @@ pub struct DeviceOptions {
     pub vcard: vcard::Version,
     /// The rules of time zones; without them the device holds no calendars.
     pub zones: Option<Arc<dyn Zones>>,
+    /// Where the bytes of messages are kept; without them the device holds no mail.
+    pub blobs: Option<Arc<dyn Blobs>>,
     /// Whether what is written is forced to disk. Off only for tests, which have no power cuts.
     pub is_durable: bool,
     /// Where the time comes from (whether a file is too young to be trusted, whether a leftover is old).
@@ -101,6 +106,7 @@ impl DeviceOptions {
             group: None,
             vcard: vcard::Version::V3,
             zones: None,
+            blobs: None,
             is_durable: true,
             clock: Arc::new(now_ns),
         }
@@ -131,6 +137,7 @@ impl DeviceOptions {
 pub struct Device {
     options: DeviceOptions,
     formats: Vec<Format>,
+    mail_lens: EmailLens,
     unsupported: Unsupported,
     access: FileAccess,
     replica_id: Mutex<String>,
@@ -171,6 +178,7 @@ impl Device {
             .collect();
         Ok(Device {
             formats,
+            mail_lens: EmailLens::new(|_| true),
             unsupported: Unsupported,
             access,
             replica_id: Mutex::new(options.replica_id.clone()),
@@ -272,6 +280,9 @@ impl Device {
                 }
             }
         }
+        if let Some(room) = self.mail() {
+            room.mark_anew(&root)?;
+        }
         self.write_root_marker(Some(root), 0)
     }
 
@@ -300,7 +311,7 @@ impl Device {
         self.write_marker(&folder, id, key)
     }
 
-    fn is_dry_run(&self) -> bool {
+    pub(crate) fn is_dry_run(&self) -> bool {
         lock(&self.visit).is_dry_run
     }
 
@@ -308,11 +319,18 @@ impl Device {
         lock(&self.replica_id).clone()
     }
 
+    /// The room of messages, where this device holds any.
+    pub(crate) fn mail(&self) -> Option<maildir::Room<'_>> {
+        let blobs = self.options.blobs.as_deref().filter(|_| self.options.kinds.contains(&Kind::Mail))?;
+        Some(maildir::Room { device: self, blobs })
+    }
+
     fn format(&self, kind: Kind) -> Result<&Format> {
-        self.formats
-            .iter()
-            .find(|format| format.kind == kind)
-            .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("{kind} is not kept in this device's folder")))
+        self.formats.iter().find(|format| format.kind == kind).ok_or_else(|| self.not_kept(kind))
+    }
+
+    fn not_kept(&self, kind: Kind) -> Error {
+        Error::new(ErrorKind::Unsupported, format!("{kind} is not kept in this device's folder"))
     }
 
     /// The root, where it may be read; nothing on a first use whose path is not there yet.
@@ -339,7 +357,7 @@ impl Device {
     }
 
     /// The root as [`root_to_write`](Self::root_to_write) has it, marked now if this is its first use.
-    fn root_to_own(&self) -> Result<OwnedFd> {
+    pub(crate) fn root_to_own(&self) -> Result<OwnedFd> {
         if self.state()? == MarkerState::Fresh && !self.is_dry_run() {
             let run = lock(&self.visit).run;
             self.mark(u64::try_from(run).unwrap_or_default())?;
@@ -360,7 +378,7 @@ impl Device {
         }
     }
 
-    fn collection_held(&self, state: &CollectionState) -> Error {
+    pub(crate) fn collection_held(&self, state: &CollectionState) -> Error {
         let reason = match state {
             CollectionState::Absent => "the folder is not there; is a disk not mounted?".to_owned(),
             CollectionState::OtherReplica => "the folder is marked as another device's".to_owned(),
@@ -378,7 +396,7 @@ impl Device {
         Error::new(ErrorKind::Held, message)
     }
 
-    fn held(&self, message: &str) -> Error {
+    pub(crate) fn held(&self, message: &str) -> Error {
         Error::new(ErrorKind::Held, message)
     }
 
@@ -402,7 +420,7 @@ impl Device {
         }
     }
 
-    fn now(&self) -> i64 {
+    pub(crate) fn now(&self) -> i64 {
         (self.options.clock)()
     }
 

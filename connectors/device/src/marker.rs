@@ -88,6 +88,16 @@ pub(crate) struct CollectionMarker {
     /// What the folder was made for, in the caller's words ([`crate::Device`]'s `create_collection`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
+    /// The name of a mailbox whose folder cannot be called so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub named: Option<Named>,
+}
+
+/// What a folder's own name does not say; it counts while the folder is called so.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Named {
+    pub folder: String,
+    pub name: String,
 }
 
 impl RootMarker {
@@ -103,6 +113,7 @@ impl CollectionMarker {
             replica: replica.to_owned(),
             collection: collection.clone(),
             key: key.map(str::to_owned),
+            named: None,
         }
     }
 }

@@ -119,13 +119,20 @@ pub fn join(names: &[&[u8]]) -> String {
 /// The names of which an id is made, or nothing: an id that climbs (`..`), hides (leading dot), is spelt in a second way or
 /// holds an empty name leads nowhere.
 pub fn split(id: &str) -> Option<Vec<Cow<'_, [u8]>>> {
+    split_where(id, |name| !name.starts_with(b"."))
+}
+
+/// [`split`] where other names are allowed: those of a Maildir's folders start with a dot. An id never climbs.
+pub fn split_where(id: &str, is_allowed: impl Fn(&[u8]) -> bool) -> Option<Vec<Cow<'_, [u8]>>> {
     let mut names = Vec::new();
     let mut pieces = id.split('/');
     while let Some(piece) = pieces.next() {
         let name =
             if piece.is_empty() { Cow::Owned(unescape(pieces.next()?)?) } else { Cow::Borrowed(piece.as_bytes()) };
         if name.is_empty()
-            || name.starts_with(b".")
+            || name.as_ref() == b"."
+            || name.as_ref() == b".."
+            || !is_allowed(&name)
             || name.len() > LONGEST_NAME
             || name.iter().any(|b| b"/\0".contains(b))
         {

@@ -5,7 +5,7 @@ use crate::beneath::{self, Look, refused};
 use crate::marker::{self, CollectionState, MarkerState};
 use crate::scan::{self, Mark, Scan, Stamp};
 use crate::vdir::{Format, Shape};
-use crate::{Device, WRITE_BATCH, atomic, lock, names, write};
+use crate::{Device, WRITE_BATCH, atomic, lock, maildir, names, write};
 use async_trait::async_trait;
 use rustix::fd::OwnedFd;
 use std::collections::HashMap;
@@ -23,7 +23,18 @@ use twofold_model::{
 type Uids = HashMap<CollectionId, HashMap<Uid, Vec<u8>>>;
 
 impl Device {
+    /// The room of a kind that has one of its own.
+    fn room(&self, kind: Kind) -> Result<Option<maildir::Room<'_>>> {
+        match kind {
+            Kind::Mail => self.mail().map(Some).ok_or_else(|| self.not_kept(kind)),
+            Kind::Contacts | Kind::Calendar => Ok(None),
+        }
+    }
+
     fn poll(&self, poll: &Poll<'_>) -> Result<Page> {
+        if let Some(room) = self.room(poll.feed.kind)? {
+            return room.poll(poll);
+        }
         let id = CollectionId(poll.feed.id.0.clone());
         let format = self.format(poll.feed.kind)?;
         // A dry run plans for folders that a real one would have made.
@@ -90,7 +101,7 @@ impl Device {
     }
 
     /// Whether the path still leads to the folder that was scanned, with both markers in place.
-    fn still_the_same(&self, folder: &OwnedFd, id: &CollectionId) -> Result<()> {
+    pub(crate) fn still_the_same(&self, folder: &OwnedFd, id: &CollectionId) -> Result<()> {
         let root = self.root_to_read()?.ok_or_else(|| self.held("the folder is not there any more"))?;
         let now = self.marked_collection(&root, id)?;
         let identity = |folder: &OwnedFd| rustix::fs::fstat(folder).map(|stat| (stat.st_dev, stat.st_ino));
@@ -199,12 +210,15 @@ impl Connector for Device {
             write_batch: WRITE_BATCH,
             sweeps: false,
             reads_lag_s: 0,
-            shares: &[],
-            moves: &[],
+            shares: &[Kind::Mail],
+            moves: &[Kind::Mail],
         }
     }
 
     fn lens(&self, kind: Kind) -> &dyn Lens {
+        if kind == Kind::Mail && self.mail().is_some() {
+            return &self.mail_lens;
+        }
         match self.formats.iter().find(|format| format.kind == kind) {
             Some(format) => format.lens.as_ref(),
             None => &self.unsupported,
@@ -212,6 +226,9 @@ impl Connector for Device {
     }
 
     async fn collections(&self, kind: Kind) -> Result<Vec<Collection>> {
+        if let Some(room) = self.room(kind)? {
+            return self.root_to_read()?.map_or_else(|| Ok(Vec::new()), |root| room.collections(&root));
+        }
         let format = self.format(kind)?;
         let Some(root) = self.root_to_read()? else { return Ok(Vec::new()) };
         let _lock = self.lock_to_read()?;
@@ -233,6 +250,19 @@ impl Connector for Device {
     /// A second look by name. An item that is not in its folder any more but, under the same UID's name, in another one
     /// comes with that collection: a move, unless the answered remote id was known as a copy of its own.
     async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        if kind == Kind::Mail {
+            let ready = || -> Result<_> {
+                let room = self.mail().ok_or_else(|| self.not_kept(kind))?;
+                Ok((room, self.root_to_read()?.ok_or_else(|| self.held("the folder is not there yet"))?))
+            };
+            return match ready() {
+                Ok((room, root)) => {
+                    let answers = room.fetch(&root, places);
+                    answers.into_iter().zip(places).map(|(answer, place)| answer.at(&place.remote_id)).collect()
+                }
+                Err(error) => places.iter().map(|_| Err(write::again(&error))).collect(),
+            };
+        }
         let ready = || -> Result<_> {
             let format = self.format(kind)?;
             let root = self.root_to_read()?.ok_or_else(|| self.held("the folder is not there yet"))?;
@@ -247,10 +277,22 @@ impl Connector for Device {
     }
 
     async fn write(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
-        self.write_batch(kind, operations)
+        match self.mail() {
+            Some(room) if kind == Kind::Mail => room.write_batch(operations),
+            _ => self.write_batch(kind, operations),
+        }
     }
 
     async fn find(&self, kind: Kind, lookups: &[Lookup], _now_ms: i64) -> Vec<Result<Found>> {
+        if let Some(room) = self.mail().filter(|_| kind == Kind::Mail) {
+            return match self.root_to_write() {
+                Ok(root) => {
+                    let answers = room.find(&root, lookups);
+                    answers.into_iter().zip(lookups).map(|(answer, lookup)| answer.at(&lookup.collection)).collect()
+                }
+                Err(error) => lookups.iter().map(|_| Err(write::again(&error))).collect(),
+            };
+        }
         let ready = || -> Result<_> { Ok((self.format(kind)?, self.root_to_write()?, self.lock_to_read()?)) };
         match ready() {
             Ok((format, root, _lock)) => {
@@ -265,6 +307,9 @@ impl Connector for Device {
     }
 
     async fn create_collection(&self, kind: Kind, like: &Collection) -> Result<Collection> {
+        if let Some(room) = self.room(kind)? {
+            return room.make_collection(&self.root_to_own()?, like);
+        }
         let format = self.format(kind)?;
         let root = self.root_to_own()?;
         let _lock = self.lock_to_write()?;
@@ -313,6 +358,9 @@ impl Connector for Device {
     }
 
     async fn remove_collection(&self, kind: Kind, id: &CollectionId) -> Result<bool> {
+        if let Some(room) = self.room(kind)? {
+            return room.take_away(&self.root_to_write()?, id).at(id);
+        }
         self.format(kind)?;
         let root = self.root_to_write()?;
         let _lock = self.lock_to_write()?;
@@ -320,6 +368,9 @@ impl Connector for Device {
     }
 
     async fn moved_collections(&self, kind: Kind) -> Result<Vec<(CollectionId, CollectionId)>> {
+        if let Some(room) = self.room(kind)? {
+            return self.root_to_read()?.map_or_else(|| Ok(Vec::new()), |root| room.moved(&root));
+        }
         let format = self.format(kind)?;
         let Some(root) = self.root_to_read()? else { return Ok(Vec::new()) };
         let _lock = self.lock_to_read()?;
@@ -339,6 +390,9 @@ impl Connector for Device {
     }
 
     async fn follow_collection(&self, kind: Kind, to: &CollectionId) -> Result<()> {
+        if let Some(room) = self.room(kind)? {
+            return room.follow(&self.root_to_write()?, to);
+        }
         self.format(kind)?;
         let root = self.root_to_write()?;
         let _lock = self.lock_to_write()?;
@@ -352,11 +406,15 @@ impl Connector for Device {
     }
 
     /// A folder is taken away when nothing is in it.
-    async fn removal(&self, kind: Kind, _id: &CollectionId) -> Result<Removal> {
+    async fn removal(&self, kind: Kind, id: &CollectionId) -> Result<Removal> {
+        if let Some(room) = self.room(kind)? {
+            return Ok(room.removal(id));
+        }
         self.format(kind).map(|_| Removal::Whole)
     }
 
-    /// Only `displayname` and `color` change; the folder keeps its own name, for the id is a path.
+    /// Only `displayname` and `color` change; the folder keeps its own name, for the id is a path. A folder of mail has nothing but its own
+    /// name: it is renamed, and answers to its old id until [`follow_collection`](Connector::follow_collection).
     async fn rename_collection(
         &self,
         kind: Kind,
@@ -364,6 +422,10 @@ impl Connector for Device {
         name: Option<&str>,
         color: Option<&str>,
     ) -> Result<Collection> {
+        if let Some(room) = self.room(kind)? {
+            let name = name.ok_or_else(|| Error::new(ErrorKind::Unsupported, "a folder of mail has no colour"))?;
+            return room.rename(&self.root_to_write()?, id, name).at(id);
+        }
         let format = self.format(kind)?;
         let root = self.root_to_write()?;
         let _lock = self.lock_to_write()?;

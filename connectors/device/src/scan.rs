@@ -33,10 +33,10 @@ pub(crate) const TEMP_PREFIX: &[u8] = b".twofold-";
 /// What the file system says of a file's state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    size: u64,
-    mtime_ns: i64,
+    pub size: u64,
+    pub mtime_ns: i64,
     ctime_ns: i64,
-    inode: u64,
+    pub inode: u64,
 }
 
 impl Stamp {

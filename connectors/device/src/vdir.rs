@@ -6,7 +6,7 @@
 use crate::atomic::{self, TempNames};
 use crate::beneath::{self, Look, refused};
 use crate::marker::{self, CollectionMarker, CollectionState};
-use crate::{Device, names};
+use crate::{Device, maildir, names};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir};
 use rustix::io::Errno;
@@ -171,20 +171,36 @@ impl Device {
 
     /// What a collection folder's marker says, and the key it was made under.
     pub(crate) fn marker_of(&self, folder: &OwnedFd, id: &CollectionId) -> Result<(CollectionState, Option<String>)> {
+        let (state, marker) = self.marker_in(folder, id)?;
+        let key = marker.filter(|_| state == CollectionState::Marked).and_then(|marker| marker.key);
+        Ok((state, key))
+    }
+
+    /// [`marker_of`](Self::marker_of), with the marker itself where it is this replica's.
+    pub(crate) fn marker_in(
+        &self,
+        folder: &OwnedFd,
+        id: &CollectionId,
+    ) -> Result<(CollectionState, Option<CollectionMarker>)> {
         let path = self.path_of(id.as_str());
         match marker::read_collection(folder, &path)? {
             None => Ok((CollectionState::Unmarked, None)),
             Some(Err(reason)) => Err(Error::new(ErrorKind::Held, format!("{}: {reason}", path.display()))),
             Some(Ok(marker)) if marker.replica != self.replica_id() => Ok((CollectionState::OtherReplica, None)),
             Some(Ok(marker)) if marker.collection != *id => {
-                Ok((CollectionState::OtherFolder { was: marker.collection }, None))
+                Ok((CollectionState::OtherFolder { was: marker.collection.clone() }, Some(marker)))
             }
-            Some(Ok(marker)) => Ok((CollectionState::Marked, marker.key)),
+            Some(Ok(marker)) => Ok((CollectionState::Marked, Some(marker))),
         }
     }
 
     /// Opens a collection's folder; nothing where it is not there.
     pub(crate) fn open_collection(&self, root: &OwnedFd, id: &CollectionId) -> Result<Option<OwnedFd>> {
+        if let Some(room) = self.mail()
+            && maildir::is_folder(id)
+        {
+            return room.locate(root, id);
+        }
         let none = || Error::new(ErrorKind::NotFound, format!("{id:?} names no collection of this device"));
         let path = names::split(id.as_str()).ok_or_else(none)?;
         let [provider, kind, name] = path.as_slice() else { return Err(none()) };
@@ -196,7 +212,7 @@ impl Device {
         self.enter(&folder, name, id.as_str())
     }
 
-    fn enter(&self, parent: &OwnedFd, name: &[u8], id: &str) -> Result<Option<OwnedFd>> {
+    pub(crate) fn enter(&self, parent: &OwnedFd, name: &[u8], id: &str) -> Result<Option<OwnedFd>> {
         match beneath::open_folder(parent, name) {
             Ok(folder) => Ok(Some(folder)),
             Err(Errno::NOENT) => Ok(None),
@@ -205,7 +221,7 @@ impl Device {
     }
 
     /// The folders beneath a folder, hidden ones and links left out.
-    fn subfolders(&self, folder: &OwnedFd, id: &str) -> Result<Vec<Vec<u8>>> {
+    pub(crate) fn subfolders(&self, folder: &OwnedFd, id: &str) -> Result<Vec<Vec<u8>>> {
         let read = || -> rustix::io::Result<Vec<Vec<u8>>> {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let handle = rustix::fs::openat(folder, c".", flags, Mode::empty())?;
@@ -305,7 +321,7 @@ impl Device {
         Err(wrong())
     }
 
-    fn make_folder(&self, parent: &OwnedFd, name: &[u8], id: &str) -> Result<(OwnedFd, bool)> {
+    pub(crate) fn make_folder(&self, parent: &OwnedFd, name: &[u8], id: &str) -> Result<(OwnedFd, bool)> {
         let access = self.access;
         let made = match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
             Ok(()) => true,
@@ -324,8 +340,16 @@ impl Device {
     }
 
     pub(crate) fn write_marker(&self, folder: &OwnedFd, id: &CollectionId, key: Option<&str>) -> Result<()> {
-        let text = marker::text(&CollectionMarker::new(&self.replica_id(), id, key))?;
-        self.write_ours(folder, id.as_str(), marker::COLLECTION_MARKER, &text)
+        self.write_this_marker(folder, id, &CollectionMarker::new(&self.replica_id(), id, key))
+    }
+
+    pub(crate) fn write_this_marker(
+        &self,
+        folder: &OwnedFd,
+        id: &CollectionId,
+        marker: &CollectionMarker,
+    ) -> Result<()> {
+        self.write_ours(folder, id.as_str(), marker::COLLECTION_MARKER, &marker::text(marker)?)
     }
 
     /// Writes a file of ours through a temporary one; leaves it alone when it says that already.

@@ -307,7 +307,7 @@ pub(crate) fn split_remote(id: &RemoteId, format: &Format) -> Result<(Collection
     Ok((CollectionId(names::join(&[provider, kind, folder])), name.to_vec()))
 }
 
-fn place_of(operation: &Operation) -> String {
+pub(crate) fn place_of(operation: &Operation) -> String {
     match operation {
         Operation::Create { collection, uid, .. } => format!("{collection}: {uid}"),
         Operation::Update { place, .. } | Operation::Delete { place, .. } | Operation::Move { place, .. } => {
@@ -317,11 +317,11 @@ fn place_of(operation: &Operation) -> String {
     }
 }
 
-fn stale() -> Error {
+pub(crate) fn stale() -> Error {
     Error::new(ErrorKind::StaleEtag, "the file changed meanwhile; its state stands and is taken first")
 }
 
-fn gone() -> Error {
+pub(crate) fn gone() -> Error {
     Error::new(ErrorKind::NotFound, "the file is not there any more")
 }
 

@@ -1,0 +1,186 @@
+//! A folder that is written to, and what it holds: read once for a batch, and again where a file is not called any more as it was.
+
+use super::ids;
+use super::keywords::{self, Table};
+use super::listing::{self, File};
+use super::message::{self, Reading};
+use super::name::{FileName, SEPARATOR, identity, uid_of};
+use super::{Maildir, Place, Room, words};
+use crate::beneath::{self, refused};
+use crate::lock;
+use crate::write::{gone, stale};
+use rustix::fd::OwnedFd;
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use twofold_model::{CollectionId, Error, ErrorKind, Etag, Result, Seen};
+
+/// A folder that is written to.
+pub struct At<'a> {
+    pub room: Room<'a>,
+    pub id: CollectionId,
+    pub folder: OwnedFd,
+    pub maildir: Maildir,
+    names: Mutex<Option<Names>>,
+}
+
+/// A file as it is called now.
+#[derive(Clone)]
+pub struct Here {
+    pub place: Place,
+    pub file: Vec<u8>,
+    pub name: FileName,
+    pub separator: u8,
+}
+
+impl Here {
+    /// Whether the file is as the etag says.
+    pub fn is_as(&self, etag: &Etag) -> bool {
+        ids::state_of(etag).is_some_and(|(place, flags)| place == self.place && flags == self.name.flags)
+    }
+}
+
+/// A reading of the folder: its files in the order of the UIDs that their bases give.
+struct Names {
+    separator: u8,
+    files: Vec<(String, File)>,
+}
+
+impl<'a> At<'a> {
+    pub fn new(room: Room<'a>, id: CollectionId, folder: OwnedFd, maildir: Maildir) -> At<'a> {
+        At { room, id, folder, maildir, names: Mutex::new(None) }
+    }
+
+    /// The folder of a place.
+    pub fn place(&self, place: Place) -> &OwnedFd {
+        self.maildir.place(place)
+    }
+
+    /// The file of a base, provided that it is called what the etag says.
+    pub fn guarded(&self, base: &[u8], etag: &Etag) -> Result<Here> {
+        let here = self.current(base, Some(etag))?.ok_or_else(gone)?;
+        if !here.is_as(etag) {
+            return Err(stale());
+        }
+        self.fit(&here)?;
+        Ok(here)
+    }
+
+    /// Fails where what stands there is no file.
+    pub fn fit(&self, here: &Here) -> Result<()> {
+        let stat = beneath::stat(self.place(here.place), &here.file).map_err(|e| refused(e, "reading"))?;
+        match stat.as_ref().map(beneath::oddity) {
+            None => Err(stale()),
+            Some(Some(oddity)) => {
+                Err(Error::new(ErrorKind::Refused, format!("the file {oddity}; it is not written to")))
+            }
+            Some(None) => Ok(()),
+        }
+    }
+
+    /// The file of a base as it is called now: as the etag says, which costs next to nothing, or as the folder was read. Before the answer
+    /// that there is none, the folder is read again.
+    pub fn current(&self, base: &[u8], etag: Option<&Etag>) -> Result<Option<Here>> {
+        if let Some((place, flags)) = etag.and_then(ids::state_of) {
+            let name = FileName { base: base.to_owned(), flags };
+            let file = match place {
+                Place::New if name.flags.is_empty() => name.base.clone(),
+                _ => name.in_cur(SEPARATOR),
+            };
+            if self.is_there(place, &file)? {
+                return Ok(Some(Here { place, file, name, separator: SEPARATOR }));
+            }
+        }
+        if let Some(here) = self.read_before(base)? {
+            return Ok(Some(here));
+        }
+        *lock(&self.names) = None;
+        self.read_before(base)
+    }
+
+    /// The file of a base, or of one with its identity, in the folder as it was read for this batch.
+    pub fn read_before(&self, base: &[u8]) -> Result<Option<Here>> {
+        let of_uid = self.of_uid(uid_of(base).as_str())?;
+        let exact = of_uid.iter().find(|here| here.name.base == base);
+        let same = || of_uid.iter().find(|here| identity(&here.name.base) == identity(base));
+        Ok(exact.or_else(same).cloned())
+    }
+
+    /// The files whose bases give that UID.
+    pub fn of_uid(&self, uid: &str) -> Result<Vec<Here>> {
+        for _ in 0..2 {
+            let found = self.with_names(|names| {
+                let start = names.files.partition_point(|(of, _)| of.as_str() < uid);
+                let same = names.files[start..].iter().take_while(|(of, _)| of == uid);
+                let here = |file: &File| Here {
+                    place: file.place,
+                    file: file.name.clone(),
+                    name: FileName::parse(&file.name, names.separator),
+                    separator: names.separator,
+                };
+                same.map(|(_, file)| here(file)).collect::<Vec<Here>>()
+            })?;
+            let mut is_fresh = true;
+            for here in &found {
+                is_fresh &= self.is_there(here.place, &here.file)?;
+            }
+            if is_fresh {
+                return Ok(found);
+            }
+            *lock(&self.names) = None;
+        }
+        // Renamed again in this moment.
+        Err(stale())
+    }
+
+    /// What stands between base and flags in this folder.
+    pub fn separator(&self) -> Result<u8> {
+        self.with_names(|names| names.separator)
+    }
+
+    fn with_names<T>(&self, look: impl FnOnce(&Names) -> T) -> Result<T> {
+        let mut names = lock(&self.names);
+        let names = match names.take() {
+            Some(read) => names.insert(read),
+            None => names.insert(self.read_names()?),
+        };
+        Ok(look(names))
+    }
+
+    fn read_names(&self) -> Result<Names> {
+        let listing = listing::list(&self.maildir).map_err(|e| refused(e, "listing the folder"))?;
+        let separator = listing.separator;
+        let uid = |file: &File| uid_of(&FileName::parse(&file.name, separator).base).0;
+        let mut files: Vec<(String, File)> = listing.files.into_iter().map(|file| (uid(&file), file)).collect();
+        // What stands in `cur` was met later, and goes first.
+        files.sort_by(|a, b| (&a.0, b.1.place).cmp(&(&b.0, a.1.place)));
+        Ok(Names { separator, files })
+    }
+
+    fn is_there(&self, place: Place, file: &[u8]) -> Result<bool> {
+        Ok(beneath::stat(self.place(place), file).map_err(|e| refused(e, "reading"))?.is_some())
+    }
+
+    /// The folder's words, those that have no letter yet noted first; and whether that could be done.
+    pub fn words(&self, words: &BTreeSet<String>) -> Result<(Table, Result<()>)> {
+        let mut table = words::read(&self.folder)?;
+        let own: BTreeSet<String> = words.iter().filter(|word| !keywords::has_letter(word)).cloned().collect();
+        let noted = self.room.add_words(&self.folder, &own, &mut table);
+        Ok((table, noted))
+    }
+
+    /// A file that was linked or moved, read: what is answered names its bytes.
+    pub fn seen_whole(&self, here: &Here) -> Result<Seen> {
+        let table = words::read(&self.folder)?;
+        match self.room.read(self.place(here.place), &here.file)? {
+            Reading::Whole(bytes) => {
+                let sheet = message::whole_sheet(here.place, &here.name, &table, &bytes);
+                let etag = ids::etag(here.place, &here.name.flags, &table, false);
+                message::seen(&self.id, &here.name.base, etag, &sheet)
+            }
+            Reading::Vanished | Reading::Unsteady => {
+                Err(Error::new(ErrorKind::Unknown, "the file changed right after it was written"))
+            }
+            Reading::Odd(oddity) => Err(Error::new(ErrorKind::Refused, format!("the file {oddity}"))),
+        }
+    }
+}

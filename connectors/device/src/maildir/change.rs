@@ -1,0 +1,179 @@
+//! Changes of names: flags, links, moves, removals. Each is one step of the kernel that names the file as it was agreed to be called.
+
+use super::Place;
+use super::at::{At, Here};
+use super::keywords;
+use super::name::FileName;
+use super::words;
+use super::write::answer;
+use crate::atomic;
+use crate::beneath::{self, refused};
+use crate::scan::Stamp;
+use crate::write::{gone, stale};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use rustix::io::Errno;
+use twofold_model::email::Sheet;
+use twofold_model::{Error, ErrorKind, Etag, Result, Seen, Written};
+
+/// Gives a message the flags that a sheet says: those of its keywords, and `T`.
+pub fn flag(at: &At<'_>, base: &[u8], etag: &Etag, from: &Sheet, to: Sheet) -> Result<Seen> {
+    let here = at.guarded(base, etag)?;
+    let (table, noted) = at.words(&to.keywords)?;
+    let mut flags = keywords::with_keywords(&here.name.flags, &to.keywords, &table);
+    match (from.deleted, to.deleted) {
+        (false, true) => drop(flags.insert(keywords::TRASHED)),
+        (true, false) => drop(flags.remove(&keywords::TRASHED)),
+        _ => {}
+    }
+    let name = FileName { base: here.name.base.clone(), flags };
+    let place = if name.flags.is_empty() { here.place } else { Place::Cur };
+    let file = if name == here.name { here.file.clone() } else { name.in_cur(here.separator) };
+    if file != here.file {
+        let renamed = atomic::move_new(at.place(here.place), &here.file, at.place(place), &file);
+        renamed.map_err(|errno| match errno {
+            Errno::NOENT | Errno::EXIST => stale(),
+            errno => refused(errno, "changing flags"),
+        })?;
+    }
+    noted?;
+    if to.blob().is_none() {
+        return at.seen_whole(&Here { place, file, name, ..here });
+    }
+    answer(at, place, &name, &table, to)
+}
+
+/// A further name for a message, in another folder.
+pub fn copy(from: &At<'_>, base: &[u8], to: &At<'_>) -> Result<Seen> {
+    if from.id == to.id {
+        return Err(Error::new(ErrorKind::Refused, "a message stands in a folder once"));
+    }
+    let here = from.current(base, None)?.ok_or_else(gone)?;
+    if let Some(there) = to.read_before(&here.name.base)? {
+        return same_message(from, &here, to, there);
+    }
+    from.fit(&here)?;
+    let there = name_in(from, &here, to)?;
+    let linked = rustix::fs::linkat(
+        from.place(here.place),
+        here.file.as_slice(),
+        to.place(there.place),
+        there.file.as_slice(),
+        AtFlags::empty(),
+    );
+    match linked {
+        Ok(()) => {}
+        Err(Errno::NOENT) => return Err(stale()),
+        Err(Errno::EXIST) => {}
+        Err(Errno::PERM | Errno::XDEV | Errno::MLINK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::ACCESS) => {
+            copy_bytes(from, &here, to, &there)?;
+        }
+        Err(errno) => return Err(refused(errno, "linking")),
+    }
+    to.seen_whole(&there)
+}
+
+/// Moves a message to another folder under the same base.
+pub fn move_to(from: &At<'_>, base: &[u8], etag: &Etag, to: &At<'_>) -> Result<Seen> {
+    let here = from.guarded(base, etag)?;
+    if from.id == to.id {
+        return from.seen_whole(&here);
+    }
+    let unlink = || {
+        let folder = from.place(here.place);
+        rustix::fs::unlinkat(folder, here.file.as_slice(), AtFlags::empty()).map_err(|errno| match errno {
+            Errno::NOENT => stale(),
+            errno => refused(errno, "moving"),
+        })
+    };
+    if let Some(there) = to.read_before(&here.name.base)? {
+        let seen = same_message(from, &here, to, there)?;
+        unlink()?;
+        return Ok(seen);
+    }
+    let there = name_in(from, &here, to)?;
+    let (source, target) = (from.place(here.place), to.place(there.place));
+    match atomic::move_new(source, &here.file, target, &there.file) {
+        Ok(()) => {}
+        Err(Errno::NOENT | Errno::EXIST) => return Err(stale()),
+        Err(Errno::XDEV) => {
+            copy_bytes(from, &here, to, &there)?;
+            unlink()?;
+        }
+        Err(errno) => return Err(refused(errno, "moving")),
+    }
+    to.seen_whole(&there)
+}
+
+/// Removes a message from a folder.
+pub fn delete(at: &At<'_>, base: &[u8], etag: &Etag) -> Result<Written> {
+    // What is gone, or moved elsewhere by somebody, is no copy of this folder any more.
+    let Some(here) = at.current(base, Some(etag))? else { return Ok(None) };
+    if !here.is_as(etag) {
+        return Err(stale());
+    }
+    match rustix::fs::unlinkat(at.place(here.place), here.file.as_slice(), AtFlags::empty()) {
+        Ok(()) => Ok(None),
+        Err(Errno::NOENT) => match at.current(base, None)? {
+            Some(_) => Err(stale()),
+            None => Ok(None),
+        },
+        Err(errno) => Err(refused(errno, "removing")),
+    }
+}
+
+/// The copy that stands there already, provided that it is the same message.
+fn same_message(from: &At<'_>, here: &Here, to: &At<'_>, there: Here) -> Result<Seen> {
+    let stat = |at: &At<'_>, file: &Here| beneath::stat(at.place(file.place), &file.file);
+    let inode = |at, file| -> Result<_> {
+        let stat = stat(at, file).map_err(|e| refused(e, "reading"))?.ok_or_else(stale)?;
+        Ok((stat.st_dev, stat.st_ino))
+    };
+    let seen = to.seen_whole(&there)?;
+    let is_same = inode(from, here)? == inode(to, &there)? || {
+        let other = from.seen_whole(here)?;
+        Sheet::read(&other.rendering)?.blob_id == Sheet::read(&seen.rendering)?.blob_id
+    };
+    if is_same {
+        return Ok(seen);
+    }
+    Err(Error::new(ErrorKind::Refused, "another message of that name stands in the folder"))
+}
+
+/// What a message of one folder is called in another: the same base, the same flags, the letters of the other's own words.
+fn name_in(from: &At<'_>, here: &Here, to: &At<'_>) -> Result<Here> {
+    let table = words::read(&from.folder)?;
+    let says = keywords::keywords(&here.name.flags, &table);
+    let (other, noted) = to.words(&says)?;
+    noted?;
+    let plain = here.name.flags.iter().copied().filter(|flag| !flag.is_ascii_lowercase()).collect();
+    let name = FileName { base: here.name.base.clone(), flags: keywords::with_keywords(&plain, &says, &other) };
+    let separator = to.separator()?;
+    let place = if name.flags.is_empty() { here.place } else { Place::Cur };
+    let file = match place {
+        Place::New => here.file.clone(),
+        Place::Cur => name.in_cur(separator),
+    };
+    Ok(Here { place, file, name, separator })
+}
+
+fn copy_bytes(from: &At<'_>, here: &Here, to: &At<'_>, there: &Here) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(from.place(here.place), here.file.as_slice(), flags, Mode::empty());
+    let file = file.map_err(|errno| if errno == Errno::NOENT { stale() } else { refused(errno, "reading") })?;
+    let stat = rustix::fs::fstat(&file).map_err(|e| refused(e, "reading"))?;
+    if let Some(oddity) = beneath::oddity(&stat) {
+        return Err(Error::new(ErrorKind::Refused, format!("the file {oddity}; it is not copied")));
+    }
+    let received_ns = Stamp::of(&stat).mtime_ns;
+    let (temp, _) = to.room.write_temp(&to.maildir, &mut std::fs::File::from(file), Some(received_ns))?;
+    let put = || {
+        if to.room.device.options.is_durable {
+            atomic::sync_file(&to.maildir.tmp, &temp)?;
+        }
+        atomic::move_new(&to.maildir.tmp, temp.as_bytes(), to.place(there.place), &there.file)
+    };
+    put().map_err(|errno| {
+        atomic::discard(&to.maildir.tmp, &temp);
+        if errno == Errno::EXIST { stale() } else { refused(errno, "copying") }
+    })
+}

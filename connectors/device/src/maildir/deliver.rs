@@ -1,0 +1,100 @@
+//! A message on its way in: written in `tmp` to its end, then named.
+
+use super::{Maildir, Room};
+use crate::atomic::{self, LEFTOVER_AGE_NS, NEW};
+use crate::beneath::{self, refused};
+use crate::scan::Stamp;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use std::io::Read;
+use twofold_model::{BlobId, Error, ErrorKind, Result};
+
+/// So many bytes are in memory at once.
+const CHUNK: usize = 64 * 1024;
+
+impl Room<'_> {
+    /// Writes a blob under a temporary name in `tmp`, with the time at which the message was received. Answers name and size. On failure
+    /// nothing is left.
+    pub(super) fn write_blob(
+        &self,
+        maildir: &Maildir,
+        blob: &BlobId,
+        received_ms: Option<i64>,
+    ) -> Result<(String, u64)> {
+        let mut source = self.blobs.open(blob).map_err(|error| match error.kind {
+            ErrorKind::NotFound => {
+                Error::new(ErrorKind::Refused, format!("the bytes of the message are missing: {error}"))
+            }
+            _ => error,
+        })?;
+        self.write_temp(maildir, source.as_mut(), received_ms.map(|ms| ms.saturating_mul(1_000_000)))
+    }
+
+    /// [`write_blob`](Self::write_blob) for bytes from elsewhere, received at that time in nanoseconds since 1970.
+    pub(super) fn write_temp(
+        &self,
+        maildir: &Maildir,
+        source: &mut dyn Read,
+        received_ns: Option<i64>,
+    ) -> Result<(String, u64)> {
+        let name = self.device.temps.fresh();
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(&maildir.tmp, &name, flags, Mode::RUSR | Mode::WUSR)
+            .map_err(|e| refused(e, "writing a message"))?;
+        let filled = self.fill(&file, source, received_ns);
+        if filled.is_err() {
+            atomic::discard(&maildir.tmp, &name);
+        }
+        Ok((name, filled?))
+    }
+
+    fn fill(&self, file: &OwnedFd, source: &mut dyn Read, received_ns: Option<i64>) -> Result<u64> {
+        let failed = |errno| refused(errno, "writing a message");
+        let mut chunk = vec![0; CHUNK];
+        let mut size = 0;
+        loop {
+            let count = match source.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    return Err(
+                        Error::new(ErrorKind::Refused, "the bytes of the message cannot be read").with_source(error)
+                    );
+                }
+            };
+            atomic::fill(file, &chunk[..count]).map_err(failed)?;
+            size += count as u64;
+        }
+        atomic::give(file, self.device.access.mode, self.device.access.group).map_err(failed)?;
+        if let Some(at) = received_ns {
+            let (seconds, rest) = (at.div_euclid(1_000_000_000), at.rem_euclid(1_000_000_000));
+            let times = Timestamps {
+                last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT },
+                last_modification: Timespec { tv_sec: seconds, tv_nsec: rest },
+            };
+            rustix::fs::futimens(file, &times).map_err(failed)?;
+        }
+        Ok(size)
+    }
+}
+
+/// Removes what a stopped run of ours left in `tmp`. What other programs write there is theirs.
+pub fn tidy(tmp: &OwnedFd, before_ns: i64, now_ns: i64) -> rustix::io::Result<()> {
+    let mut ours = Vec::new();
+    super::listing::entries(tmp, |name, _| {
+        if let Ok(name) = std::str::from_utf8(name)
+            && name.starts_with(NEW)
+        {
+            ours.push(name.to_owned());
+        }
+    })?;
+    for name in ours {
+        let Some(stat) = beneath::stat(tmp, name.as_bytes())? else { continue };
+        let stamp = Stamp::of(&stat);
+        if stamp.age_ns(now_ns) > LEFTOVER_AGE_NS && stamp.age_ns(before_ns) > 0 {
+            atomic::discard(tmp, &name);
+        }
+    }
+    Ok(())
+}

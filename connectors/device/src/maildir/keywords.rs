@@ -1,0 +1,190 @@
+//! Flags as keywords and back: the six letters of Maildir, and Dovecot's 26 letters for words of the user's own.
+
+use std::collections::BTreeSet;
+use twofold_model::email::{keyword, keywords as known};
+
+/// Maildir's letters that are keywords. `T` is none: it says that the message is to be deleted.
+const LETTERS: [(u8, &str); 5] = [
+    (b'D', known::DRAFT),
+    (b'F', known::FLAGGED),
+    (b'P', known::FORWARDED),
+    (b'R', known::ANSWERED),
+    (b'S', known::SEEN),
+];
+
+/// The letter of a message that is to be deleted.
+pub const TRASHED: u8 = b'T';
+
+/// So many words have a letter (`a` to `z`).
+const MOST_WORDS: usize = 26;
+
+/// The words behind a folder's small letters: Dovecot's file `dovecot-keywords`, a line `NUMBER WORD` for each, 0 for `a`. The file is
+/// read and extended under Dovecot's own lock, which is the caller's to take. A line is never changed nor removed:
+/// files of the folder rely on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    text: Vec<u8>,
+    /// As [`keyword`] spells them; a word that is none holds its letter all the same.
+    words: [Option<String>; MOST_WORDS],
+}
+
+impl Table {
+    /// Reads the file. Lines that are none are kept and passed over; of two with one number the first counts.
+    pub fn parse(text: &[u8]) -> Table {
+        let mut table = Table { text: text.to_owned(), ..Table::default() };
+        for line in text.split(|b| *b == b'\n') {
+            let Some((number, word)) = std::str::from_utf8(line).ok().and_then(|line| line.trim_end().split_once(' '))
+            else {
+                continue;
+            };
+            let slot = number.parse().ok().and_then(|number: usize| table.words.get_mut(number));
+            if let Some(free @ None) = slot {
+                *free = Some(keyword(word).unwrap_or_default());
+            }
+        }
+        table
+    }
+
+    /// The file, with the words that were added behind those that stood there.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The letter of a word, spelt as [`keyword`] does.
+    pub fn letter(&self, word: &str) -> Option<u8> {
+        let slot = self.words.iter().position(|known| known.as_deref() == Some(word)).filter(|_| !word.is_empty())?;
+        u8::try_from(slot).ok().map(|slot| b'a' + slot)
+    }
+
+    /// The word of a letter.
+    pub fn word(&self, letter: u8) -> Option<&str> {
+        let slot = letter.checked_sub(b'a')?;
+        self.words.get(usize::from(slot))?.as_deref().filter(|word| !word.is_empty())
+    }
+
+    /// The letter of a word, which gets one if it has none; nothing where all 26 are taken, or where it is no keyword. Such a word stays
+    /// in the hub.
+    pub fn add(&mut self, word: &str) -> Option<u8> {
+        let word = keyword(word)?;
+        if let Some(letter) = self.letter(&word) {
+            return Some(letter);
+        }
+        // Behind the last, as Dovecot does it: a gap may be a word that somebody took out by hand while files still have its letter.
+        let slot = self.words.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let letter = u8::try_from(slot).ok().filter(|_| slot < MOST_WORDS).map(|slot| b'a' + slot)?;
+        if self.text.last().is_some_and(|last| *last != b'\n') {
+            self.text.push(b'\n');
+        }
+        self.text.extend_from_slice(format!("{slot} {word}\n").as_bytes());
+        self.words[slot] = Some(word);
+        Some(letter)
+    }
+}
+
+/// The keywords that flags say. Letters of which nobody knows the word say nothing.
+pub fn keywords(flags: &BTreeSet<u8>, table: &Table) -> BTreeSet<String> {
+    let of = |flag: &u8| {
+        let fixed = LETTERS.iter().find(|(letter, _)| letter == flag).map(|(_, word)| *word);
+        fixed.or_else(|| table.word(*flag)).map(str::to_owned)
+    };
+    flags.iter().filter_map(of).collect()
+}
+
+/// Whether a keyword is one of Maildir's own letters.
+pub fn has_letter(word: &str) -> bool {
+    LETTERS.iter().any(|(_, known)| *known == word)
+}
+
+/// The flags that say these keywords, edited into those that stand there: what is no keyword (`T`, a letter without a word, what a
+/// program put there for itself) stays. Words without a letter are left out; [`Table::add`] gives them one before.
+pub fn with_keywords(flags: &BTreeSet<u8>, words: &BTreeSet<String>, table: &Table) -> BTreeSet<u8> {
+    let is_keyword = |flag: &u8| LETTERS.iter().any(|(letter, _)| letter == flag) || table.word(*flag).is_some();
+    let fixed = |word: &String| LETTERS.iter().find(|(_, known)| known == word).map(|(letter, _)| *letter);
+    let mut edited: BTreeSet<u8> = flags.iter().copied().filter(|flag| !is_keyword(flag)).collect();
+    edited.extend(words.iter().filter_map(fixed));
+    // A word that has both a letter of Maildir and one of Dovecot's (`$forwarded`) gets both, and loses both.
+    edited.extend(words.iter().filter_map(|word| table.letter(word)));
+    edited
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(text: &str) -> BTreeSet<u8> {
+        text.bytes().collect()
+    }
+
+    fn words(list: &[&str]) -> BTreeSet<String> {
+        list.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn letters_are_keywords_and_back() {
+        let table = Table::parse(b"0 Work\n1 $MDNSent\n");
+        let cases = [
+            ("", &[][..]),
+            ("S", &["$seen"]),
+            ("DFPRS", &["$answered", "$draft", "$flagged", "$forwarded", "$seen"]),
+            ("Sab", &["$seen", "work", "$mdnsent"]),
+        ];
+        for (letters, list) in cases {
+            assert_eq!(keywords(&flags(letters), &table), words(list), "{letters}");
+            assert_eq!(with_keywords(&flags(""), &words(list), &table), flags(letters), "{letters}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_keyword_stays() {
+        let table = Table::parse(b"0 work\n");
+        assert_eq!(keywords(&flags("STcX"), &table), words(&["$seen"]));
+        assert_eq!(with_keywords(&flags("STacX"), &words(&["$flagged"]), &table), flags("FTcX"));
+        assert_eq!(with_keywords(&flags("ST"), &words(&["no-letter"]), &table), flags("T"));
+    }
+
+    #[test]
+    fn a_word_with_two_letters_gets_both_and_loses_both() {
+        let table = Table::parse(b"0 $Forwarded\n");
+        assert_eq!(keywords(&flags("a"), &table), words(&["$forwarded"]));
+        assert_eq!(with_keywords(&flags(""), &words(&["$forwarded"]), &table), flags("Pa"));
+        assert_eq!(with_keywords(&flags("Pa"), &words(&[]), &table), flags(""));
+    }
+
+    #[test]
+    fn a_table_grows_behind_what_stood_there() {
+        let text = b"0 Work\nnonsense\n3 Later\n99 Far\n0 Twice";
+        let mut table = Table::parse(text);
+        assert_eq!(
+            (table.letter("work"), table.letter("later"), table.letter("twice")),
+            (Some(b'a'), Some(b'd'), None)
+        );
+        assert_eq!(table.text(), text);
+        assert_eq!(table.add("LATER"), Some(b'd'));
+        assert_eq!(table.text(), text, "nothing new");
+        assert_eq!(table.add("New"), Some(b'e'));
+        assert_eq!(table.text(), [&text[..], b"\n4 new\n"].concat());
+        assert_eq!(Table::parse(table.text()), table);
+        assert_eq!(table.add("two words"), None);
+    }
+
+    #[test]
+    fn the_27th_word_has_no_letter() {
+        let mut table = Table::default();
+        for n in 0..26 {
+            assert_eq!(table.add(&format!("w{n}")), Some(b'a' + n));
+        }
+        let full = table.clone();
+        assert_eq!(table.add("w26"), None);
+        assert_eq!(table, full);
+        assert_eq!(table.word(b'z'), Some("w25"));
+        assert_eq!([table.word(b'Z'), table.word(b'{'), table.word(0)], [None; 3]);
+    }
+
+    #[test]
+    fn a_word_that_is_no_keyword_holds_its_letter() {
+        let mut table = Table::parse("0 Grün\n".as_bytes());
+        assert_eq!((table.word(b'a'), table.letter("")), (None, None));
+        assert_eq!(table.add("x"), Some(b'b'));
+        assert_eq!(with_keywords(&flags("a"), &words(&["x"]), &table), flags("ab"));
+    }
+}

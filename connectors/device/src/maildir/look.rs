@@ -1,0 +1,234 @@
+//! A second look: a message that is asked for by name, found wherever in its tree it stands by now.
+//!
+//! A message that moves from folder to folder may be missed by one reading of all of them, and it must never be called gone for that. The
+//! kernel notes a change of a folder in its times, in ticks. So, before the answer "it is nowhere": the times of all folders are taken, a tick
+//! passes, all folders are read, and the times are taken again. Where they are the same, nothing changed in between, and what
+//! was not found is not there. Where they are not, the next try; and after many, no answer.
+
+use super::ids::{self, message_of};
+use super::listing::{self, File, Stamps};
+use super::message::{self, Reading};
+use super::name::{FileName, identity, stem, uid_of};
+use super::{Maildir, Room, words};
+use crate::beneath::refused;
+use crate::marker::CollectionState;
+use rustix::fd::OwnedFd;
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+use twofold_model::{CollectionId, Error, ErrorKind, Found, Lookup, Place, Result, Seen};
+
+/// So often a tree that changes all the time is read before no answer is given.
+const TRIES: usize = 40;
+
+/// The kernel's clock for files moves at least this often.
+const TICK: Duration = Duration::from_millis(20);
+/// A file system that keeps whole seconds moves its clock this often.
+const COARSE_TICK: Duration = Duration::from_millis(2_100);
+
+/// Messages that are looked for, by identity: which of the places asked about, and the exact base.
+type Wanted = HashMap<Vec<u8>, Vec<(usize, Vec<u8>)>>;
+
+impl Room<'_> {
+    /// Each message as it is now. One that is not in its folder any more comes from the first other folder of its tree that has it.
+    pub(crate) fn fetch(&self, root: &OwnedFd, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        let mut answers: Vec<Option<Result<Option<Seen>>>> = places.iter().map(|_| None).collect();
+        let mut by_folder: BTreeMap<CollectionId, Vec<(usize, Vec<u8>)>> = BTreeMap::new();
+        for (at, place) in places.iter().enumerate() {
+            match message_of(&place.remote_id) {
+                Ok((folder, base)) => by_folder.entry(folder).or_default().push((at, base)),
+                Err(error) => answers[at] = Some(Err(error)),
+            }
+        }
+        let mut missing: BTreeMap<Vec<u8>, Wanted> = BTreeMap::new();
+        for (id, asked) in by_folder {
+            let fail = |answers: &mut Vec<Option<Result<Option<Seen>>>>, error: &Error| {
+                for (at, _) in &asked {
+                    if answers[*at].is_none() {
+                        answers[*at] = Some(Err(crate::write::again(error)));
+                    }
+                }
+            };
+            let mut wanted = Wanted::new();
+            for (at, base) in &asked {
+                wanted.entry(identity(base).to_vec()).or_default().push((*at, base.clone()));
+            }
+            let looked = self.in_folder(root, &id, &mut wanted, &mut answers);
+            if let Err(error) = looked {
+                fail(&mut answers, &error);
+                continue;
+            }
+            if wanted.is_empty() {
+                continue;
+            }
+            match ids::folder_of(&id) {
+                Ok((provider, _)) => {
+                    let all = missing.entry(provider).or_default();
+                    for (key, asked) in wanted {
+                        all.entry(key).or_default().extend(asked);
+                    }
+                }
+                Err(error) => fail(&mut answers, &error),
+            }
+        }
+        for (provider, mut wanted) in missing {
+            let outcome = self.in_tree(root, &provider, &mut wanted, &mut answers);
+            for (at, _) in wanted.into_values().flatten() {
+                answers[at] = Some(match &outcome {
+                    Ok(()) => Ok(None),
+                    Err(error) => Err(crate::write::again(error)),
+                });
+            }
+        }
+        let none = || Err(Error::new(ErrorKind::Unknown, "the message was not looked for"));
+        answers.into_iter().map(|answer| answer.unwrap_or_else(none)).collect()
+    }
+
+    /// Looks in the folder where the messages should be. What is not there is left in `wanted`, provided that the folder is the one it should be.
+    fn in_folder(
+        &self,
+        root: &OwnedFd,
+        id: &CollectionId,
+        wanted: &mut Wanted,
+        answers: &mut [Option<Result<Option<Seen>>>],
+    ) -> Result<()> {
+        let absent = || self.device.collection_held(&CollectionState::Absent);
+        let folder = self.locate(root, id)?.ok_or_else(absent)?;
+        let maildir = self.maildir(&folder)?;
+        self.take(&folder, &maildir, id, wanted, answers)?;
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        match self.device.marker_of(&folder, id)?.0 {
+            CollectionState::Marked => Ok(()),
+            state => Err(self.device.collection_held(&state)),
+        }
+    }
+
+    /// Looks in every folder of a tree. After `Ok` what is left in `wanted` is nowhere.
+    fn in_tree(
+        &self,
+        root: &OwnedFd,
+        provider: &[u8],
+        wanted: &mut Wanted,
+        answers: &mut [Option<Result<Option<Seen>>>],
+    ) -> Result<()> {
+        let mut before = None;
+        for _ in 0..TRIES {
+            let absent = || self.device.collection_held(&CollectionState::Absent);
+            let tree = self.tree(root, provider)?.ok_or_else(absent)?;
+            let mut stamps: BTreeMap<CollectionId, Stamps> = BTreeMap::new();
+            let mut folders = Vec::new();
+            for found in self.folders(&tree, provider)? {
+                let maildir = self.maildir(&found.folder)?;
+                let id = found.known;
+                stamps.insert(id.clone(), listing::stamps(&maildir).map_err(|e| refused(e, "reading the folder"))?);
+                folders.push((found.folder, maildir, id));
+            }
+            // The first time everything may be found without waiting.
+            if before.is_some() {
+                let is_coarse = stamps.values().flatten().all(|stamp| stamp.3 == 0 && stamp.5 == 0);
+                std::thread::sleep(if is_coarse { COARSE_TICK } else { TICK });
+            }
+            for (folder, maildir, id) in &folders {
+                self.take(folder, maildir, id, wanted, answers)?;
+                if wanted.is_empty() {
+                    return Ok(());
+                }
+            }
+            let mut after = BTreeMap::new();
+            for found in self.folders(&tree, provider)? {
+                let maildir = self.maildir(&found.folder)?;
+                let stamp = listing::stamps(&maildir).map_err(|e| refused(e, "reading the folder"))?;
+                after.insert(found.known, stamp);
+            }
+            if before.is_some() && after == stamps {
+                return Ok(());
+            }
+            before = Some(());
+        }
+        let message =
+            "its folders change all the time, so that it cannot be told whether it is gone; asked again later";
+        Err(Error::new(ErrorKind::Unknown, message))
+    }
+
+    /// Answers what of `wanted` stands in a folder.
+    fn take(
+        &self,
+        folder: &OwnedFd,
+        maildir: &Maildir,
+        id: &CollectionId,
+        wanted: &mut Wanted,
+        answers: &mut [Option<Result<Option<Seen>>>],
+    ) -> Result<()> {
+        let table = words::read(folder)?;
+        let listing = listing::list(maildir).map_err(|e| refused(e, "listing the folder"))?;
+        let mut found: Vec<(&File, FileName)> = Vec::new();
+        for file in &listing.files {
+            let name = listing.parse(file);
+            if wanted.contains_key(identity(&name.base)) {
+                found.push((file, name));
+            }
+        }
+        // The very base goes before one that a program changed.
+        for is_exact in [true, false] {
+            for (file, name) in &found {
+                let key = identity(&name.base);
+                let Some(asked) = wanted.get_mut(key) else { continue };
+                let is_it = |base: &[u8]| !is_exact || base == name.base;
+                if !asked.iter().any(|(_, base)| is_it(base)) {
+                    continue;
+                }
+                let answer = match self.read(maildir.place(file.place), &file.name)? {
+                    Reading::Whole(bytes) => {
+                        let sheet = message::whole_sheet(file.place, name, &table, &bytes);
+                        let etag = ids::etag(file.place, &name.flags, &table, bytes.is_young);
+                        Ok(message::seen(id, &name.base, etag, &sheet)?)
+                    }
+                    // It moved on since the listing.
+                    Reading::Vanished => continue,
+                    Reading::Unsteady => Err("is being written; it is taken the next time".to_owned()),
+                    Reading::Odd(reason) => Err(reason),
+                };
+                asked.retain(|(at, base)| {
+                    if !is_it(base) {
+                        return true;
+                    }
+                    answers[*at] = Some(match &answer {
+                        Ok(seen) => Ok(Some(seen.clone())),
+                        Err(why) => Err(Error::new(ErrorKind::Malformed, format!("the file {why}"))),
+                    });
+                    false
+                });
+                if asked.is_empty() {
+                    wanted.remove(key);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for messages that a stopped run may have written, by what their UIDs make of a base.
+    pub(crate) fn find(&self, root: &OwnedFd, lookups: &[Lookup]) -> Vec<Result<Found>> {
+        let mut folders: HashMap<&CollectionId, Result<HashMap<String, Vec<u8>>>> = HashMap::new();
+        lookups
+            .iter()
+            .map(|lookup| {
+                let id = &lookup.collection;
+                let bases = folders.entry(id).or_insert_with(|| self.bases(root, id));
+                let bases = bases.as_ref().map_err(crate::write::again)?;
+                let Some(base) = bases.get(&stem(&lookup.uid)) else { return Ok(Found::Nowhere) };
+                let place = Place { remote_id: ids::remote_id(id, base), collection: id.clone() };
+                let seen = self.fetch(root, &[place]).pop().transpose()?.flatten();
+                Ok(seen.map_or(Found::Nowhere, |seen| Found::Here(Box::new(seen))))
+            })
+            .collect()
+    }
+
+    /// The bases in a folder, by what stands in them for their UIDs.
+    fn bases(&self, root: &OwnedFd, id: &CollectionId) -> Result<HashMap<String, Vec<u8>>> {
+        let (_, maildir) = self.marked(root, id)?;
+        let listing = listing::list(&maildir).map_err(|e| refused(e, "listing the folder"))?;
+        let bases = listing.files.iter().map(|file| listing.parse(file).base);
+        Ok(bases.map(|base| (uid_of(&base).0, base)).collect())
+    }
+}

@@ -1,0 +1,137 @@
+//! A file as a copy of a message: its sheet, from its name alone or with the bytes.
+
+use super::keywords::{self, TRASHED, Table};
+use super::name::{FileName, uid_of};
+use super::{Place, Room, ids};
+use crate::beneath::{self, refused};
+use crate::scan::Stamp;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use serde_json::{Map, Value};
+use std::io::Read;
+use twofold_model::email::Sheet;
+use twofold_model::email::headers::{self, LARGEST_HEADER};
+use twofold_model::{BlobId, CollectionId, Etag, Result, Seen};
+
+/// A file that was written to less than this ago may still be written to: it is taken, and read again the next time.
+const YOUNG_NS: u64 = 2_000_000_000;
+
+/// A file's bytes, kept.
+pub struct Bytes {
+    pub blob: BlobId,
+    pub size: u64,
+    pub header: headers::Headers,
+    pub received_ms: i64,
+    pub is_young: bool,
+}
+
+/// What reading a file came to.
+pub enum Reading {
+    Whole(Box<Bytes>),
+    /// No longer there, under that name.
+    Vanished,
+    /// It changed while it was read.
+    Unsteady,
+    /// It is not read, and why.
+    Odd(String),
+}
+
+/// Says what was read, and keeps the beginning.
+struct Tap<'a> {
+    file: &'a mut std::fs::File,
+    head: Vec<u8>,
+    failed: Option<std::io::Error>,
+}
+
+impl Read for Tap<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.file.read(buffer) {
+            Ok(count) => {
+                let room = LARGEST_HEADER.saturating_sub(self.head.len());
+                self.head.extend_from_slice(&buffer[..count.min(room)]);
+                Ok(count)
+            }
+            Err(error) => {
+                self.failed = Some(std::io::Error::new(error.kind(), error.to_string()));
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Room<'_> {
+    /// Reads a file into the blobs. An error is the store's, or one that concerns more than this file.
+    pub(super) fn read(&self, folder: &OwnedFd, name: &[u8]) -> Result<Reading> {
+        // NONBLOCK: a pipe of that name must not stop the program.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let unreadable = |error: &dyn std::fmt::Display| Reading::Odd(format!("cannot be read: {error}"));
+        let file = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+            Ok(file) => file,
+            Err(Errno::NOENT) => return Ok(Reading::Vanished),
+            Err(Errno::LOOP) => return Ok(Reading::Odd("is a symbolic link, which is not followed".into())),
+            Err(Errno::NXIO) => return Ok(Reading::Odd("is not an ordinary file".into())),
+            Err(errno) => return Ok(unreadable(&std::io::Error::from(errno))),
+        };
+        let before = rustix::fs::fstat(&file).map_err(|e| refused(e, "reading a message"))?;
+        if let Some(oddity) = beneath::oddity(&before) {
+            return Ok(Reading::Odd(oddity.into()));
+        }
+        if before.st_size == 0 {
+            return Ok(Reading::Odd("is empty".into()));
+        }
+        let mut file = std::fs::File::from(file);
+        let mut tap = Tap { file: &mut file, head: Vec::new(), failed: None };
+        let put = self.blobs.put(&mut tap);
+        let (head, failed) = (std::mem::take(&mut tap.head), tap.failed.take());
+        if let Some(error) = failed {
+            return Ok(unreadable(&error));
+        }
+        let (blob, size) = put?;
+        let after = rustix::fs::fstat(&file).map_err(|e| refused(e, "reading a message"))?;
+        let (was, stamp) = (Stamp::of(&before), Stamp::of(&after));
+        if (was.size, was.mtime_ns) != (stamp.size, stamp.mtime_ns) || size != stamp.size {
+            return Ok(Reading::Unsteady);
+        }
+        let is_young = self.device.now().abs_diff(stamp.mtime_ns) < YOUNG_NS;
+        let received_ms = stamp.mtime_ns.div_euclid(1_000_000);
+        Ok(Reading::Whole(Box::new(Bytes { blob, size, header: headers::read(&head), received_ms, is_young })))
+    }
+}
+
+/// A message as its name says it is. Bytes are filled in from the last look (`settle_unknown`).
+pub fn sheet(place: Place, name: &FileName, table: &Table) -> Sheet {
+    let mut sheet = Sheet::default();
+    dress(&mut sheet, place, name, table);
+    sheet
+}
+
+/// Writes into a sheet what the name says: keywords, whether it is to be deleted, the place's own words.
+pub fn dress(sheet: &mut Sheet, place: Place, name: &FileName, table: &Table) {
+    sheet.keywords = keywords::keywords(&name.flags, table);
+    sheet.deleted = name.flags.contains(&TRASHED);
+    let flags: Vec<u8> = name.flags.iter().copied().collect();
+    let own = [("place", place.as_str().to_owned()), ("flags", String::from_utf8_lossy(&flags).into_owned())];
+    sheet.own = own.into_iter().map(|(word, text)| (word.to_owned(), Value::from(text))).collect::<Map<_, _>>();
+}
+
+/// The whole sheet.
+pub fn whole_sheet(place: Place, name: &FileName, table: &Table, bytes: &Bytes) -> Sheet {
+    let mut sheet = sheet(place, name, table);
+    sheet.set_bytes(&bytes.blob, bytes.size, &bytes.header);
+    sheet.received_ms = Some(bytes.received_ms);
+    sheet
+}
+
+/// One copy as the contract wants it. A device says no time: what counts is when a change was first seen (ENGINE 18).
+pub fn seen(collection: &CollectionId, base: &[u8], etag: Etag, sheet: &Sheet) -> Result<Seen> {
+    Ok(Seen {
+        remote_id: ids::remote_id(collection, base),
+        collection: collection.clone(),
+        etag,
+        rendering: sheet.write()?,
+        uid: Some(uid_of(base)),
+        mark: None,
+        modified_ms: None,
+    })
+}

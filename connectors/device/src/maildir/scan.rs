@@ -1,0 +1,252 @@
+//! The scan of one Maildir: which messages are new, changed, renamed, gone or not to be read. By names: no file that is known is opened, or
+//! asked for anything.
+
+use super::keywords::Table;
+use super::listing::{self, File, Listing};
+use super::message::{self, Reading};
+use super::name::{FileName, draft_state, identity};
+use super::{Maildir, Room, deliver, ids, words};
+use crate::beneath::{self, refused};
+use crate::marker::CollectionState;
+use crate::names;
+use rustix::fs::FileType;
+use std::collections::{HashMap, HashSet};
+use twofold_model::{CollectionId, DeltaToken, Entry, Error, Etag, Known, Next, Page, Poll, RemoteId, Result, Since};
+
+/// A page ends when it says so much, or read so many bytes.
+const PAGE_ENTRIES: usize = 2_000;
+const PAGE_BYTES: u64 = 128 * 1024 * 1024;
+
+/// A file that is not as known.
+struct Changed<'k> {
+    file: File,
+    name: FileName,
+    id: RemoteId,
+    known: Option<&'k Etag>,
+}
+
+/// One folder's question.
+struct Scan<'a> {
+    room: Room<'a>,
+    collection: &'a CollectionId,
+    maildir: &'a Maildir,
+    table: Table,
+    known: &'a Known,
+}
+
+impl Room<'_> {
+    /// One page of what changed in a folder.
+    pub(crate) fn poll(&self, poll: &Poll<'_>) -> Result<Page> {
+        let id = CollectionId(poll.feed.id.0.clone());
+        let device = self.device;
+        // A dry run plans for folders that a real one would have made.
+        let is_planned = device.is_dry_run() && poll.known.is_empty();
+        let nothing = || Page { entries: Vec::new(), next: Next::Done(DeltaToken::from("scan")) };
+        let root = match device.root_to_read()? {
+            Some(root) => root,
+            None if is_planned => return Ok(nothing()),
+            None => return Err(device.held("the folder is not there yet")),
+        };
+        if is_planned && !ids::is_folder(&id) {
+            return Ok(nothing());
+        }
+        let Some(folder) = self.locate(&root, &id)? else {
+            return if is_planned { Ok(nothing()) } else { Err(device.collection_held(&CollectionState::Absent)) };
+        };
+        let state = device.marker_of(&folder, &id)?.0;
+        let maildir = self.maildir(&folder)?;
+        if state != CollectionState::Marked {
+            // Where the hub knows no message, none can be missed: what stands there is adopted.
+            let is_adoptable = matches!(state, CollectionState::Unmarked | CollectionState::OtherFolder { .. })
+                && poll.known.is_empty()
+                && !listing::list(&maildir).map_err(|e| refused(e, "listing the folder"))?.files.is_empty();
+            if !is_adoptable {
+                return Err(device.collection_held(&state));
+            }
+            if !device.is_dry_run() {
+                device.adopt_collection(&id, None)?;
+            }
+        }
+        let cursor = match &poll.since {
+            Since::Page(cursor) => cursor.as_str(),
+            Since::Start | Since::Token(_) => "",
+        };
+        if cursor.is_empty() && !device.is_dry_run() {
+            deliver::tidy(&maildir.tmp, device.opened_ns, device.now())
+                .map_err(|e| refused(e, "looking at what a stopped run left"))?;
+        }
+        let table = words::read(&folder)?;
+        let scan = Scan { room: *self, collection: &id, maildir: &maildir, table, known: poll.known };
+        scan.page(cursor, || device.still_the_same(&folder, &id))
+    }
+}
+
+impl<'a> Scan<'a> {
+    /// One page of the round. `still_there` is asked before anything counts as gone.
+    fn page(&self, cursor: &str, still_there: impl Fn() -> Result<()>) -> Result<Page> {
+        let is_first = cursor.is_empty();
+        let mut last =
+            names::split_where(cursor, |_| true).and_then(|mut names| names.pop()).unwrap_or_default().into_owned();
+        let mut entries = Vec::new();
+        let mut present: HashSet<&RemoteId> = HashSet::with_capacity(self.known.len());
+        let odd = if is_first { Some(&mut entries) } else { None };
+        let changed = self.compare(self.list()?, &mut present, odd)?;
+        let mut lost =
+            if changed.iter().any(|file| file.known.is_none()) { self.lost(&present) } else { HashMap::new() };
+        let (mut count, mut bytes) = (0, 0);
+        for file in changed {
+            let from = if file.known.is_none() { lost.remove(identity(&file.name.base)) } else { None };
+            present.extend(from.map(|(id, _)| id));
+            if !is_first && file.name.base <= last {
+                continue;
+            }
+            if count >= PAGE_ENTRIES || bytes >= PAGE_BYTES {
+                return Ok(Page { entries, next: Next::Page(names::join(&[&last])) });
+            }
+            count += 1;
+            last.clone_from(&file.name.base);
+            if let Some((id, _)) = from {
+                entries.push(Entry::Renamed { from: id.clone(), to: file.id.clone() });
+            }
+            // Another state of a draft has other bytes under the same identity.
+            let is_same = |id| self.base_of(id).is_some_and(|was| draft_state(&was) == draft_state(&file.name.base));
+            let known = file.known.or(from.filter(|(id, _)| is_same(id)).map(|(_, etag)| etag));
+            bytes += self.say(&file, known, &mut entries)?;
+        }
+        self.say_gone(&present, &mut entries, still_there)?;
+        Ok(Page { entries, next: Next::Done(DeltaToken::from("scan")) })
+    }
+
+    fn list(&self) -> Result<Listing> {
+        listing::list(self.maildir).map_err(|e| refused(e, "listing the folder"))
+    }
+
+    /// Compares names with what is known. Answers those that differ, in the order of their bases; what is known and there is `present`.
+    /// What is no file goes to `odd`, where that is asked for.
+    fn compare(
+        &self,
+        listing: Listing,
+        present: &mut HashSet<&'a RemoteId>,
+        mut odd: Option<&mut Vec<Entry>>,
+    ) -> Result<Vec<Changed<'a>>> {
+        let separator = listing.separator;
+        let mut changed = Vec::new();
+        let mut id = RemoteId(self.collection.as_str().to_owned());
+        for file in listing.files {
+            let name = FileName::parse(&file.name, separator);
+            id.0.truncate(self.collection.as_str().len());
+            names::push(&mut id.0, &name.base);
+            let known = self.known.get_key_value(&id);
+            if let Some(oddity) = self.oddity(&file)? {
+                present.extend(known.map(|(id, _)| id));
+                if let Some(entries) = &mut odd {
+                    entries.push(self.bad(&id, oddity));
+                }
+                continue;
+            }
+            match known {
+                Some((id, etag)) if *etag == ids::etag(file.place, &name.flags, &self.table, false) => {
+                    present.insert(id);
+                }
+                _ => changed.push(Changed { file, name, id: id.clone(), known: known.map(|(_, etag)| etag) }),
+            }
+        }
+        // A file that moved while the folder was read may be met twice: as it is known, or else where it stands by now.
+        changed.retain(|file| !present.contains(&file.id));
+        changed.sort_by(|a, b| (&a.name.base, b.file.place).cmp(&(&b.name.base, a.file.place)));
+        changed.dedup_by(|later, first| later.name.base == first.name.base);
+        present.extend(changed.iter().filter_map(|file| self.known.get_key_value(&file.id).map(|(id, _)| id)));
+        Ok(changed)
+    }
+
+    /// Why a name is no message, where it is none. Asks the file only where the listing did not tell.
+    fn oddity(&self, file: &File) -> Result<Option<&'static str>> {
+        Ok(match file.file_type {
+            FileType::RegularFile => None,
+            FileType::Directory => Some("is a folder, not a file"),
+            FileType::Symlink => Some("is a symbolic link, which is not followed"),
+            FileType::Unknown => {
+                let stat = beneath::stat(self.maildir.place(file.place), &file.name)
+                    .map_err(|e| refused(e, "reading the folder"))?;
+                stat.as_ref().and_then(beneath::oddity)
+            }
+            _ => Some("is not an ordinary file"),
+        })
+    }
+
+    /// Known messages whose names are gone, by their identities: one that a program gave another base is found among the new ones.
+    fn lost(&self, present: &HashSet<&RemoteId>) -> HashMap<Vec<u8>, (&'a RemoteId, &'a Etag)> {
+        let missing = self.known.iter().filter(|(id, _)| !present.contains(id));
+        let key = |id: &RemoteId| Some(identity(&self.base_of(id)?).to_vec());
+        missing.filter_map(|(id, etag)| Some((key(id)?, (id, etag)))).collect()
+    }
+
+    /// The base of a message of this folder.
+    fn base_of(&self, id: &RemoteId) -> Option<Vec<u8>> {
+        let (folder, base) = ids::message_of(id).ok()?;
+        (folder == *self.collection).then_some(base)
+    }
+
+    /// Says what a file is now, read where nobody knows its bytes. Answers how many bytes were read.
+    fn say(&self, file: &Changed<'_>, known: Option<&Etag>, entries: &mut Vec<Entry>) -> Result<u64> {
+        let etag = |is_young| ids::etag(file.file.place, &file.name.flags, &self.table, is_young);
+        let seen = |etag, sheet| {
+            Ok::<_, Error>(Entry::Seen(Box::new(message::seen(self.collection, &file.name.base, etag, &sheet)?)))
+        };
+        if let Some(known) = known.filter(|known| !ids::is_young(known)) {
+            if *known != etag(false) {
+                entries.push(seen(etag(false), message::sheet(file.file.place, &file.name, &self.table))?);
+            }
+            return Ok(0);
+        }
+        match self.room.read(self.maildir.place(file.file.place), &file.file.name)? {
+            Reading::Whole(bytes) => {
+                let sheet = message::whole_sheet(file.file.place, &file.name, &self.table, &bytes);
+                entries.push(seen(etag(bytes.is_young), sheet)?);
+                Ok(bytes.size)
+            }
+            // It moved on, or is being written at this very moment: next time.
+            Reading::Vanished | Reading::Unsteady => Ok(0),
+            Reading::Odd(reason) => {
+                entries.push(self.bad(&file.id, reason));
+                Ok(0)
+            }
+        }
+    }
+
+    /// What is known and not there, after a second reading of the folder, is said to be gone: a question, which `look` answers.
+    fn say_gone(
+        &self,
+        present: &HashSet<&RemoteId>,
+        entries: &mut Vec<Entry>,
+        still_there: impl Fn() -> Result<()>,
+    ) -> Result<()> {
+        let mut missing: HashMap<Vec<u8>, &RemoteId> = self
+            .known
+            .keys()
+            .filter(|id| !present.contains(id))
+            .filter_map(|id| Some((identity(&self.base_of(id)?).to_vec(), id)))
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let listing = self.list()?;
+        for file in &listing.files {
+            missing.remove(identity(&listing.parse(file).base));
+        }
+        if !missing.is_empty() {
+            still_there()?;
+        }
+        entries.extend(missing.into_values().map(|id| Entry::Gone(id.clone())));
+        Ok(())
+    }
+
+    fn bad(&self, id: &RemoteId, reason: impl Into<String>) -> Entry {
+        Entry::Bad {
+            remote_id: id.clone(),
+            collection: self.collection.clone(),
+            reason: reason.into(),
+            raw: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! The trees of a device, one for each provider, and the Maildirs in them.
+
+use super::ids::{self, INBOX};
+use super::{Maildir, Room, folder, listing};
+use crate::beneath::{self, refused};
+use crate::marker::{self, CollectionMarker, CollectionState};
+use crate::names;
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, FileType};
+use rustix::io::Errno;
+use twofold_model::email::{Role, path};
+use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Kind, Result};
+
+/// A Maildir of a tree.
+pub struct Found {
+    pub collection: Collection,
+    /// What the hub knows the folder as: what its marker says, until the hub is told that it was renamed. A copy of a folder is one of its
+    /// own.
+    pub known: CollectionId,
+    /// [`INBOX`], or the folder's own name.
+    pub name: Vec<u8>,
+    pub folder: OwnedFd,
+    pub state: CollectionState,
+    /// The marker, where it is this replica's.
+    pub marker: Option<CollectionMarker>,
+}
+
+impl Found {
+    /// The marker's key.
+    pub fn key(&self) -> Option<&str> {
+        self.marker.as_ref()?.key.as_deref()
+    }
+}
+
+impl Room<'_> {
+    /// Every provider's folder.
+    pub(super) fn providers(&self, root: &OwnedFd) -> Result<Vec<Vec<u8>>> {
+        self.device.subfolders(root, "")
+    }
+
+    /// The folder of a provider's tree; nothing where it is not there.
+    pub(super) fn tree(&self, root: &OwnedFd, provider: &[u8]) -> Result<Option<OwnedFd>> {
+        let kind = Kind::Mail.as_str().as_bytes();
+        let id = names::join(&[provider, kind]);
+        let Some(folder) = self.device.enter(root, provider, &id)? else { return Ok(None) };
+        self.device.enter(&folder, kind, &id)
+    }
+
+    /// The Maildirs of a tree, those included that nothing marks.
+    pub(super) fn folders(&self, tree: &OwnedFd, provider: &[u8]) -> Result<Vec<Found>> {
+        let names = self.folder_names(tree, provider)?;
+        let writing = folder::writing_of(names.iter().map(Vec::as_slice));
+        let mut all = Vec::new();
+        for name in names {
+            let id = ids::folder_id(provider, &name);
+            let Some(folder) = self.open_beneath(tree, &name, &id)? else { continue };
+            let (state, marker) = self.device.marker_in(&folder, &id)?;
+            // A folder that lost one of its three is still the one that its marker says.
+            if state == CollectionState::Unmarked && Maildir::open(&folder).is_err() {
+                continue;
+            }
+            let called = String::from_utf8_lossy(&name).into_owned();
+            let named = marker.as_ref().and_then(|marker| marker.named.clone()).filter(|named| named.folder == called);
+            let is_inbox = name == INBOX;
+            let own_name = || match is_inbox {
+                true => called.clone(),
+                false => path::join(folder::path(&called, writing).iter().flatten().map(String::as_str)),
+            };
+            let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
+            let access = match rustix::fs::accessat(&folder, c".", rights, AtFlags::empty()) {
+                Ok(()) => Access::ReadWrite,
+                Err(_) => Access::ReadOnly,
+            };
+            let collection = Collection {
+                kind: Kind::Mail,
+                name: named.map_or_else(own_name, |named| named.name),
+                color: None,
+                is_default: is_inbox,
+                role: is_inbox.then_some(Role::Inbox),
+                access,
+                id,
+            };
+            all.push(Found { known: collection.id.clone(), collection, name, folder, state, marker });
+        }
+        for at in 0..all.len() {
+            let CollectionState::OtherFolder { was } = &all[at].state else { continue };
+            // A copy of a folder that is still there is no rename. Of two copies nobody can tell which one it is.
+            let is_same = |other: &Found| match &other.state {
+                CollectionState::OtherFolder { was: others } => others == was,
+                _ => other.collection.id == *was,
+            };
+            let is_of_this_tree = ids::folder_of(was).is_ok_and(|(of, _)| of == provider);
+            if is_of_this_tree && all[at].name != INBOX && all.iter().filter(|other| is_same(other)).count() == 1 {
+                all[at].known = was.clone();
+            }
+        }
+        Ok(all)
+    }
+
+    /// Names of folders that may be Maildirs, in order; links are none.
+    fn folder_names(&self, tree: &OwnedFd, provider: &[u8]) -> Result<Vec<Vec<u8>>> {
+        let mut names = vec![INBOX.to_vec()];
+        let mut unsure = Vec::new();
+        let read = listing::entries(tree, |name, file_type| {
+            if name.starts_with(b".") && ids::is_folder_name(name) {
+                match file_type {
+                    FileType::Directory => names.push(name.to_vec()),
+                    FileType::Unknown => unsure.push(name.to_vec()),
+                    _ => {}
+                }
+            }
+        });
+        let failed = |errno| refused(errno, format!("listing {}/{}", String::from_utf8_lossy(provider), Kind::Mail));
+        read.map_err(failed)?;
+        for name in unsure {
+            let stat = beneath::stat(tree, &name).map_err(failed)?;
+            if stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Opens a folder of a tree by its name.
+    pub(super) fn open_beneath(&self, tree: &OwnedFd, name: &[u8], id: &CollectionId) -> Result<Option<OwnedFd>> {
+        if name != INBOX {
+            return self.device.enter(tree, name, id.as_str());
+        }
+        tree.try_clone()
+            .map(Some)
+            .map_err(|e| Error::new(ErrorKind::Offline, format!("opening {id}: {e}")).with_source(e))
+    }
+
+    /// Opens the folder of that very name.
+    pub(super) fn open(&self, root: &OwnedFd, id: &CollectionId) -> Result<Option<OwnedFd>> {
+        let (provider, name) = ids::folder_of(id)?;
+        match self.tree(root, &provider)? {
+            Some(tree) => self.open_beneath(&tree, &name, id),
+            None => Ok(None),
+        }
+    }
+
+    /// Opens a collection's folder: the one of its name, else the one that carries its marker, for until the hub is told it goes by
+    /// its old name.
+    pub(crate) fn locate(&self, root: &OwnedFd, id: &CollectionId) -> Result<Option<OwnedFd>> {
+        if let Some(folder) = self.open(root, id)? {
+            return Ok(Some(folder));
+        }
+        let (provider, _) = ids::folder_of(id)?;
+        let Some(tree) = self.tree(root, &provider)? else { return Ok(None) };
+        let mut all = self.folders(&tree, &provider)?.into_iter();
+        Ok(all.find(|found| found.known == *id).map(|found| found.folder))
+    }
+
+    /// The Maildir of a collection, provided that its marker stands.
+    pub(super) fn marked(&self, root: &OwnedFd, id: &CollectionId) -> Result<(OwnedFd, Maildir)> {
+        let folder = self.device.marked_collection(root, id)?;
+        let maildir = self.maildir(&folder)?;
+        Ok((folder, maildir))
+    }
+
+    /// Opens the three folders of a Maildir. One that lacks any is not whole: nothing is read or written there.
+    pub(super) fn maildir(&self, folder: &OwnedFd) -> Result<Maildir> {
+        Maildir::open(folder).map_err(|errno| match errno {
+            Errno::NOENT => self.device.collection_held(&CollectionState::Absent),
+            errno => refused(errno, "opening tmp, new and cur"),
+        })
+    }
+
+    /// Gives every folder that is marked the marker of this replica.
+    pub(crate) fn mark_anew(&self, root: &OwnedFd) -> Result<()> {
+        for provider in self.providers(root)? {
+            let Some(tree) = self.tree(root, &provider)? else { continue };
+            for found in self.folders(&tree, &provider)? {
+                let path = self.device.path_of(found.collection.id.as_str());
+                let Some(Ok(old)) = marker::read_collection(&found.folder, &path)? else { continue };
+                let new = CollectionMarker::new(&self.device.replica_id(), &found.collection.id, None);
+                let marker = CollectionMarker { named: old.named, ..new };
+                self.device.write_this_marker(&found.folder, &found.collection.id, &marker)?;
+            }
+        }
+        Ok(())
+    }
+}

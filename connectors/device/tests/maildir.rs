@@ -1,0 +1,13 @@
+//! Mail on a device: real folders, and the hands of other programs in them.
+
+#[path = "maildir/desk.rs"]
+mod desk;
+
+#[path = "maildir/folders.rs"]
+mod folders;
+#[path = "maildir/meanwhile.rs"]
+mod meanwhile;
+#[path = "maildir/scanning.rs"]
+mod scanning;
+#[path = "maildir/writing.rs"]
+mod writing;

@@ -1,0 +1,202 @@
+//! Folders: made, listed, renamed by us and by others, and taken away.
+
+use super::desk::*;
+use twofold_device::CollectionState;
+use twofold_model::email::Role;
+use twofold_model::*;
+
+fn named(pairs: &[(&str, &str)]) -> std::collections::BTreeMap<String, String> {
+    pairs.iter().map(|(id, name)| ((*id).to_owned(), (*name).to_owned())).collect()
+}
+
+#[tokio::test]
+async fn the_inbox_is_the_root_and_the_others_stand_beside_it() {
+    let desk = Desk::bare();
+    let inbox = desk.make("INBOX").await;
+    assert_eq!((inbox.id.as_str(), inbox.role), (INBOX, Some(Role::Inbox)));
+    let sub = desk.make("Work/v1.0").await;
+    assert_eq!(sub.id.as_str(), "google/mail/.Work.v1\\2e0");
+    for part in ["cur", "new", "tmp", ".Work.v1\\2e0/cur", ".Work.v1\\2e0/maildirfolder", ".twofold-collection"] {
+        assert!(desk.path(part).exists(), "{part}");
+    }
+    assert_eq!(desk.collections().await, named(&[(INBOX, "INBOX"), (sub.id.as_str(), "Work/v1.0")]));
+    assert_eq!(desk.make("Work/v1.0").await, sub, "once more is the same");
+    // What a Maildir reader takes for a folder is one.
+    let dots = std::fs::read_dir(desk.path("")).unwrap().map(|entry| entry.unwrap());
+    let folders = dots
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with('.') && entry.file_type().unwrap().is_dir());
+    assert_eq!(folders.count(), 1);
+}
+
+#[tokio::test]
+async fn names_that_no_folder_can_have_are_stored() {
+    let desk = Desk::new().await;
+    let (long, odd) = ("ü".repeat(200), "inbox/sub");
+    let (first, second) = (desk.make(&long).await, desk.make(odd).await);
+    let keyed = |key: &str| like(&format!("google/mail#{key}"), "Work");
+    let device = &desk.device;
+    let made = |like: Collection| async move { device.create_collection(Kind::Mail, &like).await.unwrap() };
+    // The folder that has no key yet is the first one's; then there are two of one name.
+    assert_eq!(made(keyed("c1")).await.id.as_str(), WORK);
+    let double = made(keyed("c2")).await;
+    assert_eq!(double.id.as_str(), "google/mail/.Work (2)");
+    assert_eq!(made(keyed("c2")).await, double);
+    assert_eq!(
+        desk.collections().await,
+        named(&[
+            (INBOX, "INBOX"),
+            (WORK, "Work"),
+            (double.id.as_str(), "Work"),
+            (first.id.as_str(), &long),
+            (second.id.as_str(), odd),
+        ])
+    );
+    assert_eq!((desk.make(&long).await.id, desk.make(odd).await.id), (first.id, second.id));
+}
+
+#[tokio::test]
+async fn a_tree_goes_on_writing_names_as_it_does() {
+    let desk = Desk::new().await;
+    assert_eq!(desk.make("Entwürfe").await.id.as_str(), "google/mail/.Entw&APw-rfe");
+    let desk = Desk::new().await;
+    for part in ["cur", "new", "tmp"] {
+        std::fs::create_dir_all(desk.path(".Bücher").join(part)).unwrap();
+    }
+    let found = desk.collections().await;
+    assert_eq!(found["google/mail/.Bücher"], "Bücher");
+    assert_eq!(desk.make("Entwürfe").await.id.as_str(), "google/mail/.Entwürfe");
+}
+
+#[tokio::test]
+async fn a_folder_that_somebody_made_is_listed_and_adopted_and_other_folders_are_not() {
+    let desk = Desk::new().await;
+    for part in ["cur", "new", "tmp"] {
+        std::fs::create_dir_all(desk.path(".Mine").join(part)).unwrap();
+    }
+    std::fs::create_dir_all(desk.path(".notmuch/xapian")).unwrap();
+    std::os::unix::fs::symlink(desk.path(".Mine"), desk.path(".Link")).unwrap();
+    desk.put(".mbsyncstate", "x");
+    let mine: CollectionId = "google/mail/.Mine".into();
+    let found = desk.collections().await;
+    assert_eq!(found, named(&[(INBOX, "INBOX"), (WORK, "Work"), (mine.as_str(), "Mine")]));
+    assert_eq!(desk.device.collection_state(&mine).unwrap(), CollectionState::Unmarked);
+    assert_eq!(desk.make("Mine").await.id, mine);
+    assert_eq!(desk.device.collection_state(&mine).unwrap(), CollectionState::Marked);
+    // A mailbox that would be called as another program's folder or file is called otherwise.
+    assert_eq!(desk.make("notmuch").await.id.as_str(), "google/mail/.notmuch (2)");
+    assert_eq!(desk.make("mbsyncstate").await.id.as_str(), "google/mail/.mbsyncstate (2)");
+}
+
+#[tokio::test]
+async fn an_existing_maildir_is_taken_as_it_is() {
+    let mut desk = Desk::bare();
+    for part in ["cur", "new", "tmp"] {
+        std::fs::create_dir_all(desk.path(part)).unwrap();
+    }
+    desk.put("cur/1.host:2,S", &mail("one"));
+    assert_eq!(desk.collections().await, named(&[(INBOX, "INBOX")]));
+    assert_eq!(
+        desk.device.create_collection(Kind::Mail, &like("google/mail#c1", "INBOX")).await.unwrap().id,
+        INBOX.into()
+    );
+    desk.agree(INBOX).await;
+    assert_eq!(desk.copies.len(), 1);
+}
+
+#[tokio::test]
+async fn a_rename_takes_the_folders_beneath_along_and_old_ids_lead_there_until_the_hub_follows() {
+    let mut desk = Desk::new().await;
+    let sub = desk.make("Work/a").await.id;
+    desk.make("Workshop").await;
+    desk.put(".Work.a/cur/1.host:2,S", &mail("one"));
+    desk.agree(sub.as_str()).await;
+    let now = desk.device.rename_collection(Kind::Mail, &WORK.into(), Some("Job"), None).await.unwrap();
+    assert_eq!((now.id.as_str(), now.name.as_str()), ("google/mail/.Job", "Job"));
+    assert!(desk.path(".Job.a/cur/1.host:2,S").exists() && desk.path(".Workshop").exists());
+    assert_eq!(desk.device.rename_collection(Kind::Mail, &WORK.into(), Some("Job"), None).await.unwrap(), now);
+    let child = desk.device.rename_collection(Kind::Mail, &sub, Some("Job/a"), None).await.unwrap();
+    assert_eq!(child.id.as_str(), "google/mail/.Job.a");
+
+    assert!(desk.words(sub.as_str()).await.is_empty(), "the same messages under the old id");
+    let flag = desk.flag(sub.as_str(), "1.host", &[]);
+    assert_eq!(desk.write(flag).await.unwrap().unwrap().collection, sub);
+
+    let mut moved = desk.device.moved_collections(Kind::Mail).await.unwrap();
+    moved.sort();
+    assert_eq!(moved, [(WORK.into(), "google/mail/.Job".into()), (sub.clone(), child.id.clone())]);
+    for (_, to) in &moved {
+        desk.device.follow_collection(Kind::Mail, to).await.unwrap();
+    }
+    assert!(desk.device.moved_collections(Kind::Mail).await.unwrap().is_empty());
+    assert_eq!(desk.device.collection_state(&child.id).unwrap(), CollectionState::Marked);
+    assert_eq!(desk.device.collection_state(&sub).unwrap(), CollectionState::Absent);
+}
+
+#[tokio::test]
+async fn a_rename_to_a_name_that_is_taken_or_cannot_be_is_stored() {
+    let desk = Desk::new().await;
+    desk.make("Job").await;
+    let work: CollectionId = WORK.into();
+    let now = desk.device.rename_collection(Kind::Mail, &work, Some("Job"), None).await.unwrap();
+    assert_eq!((now.id.as_str(), now.name.as_str()), ("google/mail/.Job (2)", "Job"));
+    let inbox = desk.device.rename_collection(Kind::Mail, &INBOX.into(), Some("Posteingang"), None).await;
+    assert_eq!(kind_of(inbox), ErrorKind::Unsupported);
+}
+
+#[tokio::test]
+async fn a_folder_that_somebody_renamed_is_followed_and_a_copy_is_not() {
+    let desk = Desk::new().await;
+    desk.make("Other").await;
+    desk.mv(".Work", ".Job");
+    let copied = std::process::Command::new("cp").arg("-a").arg(desk.path(".Other")).arg(desk.path(".Copy")).status();
+    assert!(copied.unwrap().success());
+    let moved = desk.device.moved_collections(Kind::Mail).await.unwrap();
+    assert_eq!(moved, [(CollectionId::from(WORK), "google/mail/.Job".into())]);
+    let names = desk.collections().await;
+    assert_eq!(names["google/mail/.Job"], "Job");
+    // Of two that could be it nobody can tell which one it is.
+    let copied = std::process::Command::new("cp").arg("-a").arg(desk.path(".Job")).arg(desk.path(".Job2")).status();
+    assert!(copied.unwrap().success());
+    assert!(desk.device.moved_collections(Kind::Mail).await.unwrap().is_empty());
+    assert_eq!(kind_of(desk.try_scan(WORK).await), ErrorKind::Held);
+}
+
+#[tokio::test]
+async fn only_an_empty_folder_is_taken_away_and_never_the_inbox() {
+    let desk = Desk::new().await;
+    let work: CollectionId = WORK.into();
+    desk.put(".Work/new/1.host", &mail("one"));
+    desk.put(".Work/dovecot-uidlist", "3 V1 N1");
+    assert_eq!(desk.device.removal(Kind::Mail, &work).await.unwrap(), Removal::Whole);
+    assert!(!desk.device.remove_collection(Kind::Mail, &work).await.unwrap());
+    assert!(desk.path(".Work/cur").exists() && desk.path(".Work/dovecot-uidlist").exists());
+    std::fs::remove_file(desk.path(".Work/new/1.host")).unwrap();
+    desk.put(".Work/notes.txt", "mine");
+    assert!(!desk.device.remove_collection(Kind::Mail, &work).await.unwrap());
+    std::fs::remove_file(desk.path(".Work/notes.txt")).unwrap();
+    assert!(desk.device.remove_collection(Kind::Mail, &work).await.unwrap());
+    assert!(!desk.path(".Work").exists());
+    assert!(desk.device.remove_collection(Kind::Mail, &work).await.unwrap(), "gone already");
+    assert_eq!(desk.device.removal(Kind::Mail, &INBOX.into()).await.unwrap(), Removal::Never);
+    assert!(!desk.device.remove_collection(Kind::Mail, &INBOX.into()).await.unwrap());
+}
+
+#[tokio::test]
+async fn what_dovecot_shows_is_kept_up_with_new_folders() {
+    let desk = Desk::new().await;
+    desk.make("Before").await;
+    assert!(!desk.path("subscriptions").exists(), "never made by us");
+    desk.put("subscriptions", "V\t2\n\nWork\n");
+    desk.make("Work/a").await;
+    desk.device.rename_collection(Kind::Mail, &WORK.into(), Some("Job"), None).await.unwrap();
+    assert_eq!(std::fs::read_to_string(desk.path("subscriptions")).unwrap(), "V\t2\n\nJob\nJob\ta\n");
+    assert!(!desk.path("subscriptions.lock").exists());
+}
+
+#[tokio::test]
+async fn a_device_that_is_filled_anew_marks_its_mail_folders_too() {
+    let desk = Desk::new().await;
+    desk.device.reset_marker("replica-2").unwrap();
+    assert_eq!(desk.device.collection_state(&WORK.into()).unwrap(), CollectionState::Marked);
+    assert_eq!(desk.device.collection_state(&INBOX.into()).unwrap(), CollectionState::Marked);
+}

@@ -1,0 +1,194 @@
+//! What a scan says of what other programs did.
+
+use super::desk::*;
+use std::os::unix::ffi::OsStrExt as _;
+use twofold_model::*;
+
+#[tokio::test]
+async fn the_first_scan_reads_every_message_and_the_second_says_nothing() {
+    let mut desk = Desk::new().await;
+    desk.put("new/1.host", &mail("one"));
+    desk.put("cur/2.host,S=9:2,FS", &mail("two"));
+    assert_eq!(desk.words(INBOX).await, ["seen 1.host new:", "seen 2.host,S=9 cur:FS"]);
+    desk.agree(INBOX).await;
+    let sheet = desk.sheet(INBOX, "2.host,S=9");
+    assert_eq!(sheet.blob(), Some(BlobId::of(mail("two").as_bytes())));
+    assert_eq!((sheet.size, sheet.says["subject"].as_str()), (Some(mail("two").len() as u64), Some("two")));
+    assert_eq!((sheet.keywords, sheet.deleted), (set(&["$flagged", "$seen"]), false));
+    assert_eq!((sheet.own["place"].as_str(), sheet.own["flags"].as_str()), (Some("cur"), Some("FS")));
+    assert!(sheet.received_ms.is_some_and(|at| (now_ns() / 1_000_000 - at).abs() < 60_000));
+    assert!(desk.words(INBOX).await.is_empty());
+}
+
+#[tokio::test]
+async fn changed_flags_are_seen_without_reading_the_file_and_the_bytes_stay() {
+    let mut desk = Desk::new().await;
+    desk.put("new/1.host", &mail("one"));
+    desk.agree(INBOX).await;
+    let before = desk.sheet(INBOX, "1.host");
+    desk.mv("new/1.host", "cur/1.host:2,");
+    assert_eq!(desk.words(INBOX).await, ["seen 1.host cur:"]);
+    desk.agree(INBOX).await;
+    desk.mv("cur/1.host:2,", "cur/1.host:2,RST");
+    // Nobody could read it.
+    std::fs::write(desk.path("cur/1.host:2,RST"), "").unwrap();
+    assert_eq!(desk.words(INBOX).await, ["seen 1.host cur:RST"]);
+    desk.agree(INBOX).await;
+    let after = desk.sheet(INBOX, "1.host");
+    assert_eq!((after.blob_id, after.received_ms, after.says), (before.blob_id, before.received_ms, before.says));
+    assert_eq!((after.keywords, after.deleted), (set(&["$answered", "$seen"]), true));
+}
+
+#[tokio::test]
+async fn letters_are_the_words_that_dovecot_noted_also_when_it_notes_them_later() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,Sab", &mail("one"));
+    desk.put("dovecot-keywords", "0 Receipts\n");
+    desk.agree(INBOX).await;
+    assert_eq!(desk.sheet(INBOX, "1.host").keywords, set(&["$seen", "receipts"]));
+    assert!(desk.words(INBOX).await.is_empty());
+    desk.put("dovecot-keywords", "0 Receipts\n1 $MDNSent\n");
+    assert_eq!(desk.words(INBOX).await, ["seen 1.host cur:Sab"]);
+    desk.agree(INBOX).await;
+    assert_eq!(desk.sheet(INBOX, "1.host").keywords, set(&["$mdnsent", "$seen", "receipts"]));
+}
+
+#[tokio::test]
+async fn a_base_that_a_program_numbered_anew_is_the_same_message() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host,U=4:2,", &mail("one"));
+    desk.put("cur/2.host:2,", &mail("two"));
+    desk.agree(INBOX).await;
+    desk.mv("cur/1.host,U=4:2,", "cur/1.host,U=7:2,S");
+    desk.mv("cur/2.host:2,", "cur/2.host,U=8:2,");
+    let said = desk.words(INBOX).await;
+    assert_eq!(
+        said,
+        ["renamed 1.host,U=4 to 1.host,U=7", "renamed 2.host to 2.host,U=8", "seen 1.host,U=7 cur:S"],
+        "the second one's flags are as they were"
+    );
+    desk.agree(INBOX).await;
+    assert_eq!(desk.sheet(INBOX, "1.host,U=7").blob(), Some(BlobId::of(mail("one").as_bytes())));
+    assert!(desk.words(INBOX).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_is_gone_is_a_question_and_the_answer_is_where_it_stands() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,S", &mail("one"));
+    desk.put("cur/2.host:2,S", &mail("two"));
+    desk.agree(INBOX).await;
+    desk.mv("cur/1.host:2,S", ".Work/cur/1.host,U=3:2,FS");
+    std::fs::remove_file(desk.path("cur/2.host:2,S")).unwrap();
+    assert_eq!(desk.words(INBOX).await, ["gone 1.host", "gone 2.host"]);
+    let moved = desk.fetch(INBOX, "1.host").await.unwrap().unwrap();
+    assert_eq!((moved.remote_id, moved.collection), (remote(WORK, "1.host,U=3"), WORK.into()));
+    assert_eq!(moved.etag.as_str(), "cur:FS");
+    assert_eq!(desk.fetch(INBOX, "2.host").await.unwrap(), None);
+    assert_eq!(desk.words(WORK).await, ["seen 1.host,U=3 cur:FS"]);
+}
+
+#[tokio::test]
+async fn a_fetch_answers_what_the_scan_answered() {
+    let desk = Desk::new().await;
+    desk.put("cur/1.host:2,S", &mail("one"));
+    let Some(Entry::Seen(seen)) = desk.try_scan(INBOX).await.unwrap().pop() else { panic!("one message") };
+    assert_eq!(desk.fetch(INBOX, "1.host").await.unwrap(), Some(*seen));
+    let asked = [place(INBOX, "nobody"), place(INBOX, "1.host"), place("google/mail/INBOX", "../x")];
+    let answers = desk.device.fetch(Kind::Mail, &asked).await;
+    assert!(matches!(&answers[..], [Ok(None), Ok(Some(_)), Err(_)]));
+}
+
+#[tokio::test]
+async fn what_is_in_tmp_is_no_message_and_what_is_no_file_is_quarantined() {
+    let desk = Desk::new().await;
+    desk.put("tmp/1.host", &mail("half"));
+    desk.put("cur/.hidden", "x");
+    desk.put("cur/4.host:2,", "");
+    std::fs::create_dir(desk.path("cur/1.host:2,S")).unwrap();
+    std::os::unix::fs::symlink("/etc/hosts", desk.path("cur/2.host:2,")).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(desk.path("new/3.host")).status().unwrap();
+    assert!(made.success());
+    let said = desk.words(INBOX).await;
+    assert_eq!(
+        said,
+        [
+            "bad 1.host is a folder, not a file",
+            "bad 2.host is a symbolic link, which is not followed",
+            "bad 3.host is not an ordinary file",
+            "bad 4.host is empty",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_name_is_bytes_and_comes_back_as_it_was() {
+    let mut desk = Desk::new().await;
+    let name = |flags: &str| [b"cur/1.\xff%\xc3(x:2,", flags.as_bytes()].concat();
+    let path = |bytes: &[u8]| desk.dir.path().join("google/mail").join(std::ffi::OsStr::from_bytes(bytes));
+    let (before, after) = (path(&name("")), path(&name("S")));
+    std::fs::write(&before, mail("one")).unwrap();
+    desk.agree(INBOX).await;
+    let id = desk.copies.keys().next().unwrap().clone();
+    let base = id.as_str().strip_prefix(INBOX).unwrap()[1..].to_owned();
+    let operation = desk.flag(INBOX, &base, &["$seen"]);
+    assert_eq!(desk.write(operation).await.unwrap().unwrap().remote_id, id);
+    assert!(after.exists() && !before.exists());
+}
+
+#[tokio::test]
+async fn a_file_that_was_written_to_just_now_is_read_again() {
+    let mut desk = Desk::new().await;
+    desk.device = open(desk.dir.path(), &desk.blobs, |options| options.clock = std::sync::Arc::new(now_ns));
+    desk.put("cur/1.host:2,", "Subject: half");
+    desk.agree(INBOX).await;
+    desk.put("cur/1.host:2,", &mail("whole"));
+    desk.agree(INBOX).await;
+    assert_eq!(desk.sheet(INBOX, "1.host").says["subject"].as_str(), Some("whole"));
+}
+
+#[tokio::test]
+async fn pages_are_bounded_and_together_they_say_everything_once() {
+    let mut desk = Desk::new().await;
+    for n in 0..4_500 {
+        desk.put(&format!("cur/{n}.host:2,"), &mail("many"));
+    }
+    let pages = desk.pages(INBOX).await.unwrap();
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2_000, 2_000, 500]);
+    desk.agree(INBOX).await;
+    assert_eq!(desk.copies.len(), 4_500);
+    for n in 0..2_500 {
+        desk.mv(&format!("cur/{n}.host:2,"), &format!("cur/{n}.host,U={n}:2,S"));
+    }
+    for n in 2_500..2_600 {
+        std::fs::remove_file(desk.path(&format!("cur/{n}.host:2,"))).unwrap();
+    }
+    desk.agree(INBOX).await;
+    assert_eq!(desk.copies.len(), 4_400);
+    assert!(desk.words(INBOX).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_folder_without_its_marker_or_its_parts_is_held() {
+    let mut desk = Desk::new().await;
+    desk.put(".Work/cur/1.host:2,", &mail("one"));
+    desk.agree(WORK).await;
+    desk.mv(".Work/cur", ".Work/away");
+    assert_eq!(kind_of(desk.try_scan(WORK).await), ErrorKind::Held);
+    assert_eq!(kind_of(desk.fetch(WORK, "1.host").await), ErrorKind::Held);
+    desk.mv(".Work/away", ".Work/cur");
+    std::fs::remove_file(desk.path(".Work/.twofold-collection")).unwrap();
+    std::fs::remove_file(desk.path(".Work/cur/1.host:2,")).unwrap();
+    assert_eq!(kind_of(desk.try_scan(WORK).await), ErrorKind::Held);
+    assert_eq!(kind_of(desk.fetch(WORK, "1.host").await), ErrorKind::Held);
+}
+
+#[tokio::test]
+async fn without_a_place_for_bytes_there_is_no_mail() {
+    let desk = Desk::new().await;
+    let device = open(desk.dir.path(), &desk.blobs, |options| options.blobs = None);
+    assert_eq!(kind_of(device.collections(Kind::Mail).await), ErrorKind::Unsupported);
+    assert_eq!(kind_of(device.fetch(Kind::Mail, &[place(INBOX, "x")]).await.pop().unwrap()), ErrorKind::Unsupported);
+    let create = desk.create(INBOX, "u", &mail("one"), &[]);
+    assert_eq!(kind_of(device.write(Kind::Mail, &[create]).await.pop().unwrap()), ErrorKind::Unsupported);
+}

@@ -1,0 +1,275 @@
+//! What is written, and what is not where another program was faster.
+
+use super::desk::*;
+use std::os::unix::fs::MetadataExt as _;
+use twofold_model::email::Sheet;
+use twofold_model::*;
+
+const SEEN_FILE: &str = "cur/1700000000.g1.twofold,S=77:2,S";
+
+#[tokio::test]
+async fn a_new_message_stands_in_new_and_one_that_was_read_in_cur() {
+    let mut desk = Desk::new().await;
+    let text = mail("one");
+    let unread = desk.create(INBOX, "g1", &text, &[]);
+    let seen = desk.write(unread).await.unwrap().unwrap();
+    assert_eq!(desk.names(""), set(&["new/1700000000.g1.twofold,S=77"]));
+    assert_eq!((seen.uid.clone(), seen.etag.as_str()), (Some("g1".into()), "new:"));
+    let path = desk.path("new/1700000000.g1.twofold,S=77");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    let data = std::fs::metadata(&path).unwrap();
+    assert_eq!((data.mtime(), data.mtime_nsec(), data.mode() & 0o777), (1_700_000_000, 500_000_000, 0o600));
+    // What is answered is what a look answers.
+    assert_eq!(desk.fetch(INBOX, "1700000000.g1.twofold,S=77").await.unwrap().unwrap(), seen);
+
+    let read = desk.create(WORK, "g2", &text, &["$seen", "$flagged"]);
+    let seen = desk.write(read).await.unwrap().unwrap();
+    assert_eq!(desk.names(".Work"), set(&["cur/1700000000.g2.twofold,S=77:2,FS"]));
+    assert_eq!(desk.fetch(WORK, "1700000000.g2.twofold,S=77").await.unwrap().unwrap(), seen);
+    assert_eq!((desk.tmp(""), desk.tmp(".Work")), (0, 0));
+    desk.take(seen);
+    assert!(desk.words(WORK).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_create_that_is_repeated_makes_no_second_file() {
+    let mut desk = Desk::new().await;
+    let create = desk.create(INBOX, "g1", &mail("one"), &["$seen"]);
+    let first = desk.write(create.clone()).await.unwrap();
+    assert!(matches!(desk.find(INBOX, "g1").await, Found::Here(seen) if Some(&*seen) == first.as_ref()));
+    assert_eq!(desk.write(create).await.unwrap(), first);
+    assert_eq!(desk.names(""), set(&[SEEN_FILE]));
+    assert!(matches!(desk.find(INBOX, "g2").await, Found::Nowhere));
+    let other = desk.create(INBOX, "g1", &mail("another"), &[]);
+    assert_eq!(kind_of(desk.write(other).await), ErrorKind::StaleEtag);
+    assert_eq!((desk.names(""), desk.tmp("")), (set(&[SEEN_FILE]), 0));
+}
+
+#[tokio::test]
+async fn what_a_stopped_run_left_in_tmp_is_no_message_and_goes_when_it_is_old() {
+    let mut desk = Desk::new().await;
+    desk.put("tmp/.twofold-new-0123456789ab-0", "half");
+    desk.put("tmp/1700.theirs", "half");
+    assert!(matches!(desk.find(INBOX, "g1").await, Found::Nowhere));
+    assert!(desk.words(INBOX).await.is_empty());
+    assert_eq!(desk.tmp(""), 2, "another process may be writing");
+    desk.device = open(desk.dir.path(), &desk.blobs, |options| {
+        options.clock = std::sync::Arc::new(|| now_ns() + 3_600_000_000_000);
+    });
+    assert!(desk.words(INBOX).await.is_empty());
+    assert!(desk.tmp("") == 1 && desk.path("tmp/1700.theirs").exists());
+}
+
+#[tokio::test]
+async fn a_message_without_its_bytes_is_not_made() {
+    let mut desk = Desk::new().await;
+    let Operation::Create { collection, uid, mark, .. } = desk.create(INBOX, "g1", &mail("one"), &[]) else { panic!() };
+    let mut sheet = Sheet::default();
+    sheet.set_message(&BlobId::of(b"nobody has this"), b"nobody has this");
+    for sheet in [Sheet::default(), sheet] {
+        let rendering = sheet.write().unwrap();
+        let create =
+            Operation::Create { collection: collection.clone(), rendering, uid: uid.clone(), mark: mark.clone() };
+        assert_eq!(kind_of(desk.write(create).await), ErrorKind::Refused);
+    }
+    assert_eq!((desk.names("").len(), desk.tmp("")), (0, 0));
+}
+
+#[tokio::test]
+async fn flags_are_written_into_the_name_and_everything_else_of_it_stays() {
+    let mut desk = Desk::new().await;
+    desk.put("new/1.host,U=4,FMD5=00", &mail("one"));
+    desk.put("cur/2.host:2,STX", &mail("two"));
+    desk.agree(INBOX).await;
+    let flag = desk.flag(INBOX, "1.host,U=4,FMD5=00", &["$seen", "$answered"]);
+    let seen = desk.write(flag).await.unwrap().unwrap();
+    assert_eq!(seen, desk.fetch(INBOX, "1.host,U=4,FMD5=00").await.unwrap().unwrap());
+    let flag = desk.flag(INBOX, "2.host", &["$flagged"]);
+    desk.write(flag).await.unwrap();
+    assert_eq!(desk.names(""), set(&["cur/1.host,U=4,FMD5=00:2,RS", "cur/2.host:2,FTX"]));
+}
+
+#[tokio::test]
+async fn a_flag_that_another_program_set_meanwhile_is_not_lost() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,S", &mail("one"));
+    desk.put("new/2.host", &mail("two"));
+    desk.agree(INBOX).await;
+    desk.mv("cur/1.host:2,S", "cur/1.host:2,RS");
+    desk.mv("new/2.host", "cur/2.host:2,");
+    for operation in [
+        desk.flag(INBOX, "1.host", &["$flagged"]),
+        desk.delete(INBOX, "1.host"),
+        desk.shift(INBOX, "1.host", WORK),
+        desk.flag(INBOX, "2.host", &["$flagged"]),
+        desk.delete(INBOX, "2.host"),
+    ] {
+        assert_eq!(kind_of(desk.write(operation).await), ErrorKind::StaleEtag);
+    }
+    assert_eq!(desk.names(""), set(&["cur/1.host:2,RS", "cur/2.host:2,"]));
+}
+
+#[tokio::test]
+async fn a_keyword_gets_a_letter_behind_those_that_are_taken() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,", &mail("one"));
+    desk.put("dovecot-keywords", "0 Old\n");
+    desk.agree(INBOX).await;
+    let flag = desk.flag(INBOX, "1.host", &["$seen", "receipts"]);
+    let seen = desk.write(flag).await.unwrap().unwrap();
+    assert_eq!(desk.names(""), set(&["cur/1.host:2,Sb"]));
+    assert_eq!(std::fs::read_to_string(desk.path("dovecot-keywords")).unwrap(), "0 Old\n1 receipts\n");
+    assert!(!desk.path("dovecot-uidlist.lock").exists());
+    assert_eq!(Sheet::read(&seen.rendering).unwrap().keywords, set(&["$seen", "receipts"]));
+    desk.take(seen);
+    assert!(desk.words(INBOX).await.is_empty());
+}
+
+#[tokio::test]
+async fn dovecot_sees_that_the_file_of_keywords_changed() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,", &mail("one"));
+    desk.put("dovecot-keywords", "0 Old\n");
+    let path = desk.path("dovecot-keywords");
+    let future = std::time::SystemTime::now() + std::time::Duration::from_secs(100);
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(future).unwrap();
+    let before = std::fs::metadata(&path).unwrap().mtime();
+    desk.agree(INBOX).await;
+    let flag = desk.flag(INBOX, "1.host", &["receipts"]);
+    desk.write(flag).await.unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().mtime(), before + 1);
+}
+
+#[tokio::test]
+async fn where_keywords_cannot_be_noted_the_flags_are_written_all_the_same() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,", &mail("one"));
+    desk.agree(INBOX).await;
+    let theirs = format!("{}:{}", std::process::id(), "elsewhere.example");
+    desk.put("dovecot-uidlist.lock", &theirs);
+    let flag = desk.flag(INBOX, "1.host", &["$seen", "receipts"]);
+    assert_eq!(kind_of(desk.write(flag).await), ErrorKind::Unknown);
+    assert_eq!(desk.names(""), set(&["cur/1.host:2,S"]));
+    assert!(!desk.path("dovecot-keywords").exists());
+    assert_eq!(std::fs::read_to_string(desk.path("dovecot-uidlist.lock")).unwrap(), theirs);
+}
+
+#[tokio::test]
+async fn a_copy_is_a_second_name_of_the_same_file_with_the_letters_of_its_folder() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,FSa", &mail("one"));
+    desk.put("dovecot-keywords", "0 receipts\n");
+    desk.put(".Work/dovecot-keywords", "0 other\n");
+    desk.agree(INBOX).await;
+    let copy = Operation::Copy { of: place(INBOX, "1.host"), collection: WORK.into() };
+    let seen = desk.write(copy.clone()).await.unwrap().unwrap();
+    assert_eq!(desk.names(".Work"), set(&["cur/1.host:2,FSb"]));
+    let inode = |file: &str| std::fs::metadata(desk.path(file)).unwrap().ino();
+    assert_eq!(inode("cur/1.host:2,FSa"), inode(".Work/cur/1.host:2,FSb"));
+    assert_eq!((seen.remote_id.clone(), seen.collection.clone()), (remote(WORK, "1.host"), WORK.into()));
+    let sheet = Sheet::read(&seen.rendering).unwrap();
+    assert_eq!(sheet.blob(), Some(BlobId::of(mail("one").as_bytes())));
+    assert_eq!(sheet.keywords, set(&["$flagged", "$seen", "receipts"]));
+    assert_eq!(desk.write(copy).await.unwrap().unwrap(), seen, "once more is the same");
+    let none = Operation::Copy { of: place(INBOX, "2.host"), collection: WORK.into() };
+    assert_eq!(kind_of(desk.write(none).await), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn a_move_keeps_base_and_flags_and_the_file() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host,U=4:2,FS", &mail("one"));
+    desk.put("new/2.host", &mail("two"));
+    desk.agree(INBOX).await;
+    for (base, place) in [("1.host,U=4", "cur:FS"), ("2.host", "new:")] {
+        let shift = desk.shift(INBOX, base, WORK);
+        let seen = desk.write(shift.clone()).await.unwrap().unwrap();
+        assert_eq!((seen.remote_id.clone(), seen.etag.as_str()), (remote(WORK, base), place));
+        assert!(Sheet::read(&seen.rendering).unwrap().blob().is_some());
+        assert_eq!(kind_of(desk.write(shift).await), ErrorKind::NotFound);
+    }
+    assert_eq!(desk.names(""), set(&[]));
+    assert_eq!(desk.names(".Work"), set(&["cur/1.host,U=4:2,FS", "new/2.host"]));
+}
+
+#[tokio::test]
+async fn a_move_onto_the_same_message_leaves_one_and_onto_another_none_is_touched() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,S", &mail("one"));
+    desk.put("cur/2.host:2,S", &mail("two"));
+    desk.put(".Work/cur/2.host:2,", &mail("another"));
+    std::fs::hard_link(desk.path("cur/1.host:2,S"), desk.path(".Work/cur/1.host:2,F")).unwrap();
+    desk.agree(INBOX).await;
+    let shift = desk.shift(INBOX, "1.host", WORK);
+    assert_eq!(desk.write(shift).await.unwrap().unwrap().etag.as_str(), "cur:F");
+    let shift = desk.shift(INBOX, "2.host", WORK);
+    assert_eq!(kind_of(desk.write(shift).await), ErrorKind::Refused);
+    assert_eq!(desk.names(""), set(&["cur/2.host:2,S"]));
+    assert_eq!(desk.names(".Work"), set(&["cur/1.host:2,F", "cur/2.host:2,"]));
+}
+
+#[tokio::test]
+async fn a_removal_takes_one_name_away_and_what_is_gone_is_removed() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,S", &mail("one"));
+    std::fs::hard_link(desk.path("cur/1.host:2,S"), desk.path(".Work/cur/1.host:2,S")).unwrap();
+    desk.agree(INBOX).await;
+    let delete = desk.delete(INBOX, "1.host");
+    assert_eq!(desk.write(delete.clone()).await.unwrap(), None);
+    assert_eq!(desk.write(delete).await.unwrap(), None);
+    assert_eq!((desk.names(""), desk.names(".Work")), (set(&[]), set(&["cur/1.host:2,S"])));
+}
+
+#[tokio::test]
+async fn a_draft_that_changed_gets_a_new_base_and_stays_the_same_message() {
+    let mut desk = Desk::new().await;
+    let create = desk.create(INBOX, "g1", &mail("aaa"), &["$draft", "$seen"]);
+    let seen = desk.write(create).await.unwrap().unwrap();
+    let old = seen.remote_id.clone();
+    desk.take(seen.clone());
+    let from = desk.copies[&old].1.clone();
+    // As long as the old one, so that only the bytes tell.
+    let (blob, _) = desk.blobs.put(&mut mail("bbb").as_bytes()).unwrap();
+    let mut to = Sheet::read(&from).unwrap();
+    to.set_message(&blob, mail("bbb").as_bytes());
+    let update = |etag: Etag| Operation::Update {
+        place: Place { remote_id: old.clone(), collection: INBOX.into() },
+        etag,
+        from: from.clone(),
+        to: to.write().unwrap(),
+    };
+    let stale = update("cur:S".into());
+    assert_eq!(kind_of(desk.write(stale).await), ErrorKind::StaleEtag);
+    assert_eq!((desk.names("").len(), desk.tmp("")), (1, 0));
+
+    let update = update(seen.etag.clone());
+    let now = desk.write(update).await.unwrap().unwrap();
+    assert_ne!(now.remote_id, old);
+    assert_eq!((now.uid.clone(), now.etag.as_str()), (seen.uid, "cur:DS"));
+    let names = desk.names("");
+    let file = names.iter().next().unwrap();
+    assert_eq!((names.len(), std::fs::read_to_string(desk.path(file)).unwrap()), (1, mail("bbb")));
+    // A run that was stopped before it could note the answer: the old name leads to the new bytes, in a scan too.
+    let base = old.as_str().strip_prefix(INBOX).unwrap()[1..].to_owned();
+    assert_eq!(desk.fetch(INBOX, &base).await.unwrap().unwrap(), now);
+    desk.agree(INBOX).await;
+    assert_eq!(Sheet::read(&desk.copies[&now.remote_id].1).unwrap().blob(), Some(blob));
+}
+
+#[tokio::test]
+async fn a_batch_answers_for_each_and_one_failure_is_its_own() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,S", &mail("one"));
+    desk.agree(INBOX).await;
+    let operations = [
+        desk.create(INBOX, "g1", &mail("new"), &["$seen"]),
+        desk.create("google/mail/.Nowhere", "g2", &mail("new"), &[]),
+        desk.flag(INBOX, "1.host", &[]),
+        desk.create(INBOX, "../../g3", &mail("new"), &[]),
+    ];
+    let device = open(desk.dir.path(), &desk.blobs, |options| options.is_durable = true);
+    let answers = device.write(Kind::Mail, &operations).await;
+    let kinds: Vec<_> = answers.into_iter().map(|answer| answer.map(drop).map_err(|error| error.kind)).collect();
+    assert_eq!(kinds, [Ok(()), Err(ErrorKind::Held), Ok(()), Ok(())]);
+    assert_eq!(desk.names("").len(), 3);
+}
