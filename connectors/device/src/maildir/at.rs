@@ -33,9 +33,10 @@ pub struct Here {
 }
 
 impl Here {
-    /// Whether the file is as the etag says.
-    pub fn is_as(&self, etag: &Etag) -> bool {
-        ids::state_of(etag).is_some_and(|(place, flags)| place == self.place && flags == self.name.flags)
+    /// Whether the file is called by that base, and stands as the etag says. One that a program numbered anew is seen by the next scan first.
+    pub fn is_as(&self, base: &[u8], etag: &Etag) -> bool {
+        let is_agreed = |(place, flags)| place == self.place && flags == self.name.flags;
+        self.name.base == base && ids::state_of(etag).is_some_and(is_agreed)
     }
 }
 
@@ -58,7 +59,7 @@ impl<'a> At<'a> {
     /// The file of a base, provided that it is called what the etag says.
     pub fn guarded(&self, base: &[u8], etag: &Etag) -> Result<Here> {
         let here = self.current(base, Some(etag))?.ok_or_else(gone)?;
-        if !here.is_as(etag) {
+        if !here.is_as(base, etag) {
             return Err(stale());
         }
         self.fit(&here)?;

@@ -48,10 +48,13 @@ pub fn copy(from: &At<'_>, base: &[u8], to: &At<'_>) -> Result<Seen> {
         return Err(Error::new(ErrorKind::Refused, "a message stands in a folder once"));
     }
     let here = from.current(base, None)?.ok_or_else(gone)?;
+    if here.name.base != base {
+        return Err(stale());
+    }
+    from.fit(&here)?;
     if let Some(there) = to.read_before(&here.name.base)? {
         return same_message(from, &here, to, there);
     }
-    from.fit(&here)?;
     let there = name_in(from, &here, to)?;
     let linked = rustix::fs::linkat(
         from.place(here.place),
@@ -108,7 +111,7 @@ pub fn move_to(from: &At<'_>, base: &[u8], etag: &Etag, to: &At<'_>) -> Result<S
 pub fn delete(at: &At<'_>, base: &[u8], etag: &Etag) -> Result<Written> {
     // What is gone, or moved elsewhere by somebody, is no copy of this folder any more.
     let Some(here) = at.current(base, Some(etag))? else { return Ok(None) };
-    if !here.is_as(etag) {
+    if !here.is_as(base, etag) {
         return Err(stale());
     }
     match rustix::fs::unlinkat(at.place(here.place), here.file.as_slice(), AtFlags::empty()) {

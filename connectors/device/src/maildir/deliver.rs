@@ -79,10 +79,10 @@ impl Room<'_> {
     }
 }
 
-/// Removes what a stopped run of ours left in `tmp`. What other programs write there is theirs.
-pub fn tidy(tmp: &OwnedFd, before_ns: i64, now_ns: i64) -> rustix::io::Result<()> {
+/// Removes what a stopped run of ours left in a folder under a temporary name. What other programs write there is theirs.
+pub fn tidy(folder: &OwnedFd, before_ns: i64, now_ns: i64) -> rustix::io::Result<()> {
     let mut ours = Vec::new();
-    super::listing::entries(tmp, |name, _| {
+    super::listing::entries(folder, |name, _| {
         if let Ok(name) = std::str::from_utf8(name)
             && name.starts_with(NEW)
         {
@@ -90,10 +90,10 @@ pub fn tidy(tmp: &OwnedFd, before_ns: i64, now_ns: i64) -> rustix::io::Result<()
         }
     })?;
     for name in ours {
-        let Some(stat) = beneath::stat(tmp, name.as_bytes())? else { continue };
+        let Some(stat) = beneath::stat(folder, name.as_bytes())? else { continue };
         let stamp = Stamp::of(&stat);
         if stamp.age_ns(now_ns) > LEFTOVER_AGE_NS && stamp.age_ns(before_ns) > 0 {
-            atomic::discard(tmp, &name);
+            atomic::discard(folder, &name);
         }
     }
     Ok(())

@@ -14,11 +14,11 @@ use crate::beneath::refused;
 use crate::marker::CollectionState;
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use twofold_model::{CollectionId, Error, ErrorKind, Found, Lookup, Place, Result, Seen};
 
-/// So often a tree that changes all the time is read before no answer is given.
-const TRIES: usize = 40;
+/// So long a tree that changes all the time is read before no answer is given.
+const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The kernel's clock for files moves at least this often.
 const TICK: Duration = Duration::from_millis(20);
@@ -112,8 +112,9 @@ impl Room<'_> {
         wanted: &mut Wanted,
         answers: &mut [Option<Result<Option<Seen>>>],
     ) -> Result<()> {
-        let mut before = None;
-        for _ in 0..TRIES {
+        let start = Instant::now();
+        let mut is_first = true;
+        while start.elapsed() < PATIENCE {
             let absent = || self.device.collection_held(&CollectionState::Absent);
             let tree = self.tree(root, provider)?.ok_or_else(absent)?;
             let mut stamps: BTreeMap<CollectionId, Stamps> = BTreeMap::new();
@@ -125,7 +126,7 @@ impl Room<'_> {
                 folders.push((found.folder, maildir, id));
             }
             // The first time everything may be found without waiting.
-            if before.is_some() {
+            if !is_first {
                 let is_coarse = stamps.values().flatten().all(|stamp| stamp.3 == 0 && stamp.5 == 0);
                 std::thread::sleep(if is_coarse { COARSE_TICK } else { TICK });
             }
@@ -141,10 +142,10 @@ impl Room<'_> {
                 let stamp = listing::stamps(&maildir).map_err(|e| refused(e, "reading the folder"))?;
                 after.insert(found.known, stamp);
             }
-            if before.is_some() && after == stamps {
+            if !is_first && after == stamps {
                 return Ok(());
             }
-            before = Some(());
+            is_first = false;
         }
         let message =
             "its folders change all the time, so that it cannot be told whether it is gone; asked again later";

@@ -68,7 +68,7 @@ pub fn uid_of(base: &[u8]) -> Uid {
 /// What tells a message from others, without what programs add to its base: mbsync's `,U=`, which it numbers anew, offlineimap's `,FMD5=`,
 /// Dovecot's `,S=` and `,W=`. For comparing, never for writing.
 pub fn identity(base: &[u8]) -> &[u8] {
-    let end = base.iter().position(|b| *b == b',').unwrap_or(base.len());
+    let end = base.iter().position(|b| *b == b',').filter(|end| *end > 0).unwrap_or(base.len());
     &base[..end]
 }
 
@@ -117,6 +117,7 @@ mod tests {
         for name in ["1.h", "1.h,U=4:2,S", "1.h,U=5,FMD5=00:2,", "1.h,S=10,W=12"] {
             assert_eq!(identity(&parse(name).base), b"1.h", "{name}");
         }
+        assert_eq!(identity(b",U=4"), b",U=4");
     }
 
     #[test]

@@ -72,8 +72,10 @@ impl Room<'_> {
             Since::Start | Since::Token(_) => "",
         };
         if cursor.is_empty() && !device.is_dry_run() {
-            deliver::tidy(&maildir.tmp, device.opened_ns, device.now())
-                .map_err(|e| refused(e, "looking at what a stopped run left"))?;
+            for beneath in [&maildir.tmp, &folder] {
+                deliver::tidy(beneath, device.opened_ns, device.now())
+                    .map_err(|e| refused(e, "looking at what a stopped run left"))?;
+            }
         }
         let table = words::read(&folder)?;
         let scan = Scan { room: *self, collection: &id, maildir: &maildir, table, known: poll.known };
@@ -221,23 +223,33 @@ impl<'a> Scan<'a> {
         entries: &mut Vec<Entry>,
         still_there: impl Fn() -> Result<()>,
     ) -> Result<()> {
-        let mut missing: HashMap<Vec<u8>, &RemoteId> = self
+        let mut missing: Vec<(&RemoteId, Vec<u8>)> = self
             .known
             .keys()
             .filter(|id| !present.contains(id))
-            .filter_map(|id| Some((identity(&self.base_of(id)?).to_vec(), id)))
+            .filter_map(|id| Some((id, self.base_of(id)?)))
             .collect();
         if missing.is_empty() {
             return Ok(());
         }
+        // There under their very names, or as nobody's under another with their identity.
+        let (mut bases, mut identities) = (HashSet::new(), HashSet::new());
+        let wanted: HashSet<&[u8]> = missing.iter().map(|(_, base)| identity(base)).collect();
         let listing = self.list()?;
         for file in &listing.files {
-            missing.remove(identity(&listing.parse(file).base));
+            let base = listing.parse(file).base;
+            if wanted.contains(identity(&base)) {
+                if !self.known.contains_key(&ids::remote_id(self.collection, &base)) {
+                    identities.insert(identity(&base).to_vec());
+                }
+                bases.insert(base);
+            }
         }
+        missing.retain(|(_, base)| !bases.contains(base) && !identities.contains(identity(base)));
         if !missing.is_empty() {
             still_there()?;
         }
-        entries.extend(missing.into_values().map(|id| Entry::Gone(id.clone())));
+        entries.extend(missing.into_iter().map(|(id, _)| Entry::Gone(id.clone())));
         Ok(())
     }
 

@@ -150,8 +150,10 @@ async fn a_file_that_was_written_to_just_now_is_read_again() {
 #[tokio::test]
 async fn pages_are_bounded_and_together_they_say_everything_once() {
     let mut desk = Desk::new().await;
-    for n in 0..4_500 {
-        desk.put(&format!("cur/{n}.host:2,"), &mail("many"));
+    // Names of one file: making files is what costs time.
+    desk.put("cur/0.host:2,", &mail("many"));
+    for n in 1..4_500 {
+        std::fs::hard_link(desk.path("cur/0.host:2,"), desk.path(&format!("cur/{n}.host:2,"))).unwrap();
     }
     let pages = desk.pages(INBOX).await.unwrap();
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [2_000, 2_000, 500]);

@@ -157,7 +157,8 @@ async fn where_keywords_cannot_be_noted_the_flags_are_written_all_the_same() {
 #[tokio::test]
 async fn a_copy_is_a_second_name_of_the_same_file_with_the_letters_of_its_folder() {
     let mut desk = Desk::new().await;
-    desk.put("cur/1.host:2,FSa", &mail("one"));
+    // `c` means nothing in either folder.
+    desk.put("cur/1.host:2,FSac", &mail("one"));
     desk.put("dovecot-keywords", "0 receipts\n");
     desk.put(".Work/dovecot-keywords", "0 other\n");
     desk.agree(INBOX).await;
@@ -165,7 +166,7 @@ async fn a_copy_is_a_second_name_of_the_same_file_with_the_letters_of_its_folder
     let seen = desk.write(copy.clone()).await.unwrap().unwrap();
     assert_eq!(desk.names(".Work"), set(&["cur/1.host:2,FSb"]));
     let inode = |file: &str| std::fs::metadata(desk.path(file)).unwrap().ino();
-    assert_eq!(inode("cur/1.host:2,FSa"), inode(".Work/cur/1.host:2,FSb"));
+    assert_eq!(inode("cur/1.host:2,FSac"), inode(".Work/cur/1.host:2,FSb"));
     assert_eq!((seen.remote_id.clone(), seen.collection.clone()), (remote(WORK, "1.host"), WORK.into()));
     let sheet = Sheet::read(&seen.rendering).unwrap();
     assert_eq!(sheet.blob(), Some(BlobId::of(mail("one").as_bytes())));
@@ -254,6 +255,32 @@ async fn a_draft_that_changed_gets_a_new_base_and_stays_the_same_message() {
     assert_eq!(desk.fetch(INBOX, &base).await.unwrap().unwrap(), now);
     desk.agree(INBOX).await;
     assert_eq!(Sheet::read(&desk.copies[&now.remote_id].1).unwrap().blob(), Some(blob));
+
+    let (blob, _) = desk.blobs.put(&mut mail("ccc").as_bytes()).unwrap();
+    let (etag, from) = desk.copies[&now.remote_id].clone();
+    to.set_message(&blob, mail("ccc").as_bytes());
+    let place = Place { remote_id: now.remote_id.clone(), collection: INBOX.into() };
+    let update = Operation::Update { place, etag, from, to: to.write().unwrap() };
+    let third = desk.write(update).await.unwrap().unwrap();
+    assert!(third.remote_id != now.remote_id && third.uid == now.uid);
+    assert_eq!(desk.names("").len(), 1);
+}
+
+#[tokio::test]
+async fn of_two_files_with_one_identity_only_the_one_that_is_meant_is_touched() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,", &mail("one"));
+    desk.put("cur/1.host,U=3:2,", &mail("one"));
+    desk.agree(INBOX).await;
+    assert_eq!(desk.copies.len(), 2);
+    std::fs::remove_file(desk.path("cur/1.host:2,")).unwrap();
+    assert_eq!(desk.words(INBOX).await, ["gone 1.host"]);
+    for operation in
+        [desk.delete(INBOX, "1.host"), desk.flag(INBOX, "1.host", &["$seen"]), desk.shift(INBOX, "1.host", WORK)]
+    {
+        assert_eq!(kind_of(desk.write(operation).await), ErrorKind::StaleEtag);
+    }
+    assert_eq!(desk.names(""), set(&["cur/1.host,U=3:2,"]));
 }
 
 #[tokio::test]
