@@ -7,7 +7,7 @@
 use super::at::At;
 use super::ids::{self, message_of};
 use super::keywords::{self, Table};
-use super::name::{FileName, own_base, stem, uid_of};
+use super::name::{FileName, draft_base, own_base, stem};
 use super::{Place, Room, change, message};
 use crate::atomic;
 use crate::beneath::refused;
@@ -179,7 +179,7 @@ impl<'a> Batch<'a> {
             return if is_same { Ok(seen) } else { Err(stale()) };
         }
         let received_ms = new.sheet.received_ms.unwrap_or_else(|| self.room.device.now() / 1_000_000);
-        let base = own_base(received_ms.div_euclid(1000), &stem, new.size, None);
+        let base = own_base(received_ms.div_euclid(1000), &stem, new.size);
         let (seen, noted) = self.place(new, base, BTreeSet::new())?;
         noted.map(|()| seen)
     }
@@ -211,10 +211,7 @@ impl<'a> Batch<'a> {
         let at = Arc::clone(&new.at);
         let temp = new.temp.clone();
         let here = at.guarded(&base, etag).inspect_err(|_| atomic::discard(&at.maildir.tmp, &temp))?;
-        let uid = uid_of(&here.name.base);
-        let received_ms = new.sheet.received_ms.unwrap_or_else(|| self.room.device.now() / 1_000_000);
-        let state = &new.blob.as_str()[..8];
-        let base = own_base(received_ms.div_euclid(1000), &stem(&uid), new.size, Some(state));
+        let base = draft_base(&here.name.base, new.size, &new.blob.as_str()[..8]);
         let (seen, noted) = self.place(new, base.clone(), here.name.flags.clone())?;
         match rustix::fs::unlinkat(at.place(here.place), here.file.as_slice(), AtFlags::empty()) {
             Ok(()) => noted.map(|()| seen),
