@@ -38,14 +38,10 @@ impl Wish {
 
     /// What is to be stored beside a folder whose own name says something else.
     fn named(&self, folder: &str) -> Option<Named> {
-        let says = folder::path(folder, self.writing);
+        let says = folder::read(folder);
         let is_said = says.as_deref().is_some_and(|path| path == self.path);
         (!is_said).then(|| Named { folder: folder.to_owned(), name: self.name.clone() })
     }
-}
-
-fn is_inbox(name: &str) -> bool {
-    name.eq_ignore_ascii_case("inbox")
 }
 
 impl Room<'_> {
@@ -80,7 +76,7 @@ impl Room<'_> {
         self.device.touched(&provider_folder);
 
         let siblings = self.folders(&tree, provider)?;
-        let wants_inbox = like.role == Some(Role::Inbox) || is_inbox(&like.name);
+        let wants_inbox = like.role == Some(Role::Inbox) || like.name.as_bytes() == INBOX;
         if let Some(found) = already_there(&siblings, key, &like.name, wants_inbox) {
             self.complete(&found.folder, &found.collection.id)?;
             if found.state != CollectionState::Marked || (key.is_some() && found.key().is_none()) {

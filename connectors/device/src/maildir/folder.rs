@@ -3,7 +3,7 @@
 //! `["Work", "v1.0"]` is `.Work.v1\2e0`: `.` between names, and `\` with two hexadecimal digits for what a name may not hold, as Dovecot's listescape
 //! plugin writes it. What is not ASCII stands there as UTF-8 (a Dovecot with `mailbox_list_utf8`) or in modified UTF-7 (RFC 3501 5.1.3, Dovecot's default).
 //!
-//! The name is made once and stored; [`path`] is for folders that somebody else made.
+//! The name is made once; where it does not lead back to the path ([`read`]), the path is stored beside it.
 
 use crate::names::{self, LONGEST_NAME};
 use std::fmt::Write as _;
@@ -28,7 +28,7 @@ pub enum Unnameable {
     TooLong,
 }
 
-/// The folder of a mailbox; [`path`] leads back to it.
+/// The folder of a mailbox; [`read`] leads back from it.
 ///
 /// # Errors
 /// Where there is no such name: see [`Unnameable`].
@@ -51,9 +51,9 @@ pub fn name(path: &[&str], writing: Writing) -> Result<String, Unnameable> {
     if name.len() > LONGEST_NAME { Err(Unnameable::TooLong) } else { Ok(name) }
 }
 
-/// The path of a folder that somebody made; nothing for what is no folder of a Maildir++. What is not written as [`name`] would do it
-/// is read as it stands, so a folder keeps its name: it is not made anew from its path.
-pub fn path(name: &str, writing: Writing) -> Option<Vec<String>> {
+/// The path of a folder; nothing for what is no folder of a Maildir++. What is not written as [`name`] would do it is read as it stands, so
+/// a folder keeps its name: it is not made anew from its path.
+fn path(name: &str, writing: Writing) -> Option<Vec<String>> {
     let parts = name.strip_prefix('.')?.split('.');
     let read = |part: &str| match writing {
         Writing::Utf8 => unescape(part),
@@ -97,6 +97,12 @@ pub fn safe_name(path: &[String], ordinal: usize, writing: Writing) -> String {
 pub fn writing_of<'a>(folders: impl IntoIterator<Item = &'a [u8]>) -> Writing {
     let is_utf8 = folders.into_iter().any(|name| !name.is_ascii() && std::str::from_utf8(name).is_ok());
     if is_utf8 { Writing::Utf8 } else { Writing::Utf7 }
+}
+
+/// The path of a folder, whoever made it, in whatever tree: as modified UTF-7, and what is none (as nothing is that is not ASCII) as it
+/// stands. So a folder is never called otherwise because another one came.
+pub fn read(name: &str) -> Option<Vec<String>> {
+    path(name, Writing::Utf7)
 }
 
 fn escape(part: &str, is_first: bool) -> String {
@@ -288,6 +294,15 @@ mod tests {
         for name in [safe(&[&long], 1), safe(&[&long, "b"], 12), safe(&["a", &"x".repeat(254)], 1)] {
             assert!(name.len() <= LONGEST_NAME && path(&name, Writing::Utf7).is_some(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_folder_is_called_the_same_whatever_stands_beside_it() {
+        let one = |text: &str| Some(vec![text.to_owned()]);
+        assert_eq!(read(".Entw&APw-rfe"), one("Entwürfe"));
+        assert_eq!(read(".Entwürfe"), one("Entwürfe"));
+        assert_eq!(read(".Entwürfe &- mehr"), one("Entwürfe &- mehr"));
+        assert_eq!([read(".R&D"), read(".R&-D")], [one("R&D"), one("R&D")]);
     }
 
     #[test]

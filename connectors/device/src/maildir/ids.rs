@@ -41,7 +41,7 @@ pub fn is_folder(id: &CollectionId) -> bool {
 
 /// Whether a folder of a tree may have this name.
 pub fn is_folder_name(name: &[u8]) -> bool {
-    name == INBOX || folder::path(&String::from_utf8_lossy(name), folder::Writing::Utf8).is_some()
+    name == INBOX || folder::read(&String::from_utf8_lossy(name)).is_some()
 }
 
 /// The id of a message.

@@ -49,7 +49,6 @@ impl Room<'_> {
     /// The Maildirs of a tree, those included that nothing marks.
     pub(super) fn folders(&self, tree: &OwnedFd, provider: &[u8]) -> Result<Vec<Found>> {
         let names = self.folder_names(tree, provider)?;
-        let writing = folder::writing_of(names.iter().map(Vec::as_slice));
         let mut all = Vec::new();
         for name in names {
             let id = ids::folder_id(provider, &name);
@@ -64,7 +63,7 @@ impl Room<'_> {
             let is_inbox = name == INBOX;
             let own_name = || match is_inbox {
                 true => called.clone(),
-                false => path::join(folder::path(&called, writing).iter().flatten().map(String::as_str)),
+                false => path::join(folder::read(&called).iter().flatten().map(String::as_str)),
             };
             let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
             let access = match rustix::fs::accessat(&folder, c".", rights, AtFlags::empty()) {

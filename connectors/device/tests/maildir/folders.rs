@@ -65,6 +65,10 @@ async fn a_tree_goes_on_writing_names_as_it_does() {
     let found = desk.collections().await;
     assert_eq!(found["google/mail/.Bücher"], "Bücher");
     assert_eq!(desk.make("Entwürfe").await.id.as_str(), "google/mail/.Entwürfe");
+    // A name that reads as something else here is stored.
+    let odd = desk.make("R&-D").await;
+    assert_eq!((odd.id.as_str(), odd.name.as_str()), ("google/mail/.R&-D", "R&-D"));
+    assert_eq!(desk.make("inbox").await.id.as_str(), "google/mail/._inbox");
 }
 
 #[tokio::test]
