@@ -180,3 +180,59 @@ fn copy_bytes(from: &At<'_>, here: &Here, to: &At<'_>, there: &Here) -> Result<(
         if errno == Errno::EXIST { stale() } else { refused(errno, "copying") }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Device, DeviceOptions};
+    use std::os::unix::fs::MetadataExt as _;
+    use std::sync::Arc;
+    use twofold_model::blob::MemoryBlobs;
+    use twofold_model::{Access, Collection, Connector as _, Kind};
+
+    #[tokio::test]
+    async fn where_a_file_cannot_be_linked_its_bytes_and_its_time_are_copied() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut options = DeviceOptions::new("laptop", dir.path(), "hub-1", "replica-1");
+        options.is_known = false;
+        options.kinds = vec![Kind::Mail];
+        options.blobs = Some(Arc::new(MemoryBlobs::default()));
+        let device = Device::open(options).unwrap();
+        for name in ["INBOX", "Work"] {
+            let like = Collection {
+                id: "google/mail".into(),
+                kind: Kind::Mail,
+                name: name.into(),
+                color: None,
+                is_default: false,
+                role: None,
+                access: Access::ReadWrite,
+            };
+            device.create_collection(Kind::Mail, &like).await.unwrap();
+        }
+        let (old, new) = ("google/mail/cur/1.host:2,S", "google/mail/.Work/cur/1.host:2,S");
+        std::fs::write(dir.path().join(old), "Subject: one\r\n\r\n").unwrap();
+        let received = std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_700_000_000_500);
+        std::fs::File::options().write(true).open(dir.path().join(old)).unwrap().set_modified(received).unwrap();
+
+        let room = device.mail().unwrap();
+        let root = device.root_to_write().unwrap();
+        let at = |id: &str| {
+            let (folder, maildir) = room.marked(&root, &id.into()).unwrap();
+            At::new(room, id.into(), folder, maildir)
+        };
+        let (from, to) = (at("google/mail/INBOX"), at("google/mail/.Work"));
+        let here = from.current(b"1.host", None).unwrap().unwrap();
+        let there = name_in(&from, &here, &to).unwrap();
+        copy_bytes(&from, &here, &to, &there).unwrap();
+        assert_eq!(std::fs::read(dir.path().join(new)).unwrap(), std::fs::read(dir.path().join(old)).unwrap());
+        let (before, after) = (std::fs::metadata(dir.path().join(old)), std::fs::metadata(dir.path().join(new)));
+        let (before, after) = (before.unwrap(), after.unwrap());
+        assert_eq!((before.mtime(), before.mtime_nsec()), (after.mtime(), after.mtime_nsec()));
+        assert_ne!(before.ino(), after.ino());
+        // Never onto a file that is there.
+        let again = copy_bytes(&from, &here, &to, &there).unwrap_err();
+        assert_eq!(again.kind, ErrorKind::StaleEtag);
+        assert_eq!(std::fs::read_dir(dir.path().join("google/mail/.Work/tmp")).unwrap().count(), 0);
+    }
+}

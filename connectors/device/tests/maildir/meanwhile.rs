@@ -66,7 +66,7 @@ async fn a_message_that_moves_all_the_time_is_never_gone() {
         count.fetch_add(1, Ordering::Relaxed);
     });
     let (mut questions, mut unanswered) = (0, 0);
-    while moves.load(Ordering::Relaxed) < 20_000 {
+    while moves.load(Ordering::Relaxed) < 20_000 || questions < 50 {
         for id in ids {
             let asked: Vec<Place> = desk
                 .try_scan(id)
@@ -96,7 +96,6 @@ async fn a_message_that_moves_all_the_time_is_never_gone() {
         }
     }
     drop(other);
-    assert!(questions > 20, "the test asked nothing");
     assert!(unanswered * 2 < questions, "{unanswered} of {questions} were not answered");
     // Once all is quiet, everything stands somewhere.
     for n in 0..MESSAGES {
