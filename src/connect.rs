@@ -178,7 +178,7 @@ fn open_provider(
                 false => None,
             };
             let calendar = calendar.map(|client| CalendarOptions { client, zones, home_zone });
-            Ok(Arc::new(Google::new(GoogleOptions { people, calendar })))
+            Ok(Arc::new(Google::new(GoogleOptions { people, calendar, mail: None })))
         }
         (ProviderName::Microsoft365, _, Some(microsoft), [graph]) => {
             let graph = client(&microsoft.graph_url, Arc::new(GraphDialect), graph)?;

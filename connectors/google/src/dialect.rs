@@ -4,6 +4,7 @@
 //! `error.details[].reason`, the older one (Calendar) has `error.errors[].reason`. An answer is judged by its status and its
 //! reasons, never by its message.
 
+use chrono::DateTime;
 use serde_json::Value;
 use twofold_http::{Dialect, Response, judge_by_status, retry_after_s};
 use twofold_model::{Error, ErrorKind};
@@ -61,6 +62,35 @@ impl Dialect for CalendarDialect {
         let error = body.as_ref().and_then(|body| body.get("error"));
         matches!(response.status, 403 | 429) && error.is_some_and(|error| reasons(error).contains(&"quotaExceeded"))
     }
+}
+
+/// Gmail's way: the same, but for the moment to come again, which stands in the text, and for a mailbox that is not there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GmailDialect;
+
+impl Dialect for GmailDialect {
+    fn judge(&self, response: &Response) -> Error {
+        let mut error = GoogleDialect.judge(response);
+        match error.kind {
+            ErrorKind::Throttled { retry_after_s } => {
+                error.kind = ErrorKind::Throttled { retry_after_s: retry_after_s.max(named_wait_s(response)) };
+            }
+            // Provider: "Mail service not enabled". Messages have no etag that could be stale.
+            ErrorKind::StaleEtag if response.status == 400 => error.kind = ErrorKind::Forbidden,
+            _ => {}
+        }
+        error
+    }
+}
+
+/// The seconds until the moment that a text names, by the clock of the answer: `User-rate limit exceeded.  Retry after 2026-…Z`.
+fn named_wait_s(response: &Response) -> Option<u64> {
+    let body = serde_json::from_slice::<Value>(&response.body).ok()?;
+    let (_, moment) = body.get("error")?.get("message")?.as_str()?.split_once("Retry after ")?;
+    let moment = DateTime::parse_from_rfc3339(moment.split_whitespace().next()?.trim_end_matches(['.', ')'])).ok()?;
+    let now = DateTime::parse_from_rfc2822(response.header("date")?).ok()?;
+    let wait_ms = moment.timestamp_millis() - now.timestamp_millis();
+    Some(u64::try_from(wait_ms).unwrap_or(0).div_ceil(1000))
 }
 
 /// A page of a proxy or a front end. It says nothing about an item: its 404 or 410 must never be read as "gone".
@@ -221,6 +251,30 @@ mod tests {
         };
         assert_eq!(limited(403, "quotaExceeded"), (ErrorKind::Throttled { retry_after_s: Some(LONG_PAUSE_S) }, true));
         assert_eq!(limited(403, "userRateLimitExceeded"), (ErrorKind::Throttled { retry_after_s: None }, false));
+    }
+
+    #[test]
+    fn gmail_names_the_moment_to_come_again_in_its_text() {
+        let judged = |status: u16, reason: &str, message: &str, date: Option<&str>| {
+            let headers = date.map(|date| ("Date".to_owned(), date.to_owned())).into_iter().collect();
+            let body = json!({"error": {"code": status, "message": message, "errors": [{"reason": reason}]}});
+            GmailDialect.judge(&Response::new(status, headers, body.to_string().into_bytes())).kind
+        };
+        let throttled = |retry_after_s| ErrorKind::Throttled { retry_after_s };
+        let text = "User-rate limit exceeded.  Retry after 2026-01-01T08:02:00.500Z";
+        let date = Some("Thu, 01 Jan 2026 08:01:50 GMT");
+        assert_eq!(judged(429, "rateLimitExceeded", text, date), throttled(Some(11)));
+        assert_eq!(judged(403, "userRateLimitExceeded", text, date), throttled(Some(11)));
+        assert_eq!(
+            judged(429, "rateLimitExceeded", text, None),
+            throttled(None),
+            "by no other clock than the answer's"
+        );
+        assert_eq!(judged(429, "rateLimitExceeded", text, Some("Thu, 01 Jan 2026 09:00:00 GMT")), throttled(Some(0)));
+        assert_eq!(judged(429, "rateLimitExceeded", "Retry after lunch", date), throttled(None));
+        assert_eq!(judged(403, "insufficientPermissions", text, date), ErrorKind::Forbidden);
+        assert_eq!(judged(400, "failedPrecondition", "Mail service not enabled", date), ErrorKind::Forbidden);
+        assert_eq!(judged(404, "notFound", "Requested entity was not found.", date), ErrorKind::NotFound);
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Google Workspace as a replica. One room for each kind; so far contacts ([`contacts`], People v1) and calendars ([`calendar`],
-//! Calendar v3).
+//! Google Workspace as a replica. One room for each kind: contacts ([`contacts`], People v1), calendars ([`calendar`], Calendar v3)
+//! and mail ([`mail`], Gmail v1).
 //!
 //! [`Google`] is the connector: it hands each question to the room of its kind. [`dialect`] tells what Google's error answers
 //! mean, for all rooms. A room has `wire` (Google's JSON), `map` (the lens between it and the neutral model, pure) and `api`
@@ -10,20 +10,22 @@
 pub mod calendar;
 pub mod contacts;
 pub mod dialect;
+pub mod mail;
 
-pub use dialect::{CalendarDialect, GoogleDialect};
+pub use dialect::{CalendarDialect, GmailDialect, GoogleDialect};
 
 use async_trait::async_trait;
 use calendar::Calendar;
 use calendar::api::Tell;
 use contacts::{Contacts, ContactsLens};
 use futures_util::{StreamExt, stream};
+use mail::Mail;
 use std::sync::Arc;
 use twofold_http::Client;
 use twofold_model::zone::Zones;
 use twofold_model::{
-    Abilities, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind, Lens,
-    Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Usage, Written,
+    Abilities, Blobs, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind,
+    Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Usage, Written,
 };
 
 /// Feeds read at a time.
@@ -38,6 +40,17 @@ pub struct GoogleOptions {
     pub people: Client,
     /// What calendars need; `None`: they are not served.
     pub calendar: Option<CalendarOptions>,
+    /// What mail needs; `None`: it is not served.
+    pub mail: Option<MailOptions>,
+}
+
+/// What mail needs.
+#[derive(Clone)]
+pub struct MailOptions {
+    /// Speaks to `gmail_url`, with [`GmailDialect`] as its dialect.
+    pub client: Client,
+    /// Where the bytes of messages are kept.
+    pub blobs: Arc<dyn Blobs>,
 }
 
 /// What calendars need.
@@ -55,6 +68,7 @@ pub struct CalendarOptions {
 pub struct Google {
     contacts: Contacts,
     calendar: Option<Calendar>,
+    mail: Option<Mail>,
 }
 
 impl Google {
@@ -62,11 +76,16 @@ impl Google {
     pub fn new(options: GoogleOptions) -> Self {
         let calendar =
             options.calendar.map(|calendar| Calendar::new(calendar.client, calendar.zones, calendar.home_zone));
-        Self { contacts: Contacts::new(options.people), calendar }
+        let mail = options.mail.map(|mail| Mail::new(mail.client, mail.blobs));
+        Self { contacts: Contacts::new(options.people), calendar, mail }
     }
 
     fn calendar(&self) -> Result<&Calendar> {
         self.calendar.as_ref().ok_or_else(|| unsupported(Kind::Calendar))
+    }
+
+    fn mail(&self) -> Result<&Mail> {
+        self.mail.as_ref().ok_or_else(|| unsupported(Kind::Mail))
     }
 }
 
@@ -78,28 +97,31 @@ impl Connector for Google {
             rank: 1,
             // Provider: sync tokens of People die seven days after the full listing, however often they are used.
             relist_after_s: 6 * DAY_S,
-            makes_collections: &[Kind::Calendar],
+            makes_collections: &[Kind::Calendar, Kind::Mail],
             write_batch: contacts::api::WRITE_LIMIT,
             // A changed photo changes the contact, so the delta tells it.
             sweeps: false,
             reads_lag_s: 0,
-            shares: &[],
-            moves: &[],
+            // A message has any number of labels.
+            shares: &[Kind::Mail],
+            moves: &[Kind::Mail],
         }
     }
 
     fn write_batch(&self, kind: Kind) -> usize {
         match kind {
             Kind::Calendar => calendar::WRITE_BATCH,
-            Kind::Contacts | Kind::Mail => self.abilities().write_batch,
+            Kind::Mail => mail::WRITE_BATCH,
+            Kind::Contacts => self.abilities().write_batch,
         }
     }
 
     fn lens(&self, kind: Kind) -> &dyn Lens {
-        match (kind, &self.calendar) {
-            (Kind::Contacts, _) => &ContactsLens,
-            (Kind::Calendar, Some(calendar)) => calendar.lens(),
-            (Kind::Mail | Kind::Calendar, _) => &NoLens,
+        match (kind, &self.calendar, &self.mail) {
+            (Kind::Contacts, _, _) => &ContactsLens,
+            (Kind::Calendar, Some(calendar), _) => calendar.lens(),
+            (Kind::Mail, _, Some(mail)) => mail.lens(),
+            (Kind::Mail | Kind::Calendar, _, _) => &NoLens,
         }
     }
 
@@ -107,7 +129,7 @@ impl Connector for Google {
         match kind {
             Kind::Contacts => Ok(vec![contacts::collection()]),
             Kind::Calendar => self.calendar()?.collections().await,
-            Kind::Mail => Err(unsupported(kind)),
+            Kind::Mail => self.mail()?.collections().await,
         }
     }
 
@@ -115,7 +137,7 @@ impl Connector for Google {
         match kind {
             Kind::Contacts => contacts::feeds(collections),
             Kind::Calendar => calendar::feeds(collections),
-            Kind::Mail => Vec::new(),
+            Kind::Mail => mail::feeds(collections),
         }
     }
 
@@ -125,18 +147,27 @@ impl Connector for Google {
     }
 
     async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
-        match (kind, &self.calendar) {
-            (Kind::Contacts, _) => self.contacts.fetch(places).await,
-            (Kind::Calendar, Some(calendar)) => calendar.fetch(places).await,
-            (Kind::Mail | Kind::Calendar, _) => places.iter().map(|_| Err(unsupported(kind))).collect(),
+        match (kind, &self.calendar, &self.mail) {
+            (Kind::Contacts, _, _) => self.contacts.fetch(places).await,
+            (Kind::Calendar, Some(calendar), _) => calendar.fetch(places).await,
+            (Kind::Mail, _, Some(mail)) => mail.fetch(places).await,
+            (Kind::Mail | Kind::Calendar, _, _) => places.iter().map(|_| Err(unsupported(kind))).collect(),
+        }
+    }
+
+    async fn bodies(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        match (kind, &self.mail) {
+            (Kind::Mail, Some(mail)) => mail.bodies(places).await,
+            _ => self.fetch(kind, places).await,
         }
     }
 
     async fn write(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
-        match (kind, &self.calendar) {
-            (Kind::Contacts, _) => self.contacts.write(operations).await,
-            (Kind::Calendar, Some(calendar)) => calendar.write(operations, Tell::Nobody).await,
-            (Kind::Mail | Kind::Calendar, _) => operations.iter().map(|_| Err(unsupported(kind))).collect(),
+        match (kind, &self.calendar, &self.mail) {
+            (Kind::Contacts, _, _) => self.contacts.write(operations).await,
+            (Kind::Calendar, Some(calendar), _) => calendar.write(operations, Tell::Nobody).await,
+            (Kind::Mail, _, Some(mail)) => mail.write(operations).await,
+            (Kind::Mail | Kind::Calendar, _, _) => operations.iter().map(|_| Err(unsupported(kind))).collect(),
         }
     }
 
@@ -148,10 +179,11 @@ impl Connector for Google {
     }
 
     async fn find(&self, kind: Kind, lookups: &[Lookup], now_ms: i64) -> Vec<Result<Found>> {
-        match (kind, &self.calendar) {
-            (Kind::Contacts, _) => self.contacts.find(lookups, now_ms).await,
-            (Kind::Calendar, Some(calendar)) => calendar.find(lookups).await,
-            (Kind::Mail | Kind::Calendar, _) => lookups.iter().map(|_| Err(unsupported(kind))).collect(),
+        match (kind, &self.calendar, &self.mail) {
+            (Kind::Contacts, _, _) => self.contacts.find(lookups, now_ms).await,
+            (Kind::Calendar, Some(calendar), _) => calendar.find(lookups).await,
+            (Kind::Mail, _, Some(mail)) => mail.find(lookups, now_ms).await,
+            (Kind::Mail | Kind::Calendar, _, _) => lookups.iter().map(|_| Err(unsupported(kind))).collect(),
         }
     }
 
@@ -161,7 +193,7 @@ impl Connector for Google {
             Kind::Contacts => {
                 Err(Error::new(ErrorKind::Unsupported, "a Google account has one address book and cannot have another"))
             }
-            Kind::Mail => Err(unsupported(kind)),
+            Kind::Mail => self.mail()?.create_collection(like).await,
         }
     }
 
@@ -175,7 +207,7 @@ impl Connector for Google {
         match kind {
             Kind::Calendar => self.calendar()?.rename_collection(id, name, color).await,
             Kind::Contacts => Err(Error::new(ErrorKind::Unsupported, "Google's address book has no name of its own")),
-            Kind::Mail => Err(unsupported(kind)),
+            Kind::Mail => self.mail()?.rename_collection(id, name).await,
         }
     }
 
@@ -183,7 +215,7 @@ impl Connector for Google {
         match kind {
             Kind::Calendar => self.calendar()?.removal(id).await,
             Kind::Contacts => Ok(Removal::Never),
-            Kind::Mail => Err(unsupported(kind)),
+            Kind::Mail => self.mail()?.removal(id).await,
         }
     }
 
@@ -191,14 +223,18 @@ impl Connector for Google {
         match kind {
             Kind::Calendar => self.calendar()?.remove_collection(id).await,
             Kind::Contacts => Ok(false),
-            Kind::Mail => Err(unsupported(kind)),
+            Kind::Mail => self.mail()?.remove_collection(id).await,
         }
     }
 
     fn usage(&self) -> Usage {
         let people = self.contacts.counters();
         let calendar = self.calendar.as_ref().map(Calendar::counters).unwrap_or_default();
-        Usage { requests: people.requests + calendar.requests, bytes_in: people.bytes_in + calendar.bytes_in }
+        let mail = self.mail.as_ref().map(Mail::counters).unwrap_or_default();
+        Usage {
+            requests: people.requests + calendar.requests + mail.requests,
+            bytes_in: people.bytes_in + calendar.bytes_in + mail.bytes_in,
+        }
     }
 }
 
@@ -208,12 +244,12 @@ impl Google {
         match poll.feed.kind {
             Kind::Contacts => self.contacts.changes(&poll.since).await,
             Kind::Calendar => self.calendar()?.changes(poll.feed.id.as_str(), &poll.since).await,
-            Kind::Mail => Err(unsupported(Kind::Mail)),
+            Kind::Mail => self.mail()?.changes(poll.feed, &poll.since).await,
         }
     }
 }
 
-/// The lens of a kind that has no room yet.
+/// The lens of a kind that is not served.
 struct NoLens;
 
 impl Lens for NoLens {

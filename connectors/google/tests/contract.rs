@@ -39,7 +39,7 @@ impl Desk {
         let options = ClientOptions::new(url, Arc::new(GoogleDialect))
             .token(Arc::new(Token(sandbox.access_token(Provider::Google))))
             .clock(Arc::new(ManualClock::hurried(now_ms)));
-        let google = Google::new(GoogleOptions { people: Client::new(options).unwrap(), calendar: None });
+        let google = Google::new(GoogleOptions { people: Client::new(options).unwrap(), calendar: None, mail: None });
         Desk { sandbox, google, _running: running }
     }
 

@@ -67,7 +67,7 @@ impl World {
         let options = ClientOptions::new(url, Arc::new(GoogleDialect))
             .token(Arc::new(Token(token)))
             .clock(Arc::new(ManualClock::hurried(1_767_254_400_000)));
-        let google = Google::new(GoogleOptions { people: Client::new(options).unwrap(), calendar: None });
+        let google = Google::new(GoogleOptions { people: Client::new(options).unwrap(), calendar: None, mail: None });
         let collections = google.collections(Kind::Contacts).await.unwrap();
         let feed = google.feeds(Kind::Contacts, &collections).remove(0);
         Self { sandbox, google, feed, _running: running }

@@ -66,6 +66,7 @@ impl Desk {
         let google = Google::new(GoogleOptions {
             people: client(&urls.google_people, Arc::new(GoogleDialect)),
             calendar: Some(calendar),
+            mail: None,
         });
         let primary = sandbox.google_calendars().into_iter().find(|calendar| calendar["primary"] == true).unwrap();
         let calendar = primary["id"].as_str().unwrap().to_owned();

@@ -21,7 +21,7 @@ pub fn calendar(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Client 
 pub fn google(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Google {
     let calendar =
         CalendarOptions { client: calendar(transport.clone(), clock.clone()), zones: zones(), home_zone: None };
-    Google::new(GoogleOptions { people: people(transport, clock), calendar: Some(calendar) })
+    Google::new(GoogleOptions { people: people(transport, clock), calendar: Some(calendar), mail: None })
 }
 
 /// The rules of all time zones.

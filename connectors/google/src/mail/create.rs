@@ -1,0 +1,408 @@
+//! Messages and drafts that are sent in, and how they are found again.
+//!
+//! Provider: a message carries no mark of ours and has an id of Gmail's. So before one is sent in, it is looked for: what is there
+//! already gets its labels instead of a second copy. That makes a create safe to repeat, also after a stop that left nothing in memory.
+//!
+//! Provider: Gmail itself takes a message that it is sent for one that it has, if their Message-IDs (perhaps also their contents) are
+//! equal, also where that one lies in the trash. What it answers may therefore be an id that is known.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+use twofold_http::Response;
+use twofold_model::email::{Headers, Sheet, headers};
+use twofold_model::error::AtPlace;
+use twofold_model::{BlobId, Error, ErrorKind, Found, Lookup, Mark, Place, Rendering, Result, Seen, Written};
+
+use super::api::{Format, Goal, SENT_AT_ONCE};
+use super::look::{bytes_of, labels_of};
+use super::map::{self, ARCHIVE, DRAFT, IMPORTANT, Labels, SPAM, TRASH, flags_of, parts_of, set};
+use super::wire::{Draft, History, Message, MessageList};
+use super::{Mail, again, api};
+
+/// So long after a create a search may still not find it. Not documented; searches are seen to lag by seconds.
+const SEARCH_LAG_MS: i64 = 120_000;
+/// So many messages are compared with one that is looked for.
+const MOST_CANDIDATES: usize = 50;
+/// No history is read further in search of one message.
+const HISTORY_PAGES: usize = 100;
+/// So many creates of unknown fate are remembered.
+const MOST_PENDING: usize = 1_000;
+/// Around the time of a create, a message without any date is looked for.
+const AROUND_S: i64 = 600;
+
+/// A create whose fate is unknown.
+#[derive(Clone)]
+pub(super) struct Pending {
+    rendering: Rendering,
+    /// The change of the mailbox that was known before it was sent.
+    history: Option<String>,
+}
+
+/// A message that is to be sent in.
+struct Parcel {
+    sheet: Sheet,
+    bytes: Vec<u8>,
+    header: Headers,
+}
+
+/// A message that is there.
+struct There {
+    id: String,
+    labels: BTreeSet<String>,
+    is_same: bool,
+}
+
+impl Mail {
+    /// Makes a message in a mailbox, or a draft.
+    pub(super) async fn create(
+        &self,
+        label: &str,
+        rendering: &Rendering,
+        mark: &Mark,
+        table: &Labels,
+    ) -> Result<Written> {
+        let parcel = self.parcel(rendering)?;
+        let wanted = wanted(label, &parcel.sheet);
+        // A look fails before anything is sent.
+        let there = self.alike(&parcel, None).await.map_err(|error| super::change::not_executed(&error))?;
+        let answer = match there.iter().find(|one| one.is_same && one.labels.contains(DRAFT) == (label == DRAFT)) {
+            Some(one) => self.adopt(&one.id, &one.labels, label, &wanted).await,
+            None => self.send_new(label, &wanted, &parcel, &there).await,
+        };
+        if let Err(error) = &answer
+            && !error.kind.proves_not_executed()
+        {
+            let mut memory = self.memory();
+            let pending = Pending { rendering: rendering.clone(), history: memory.history.clone() };
+            if memory.pending.len() < MOST_PENDING {
+                memory.pending.insert(mark.clone(), pending);
+            }
+        }
+        let (id, labels) = answer?;
+        seen_in(table, &id, label, &labels, parcel.sheet).map(Some)
+    }
+
+    /// The message that is to be sent in, its bytes in memory.
+    fn parcel(&self, rendering: &Rendering) -> Result<Parcel> {
+        let mut sheet = map::sheet_of(rendering)?;
+        let blob: BlobId = sheet.blob().ok_or_else(|| Error::new(ErrorKind::Refused, "the message has no bytes"))?;
+        let mut bytes = Vec::new();
+        self.blobs.open(&blob)?.read_to_end(&mut bytes).map_err(|error| {
+            Error::new(ErrorKind::Refused, "the bytes of the message cannot be read").with_source(error)
+        })?;
+        let header = headers::read(&bytes);
+        sheet.set_bytes(&blob, bytes.len() as u64, &header);
+        Ok(Parcel { sheet, bytes, header })
+    }
+
+    /// The message is there: it gets the labels that it lacks, and comes back from where it would stand alone.
+    async fn adopt(
+        &self,
+        id: &str,
+        has: &BTreeSet<String>,
+        label: &str,
+        wanted: &BTreeSet<String>,
+    ) -> Result<(String, BTreeSet<String>)> {
+        let add: BTreeSet<String> = wanted.difference(has).filter(|label| *label != DRAFT).cloned().collect();
+        let flags = set([map::UNREAD, map::STARRED, IMPORTANT]);
+        let mut remove: BTreeSet<String> =
+            has.intersection(&flags).filter(|flag| !wanted.contains(*flag)).cloned().collect();
+        remove.extend(
+            [TRASH, SPAM].into_iter().filter(|place| *place != label && has.contains(*place)).map(str::to_owned),
+        );
+        if add.is_empty() && remove.is_empty() {
+            return Ok((id.to_owned(), has.clone()));
+        }
+        let labels = self.change(id, &add, &remove).await?;
+        Ok((id.to_owned(), labels.unwrap_or_default()))
+    }
+
+    async fn send_new(
+        &self,
+        label: &str,
+        wanted: &BTreeSet<String>,
+        parcel: &Parcel,
+        there: &[There],
+    ) -> Result<(String, BTreeSet<String>)> {
+        if label == DRAFT {
+            let made = self.upload(Goal::Draft, &parcel.bytes).await?;
+            return self.flag_draft(draft_of(&made)?, wanted).await;
+        }
+        let made = match self.upload(Goal::Message(wanted.clone()), &parcel.bytes).await {
+            // Seen in the field: this label is refused at times. It can be set afterwards, or Gmail knows better.
+            Err(error) if error.kind == ErrorKind::Refused && wanted.contains(IMPORTANT) => {
+                let fewer = wanted.iter().filter(|label| *label != IMPORTANT).cloned().collect();
+                self.upload(Goal::Message(fewer), &parcel.bytes).await?
+            }
+            made => made?,
+        };
+        let message = api::read_message(&made).map_err(|error| unknown(&error))?;
+        if let Some(other) = there.iter().find(|one| one.id == message.id) {
+            self.undo(other, &labels_of(&message)).await.map_err(|error| unknown(&error))?;
+            let words = "Gmail takes it for another message, which has the same Message-ID and says something else";
+            return Err(Error::new(ErrorKind::Refused, words));
+        }
+        let labels = message.label_ids.map_or_else(|| wanted.clone(), |labels| labels.into_iter().collect());
+        Ok((message.id, labels))
+    }
+
+    /// Another message got labels that were not meant for it.
+    async fn undo(&self, other: &There, now: &BTreeSet<String>) -> Result<()> {
+        let add: BTreeSet<String> = other.labels.difference(now).cloned().collect();
+        let remove: BTreeSet<String> = now.difference(&other.labels).cloned().collect();
+        if !(add.is_empty() && remove.is_empty()) {
+            self.change(&other.id, &add, &remove).await?;
+        }
+        Ok(())
+    }
+
+    /// A new draft's message gets what it has beside being a draft.
+    async fn flag_draft(&self, draft: Draft, wanted: &BTreeSet<String>) -> Result<(String, BTreeSet<String>)> {
+        let id = draft.message.id.clone();
+        let has = draft.message.label_ids.as_ref().map_or_else(|| set([DRAFT]), |_| labels_of(&draft.message));
+        self.adopt(&id, &has, DRAFT, wanted).await.map_err(|error| unknown(&error))
+    }
+
+    /// Sends a message in: in one request, or as an upload where it is large.
+    async fn upload(&self, goal: Goal, bytes: &[u8]) -> Result<Response> {
+        if bytes.len() <= SENT_AT_ONCE {
+            return self.client.send(api::send_in(&goal, bytes)).await;
+        }
+        let begun = self.client.send(api::begin_upload(&goal, bytes.len())).await;
+        // Nothing is made before the bytes came.
+        let begun = begun.map_err(|error| super::change::not_executed(&error))?;
+        let place = api::upload_address(&begun).map_err(|error| super::change::not_executed(&error))?;
+        let sent = self.client.send(api::upload(&goal, &place, bytes.to_vec())).await;
+        match sent {
+            Err(error) if error.kind == ErrorKind::Unknown => {
+                let outcome = self.client.send(api::upload_outcome(&place, bytes.len())).await;
+                outcome.map_err(|_| error)
+            }
+            sent => sent,
+        }
+    }
+
+    // ---- drafts that are written on -----------------------------------------------------------------------------------
+
+    /// Gives a draft another text. It is another message then, with the labels that the old one had.
+    pub(super) async fn rewrite(&self, place: &Place, to: &Rendering, table: &Labels) -> Result<Written> {
+        let (message, _) = parts_of(&place.remote_id)?;
+        let parcel = self.parcel(to)?;
+        let before = |error: Error| super::change::not_executed(&error);
+        let drafts = self.drafts().await.map_err(before)?;
+        let draft = drafts.into_iter().find(|(_, have)| have == message).map(|(draft, _)| draft);
+        let gone = || Error::new(ErrorKind::NotFound, "the draft is not there any more");
+        let draft = draft.ok_or_else(gone)?;
+        let there = self.one(message, Format::Minimal).await.map_err(before)?.ok_or_else(gone)?;
+        let mut wanted = wanted(DRAFT, &parcel.sheet);
+        wanted.extend(labels_of(&there).into_iter().filter(|label| table.is_own(label)));
+        let made = self.upload(Goal::DraftAgain(draft), &parcel.bytes).await?;
+        let (id, labels) = self.flag_draft(draft_of(&made)?, &wanted).await?;
+        self.memory().fates.remove(message);
+        seen_in(table, &id, DRAFT, &labels, parcel.sheet).map(Some)
+    }
+
+    async fn one(&self, id: &str, format: Format) -> Result<Option<Message>> {
+        let mut found = Ok(None);
+        self.read(&[id.to_owned()], format, &mut |_, answer| found = answer).await;
+        found
+    }
+
+    // ---- looking ------------------------------------------------------------------------------------------------------
+
+    /// Looks for creates whose fate is unknown.
+    ///
+    /// One that is not remembered (the program was stopped) cannot be told from others. It is sent in anew, once a search would find it:
+    /// then it is found before it is sent.
+    pub(crate) async fn find(&self, lookups: &[Lookup], now_ms: i64) -> Vec<Result<Found>> {
+        let mut answers = Vec::with_capacity(lookups.len());
+        for lookup in lookups {
+            answers.push(self.find_one(lookup, now_ms).await.at(&lookup.mark));
+        }
+        answers
+    }
+
+    async fn find_one(&self, lookup: &Lookup, now_ms: i64) -> Result<Found> {
+        let known_by = lookup.sent_ms + SEARCH_LAG_MS;
+        let late = if now_ms < known_by { Found::NotBefore(known_by) } else { Found::Nowhere };
+        let pending = self.memory().pending.get(&lookup.mark).cloned();
+        let Some(pending) = pending else { return Ok(late) };
+        let table = self.labels().await?;
+        let parcel = self.parcel(&pending.rendering)?;
+        let label = lookup.collection.as_str();
+        let (told, is_certain) = match &pending.history {
+            Some(history) => match self.came_since(history).await {
+                Ok(ids) => (self.compare(&parcel, &ids).await?, ids.len() <= MOST_CANDIDATES),
+                Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Refused) => (Vec::new(), false),
+                Err(error) => return Err(error),
+            },
+            None => (Vec::new(), false),
+        };
+        let mut here = told;
+        if !here.iter().any(|one| one.is_same) {
+            here = self.alike(&parcel, Some((lookup.sent_ms, now_ms))).await?;
+        }
+        let stands = |one: &&There| one.is_same && table.stands(&one.labels).contains(&label);
+        match here.iter().find(stands) {
+            Some(one) => {
+                self.memory().pending.remove(&lookup.mark);
+                let seen = seen_in(&table, &one.id, label, &one.labels, parcel.sheet)?;
+                Ok(Found::Here(Box::new(seen)))
+            }
+            // The history tells everything, or a message that is elsewhere is found again before another is sent in.
+            None if is_certain || here.iter().any(|one| one.is_same) => Ok(Found::Nowhere),
+            None => Ok(late),
+        }
+    }
+
+    /// The messages that came since a change, the last first.
+    async fn came_since(&self, history: &str) -> Result<Vec<String>> {
+        let mut ids = Vec::new();
+        let mut page: Option<String> = None;
+        for _ in 0..HISTORY_PAGES {
+            let answer: History = self.client.send(api::history(history, page.as_deref())).await?.json()?;
+            let added = answer.history.into_iter().flat_map(|record| record.messages_added);
+            ids.extend(added.map(|change| change.message.id).filter(|id| map::is_message_id(id)));
+            page = answer.next_page_token;
+            if page.is_none() {
+                ids.reverse();
+                return Ok(ids);
+            }
+        }
+        Err(Error::new(ErrorKind::Malformed, "the history does not come to an end"))
+    }
+
+    /// The messages that a search takes for a message: by its Message-ID, else by its date, else by when it was `sent` in.
+    async fn alike(&self, parcel: &Parcel, sent: Option<(i64, i64)>) -> Result<Vec<There>> {
+        let text =
+            match (parcel.header.message_id.as_deref().filter(|id| is_searchable(id)), parcel.header.sent_at, sent) {
+                (Some(id), _, _) => format!("rfc822msgid:{id}"),
+                (None, Some(date), _) => format!("after:{} before:{}", date.timestamp(), date.timestamp() + 1),
+                (None, None, Some((sent_ms, now_ms))) => {
+                    format!("after:{} before:{}", sent_ms / 1000 - AROUND_S, now_ms / 1000 + AROUND_S)
+                }
+                (None, None, None) => return Ok(Vec::new()),
+            };
+        let list: MessageList = self.client.send(api::search(&text, None)).await?.json()?;
+        let ids: Vec<String> = list.messages.into_iter().map(|message| message.id).collect();
+        self.compare(parcel, &ids).await
+    }
+
+    /// Compares messages with one that is looked for.
+    async fn compare(&self, parcel: &Parcel, ids: &[String]) -> Result<Vec<There>> {
+        let mut there = Vec::new();
+        let mut failure = None;
+        self.read(&ids[..ids.len().min(MOST_CANDIDATES)], Format::Raw, &mut |id, answer| match answer {
+            Ok(Some(message)) => {
+                let is_same = bytes_of(&message).is_ok_and(|bytes| is_same(&bytes, &parcel.bytes, &parcel.header));
+                there.push(There { id: id.to_owned(), labels: labels_of(&message), is_same });
+            }
+            Ok(None) => {}
+            Err(error) => failure = Some(error),
+        })
+        .await;
+        failure.map_or(Ok(there), Err)
+    }
+}
+
+/// The labels that a message has in a mailbox.
+fn wanted(label: &str, sheet: &Sheet) -> BTreeSet<String> {
+    let mut wanted = flags_of(sheet);
+    if label != ARCHIVE {
+        wanted.insert(label.to_owned());
+    }
+    if label == DRAFT {
+        // A draft is read: its user writes it.
+        wanted.remove(map::UNREAD);
+    }
+    wanted
+}
+
+/// The copy in a mailbox, or, where Gmail put it elsewhere, that one.
+fn seen_in(table: &Labels, id: &str, label: &str, labels: &BTreeSet<String>, sheet: Sheet) -> Result<Seen> {
+    let stands = table.stands(labels);
+    let place = stands.iter().copied().find(|place| *place == label).or(stands.first().copied());
+    let place = place.ok_or_else(|| Error::new(ErrorKind::Unknown, "Gmail does not say where the message stands"))?;
+    map::seen(id, place, map::keywords_of(labels), sheet)
+}
+
+/// The draft that was made or changed.
+fn draft_of(response: &Response) -> Result<Draft> {
+    let draft: Draft = response.json().map_err(|error| unknown(&error))?;
+    match map::is_message_id(&draft.message.id) {
+        true => Ok(draft),
+        false => Err(Error::new(ErrorKind::Unknown, "the draft came without its message")),
+    }
+}
+
+/// Something was executed, so that what it came to is unknown.
+fn unknown(error: &Error) -> Error {
+    let mut copy = again(error);
+    copy.kind = ErrorKind::Unknown;
+    copy
+}
+
+/// Whether a Message-ID can stand in a search. What has a meaning there cannot.
+fn is_searchable(id: &str) -> bool {
+    !id.contains(['(', ')', '{', '}', '"', '\\']) && id.is_ascii()
+}
+
+/// Whether two messages are one: the same in the fields that tell messages apart, and the same body. Gmail ends lines with CR LF, and may
+/// add fields.
+fn is_same(theirs: &[u8], ours: &[u8], header: &Headers) -> bool {
+    let (theirs_plain, ours) = (plain(theirs), plain(ours));
+    theirs_plain == ours || (headers::read(theirs) == *header && body(&theirs_plain) == body(&ours))
+}
+
+/// A message with its lines ended by LF alone, and none at its end.
+fn plain(bytes: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(bytes.len());
+    for (at, byte) in bytes.iter().enumerate() {
+        if *byte != b'\r' || bytes.get(at + 1) != Some(&b'\n') {
+            plain.push(*byte);
+        }
+    }
+    while plain.last() == Some(&b'\n') {
+        plain.pop();
+    }
+    plain
+}
+
+fn body(plain: &[u8]) -> &[u8] {
+    let end = plain.windows(2).position(|window| window == b"\n\n");
+    end.map_or(&[], |end| &plain[end + 2..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use twofold_model::email::keywords;
+
+    #[test]
+    fn one_message_is_known_whatever_gmail_did_to_its_lines() {
+        let ours = b"Message-ID: <1@x>\nSubject: a\n\nGr\xfc\xdfe\n\nx\n";
+        let same = |theirs: &[u8]| is_same(theirs, ours, &headers::read(ours));
+        assert!(same(b"Message-ID: <1@x>\r\nSubject: a\r\n\r\nGr\xfc\xdfe\r\n\r\nx\r\n"));
+        assert!(same(b"Received: by gmailapi; x\r\nMessage-ID: <1@x>\r\nSubject: a\r\n\r\nGr\xfc\xdfe\r\n\r\nx"));
+        assert!(!same(b"Message-ID: <1@x>\nSubject: a\n\nGr\xfc\xdfe\n\ny\n"));
+        assert!(!same(b"Message-ID: <1@x>\nSubject: b\n\nGr\xfc\xdfe\n\nx\n"));
+        assert!(!same(b""));
+        assert!(is_same(b"no header\r", b"no header\r", &headers::read(b"no header\r")), "a CR alone stays");
+    }
+
+    #[test]
+    fn a_message_gets_the_labels_of_its_mailbox_and_its_keywords() {
+        let sheet = Sheet { keywords: set([keywords::FLAGGED]), ..Sheet::default() };
+        assert_eq!(wanted("INBOX", &sheet), set(["INBOX", "STARRED", "UNREAD"]));
+        assert_eq!(wanted("ARCHIVE", &sheet), set(["STARRED", "UNREAD"]));
+        assert_eq!(wanted("DRAFT", &sheet), set(["DRAFT", "STARRED"]));
+    }
+
+    #[test]
+    fn only_plain_message_ids_are_searched_for() {
+        assert!(is_searchable("a+b=c$d@x.example"));
+        for wrong in ["a(b", "{x}", "a\"b", "gr\u{fc}n@x"] {
+            assert!(!is_searchable(wrong), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Single messages, many in a batch: what stands where (`fetch`), and their bytes (`bodies`).
+//!
+//! Provider: the parts of a batch run side by side and get in each other's way; some are then answered 429. Exactly those are asked
+//! for again, in smaller batches; a part without an answer is unknown, never gone.
+
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use twofold_http::Effect;
+use twofold_model::email::Sheet;
+use twofold_model::error::AtPlace;
+use twofold_model::{Error, ErrorKind, Place, Result, Seen};
+
+use super::api::{Format, GET_UNITS};
+use super::batch::{self, MOST_PARTS};
+use super::map::{self, Labels, parts_of};
+use super::wire::Message;
+use super::{Mail, again, api};
+
+/// Parts of the first batch.
+const FIRST_PARTS: usize = 15;
+/// A batch is planned to bring no more bytes than this.
+const MOST_BYTES: usize = 16 << 20;
+/// So many batches of which nothing came are enough.
+const VAIN_BATCHES: u32 = 12;
+/// How often a part is sent in all when Gmail stumbles over it.
+const TRIES: u32 = 4;
+
+/// Provider: base64 comes with or without padding.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// How many gets go into one batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pace {
+    parts: usize,
+    /// Bytes of a message with its bytes, on average of late.
+    bytes_each: usize,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace { parts: FIRST_PARTS, bytes_each: 64 << 10 }
+    }
+}
+
+impl Pace {
+    fn size(self, format: Format) -> usize {
+        match format {
+            Format::Minimal => self.parts,
+            Format::Raw => self.parts.min(MOST_BYTES / self.bytes_each.max(1)).max(1),
+        }
+    }
+
+    /// What a batch of `sent` parts came to.
+    fn note(&mut self, sent: usize, throttled: usize, brought: Option<usize>) {
+        if throttled > 0 {
+            self.parts = (sent.min(self.parts) / 2).max(1);
+        } else if sent >= self.parts {
+            self.parts = (self.parts + 2).min(MOST_PARTS);
+        }
+        if let Some(each) = brought.and_then(|bytes| bytes.checked_div(sent - throttled)) {
+            self.bytes_each = (self.bytes_each + each) / 2;
+        }
+    }
+}
+
+/// What is known of a message with its bytes.
+struct Whole {
+    labels: BTreeSet<String>,
+    sheet: Sheet,
+}
+
+impl Mail {
+    /// Each copy as it is now. Of what the history said in this round that it is not there any more, nothing is asked.
+    pub(crate) async fn fetch(&self, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        let table = match self.labels().await {
+            Ok(table) => table,
+            Err(error) => return places.iter().map(|_| Err(again(&error))).collect(),
+        };
+        let open = {
+            let memory = self.memory();
+            let left = |place: &Place| {
+                let Ok((message, label)) = parts_of(&place.remote_id) else { return false };
+                memory.fates.get(message).is_some_and(|now| match now {
+                    Some(labels) => !table.stands(labels).contains(&label),
+                    None => true,
+                })
+            };
+            places.iter().map(|place| !left(place)).collect::<Vec<bool>>()
+        };
+        let asked: Vec<&Place> = places.iter().zip(&open).filter(|(_, open)| **open).map(|(place, _)| place).collect();
+        let mut found: HashMap<String, Result<Option<Message>>> = HashMap::new();
+        self.read(&messages_of(&asked), Format::Minimal, &mut |id, answer| {
+            found.insert(id.to_owned(), answer);
+        })
+        .await;
+        let answer = |(place, open): (&Place, &bool)| {
+            if !open {
+                return Ok(None);
+            }
+            let (message, label) = parts_of(&place.remote_id)?;
+            match found.get(message) {
+                Some(Ok(Some(message))) => {
+                    let labels = labels_of(message);
+                    let sheet = Sheet { received_ms: date_of(message), ..Sheet::default() };
+                    self.copy(&table, place, (&message.id, label), &labels, &sheet)
+                }
+                Some(Ok(None)) => Ok(None),
+                Some(Err(error)) => Err(again(error)),
+                None => Err(unanswered()),
+            }
+        };
+        places.iter().zip(&open).map(|asked| answer(asked).at(&asked.0.remote_id)).collect()
+    }
+
+    /// Each copy whole: its bytes are with the blobs then. A message is read once, whatever labels it is asked for under.
+    pub(crate) async fn bodies(&self, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        let table = match self.labels().await {
+            Ok(table) => table,
+            Err(error) => return places.iter().map(|_| Err(again(&error))).collect(),
+        };
+        let mut found: HashMap<String, Result<Option<Whole>>> = HashMap::new();
+        let asked: Vec<&Place> = places.iter().collect();
+        self.read(&messages_of(&asked), Format::Raw, &mut |id, answer| {
+            let whole = answer.and_then(|message| message.map(|message| self.keep(&message)).transpose());
+            found.insert(id.to_owned(), whole);
+        })
+        .await;
+        let answer = |place: &Place| {
+            let (message, label) = parts_of(&place.remote_id)?;
+            match found.get(message) {
+                Some(Ok(Some(whole))) => self.copy(&table, place, (message, label), &whole.labels, &whole.sheet),
+                Some(Ok(None)) => Ok(None),
+                Some(Err(error)) => Err(again(error)),
+                None => Err(unanswered()),
+            }
+        };
+        places.iter().map(|place| answer(place).at(&place.remote_id)).collect()
+    }
+
+    /// The copy in one label, if the message stands there.
+    fn copy(
+        &self,
+        table: &Labels,
+        place: &Place,
+        (message, label): (&str, &str),
+        labels: &BTreeSet<String>,
+        sheet: &Sheet,
+    ) -> Result<Option<Seen>> {
+        if !table.stands(labels).contains(&label) {
+            return Ok(None);
+        }
+        let seen = map::seen(message, label, map::keywords_of(labels), sheet.clone())?;
+        debug_assert_eq!(seen.remote_id, place.remote_id);
+        Ok(Some(seen))
+    }
+
+    /// Puts the bytes of a message with the blobs.
+    fn keep(&self, message: &Message) -> Result<Whole> {
+        let bytes = bytes_of(message)?;
+        let (blob, _) = self.blobs.put(&mut bytes.as_slice())?;
+        let mut sheet = Sheet { received_ms: date_of(message), ..Sheet::default() };
+        sheet.set_message(&blob, &bytes);
+        Ok(Whole { labels: labels_of(message), sheet })
+    }
+
+    /// Gets messages, and hands each on as it comes; `None`: there is no such message.
+    pub(super) async fn read(
+        &self,
+        ids: &[String],
+        format: Format,
+        on: &mut (dyn FnMut(&str, Result<Option<Message>>) + Send),
+    ) {
+        const WHAT: &str = "get messages";
+        let mut open: VecDeque<&str> = ids.iter().map(String::as_str).collect();
+        let mut stumbled: HashMap<&str, u32> = HashMap::new();
+        let (mut in_vain, mut has_renewed) = (0, false);
+        while !open.is_empty() {
+            let size = self.memory().pace.size(format).min(open.len());
+            let now: Vec<&str> = open.drain(..size).collect();
+            let paths: Vec<String> = now.iter().map(|id| api::get_path(id, format)).collect();
+            let reply = self.client.send(batch::gets(WHAT, &paths, GET_UNITS)).await;
+            let answers = reply.and_then(|reply| Ok((reply.body.len(), batch::read(&reply, now.len()).at(WHAT)?)));
+            let (bytes, answers) = match answers {
+                Ok(answers) => answers,
+                // Too large as a whole, or cut in some way: one alone tells which it is.
+                Err(error) if error.kind == ErrorKind::Malformed && now.len() > 1 => {
+                    self.memory().pace.note(now.len(), now.len(), None);
+                    now.iter().rev().for_each(|id| open.push_front(id));
+                    continue;
+                }
+                Err(error) if error.kind == ErrorKind::Malformed => {
+                    on(now[0], Err(error));
+                    continue;
+                }
+                Err(error) => {
+                    now.iter().chain(&open).for_each(|id| on(id, Err(again(&error))));
+                    return;
+                }
+            };
+            let (mut throttled, mut settled, mut last) = (0, 0, None);
+            let mut must_renew = false;
+            for (id, answer) in now.iter().copied().zip(answers) {
+                match self.client.judge_part(WHAT, Effect::Read, answer) {
+                    Ok(response) => {
+                        settled += 1;
+                        on(id, api::read_message(&response).map(Some));
+                    }
+                    Err(error) if error.kind == ErrorKind::NotFound => {
+                        settled += 1;
+                        on(id, Ok(None));
+                    }
+                    Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => {
+                        throttled += 1;
+                        last = Some(error);
+                        open.push_back(id);
+                    }
+                    Err(error) if error.kind == ErrorKind::SignInNeeded && !has_renewed => {
+                        must_renew = true;
+                        last = Some(error);
+                        open.push_back(id);
+                    }
+                    Err(error) if error.kind == ErrorKind::Unknown && is_worth_it(&mut stumbled, id) => {
+                        last = Some(error);
+                        open.push_back(id);
+                    }
+                    Err(error) => {
+                        settled += 1;
+                        on(id, Err(error));
+                    }
+                }
+            }
+            let brought = (format == Format::Raw).then_some(bytes);
+            self.memory().pace.note(now.len(), throttled, brought);
+            if must_renew {
+                has_renewed = true;
+                // The token died on the way: a request of its own gets another one.
+                if let Err(error) = self.client.send(api::profile()).await {
+                    open.iter().for_each(|id| on(id, Err(again(&error))));
+                    return;
+                }
+            } else if let Some(error) = &last
+                && throttled == 0
+            {
+                // Gmail stumbles: it gets a moment.
+                let wait_ms = 500 << in_vain.min(6);
+                tracing::debug!(wait_ms, "parts of a batch are unanswered: {}", error.message);
+                self.client.budget().pause_until(self.client.now_ms() + wait_ms);
+            }
+            in_vain = if settled > 0 { 0 } else { in_vain + 1 };
+            if let Some(error) = last.filter(|_| in_vain >= VAIN_BATCHES) {
+                open.iter().for_each(|id| on(id, Err(again(&error))));
+                return;
+            }
+        }
+    }
+}
+
+/// Whether a part over which Gmail stumbled is sent once more.
+fn is_worth_it<'a>(stumbled: &mut HashMap<&'a str, u32>, id: &'a str) -> bool {
+    let tries = stumbled.entry(id).or_insert(1);
+    *tries += 1;
+    *tries <= TRIES
+}
+
+/// The messages of these copies, each once.
+fn messages_of(places: &[&Place]) -> Vec<String> {
+    let mut known = HashSet::new();
+    let ids = places.iter().filter_map(|place| parts_of(&place.remote_id).ok()).map(|(message, _)| message);
+    ids.filter(|id| known.insert(*id)).map(str::to_owned).collect()
+}
+
+/// The labels of a message as a get shows it: there, absent means none.
+pub(super) fn labels_of(message: &Message) -> BTreeSet<String> {
+    message.label_ids.iter().flatten().cloned().collect()
+}
+
+fn date_of(message: &Message) -> Option<i64> {
+    message.internal_date.as_deref()?.parse().ok()
+}
+
+/// The bytes of a message.
+///
+/// # Errors
+/// [`ErrorKind::Malformed`] where the answer has none that can be read.
+pub(super) fn bytes_of(message: &Message) -> Result<Vec<u8>> {
+    let malformed = |why: &str| Error::new(ErrorKind::Malformed, format!("the bytes of the message {why}"));
+    let raw = message.raw.as_deref().filter(|raw| !raw.is_empty()).ok_or_else(|| malformed("did not come"))?;
+    BASE64.decode(raw).map_err(|_| malformed("are no base64"))
+}
+
+fn unanswered() -> Error {
+    Error::new(ErrorKind::Unknown, "there is no answer for this message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_shrink_fast_and_grow_slowly_within_bounds() {
+        let mut pace = Pace::default();
+        assert_eq!(pace.size(Format::Minimal), FIRST_PARTS);
+        pace.note(15, 3, None);
+        assert_eq!(pace.parts, 7);
+        pace.note(3, 0, None);
+        assert_eq!(pace.parts, 7, "a batch that was not full shows nothing");
+        pace.note(7, 0, None);
+        assert_eq!(pace.parts, 9);
+        (0..100).for_each(|_| pace.note(50, 0, None));
+        assert_eq!(pace.parts, MOST_PARTS);
+        (0..9).for_each(|_| pace.note(50, 50, None));
+        assert_eq!(pace.parts, 1);
+    }
+
+    #[test]
+    fn large_messages_make_small_batches() {
+        let mut pace = Pace { parts: 50, ..Pace::default() };
+        (0..10).for_each(|_| pace.note(2, 0, Some(16 << 20)));
+        assert_eq!((pace.size(Format::Raw), pace.size(Format::Minimal)), (2, 50));
+        (0..10).for_each(|_| pace.note(1, 0, Some(64 << 20)));
+        assert_eq!(pace.size(Format::Raw), 1);
+    }
+
+    #[test]
+    fn base64_is_read_with_and_without_padding() {
+        let message = |raw: &str| Message { raw: Some(raw.into()), ..Message::default() };
+        for raw in ["_-8=", "_-8"] {
+            assert_eq!(bytes_of(&message(raw)).unwrap(), [0xff, 0xef], "{raw}");
+        }
+        for raw in ["", "a", "/+8=", "a b"] {
+            assert_eq!(bytes_of(&message(raw)).unwrap_err().kind, ErrorKind::Malformed, "{raw:?}");
+        }
+        assert_eq!(bytes_of(&Message::default()).unwrap_err().kind, ErrorKind::Malformed);
+    }
+}

@@ -1,0 +1,310 @@
+//! Reading the feed: a full listing label by label, and what the history says since a token.
+
+use futures_util::{StreamExt, stream};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use twofold_model::email::Sheet;
+use twofold_model::{CollectionId, Entry, Error, ErrorKind, Feed, Next, Page, RemoteId, Result, Since};
+
+use super::api::Format;
+use super::history::{Touched, fold};
+use super::look::labels_of;
+use super::map::{self, DRAFT, Labels, is_message_id, remote_id};
+use super::round::{Drafts, FORM, Round, Token, expired};
+use super::walk::{self, Ask, Walk};
+use super::wire::{DraftList, History, MessageList, Profile};
+use super::{Mail, api};
+
+/// Lists read side by side.
+const PARALLEL: usize = 4;
+/// So often side by side before the cycle hears of it.
+const WAVES: usize = 8;
+/// Messages told on a page.
+const TOLD: usize = 500;
+/// No account has so many pages of drafts: an answer that goes round in circles ends here.
+const DRAFT_PAGES: usize = 1_000;
+
+impl Mail {
+    /// One page of the feed.
+    pub(crate) async fn changes(&self, feed: &Feed, since: &Since) -> Result<Page> {
+        if !matches!(since, Since::Page(_)) {
+            self.memory().fates.clear();
+        }
+        let round = match since {
+            Since::Start => {
+                // Provider: the id of the newest message can be too old; that of the profile never is. It is asked for before
+                // anything is listed, so that what changes meanwhile is told again, and nothing is missed.
+                let profile: Profile = self.client.send(api::profile()).await?.json()?;
+                let from = profile.history_id;
+                let from = from.ok_or_else(|| Error::new(ErrorKind::Malformed, "the profile has no history id"))?;
+                let drafts = self.drafts().await?;
+                self.memory().walk = None;
+                Round::listing(from, drafts)
+            }
+            Since::Token(token) => {
+                let token = Token::read(token)?;
+                let labels = self.labels().await?;
+                if token.labels.iter().any(|label| !labels.is_own(label)) {
+                    return Err(expired("a label was deleted: its messages are archived, and no history tells that"));
+                }
+                Round::history(token)
+            }
+            Since::Page(link) => Round::read(link)?,
+        };
+        match round {
+            Round::Listing { from, step, told, drafts, .. } => self.listing(feed, from, step, told, drafts).await,
+            Round::History { since, page, drafts, repeats, .. } => {
+                self.happened(feed, since, page.as_deref(), drafts, repeats).await
+            }
+        }
+    }
+
+    // ---- listing ------------------------------------------------------------------------------------------------------
+
+    /// Reads on in the lists, or tells the next messages once all are read.
+    async fn listing(
+        &self,
+        feed: &Feed,
+        from: String,
+        step: u64,
+        told: Option<String>,
+        drafts: Drafts,
+    ) -> Result<Page> {
+        let labels = self.labels().await?;
+        for _ in 0..WAVES {
+            let asks = {
+                let mut memory = self.memory();
+                // After a stop, or where another listing came between, the lists are read anew; the change from which they are
+                // told on stays the first one.
+                let walk = memory.walk.take().filter(|walk| walk.from == from);
+                let walk = walk.unwrap_or_else(|| Walk::new(from.clone(), Labels::clone(&labels)));
+                memory.walk.insert(walk).asks(PARALLEL)
+            };
+            if asks.is_empty() {
+                return self.tell(feed, from, step, told, drafts);
+            }
+            let asked: Vec<_> = asks.into_iter().map(|ask| self.list(ask)).collect();
+            let answers: Vec<(Ask, Result<MessageList>)> = stream::iter(asked).buffered(PARALLEL).collect().await;
+            for (ask, answer) in answers {
+                match answer {
+                    Ok(list) => self.walk(&from, |walk| walk.take(&ask, list)).unwrap_or(Ok(()))?,
+                    Err(error) if error.kind == ErrorKind::Refused && self.is_deleted(&ask).await? => {
+                        self.walk(&from, |walk| walk.drop_label(&ask));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        let next = Round::Listing { v: FORM, from, step: step + 1, told, drafts };
+        Ok(Page { entries: Vec::new(), next: Next::Page(next.write()) })
+    }
+
+    async fn list(&self, ask: Ask) -> (Ask, Result<MessageList>) {
+        let answer = self.client.send(api::list(&ask)).await;
+        let list = answer.and_then(|answer| answer.json());
+        (ask, list)
+    }
+
+    /// Whether the label of a list that was refused is no more.
+    async fn is_deleted(&self, ask: &Ask) -> Result<bool> {
+        let Some(label) = ask.label.as_deref() else { return Ok(false) };
+        Ok(!self.read_labels().await?.is_place(label))
+    }
+
+    /// Does something with the listing that began at this change, if it is still the one under way.
+    fn walk<T>(&self, from: &str, deed: impl FnOnce(&mut Walk) -> T) -> Option<T> {
+        self.memory().walk.as_mut().filter(|walk| walk.from == from).map(deed)
+    }
+
+    fn tell(&self, feed: &Feed, from: String, step: u64, told: Option<String>, drafts: Drafts) -> Result<Page> {
+        let below = told.as_deref().map(walk::number).transpose()?;
+        let read = self.walk(&from, |walk| (walk.next(below, TOLD), walk.labels.clone()));
+        let Some(((messages, next), labels)) = read else {
+            return Err(expired("the listing was given up for another one"));
+        };
+        let mut entries = Vec::with_capacity(messages.len());
+        for (id, has) in &messages {
+            tell_of(feed, &labels, &walk::text(*id), has, &mut entries)?;
+        }
+        if let Some(next) = next {
+            let told = Some(walk::text(next));
+            let next = Round::Listing { v: FORM, from, step: step + 1, told, drafts };
+            return Ok(Page { entries, next: Next::Page(next.write()) });
+        }
+        let mut memory = self.memory();
+        memory.walk = None;
+        memory.history = Some(from.clone());
+        let token = Token::new(from, labels.own().map(str::to_owned).collect(), drafts);
+        Ok(Page { entries, next: Next::Done(token.write()) })
+    }
+
+    // ---- history ------------------------------------------------------------------------------------------------------
+
+    /// A page of what happened since a token.
+    async fn happened(
+        &self,
+        feed: &Feed,
+        since: Token,
+        page: Option<&str>,
+        mut drafts: Option<Drafts>,
+        mut repeats: bool,
+    ) -> Result<Page> {
+        let labels = self.labels().await?;
+        let answer = self.client.send(api::history(&since.history, page)).await.map_err(|error| match error.kind {
+            // Provider: 404 for an id that is too old, or another account's. Whatever another refusal says, a full listing
+            // tells whether it was the id: the cycle tries that once.
+            ErrorKind::NotFound | ErrorKind::Refused => expired(&error.message),
+            _ => error,
+        })?;
+        let answer: History = answer.json()?;
+        let mut touched = fold(answer.history);
+        if touched.iter().any(|one| !is_message_id(&one.id)) {
+            return Err(Error::new(ErrorKind::Malformed, "a record of the history does not say of which message"));
+        }
+        repeats |= self.set_aside_new(&labels, &mut touched).await?;
+        self.ask_for_labels(&mut touched).await?;
+        let mut entries = Vec::new();
+        let mut renamed: BTreeSet<RemoteId> = BTreeSet::new();
+        if touched.iter().any(Touched::is_draft) {
+            let now = self.drafts().await?;
+            for (from, to) in moved(drafts.as_ref().unwrap_or(&since.drafts), &now) {
+                renamed.insert(from.clone());
+                entries.push(Entry::Renamed { from, to });
+            }
+            drafts = Some(now);
+        }
+        for one in &touched {
+            self.tell_touched(feed, &labels, one, &renamed, &mut entries)?;
+        }
+        if answer.next_page_token.is_some() {
+            let page = answer.next_page_token;
+            let next = Round::History { v: FORM, since, page, drafts, repeats };
+            return Ok(Page { entries, next: Next::Page(next.write()) });
+        }
+        if repeats {
+            return Ok(Page { entries, next: Next::Done(since.write()) });
+        }
+        // The id is kept also when nothing happened, or it grows too old on a quiet mailbox.
+        let history = answer.history_id.unwrap_or_else(|| since.history.clone());
+        self.memory().history = Some(history.clone());
+        let token = Token::new(history, labels.own().map(str::to_owned).collect(), drafts.unwrap_or(since.drafts));
+        Ok(Page { entries, next: Next::Done(token.write()) })
+    }
+
+    /// Leaves out messages in labels that were made after the cycle asked which there are; whether there are any.
+    async fn set_aside_new(&self, labels: &Labels, touched: &mut Vec<Touched>) -> Result<bool> {
+        let is_strange = |label: &String| !labels.is_place(label) && label.bytes().any(|b| b.is_ascii_lowercase());
+        if !touched.iter().any(|one| one.had.iter().any(is_strange)) {
+            return Ok(false);
+        }
+        let now = self.read_labels().await?;
+        let before = touched.len();
+        touched.retain(|one| !one.had.iter().any(|label| is_strange(label) && now.is_own(label)));
+        Ok(touched.len() < before)
+    }
+
+    /// Asks for the labels of messages of which no record says them.
+    async fn ask_for_labels(&self, touched: &mut [Touched]) -> Result<()> {
+        let unsaid = |one: &Touched| !one.is_gone && one.labels.is_none();
+        let ids: Vec<String> = touched.iter().filter(|one| unsaid(one)).map(|one| one.id.clone()).collect();
+        let mut found = HashMap::new();
+        self.read(&ids, Format::Minimal, &mut |id, answer| {
+            found.insert(id.to_owned(), answer.map(|message| message.as_ref().map(labels_of)));
+        })
+        .await;
+        for one in touched {
+            match found.remove(&one.id) {
+                // It was deleted since.
+                Some(Ok(None)) => one.is_gone = true,
+                Some(Ok(Some(labels))) => one.labels = Some(labels),
+                Some(Err(error)) => return Err(error),
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_touched(
+        &self,
+        feed: &Feed,
+        labels: &Labels,
+        one: &Touched,
+        renamed: &BTreeSet<RemoteId>,
+        entries: &mut Vec<Entry>,
+    ) -> Result<()> {
+        let now = one.labels.as_ref().filter(|_| !one.is_gone);
+        self.memory().note(&one.id, now.cloned());
+        let stands = now.map(|now| labels.stands(now)).unwrap_or_default();
+        let left = match one.is_gone && one.had.is_empty() {
+            // Nothing tells where it stood.
+            true => feed.collections.iter().map(|place| remote_id(&one.id, place.as_str())).collect(),
+            false => one.left(labels, &stands),
+        };
+        let covers = |id: &RemoteId| {
+            let label = id.as_str().split_once('/').map_or("", |(_, label)| label);
+            feed.collections.iter().any(|place| place.as_str() == label)
+        };
+        entries.extend(left.into_iter().filter(|id| covers(id) && !renamed.contains(id)).map(Entry::Gone));
+        now.map_or(Ok(()), |now| tell_of(feed, labels, &one.id, now, entries))
+    }
+
+    /// Which message each draft is.
+    pub(super) async fn drafts(&self) -> Result<Drafts> {
+        let mut drafts = Drafts::new();
+        let mut page: Option<String> = None;
+        for _ in 0..DRAFT_PAGES {
+            let answer: DraftList = self.client.send(api::drafts(page.as_deref())).await?.json()?;
+            drafts.extend(answer.drafts.into_iter().map(|draft| (draft.id, draft.message.id)));
+            page = answer.next_page_token;
+            if page.is_none() {
+                return Ok(drafts);
+            }
+        }
+        Err(Error::new(ErrorKind::Malformed, "the list of drafts does not come to an end"))
+    }
+
+    /// The labels as the cycle last saw them.
+    pub(super) async fn labels(&self) -> Result<Arc<Labels>> {
+        let known = self.memory().labels.clone();
+        match known {
+            Some(labels) => Ok(labels),
+            None => {
+                let labels = Arc::new(self.read_labels().await?);
+                self.memory().labels = Some(Arc::clone(&labels));
+                Ok(labels)
+            }
+        }
+    }
+}
+
+/// The copies of a message with these labels, without its bytes.
+fn tell_of(feed: &Feed, labels: &Labels, id: &str, has: &BTreeSet<String>, entries: &mut Vec<Entry>) -> Result<()> {
+    let keywords = map::keywords_of(has);
+    for place in labels.stands(has) {
+        if feed.collections.contains(&CollectionId(place.to_owned())) {
+            let seen = map::seen(id, place, keywords.clone(), Sheet::default())?;
+            entries.push(Entry::Seen(Box::new(seen)));
+        }
+    }
+    Ok(())
+}
+
+/// Drafts that are another message now: the copy's name until now, and from now on.
+fn moved(before: &Drafts, now: &Drafts) -> Vec<(RemoteId, RemoteId)> {
+    let pairs = before.iter().filter_map(|(draft, from)| Some((from, now.get(draft)?)));
+    pairs.filter(|(from, to)| from != to).map(|(from, to)| (remote_id(from, DRAFT), remote_id(to, DRAFT))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_draft_that_was_edited_is_the_same_under_another_name() {
+        let drafts = |rows: &[(&str, &str)]| -> Drafts {
+            rows.iter().map(|(draft, message)| ((*draft).to_owned(), (*message).to_owned())).collect()
+        };
+        let moved = moved(&drafts(&[("r1", "a"), ("r2", "b"), ("r3", "c")]), &drafts(&[("r1", "a"), ("r2", "d")]));
+        assert_eq!(moved, [(RemoteId("b/DRAFT".into()), RemoteId("d/DRAFT".into()))]);
+    }
+}
