@@ -84,6 +84,13 @@ pub fn search(text: &str, page: Option<&str>) -> Request {
     Request::get("look for message", address(&format!("{ME}/messages"), &query)).units(5)
 }
 
+/// GET `messages`: the newest in a label, or of all.
+pub fn newest(label: Option<&str>) -> Request {
+    let mut query = vec![("maxResults", "100"), ("includeSpamTrash", "true")];
+    query.extend(label.map(|label| ("labelIds", label)));
+    Request::get("look for message", address(&format!("{ME}/messages"), &query)).units(5)
+}
+
 /// GET `history`: a page of what happened since that change. All kinds of records.
 pub fn history(since: &str, page: Option<&str>) -> Request {
     let mut query = vec![("startHistoryId", since), ("maxResults", PAGE_SIZE)];

@@ -27,8 +27,8 @@ const MOST_CANDIDATES: usize = 50;
 const HISTORY_PAGES: usize = 100;
 /// So many creates of unknown fate are remembered.
 const MOST_PENDING: usize = 1_000;
-/// Around the time of a create, a message without any date is looked for.
-const AROUND_S: i64 = 600;
+/// A message without Message-ID and date is looked for among so many newest ones: Gmail dates it by when it came.
+const NEWEST: usize = 20;
 
 /// A create whose fate is unknown.
 #[derive(Clone)]
@@ -61,10 +61,11 @@ impl Mail {
         mark: &Mark,
         table: &Labels,
     ) -> Result<Written> {
+        self.memory().pending.remove(mark);
         let parcel = self.parcel(rendering)?;
         let wanted = wanted(label, &parcel.sheet);
         // A look fails before anything is sent.
-        let there = self.alike(&parcel, None).await.map_err(|error| super::change::not_executed(&error))?;
+        let there = self.alike(&parcel, label).await.map_err(|error| super::change::not_executed(&error))?;
         let answer = match there.iter().find(|one| one.is_same && one.labels.contains(DRAFT) == (label == DRAFT)) {
             Some(one) => self.adopt(&one.id, &one.labels, label, &wanted).await,
             None => self.send_new(label, &wanted, &parcel, &there).await,
@@ -240,7 +241,7 @@ impl Mail {
         };
         let mut here = told;
         if !here.iter().any(|one| one.is_same) {
-            here = self.alike(&parcel, Some((lookup.sent_ms, now_ms))).await?;
+            here = self.alike(&parcel, label).await?;
         }
         let stands = |one: &&There| one.is_same && table.stands(&one.labels).contains(&label);
         match here.iter().find(stands) {
@@ -272,19 +273,19 @@ impl Mail {
         Err(Error::new(ErrorKind::Malformed, "the history does not come to an end"))
     }
 
-    /// The messages that a search takes for a message: by its Message-ID, else by its date, else by when it was `sent` in.
-    async fn alike(&self, parcel: &Parcel, sent: Option<(i64, i64)>) -> Result<Vec<There>> {
-        let text =
-            match (parcel.header.message_id.as_deref().filter(|id| is_searchable(id)), parcel.header.sent_at, sent) {
-                (Some(id), _, _) => format!("rfc822msgid:{id}"),
-                (None, Some(date), _) => format!("after:{} before:{}", date.timestamp(), date.timestamp() + 1),
-                (None, None, Some((sent_ms, now_ms))) => {
-                    format!("after:{} before:{}", sent_ms / 1000 - AROUND_S, now_ms / 1000 + AROUND_S)
-                }
-                (None, None, None) => return Ok(Vec::new()),
-            };
-        let list: MessageList = self.client.send(api::search(&text, None)).await?.json()?;
-        let ids: Vec<String> = list.messages.into_iter().map(|message| message.id).collect();
+    /// The messages that may be this one: by its Message-ID, else by its date, else the newest ones of the mailbox.
+    async fn alike(&self, parcel: &Parcel, label: &str) -> Result<Vec<There>> {
+        let named = parcel.header.message_id.as_deref().filter(|id| is_searchable(id));
+        let (request, most) = match (named, parcel.header.sent_at) {
+            (Some(id), _) => (api::search(&format!("rfc822msgid:{id}"), None), MOST_CANDIDATES),
+            (None, Some(date)) => {
+                let at_s = date.timestamp();
+                (api::search(&format!("after:{} before:{}", at_s - 1, at_s + 2), None), MOST_CANDIDATES)
+            }
+            (None, None) => (api::newest((label != ARCHIVE).then_some(label)), NEWEST),
+        };
+        let list: MessageList = self.client.send(request).await?.json()?;
+        let ids: Vec<String> = list.messages.into_iter().map(|message| message.id).take(most).collect();
         self.compare(parcel, &ids).await
     }
 

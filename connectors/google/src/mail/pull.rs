@@ -1,7 +1,7 @@
 //! Reading the feed: a full listing label by label, and what the history says since a token.
 
 use futures_util::{StreamExt, stream};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use twofold_model::email::Sheet;
 use twofold_model::{CollectionId, Entry, Error, ErrorKind, Feed, Next, Page, RemoteId, Result, Since};
@@ -91,6 +91,10 @@ impl Mail {
                     Err(error) if error.kind == ErrorKind::Refused && self.is_deleted(&ask).await? => {
                         self.walk(&from, |walk| walk.drop_label(&ask));
                     }
+                    // The page token grew too old: that list is read from its beginning.
+                    Err(error) if error.kind == ErrorKind::Refused && ask.page.is_some() => {
+                        self.walk(&from, |walk| walk.read_anew(&ask)).unwrap_or(Ok(()))?;
+                    }
                     Err(error) => return Err(error),
                 }
             }
@@ -107,8 +111,12 @@ impl Mail {
 
     /// Whether the label of a list that was refused is no more.
     async fn is_deleted(&self, ask: &Ask) -> Result<bool> {
-        let Some(label) = ask.label.as_deref() else { return Ok(false) };
-        Ok(!self.read_labels().await?.is_place(label))
+        match ask.label.as_deref() {
+            // Without these every message would be read, or in no need of attention.
+            None | Some(map::UNREAD | map::STARRED | map::IMPORTANT) => Ok(false),
+            Some(map::CHAT) => Ok(ask.page.is_none()),
+            Some(label) => Ok(!self.read_labels().await?.is_place(label)),
+        }
     }
 
     /// Does something with the listing that began at this change, if it is still the one under way.
@@ -123,8 +131,9 @@ impl Mail {
             return Err(expired("the listing was given up for another one"));
         };
         let mut entries = Vec::with_capacity(messages.len());
+        let covered = covered(feed);
         for (id, has) in &messages {
-            tell_of(feed, &labels, &walk::text(*id), has, &mut entries)?;
+            tell_of(&covered, &labels, &walk::text(*id), has, &mut entries)?;
         }
         if let Some(next) = next {
             let told = Some(walk::text(next));
@@ -173,8 +182,9 @@ impl Mail {
             }
             drafts = Some(now);
         }
+        let covered = covered(feed);
         for one in &touched {
-            self.tell_touched(feed, &labels, one, &renamed, &mut entries)?;
+            self.tell_touched(&covered, &labels, one, &renamed, &mut entries)?;
         }
         if answer.next_page_token.is_some() {
             let page = answer.next_page_token;
@@ -226,7 +236,7 @@ impl Mail {
 
     fn tell_touched(
         &self,
-        feed: &Feed,
+        covered: &HashSet<&str>,
         labels: &Labels,
         one: &Touched,
         renamed: &BTreeSet<RemoteId>,
@@ -237,15 +247,12 @@ impl Mail {
         let stands = now.map(|now| labels.stands(now)).unwrap_or_default();
         let left = match one.is_gone && one.had.is_empty() {
             // Nothing tells where it stood.
-            true => feed.collections.iter().map(|place| remote_id(&one.id, place.as_str())).collect(),
+            true => covered.iter().map(|place| remote_id(&one.id, place)).collect(),
             false => one.left(labels, &stands),
         };
-        let covers = |id: &RemoteId| {
-            let label = id.as_str().split_once('/').map_or("", |(_, label)| label);
-            feed.collections.iter().any(|place| place.as_str() == label)
-        };
+        let covers = |id: &RemoteId| id.as_str().split_once('/').is_some_and(|(_, label)| covered.contains(label));
         entries.extend(left.into_iter().filter(|id| covers(id) && !renamed.contains(id)).map(Entry::Gone));
-        now.map_or(Ok(()), |now| tell_of(feed, labels, &one.id, now, entries))
+        now.map_or(Ok(()), |now| tell_of(covered, labels, &one.id, now, entries))
     }
 
     /// Which message each draft is.
@@ -277,11 +284,22 @@ impl Mail {
     }
 }
 
+/// The mailboxes that a feed reports.
+fn covered(feed: &Feed) -> HashSet<&str> {
+    feed.collections.iter().map(CollectionId::as_str).collect()
+}
+
 /// The copies of a message with these labels, without its bytes.
-fn tell_of(feed: &Feed, labels: &Labels, id: &str, has: &BTreeSet<String>, entries: &mut Vec<Entry>) -> Result<()> {
+fn tell_of(
+    covered: &HashSet<&str>,
+    labels: &Labels,
+    id: &str,
+    has: &BTreeSet<String>,
+    entries: &mut Vec<Entry>,
+) -> Result<()> {
     let keywords = map::keywords_of(has);
     for place in labels.stands(has) {
-        if feed.collections.contains(&CollectionId(place.to_owned())) {
+        if covered.contains(place) {
             let seen = map::seen(id, place, keywords.clone(), Sheet::default())?;
             entries.push(Entry::Seen(Box::new(seen)));
         }

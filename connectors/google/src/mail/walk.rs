@@ -12,6 +12,9 @@ use super::wire::MessageList;
 /// No list has so many pages: an answer that goes round in circles ends here.
 const PAGES_LIMIT: usize = 200_000;
 
+/// A list that begins anew so often is given up.
+const MOST_ANEW: usize = 3;
+
 /// One list.
 #[derive(Debug)]
 struct List {
@@ -21,6 +24,8 @@ struct List {
     /// Where its next page begins.
     page: Option<String>,
     pages: usize,
+    /// How often it began anew.
+    anew: usize,
     is_read: bool,
 }
 
@@ -53,8 +58,14 @@ impl Walk {
         let fixed = [ARCHIVE, INBOX, SENT, DRAFT];
         let late = [TRASH, SPAM, UNREAD, STARRED, IMPORTANT, CHAT];
         let names = fixed.into_iter().chain(labels.own()).chain(late);
-        let list =
-            |label: &str| List { label: label.to_owned(), ids: Vec::new(), page: None, pages: 0, is_read: false };
+        let list = |label: &str| List {
+            label: label.to_owned(),
+            ids: Vec::new(),
+            page: None,
+            pages: 0,
+            anew: 0,
+            is_read: false,
+        };
         Walk { from, lists: names.map(list).collect(), labels }
     }
 
@@ -107,6 +118,21 @@ impl Walk {
         if let Some(list) = self.lists.get_mut(ask.at) {
             list.ids = Vec::new();
             list.is_read = true;
+        }
+    }
+
+    /// The page cannot be had any more: its list begins anew.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Malformed`] for a list that does so again and again.
+    pub fn read_anew(&mut self, ask: &Ask) -> Result<()> {
+        let Some(list) = self.lists.get_mut(ask.at).filter(|list| !list.is_read && list.page == ask.page) else {
+            return Ok(());
+        };
+        (list.page, list.anew) = (None, list.anew + 1);
+        match list.anew > MOST_ANEW {
+            true => Err(Error::new(ErrorKind::Malformed, "the pages of a list cannot be had")),
+            false => Ok(()),
         }
     }
 
@@ -225,6 +251,13 @@ mod tests {
             walk.drop_label(&ask);
         }
         assert_eq!(walk.next(None, 10), (vec![(2, set([]))], None));
+        let mut walk = Walk::new("7".into(), labels());
+        for again in 0..=MOST_ANEW {
+            walk.take(&walk.asks(1).remove(0), page(&["2"], Some("old"))).unwrap();
+            let ask = walk.asks(1).remove(0);
+            assert_eq!(walk.read_anew(&ask).is_err(), again == MOST_ANEW);
+            assert_eq!(walk.asks(1)[0].page, None);
+        }
         assert!(number("x1").is_err() && number("01").is_err() && number("").is_err());
     }
 }

@@ -1,0 +1,196 @@
+//! Messages and drafts that are sent in, and those whose reply was lost.
+
+use super::*;
+
+#[tokio::test]
+async fn a_message_arrives_as_received_with_its_date_and_nobody_is_told() {
+    let desk = Desk::new().await;
+    let work = desk.sandbox.google_add_label("Work").unwrap();
+    let invitation = [
+        mail("invitation").strip_suffix(b"\r\n\r\nAbout invitation.\r\n").unwrap(),
+        b"\r\nContent-Type: text/calendar; method=REQUEST\r\n\r\nBEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n",
+    ]
+    .concat();
+    let made = desk.done(desk.create("1", &invitation, &work, &["$seen", "$flagged", "$important", "$answered"])).await;
+    let message = message_of(&made).to_owned();
+    assert_eq!(
+        (made.collection.as_str(), words(&made)),
+        (work.as_str(), ["$flagged", "$important", "$seen"].map(str::to_owned).to_vec())
+    );
+    assert_eq!(desk.labels_of(&message), set(&[&work, "STARRED", "IMPORTANT"]));
+    assert_eq!(desk.sandbox.google_message_raw(&message).unwrap(), invitation);
+    let there = desk.whole(&made.remote_id).await;
+    assert_eq!((sheet(&there).received_ms, &there.etag), (Some(1_764_839_700_000), &made.etag));
+    assert_eq!(sheet(&there).blob_id, sheet(&made).blob_id);
+    assert_eq!(desk.sandbox.google_mail_calendar_imports(), 0);
+    assert_eq!(desk.asked("send"), 0);
+    let places = [
+        ("INBOX", set(&["INBOX", "UNREAD"])),
+        ("ARCHIVE", set(&["UNREAD"])),
+        ("SPAM", set(&["SPAM", "UNREAD"])),
+        ("TRASH", set(&["TRASH", "UNREAD"])),
+    ];
+    for (place, labels) in places {
+        let made = desk.done(desk.create(place, &mail(place), place, &[])).await;
+        assert_eq!((made.collection.as_str(), desk.labels_of(message_of(&made))), (place, labels));
+    }
+}
+
+#[tokio::test]
+async fn broken_messages_go_in_byte_for_byte() {
+    let desk = Desk::with(|switches| {
+        switches.mail_checks_from = false;
+        switches.mail_makes_crlf = false;
+    })
+    .await;
+    let odd: [&[u8]; 3] =
+        [b"Subject: gr\xfc\xdfe\r\n\r\n\x00\xff\xfe\x80 raw \xe9\r\n--x", b"no header at all", b"A: b\n\nx\n.\n"];
+    for (n, bytes) in odd.into_iter().enumerate() {
+        let made = desk.done(desk.create(&n.to_string(), bytes, "INBOX", &[])).await;
+        assert_eq!(desk.sandbox.google_message_raw(message_of(&made)).unwrap(), bytes);
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_gmail_does_not_take_is_refused_with_its_words() {
+    let desk = Desk::new().await;
+    let error = desk.write(desk.create("1", b"Subject: nobody\r\n\r\nx", "INBOX", &[])).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Refused);
+    assert!(error.to_string().contains("Invalid From header"), "{error}");
+    for takes in [true, false] {
+        desk.sandbox.switch(|switches| switches.mail_insert_takes_sent = takes);
+        let answer = desk.write(desk.create("2", &mail(&format!("sent {takes}")), "SENT", &["$seen"])).await;
+        match answer {
+            Ok(made) => assert!(takes && made.unwrap().collection.as_str() == "SENT"),
+            Err(error) => assert!(!takes && error.kind == ErrorKind::Refused),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_large_message_is_an_upload_of_its_own() {
+    let desk = Desk::new().await;
+    let large = [mail("large"), b"0123456789abcdef\r\n".repeat(400_000)].concat();
+    let made = desk.done(desk.create("1", &large, "INBOX", &[])).await;
+    assert_eq!(desk.sandbox.google_message_raw(message_of(&made)).unwrap(), large);
+    assert!(desk.sandbox.log().iter().any(|line| line.query.contains(&("uploadType".into(), "resumable".into()))));
+    // The reply to the last byte is lost: the upload itself says what it came to.
+    desk.fault(Rule::any(Fault::DropAfter).method("PUT").times(1));
+    let other = [mail("other"), b"0123456789abcdef\r\n".repeat(400_000)].concat();
+    let made = desk.done(desk.create("2", &other, "INBOX", &[])).await;
+    assert_eq!(desk.sandbox.google_message_raw(message_of(&made)).unwrap(), other);
+    assert_eq!(desk.sandbox.google_messages().len(), 2);
+}
+
+#[tokio::test]
+async fn a_create_whose_reply_is_lost_is_found_and_one_that_was_lost_is_nowhere() {
+    for (search_lag_s, has_history) in [(0, true), (600, true), (0, false)] {
+        let desk = Desk::with(|switches| switches.mail_search_lag_s = search_lag_s).await;
+        if has_history {
+            desk.round(Since::Start).await;
+        }
+        let now_ms = desk.sandbox.clock().now_ms();
+        desk.fault(Rule::any(Fault::DropAfter).writes().times(1));
+        let lost = desk.write(desk.create("1", &mail("lost"), "INBOX", &["$seen"])).await.unwrap_err();
+        assert_eq!(lost.kind, ErrorKind::Unknown);
+        let Found::Here(seen) = desk.find("1", "INBOX", now_ms, now_ms).await else { panic!("lag {search_lag_s}") };
+        assert_eq!((desk.bytes_of(&seen), words(&seen)), (mail("lost"), vec!["$seen".to_owned()]));
+        assert_eq!(desk.sandbox.google_messages().len(), 1);
+
+        desk.fault(Rule::any(Fault::DropBefore).writes().times(1));
+        let lost = desk.write(desk.create("2", &mail("never sent"), "INBOX", &[])).await.unwrap_err();
+        assert_eq!(lost.kind, ErrorKind::Unknown);
+        let found = desk.find("2", "INBOX", now_ms, now_ms).await;
+        match has_history {
+            true => assert!(matches!(found, Found::Nowhere), "the history would tell it"),
+            false => assert!(matches!(found, Found::NotBefore(at) if at > now_ms), "a search may lag"),
+        }
+        assert!(matches!(desk.find("2", "INBOX", now_ms, now_ms + 600_000).await, Found::Nowhere));
+    }
+}
+
+#[tokio::test]
+async fn a_create_that_is_repeated_after_a_stop_makes_no_second_copy() {
+    let dated = b"From: a@example.org\r\nDate: Thu, 4 Dec 2025 10:15:00 +0100\r\n\r\nwithout a name\r\n";
+    let undated = b"From: a@example.org\r\n\r\nwithout a name or a date\r\n";
+    for (bytes, label) in [
+        (mail("one"), "INBOX"),
+        (dated.to_vec(), "INBOX"),
+        (undated.to_vec(), "INBOX"),
+        (mail("draft"), "DRAFT"),
+        (mail("bin"), "TRASH"),
+    ] {
+        let mut desk = Desk::with(|switches| switches.mail_duplicates_by = "never".into()).await;
+        let now_ms = desk.sandbox.clock().now_ms();
+        desk.fault(Rule::any(Fault::DropAfter).writes().times(1));
+        desk.write(desk.create("1", &bytes, label, &["$seen"])).await.unwrap_err();
+        desk.restart();
+        assert!(matches!(desk.find("1", label, now_ms, now_ms).await, Found::NotBefore(_)));
+        assert!(matches!(desk.find("1", label, now_ms, now_ms + 600_000).await, Found::Nowhere));
+        let made = desk.done(desk.create("1", &bytes, label, &["$seen", "$flagged"])).await;
+        assert_eq!(desk.sandbox.google_messages().len(), 1, "{label}");
+        assert_eq!(made.collection.as_str(), label);
+        assert!(words(&made).contains(&"$flagged".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_there_gets_a_label_and_comes_back_from_the_trash() {
+    for by in ["message_id", "content", "never"] {
+        let desk = Desk::with(|switches| switches.mail_duplicates_by = by.into()).await;
+        let work = desk.sandbox.google_add_label("Work").unwrap();
+        let one = desk.add("one", &["INBOX", "UNREAD"]);
+        let made = desk.done(desk.create("1", &mail("one"), &work, &["$seen"])).await;
+        assert_eq!((made.remote_id.clone(), desk.labels_of(&one)), (id(&one, &work), set(&["INBOX", &work])));
+        desk.sandbox.google_trash_mail(&one).unwrap();
+        let back = desk.done(desk.create("1", &mail("one"), "INBOX", &["$seen"])).await;
+        assert_eq!((back.remote_id.clone(), desk.labels_of(&one)), (id(&one, "INBOX"), set(&["INBOX", &work])));
+        assert_eq!(desk.sandbox.google_messages().len(), 1, "{by}");
+    }
+}
+
+#[tokio::test]
+async fn another_message_with_the_same_id_is_never_taken_for_it() {
+    let other = [mail("one"), b"and more\r\n".to_vec()].concat();
+    for by in ["message_id", "content"] {
+        let desk = Desk::with(|switches| switches.mail_duplicates_by = by.into()).await;
+        let one = desk.sandbox.google_add_mail(&other, &["TRASH", "UNREAD"]);
+        let answer = desk.write(desk.create("1", &mail("one"), "INBOX", &["$seen", "$flagged"])).await;
+        match by {
+            "content" => assert_eq!(desk.bytes_of(&desk.whole(&answer.unwrap().unwrap().remote_id).await), mail("one")),
+            _ => assert_eq!(answer.unwrap_err().kind, ErrorKind::Refused),
+        }
+        assert_eq!(desk.labels_of(&one), set(&["TRASH", "UNREAD"]), "the other one is as it was");
+    }
+}
+
+#[tokio::test]
+async fn drafts_are_made_and_written_on() {
+    let desk = Desk::new().await;
+    let made = desk.done(desk.create("1", &mail("draft"), "DRAFT", &["$draft", "$seen", "$flagged"])).await;
+    assert_eq!(
+        (made.collection.as_str(), words(&made)),
+        ("DRAFT", ["$draft", "$flagged", "$seen"].map(str::to_owned).to_vec())
+    );
+    assert_eq!(desk.labels_of(message_of(&made)), set(&["DRAFT", "STARRED"]));
+    let start = desk.round(Since::Start).await;
+    let (blob, size) = desk.blobs.put(&mut mail("draft again").as_slice()).unwrap();
+    let mut to = sheet(&made);
+    to.set_bytes(&blob, size, &headers::read(&mail("draft again")));
+    let operation = Operation::Update {
+        place: of(&made),
+        etag: made.etag.clone(),
+        from: made.rendering.clone(),
+        to: to.write().unwrap(),
+    };
+    let again = desk.done(operation.clone()).await;
+    assert_ne!(again.remote_id, made.remote_id);
+    assert_eq!((desk.bytes_of(&again), words(&again)), (mail("draft again"), words(&made)));
+    let all = desk.sandbox.google_messages();
+    assert_eq!((all.len(), &all[0]["id"]), (1, &json!(message_of(&again))));
+    assert!(all[0]["draft"].is_string(), "it is still the draft");
+    assert_eq!(desk.write(operation).await.unwrap_err().kind, ErrorKind::NotFound);
+    let delta = desk.round(start.since()).await;
+    assert_eq!(delta.renamed, [(made.remote_id.clone(), again.remote_id.clone())]);
+    assert_eq!(delta.seen[&again.remote_id].etag, again.etag);
+}
