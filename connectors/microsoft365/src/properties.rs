@@ -52,5 +52,31 @@ pub fn changed<'a>(was: Option<&Value>, now: &'a Value) -> Vec<&'a Value> {
 }
 
 fn has_id(property: &Value, id: &str) -> bool {
-    property.get("id").and_then(Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case(id))
+    let is_same = |text: &str| text.eq_ignore_ascii_case(id) || tag(text).is_some_and(|tagged| Some(tagged) == tag(id));
+    property.get("id").and_then(Value::as_str).is_some_and(is_same)
+}
+
+/// Type and number of a property of Exchange's own. The server writes `Integer 0xe08` for `Integer 0x0E08`.
+fn tag(id: &str) -> Option<(String, u32)> {
+    let (kind, number) = id.split_once(' ')?;
+    let digits = number.strip_prefix("0x").or_else(|| number.strip_prefix("0X"))?;
+    Some((kind.to_ascii_lowercase(), u32::from_str_radix(digits, 16).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_property_is_found_however_the_server_writes_its_id() {
+        let fields = |id: &str| Map::from_iter([(PROPERTIES.to_owned(), json!([{"id": id, "value": "1"}]))]);
+        for (there, asked) in
+            [("Integer 0xe08", "Integer 0x0E08"), ("integer 0x0E08", "Integer 0xe08"), (&MARK.to_lowercase(), MARK)]
+        {
+            assert_eq!(value(&fields(there), asked), Some("1"), "{there}");
+        }
+        for (there, asked) in [("Integer 0xe08", "Integer 0x0E07"), ("Long 0xe08", "Integer 0x0E08"), (UID, MARK)] {
+            assert_eq!(value(&fields(there), asked), None, "{there}");
+        }
+    }
 }
