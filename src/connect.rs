@@ -182,7 +182,8 @@ fn open_provider(
         }
         (ProviderName::Microsoft365, _, Some(microsoft), [graph]) => {
             let graph = client(&microsoft.graph_url, Arc::new(GraphDialect), graph)?;
-            let options = twofold_microsoft365::Options { graph, hub_id: hub.id().to_owned(), zones, home_zone };
+            let options =
+                twofold_microsoft365::Options { graph, hub_id: hub.id().to_owned(), zones, home_zone, blobs: None };
             Ok(Arc::new(Microsoft365::new(options)))
         }
         _ => Err(Error::new(ErrorKind::Misconfigured, format!("[{name}] is not configured"))),

@@ -1,8 +1,8 @@
 //! Microsoft 365 as a replica, through Graph v1.0.
 //!
 //! This file holds what all rooms share: the [`Microsoft365`] connector, how Graph speaks ([`GraphDialect`]: headers that go
-//! with every request, what its errors mean), addresses and batches. A room per kind ([`calendar`], [`contacts`]; mail is to
-//! come) holds three subjects: `wire` (the provider's JSON), `map` (what it means, pure), `api` (each operation as a function
+//! with every request, what its errors mean), addresses and batches. A room per kind ([`calendar`], [`contacts`], [`mail`]) holds
+//! three subjects: `wire` (the provider's JSON), `map` (what it means, pure), `api` (each operation as a function
 //! that builds the request and one that reads the answer, pure), and the steps that use them.
 //!
 //! Invariants:
@@ -12,20 +12,22 @@
 
 pub mod calendar;
 pub mod contacts;
+pub mod mail;
 pub mod properties;
 
 use async_trait::async_trait;
 use calendar::Calendars;
 use calendar::times::Times;
 use contacts::Contacts;
+use mail::Mail;
 use rand::Rng;
 use serde_json::Value;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use twofold_http::{Client, Dialect, Effect, Method, Part, Request, Response, batch::MAX_PARTS, judge_by_status};
 use twofold_model::{
-    Abilities, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind, Lens,
-    Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Usage, Written, zone,
+    Abilities, Blobs, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind,
+    Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Usage, Written, zone,
 };
 
 /// The version of the API; every address begins with it.
@@ -46,6 +48,8 @@ pub struct Options {
     pub zones: Arc<dyn zone::Zones>,
     /// The IANA name of the zone that the user lives in: what times without a zone are shown in.
     pub home_zone: Option<String>,
+    /// Where the bytes of messages are kept; without, mail is not kept in step.
+    pub blobs: Option<Arc<dyn Blobs>>,
 }
 
 impl fmt::Debug for Options {
@@ -62,6 +66,7 @@ pub struct Microsoft365 {
     hub_id: String,
     calendars: Calendars,
     contacts: Contacts,
+    mail: Option<Mail>,
     nothing: NoLens,
 }
 
@@ -71,7 +76,12 @@ impl Microsoft365 {
         let graph = Graph { client: options.graph };
         let times = Times::new(options.zones, options.home_zone);
         let calendars = Calendars::new(graph.clone(), times);
-        Microsoft365 { hub_id: options.hub_id, calendars, contacts: Contacts::new(graph), nothing: NoLens }
+        let mail = options.blobs.map(|blobs| Mail::new(graph.clone(), blobs));
+        Microsoft365 { hub_id: options.hub_id, calendars, contacts: Contacts::new(graph), mail, nothing: NoLens }
+    }
+
+    fn mail(&self) -> Result<&Mail> {
+        self.mail.as_ref().ok_or_else(|| unsupported(Kind::Mail))
     }
 
     /// The hub whose marks are ours.
@@ -91,13 +101,16 @@ impl Connector for Microsoft365 {
             compares_known: false,
             rank: 1,
             relist_after_s: 0,
-            makes_collections: &[Kind::Calendar, Kind::Contacts],
+            makes_collections: match self.mail {
+                Some(_) => &[Kind::Mail, Kind::Calendar, Kind::Contacts],
+                None => &[Kind::Calendar, Kind::Contacts],
+            },
             write_batch: MAX_PARTS,
             sweeps: true,
             // Provider: replicas of a mailbox lag behind each other (delta query overview: "changes appear with delay").
             reads_lag_s: READS_LAG_S,
             shares: &[],
-            moves: &[],
+            moves: if self.mail.is_some() { &[Kind::Mail] } else { &[] },
         }
     }
 
@@ -105,7 +118,7 @@ impl Connector for Microsoft365 {
         match kind {
             Kind::Calendar => self.calendars.lens(),
             Kind::Contacts => self.contacts.lens(),
-            Kind::Mail => &self.nothing,
+            Kind::Mail => self.mail.as_ref().map_or(&self.nothing, Mail::lens),
         }
     }
 
@@ -113,7 +126,7 @@ impl Connector for Microsoft365 {
         match kind {
             Kind::Calendar => self.calendars.collections().await,
             Kind::Contacts => self.contacts.collections().await,
-            Kind::Mail => Err(unsupported(kind)),
+            Kind::Mail => self.mail()?.collections().await,
         }
     }
 
@@ -121,7 +134,7 @@ impl Connector for Microsoft365 {
         match kind {
             Kind::Calendar => self.calendars.feeds(collections),
             Kind::Contacts => self.contacts.feeds(collections),
-            Kind::Mail => Vec::new(),
+            Kind::Mail => self.mail.as_ref().map(|mail| mail.feeds(collections)).unwrap_or_default(),
         }
     }
 
@@ -133,6 +146,9 @@ impl Connector for Microsoft365 {
         if are_all(Kind::Calendar) {
             return self.calendars.changes(polls).await;
         }
+        if let (Some(mail), true) = (&self.mail, are_all(Kind::Mail)) {
+            return mail.changes(polls).await;
+        }
         polls.iter().map(|poll| Err(unsupported(poll.feed.kind))).collect()
     }
 
@@ -140,7 +156,17 @@ impl Connector for Microsoft365 {
         match kind {
             Kind::Calendar => self.calendars.fetch(places).await,
             Kind::Contacts => self.contacts.fetch(places).await,
-            Kind::Mail => places.iter().map(|_| Err(unsupported(kind))).collect(),
+            Kind::Mail => match &self.mail {
+                Some(mail) => mail.fetch(places).await,
+                None => places.iter().map(|_| Err(unsupported(kind))).collect(),
+            },
+        }
+    }
+
+    async fn bodies(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        match (&self.mail, kind) {
+            (Some(mail), Kind::Mail) => mail.bodies(places).await,
+            _ => self.fetch(kind, places).await,
         }
     }
 
@@ -148,7 +174,10 @@ impl Connector for Microsoft365 {
         match kind {
             Kind::Calendar => self.calendars.write(operations).await,
             Kind::Contacts => self.contacts.write(operations).await,
-            Kind::Mail => operations.iter().map(|_| Err(unsupported(kind))).collect(),
+            Kind::Mail => match &self.mail {
+                Some(mail) => mail.write(operations).await,
+                None => operations.iter().map(|_| Err(unsupported(kind))).collect(),
+            },
         }
     }
 
@@ -156,7 +185,10 @@ impl Connector for Microsoft365 {
         match kind {
             Kind::Calendar => self.calendars.find(lookups, now_ms).await,
             Kind::Contacts => self.contacts.find(lookups, now_ms).await,
-            Kind::Mail => lookups.iter().map(|_| Err(unsupported(kind))).collect(),
+            Kind::Mail => match &self.mail {
+                Some(mail) => mail.find(lookups, now_ms).await,
+                None => lookups.iter().map(|_| Err(unsupported(kind))).collect(),
+            },
         }
     }
 
@@ -164,7 +196,7 @@ impl Connector for Microsoft365 {
         match kind {
             Kind::Calendar => self.calendars.create_collection(like).await,
             Kind::Contacts => self.contacts.create_collection(like).await,
-            Kind::Mail => Err(unsupported(kind)),
+            Kind::Mail => self.mail()?.create_collection(like).await,
         }
     }
 
@@ -185,7 +217,7 @@ impl Connector for Microsoft365 {
         match kind {
             Kind::Calendar => self.calendars.rename_collection(id, name).await,
             Kind::Contacts => self.contacts.rename_collection(id, name).await,
-            Kind::Mail => Err(unsupported(kind)),
+            Kind::Mail => self.mail()?.rename_collection(id, name).await,
         }
     }
 
@@ -193,7 +225,7 @@ impl Connector for Microsoft365 {
         match kind {
             Kind::Calendar => self.calendars.removal(id).await,
             Kind::Contacts => self.contacts.removal(id).await,
-            Kind::Mail => Err(unsupported(kind)),
+            Kind::Mail => self.mail()?.removal(id).await,
         }
     }
 
@@ -201,7 +233,7 @@ impl Connector for Microsoft365 {
         match kind {
             Kind::Calendar => self.calendars.remove_collection(id).await,
             Kind::Contacts => self.contacts.remove_collection(id).await,
-            Kind::Mail => Err(unsupported(kind)),
+            Kind::Mail => self.mail()?.remove_collection(id).await,
         }
     }
 

@@ -49,6 +49,7 @@ impl Desk {
             hub_id: "contract".into(),
             zones: Arc::new(SystemZones::in_folder(None)),
             home_zone: Some("Europe/Berlin".into()),
+            blobs: None,
         });
         Desk { sandbox, graph, repeats, _running: running }
     }

@@ -80,6 +80,7 @@ impl World {
             hub_id: "hub".into(),
             zones: Arc::new(SystemZones::in_folder(None)),
             home_zone: Some("Europe/Berlin".into()),
+            blobs: None,
         });
         World { sandbox, graph, tokens: BTreeMap::new(), clock }
     }

@@ -48,7 +48,13 @@ impl Desk {
         let graph = Client::new(options).unwrap();
         Desk {
             sandbox,
-            graph: Microsoft365::new(Options { graph, hub_id: "contract".into(), zones: zones(), home_zone: None }),
+            graph: Microsoft365::new(Options {
+                graph,
+                hub_id: "contract".into(),
+                zones: zones(),
+                home_zone: None,
+                blobs: None,
+            }),
             _running: running,
         }
     }

@@ -98,6 +98,7 @@ impl World {
             hub_id: "hub".into(),
             zones: zones(),
             home_zone: None,
+            blobs: None,
         });
         World { sandbox, line, graph, tokens: BTreeMap::new() }
     }

@@ -19,6 +19,7 @@ pub fn graph(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Microsoft3
         hub_id: "hub-00000001".into(),
         zones: zones(),
         home_zone: Some("Europe/Berlin".into()),
+        blobs: None,
     })
 }
 

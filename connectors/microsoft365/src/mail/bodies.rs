@@ -1,0 +1,98 @@
+//! The bytes of messages: one request for each, a few at a time, each once.
+//!
+//! They are not asked for in batches: a batch saves no request of the mailbox's budget, and holds the bytes of twenty messages in memory
+//! at once, a third larger.
+//!
+//! Provider: the bytes are written anew at each download, and need not be the same twice. So the first ones are kept, and never compared.
+
+use super::{Mail, api, no_answer};
+use crate::again;
+use futures_util::{StreamExt, stream};
+use std::collections::{HashMap, HashSet};
+use twofold_model::email::{Headers, Sheet, headers};
+use twofold_model::error::AtPlace;
+use twofold_model::{BlobId, Error, ErrorKind, Place, RemoteId, Result, Seen};
+
+/// Messages read at a time: as many as Graph allows for one mailbox.
+const AT_A_TIME: usize = 4;
+
+/// The bytes of a message, as they were kept.
+struct Bytes {
+    blob: BlobId,
+    size: u64,
+    header: Headers,
+}
+
+impl Mail {
+    /// Each copy with its bytes. What the last round showed of it is not asked for once more.
+    pub(crate) async fn bodies(&self, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        let mut copies: Vec<Option<Result<Option<Seen>>>> =
+            places.iter().map(|place| self.take_shown(place).map(|seen| Ok(Some(seen)))).collect();
+        let unknown: Vec<Place> =
+            places.iter().zip(&copies).filter(|(_, copy)| copy.is_none()).map(|(place, _)| place.clone()).collect();
+        let mut fetched = self.fetch(&unknown).await.into_iter();
+        for copy in copies.iter_mut().filter(|copy| copy.is_none()) {
+            *copy = fetched.next();
+        }
+        let mut met = HashSet::new();
+        let there = copies.iter().flatten().flatten().flatten().map(|seen| seen.remote_id.clone());
+        let wanted: Vec<RemoteId> = there.filter(|id| met.insert(id.clone())).collect();
+        let reads = stream::iter(wanted).map(|id| async move {
+            let bytes = self.bytes(&id).await;
+            (id, bytes)
+        });
+        let read: HashMap<RemoteId, Result<Bytes>> = reads.buffer_unordered(AT_A_TIME).collect().await;
+        let mut whole = Vec::with_capacity(places.len());
+        for (copy, place) in copies.into_iter().zip(places) {
+            let copy = match copy.unwrap_or_else(|| Err(no_answer())) {
+                Ok(Some(seen)) => match read.get(&seen.remote_id) {
+                    Some(Ok(bytes)) => with_bytes(seen, bytes).map(Some),
+                    // It was there a moment ago.
+                    Some(Err(error)) if error.kind == ErrorKind::NotFound => self.lost(place).await,
+                    Some(Err(error)) => Err(again(error)),
+                    None => Err(no_answer()),
+                },
+                other => other,
+            };
+            whole.push(copy.at(format!("message {}", place.remote_id)));
+        }
+        whole
+    }
+
+    async fn bytes(&self, id: &RemoteId) -> Result<Bytes> {
+        let answer = self.graph.send(api::value(id.as_str())).await?;
+        let (blob, size) = self.blobs.put(&mut answer.body.as_slice())?;
+        Ok(Bytes { blob, size, header: headers::read(&answer.body) })
+    }
+
+    async fn lost(&self, place: &Place) -> Result<Option<Seen>> {
+        match self.fetch(std::slice::from_ref(place)).await.pop().unwrap_or_else(|| Err(no_answer()))? {
+            None => Ok(None),
+            Some(_) => Err(Error::new(ErrorKind::Unknown, "the message is there, and its bytes cannot be read yet")),
+        }
+    }
+
+    /// What the last round showed of a copy.
+    fn take_shown(&self, place: &Place) -> Option<Seen> {
+        let mut memory = self.memory();
+        let mut found = memory.shown.values_mut().filter_map(|shown| shown.remove(&place.remote_id));
+        found.next()
+    }
+
+    /// Forgets what was shown of messages that are about to change.
+    pub(super) fn forget_shown<'a>(&self, ids: impl Iterator<Item = &'a RemoteId>) {
+        let mut memory = self.memory();
+        for id in ids {
+            for shown in memory.shown.values_mut() {
+                shown.remove(id);
+            }
+        }
+    }
+}
+
+fn with_bytes(mut seen: Seen, bytes: &Bytes) -> Result<Seen> {
+    let mut sheet = Sheet::read(&seen.rendering)?;
+    sheet.set_bytes(&bytes.blob, bytes.size, &bytes.header);
+    seen.rendering = sheet.write()?;
+    Ok(seen)
+}

@@ -1,0 +1,338 @@
+//! A message made of its bytes, as Graph takes one. Pure.
+//!
+//! There is no way to give Graph the bytes of a received message: as MIME it becomes a draft for ever, in Drafts alone. So a message is
+//! made from parts, in one request that carries our mark, and Exchange writes bytes of its own for it. The hub keeps the real ones, and
+//! what is written here is never read back as if it were them.
+//!
+//! **What is lost there**: the plain text beside an HTML text; the nesting of parts, boundaries and encodings, and so every signature over
+//! them (S/MIME, PGP/MIME) and what is encrypted as a whole becomes attachments; `Received` and other trace fields, but for the copy of
+//! the header in [`HEADERS`], where the server keeps it; fields of one's own; the names of address groups.
+
+use super::map;
+use super::wire::{FLAGS, HEADERS, IN_REPLY_TO, INSTEAD, MARK, PROPERTIES, RECEIVED, REFERENCES, SENT};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, SecondsFormat, Utc};
+use mail_parser::{Address, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use serde_json::{Map, Value, json};
+use twofold_model::email::{Sheet, headers, keywords};
+use twofold_model::{Error, ErrorKind, Mark, Result};
+
+/// PidTagMessageFlags: it was read. Without its bit for "not sent", what is made is no draft.
+const READ: u32 = 1;
+/// A longer header is not sent along; a property of text may be refused beyond some kilobytes (G).
+const LONGEST_HEADER: usize = 16 * 1024;
+/// No request is larger than Graph's limit of 4 MB, counted the smaller way.
+pub const LARGEST_REQUEST: usize = 4_000_000;
+
+/// What a message says, in Graph's words.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Composed {
+    /// Subject, text and people, each also where it is empty.
+    says: Map<String, Value>,
+    /// What is attached.
+    files: Vec<Value>,
+    /// What is answered by it.
+    threading: Vec<(&'static str, String)>,
+    header: String,
+    sent: Option<DateTime<Utc>>,
+}
+
+impl Composed {
+    /// Reads the bytes of a message.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`] where they are none.
+    pub fn of(bytes: &[u8]) -> Result<Composed> {
+        let message = MessageParser::default().parse(bytes);
+        let message = message.ok_or_else(|| Error::new(ErrorKind::Refused, "the bytes are no message"))?;
+        let mut says = Map::new();
+        says.insert("subject".to_owned(), message.subject().unwrap_or_default().into());
+        says.insert("body".to_owned(), body(&message));
+        for (name, people) in [
+            ("toRecipients", message.to()),
+            ("ccRecipients", message.cc()),
+            ("bccRecipients", message.bcc()),
+            ("replyTo", message.reply_to()),
+        ] {
+            says.insert(name.to_owned(), people.map(recipients).unwrap_or_default().into());
+        }
+        let first = |people: Option<&Address<'_>>| people.and_then(|people| recipients(people).into_iter().next());
+        if let Some(from) = first(message.from()) {
+            says.insert("from".to_owned(), from.clone());
+            says.insert("sender".to_owned(), first(message.sender()).unwrap_or(from));
+        }
+        if let Some(id) = message.message_id() {
+            says.insert("internetMessageId".to_owned(), format!("<{id}>").into());
+        }
+        let mut threading = Vec::new();
+        for (id, value) in [(IN_REPLY_TO, message.in_reply_to()), (REFERENCES, message.references())] {
+            if let Some(ids) = message_ids(value) {
+                threading.push((id, ids));
+            }
+        }
+        let end = message.root_part().offset_body as usize;
+        let header = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).trim_end().to_owned();
+        Ok(Composed {
+            says,
+            files: message.attachments().filter_map(file).collect(),
+            threading,
+            header,
+            sent: headers::read(bytes).sent_at.map(|at| at.with_timezone(&Utc)),
+        })
+    }
+
+    /// The body of the POST that makes the message: a draft where the sheet says so, else one that looks received.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where it is larger than one request may be: what was received takes no attachment afterwards.
+    pub fn create(&self, sheet: &Sheet, mark: Option<&Mark>, instead: Option<&str>) -> Result<Value> {
+        let is_draft = sheet.has(keywords::DRAFT);
+        let is_said = |value: &&Value| !value.as_array().is_some_and(Vec::is_empty);
+        let mut body: Map<String, Value> = self
+            .says
+            .iter()
+            .filter(|(_, value)| is_said(value))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        if is_draft {
+            // Whoever writes a draft is its sender.
+            body.remove("sender");
+        }
+        body.insert("isRead".to_owned(), sheet.has(keywords::SEEN).into());
+        if sheet.has(keywords::FLAGGED) {
+            body.insert("flag".to_owned(), json!({"flagStatus": "flagged"}));
+        }
+        if sheet.has(keywords::IMPORTANT) {
+            body.insert("importance".to_owned(), "high".into());
+        }
+        let categories = map::new_categories(&sheet.keywords);
+        if !categories.is_empty() {
+            body.insert("categories".to_owned(), categories.into());
+        }
+        if !self.files.is_empty() {
+            body.insert("attachments".to_owned(), self.files.clone().into());
+        }
+        body.insert(PROPERTIES.to_owned(), self.properties(sheet, mark, instead).into());
+        let body = Value::Object(body);
+        if body.to_string().len() > LARGEST_REQUEST {
+            let why = "the message is larger than Microsoft 365 takes from a program in one request";
+            return Err(Error::new(ErrorKind::Unsupported, why));
+        }
+        Ok(body)
+    }
+
+    fn properties(&self, sheet: &Sheet, mark: Option<&Mark>, instead: Option<&str>) -> Vec<Value> {
+        let mut list: Vec<(&str, String)> = Vec::new();
+        if let Some(mark) = mark {
+            list.push((MARK, mark.to_string()));
+        }
+        if let Some(instead) = instead {
+            list.push((INSTEAD, instead.to_owned()));
+        }
+        list.extend(self.threading.iter().cloned());
+        if !sheet.has(keywords::DRAFT) {
+            let flags = if sheet.has(keywords::SEEN) { READ } else { 0 };
+            list.push((FLAGS, flags.to_string()));
+            let received = sheet.received_ms.and_then(DateTime::from_timestamp_millis);
+            for (id, at) in [(RECEIVED, received.or(self.sent)), (SENT, self.sent.or(received))] {
+                list.extend(at.map(|at| (id, at.to_rfc3339_opts(SecondsFormat::Secs, true))));
+            }
+            if !self.header.is_empty() && self.header.len() <= LONGEST_HEADER {
+                list.push((HEADERS, self.header.clone()));
+            }
+        }
+        let mut list: Vec<Value> = list.into_iter().map(|(id, value)| json!({"id": id, "value": value})).collect();
+        if sheet.has(keywords::ANSWERED) || sheet.has(keywords::FORWARDED) {
+            list.extend(map::verb_properties(sheet, None).as_array().into_iter().flatten().cloned());
+        }
+        list
+    }
+
+    /// The fields of the PATCH that makes a draft say this where it says `was`; `None` where that takes more than its fields.
+    pub fn rewrite(&self, was: &Composed) -> Option<Map<String, Value>> {
+        let is_same_beside = (&self.files, &self.threading) == (&was.files, &was.threading);
+        // What is said no more could not be taken back (a Message-ID).
+        let is_all_said = was.says.keys().all(|name| self.says.contains_key(name));
+        let changed =
+            self.says.iter().filter(|(name, value)| name.as_str() != "sender" && was.says.get(*name) != Some(*value));
+        (is_same_beside && is_all_said).then(|| changed.map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+}
+
+/// The text: HTML where there is any.
+fn body(message: &Message<'_>) -> Value {
+    let is_html = |part: &MessagePart<'_>| matches!(part.body, PartType::Html(_));
+    if message.html_bodies().any(is_html) {
+        let texts = message.html_bodies().filter_map(|part| match &part.body {
+            PartType::Html(html) => Some(html.to_string()),
+            PartType::Text(text) => Some(format!("<pre>{}</pre>", escaped(text))),
+            _ => None,
+        });
+        return json!({"contentType": "html", "content": texts.collect::<String>()});
+    }
+    let texts = message.text_bodies().filter_map(|part| match &part.body {
+        PartType::Text(text) => Some(text.to_string()),
+        _ => None,
+    });
+    json!({"contentType": "text", "content": texts.collect::<Vec<_>>().join("\r\n")})
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn recipients(people: &Address<'_>) -> Vec<Value> {
+    let recipient = |person: &mail_parser::Addr<'_>| {
+        let address = person.address()?;
+        let name = person.name().unwrap_or(address);
+        Some(json!({"emailAddress": {"name": name, "address": address}}))
+    };
+    people.iter().filter_map(recipient).collect()
+}
+
+fn message_ids(value: &HeaderValue<'_>) -> Option<String> {
+    let ids: Vec<String> = value.as_text_list()?.iter().map(|id| format!("<{id}>")).collect();
+    (!ids.is_empty()).then(|| ids.join(" "))
+}
+
+/// Something attached, as a file. A message that is attached is one, too.
+fn file(part: &MessagePart<'_>) -> Option<Value> {
+    let content_type = match part.content_type() {
+        _ if matches!(part.body, PartType::Message(_)) => "message/rfc822".to_owned(),
+        Some(kind) => format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or("octet-stream")).to_ascii_lowercase(),
+        None => "application/octet-stream".to_owned(),
+    };
+    let inner = || Some(format!("{}.eml", part.message()?.subject().unwrap_or("message")));
+    let name = part.attachment_name().map(str::to_owned).or_else(inner).unwrap_or_else(|| "attachment".to_owned());
+    let content_id = part.content_id();
+    let is_inline = content_id.is_some() && part.content_disposition().is_none_or(|how| how.is_inline());
+    let mut file = json!({
+        "@odata.type": "#microsoft.graph.fileAttachment",
+        "name": name,
+        "contentType": content_type,
+        "isInline": is_inline,
+        "contentBytes": STANDARD.encode(part.contents()),
+    });
+    if let Some(id) = content_id {
+        file["contentId"] = id.into();
+    }
+    Some(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const LETTER: &str = "Received: from a by b; Mon, 2 Mar 2026 08:00:10 +0000\r\nFrom: Ada <ada@example.org>\r\n\
+        To: Bob <bob@example.org>, carol@example.org\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <1@example.org>\r\n\
+        In-Reply-To: <0@example.org>\r\nReferences: <00@example.org> <0@example.org>\r\nDate: Mon, 2 Mar 2026 09:00:00 +0100\r\n";
+
+    fn letter(rest: &str) -> Composed {
+        Composed::of(format!("{LETTER}{rest}").as_bytes()).unwrap()
+    }
+
+    fn sheet(words: &[&str]) -> Sheet {
+        let keywords: BTreeSet<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        Sheet { keywords, received_ms: Some(1_772_438_410_000), ..Sheet::default() }
+    }
+
+    fn mark() -> Mark {
+        Mark { hub: "h".into(), item: "i".into(), generation: 1 }
+    }
+
+    fn property<'a>(body: &'a Value, id: &str) -> Option<&'a str> {
+        let list = body[PROPERTIES].as_array().unwrap();
+        list.iter().find(|property| property["id"] == id)?["value"].as_str()
+    }
+
+    #[test]
+    fn a_received_message_is_made_in_one_request_with_its_dates_its_thread_and_our_mark() {
+        let body = letter("\r\nHello\r\n")
+            .create(&sheet(&["$seen", "$flagged", "work", "$junk"]), Some(&mark()), None)
+            .unwrap();
+        for (name, value) in [
+            ("subject", json!("Grüße")),
+            ("body", json!({"contentType": "text", "content": "Hello\r\n"})),
+            ("internetMessageId", json!("<1@example.org>")),
+            ("isRead", json!(true)),
+            ("flag", json!({"flagStatus": "flagged"})),
+            ("categories", json!(["work"])),
+            ("from", json!({"emailAddress": {"name": "Ada", "address": "ada@example.org"}})),
+            ("ccRecipients", Value::Null),
+        ] {
+            assert_eq!(body[name], value, "{name}");
+        }
+        assert_eq!(body["toRecipients"][1]["emailAddress"]["address"], "carol@example.org");
+        for (id, value) in [
+            (MARK, Some("h:i:1")),
+            (FLAGS, Some("1")),
+            (RECEIVED, Some("2026-03-02T08:00:10Z")),
+            (SENT, Some("2026-03-02T08:00:00Z")),
+            (IN_REPLY_TO, Some("<0@example.org>")),
+            (REFERENCES, Some("<00@example.org> <0@example.org>")),
+            (super::super::wire::VERB, None),
+        ] {
+            assert_eq!(property(&body, id), value, "{id}");
+        }
+        assert!(property(&body, HEADERS).unwrap().starts_with("Received: from a"));
+        let unread = letter("\r\n").create(&sheet(&["$answered"]), Some(&mark()), None).unwrap();
+        assert_eq!((property(&unread, FLAGS), property(&unread, super::super::wire::VERB)), (Some("0"), Some("102")));
+        // Nobody is asked for a receipt by what is made here.
+        assert_eq!(unread.get("isReadReceiptRequested"), None);
+    }
+
+    #[test]
+    fn a_draft_is_made_as_a_draft() {
+        let body = letter("\r\nHello\r\n").create(&sheet(&["$draft", "$seen"]), Some(&mark()), Some("old x")).unwrap();
+        for id in [FLAGS, RECEIVED, SENT, HEADERS] {
+            assert_eq!(property(&body, id), None, "{id}");
+        }
+        assert_eq!((property(&body, MARK), property(&body, INSTEAD)), (Some("h:i:1"), Some("old x")));
+        assert_eq!(body.get("sender"), None);
+    }
+
+    #[test]
+    fn html_counts_more_than_plain_text_and_what_is_attached_comes_along() {
+        let mixed = "MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n\
+            --m\r\nContent-Type: multipart/alternative; boundary=a\r\n\r\n\
+            --a\r\nContent-Type: text/plain\r\n\r\nplain\r\n--a\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>h\u{e4}</p>\r\n--a--\r\n\
+            --m\r\nContent-Type: image/png; name=x.png\r\nContent-ID: <cid1>\r\nContent-Disposition: inline\r\nContent-Transfer-Encoding: base64\r\n\r\nAQID\r\n\
+            --m\r\nContent-Type: message/rfc822\r\n\r\nSubject: Inner\r\n\r\ninner\r\n--m--\r\n";
+        let body = letter(mixed).create(&sheet(&[]), Some(&mark()), None).unwrap();
+        assert_eq!(body["body"]["contentType"], "html");
+        assert!(body["body"]["content"].as_str().unwrap().contains("<p>hä</p>"), "{}", body["body"]);
+        let files = body["attachments"].as_array().unwrap();
+        let shown: Vec<(&str, &str, bool)> = files
+            .iter()
+            .map(|file| {
+                (file["name"].as_str().unwrap(), file["contentType"].as_str().unwrap(), file["isInline"] == true)
+            })
+            .collect();
+        assert_eq!(shown, [("x.png", "image/png", true), ("Inner.eml", "message/rfc822", false)]);
+        assert_eq!((&files[0]["contentBytes"], &files[0]["contentId"]), (&json!("AQID"), &json!("cid1")));
+        let inner = STANDARD.decode(files[1]["contentBytes"].as_str().unwrap()).unwrap();
+        assert!(inner.starts_with(b"Subject: Inner"));
+    }
+
+    #[test]
+    fn what_is_larger_than_one_request_cannot_be_made() {
+        let large = format!("\r\n{}", "x".repeat(LARGEST_REQUEST));
+        let error = letter(&large).create(&sheet(&[]), Some(&mark()), None).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn a_draft_is_rewritten_in_place_while_only_its_fields_change() {
+        let (was, now) = (letter("\r\nHello\r\n"), letter("Cc: dora@example.org\r\n\r\nHello, Bob\r\n"));
+        let body = Value::Object(now.rewrite(&was).unwrap());
+        let mut names: Vec<&str> = body.as_object().unwrap().keys().map(String::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["body", "ccRecipients"]);
+        assert_eq!(Value::Object(was.rewrite(&now).unwrap())["ccRecipients"], json!([]));
+        let attached =
+            letter("Content-Type: application/pdf; name=a.pdf\r\nContent-Disposition: attachment\r\n\r\nx\r\n");
+        assert_eq!(attached.rewrite(&was), None);
+    }
+}
