@@ -126,12 +126,12 @@ impl Mail {
         number(&mut asks);
         let mut answers = self.graph.all(what, Effect::Read, &asks).await.into_iter();
         let mut next = || answers.next().unwrap_or_else(|| Err(no_answer()));
-        let all = self.all_folders(next()).await.at(what)?;
-        let top = self.all_folders(next()).await.at(what)?;
+        let all = self.all_folders(next()).await?;
+        let top = self.all_folders(next()).await?;
         let mut known = HashMap::new();
         for (name, role) in KNOWN {
             match next() {
-                Ok(answer) => drop(known.insert(api::read_folder(&answer).at(what)?.id, role)),
+                Ok(answer) => drop(known.insert(api::read_folder(&answer)?.id, role)),
                 // A mailbox that never archived anything has no such folder.
                 Err(error) if error.kind == ErrorKind::NotFound => {}
                 Err(error) => return Err(error.at(name)),
