@@ -682,6 +682,44 @@ mod marks {
     }
 }
 
+#[tokio::test]
+async fn in_rough_weather_everything_is_written_once() {
+    let mut world = World::with(Switches { list_lag_s: 0, graph_reads_lag_s: 0, ..Switches::hostile() });
+    let work = world.folder("Work");
+    for at in 0..12 {
+        world.deliver("inbox", &if at % 3 == 0 { asking(&at.to_string()) } else { letter(&at.to_string()) });
+    }
+    let (there, _) = world.told().await;
+    let seen: Vec<&Seen> = there.values().collect();
+    let mut operations: Vec<Operation> = Vec::new();
+    for (at, seen) in seen.iter().enumerate() {
+        operations.push(match at % 4 {
+            0 => Operation::Delete { place: place(seen), etag: seen.etag.clone() },
+            1 => Operation::Move { place: place(seen), etag: seen.etag.clone(), to: work.clone() },
+            _ => world.marking(seen, &["$seen", "$answered", "mine"], &[]),
+        });
+    }
+    operations.push(world.creation("made", &work, &letter("made"), &["$flagged"]));
+    let written = world.graph.write(Kind::Mail, &operations).await;
+    let trash = world.of_role(Role::Trash).await;
+    for (at, (written, seen)) in written.iter().zip(&seen).enumerate() {
+        let written = written.as_ref().unwrap_or_else(|error| panic!("{at}: {error}"));
+        let now = world.fetch(seen).await.unwrap().unwrap();
+        match at % 4 {
+            0 => assert_eq!(now.collection, trash),
+            1 => assert_eq!(now.collection, work),
+            _ => assert_eq!(words(&now), ["$answered", "$seen", "mine"]),
+        }
+        if let Some(written) = written {
+            assert_eq!(words(written), words(&now), "{at}");
+        }
+    }
+    let made = written[12].as_ref().unwrap().as_ref().unwrap();
+    assert_eq!(words(&world.fetch(made).await.unwrap().unwrap()), ["$flagged"]);
+    assert_eq!(world.sandbox.graph_mail_messages().len(), 13);
+    assert_eq!(world.sandbox.graph_read_receipts(), Vec::<String>::new());
+}
+
 mod carrying {
     use super::*;
 
@@ -812,6 +850,17 @@ mod making {
         let lens = world.graph.lens(Kind::Mail);
         assert_eq!(lens.settle_unknown(&made.rendering, echo.rendering.clone()), made.rendering);
         assert!(world.sandbox.graph_mails().is_empty(), "nobody hears of it");
+    }
+
+    #[tokio::test]
+    async fn where_only_drafts_can_be_made_what_became_one_is_taken_back_and_says_so() {
+        let world = World::with(Switches { graph_obeys_message_flags: false, ..Switches::default() });
+        let work = world.folder("Work");
+        let failed = world.write(world.creation("one", &work, &letter("one"), &["$seen"])).await.unwrap_err();
+        assert_eq!(failed.kind, ErrorKind::Unsupported, "{failed}");
+        let all = world.sandbox.graph_mail_messages();
+        assert_eq!((all.len(), &all[0]["folder"]), (1, &json!(["Gelöschte Elemente"])));
+        assert!(matches!(find(&world, "one", &work, 100_000).await, Found::Nowhere));
     }
 
     #[tokio::test]

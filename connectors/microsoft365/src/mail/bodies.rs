@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use std::collections::{HashMap, HashSet};
 use twofold_model::email::{Headers, Sheet, headers};
 use twofold_model::error::AtPlace;
-use twofold_model::{BlobId, Error, ErrorKind, Place, RemoteId, Result, Seen};
+use twofold_model::{BlobId, Error, ErrorKind, FeedId, Place, RemoteId, Result, Seen};
 
 /// Messages read at a time: as many as Graph allows for one mailbox.
 const AT_A_TIME: usize = 4;
@@ -72,11 +72,10 @@ impl Mail {
         }
     }
 
-    /// What the last round showed of a copy.
+    /// What the last round of its folder showed of a copy.
     fn take_shown(&self, place: &Place) -> Option<Seen> {
-        let mut memory = self.memory();
-        let mut found = memory.shown.values_mut().filter_map(|shown| shown.remove(&place.remote_id));
-        found.next()
+        let seen = self.memory().shown.get_mut(&FeedId::from(place.collection.as_str()))?.remove(&place.remote_id)?;
+        (seen.collection == place.collection).then_some(seen)
     }
 
     /// Forgets what was shown of messages that are about to change.

@@ -155,7 +155,8 @@ fn categories(from: &Sheet, to: &Sheet) -> Option<Vec<String>> {
     let there = from.own.get("categories").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let stays = |name: &&str| keyword_of(name).is_none_or(|keyword| wanted.contains(&keyword));
     let mut names: Vec<String> = there.filter(stays).map(str::to_owned).collect();
-    names.extend(new_categories(wanted.difference(&was)));
+    let named: BTreeSet<String> = names.iter().filter_map(|name| keyword_of(name)).collect();
+    names.extend(new_categories(wanted.difference(&named)));
     Some(names)
 }
 
@@ -267,6 +268,16 @@ mod tests {
         ] {
             assert_eq!(changed(add, remove), body, "+{add:?} -{remove:?}");
         }
+    }
+
+    #[test]
+    fn a_sheet_that_knows_no_names_loses_no_category() {
+        let mut from = Sheet { keywords: ["work".to_owned()].into(), ..Sheet::default() };
+        let mut to = from.clone();
+        to.keywords.insert("late".to_owned());
+        assert_eq!(changes(&from, &to), Some(json!({"categories": ["late", "work"]})));
+        from.own.insert("categories".to_owned(), json!(["Work", "WORK"]));
+        assert_eq!(changes(&from, &to), Some(json!({"categories": ["Work", "WORK", "late"]})));
     }
 
     #[test]

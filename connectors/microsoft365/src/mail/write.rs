@@ -8,7 +8,7 @@
 
 use super::api::Carry;
 use super::compose::Composed;
-use super::wire::Message;
+use super::wire::{MARK, Message, PROPERTIES};
 use super::{Mail, api, etag, map, no_answer, number, one, seen_as};
 use crate::{again, taken_as};
 use serde_json::{Value, json};
@@ -17,7 +17,9 @@ use std::io::Read as _;
 use twofold_http::{Effect, Part, Response};
 use twofold_model::email::{Role, Sheet, keywords};
 use twofold_model::error::AtPlace;
-use twofold_model::{BlobId, CollectionId, Error, ErrorKind, Etag, Operation, Place, Rendering, Result, Written};
+use twofold_model::{
+    BlobId, CollectionId, Error, ErrorKind, Etag, Mark, Operation, Place, Rendering, Result, Seen, Written,
+};
 
 /// The well-known name of the folder that deleted messages go to.
 const TRASH: &str = "deleteditems";
@@ -334,7 +336,7 @@ impl Mail {
         &self,
         folder: &CollectionId,
         sheet: Sheet,
-        mark: Option<&twofold_model::Mark>,
+        mark: Option<&Mark>,
         instead: Option<&str>,
     ) -> Result<Written> {
         let body = self.composed(&sheet)?.create(&sheet, mark, instead)?;
@@ -344,10 +346,35 @@ impl Mail {
             message.ok_or_else(|| Error::new(ErrorKind::Unknown, "what was made is not told, and has no id yet"))?;
         map::complete(&mut message, &serde_json::Map::new(), &body);
         if let Some(mark) = mark {
-            message.set_property(super::wire::MARK, &mark.to_string());
+            message.set_property(MARK, &mark.to_string());
         }
         let folder = message.folder().unwrap_or(folder.as_str()).to_owned();
+        if message.is("isDraft") != sheet.has(keywords::DRAFT) {
+            return Err(self.take_back(&message, &folder).await);
+        }
         seen_as(&with_bytes_of(map::sheet(&message), &sheet), &message, &folder).map(Some)
+    }
+
+    /// A draft that was made where a received message was asked for stays a draft for ever: it goes to Deleted Items, without our mark,
+    /// so that nobody takes it for a copy of the message.
+    async fn take_back(&self, made: &Message, folder: &str) -> Error {
+        let unmarked = json!({PROPERTIES: [{"id": MARK, "value": ""}]});
+        let place = Place { remote_id: made.id().into(), collection: folder.into() };
+        let etag = etag(made).map(|etag| etag.0).unwrap_or_default();
+        let patch = Patch { id: place.remote_id.0.clone(), etag, from: map::sheet(made), body: unmarked };
+        let away = Trip { place: &place, goal: Goal::Trash, etag: None };
+        for answer in self.patch_all(&[&patch]).await {
+            if let Err(error) = answer {
+                return taken_as(ErrorKind::Unknown, error);
+            }
+        }
+        match self.carry_all(&[away]).await.pop() {
+            Some(Ok(_)) => {
+                Error::new(ErrorKind::Unsupported, "a received message cannot be made there: it became a draft")
+            }
+            Some(Err(error)) => taken_as(ErrorKind::Unknown, error),
+            None => no_answer(),
+        }
     }
 
     /// The bytes that a sheet names, taken apart.
@@ -437,7 +464,7 @@ fn is_as_agreed(patch: &Patch, now: &Message) -> bool {
 }
 
 /// The copy that an update left behind.
-fn settle(update: &Update, mut message: Message) -> Result<twofold_model::Seen> {
+fn settle(update: &Update, mut message: Message) -> Result<Seen> {
     if message.folder().is_some_and(|folder| folder != update.place.collection.as_str()) {
         return Err(Error::new(ErrorKind::StaleEtag, "the message was moved meanwhile"));
     }
