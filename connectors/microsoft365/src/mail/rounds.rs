@@ -25,6 +25,9 @@ const MOST_SHOWN: usize = 10_000;
 struct Round {
     /// The page to read.
     link: String,
+    /// It began from nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_listing: bool,
     /// Messages to look at besides, because they did not fit what the last round said of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     look: Vec<String>,
@@ -145,7 +148,9 @@ impl Mail {
     /// Which page a poll asks for.
     fn begin(&self, poll: &Poll<'_>) -> Result<Round> {
         let round = match &poll.since {
-            Since::Start => Round { link: api::first_round(poll.feed.id.as_str()), ..Round::default() },
+            Since::Start => {
+                Round { link: api::first_round(poll.feed.id.as_str()), is_listing: true, ..Round::default() }
+            }
             Since::Page(text) => {
                 serde_json::from_str(text).map_err(|_| Error::new(ErrorKind::Malformed, "this is no page of ours"))?
             }
@@ -153,7 +158,7 @@ impl Mail {
             Since::Token(token) => {
                 let Token { link, look } = Token::read(token);
                 let link = self.graph.link(&link).map_err(|error| taken_as(ErrorKind::TokenExpired, error))?;
-                Round { link, look, doubts: Vec::new() }
+                Round { link, look, ..Round::default() }
             }
         };
         let mut memory = self.memory();
@@ -202,7 +207,7 @@ impl Mail {
         let elsewhere = looks.iter().flatten().flatten().filter_map(Message::folder).filter(|folder| *folder != own);
         let elsewhere: HashSet<&str> = elsewhere.collect();
         let tree = if elsewhere.is_empty() { None } else { Some(self.tree_with(&elsewhere).await?) };
-        let mut entries: Vec<Entry> = told.gone.iter().map(|id| Entry::Gone(RemoteId::from(id.as_str()))).collect();
+        let mut entries: Vec<Entry> = told.gone.into_iter().map(|id| Entry::Gone(RemoteId::from(id))).collect();
         entries.extend(told.whole.iter().map(|row| entry(row, own)));
         for ((id, row), look) in told.named.iter().zip(looks) {
             let fits = match (&look, row) {
@@ -228,6 +233,10 @@ impl Mail {
                 Err(error) => return Err(again(&error)),
             });
         }
+        if round.is_listing {
+            // What a listing did not show it does not take away; messages that left long ago are told in it, too (F).
+            entries.retain(|entry| if let Entry::Gone(id) = entry { self.was_shown(feed, id) } else { true });
+        }
         let next = match (next, delta) {
             (Some(link), _) => Next::Page(text(&Round { link, ..round })?),
             (None, Some(link)) => Next::Done(Token { link, look: round.doubts }.write()?),
@@ -235,6 +244,11 @@ impl Mail {
         };
         self.remember(feed, &entries, matches!(next, Next::Done(_)));
         Ok(Page { entries, next })
+    }
+
+    /// Whether an earlier page of the round showed a message.
+    fn was_shown(&self, feed: &FeedId, id: &RemoteId) -> bool {
+        self.memory().shown.get(feed).is_some_and(|shown| shown.contains_key(id))
     }
 
     /// Remembers what a page showed, for when the bytes are asked for.
