@@ -11,6 +11,10 @@ mod deck;
 #[path = "../../../../tests/cassettes/desk.rs"]
 #[allow(dead_code)]
 mod desk;
+#[path = "../mail_world/mod.rs"]
+#[allow(dead_code)]
+mod mail_world;
 
 mod calendar;
 mod contacts;
+mod mail;
