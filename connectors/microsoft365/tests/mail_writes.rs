@@ -42,6 +42,17 @@ mod marks {
     }
 
     #[tokio::test]
+    async fn a_message_whose_bytes_are_known_only_elsewhere_can_be_marked() {
+        let mut world = World::empty();
+        world.deliver("inbox", &letter("one"));
+        let seen = world.only().await;
+        let content = world.content(&letter("one"), &["$seen"]);
+        let marked = world.write(world.change(&seen, |now| *now = content)).await.unwrap().unwrap();
+        assert_eq!(words(&marked), ["$seen"]);
+        assert_eq!(String::from_utf8(world.bytes(&marked)).unwrap(), letter("one"));
+    }
+
+    #[tokio::test]
     async fn somebody_s_change_meanwhile_is_not_overwritten_and_a_new_change_key_alone_stops_nothing() {
         let mut world = World::empty();
         let seen = delivered(&mut world, &letter("one")).await;

@@ -1,6 +1,6 @@
 //! Mail at Graph: single copies, and what the other parts have in common. Folders are in `collections.rs`, what changed in `rounds.rs`,
-//! bytes in `bodies.rs`, what is written in `write.rs`, how a message is made of its bytes in `compose.rs`, and what it all means in
-//! `map.rs`.
+//! bytes in `bodies.rs`, what is written in `write.rs` (and `marks.rs`, `carry.rs`, `make.rs`), how a message is made of its bytes in
+//! `compose.rs`, and what it all means in `map.rs`.
 //!
 //! A copy is a message; its name is the immutable id, which stays when it is moved. A message stands in one folder, so a further copy is
 //! a message of its own. A feed is one folder. Lists and deltas show no bytes: those are asked for one by one, once.
@@ -11,10 +11,13 @@
 
 pub mod api;
 mod bodies;
+mod carry;
 pub mod categories;
 mod collections;
 pub mod compose;
+mod make;
 pub mod map;
+mod marks;
 mod rounds;
 pub mod wire;
 mod write;

@@ -1,0 +1,128 @@
+//! Messages that are made, and drafts that are written on.
+
+use super::carry::{Goal, Step, Trip, step};
+use super::compose::Composed;
+use super::marks::{Patch, Update};
+use super::wire::{MARK, Message, PROPERTIES};
+use super::write::{gone, read_told, with_bytes_of};
+use super::{Mail, api, etag, map, no_answer, one, seen_as};
+use crate::taken_as;
+use serde_json::{Value, json};
+use std::io::Read as _;
+use twofold_http::Effect;
+use twofold_model::email::{Sheet, keywords};
+use twofold_model::{BlobId, CollectionId, Error, ErrorKind, Mark, Place, Result, Written};
+
+impl Mail {
+    /// Makes a message. What it is there is written by Exchange; what it is here stays the blob.
+    pub(super) async fn create(
+        &self,
+        folder: &CollectionId,
+        sheet: Sheet,
+        mark: Option<&Mark>,
+        instead: Option<&str>,
+    ) -> Result<Written> {
+        let body = self.composed(&sheet)?.create(&sheet, mark, instead)?;
+        let answer = self.graph.send(api::create(folder.as_str(), body.clone())).await;
+        let message = read_told(answer)?;
+        let mut message =
+            message.ok_or_else(|| Error::new(ErrorKind::Unknown, "what was made is not told, and has no id yet"))?;
+        map::complete(&mut message, &serde_json::Map::new(), &body);
+        if let Some(mark) = mark {
+            message.set_property(MARK, &mark.to_string());
+        }
+        let folder = message.folder().unwrap_or(folder.as_str()).to_owned();
+        if message.is("isDraft") != sheet.has(keywords::DRAFT) {
+            return Err(self.take_back(&message, &folder).await);
+        }
+        seen_as(&with_bytes_of(map::sheet(&message), &sheet), &message, &folder).map(Some)
+    }
+
+    /// A draft that was made where a received message was asked for stays a draft for ever: it goes to Deleted Items, without our mark,
+    /// so that nobody takes it for a copy of the message.
+    async fn take_back(&self, made: &Message, folder: &str) -> Error {
+        let unmarked = json!({PROPERTIES: [{"id": MARK, "value": ""}]});
+        let place = Place { remote_id: made.id().into(), collection: folder.into() };
+        let etag = etag(made).map(|etag| etag.0).unwrap_or_default();
+        let patch = Patch { id: place.remote_id.0.clone(), etag, from: map::sheet(made), body: unmarked };
+        let away = Trip { place: &place, goal: Goal::Trash, etag: None };
+        for answer in self.patch_all(&[&patch]).await {
+            if let Err(error) = answer {
+                return taken_as(ErrorKind::Unknown, error);
+            }
+        }
+        match self.carry_all(&[away]).await.pop() {
+            Some(Ok(_)) => {
+                Error::new(ErrorKind::Unsupported, "a received message cannot be made there: it became a draft")
+            }
+            Some(Err(error)) => taken_as(ErrorKind::Unknown, error),
+            None => no_answer(),
+        }
+    }
+
+    /// The bytes that a sheet names, taken apart.
+    fn composed(&self, sheet: &Sheet) -> Result<Composed> {
+        let missing = || Error::new(ErrorKind::Unsupported, "the bytes of the message are not here yet");
+        Composed::of(&self.open(&sheet.blob().ok_or_else(missing)?)?)
+    }
+
+    fn open(&self, blob: &BlobId) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let read = self.blobs.open(blob)?.read_to_end(&mut bytes);
+        read.map_err(|error| {
+            Error::new(ErrorKind::Refused, "the bytes of a message cannot be read").with_source(error)
+        })?;
+        Ok(bytes)
+    }
+
+    /// Gives a draft another text. While only its fields differ they are changed in place; else another draft takes its place, and the
+    /// old one goes to Deleted Items. That one is found again by what it stands instead of, so a repeat makes no second one.
+    pub(super) async fn rewrite(&self, update: Update) -> Result<Written> {
+        if !update.from.has(keywords::DRAFT) {
+            return Err(Error::new(ErrorKind::Unsupported, "only drafts have other bytes than they had"));
+        }
+        let now = self.composed(&update.to)?;
+        // The bytes that the draft had may be gone from here; then another one takes its place.
+        let was = self.composed(&update.from).ok();
+        if let Some(fields) = was.and_then(|was| now.rewrite(&was)) {
+            let mut body = map::changes(&update.from, &update.to).unwrap_or_else(|| json!({}));
+            if let Value::Object(body) = &mut body {
+                body.extend(fields);
+            }
+            let patch = Patch {
+                id: update.place.remote_id.0.clone(),
+                etag: update.etag.0.clone(),
+                from: update.from.clone(),
+                body,
+            };
+            let update = Update { patch: Some(patch), ..update };
+            return self.update_all(vec![update]).await.pop().unwrap_or_else(|| Err(no_answer()));
+        }
+        let old = &update.place.remote_id;
+        let what = format!("{old} {}", update.to.blob_id.as_deref().unwrap_or_default());
+        let ask = [api::instead("i", &what)];
+        let found = self.all_rows(one(self.graph.all("find drafts", Effect::Read, &ask).await)?).await?;
+        let made = match found.into_iter().next() {
+            Some(message) => {
+                let folder = message.folder().unwrap_or(update.place.collection.as_str()).to_owned();
+                seen_as(&with_bytes_of(map::sheet(&message), &update.to), &message, &folder).map(Some)?
+            }
+            None => {
+                // Nothing is made instead of a draft that changed, or is gone.
+                let trip = Trip { place: &update.place, goal: Goal::Trash, etag: Some(&update.etag) };
+                let look = self.look(std::slice::from_ref(&old.0)).await.pop().unwrap_or_else(|| Err(no_answer()))?;
+                match step(&trip, look, None)? {
+                    Step::Go(_) => {}
+                    Step::Done(_) => return Err(gone()),
+                }
+                self.create(&update.place.collection, update.to.clone(), None, Some(&what)).await?
+            }
+        };
+        let away = Trip { place: &update.place, goal: Goal::Trash, etag: None };
+        match self.carry_all(&[away]).await.pop().unwrap_or_else(|| Err(no_answer())) {
+            Ok(_) => Ok(made),
+            // It was made; only the old one is there still. Whoever repeats this finds it.
+            Err(error) => Err(taken_as(ErrorKind::Unknown, error)),
+        }
+    }
+}
