@@ -199,6 +199,7 @@ fn what_is_unproven_has_a_switch_and_a_test_that_turns_it() {
     let tests = [
         "connectors/microsoft365/tests/unproven/contacts.rs",
         "connectors/microsoft365/tests/unproven/calendar.rs",
+        "connectors/microsoft365/tests/unproven/mail.rs",
         "connectors/google/tests/unproven/contacts.rs",
         "connectors/google/tests/unproven/calendar.rs",
         "src/auth/tests/unproven.rs",
