@@ -216,7 +216,18 @@ pub fn done(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, written: Written, n
             }
             hub.release(intent.item, intent.replica, intent.collection)?;
         }
-        (_, Some(seen)) => {
+        (_, Some(mut seen)) => {
+            let before = match &intent.remote_id {
+                Some(before) => hub.placement(intent.replica, before)?,
+                None => None,
+            };
+            // A move, a mark and a further place leave the bytes as they were, whether the answer speaks of them or not.
+            if let Some(before) = before.filter(|_| lens.facts(&seen.rendering).lacks_body) {
+                seen.rendering = lens.settle_unknown(&before.seen, seen.rendering);
+                if lens.facts(&seen.rendering).lacks_body {
+                    seen.rendering = before.seen;
+                }
+            }
             if let Some(old) = intent.remote_id.as_ref().filter(|old| **old != seen.remote_id)
                 && intent.kind != IntentKind::Copy
                 && let Some(placement) = hub.placement(intent.replica, old)?

@@ -249,8 +249,10 @@ impl Office {
         snapshot
     }
 
-    fn answer(&self, state: &State, id: u64, mailbox: &str) -> Written {
-        state.messages.get(&id).map(|message| self.seen(id, message, mailbox, true))
+    /// What a write answers. Only who was told of the bytes, or reads them from a disk, speaks of them.
+    fn answer(&self, state: &State, id: u64, mailbox: &str, is_told: bool) -> Written {
+        let is_whole = is_told || self.manner == Manner::Files;
+        state.messages.get(&id).map(|message| self.seen(id, message, mailbox, is_whole))
     }
 
     fn execute(&self, state: &mut State, operation: &Operation) -> Result<Written> {
@@ -279,7 +281,7 @@ impl Office {
                 };
                 state.writes.push(format!("create in {collection}"));
                 state.messages.insert(id, message);
-                Ok(self.answer(state, id, collection.as_str()))
+                Ok(self.answer(state, id, collection.as_str(), true))
             }
             Operation::Copy { of, collection } => {
                 let (id, from) = self.parse(state, &of.remote_id).ok_or_else(gone)?;
@@ -287,7 +289,7 @@ impl Office {
                 let base = message.at[&from].clone();
                 message.at.insert(collection.0.clone(), base);
                 state.writes.push(format!("copy to {collection}"));
-                Ok(self.answer(state, id, collection.as_str()))
+                Ok(self.answer(state, id, collection.as_str(), false))
             }
             Operation::Move { place, to, .. } => {
                 let (id, from) = self.parse(state, &place.remote_id).ok_or_else(gone)?;
@@ -303,11 +305,11 @@ impl Office {
                     // A file of that name is there already: this one gets another.
                     let at = BTreeMap::from([(to.0.clone(), format!("{base}+{other}"))]);
                     state.messages.insert(other, Message { at, ..taken });
-                    return Ok(self.answer(state, other, to.as_str()));
+                    return Ok(self.answer(state, other, to.as_str(), false));
                 }
                 let message = state.messages.get_mut(&id).ok_or_else(gone)?;
                 message.at.insert(to.0.clone(), base);
-                Ok(self.answer(state, id, to.as_str()))
+                Ok(self.answer(state, id, to.as_str(), false))
             }
             Operation::Update { place, etag, to, .. } => {
                 let (id, at) = self.parse(state, &place.remote_id).ok_or_else(gone)?;
@@ -320,7 +322,7 @@ impl Office {
                 }
                 message.keywords = sheet.keywords;
                 state.writes.push(format!("update in {at}"));
-                Ok(self.answer(state, id, &at))
+                Ok(self.answer(state, id, &at, false))
             }
             Operation::Delete { place, .. } => {
                 let Some((id, at)) = self.parse(state, &place.remote_id) else { return Ok(None) };
