@@ -106,10 +106,9 @@ impl Mail {
             }
             let (message, label) = parts_of(&place.remote_id)?;
             match found.get(message) {
-                Some(Ok(Some(message))) => {
-                    let labels = labels_of(message);
-                    let sheet = Sheet { received_ms: date_of(message), ..Sheet::default() };
-                    self.copy(&table, place, (&message.id, label), &labels, &sheet)
+                Some(Ok(Some(there))) => {
+                    let sheet = Sheet { received_ms: date_of(there), ..Sheet::default() };
+                    copy(&table, (message, label), &labels_of(there), &sheet)
                 }
                 Some(Ok(None)) => Ok(None),
                 Some(Err(error)) => Err(again(error)),
@@ -135,30 +134,13 @@ impl Mail {
         let answer = |place: &Place| {
             let (message, label) = parts_of(&place.remote_id)?;
             match found.get(message) {
-                Some(Ok(Some(whole))) => self.copy(&table, place, (message, label), &whole.labels, &whole.sheet),
+                Some(Ok(Some(whole))) => copy(&table, (message, label), &whole.labels, &whole.sheet),
                 Some(Ok(None)) => Ok(None),
                 Some(Err(error)) => Err(again(error)),
                 None => Err(unanswered()),
             }
         };
         places.iter().map(|place| answer(place).at(&place.remote_id)).collect()
-    }
-
-    /// The copy in one label, if the message stands there.
-    fn copy(
-        &self,
-        table: &Labels,
-        place: &Place,
-        (message, label): (&str, &str),
-        labels: &BTreeSet<String>,
-        sheet: &Sheet,
-    ) -> Result<Option<Seen>> {
-        if !table.stands(labels).contains(&label) {
-            return Ok(None);
-        }
-        let seen = map::seen(message, label, map::keywords_of(labels), sheet.clone())?;
-        debug_assert_eq!(seen.remote_id, place.remote_id);
-        Ok(Some(seen))
     }
 
     /// Puts the bytes of a message with the blobs.
@@ -260,6 +242,19 @@ impl Mail {
             }
         }
     }
+}
+
+/// The copy in one label, if the message stands there.
+fn copy(
+    table: &Labels,
+    (message, label): (&str, &str),
+    labels: &BTreeSet<String>,
+    sheet: &Sheet,
+) -> Result<Option<Seen>> {
+    if !table.stands(labels).contains(&label) {
+        return Ok(None);
+    }
+    map::seen(message, label, map::keywords_of(labels), sheet.clone()).map(Some)
 }
 
 /// Whether a part over which Gmail stumbled is sent once more.

@@ -238,6 +238,16 @@ mod tests {
     }
 
     #[test]
+    fn an_id_takes_eight_bytes() {
+        let ids: Vec<String> = (1..=2_000u64).map(text).collect();
+        let all: Vec<&str> = ids.iter().map(String::as_str).collect();
+        let walk = walked(&[(ARCHIVE, &all), (INBOX, &all)]);
+        let room: usize = walk.lists.iter().map(|list| list.ids.capacity()).sum();
+        assert!(room <= 2 * 2_000 + 64, "room for {room} ids");
+        assert_eq!(size_of_val(&walk.lists[0].ids[0]), 8);
+    }
+
+    #[test]
     fn a_page_that_comes_twice_is_taken_once_and_labels_may_go() {
         let mut walk = Walk::new("7".into(), labels());
         let ask = walk.asks(1).remove(0);

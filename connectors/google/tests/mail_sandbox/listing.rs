@@ -111,15 +111,16 @@ async fn the_history_tells_what_stands_where_and_what_left() {
     assert_eq!(archived.names(), [id(&new, "ARCHIVE").as_str()]);
     assert_eq!(archived.gone, BTreeSet::from([id(&new, "INBOX"), id(&new, &work)]));
 
-    desk.sandbox.google_label_mail(&new, &["INBOX"], &[]).unwrap();
+    desk.sandbox.google_label_mail(&new, &["INBOX", &work], &[]).unwrap();
     let back = desk.round(archived.since()).await;
-    assert_eq!((back.names(), back.gone.len()), (vec![id(&new, "INBOX").as_str()], 1));
-    assert!(back.gone.contains(&id(&new, "ARCHIVE")));
+    assert_eq!((back.seen.len(), back.gone.len()), (2, 1));
+    assert!(back.seen.contains_key(&id(&new, "INBOX")) && back.gone.contains(&id(&new, "ARCHIVE")));
 
     desk.sandbox.google_trash_mail(&new).unwrap();
     let trashed = desk.round(back.since()).await;
-    assert_eq!(trashed.names(), [id(&new, "TRASH").as_str()]);
-    assert!(trashed.gone.contains(&id(&new, "INBOX")));
+    assert_eq!(trashed.names(), [id(&new, "TRASH").as_str()], "it has its label still, and is not shown there");
+    assert!(trashed.gone.contains(&id(&new, "INBOX")) && trashed.gone.contains(&id(&new, &work)));
+    assert!(desk.fetch(&id(&new, &work)).await.is_none());
 
     desk.sandbox.google_delete_mail(&new).unwrap();
     let deleted = desk.round(trashed.since()).await;
@@ -242,6 +243,36 @@ async fn a_list_that_is_refused_is_never_taken_for_an_empty_one() {
     desk.sandbox.with(|state| state.faults.clear());
     let listed = desk.round(Since::Start).await;
     assert!(listed.seen.values().all(|seen| words(seen).is_empty()) && listed.seen.len() == all.len());
+}
+
+#[tokio::test]
+async fn a_flag_whose_list_is_refused_is_never_taken_for_unset() {
+    let desk = Desk::new().await;
+    desk.add("one", &["INBOX", "UNREAD", "IMPORTANT"]);
+    let feed = desk.feed().await;
+    let refusal = json!({"error": {"code": 400, "message": "no", "errors": [{"reason": "invalidArgument"}]}});
+    let fault = Fault::Status { status: 400, retry_after: None, executed: false, body: Some(refusal) };
+    // The last lists are those of what is important, and of talks.
+    desk.fault(Rule::any(fault).path("/messages").skip(8).times(2));
+    assert_eq!(desk.page(&feed, Since::Start).await.unwrap_err().kind, ErrorKind::Refused);
+    assert_eq!(words(desk.round(Since::Start).await.seen.values().next().unwrap()), ["$important"]);
+}
+
+#[tokio::test]
+async fn an_older_listing_goes_on_although_another_was_begun() {
+    let switches = Switches { mail_units_per_min: 0, page_size_cap: 10, ..Switches::default() };
+    let desk = Desk::of(Options::empty().mails(300).virtual_time().with(switches)).await;
+    let feed = desk.feed().await;
+    let mut round = Round::default();
+    let older = round.take(desk.page(&feed, Since::Start).await.unwrap());
+    desk.add("late", &["INBOX"]);
+    assert!(matches!(desk.page(&feed, Since::Start).await.unwrap().next, Next::Page(_)));
+    let mut since = older;
+    while let Some(next) = since.take() {
+        since = round.take(desk.page(&feed, next).await.unwrap());
+        assert!(round.pages < 100, "it goes round in circles");
+    }
+    assert!(round.seen.values().map(message_of).collect::<BTreeSet<_>>().len() >= 300);
 }
 
 #[tokio::test]
