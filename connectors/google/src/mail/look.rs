@@ -171,14 +171,21 @@ impl Mail {
             let answers = reply.and_then(|reply| Ok((reply.body.len(), batch::read(&reply, now.len()).at(WHAT)?)));
             let (bytes, answers) = match answers {
                 Ok(answers) => answers,
-                // Too large as a whole, or cut in some way: one alone tells which it is.
+                // Too large as a whole, or no batch at all: one alone tells which it is.
                 Err(error) if error.kind == ErrorKind::Malformed && now.len() > 1 => {
                     self.memory().pace.note(now.len(), now.len(), None);
                     now.iter().rev().for_each(|id| open.push_front(id));
                     continue;
                 }
+                // A page of a proxy says nothing of a message, so that it is not the message that is set aside.
                 Err(error) if error.kind == ErrorKind::Malformed => {
-                    on(now[0], Err(error));
+                    let error = Error::new(ErrorKind::Unknown, error.message);
+                    on(now[0], Err(again(&error)));
+                    in_vain += 1;
+                    if in_vain >= VAIN_BATCHES {
+                        open.iter().for_each(|id| on(id, Err(again(&error))));
+                        return;
+                    }
                     continue;
                 }
                 Err(error) => {

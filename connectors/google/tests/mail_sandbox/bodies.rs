@@ -100,6 +100,20 @@ async fn a_message_that_is_large_comes_whole() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_proxy_sets_no_message_aside() {
+    let desk = Desk::new().await;
+    let all: Vec<RemoteId> = (0..40).map(|n| id(&desk.add(&format!("mail {n}"), &["INBOX"]), "INBOX")).collect();
+    desk.google.collections(KIND).await.unwrap();
+    desk.sandbox.reset_counts();
+    desk.fault(Rule::any(Fault::Html { executed: false }).path("/batch"));
+    let answers = desk.bodies(&all.iter().collect::<Vec<_>>()).await;
+    assert!(answers.into_iter().all(|answer| answer.unwrap_err().kind == ErrorKind::Unknown));
+    assert!(desk.sandbox.counts(Provider::Google).requests < 20);
+    desk.sandbox.with(|state| state.faults.clear());
+    assert!(desk.bodies(&all.iter().collect::<Vec<_>>()).await.into_iter().all(|answer| answer.unwrap().is_some()));
+}
+
+#[tokio::test]
 async fn a_place_that_cannot_be_reached_says_nothing_of_any_message() {
     let desk = Desk::new().await;
     let one = id(&desk.add("one", &["INBOX"]), "INBOX");
