@@ -4,16 +4,19 @@ use crate::config::{Config, Device as DeviceConfig, VcardVersion};
 use std::path::Path;
 use std::sync::Arc;
 use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, Vault};
+use twofold_blobs::Store;
 use twofold_cycle::Party;
 use twofold_device::{Device, DeviceOptions};
-use twofold_google::{CalendarDialect, CalendarOptions, Google, GoogleDialect, GoogleOptions};
+use twofold_google::{
+    CalendarDialect, CalendarOptions, GmailDialect, Google, GoogleDialect, GoogleOptions, MailOptions,
+};
 use twofold_http::{
     Budget, Client, ClientOptions, Dialect, Limits, Network, NetworkTransport, Recorder, SystemClock, TokenSource,
     Transport,
 };
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
-use twofold_model::{Connector, Error, ErrorKind, Kind, Result};
+use twofold_model::{Blobs, Connector, Error, ErrorKind, Kind, Result};
 use twofold_zones::SystemZones;
 
 /// Provider: Graph allows 4 requests at a time and 10,000 in 10 minutes for an app and mailbox (throttling limits).
@@ -31,12 +34,29 @@ const PEOPLE_LIMITS: Limits =
 const CALENDAR_LIMITS: Limits =
     Limits { concurrency: 4, requests_per_window: Some((600, 60)), units_per_minute: None, window_once_asked: false };
 
+/// Provider: Gmail counts units a minute and user (the sheet's chapter on limits); how many, the configuration says.
+fn gmail_limits(config: &Config) -> Limits {
+    let units_per_minute = config.google.as_ref().map(|google| google.gmail_units);
+    Limits { concurrency: 4, requests_per_window: None, units_per_minute, window_once_asked: false }
+}
+
 /// The parties of a cycle, and the budgets that the hub keeps for the next run.
 pub struct Opened {
     /// The replicas.
     pub parties: Vec<Party>,
     /// Each provider's budget.
     pub budgets: Vec<(String, Arc<Budget>)>,
+}
+
+/// Where the bytes of messages are kept, below the state folder; `None` where no messages are kept in step.
+///
+/// # Errors
+/// Where the folder cannot be made or read, or another process works on it.
+pub fn blobs(config: &Config) -> Result<Option<Arc<dyn Blobs>>> {
+    if !config.has_mail() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Store::open(&config.state_dir.join("blobs"))?)))
 }
 
 /// The network as the configuration wants it.
@@ -100,7 +120,7 @@ pub fn provider(config: &Config, name: ProviderName) -> Result<Provider> {
 }
 
 /// Opens every configured place, or only those of that name. A place that cannot be opened takes part as absent.
-pub fn open(config: &Config, hub: &mut Hub, only: Option<&str>) -> Result<Opened> {
+pub fn open(config: &Config, hub: &mut Hub, blobs: Option<&Arc<dyn Blobs>>, only: Option<&str>) -> Result<Opened> {
     let wanted = |name: &str| only.is_none_or(|only| only == name);
     let vault = Vault::open(&config.state_dir)?;
     let transport = transport(config);
@@ -112,20 +132,24 @@ pub fn open(config: &Config, hub: &mut Hub, only: Option<&str>) -> Result<Opened
         };
         let Some(kinds) = kinds.filter(|_| wanted(name.as_str())) else { continue };
         // What one service of a provider cannot take for now does not hold the other.
-        let services: &[(&str, Limits)] = match name {
-            ProviderName::Google => &[("google", PEOPLE_LIMITS), ("google calendar", CALENDAR_LIMITS)],
-            ProviderName::Microsoft365 => &[("microsoft365", GRAPH_LIMITS)],
+        let services: Vec<(&str, Limits)> = match name {
+            ProviderName::Google => vec![
+                ("google", PEOPLE_LIMITS),
+                ("google calendar", CALENDAR_LIMITS),
+                ("google mail", gmail_limits(config)),
+            ],
+            ProviderName::Microsoft365 => vec![("microsoft365", GRAPH_LIMITS)],
         };
         let mut budgets = Vec::new();
         for (service, limits) in services {
-            let budget = Arc::new(Budget::new(*limits));
+            let budget = Arc::new(Budget::new(limits));
             if let Some(kept) = hub.budget(service)?.and_then(|text| serde_json::from_str(&text).ok()) {
                 budget.restore(kept);
             }
             budgets.push(budget.clone());
-            opened.budgets.push(((*service).into(), budget));
+            opened.budgets.push((service.into(), budget));
         }
-        let connector = open_provider(config, hub, name, &vault, &transport, &budgets);
+        let connector = open_provider(config, hub, name, &vault, &transport, &budgets, blobs);
         let account = account(hub, name, &vault)?.and_then(|account| account.address);
         opened.parties.push(Party { name: name.as_str().into(), is_device: false, kinds, account, connector });
     }
@@ -135,7 +159,7 @@ pub fn open(config: &Config, hub: &mut Hub, only: Option<&str>) -> Result<Opened
         }
     }
     for device in config.devices.iter().filter(|device| wanted(&device.name)) {
-        let connector = open_device(config, device, hub).map(|device| Arc::new(device) as Arc<dyn Connector>);
+        let connector = open_device(config, device, hub, blobs).map(|device| Arc::new(device) as Arc<dyn Connector>);
         let kinds = device.kinds.clone();
         opened.parties.push(Party { name: device.name.clone(), is_device: true, kinds, account: None, connector });
     }
@@ -149,6 +173,7 @@ fn open_provider(
     vault: &Vault,
     transport: &Arc<NetworkTransport>,
     budgets: &[Arc<Budget>],
+    blobs: Option<&Arc<dyn Blobs>>,
 ) -> Result<Arc<dyn Connector>> {
     let provider = provider(config, name)?;
     let status = vault.status(name)?;
@@ -171,19 +196,31 @@ fn open_provider(
     // The zone of this machine is the best guess at the one that its user lives in.
     let home_zone = iana_time_zone::get_timezone().ok();
     match (name, &config.google, &config.microsoft365, budgets) {
-        (ProviderName::Google, Some(google), _, [people, calendar]) => {
+        (ProviderName::Google, Some(google), _, [people, calendar, mail]) => {
             let people = client(&google.people_url, Arc::new(GoogleDialect), people)?;
             let calendar = match google.kinds.contains(&Kind::Calendar) {
                 true => Some(client(&google.calendar_url, Arc::new(CalendarDialect), calendar)?),
                 false => None,
             };
+            let mail = match blobs.filter(|_| google.kinds.contains(&Kind::Mail)) {
+                Some(blobs) => Some(MailOptions {
+                    client: client(&google.gmail_url, Arc::new(GmailDialect), mail)?,
+                    blobs: blobs.clone(),
+                }),
+                None => None,
+            };
             let calendar = calendar.map(|client| CalendarOptions { client, zones, home_zone });
-            Ok(Arc::new(Google::new(GoogleOptions { people, calendar, mail: None })))
+            Ok(Arc::new(Google::new(GoogleOptions { people, calendar, mail })))
         }
         (ProviderName::Microsoft365, _, Some(microsoft), [graph]) => {
             let graph = client(&microsoft.graph_url, Arc::new(GraphDialect), graph)?;
-            let options =
-                twofold_microsoft365::Options { graph, hub_id: hub.id().to_owned(), zones, home_zone, blobs: None };
+            let options = twofold_microsoft365::Options {
+                graph,
+                hub_id: hub.id().to_owned(),
+                zones,
+                home_zone,
+                blobs: blobs.cloned(),
+            };
             Ok(Arc::new(Microsoft365::new(options)))
         }
         _ => Err(Error::new(ErrorKind::Misconfigured, format!("[{name}] is not configured"))),
@@ -226,7 +263,12 @@ fn check_account(hub: &mut Hub, name: ProviderName, status: &twofold_auth::Statu
 }
 
 /// Opens a device folder as the replica that the hub knows by its name, or by its marker when it was renamed.
-pub fn open_device(config: &Config, device: &DeviceConfig, hub: &mut Hub) -> Result<Device> {
+pub fn open_device(
+    config: &Config,
+    device: &DeviceConfig,
+    hub: &mut Hub,
+    blobs: Option<&Arc<dyn Blobs>>,
+) -> Result<Device> {
     let replica = follow_rename(config, device, hub)?;
     let mut options = DeviceOptions::new(&device.name, &device.path, hub.id(), &replica.mark);
     options.kinds.clone_from(&device.kinds);
@@ -237,6 +279,7 @@ pub fn open_device(config: &Config, device: &DeviceConfig, hub: &mut Hub) -> Res
         VcardVersion::V4 => twofold_model::vcard::Version::V4,
     };
     options.zones = Some(Arc::new(zones()));
+    options.blobs = blobs.cloned();
     Device::open(options)
 }
 

@@ -93,7 +93,7 @@ const ROOMS: [(&str, &[&str], &[&str]); 6] = [
     ("src/config", &["model"], &["config"]),
     (
         "src/connect.rs",
-        &["auth", "cycle", "device", "google", "http", "hub", "microsoft365", "model", "zones"],
+        &["auth", "blobs", "cycle", "device", "google", "http", "hub", "microsoft365", "model", "zones"],
         &["config", "connect"],
     ),
     ("src/cli", &["auth", "cycle", "engine", "http", "hub", "model", "sandbox"], &["cli", "config", "connect"]),

@@ -34,7 +34,7 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
         let (mut hub, _lock) = context.hub(&config)?;
         let replica = hub.replica(&name, true)?;
         let mark = hub.atomically("device fill", |hub| hub.meet_anew(replica.id))?;
-        let opened = crate::connect::open_device(&config, device, &mut hub)?;
+        let opened = crate::connect::open_device(&config, device, &mut hub, crate::connect::blobs(&config)?.as_ref())?;
         opened.reset_marker(&mark)?;
     }
     context.say(format!("{name} is a new folder from now on; filling it."));

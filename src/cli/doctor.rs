@@ -157,7 +157,7 @@ async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub) -> Res
     use twofold_model::Connector as _;
     for device in &config.devices {
         let known = hub.replicas()?.into_iter().find(|replica| replica.name == device.name);
-        let opened = connect::open_device(config, device, hub);
+        let opened = connect::blobs(config).and_then(|blobs| connect::open_device(config, device, hub, blobs.as_ref()));
         let answer = match opened {
             Ok(opened) => {
                 let is_known = known.as_ref().is_some_and(|replica| replica.met);

@@ -16,12 +16,15 @@ pub struct Args {
     /// This many events at each provider instead of those of the demo
     #[arg(long, value_name = "N")]
     events: Option<usize>,
+    /// This many messages at each provider instead of those of the demo
+    #[arg(long, value_name = "N")]
+    mails: Option<usize>,
 }
 
 /// Runs until it is stopped; prints a configuration that uses it.
 pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let options = args.contacts.map_or_else(Options::demo, Options::bulk);
-    let sandbox = Sandbox::new(Options { events: args.events, ..options });
+    let sandbox = Sandbox::new(Options { events: args.events, mails: args.mails, ..options });
     let running = sandbox.start(args.port).await.map_err(|error| {
         let words =
             format!("the sandbox cannot listen on port {}: {error}. Try another: twofold sandbox --port 0", args.port);
@@ -40,9 +43,9 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
 pub fn configuration(sandbox: &Sandbox) -> String {
     let urls = sandbox.urls();
     format!(
-        "[microsoft365]\nclient_id = \"{}\"\nkinds = [\"calendar\", \"contacts\"]\nlogin_url = \"{}\"\ngraph_url = \"{}\"\n\n\
-         [google]\nclient_id = \"{}\"\nclient_secret = \"{}\"\nkinds = [\"calendar\", \"contacts\"]\nauth_url = \"{}\"\ntoken_url = \"{}\"\n\
-         people_url = \"{}\"\ncalendar_url = \"{}\"\n",
+        "[microsoft365]\nclient_id = \"{}\"\nkinds = [\"mail\", \"calendar\", \"contacts\"]\nlogin_url = \"{}\"\ngraph_url = \"{}\"\n\n\
+         [google]\nclient_id = \"{}\"\nclient_secret = \"{}\"\nkinds = [\"mail\", \"calendar\", \"contacts\"]\nauth_url = \"{}\"\ntoken_url = \"{}\"\n\
+         people_url = \"{}\"\ncalendar_url = \"{}\"\ngmail_url = \"{}\"\n",
         twofold_sandbox::oauth::MICROSOFT_CLIENT_ID,
         urls.microsoft_login,
         urls.microsoft_graph,
@@ -52,5 +55,6 @@ pub fn configuration(sandbox: &Sandbox) -> String {
         urls.google_token,
         urls.google_people,
         urls.google_calendar,
+        urls.google_gmail,
     )
 }

@@ -84,6 +84,7 @@ pub async fn sync(
 ) -> Result<Report> {
     let (mut hub, _lock) = context.hub(config)?;
     check_name(config, args.replica.as_deref())?;
+    let blobs = connect::blobs(config)?;
     let settings = Settings {
         now_ms: Box::new(now_ms),
         only_kinds: kinds(&args.only)?,
@@ -92,7 +93,7 @@ pub async fn sync(
         dry_run: args.dry_run,
         retention_ms: args.replica.is_none().then_some(config.retention_ms),
         may_mail: config.may_mail_attendees,
-        blobs: None,
+        blobs: blobs.clone(),
         zones: Arc::new(connect::zones()),
         retry_quarantined: args.retry_quarantined,
         brakes: config.brakes.clone(),
@@ -108,7 +109,7 @@ pub async fn sync(
         // Also what opening the places writes down is thrown away.
         hub.begin_dry_run()?;
     }
-    let opened = connect::open(config, &mut hub, args.replica.as_deref())?;
+    let opened = connect::open(config, &mut hub, blobs.as_ref(), args.replica.as_deref())?;
     let report = cycle(&mut hub, opened.parties, &settings).await;
     // What was used of the budgets counts for the next run, also when this one failed.
     for (name, budget) in &opened.budgets {

@@ -133,6 +133,15 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// A whole number.
+    pub(super) fn number(&self) -> Result<i64> {
+        let number = match self.value {
+            DeValue::Integer(number) => i64::from_str_radix(&number.as_str().replace('_', ""), number.radix()).ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| self.wrong("must be a number", "Write a whole number without quotes."))
+    }
+
     /// A string that says something, without blanks around it.
     pub(super) fn word(&self) -> Result<&'a str> {
         match self.text()?.trim() {

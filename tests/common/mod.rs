@@ -96,6 +96,17 @@ impl Home {
         Self::of_calendars(providers, |home| std::fs::write(home.config(), home.configuration("")).unwrap())
     }
 
+    /// The demo's mailboxes, these providers, signed in, nothing synced yet.
+    pub fn with_mail(providers: &[&'static str]) -> Self {
+        let mut home = Self::new(Options::demo(), providers);
+        home.kind = "mail";
+        std::fs::write(home.config(), home.configuration("")).unwrap();
+        for name in providers {
+            home.login(name).expect(0);
+        }
+        home
+    }
+
     /// The same, made ready before anybody signs in; the configuration is yet to be written.
     pub fn of_calendars(providers: &[&'static str], make_ready: impl FnOnce(&Self)) -> Self {
         let mut home = Self::new(Options::demo(), providers);
@@ -117,8 +128,8 @@ impl Home {
             text += &match *name {
                 "google" => format!(
                     "[google]\nclient_id = {GOOGLE_CLIENT_ID:?}\nclient_secret = {GOOGLE_CLIENT_SECRET:?}\nkinds = [{kind:?}]\n\
-                     auth_url = {:?}\ntoken_url = {:?}\npeople_url = {:?}\ncalendar_url = {:?}\n\n",
-                    urls.google_auth, urls.google_token, urls.google_people, urls.google_calendar
+                     auth_url = {:?}\ntoken_url = {:?}\npeople_url = {:?}\ncalendar_url = {:?}\ngmail_url = {:?}\n\n",
+                    urls.google_auth, urls.google_token, urls.google_people, urls.google_calendar, urls.google_gmail
                 ),
                 _ => format!(
                     "[microsoft365]\nclient_id = {MICROSOFT_CLIENT_ID:?}\nkinds = [{kind:?}]\nlogin_url = {:?}\ngraph_url = {:?}\n\n",
