@@ -325,10 +325,14 @@ fn take_page(
                 }
                 Entry::Gone(remote_id) => {
                     hub.leave_quarantine(replica.id, remote_id.as_str())?;
-                    // A feed speaks for its own collections: what was seen in another one has moved there.
+                    // A feed speaks for its own collections: what was last seen in another one has moved there.
                     let waiting =
                         hub.sighting(replica.id, &remote_id)?.filter(|waiting| waiting.presence == Presence::Here);
-                    if waiting.is_none_or(|waiting| own.contains(&waiting.collection)) {
+                    let stands = match waiting {
+                        Some(waiting) => Some(waiting.collection),
+                        None => hub.placement(replica.id, &remote_id)?.map(|known| known.collection),
+                    };
+                    if stands.is_none_or(|collection| own.contains(&collection)) {
                         hub.store_gone(replica.id, &remote_id, now)?;
                     }
                 }

@@ -102,6 +102,8 @@ struct State {
     mailed: usize,
     requests: u64,
     offline: bool,
+    /// Collections whose lists break off.
+    unlisted: BTreeSet<CollectionId>,
     expired_before: u64,
     now_ms: i64,
 }
@@ -229,6 +231,17 @@ impl Memory {
     /// Whether the place can be reached at all.
     pub fn set_offline(&self, offline: bool) {
         self.state().offline = offline;
+    }
+
+    /// Whether what is in the collection of that number can be listed; if not, its lists break off. Single copies are told all the same.
+    pub fn set_listed(&self, collection: usize, listed: bool) {
+        let mut state = self.state();
+        let id = state.collections[collection].id.clone();
+        if listed {
+            state.unlisted.remove(&id)
+        } else {
+            state.unlisted.insert(id)
+        };
     }
 
     /// All tokens given so far are dead from now on.
@@ -822,6 +835,9 @@ impl Memory {
         let state = self.state();
         let visible_until = state.now_ms - self.manners.lag_ms;
         let here = &poll.feed.collections[0];
+        if state.unlisted.contains(here) {
+            return Err(Error::new(ErrorKind::Unknown, "the list broke off"));
+        }
         let since = match &poll.since {
             Since::Start => None,
             Since::Page(_) => return Err(Error::new(ErrorKind::Malformed, "this place has no pages")),

@@ -13,6 +13,8 @@ mod mail;
 mod moves;
 #[path = "world/read_only.rs"]
 mod read_only;
+#[path = "world/unread.rs"]
+mod unread;
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::collections::BTreeMap;
