@@ -128,6 +128,8 @@ pub struct Member {
     pub trouble: Option<Error>,
     /// Kinds of which every feed was read to its end in this run.
     pub complete: BTreeSet<Kind>,
+    /// Collections (the hub's) whose feed could not be read to its end in this run: what was not seen of them is not known to be as it was.
+    pub unread: BTreeSet<i64>,
 }
 
 impl Member {
@@ -257,6 +259,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         connector: None,
         trouble: None,
         complete: BTreeSet::new(),
+        unread: BTreeSet::new(),
     };
     match party.connector {
         Err(error) => member.lose(error),

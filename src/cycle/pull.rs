@@ -1,7 +1,7 @@
 //! Reads every feed to its end and stores what it says as sightings, each feed's token with what it covers (promise 2).
 
 use crate::Cycle;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 use twofold_hub::{Bad, Hub, Place, Presence};
@@ -112,19 +112,26 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     for index in 0..cycle.members.len() {
         let Some(list) = feeds.get(&index) else { continue };
         let replica = cycle.members[index].replica.id;
+        let places = cycle.hub.places(replica, kind)?;
         let mut complete = cycle.members[index].connector.is_some();
         for (at, feed) in list.iter().enumerate() {
             let is_complete = cycle.hub.feed(replica, feed.id.as_str())?.is_complete;
             complete &= is_complete;
+            let own: BTreeSet<i64> =
+                places.iter().filter(|place| covers(feed, place)).map(|place| place.collection).collect();
+            let unread = &mut cycle.members[index].unread;
+            unread.retain(|collection| !own.contains(collection));
+            unread.extend(own.into_iter().filter(|_| !is_complete));
             let before = breaks(cycle, replica, feed)?;
             let now = if is_complete { 0 } else { before + u32::from(broken.contains(&(index, at))) };
             if now != before {
                 cycle.hub.set_meta(&breaks_key(replica, feed), &now.to_string())?;
             }
         }
-        if complete {
-            cycle.members[index].complete.insert(kind);
-        }
+        match complete {
+            true => cycle.members[index].complete.insert(kind),
+            false => cycle.members[index].complete.remove(&kind),
+        };
     }
     Ok(())
 }

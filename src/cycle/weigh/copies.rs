@@ -34,7 +34,9 @@ impl Weighing<'_> {
             left.pending |= held;
             // What is there and cannot be understood is neither as agreed nor gone.
             let is_bad = self.is_bad(placement.replica, placement.remote_id.as_str());
-            if sighting.is_none() && (held || is_bad) {
+            // Nor is what nobody could look at.
+            let is_unread = self.is_unread(placement.replica, placement.collection);
+            if sighting.is_none() && (held || is_bad || is_unread) {
                 left.pending = true;
                 weighed.push(unknown(placement.replica, placement.collection, Some(placement), None));
                 continue;
@@ -173,6 +175,11 @@ impl Weighing<'_> {
         let is_on_device = self.member(placement.replica).is_some_and(|member| member.replica.is_device);
         let account = self.tables.bins.account(placement.collection);
         is_on_device && account.is_some_and(|account| self.reached(account).is_none())
+    }
+
+    /// Whether a collection could not be read to its end in this run.
+    pub(super) fn is_unread(&self, replica: i64, collection: i64) -> bool {
+        self.member(replica).is_some_and(|member| member.unread.contains(&collection))
     }
 
     fn is_held(&self, sighting: Option<&Sighting>) -> Result<bool> {

@@ -56,6 +56,13 @@ impl Weighing<'_> {
         });
         let inviter = self.inviter(item, verdict, weighed, &places)?;
         let belongs = |place: &Place| verdict.collections.contains(&place.collection);
+        // Nor is it made beside a copy that leaves, as long as nobody knows what became of that: it may have to be moved.
+        let leaves_unread: BTreeSet<i64> = weighed
+            .iter()
+            .filter(|copy| copy.placement.is_some() && !verdict.collections.contains(&copy.collection))
+            .filter(|copy| matches!(copy.now, Now::Unknown) && self.is_unread(copy.replica, copy.collection))
+            .map(|copy| copy.replica)
+            .collect();
         // Replicas at which it belongs, and of which it is not known yet that it stands or will be made there.
         let mut unmade: BTreeSet<i64> =
             places.iter().filter(|place| belongs(place)).map(|place| place.replica).collect();
@@ -84,6 +91,7 @@ impl Weighing<'_> {
                 || is_made_elsewhere
                 || open.contains(&at)
                 || waits_for_inviter
+                || belongs(place) && is_without_copy(place) && leaves_unread.contains(&place.replica)
                 || !belongs(place) && (waits_for_provider || is_made_at(place.replica))
             {
                 left.pending = true;

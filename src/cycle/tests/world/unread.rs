@@ -2,6 +2,41 @@
 
 use super::*;
 
+fn says(place: &Memory, name: &str) -> serde_json::Value {
+    let id = World::find(place, name);
+    let content = place.contents().into_iter().find(|(other, _)| *other == id).unwrap().1;
+    content.get("notes").cloned().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn nothing_is_told_of_what_could_not_be_read() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.google.set_listed(0, false);
+    world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+    world.phone.delete(&World::find(&world.phone, "Grace"));
+    world.phone.create(&card("Rosa", &["rosa@example.org"]));
+    world.microsoft.edit(&World::find(&world.microsoft, "Alan"), rename("Alan Turing"));
+    for _ in 0..2 {
+        assert_eq!(world.sync().await.exit, 75);
+        let names = World::names(&world.google);
+        assert!(names.contains(&"Ada".to_owned()) && names.contains(&"Grace".to_owned()), "{names:?}");
+        assert!(World::names(&world.phone).contains(&"Alan Turing".to_owned()), "other places go on");
+    }
+    // What somebody does there meanwhile is neither overwritten nor removed.
+    world.google.edit(&World::find(&world.google, "Ada"), |ada| ada.set("notes", note()));
+    world.google.edit(&World::find(&world.google, "Grace"), |grace| grace.set("notes", note()));
+    world.sync().await;
+    world.google.set_listed(0, true);
+    assert_eq!(world.sync().await.exit, 0);
+    assert_eq!((says(&world.google, "Ada King"), says(&world.phone, "Grace")), (note(), note()));
+    world.settled("read in the end").await;
+}
+
+fn note() -> serde_json::Value {
+    serde_json::json!({"note": {"note": "said meanwhile"}})
+}
+
 #[tokio::test]
 async fn what_moves_is_followed_when_only_one_of_two_collections_can_be_read() {
     for unlisted in [0, 1] {
@@ -16,4 +51,23 @@ async fn what_moves_is_followed_when_only_one_of_two_collections_can_be_read() {
         assert_eq!(report.exit, 0, "{unlisted}: where it stood before says nothing of it: {:?}", report.troubles);
         world.settled("moved").await;
     }
+}
+
+#[tokio::test]
+async fn what_moves_on_a_device_out_of_a_collection_that_cannot_be_read_waits_for_it() {
+    let mut world = World::new(false, 0);
+    add_collection(&world.google, "Second").await;
+    let ada = world.google.create(&card("Ada", &["ada@example.org"]));
+    world.sync().await;
+    let folders = world.phone.collections(Kind::Contacts).await.unwrap();
+    let second = folders.iter().position(|folder| folder.name == "Second").unwrap();
+    world.phone.move_to(&World::find(&world.phone, "Ada"), second);
+    world.google.set_listed(0, false);
+    assert_eq!(world.sync().await.exit, 75);
+    assert_eq!(World::names(&world.google), ["Ada"], "it is not made a second time beside what nobody could read");
+    world.google.edit(&ada, rename("Ada King"));
+    world.google.set_listed(0, true);
+    assert_eq!(world.sync().await.exit, 0);
+    assert!(World::names(&world.phone).iter().all(|name| name == "Ada King"));
+    world.settled("moved").await;
 }
