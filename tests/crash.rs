@@ -9,6 +9,8 @@
 //! | `TWOFOLD_DAYS=50` | so many bad days, of seeded faults at everything (ordinarily 6) |
 //! | `TWOFOLD_SEED=7` | which of them are drawn |
 //! | `TWOFOLD_ONLY=text` | only what has this text in its label (a failure prints its label; combine it with `all`) |
+//!
+//! A case that fails is told at once and again at the end; it stops no other.
 
 #[path = "crash/calendars.rs"]
 mod calendars;
@@ -43,6 +45,9 @@ use world::{Settled, World};
 
 /// Cases that show a bug which is known and not mended yet, by texts that all stand in the label. Empty is how it should be.
 const KNOWN: &[&[&str]] = &[];
+
+/// A long tier says how far it is every so many cases.
+const TELL_EVERY: usize = 50;
 
 const PROVIDERS: [Provider; 2] = [Provider::Google, Provider::Microsoft];
 
@@ -86,12 +91,18 @@ fn rehearsed(which: Vec<usize>) -> Vec<&'static Result<Rehearsal, &'static str>>
     which.into_iter().filter_map(|at| REHEARSALS[at].get()).collect()
 }
 
-/// So many scenarios that end well, drawn by the seed and what they are drawn for; with `TWOFOLD_ONLY` all of them.
+/// So many scenarios that end well, drawn by the seed and what they are drawn for; with `TWOFOLD_ONLY` all that it may mean.
 fn drawn(many: usize, what_for: u64) -> Vec<&'static Rehearsal> {
     let mut which: Vec<usize> = (0..SCENARIOS.len()).collect();
     which.shuffle(&mut StdRng::seed_from_u64(seed() ^ what_for << 32));
-    if std::env::var("TWOFOLD_ONLY").is_err() {
-        which.truncate(many);
+    match std::env::var("TWOFOLD_ONLY") {
+        Ok(text) => {
+            let is_named = |at: &usize| text.contains(SCENARIOS[*at].name);
+            if which.iter().any(is_named) {
+                which.retain(is_named);
+            }
+        }
+        Err(_) => which.truncate(many),
     }
     rehearsed(which).into_iter().flatten().collect()
 }
@@ -191,6 +202,9 @@ impl Tally {
                 self.most_runs = self.most_runs.max(settled.runs);
             }
             Err(_) => self.failed.push(label.to_owned()),
+        }
+        if self.cases.is_multiple_of(TELL_EVERY) {
+            println!("{}: {} cases so far, {} of them failed", self.what, self.cases, self.failed.len());
         }
     }
 
