@@ -172,6 +172,32 @@ async fn an_exception_that_somebody_changed_meanwhile_is_not_overwritten() {
 }
 
 #[tokio::test]
+async fn an_occurrence_of_which_somebody_made_an_exception_meanwhile_is_neither_overwritten_nor_taken_out() {
+    for is_taken_out in [false, true] {
+        for patch in [json!({"title": "Ours"}), json!({"excluded": true})] {
+            let what = format!("{patch}, taken out: {is_taken_out}");
+            let desk = desk().await;
+            let id = desk.series();
+            let late = format!("{id}_20260310T080000Z");
+            let seen = desk.fetch(&id).await.unwrap();
+            match is_taken_out {
+                true => desk.sandbox.google_delete_event(&desk.calendar, &late).unwrap(),
+                false => desk.edit(&late, |event| event["summary"] = json!("Theirs")),
+            }
+            let theirs = desk.sandbox.google_event(&desk.calendar, &late);
+            let mut ours = desk.read(&seen.rendering);
+            ours.set("recurrenceOverrides", json!({"2026-03-10T09:00:00": patch}));
+            assert_eq!(desk.write(desk.update(&seen, &ours)).await.unwrap_err().kind, ErrorKind::StaleEtag, "{what}");
+            assert_eq!(desk.sandbox.google_event(&desk.calendar, &late), theirs, "{what}");
+            // Where it was looked at again, it is changed.
+            let seen = desk.fetch(&id).await.unwrap();
+            let after = desk.write(desk.update(&seen, &ours)).await.unwrap().unwrap();
+            assert_eq!(desk.read(&after.rendering), ours, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_series_of_days_has_exceptions_on_days() {
     let desk = desk().await;
     let mut days = Content::from_value(json!({

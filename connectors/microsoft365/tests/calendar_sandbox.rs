@@ -8,6 +8,7 @@ use calendar_events::{at, lunch, overrides, standup, weekly};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_http::{Client, ClientOptions, ManualClock, Response, TokenSource, Transport, TransportError, Wire};
 use twofold_microsoft365::calendar::sheet::Sheet;
 use twofold_microsoft365::{GraphDialect, Microsoft365, Options};
@@ -16,7 +17,7 @@ use twofold_model::{
     Known, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Removal, Rendering, Result, Seen, Since, Uid,
     Written,
 };
-use twofold_sandbox::{Fault, Provider, Request, Rule, Sandbox, Switches};
+use twofold_sandbox::{Fault, Phase, Provider, Request, Rule, Sandbox, Switches};
 use twofold_zones::SystemZones;
 use url::Url;
 
@@ -578,11 +579,18 @@ async fn what_somebody_made_of_an_occurrence_meanwhile_is_never_taken_for_our_ow
         let series = world.sandbox.graph_event_create("", &standup()).unwrap();
         world.sandbox.graph_occurrence_edit(&series, "2026-03-09", title("Other")).unwrap();
         let seen = world.fetch(&series).await.unwrap().unwrap();
-        match what {
-            "new" => world.sandbox.graph_occurrence_edit(&series, "2026-03-23", title("Theirs")).unwrap(),
-            "changed" => world.sandbox.graph_occurrence_edit(&series, "2026-03-09", title("Theirs")).unwrap(),
-            _ => world.sandbox.graph_occurrence_delete(&series, "2026-03-23").unwrap(),
-        }
+        // After the look at the series, just before its occurrence is written.
+        let (sandbox, of, is_done) = (world.sandbox.clone(), series.clone(), AtomicBool::new(false));
+        world.sandbox.set_hook(Some(Arc::new(move |info, phase| {
+            if phase != Phase::Before || !info.path.ends_with("$batch") || is_done.swap(true, Ordering::SeqCst) {
+                return;
+            }
+            match what {
+                "new" => sandbox.graph_occurrence_edit(&of, "2026-03-23", title("Theirs")).unwrap(),
+                "changed" => sandbox.graph_occurrence_edit(&of, "2026-03-09", title("Theirs")).unwrap(),
+                _ => sandbox.graph_occurrence_delete(&of, "2026-03-23").unwrap(),
+            }
+        })));
         let to = world.change(&seen, |event| {
             let mut overrides = event.get("recurrenceOverrides").unwrap().clone();
             overrides["2026-03-16T09:00:00"] = json!({"title": "Ours"});
@@ -598,6 +606,37 @@ async fn what_somebody_made_of_an_occurrence_meanwhile_is_never_taken_for_our_ow
             _ => now["2026-03-23T09:00:00"]["excluded"] == true,
         };
         assert!(theirs, "{what}: {now}");
+    }
+}
+
+#[tokio::test]
+async fn an_occurrence_is_not_written_where_somebody_changed_it_or_deleted_its_series_meanwhile() {
+    let title = |text: &'static str| move |event: &mut Value| event["subject"] = json!(text);
+    for is_deleted in [false, true] {
+        for patch in [json!({"title": "Ours"}), json!({"excluded": true})] {
+            let world = World::empty();
+            let series = world.sandbox.graph_event_create("", &standup()).unwrap();
+            let seen = world.fetch(&series).await.unwrap().unwrap();
+            match is_deleted {
+                true => world.sandbox.graph_event_delete(&series).unwrap(),
+                false => world.sandbox.graph_occurrence_edit(&series, "2026-03-16", title("Theirs")).unwrap(),
+            }
+            let ours = |event: &mut Content| event.set("recurrenceOverrides", json!({"2026-03-16T09:00:00": patch}));
+            let to = world.change(&seen, ours);
+            world.sandbox.reset_counts();
+            let what = format!("{patch}, its series deleted: {is_deleted}");
+            let error = world.write(to).await.expect_err(&what);
+            assert_eq!(error.kind, ErrorKind::StaleEtag, "{what}");
+            assert_eq!(world.sandbox.writes(Provider::Microsoft), 0, "{what}");
+            let there = world.fetch(&series).await.unwrap();
+            assert_eq!(there.is_none(), is_deleted, "{what}");
+            // Where it was looked at again, it is changed.
+            if let Some(seen) = there {
+                assert_eq!(overrides(&world.says(&seen.rendering))["2026-03-16T09:00:00"]["title"], "Theirs");
+                let written = world.write(world.change(&seen, ours)).await.unwrap().unwrap();
+                assert_eq!(overrides(&world.says(&written.rendering)), json!({"2026-03-16T09:00:00": patch}));
+            }
+        }
     }
 }
 

@@ -186,7 +186,14 @@ impl Calendar {
                 (id, guard, difference(from, &change.row))
             }
             None => {
-                let (id, guard) = self.find_row(calendar, series, &change.row).await.map_err(not_executed)?;
+                let instance = self.find_row(calendar, series, &change.row).await.map_err(not_executed)?;
+                let (Some(id), Some(guard)) = (text(&instance, "id"), etag(&instance)) else {
+                    return Err(not_executed(Error::new(ErrorKind::Malformed, "an occurrence without id or etag")));
+                };
+                let (id, guard) = (id.to_owned(), guard.to_owned());
+                if self.is_exception(calendar, series, &id, instance) {
+                    return Err(stale("an occurrence changed there meanwhile"));
+                }
                 (id, guard, self.new_row(to, &change.row)?)
             }
         };
@@ -205,21 +212,29 @@ impl Calendar {
         Ok(difference(&self.lens.instance(to, row)?, row))
     }
 
-    /// Id and etag of the occurrence with the original start of a row.
-    async fn find_row(&self, calendar: &str, series: &Series, row: &Object) -> Result<(String, String)> {
+    /// Whether an occurrence says something else than its series does, or nothing that can be understood: somebody made an exception of it
+    /// since the series was looked at.
+    fn is_exception(&self, calendar: &str, series: &Series, id: &str, instance: Object) -> bool {
+        let mut with = series.clone();
+        with.exceptions.insert(id.to_owned(), instance.into());
+        let says = |mut series: Series| {
+            series.take_usual(&self.usual(calendar));
+            self.lens.says(&series).ok()
+        };
+        says(series.clone()) != says(with)
+    }
+
+    /// The occurrence with the original start of a row, as it is now.
+    async fn find_row(&self, calendar: &str, series: &Series, row: &Object) -> Result<Object> {
         let master = series.event.as_ref().and_then(|event| text(event, "id"));
         let master =
             master.ok_or_else(|| Error::new(ErrorKind::Refused, "an occurrence of a series that is not seen"))?;
         let at = self.lens.original_start(series, row)?;
-        let instances = self.all(calendar, |page| api::instance_at(calendar, master, &at, page)).await?;
-        let mut found = instances
-            .iter()
-            .filter(|instance| series_of(instance) == Some(master) && self.lens.is_same_start(series, instance, row));
-        match (found.next(), found.next()) {
-            (Some(one), None) => match (text(one, "id"), etag(one)) {
-                (Some(id), Some(etag)) => Ok((id.to_owned(), etag.to_owned())),
-                _ => Err(Error::new(ErrorKind::Malformed, "an occurrence without id or etag")),
-            },
+        let mut instances = self.all(calendar, |page| api::instance_at(calendar, master, &at, page)).await?;
+        instances
+            .retain(|instance| series_of(instance) == Some(master) && self.lens.is_same_start(series, instance, row));
+        match (instances.pop(), instances.pop()) {
+            (Some(one), None) => Ok(one),
             (None, _) => Err(Error::new(ErrorKind::NotFound, "the series has no occurrence at that start")),
             _ => Err(Error::new(ErrorKind::Refused, "the series has more than one occurrence at that start")),
         }

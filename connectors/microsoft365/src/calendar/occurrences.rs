@@ -41,6 +41,10 @@ impl Calendars {
             Ok(Look::Nowhere) => return Err(half(Error::new(ErrorKind::Unknown, "the series cannot be read"))),
             Err(error) => return Err(half(error)),
         };
+        if change.from.as_ref().is_some_and(|from| !has_ask && self.is_overtaken(from, &change.to, &now)) {
+            // Whoever looks again merges it; nothing was sent.
+            return Err(Error::new(ErrorKind::StaleEtag, "it changed there meanwhile"));
+        }
         change.before = Some(match answer {
             Some(answer) if !self.is_same(answer, &now.event) => merged(answer.clone(), &change.to.event),
             _ => now.event.clone(),

@@ -298,11 +298,24 @@ impl Calendars {
     /// Whether an occurrence that the write let be is another one now than it was: somebody changed it since it was last seen. Nothing
     /// guards against that, for the state of a series need not change with its occurrences.
     fn is_edited(&self, from: &Sheet, change: &Change, now: &Sheet) -> bool {
-        if from.is_partial || now.is_partial || !now.event.is_series() || drops_exceptions(&change.sent) {
-            return false;
+        !drops_exceptions(&change.sent)
+            && self.compared(from, &change.to, now).iter().any(|[was, wanted, is]| was == wanted && is != was)
+    }
+
+    /// Whether a series of which only occurrences are to be written is in another state than the one that the write rests on (it may have
+    /// been deleted), or one of these occurrences is another one by now: their writes have no guard of their own.
+    pub(super) fn is_overtaken(&self, from: &Sheet, to: &Sheet, now: &Sheet) -> bool {
+        let is_other = |[was, wanted, is]: &[Option<Content>; 3]| was != wanted && is != was && is != wanted;
+        from.event.etag() != now.event.etag() || self.compared(from, to, now).iter().any(is_other)
+    }
+
+    /// What each occurrence that is told apart from its series was, shall be, and is; of none where a series cannot be seen whole.
+    fn compared(&self, from: &Sheet, to: &Sheet, now: &Sheet) -> Vec<[Option<Content>; 3]> {
+        if from.is_partial || now.is_partial || !now.event.is_series() {
+            return Vec::new();
         }
         let says = |sheet: &Sheet| series::read(self.times(), sheet).ok();
-        let (Some(was), Some(wanted), Some(is)) = (says(from), says(&change.to), says(now)) else { return false };
+        let (Some(was), Some(wanted), Some(is)) = (says(from), says(to), says(now)) else { return Vec::new() };
         let keys = |event: &Content| -> BTreeSet<String> {
             let overrides = event.get("recurrenceOverrides").and_then(Value::as_object).into_iter().flatten();
             overrides.map(|(key, _)| key.clone()).collect()
@@ -311,10 +324,8 @@ impl Calendars {
             Some(patch) if patch.get("excluded") == Some(&Value::Bool(true)) => None,
             _ => Some(occurrence(event, key).unwrap_or_else(|| unchanged(event, key))),
         };
-        keys(&is).union(&keys(&was)).any(|key| {
-            let (was, wanted, is) = (of(&was, key), of(&wanted, key), of(&is, key));
-            was == wanted && is != was
-        })
+        let all: BTreeSet<String> = [&was, &wanted, &is].into_iter().flat_map(keys).collect();
+        all.iter().map(|key| [&was, &wanted, &is].map(|event| of(event, key))).collect()
     }
 }
 
