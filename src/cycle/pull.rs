@@ -71,6 +71,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     drop(sender);
     let mut failed: Vec<(usize, Error)> = Vec::new();
     let mut broken: HashSet<(usize, usize)> = HashSet::new();
+    let mut read_to_end: HashSet<(usize, usize)> = HashSet::new();
     let mut taken = 0;
     while let Some(news) = receiver.recv().await {
         match news {
@@ -84,11 +85,12 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 taken += page.entries.len();
                 cycle.settings.progress.at("reading", taken, 0);
                 let tally = tallies.entry((member, feed)).or_default();
-                if let Err(error) = take_page(cycle, kind, member, &feeds[&member][feed], page, tally, now) {
-                    if error.kind == ErrorKind::Broken {
-                        return Err(error);
-                    }
-                    failed.push((member, error));
+                let is_last = matches!(page.next, Next::Done(_));
+                match take_page(cycle, kind, member, &feeds[&member][feed], page, tally, now) {
+                    Ok(()) if is_last => read_to_end.extend([(member, feed)]),
+                    Ok(()) => {}
+                    Err(error) if error.kind == ErrorKind::Broken => return Err(error),
+                    Err(error) => failed.push((member, error)),
                 }
             }
             News::Failed { member, feed, error } => {
@@ -121,7 +123,9 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 places.iter().filter(|place| covers(feed, place)).map(|place| place.collection).collect();
             let unread = &mut cycle.members[index].unread;
             unread.retain(|collection| !own.contains(collection));
-            unread.extend(own.into_iter().filter(|_| !is_complete));
+            if !read_to_end.contains(&(index, at)) {
+                unread.extend(own);
+            }
             let before = breaks(cycle, replica, feed)?;
             let now = if is_complete { 0 } else { before + u32::from(broken.contains(&(index, at))) };
             if now != before {

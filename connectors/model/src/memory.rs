@@ -104,6 +104,8 @@ struct State {
     offline: bool,
     /// Collections whose lists break off.
     unlisted: BTreeSet<CollectionId>,
+    /// So many items of each list are not to be understood.
+    unintelligible: usize,
     expired_before: u64,
     now_ms: i64,
 }
@@ -242,6 +244,11 @@ impl Memory {
         } else {
             state.unlisted.insert(id)
         };
+    }
+
+    /// From now on each list tells of so many items that are not to be understood, besides the others.
+    pub fn set_unintelligible(&self, items: usize) {
+        self.state().unintelligible = items;
     }
 
     /// All tokens given so far are dead from now on.
@@ -863,6 +870,12 @@ impl Memory {
             let left = |gone: &(u64, CollectionId)| shown(gone.0) && gone.1 == *here;
             entries.extend(state.gone.iter().filter(|(_, gone)| left(gone)).map(|(id, _)| Entry::Gone(id.clone())));
         }
+        entries.extend((0..state.unintelligible).map(|number| Entry::Bad {
+            remote_id: RemoteId(format!("unintelligible-{number}")),
+            collection: here.clone(),
+            reason: "it is not to be understood".into(),
+            raw: Vec::new(),
+        }));
         drop(state);
         self.step("after list")?;
         Ok(Page { entries, next: Next::Done(DeltaToken(token.to_string())) })

@@ -71,3 +71,14 @@ async fn what_moves_on_a_device_out_of_a_collection_that_cannot_be_read_waits_fo
     assert!(World::names(&world.phone).iter().all(|name| name == "Ada King"));
     world.settled("moved").await;
 }
+
+#[tokio::test]
+async fn a_list_that_was_read_to_its_end_is_no_unknown_however_much_of_it_is_not_to_be_understood() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.google.set_unintelligible(21);
+    world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+    let report = world.sync().await;
+    assert_eq!(report.exit, 1, "{:?}", report.troubles);
+    assert!(World::names(&world.google).contains(&"Ada King".to_owned()), "what is understood goes on");
+}
