@@ -2,7 +2,7 @@
 
 use crate::Cycle;
 use crate::pull::Intake;
-use crate::write::done;
+use crate::write::{call_as_its_account_does, done};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use twofold_engine::plan::is_same_but_for_spelling;
@@ -97,6 +97,7 @@ fn made(hub: &mut Hub, intake: &Intake<'_>, intent: &Intent, mark: &Mark, seen: 
         let facts = intake.lens.facts(&seen.rendering);
         return hub.store_sighting(intake.replica, intent.collection, Some(intent.item), (&seen, &facts), intake.now);
     };
+    call_as_its_account_does(hub, intent, &seen)?;
     let item = hub.item(intent.item)?;
     let sent = hub.version(intent.version)?;
     let base = executed(&sent.content, &says);

@@ -5,7 +5,7 @@ use crate::weigh::{Planned, quarantine_name};
 use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use twofold_hub::{Bad, Hub, Intent, IntentKind};
-use twofold_model::{Connector, Error, ErrorKind, Kind, Lens, Operation, Rendering, Result, Written};
+use twofold_model::{Connector, Error, ErrorKind, Kind, Lens, Operation, Rendering, Result, Seen, Written};
 
 /// Writes one slice. Returns the items that must be decided again in this run: their state had moved, or a first part of
 /// what they need is done now.
@@ -234,12 +234,28 @@ pub fn done(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, written: Written, n
             {
                 hub.rename_placement(placement.id, &seen.remote_id)?;
             }
+            call_as_its_account_does(hub, intent, &seen)?;
             hub.set_placement(intent.item, intent.replica, intent.collection, intent.version, &seen)?;
             hub.remove_sighting_of(intent.replica, &seen.remote_id)?;
             list_shortfall(hub, lens, (intent.item, intent.replica, intent.collection), &seen.rendering)?;
         }
     }
     hub.settle_item(intent.item, None)
+}
+
+/// A message that came from a device was made at its account, and is called in the account's own way from now on: by that name a
+/// further label is one of the same message.
+pub fn call_as_its_account_does(hub: &mut Hub, intent: &Intent, seen: &Seen) -> Result<()> {
+    let Some(uid) = seen.uid.as_ref().filter(|_| intent.kind == IntentKind::Create) else { return Ok(()) };
+    let item = hub.item(intent.item)?;
+    if item.kind != Kind::Mail || item.uid == *uid {
+        return Ok(());
+    }
+    let is_on_device = hub.replicas()?.iter().any(|replica| replica.id == intent.replica && replica.is_device);
+    match is_on_device || !hub.items_by_uid(Kind::Mail, uid)?.is_empty() {
+        true => Ok(()),
+        false => hub.set_uid(item.id, uid),
+    }
 }
 
 /// Lists what a copy cannot show as it was told, or ends the listing. (Item, replica, collection.)

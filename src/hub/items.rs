@@ -98,6 +98,11 @@ impl Hub {
         Ok(Item { id, mark, kind, uid, version, generation: 1, buried_ms: None, dated_ms: None })
     }
 
+    /// Gives an item another name.
+    pub fn set_uid(&mut self, item: i64, uid: &Uid) -> Result<()> {
+        self.run("UPDATE items SET uid = ?2 WHERE id = ?1", params![item, uid.as_str()])
+    }
+
     /// Notes when a message was received, in milliseconds since 1970. The first word stays.
     pub fn date_item(&mut self, item: i64, dated_ms: i64) -> Result<()> {
         self.run("UPDATE items SET dated = coalesce(dated, ?2) WHERE id = ?1", params![item, dated_ms])

@@ -305,6 +305,23 @@ async fn a_new_file_becomes_a_message_of_the_account_with_its_date() {
 }
 
 #[tokio::test]
+async fn a_message_that_came_from_a_device_gets_further_labels_as_any_other() {
+    let mut world = World::with_twenty(Manner::Labels).await;
+    world.laptop.put(&text(30), &["account/mail/INBOX"], &["$seen"]);
+    world.sync().await;
+    let there = world.account.find_one(&text(30));
+    // An account may write a message in its own way, so that its bytes tell nobody which it is.
+    world.account.change(there, |message| {
+        message.at.insert("Work".into(), "x".into());
+        message.bytes.extend(b"X-Added: by the account\r\n");
+    });
+    world.sync().await;
+    assert_eq!(world.account.bodies(), [1; 20], "its bytes are known");
+    assert_eq!(world.laptop.shows().iter().filter(|(_, body, _)| body.contains("Body 30")).count(), 2);
+    assert!(world.laptop.shows().contains(&at("Work", 30, &["$seen"])), "as it was first received");
+}
+
+#[tokio::test]
 async fn a_message_deleted_on_a_device_goes_to_the_trash_or_the_archive_and_is_never_destroyed() {
     for (manner, unmarked) in [(Manner::Labels, "Archive"), (Manner::Folders, "Trash")] {
         let mut world = World::with_twenty(manner).await;
