@@ -1,6 +1,8 @@
 //! Messages through the built program: Maildirs as other programs read and write them, and what the providers hold, read plainly.
 
 mod common;
+#[path = "mail/dovecot.rs"]
+mod dovecot;
 
 use common::{BOTH, GOOGLE, Home, MICROSOFT};
 use serde_json::{Value, json};
