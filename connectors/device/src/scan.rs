@@ -57,6 +57,11 @@ impl Stamp {
         now_ns.saturating_sub(self.ctime_ns) < YOUNG_NS
     }
 
+    /// Whether both times are whole seconds, as on a file system that counts no finer.
+    pub fn is_coarse(&self) -> bool {
+        self.mtime_ns % 1_000_000_000 == 0 && self.ctime_ns % 1_000_000_000 == 0
+    }
+
     pub fn age_ns(&self, now_ns: i64) -> i64 {
         now_ns.saturating_sub(self.ctime_ns)
     }

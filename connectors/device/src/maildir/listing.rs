@@ -6,6 +6,7 @@
 
 use super::name::{FileName, SEPARATOR};
 use super::{Maildir, Place};
+use crate::scan::Stamp;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, RawDir};
 
@@ -68,25 +69,12 @@ fn separator_of(files: &[File]) -> u8 {
     SEPARATORS.into_iter().find(|separator| has(*separator)).unwrap_or(SEPARATOR)
 }
 
-/// Tells whether the folders of a Maildir changed: for each its device, number, and times.
-pub type Stamps = [(u64, u64, i64, i64, i64, i64); 2];
+/// Tells whether the folders of a Maildir changed: for each its device, and what the file system says of its state.
+pub(crate) type Stamps = [(rustix::fs::Dev, Stamp); 2];
 
 /// The stamps of `new` and `cur`.
-pub fn stamps(maildir: &Maildir) -> rustix::io::Result<Stamps> {
-    let of = |folder: &OwnedFd| -> rustix::io::Result<_> {
-        let stat = rustix::fs::fstat(folder)?;
-        // The fields' types differ between platforms; all of them fit.
-        #[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
-        let stamp = (
-            stat.st_dev as u64,
-            stat.st_ino as u64,
-            stat.st_mtime as i64,
-            stat.st_mtime_nsec as i64,
-            stat.st_ctime as i64,
-            stat.st_ctime_nsec as i64,
-        );
-        Ok(stamp)
-    };
+pub(crate) fn stamps(maildir: &Maildir) -> rustix::io::Result<Stamps> {
+    let of = |folder: &OwnedFd| rustix::fs::fstat(folder).map(|stat| (stat.st_dev, Stamp::of(&stat)));
     Ok([of(&maildir.new)?, of(&maildir.cur)?])
 }
 

@@ -127,7 +127,7 @@ impl Room<'_> {
             }
             // The first time everything may be found without waiting.
             if !is_first {
-                let is_coarse = stamps.values().flatten().all(|stamp| stamp.3 == 0 && stamp.5 == 0);
+                let is_coarse = stamps.values().flatten().all(|(_, stamp)| stamp.is_coarse());
                 std::thread::sleep(if is_coarse { COARSE_TICK } else { TICK });
             }
             for (folder, maildir, id) in &folders {
