@@ -2,6 +2,7 @@
 
 use crate::pull::Intake;
 use crate::{Cycle, SLICE};
+use std::collections::HashSet;
 use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
@@ -20,6 +21,7 @@ pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Vec<twofold_hub::
     for index in 0..cycle.members.len() {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let replica = cycle.members[index].replica.clone();
+        part(cycle, replica.id)?;
         let new_in = cycle.hub.unbound_collections(replica.id)?;
         let places = cycle.hub.places(replica.id, kind)?;
         for place in &places {
@@ -37,6 +39,33 @@ pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Vec<twofold_hub::
         }
     }
     Ok(first)
+}
+
+/// Parts from its item what was moved to where another copy of that item stands: one item has one copy in a collection, so this is one of
+/// its own from now on.
+fn part(cycle: &mut Cycle<'_>, replica: i64) -> Result<()> {
+    let moved = cycle.hub.moved_copies(replica)?;
+    if moved.is_empty() {
+        return Ok(());
+    }
+    let now = cycle.now();
+    cycle.hub.atomically("part", |hub| {
+        let mut taken: HashSet<(i64, i64)> = HashSet::new();
+        for (seen, known) in &moved {
+            let mut is_taken = !taken.insert((known.item, seen.collection));
+            for other in hub.placements(known.item)? {
+                let stays = (other.replica, other.collection) == (replica, seen.collection) && {
+                    let waiting = hub.sighting(replica, &other.remote_id)?;
+                    waiting.is_none_or(|it| it.presence == Presence::Here && it.collection == other.collection)
+                };
+                is_taken |= stays && other.id != known.id;
+            }
+            if is_taken {
+                hub.part_copy(seen, known, now)?;
+            }
+        }
+        Ok(())
+    })
 }
 
 /// What a device's first use of a collection brought, before any of it is believed.

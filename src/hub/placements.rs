@@ -368,6 +368,34 @@ impl Hub {
         self.add_todo(item)
     }
 
+    /// Known copies of a replica that are seen in another collection than the one in which they were known.
+    pub fn moved_copies(&self, replica: i64) -> Result<Vec<(Sighting, Placement)>> {
+        let moved: Vec<Sighting> = self.all(
+            "SELECT s.* FROM sightings s JOIN placements p ON p.replica = s.replica AND p.remote_id = s.remote_id
+             WHERE s.item IS NOT NULL AND s.replica = ?1 AND s.gone = 0 AND s.collection <> p.collection ORDER BY p.id",
+            [replica],
+            sighting,
+        )?;
+        let with_placement = |seen: Sighting| {
+            let known = self.placement(replica, &seen.remote_id)?;
+            Ok(known.map(|known| (seen, known)))
+        };
+        moved.into_iter().filter_map(|seen| with_placement(seen).transpose()).collect()
+    }
+
+    /// A copy becomes one of no item yet: where it was known its item has lost it, for the place itself shows that it stands elsewhere now.
+    pub fn part_copy(&mut self, seen: &Sighting, known: &Placement, now_ms: i64) -> Result<()> {
+        let left = RemoteId(format!("parted {}", known.id));
+        self.rename_placement(known.id, &left)?;
+        self.run("UPDATE sightings SET item = NULL WHERE id = ?1", [seen.id])?;
+        self.store_gone(known.replica, &left, now_ms)?;
+        self.run(
+            "UPDATE sightings SET gone = 2 WHERE replica = ?1 AND remote_id = ?2",
+            params![known.replica, left.as_str()],
+        )?;
+        self.add_todo(known.item)
+    }
+
     /// What is seen of an item.
     pub fn sightings(&self, item: i64) -> Result<Vec<Sighting>> {
         self.all("SELECT * FROM sightings WHERE item = ?1 ORDER BY replica, collection, id", [item], sighting)

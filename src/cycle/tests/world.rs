@@ -370,8 +370,9 @@ async fn promise_4_what_is_overwritten_deleted_or_not_shown_stays_in_the_hub() {
     for name in ["Ada", "Ada King", "Ada Byron", "Ada Augusta", "Ada Lovelace"] {
         assert!(world.has_said(name), "{name} is gone from {:?}", world.said());
     }
-    // What was only overwritten goes in the end. The two sides of the conflict stay: nobody has decided it.
-    assert_eq!(world.live_on(400).await, 3);
+    // What was only overwritten goes in the end, and so does what a place last agreed to before it was told otherwise. The two sides of
+    // the conflict stay: nobody has decided it.
+    assert_eq!(world.live_on(400).await, 4);
     assert!(["Ada Augusta", "Ada Lovelace"].iter().all(|name| world.has_said(name)), "{:?}", world.said());
 }
 

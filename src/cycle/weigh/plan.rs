@@ -10,7 +10,8 @@ use twofold_engine::plan::toward;
 use twofold_engine::{Now, Verdict};
 use twofold_hub::items::Origin;
 use twofold_hub::{Intent, IntentKind, Item, Place, Placement};
-use twofold_model::{Connector, Error, ErrorKind, Identity, Mark, Operation, Rendering, Result};
+use twofold_model::patch::{apply, difference};
+use twofold_model::{Connector, Content, Error, ErrorKind, Identity, Lens, Mark, Operation, Rendering, Result};
 
 /// One step at a replica that brings an item to a collection.
 struct Step {
@@ -232,15 +233,18 @@ impl Weighing<'_> {
         };
         let Some(placement) = placement else { return Ok(()) };
         // The base moves to what is seen now; what the hub says more is told where the copy stands then.
-        let seen = match &copy.sighting {
-            Some(sighting) if copy.placement.is_some() => {
-                let seen = as_seen(sighting);
-                self.hub.set_placement(item.id, place.replica, step.from.1, placement.agreed, &seen)?;
-                self.hub.remove_sighting(sighting.id)?;
-                seen
-            }
-            _ => as_seen_placement(&placement),
-        };
+        let (mut agreed, mut seen) = (placement.agreed, as_seen_placement(&placement));
+        if let Some(sighting) = copy.sighting.as_ref().filter(|_| copy.placement.is_some()) {
+            seen = as_seen(sighting);
+            let Some(connector) = self.reached(place.replica) else { return Ok(()) };
+            let (content, version) = self.agreed_by_now(connector.lens(self.kind), &placement, &seen.rendering)?;
+            agreed = match version {
+                Some(version) => version,
+                None => self.agree(connector.as_ref(), item.id, place.replica, &content)?,
+            };
+            self.hub.set_placement(item.id, place.replica, step.from.1, agreed, &seen)?;
+            self.hub.remove_sighting(sighting.id)?;
+        }
         // A copy that was known here and is gone leaves no base behind.
         for gone in weighed.iter().filter(|copy| (copy.replica, copy.collection) == (place.replica, place.collection)) {
             self.forget_copy(gone)?;
@@ -252,7 +256,7 @@ impl Weighing<'_> {
             true => (IntentKind::Move, twofold_model::CollectionId(place.remote_id.clone())),
             false => (IntentKind::Copy, twofold_model::CollectionId(place.remote_id.clone())),
         };
-        let told = Item { version: placement.agreed, ..item.clone() };
+        let told = Item { version: agreed, ..item.clone() };
         self.intend((&told, place), kind, Some(&seen), None, false, |_| match kind {
             IntentKind::Move => Operation::Move { place: of, etag: seen.etag.clone(), to },
             _ => Operation::Copy { of, collection: to },
@@ -267,6 +271,25 @@ impl Weighing<'_> {
             Some(sighting) => self.hub.remove_sighting(sighting.id),
             None => Ok(()),
         }
+    }
+
+    /// What a copy agrees to by now, and the version that says it, if there is one: what was agreed, and what the place changed itself since.
+    /// So it is told what the others hold against its change, also where that is what was agreed before.
+    fn agreed_by_now(&self, lens: &dyn Lens, known: &Placement, now: &Rendering) -> Result<(Content, Option<i64>)> {
+        let before = self.hub.version(known.agreed)?.content;
+        if known.seen == *now {
+            return Ok((before, Some(known.agreed)));
+        }
+        let own = difference(&lens.read(&known.seen)?, &lens.read(now)?);
+        let agreed = apply(&before, &own);
+        let version = (agreed == before).then_some(known.agreed);
+        Ok((agreed, version))
+    }
+
+    /// Keeps what a place agreed to.
+    fn agree(&mut self, connector: &dyn Connector, item: i64, replica: i64, agreed: &Content) -> Result<i64> {
+        let origin = Origin { at_ms: self.now, rank: connector.abilities().rank, source: Some(replica) };
+        self.hub.add_version(item, agreed, origin, None, None)
     }
 
     /// A copy that is there: its base moves to what is seen now, and it is told what the hub says more.
@@ -298,22 +321,19 @@ impl Weighing<'_> {
             (None, None) => return Ok(()),
         };
         // At a first meeting the replica agrees, so far, to what it says itself.
-        let agreed = match &copy.placement {
-            Some(placement) => self.hub.version(placement.agreed)?.content,
-            None => agreed_at_first(&lens.read(&seen_now.rendering)?, &verdict.content),
+        let (agreed, before) = match &copy.placement {
+            None => (agreed_at_first(&lens.read(&seen_now.rendering)?, &verdict.content), None),
+            Some(placement) => self.agreed_by_now(lens, placement, &seen_now.rendering)?,
         };
         let identity = Identity { uid: item.uid.clone(), mark: None };
         let (to, refusal) = match toward(lens, &agreed, &seen_now.rendering, &verdict.content, &identity) {
             Ok(to) => (to, None),
             Err(error) => (None, Some(error)),
         };
-        let agreed_version = match (&to, &copy.placement) {
-            (None, _) if refusal.is_none() => item.version,
-            (_, Some(placement)) => placement.agreed,
-            (_, None) => {
-                let origin = Origin { at_ms: self.now, rank: connector.abilities().rank, source: Some(place.replica) };
-                self.hub.add_version(item.id, &agreed, origin, None, None)?
-            }
+        let agreed_version = match before {
+            _ if to.is_none() && refusal.is_none() => item.version,
+            Some(version) => version,
+            None => self.agree(connector.as_ref(), item.id, place.replica, &agreed)?,
         };
         match (&copy.placement, &copy.sighting) {
             (Some(placement), None) if placement.agreed == agreed_version => {}

@@ -290,6 +290,51 @@ async fn a_file_copied_to_another_folder_is_a_label_or_a_message_of_its_own() {
 }
 
 #[tokio::test]
+async fn a_mark_that_a_further_copy_still_has_comes_back_where_it_was_taken_away() {
+    let mut world = World::with_twenty(Manner::Labels).await;
+    let there = world.account.find_one(&text(1));
+    world.account.change(there, |message| message.keywords.clear());
+    world.laptop.put(&text(1), &["account/mail/Work"], &["$seen"]);
+    world.sync().await;
+    world.settled("a mark taken away here, and a further copy with it there").await;
+    for place in [&world.account, &world.phone, &world.laptop] {
+        let rows: Vec<_> = place.shows().into_iter().filter(|(_, body, _)| body.as_bytes() == text(1)).collect();
+        assert_eq!(rows, [at("INBOX", 1, &["$seen"]), at("Work", 1, &["$seen"])]);
+    }
+}
+
+#[tokio::test]
+async fn two_copies_of_a_message_that_come_to_stand_in_one_folder_stay_two() {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    let here = world.laptop.find_one(&text(1));
+    // A program that copies a file under its own name.
+    world.laptop.change(here, |message| {
+        let name = message.at["account/mail/INBOX"].clone();
+        message.at.insert("account/mail/Work".to_owned(), name);
+    });
+    world.sync().await;
+    let ids: Vec<u64> =
+        world.account.ids().into_iter().filter(|id| *world.account.message(*id).bytes == *text(1)).collect();
+    assert_eq!(ids.len(), 2);
+    // First one of them goes to where the other one is, then both to a third folder at once.
+    for (deeds, at_last) in
+        [(&[("Work", "INBOX")][..], "INBOX"), (&[("INBOX", "Archive"), ("INBOX", "Archive")], "Archive")]
+    {
+        for (from, to) in deeds {
+            let id = ids.iter().find(|id| world.account.message(**id).at.contains_key(*from)).copied().unwrap();
+            world.account.change(id, |message| carry(message, from, to));
+        }
+        assert_eq!(world.sync().await.exit, 0);
+        for place in [&world.account, &world.phone, &world.laptop] {
+            let rows: Vec<_> = place.shows().into_iter().filter(|(_, body, _)| body.as_bytes() == text(1)).collect();
+            assert_eq!(rows, [at(at_last, 1, &["$seen"]), at(at_last, 1, &["$seen"])]);
+            assert_eq!(place.shows().len(), 21);
+        }
+        world.settled("two in one folder").await;
+    }
+}
+
+#[tokio::test]
 async fn a_new_file_becomes_a_message_of_the_account_with_its_date() {
     for manner in BOTH {
         let mut world = World::with_twenty(manner).await;
@@ -619,8 +664,13 @@ async fn random_life(manner: Manner, seed: u64) {
         rows.retain(|(mailbox, ..)| mailbox != "Trash");
         rows
     };
-    assert_eq!(kept(&world.laptop), kept(&world.account), "{what}: laptop");
-    assert_eq!(kept(&world.phone), kept(&world.account), "{what}: phone");
+    for place in [&world.laptop, &world.phone] {
+        let (here, there) = (kept(place), kept(&world.account));
+        let lacks: Vec<_> = there.iter().filter(|row| !here.contains(row)).collect();
+        let adds: Vec<_> = here.iter().filter(|row| !there.contains(row)).collect();
+        assert!(lacks.is_empty() && adds.is_empty(), "{what}: a device lacks {lacks:?} and has {adds:?}");
+        assert_eq!(here, there, "{what}: as often");
+    }
     let before = world.writes();
     world.sync().await;
     assert_eq!(world.writes(), before, "{what}: a further run writes nothing");
