@@ -25,7 +25,7 @@ use url::{Host, Url};
 /// The longest time that can be set: a hundred years.
 const MAX_MS: i64 = 100 * 365 * 24 * 3600 * 1000;
 /// The kinds that are kept in step where nobody names any.
-const USUAL: &[Kind] = &[Kind::Calendar, Kind::Contacts];
+const USUAL: &[Kind] = &[Kind::Mail, Kind::Calendar, Kind::Contacts];
 /// The whole configuration, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -178,11 +178,12 @@ impl std::error::Error for ConfigError {}
 type Result<T> = std::result::Result<T, ConfigError>;
 
 impl Config {
-    /// Whether messages are kept in step anywhere.
+    /// Whether messages are kept anywhere.
     pub fn has_mail(&self) -> bool {
         let of_google = self.google.iter().flat_map(|google| &google.kinds);
         let of_microsoft = self.microsoft365.iter().flat_map(|microsoft| &microsoft.kinds);
-        of_google.chain(of_microsoft).any(|kind| *kind == Kind::Mail)
+        let of_devices = self.devices.iter().flat_map(|device| &device.kinds);
+        of_google.chain(of_microsoft).chain(of_devices).any(|kind| *kind == Kind::Mail)
     }
 
     /// Finds and reads the configuration: `explicit` (`--config`), else `$TWOFOLD_CONFIG`, else the first there is of
@@ -346,7 +347,9 @@ fn kinds(table: &Table<'_>) -> Result<Vec<Kind>> {
         kinds.push(kind);
     }
     if kinds.is_empty() {
-        return Err(value.wrong("is empty", "Write kinds = [\"calendar\", \"contacts\"], or remove the table."));
+        return Err(
+            value.wrong("is empty", "Write kinds = [\"mail\", \"calendar\", \"contacts\"], or remove the table.")
+        );
     }
     Ok(kinds)
 }

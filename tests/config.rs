@@ -24,7 +24,7 @@ fn the_example_loads_as_it_stands() {
     assert_eq!(config.path, path);
     let google = config.google.unwrap();
     assert!(matches!(google.client_secret, Some(Secret::File(_))));
-    assert_eq!(config.microsoft365.unwrap().kinds, [Kind::Calendar, Kind::Contacts]);
+    assert_eq!(config.microsoft365.unwrap().kinds, [Kind::Mail, Kind::Calendar, Kind::Contacts]);
     assert_eq!(config.devices.len(), 1);
     assert!(config.joins.is_empty() && !config.may_mail_attendees);
 }

@@ -40,11 +40,11 @@ fn the_providers_have_every_default() {
     let config = parse(BOTH).unwrap();
     let (microsoft, google) = (config.microsoft365.unwrap(), config.google.unwrap());
     assert_eq!((microsoft.client_id.as_str(), microsoft.tenant.as_str()), ("m", "organizations"));
-    assert_eq!(microsoft.kinds, [Kind::Calendar, Kind::Contacts]);
+    assert_eq!(microsoft.kinds, [Kind::Mail, Kind::Calendar, Kind::Contacts]);
     assert_eq!(microsoft.login_url.as_str(), "https://login.microsoftonline.com/");
     assert_eq!(microsoft.graph_url.as_str(), "https://graph.microsoft.com/");
     assert_eq!((google.client_id.as_str(), google.client_secret), ("g", None));
-    assert_eq!(google.kinds, [Kind::Calendar, Kind::Contacts]);
+    assert_eq!(google.kinds, [Kind::Mail, Kind::Calendar, Kind::Contacts]);
     assert_eq!(google.auth_url.as_str(), "https://accounts.google.com/");
     assert_eq!(google.token_url.as_str(), "https://oauth2.googleapis.com/");
     assert_eq!(google.gmail_url.as_str(), "https://gmail.googleapis.com/");
@@ -104,7 +104,7 @@ fn every_key_that_is_written_is_taken() {
     let laptop = Device {
         name: "laptop".into(),
         path: "/home/ada/contacts".into(),
-        kinds: vec![Kind::Calendar, Kind::Contacts],
+        kinds: vec![Kind::Mail, Kind::Calendar, Kind::Contacts],
         group: None,
         mode: None,
         vcard: VcardVersion::V3,

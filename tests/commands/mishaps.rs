@@ -586,3 +586,18 @@ fn after_a_lost_hub_a_folder_that_lacks_much_is_not_filled_without_being_asked()
     home.sync().expect(0).shows(&["laptop"]);
     home.sync().expect(0).shows(&["nothing to do"]);
 }
+
+#[test]
+fn a_device_may_keep_a_kind_that_no_account_has_and_an_account_gets_it_with_a_new_sign_in() {
+    let home = Home::signed_in(&BOTH);
+    let more_of = |table: &str, kinds: &str| {
+        let text = home.configuration("");
+        let (before, after) = text.split_once(table).unwrap();
+        format!("{before}{table}{}", after.replacen("kinds = [\"contacts\"]", kinds, 1))
+    };
+    fs::write(home.config(), more_of("[[device]]", "")).unwrap();
+    home.sync().expect(0);
+    // The sign-in was for contacts alone.
+    fs::write(home.config(), more_of("[google]", "")).unwrap();
+    home.sync().expect(3).says(&["Grant it: twofold login google"]);
+}
