@@ -214,6 +214,8 @@ pub struct Switches {
     pub mail_import_sorts: bool,
     /// An import is answered with an id that is not there (seen in the field).
     pub mail_import_answers_dead_id: bool,
+    /// An insert as well. Nothing says so, so off.
+    pub mail_insert_answers_dead_id: bool,
     /// Seconds until a search finds a new message.
     pub mail_search_lag_s: i64,
     /// The most bytes of a JSON body with `raw`.
@@ -511,6 +513,7 @@ impl Default for Switches {
             mail_adds_received: false,
             mail_import_sorts: true,
             mail_import_answers_dead_id: false,
+            mail_insert_answers_dead_id: false,
             mail_search_lag_s: 0,
             mail_most_json_bytes: 5 * 1024 * 1024,
             mail_most_message_bytes: 157_286_400,

@@ -48,6 +48,38 @@ mod folders {
     }
 
     #[tokio::test]
+    async fn folders_five_deep() {
+        for page_size_cap in [0, 2] {
+            let mut world = World::with(Switches { page_size_cap, ..Switches::default() });
+            let (mut parent, mut path) = (String::new(), Vec::new());
+            for name in ["One", "Two", "Three", "Four", "Five"] {
+                parent = world.sandbox.graph_mail_folder_create(&parent, name).unwrap();
+                path.push(name);
+            }
+            let id = world.deliver(&parent, &letter("deep"));
+            let all = world.collections().await;
+            let deepest = all.iter().find(|collection| collection.id.as_str() == parent).unwrap();
+            assert_eq!(deepest.name, path.join("/"));
+            assert_eq!(world.told().await.0[&id].collection, deepest.id);
+        }
+    }
+
+    /// Trap: `folder_rename_zero_bodies`. Which folder it is its id says; what it is called, and below which it stands, is no news of any
+    /// message.
+    #[tokio::test]
+    async fn a_folder_that_is_renamed_or_moved_is_the_same_and_says_nothing_of_its_messages() {
+        let mut world = World::empty();
+        let (work, other) = (world.folder("Work"), world.folder("Other"));
+        world.deliver(work.as_str(), &letter("one"));
+        world.only().await;
+        world.sandbox.graph_mail_folder_rename(work.as_str(), "Arbeit").unwrap();
+        world.sandbox.graph_mail_folder_move(work.as_str(), other.as_str()).unwrap();
+        assert!(world.pull().await.unwrap().is_empty());
+        let now = world.collections().await.into_iter().find(|collection| collection.id == work).unwrap();
+        assert_eq!(now.name, "Other/Arbeit");
+    }
+
+    #[tokio::test]
     async fn folders_that_hold_no_mail_are_left_out_where_the_delta_tells_them_and_pages_are_short() {
         let switches = Switches {
             graph_folder_delta_tells_other_folders: true,

@@ -65,6 +65,40 @@ mod marks {
         assert_eq!(words(&world.fetch(&marked).await.unwrap().unwrap()), ["$seen", "theirs"]);
     }
 
+    /// A category is taken away by a list without it, and the last one by an empty list: no list would leave it.
+    #[tokio::test]
+    async fn last_category_removed() {
+        let mut world = World::empty();
+        let id = world.deliver("inbox", &letter("one"));
+        world.edit(&id, json!({"categories": ["Küche", "Work / Home"]}));
+        let seen = world.only().await;
+        let [kitchen, work] = words(&seen).try_into().unwrap();
+        let one = world.write(world.marking(&seen, &[], &[&work])).await.unwrap().unwrap();
+        assert_eq!(world.held(&id)["categories"], json!(["Küche"]));
+        let none = world.write(world.marking(&one, &[], &[&kitchen])).await.unwrap().unwrap();
+        assert_eq!(world.held(&id)["categories"], json!([]));
+        assert!(words(&none).is_empty() && words(&world.only().await).is_empty());
+    }
+
+    /// A read mark and a follow-up that are set at the same time at both ends are both there in the end, also where Graph looks at no
+    /// guard: a change names what it changes, and nothing else.
+    #[tokio::test]
+    async fn read_and_flag_race() {
+        for graph_ignores_if_match in [true, false] {
+            let mut world = World::with(Switches { graph_ignores_if_match, ..Switches::default() });
+            let seen = delivered(&mut world, &letter("one")).await;
+            let marking = world.marking(&seen, &["$seen"], &[]);
+            world.edit(&seen.remote_id, json!({"flag": {"flagStatus": "flagged"}, "categories": ["Theirs"]}));
+            assert_eq!(world.write(marking).await.unwrap_err().kind, ErrorKind::StaleEtag);
+            // As the run does it then: it looks, merges, and sends what still differs.
+            let now = world.fetch(&seen).await.unwrap().unwrap();
+            let marked = world.write(world.marking(&now, &["$seen"], &[])).await.unwrap().unwrap();
+            assert_eq!(words(&marked), ["$flagged", "$seen", "theirs"], "{graph_ignores_if_match}");
+            let unread = world.write(world.marking(&marked, &[], &["$seen"])).await.unwrap().unwrap();
+            assert_eq!(words(&unread), ["$flagged", "theirs"], "{graph_ignores_if_match}");
+        }
+    }
+
     #[tokio::test]
     async fn where_the_guard_is_ignored_somebody_s_change_is_still_nobody_s_base() {
         let mut world = World::with(Switches { graph_ignores_if_match: true, ..Switches::default() });
@@ -86,6 +120,7 @@ mod marks {
         assert_eq!(sheet(&marked).own["flagStatus"], "complete");
     }
 
+    /// Trap: `mdn_never_sent`.
     #[tokio::test]
     async fn no_way_of_marking_or_deleting_sends_a_receipt() {
         for answer in ["whole", "none"] {
@@ -276,6 +311,7 @@ mod making {
         world.graph.find(Kind::Mail, &[lookup(item, collection, 0)], later_ms).await.pop().unwrap().unwrap()
     }
 
+    /// Trap: `appended_mail_not_draft`.
     #[tokio::test]
     async fn a_message_is_made_as_received_in_one_request_with_its_date_and_keeps_its_bytes_here() {
         let mut world = World::empty();
@@ -310,6 +346,7 @@ mod making {
         assert!(matches!(find(&world, "one", &work, 100_000).await, Found::Nowhere));
     }
 
+    /// Trap: `crash_in_append_no_draft`. There is one request, so that nothing stands between it and the message.
     #[tokio::test]
     async fn a_create_whose_reply_is_lost_is_found_by_its_mark_wherever_it_is() {
         let world = World::empty();

@@ -67,6 +67,8 @@ struct Memory {
     fates: HashMap<String, Option<BTreeSet<String>>>,
     /// The change of the mailbox up to which the last round came.
     history: Option<String>,
+    /// The change up to which it is known since then which messages were sent in.
+    confirmed: Option<String>,
     /// Creates whose fate is unknown.
     pending: HashMap<Mark, Pending>,
     /// How many gets go into one batch.
@@ -97,6 +99,12 @@ impl Mail {
 }
 
 impl Memory {
+    /// Remembers how far a round came.
+    fn note_history(&mut self, history: &str) {
+        self.history = Some(history.to_owned());
+        self.confirmed = None;
+    }
+
     /// Remembers what the history said of a message.
     fn note(&mut self, message: &str, labels: Option<BTreeSet<String>>) {
         if self.fates.len() < MOST_FATES || self.fates.contains_key(message) {

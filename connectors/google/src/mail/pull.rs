@@ -142,7 +142,7 @@ impl Mail {
         }
         let mut memory = self.memory();
         memory.walk = None;
-        memory.history = Some(from.clone());
+        memory.note_history(&from);
         let token = Token::new(from, labels.own().map(str::to_owned).collect(), drafts);
         Ok(Page { entries, next: Next::Done(token.write()) })
     }
@@ -196,7 +196,7 @@ impl Mail {
         }
         // The id is kept also when nothing happened, or it grows too old on a quiet mailbox.
         let history = answer.history_id.unwrap_or_else(|| since.history.clone());
-        self.memory().history = Some(history.clone());
+        self.memory().note_history(&history);
         let token = Token::new(history, labels.own().map(str::to_owned).collect(), drafts.unwrap_or(since.drafts));
         Ok(Page { entries, next: Next::Done(token.write()) })
     }

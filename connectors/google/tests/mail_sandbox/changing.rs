@@ -10,6 +10,7 @@ fn copy(seen: &Seen, to: &str) -> Operation {
     Operation::Copy { of: of(seen), collection: to.into() }
 }
 
+/// Trap: `read_and_flag_race`.
 #[tokio::test]
 async fn only_the_flags_that_differ_are_sent_and_the_bytes_are_kept() {
     let desk = Desk::new().await;

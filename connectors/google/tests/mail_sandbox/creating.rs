@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// Trap: `restore_mail_makes_no_events`.
 #[tokio::test]
 async fn a_message_arrives_as_received_with_its_date_and_nobody_is_told() {
     let desk = Desk::new().await;
@@ -134,6 +135,55 @@ async fn a_create_that_is_repeated_after_a_stop_makes_no_second_copy() {
     }
 }
 
+/// With and without a history to go by, and with searches that lag.
+#[tokio::test]
+async fn import_id_404() {
+    for (has_history, lag_s) in [(true, 600), (false, 0)] {
+        let desk = Desk::with(|switches| {
+            switches.mail_insert_answers_dead_id = true;
+            switches.mail_search_lag_s = lag_s;
+        })
+        .await;
+        let start = if has_history { Some(desk.round(Since::Start).await) } else { None };
+        let made = desk.done(desk.create("1", &mail("one"), "INBOX", &["$seen", "$flagged"])).await;
+        let all = desk.sandbox.google_messages();
+        assert_eq!((all.len(), &all[0]["id"]), (1, &json!(message_of(&made))), "the id is the one that is there");
+        assert_eq!((desk.bytes_of(&made), words(&made)), (mail("one"), vec!["$flagged".into(), "$seen".into()]));
+        assert_eq!(desk.fetch(&made.remote_id).await.unwrap().etag, made.etag);
+        if let Some(start) = start {
+            assert_eq!(desk.round(start.since()).await.names(), [made.remote_id.as_str()], "one copy, and this one");
+        }
+    }
+    // Nothing tells yet where it is: unknown, and found once a search finds it.
+    let desk = Desk::with(|switches| {
+        switches.mail_insert_answers_dead_id = true;
+        switches.mail_search_lag_s = 60;
+    })
+    .await;
+    let now_ms = desk.sandbox.clock().now_ms();
+    let create = desk.create("1", &mail("one"), "INBOX", &["$seen"]);
+    assert_eq!(desk.write(create.clone()).await.unwrap_err().kind, ErrorKind::Unknown);
+    assert!(matches!(desk.find("1", "INBOX", now_ms, now_ms + 1_000).await, Found::NotBefore(_)));
+    desk.sandbox.clock().advance_ms(61_000);
+    assert!(matches!(desk.find("1", "INBOX", now_ms, now_ms + 61_000).await, Found::Here(_)));
+    desk.done(create).await;
+    assert_eq!(desk.sandbox.google_messages().len(), 1);
+}
+
+/// An upload costs a search, the bytes, and a word of the history.
+#[tokio::test]
+async fn what_is_sent_in_is_confirmed_by_the_history_and_not_by_a_look() {
+    let desk = Desk::new().await;
+    desk.add("there before", &["INBOX"]);
+    desk.round(Since::Start).await;
+    desk.sandbox.reset_counts();
+    let all: Vec<Operation> =
+        (0..5).map(|n| desk.create(&n.to_string(), &mail(&format!("new {n}")), "INBOX", &[])).collect();
+    assert!(desk.google.write(KIND, &all).await.iter().all(Result::is_ok));
+    assert_eq!(desk.sandbox.counts(Provider::Google).quota, 5 * (5 + 25 + 2));
+}
+
+/// Trap: `import_dedups_into_trash`. Whether Gmail finds the one in the trash, or the search before does.
 #[tokio::test]
 async fn a_message_that_is_there_gets_a_label_and_comes_back_from_the_trash() {
     for by in ["message_id", "content", "never"] {

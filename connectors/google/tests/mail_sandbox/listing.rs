@@ -191,9 +191,13 @@ async fn a_message_without_labels_is_asked_for_because_no_record_can_say_so() {
     assert_eq!(desk.sandbox.counts(Provider::Google).parts, 1);
 }
 
+/// Trap: `idle_gmail_three_requests`. It costs even less, however many labels there are.
 #[tokio::test]
 async fn a_quiet_mailbox_gets_newer_tokens_and_costs_two_requests() {
     let desk = Desk::new().await;
+    for n in 0..60 {
+        desk.sandbox.google_add_label(&format!("Label {n}")).unwrap();
+    }
     desk.add("one", &["INBOX"]);
     let start = desk.round(Since::Start).await;
     desk.sandbox.clock().advance_ms(2 * 3_600_000);
@@ -289,6 +293,76 @@ async fn only_gmails_own_words_make_a_token_expire() {
     }
     let expired = desk.page(&feed, Since::Token("what is this".into())).await.unwrap_err();
     assert_eq!(expired.kind, ErrorKind::TokenExpired);
+}
+
+/// Whatever goes wrong when the history is asked for, the mark stays where it was: the next round tells all that came meanwhile.
+#[tokio::test]
+async fn history_500_keeps_mark() {
+    let desk = Desk::new().await;
+    let start = desk.round(Since::Start).await;
+    let one = desk.add("one", &["INBOX"]);
+    let feed = desk.feed().await;
+    let forbidden = json!({"error": {"code": 403, "errors": [{"reason": "insufficientPermissions"}], "message": "no"}});
+    let mut faults = [408, 500, 502, 503, 504].map(Fault::status).to_vec();
+    faults.push(Fault::Status { status: 403, retry_after: None, executed: false, body: Some(forbidden) });
+    for fault in faults {
+        desk.fault(Rule::any(fault.clone()).path("/history"));
+        let error = desk.page(&feed, start.since()).await.unwrap_err();
+        assert_ne!(error.kind, ErrorKind::TokenExpired, "{fault:?}");
+        desk.sandbox.with(|state| state.faults.clear());
+        // Neither is anything listed to its end while the profile, with whose mark a listing begins, cannot be read.
+        desk.fault(Rule::any(fault.clone()).path("/profile"));
+        assert!(desk.page(&feed, Since::Start).await.is_err(), "{fault:?}");
+        desk.sandbox.with(|state| state.faults.clear());
+    }
+    desk.sandbox.reset_counts();
+    assert_eq!(desk.round(start.since()).await.names(), [id(&one, "INBOX").as_str()]);
+    assert_eq!(desk.asked("/messages"), 0, "nothing is listed");
+}
+
+/// A page of the history that fails leaves a token behind that tells everything again.
+#[tokio::test]
+async fn early_end_keeps_token() {
+    let desk = Desk::with(|switches| switches.page_size_cap = 3).await;
+    let start = desk.round(Since::Start).await;
+    let all: BTreeSet<RemoteId> = (0..9).map(|n| id(&desk.add(&format!("mail {n}"), &["INBOX"]), "INBOX")).collect();
+    let feed = desk.feed().await;
+    for pages in 0..3 {
+        desk.fault(Rule::any(Fault::status(503)).path("/history").skip(pages));
+        let (mut round, mut since) = (Round::default(), Some(start.since()));
+        while let Some(next) = since.take() {
+            match desk.page(&feed, next).await {
+                Ok(page) => since = round.take(page),
+                Err(error) => assert_eq!(error.kind, ErrorKind::Unknown),
+            }
+        }
+        assert_eq!((round.pages, &round.token), (pages as usize, &None), "only the last page brings a token");
+        desk.sandbox.with(|state| state.faults.clear());
+    }
+    assert_eq!(desk.round(start.since()).await.seen.keys().cloned().collect::<BTreeSet<_>>(), all);
+}
+
+#[tokio::test]
+async fn draft_edited_five_times() {
+    for at_once in [true, false] {
+        let desk = Desk::new().await;
+        let draft = desk.sandbox.google_add_draft(&mail("draft 0")).unwrap();
+        let mut last = desk.round(Since::Start).await;
+        let first = last.seen.values().next().unwrap().clone();
+        let mut known = first.remote_id.clone();
+        for n in 1..=5 {
+            let edited = id(&desk.sandbox.google_edit_draft(&draft, &mail(&format!("draft {n}"))).unwrap(), "DRAFT");
+            if at_once && n < 5 {
+                continue;
+            }
+            last = desk.round(last.since()).await;
+            assert_eq!(last.renamed, [(known, edited.clone())], "{n}");
+            assert_eq!((last.names(), last.gone.contains(&first.remote_id)), (vec![edited.as_str()], false), "{n}");
+            known = edited;
+        }
+        assert_eq!(sheet(&desk.whole(&known).await).says["subject"], json!("draft 5"));
+        assert!(desk.round(last.since()).await.seen.is_empty());
+    }
 }
 
 #[tokio::test]

@@ -17,13 +17,16 @@ use twofold_sandbox::{Fault, Provider, Request, Rule, Sandbox, Switches};
 use twofold_zones::SystemZones;
 use url::Url;
 
-/// The line to the sandbox: everything asks for immutable ids, and nothing is ever deleted for good.
+/// The line to the sandbox: everything asks for immutable ids, every page of a round names its size, and nothing is ever deleted for
+/// good.
 struct Line(Sandbox);
 
 #[async_trait]
 impl Transport for Line {
     async fn exchange(&self, wire: &Wire) -> Result<Response, TransportError> {
         assert!(wire.header("prefer").unwrap_or_default().contains("IdType=\"ImmutableId\""), "{}", wire.what);
+        let names_a_size = |url: &str, prefer: &str| !url.contains("/delta") || prefer.contains("odata.maxpagesize=");
+        assert!(names_a_size(wire.url.path(), wire.header("prefer").unwrap_or_default()), "{}", wire.what);
         assert!(!wire.url.path().contains("permanentDelete"), "{}", wire.what);
         let deletes = |method: &str, url: &str| method == "DELETE" && url.contains("/messages");
         assert!(!deletes(wire.method.as_str(), wire.url.path()), "{}", wire.what);
@@ -33,6 +36,7 @@ impl Transport for Line {
                 let prefer = part["headers"]["Prefer"].as_str().unwrap_or_default();
                 assert!(prefer.contains("IdType=\"ImmutableId\""), "part {} of {}", part["url"], wire.what);
                 let url = part["url"].as_str().unwrap();
+                assert!(names_a_size(url, prefer), "{url}");
                 assert!(!url.contains("permanentDelete") && !deletes(part["method"].as_str().unwrap(), url), "{url}");
             }
         }

@@ -82,7 +82,10 @@ pub(super) fn insert(
     let new = New { raw, labels: given, internal_ms: date_ms.unwrap_or(now_ms), thread, is_old: false };
     let id = state.google.mail.add(new, now_ms);
     let mut reply = messages::answer(state, &id)?;
-    if ask.is_import && state.switches.mail_import_answers_dead_id {
+    let switches = &state.switches;
+    let is_dead =
+        if ask.is_import { switches.mail_import_answers_dead_id } else { switches.mail_insert_answers_dead_id };
+    if is_dead {
         let mut body = reply.body_json();
         body["id"] = json!(state.google.mail.fresh_id(now_ms));
         reply.body = body.to_string().into();
