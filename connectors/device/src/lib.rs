@@ -178,7 +178,7 @@ impl Device {
             .collect();
         Ok(Device {
             formats,
-            mail_lens: EmailLens::new(|_| true),
+            mail_lens: EmailLens::new(|_| true).marking_drafts(),
             unsupported: Unsupported,
             access,
             replica_id: Mutex::new(options.replica_id.clone()),

@@ -92,15 +92,22 @@ impl Sheet {
 ///
 /// Which bytes a message has is said once, when it is made: a place whose copy has other bytes is told by making it anew, which is the
 /// connector's work ([`crate::Operation::Update`] whose sheets name different blobs; only drafts change so). `$draft` belongs to how a
-/// copy was made, and is never changed afterwards.
+/// copy was made, and is never changed afterwards, but where it is a mark as any other.
 pub struct EmailLens {
     holds: fn(&str) -> bool,
+    marks_drafts: bool,
 }
 
 impl EmailLens {
     /// The lens of a place that can hold the keywords for which `holds` is true.
     pub const fn new(holds: fn(&str) -> bool) -> EmailLens {
-        EmailLens { holds }
+        EmailLens { holds, marks_drafts: false }
+    }
+
+    /// The same for a place where `$draft` is a mark that anybody sets and takes away.
+    #[must_use]
+    pub const fn marking_drafts(self) -> EmailLens {
+        EmailLens { marks_drafts: true, ..self }
     }
 }
 
@@ -131,8 +138,10 @@ impl Lens for EmailLens {
         if onto.is_some() {
             // What the place holds and we could not ask it to hold, it keeps; and a copy stays the draft that it is, or is none.
             words.extend(sheet.keywords.iter().filter(|word| !(self.holds)(word)).cloned());
-            words.remove(keywords::DRAFT);
-            words.extend(sheet.keywords.get(keywords::DRAFT).cloned());
+            if !self.marks_drafts {
+                words.remove(keywords::DRAFT);
+                words.extend(sheet.keywords.get(keywords::DRAFT).cloned());
+            }
         }
         sheet.keywords = words;
         let text = |member: &str| content.get(member).and_then(Value::as_str).map(str::to_owned);
@@ -248,6 +257,16 @@ mod tests {
         let edited = Sheet::read(&place.write(Some(&there.write().unwrap()), &content, &identity()).unwrap()).unwrap();
         assert!(!edited.has(keywords::DRAFT));
         assert!(Sheet::read(&place.write(None, &content, &identity()).unwrap()).unwrap().has(keywords::DRAFT));
+    }
+
+    #[test]
+    fn where_a_draft_is_a_mark_it_is_one_no_more_once_it_was_sent() {
+        let place = EmailLens::new(|_| true).marking_drafts();
+        let mut there = sheet(&["$draft"], json!({}));
+        there.set_message(&message(&[]).1, b"");
+        let (sent, _) = message(&[]);
+        let edited = Sheet::read(&place.write(Some(&there.write().unwrap()), &sent, &identity()).unwrap()).unwrap();
+        assert!(!edited.has(keywords::DRAFT));
     }
 
     #[test]
