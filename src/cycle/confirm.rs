@@ -3,6 +3,7 @@
 use crate::Cycle;
 use crate::arrange::remove;
 use crate::pull::Intake;
+use std::collections::HashMap;
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hold, random_id};
 use twofold_model::{Kind, Place, Result};
@@ -190,12 +191,29 @@ pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         }
         let replica = cycle.members[index].replica.clone();
         let places = cycle.hub.places(replica.id, kind)?;
+        let gone: HashMap<i64, usize> = cycle.hub.gone_by_collection(replica.id)?.into_iter().collect();
+        let is_emptied = is_emptied(cycle, &places, &gone)?;
         for place in &places {
-            removals(cycle, kind, &replica, place, brake, now)?;
+            if let Some(going) = gone.get(&place.collection) {
+                removals(cycle, kind, &replica, place, (*going, is_emptied), brake, now)?;
+            }
             changes(cycle, kind, &replica, place, now)?;
         }
     }
     Ok(())
+}
+
+/// Whether a replica is suddenly empty: then each collection is held, however little was in it.
+fn is_emptied(cycle: &Cycle<'_>, places: &[twofold_hub::Place], gone: &HashMap<i64, usize>) -> Result<bool> {
+    if gone.is_empty() {
+        return Ok(false);
+    }
+    let (mut size, mut going) = (0, 0);
+    for place in places {
+        size += cycle.hub.copies(place.replica, place.collection)?;
+        going += gone.get(&place.collection).copied().unwrap_or_default();
+    }
+    Ok(Brake::empties(size, going))
 }
 
 fn removals(
@@ -203,23 +221,15 @@ fn removals(
     kind: Kind,
     replica: &twofold_hub::Replica,
     place: &twofold_hub::Place,
+    (going, is_emptied): (usize, bool),
     brake: Brake,
     now: i64,
 ) -> Result<()> {
     let collection = place.collection;
-    let going = cycle
-        .hub
-        .gone_by_collection(replica.id)?
-        .into_iter()
-        .find(|(gone, _)| *gone == collection)
-        .map_or(0, |(_, count)| count);
     let open = cycle.hub.open_hold(replica.id, Some(collection), "deletes")?;
     let size = cycle.hub.copies(replica.id, collection)?;
     let recent = cycle.hub.recent_removals(replica.id, collection, now - DAY_MS)?;
-    if open.is_none() && !brake.holds(size, recent, going) {
-        return Ok(());
-    }
-    if going == 0 {
+    if open.is_none() && !is_emptied && !brake.holds(size, recent, going) {
         return Ok(());
     }
     let id = open.map_or_else(|| format!("del-{}", &random_id()[..6]), |hold| hold.id);

@@ -42,7 +42,12 @@ impl Brake {
     /// Whether `going` removals, after `recent` ones in the last 24 hours, are too many for a collection that held `size`
     /// items. A collection that empties at once is too much from [`FLOOR`] items on.
     pub fn holds(&self, size: usize, recent: usize, going: usize) -> bool {
-        going > 0 && (going + recent > self.allows(size + recent) || (going >= size && size >= FLOOR))
+        going > 0 && (going + recent > self.allows(size + recent) || Brake::empties(size, going))
+    }
+
+    /// Whether nothing is left of what was no trifle.
+    pub fn empties(size: usize, going: usize) -> bool {
+        going >= size && size >= FLOOR
     }
 }
 

@@ -438,6 +438,25 @@ async fn many_messages_archived_at_once_are_no_alarm_and_many_in_the_trash_are()
 }
 
 #[tokio::test]
+async fn a_place_that_is_suddenly_empty_is_held_however_little_stood_in_each_mailbox() {
+    for manner in BOTH {
+        for (left, is_held) in [(0, true), (1, false)] {
+            let mut world = World::new(manner);
+            for n in 1..=6 {
+                world.account.put(&text(n), &[["INBOX", "Work"][n % 2]], &["$seen"]);
+            }
+            world.sync().await;
+            for n in left + 1..=6 {
+                world.account.change(world.account.find_one(&text(n)), |message| message.at.clear());
+            }
+            let exit = world.sync().await.exit;
+            let here = world.laptop.shows().len();
+            assert_eq!((exit, here), if is_held { (4, 6) } else { (0, left) }, "{manner:?}, {left} left");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_first_sync_that_is_stopped_goes_on_and_reads_no_message_twice() {
     for manner in BOTH {
         let mut world = World::new(manner);
