@@ -1,5 +1,5 @@
 //! The rules of the house that no compiler sees to: who may import whom (ARCHITECTURE.md), full paths included, and that what we
-//! rely on unproven has a switch and a test (UNPROVEN.md).
+//! rely on unproven has a switch and a test (UNPROVEN.md), and that no test of a known trap or of a promise of mail goes in silence.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -240,6 +240,72 @@ fn what_is_unproven_has_a_switch_and_a_test_that_turns_it() {
     }
 }
 
+/// What other programs fell into with tokens and with mail. Each has a test that is called so, or that names it after `Trap:` in its
+/// comment.
+const TRAPS: [&str; 19] = [
+    "token_lost_removes_nothing",
+    "people_400_expired_relists",
+    "early_end_keeps_token",
+    "history_500_keeps_mark",
+    "idle_gmail_three_requests",
+    "batch_part_429",
+    "batch_part_missing",
+    "import_id_404",
+    "import_dedups_into_trash",
+    "restore_mail_makes_no_events",
+    "draft_edited_five_times",
+    "folder_rename_zero_bodies",
+    "folders_five_deep",
+    "appended_mail_not_draft",
+    "uploaded_mail_bytes_stay",
+    "crash_in_append_no_draft",
+    "last_category_removed",
+    "read_and_flag_race",
+    "mdn_never_sent",
+];
+
+/// The names of the tests of a file, and the traps that they name.
+fn shown_by_tests(text: &str) -> Vec<&str> {
+    let (mut shown, mut named) = (Vec::new(), Vec::new());
+    let (mut is_test, mut is_left_out) = (false, false);
+    for line in text.lines().map(str::trim) {
+        if let Some(comment) = line.strip_prefix("///") {
+            named.extend(comment.trim().strip_prefix("Trap:").map(quoted).unwrap_or_default());
+        } else if line.starts_with("#[") {
+            is_test |= ["#[test]", "#[tokio::test]"].contains(&line);
+            is_left_out |= line.starts_with("#[ignore");
+        } else {
+            let name = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+            if let (Some(name), true, false) = (name.and_then(|rest| rest.split('(').next()), is_test, is_left_out) {
+                shown.push(name);
+                shown.append(&mut named);
+            }
+            named.clear();
+            (is_test, is_left_out) = (false, false);
+        }
+    }
+    shown
+}
+
+#[test]
+fn each_trap_of_mail_has_a_test_that_says_its_name() {
+    let files: Vec<String> =
+        ["tests", "connectors", "src"].iter().flat_map(|dir| sources(dir)).map(|path| read(&path)).collect();
+    let shown: BTreeSet<&str> = files.iter().flat_map(|text| shown_by_tests(text)).collect();
+    let missing: Vec<&&str> = TRAPS.iter().filter(|trap| !shown.contains(**trap)).collect();
+    assert!(missing.is_empty(), "no test shows {missing:?}");
+}
+
+#[test]
+fn each_promise_has_a_test_of_mail() {
+    let files: Vec<String> =
+        sources("tests/mail").into_iter().chain(sources("tests/mail.rs")).map(|path| read(&path)).collect();
+    let shown: BTreeSet<&str> = files.iter().flat_map(|text| shown_by_tests(text)).collect();
+    let is_kept = |number: &u32| shown.iter().any(|name| name.starts_with(&format!("promise_{number}_")));
+    let missing: Vec<u32> = (1..=14).filter(|number| !is_kept(number)).collect();
+    assert!(missing.is_empty(), "no test of mail shows the promises {missing:?}");
+}
+
 /// The rules above are able to fail.
 #[test]
 fn full_paths_are_read_and_what_is_only_said_is_not() {
@@ -259,6 +325,9 @@ fn full_paths_are_read_and_what_is_only_said_is_not() {
     );
     let modules = |text: &str| modules_named(text).into_iter().collect::<Vec<_>>();
     assert_eq!(modules("use crate::cli::Cli; use crate::{config::Config, connect};"), ["cli", "config", "connect"]);
+    let tests = "/// Trap: `a`.\n/// More.\n#[test]\nfn b() {}\n/// Trap: `c`.\nfn d() {}\n/// `e`\n#[tokio::test]\nasync fn f() {}\n\
+                 /// Trap: `g`.\n#[test]\n#[ignore]\nfn h() {}\n";
+    assert_eq!(shown_by_tests(tests), ["b", "a", "f"]);
     let manifest = "[dependencies]\ntwofold-model.workspace = true\nserde = \"1\"\n[dev-dependencies]\ntwofold-hub = { path = \"x\" }\n";
     assert_eq!(dependencies(manifest, "[dependencies]").into_iter().collect::<Vec<_>>(), ["model"]);
     assert_eq!(dependencies(manifest, "[dev-dependencies]").into_iter().collect::<Vec<_>>(), ["hub"]);

@@ -1,8 +1,14 @@
 //! Messages through the built program: Maildirs as other programs read and write them, and what the providers hold, read plainly.
 
+#[path = "mail/bench.rs"]
+mod bench;
 mod common;
 #[path = "mail/dovecot.rs"]
 mod dovecot;
+#[path = "mail/promises.rs"]
+mod promises;
+#[path = "mail/traps.rs"]
+mod traps;
 
 use common::{BOTH, GOOGLE, Home, MICROSOFT};
 use serde_json::{Value, json};

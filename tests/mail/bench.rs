@@ -1,0 +1,75 @@
+//! What the tests of mail do again and again beside reading Maildirs.
+
+use super::{Mail, mails};
+use crate::common::Home;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, UNIX_EPOCH};
+use twofold_sandbox::Fault;
+
+/// How many messages were read with their bytes since the counts were reset.
+pub fn bodies_read(home: &Home) -> usize {
+    let is_raw = |(name, value): &(String, String)| name == "format" && value == "raw";
+    let lines = home.sandbox.log();
+    lines.iter().filter(|line| line.info.path.ends_with("/$value") || line.query.iter().any(is_raw)).count()
+}
+
+/// An answer of a provider's with this body, whatever was asked.
+pub fn answers(status: u16, body: Value) -> Fault {
+    Fault::Status { status, retry_after: None, executed: false, body: Some(body) }
+}
+
+/// A refusal that is about rights, in words of both providers.
+pub fn forbidden() -> Fault {
+    let reasons = json!([{"domain": "global", "reason": "forbidden", "message": "Forbidden"}]);
+    answers(403, json!({"error": {"code": "ErrorAccessDenied", "message": "Forbidden", "errors": reasons}}))
+}
+
+/// Makes every token that a provider gave out for mail worthless.
+pub fn expire(home: &Home, provider: &str) {
+    match provider {
+        "google" => home.sandbox.google_forget_mail_history(),
+        _ => home.sandbox.graph_expire_delta_tokens(),
+    }
+}
+
+/// All files of messages on the laptop.
+pub fn paths(home: &Home) -> Vec<PathBuf> {
+    let all = home.providers.iter().flat_map(|provider| mails(home, provider));
+    all.map(|mail| mail.path).collect()
+}
+
+/// Puts a file into a folder of a provider's mail, dated as it was received.
+pub fn put(home: &Home, provider: &str, path: &str, bytes: &[u8]) {
+    let path = home.laptop().join(provider).join("mail").join(path);
+    fs::write(&path, bytes).unwrap();
+    let received = UNIX_EPOCH + Duration::from_secs(1_772_442_000);
+    fs::File::options().write(true).open(&path).unwrap().set_modified(received).unwrap();
+}
+
+/// Gives a message these flags, as a mail program does. Answers where it stands then.
+pub fn flag(mail: &Mail, flags: &str) -> PathBuf {
+    let name = mail.path.file_name().unwrap().to_string_lossy().into_owned();
+    let base = name.split(":2,").next().unwrap().to_owned();
+    let to = mail.path.parent().unwrap().with_file_name("cur").join(format!("{base}:2,{flags}"));
+    fs::rename(&mail.path, &to).unwrap();
+    to
+}
+
+/// Nobody got a receipt, an invitation or any other mail.
+#[track_caller]
+pub fn quiet(home: &Home, what: &str) {
+    assert!(home.sandbox.graph_read_receipts().is_empty(), "{what}");
+    assert!(home.sandbox.graph_mails().is_empty() && home.sandbox.google_mails().is_empty(), "{what}");
+}
+
+/// Waits until something holds that is on its way.
+#[track_caller]
+pub fn waited(what: &str, holds: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !holds() {
+        assert!(since.elapsed().as_secs() < 20, "{what}");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,384 @@
+//! The promises of the README that are not shown beside the Maildirs themselves, over mail.
+
+use super::bench::{answers, bodies_read, expire, flag, forbidden, paths, put};
+use super::{copies, deliver, gmail_labels, graph, mail, mails, only, settled, synced, text};
+use crate::common::{BOTH, GOOGLE, Home, MICROSOFT, provider as provider_of};
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use twofold_sandbox::oauth::End;
+use twofold_sandbox::{Fault, Phase, Provider, Request, Rule};
+
+/// The name of the one thing that is held.
+#[track_caller]
+fn held(home: &Home) -> String {
+    home.run(&["held"]).expect(0).only_id()
+}
+
+#[test]
+fn promise_1_no_list_that_cannot_be_read_or_says_nothing_takes_a_message_away() {
+    let bad = [
+        answers(200, json!({})),
+        answers(200, json!({"messages": [], "value": [], "labels": [], "resultSizeEstimate": 0})),
+        forbidden(),
+        Fault::status(404),
+        Fault::Truncate,
+        Fault::Html { executed: false },
+    ];
+    for (provider, lists) in
+        [("google", ["/messages", "/labels"]), ("microsoft365", ["/messages/delta", "/mailFolders"])]
+    {
+        let home = synced(&[provider]);
+        let before = paths(&home);
+        for list in lists {
+            for fault in &bad {
+                let what = format!("{provider}, {list}: {fault:?}");
+                expire(&home, provider);
+                home.sandbox.fault(Rule::any(fault.clone()).on(provider_of(provider)).path(list));
+                let ran = home.run(&["sync", "--full-check"]);
+                assert!(ran.code.is_some(), "{what}: {ran}");
+                assert_eq!((&paths(&home), home.writes()), (&before, 0), "{what}: {ran}");
+                home.sandbox.with(|state| state.faults.clear());
+            }
+            // What was held meanwhile is held no more once everything is seen again.
+            home.run(&["sync", "--full-check"]);
+            home.sync().expect(0);
+            assert_eq!((&paths(&home), home.writes()), (&before, 0), "{provider}, {list}");
+        }
+    }
+}
+
+#[test]
+fn promise_2_a_full_check_finds_what_the_history_lost() {
+    let home = synced(&GOOGLE);
+    home.sync().expect(0);
+    let gone = deliver(&home, "google", "Lost and gone");
+    home.sync().expect(0);
+    deliver(&home, "google", "Lost");
+    home.sandbox.google_delete_mail(&gone).unwrap();
+    // The history says that nothing happened until now.
+    let url = format!("{}/gmail/v1/users/me/profile", home.sandbox.urls().google_gmail);
+    let profile = Request::get(&url).bearer(&home.sandbox.access_token(Provider::Google));
+    let now = home.sandbox.exchange(&profile).unwrap().body_json()["historyId"].clone();
+    home.sandbox.fault(Rule::any(answers(200, json!({"historyId": now}))).path("/history").times(1));
+    home.sync().expect(0);
+    home.sync().expect(0);
+    assert_eq!((mail(&home, "google", "Lost").len(), mail(&home, "google", "Lost and gone").len()), (0, 1));
+    home.run(&["sync", "--full-check"]).expect(0);
+    assert_eq!((mail(&home, "google", "Lost").len(), mail(&home, "google", "Lost and gone").len()), (1, 0));
+    settled(&home, "found");
+}
+
+#[test]
+fn promise_3_a_message_whose_reply_is_lost_is_there_once() {
+    for provider in BOTH {
+        for fault in [Fault::DropAfter, Fault::status_but_executed(500), Fault::DropBefore, Fault::status(500)] {
+            let what = format!("{provider}, {fault:?}");
+            let home = synced(&[provider]);
+            let before = copies(&home, provider);
+            put(&home, provider, "cur/1772442000.M1P1.desk:2,S", &text("Uploaded"));
+            home.sandbox.fault(Rule::any(fault).on(provider_of(provider)).writes().times(1));
+            let ran = home.sync();
+            assert!(matches!(ran.code, Some(0 | 75)), "{what}: {ran}");
+            // A list may lag behind what was made: what is not there counts as not made only after minutes, which pass here.
+            let mut hub = twofold_hub::Hub::open(&home.state()).unwrap();
+            for intent in hub.intents().unwrap() {
+                hub.set_sent(intent.id, intent.sent_ms.unwrap() - 600_000).unwrap();
+            }
+            drop(hub);
+            home.sync().expect(0);
+            assert_eq!(copies(&home, provider), before + 1, "{what}");
+            only(mail(&home, provider, "Uploaded"), &what);
+            settled(&home, &what);
+        }
+    }
+}
+
+/// Gmail has no place for words of the user's own, nor for answered and forwarded.
+#[test]
+fn promise_5_marks_that_a_provider_has_no_place_for_survive_its_changes() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        let id = deliver(&home, provider, "Marks");
+        home.sync().expect(0);
+        let root = home.laptop().join(provider).join("mail");
+        fs::write(root.join("dovecot-keywords"), "0 $MDNSent\n1 receipts\n").unwrap();
+        flag(&only(mail(&home, provider, "Marks"), provider), "PRSabX");
+        home.sync().expect(0);
+        match provider {
+            "google" => home.sandbox.google_label_mail(&id, &["STARRED", "UNREAD"], &[]).unwrap(),
+            _ => {
+                home.sandbox.graph_mail_edit(&id, &json!({"flag": {"flagStatus": "flagged"}, "isRead": false})).unwrap()
+            }
+        }
+        home.sync().expect(0);
+        let wanted: BTreeSet<char> = "FPRXab".chars().collect();
+        assert_eq!(only(mail(&home, provider, "Marks"), provider).flags(), wanted, "{provider}");
+        expire(&home, provider);
+        home.run(&["sync", "--full-check"]).expect(0);
+        assert_eq!(only(mail(&home, provider, "Marks"), provider).flags(), wanted, "{provider}");
+        settled(&home, provider);
+    }
+}
+
+#[test]
+fn promise_8_many_messages_that_go_at_once_wait_for_a_word() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        for n in 0..20 {
+            deliver(&home, provider, &format!("Kept {n}"));
+        }
+        home.sync().expect(0);
+        let inbox: Vec<PathBuf> =
+            (0..20).map(|n| only(mail(&home, provider, &format!("Kept {n}")), provider).path).collect();
+        let before = copies(&home, provider);
+        inbox.iter().for_each(|path| fs::remove_file(path).unwrap());
+        home.sync().expect(4);
+        assert_eq!(home.writes(), 0, "{provider}");
+        home.run(&["drop", &held(&home)]).expect(0);
+        home.sync().expect(0);
+        assert_eq!((mails(&home, provider).len(), home.writes()), (before, 0), "{provider}: they are back");
+        // The same at the provider, for good.
+        let ids: Vec<String> = match provider {
+            "google" => home.sandbox.google_messages(),
+            _ => home.sandbox.graph_mail_messages(),
+        }
+        .into_iter()
+        .map(|message| message["id"].as_str().unwrap().to_owned())
+        .collect();
+        for id in &ids {
+            match provider {
+                "google" => home.sandbox.google_delete_mail(id).unwrap(),
+                _ => home.sandbox.graph_mail_purge(id).unwrap(),
+            }
+        }
+        let files = paths(&home);
+        for _ in 0..2 {
+            home.sync().expect(4);
+            assert_eq!(paths(&home), files, "{provider}");
+        }
+    }
+}
+
+#[test]
+fn promise_8_a_spam_folder_that_is_emptied_is_held_as_any_other() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        let ids: Vec<String> = (0..20)
+            .map(|n| match provider {
+                "google" => home.sandbox.google_add_mail(&text(&format!("Spam {n}")), &["SPAM"]),
+                _ => home.sandbox.graph_mail_deliver("junkemail", &text(&format!("Spam {n}"))).unwrap(),
+            })
+            .collect();
+        home.sync().expect(0);
+        let files = paths(&home);
+        for id in &ids {
+            match provider {
+                "google" => home.sandbox.google_delete_mail(id).unwrap(),
+                _ => home.sandbox.graph_mail_purge(id).unwrap(),
+            }
+        }
+        home.sync().expect(4);
+        assert_eq!(paths(&home), files, "{provider}");
+        home.run(&["approve", &held(&home)]).expect(0);
+        home.sync().expect(0);
+        assert_eq!(paths(&home).len(), files.len() - 20, "{provider}");
+        settled(&home, provider);
+    }
+}
+
+#[test]
+fn promise_8_many_messages_that_are_filed_at_once_are_no_alarm() {
+    for (provider, archive) in [("google", ".Archive"), ("microsoft365", ".Archiv")] {
+        let home = synced(&[provider]);
+        let ids: Vec<String> = (0..40).map(|n| deliver(&home, provider, &format!("Old {n}"))).collect();
+        home.sync().expect(0);
+        // Half of them at the provider, half on the laptop.
+        for id in &ids[..20] {
+            match provider {
+                "google" => home.sandbox.google_label_mail(id, &[], &["INBOX"]).unwrap(),
+                _ => home.sandbox.graph_mail_move(id, "archive").unwrap(),
+            }
+        }
+        for n in 20..40 {
+            let path = only(mail(&home, provider, &format!("Old {n}")), provider).path;
+            let to =
+                home.laptop().join(provider).join("mail").join(archive).join("new").join(path.file_name().unwrap());
+            fs::rename(path, to).unwrap();
+        }
+        home.sync().expect(0);
+        for (n, id) in ids.iter().enumerate() {
+            let subject = format!("Old {n}");
+            assert_eq!(only(mail(&home, provider, &subject), provider).folder(), archive, "{subject}");
+            match provider {
+                "google" => assert_eq!(gmail_labels(&home, id), ["UNREAD".to_owned()].into(), "{subject}"),
+                _ => assert_eq!(graph(&home, &subject)["folder"], json!(["Archiv"]), "{subject}"),
+            }
+        }
+        settled(&home, provider);
+    }
+}
+
+#[test]
+fn promise_9_one_message_whose_bytes_cannot_be_had_stops_no_other() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        let bad = deliver(&home, provider, "Bad");
+        deliver(&home, provider, "Good");
+        let fault = match provider {
+            "google" => answers(200, json!({"id": bad, "labelIds": ["INBOX"], "raw": "*"})),
+            _ => answers(500, json!({"error": {"code": "ErrorCorruptData", "message": "It is corrupt."}})),
+        };
+        let path = if provider == "google" { bad.clone() } else { format!("{bad}/$value") };
+        home.sandbox.fault(Rule::any(fault).on(provider_of(provider)).path(&path));
+        // And one on the laptop.
+        put(&home, provider, "cur/1772442001.M2P1.desk:2,S", b"");
+        put(&home, provider, "cur/1772442002.M3P1.desk:2,S", &text("Beside"));
+        home.sync().expect(5);
+        only(mail(&home, provider, "Good"), provider);
+        assert_eq!(mail(&home, provider, "Bad").len(), 0, "{provider}");
+        let count = copies(&home, provider);
+        home.run(&["status"]).expect(5).shows(&["in quarantine", "M2P1"]);
+        home.sandbox.with(|state| state.faults.clear());
+        fs::remove_file(home.laptop().join(provider).join("mail/cur/1772442001.M2P1.desk:2,S")).unwrap();
+        home.run(&["sync", "--retry-quarantined"]);
+        home.sync().expect(0);
+        only(mail(&home, provider, "Bad"), provider);
+        assert_eq!(copies(&home, provider), count, "{provider}");
+        settled(&home, provider);
+    }
+}
+
+#[test]
+fn promise_10_a_sign_in_that_dies_amid_the_bodies_keeps_what_is_here() {
+    for provider in BOTH {
+        let home = Home::with_mail(&[provider]);
+        // Enough for a second batch.
+        for n in 0..30 {
+            deliver(&home, provider, &format!("More {n}"));
+        }
+        let at = if provider == "google" { "/batch" } else { "/$value" };
+        let (sandbox, seen) = (home.sandbox.clone(), AtomicUsize::new(0));
+        let dies_at = if provider == "google" { 1 } else { 10 };
+        home.sandbox.set_hook(Some(Arc::new(move |info, phase| {
+            if phase == Phase::Before && info.path.contains(at) && seen.fetch_add(1, Ordering::SeqCst) == dies_at {
+                sandbox.end_sign_ins(provider_of(provider), End::Revoked, true);
+            }
+        })));
+        home.sync().expect(3).says(&[&format!("twofold login {provider}")]);
+        home.sandbox.set_hook(None);
+        let here = mails(&home, provider).len();
+        assert!(here > 0 && here < copies(&home, provider), "{provider}: {here}");
+        home.sync().expect(3);
+        assert_eq!(mails(&home, provider).len(), here, "{provider}");
+        home.run(&["status"]).expect(3).shows(&[&format!("twofold login {provider}")]);
+        let before = bodies_read(&home);
+        home.login(provider).expect(0);
+        home.sync().expect(0);
+        assert_eq!(mails(&home, provider).len(), copies(&home, provider), "{provider}");
+        assert!(bodies_read(&home) - before < copies(&home, provider), "{provider}: not all is read again");
+        assert_eq!(home.writes(), 0, "{provider}");
+        settled(&home, provider);
+    }
+}
+
+#[test]
+fn promise_11_no_budget_is_overdrawn_and_a_pause_is_kept_by_the_next_run() {
+    for provider in BOTH {
+        let home = Home::with_mail(&[provider]);
+        home.sandbox.switch(|switches| switches.latency_ms = 5);
+        home.sync().expect(0);
+        assert_eq!(home.sandbox.counts(provider_of(provider)).throttled, 0, "{provider}");
+        for n in 0..3 {
+            deliver(&home, provider, &format!("New {n}"));
+        }
+        let path = if provider == "google" { "/batch" } else { "/$value" };
+        home.sandbox.fault(Rule::any(Fault::throttled("3600")).on(provider_of(provider)).path(path).times(1));
+        home.sync().expect(75);
+        home.sandbox.reset_counts();
+        for _ in 0..2 {
+            home.sync().expect(75);
+            assert_eq!(home.requests(), 0, "{provider}: nobody asks again within the hour");
+        }
+    }
+}
+
+/// The files of messages, and what is in them.
+fn messages(home: &Home) -> BTreeMap<PathBuf, Vec<u8>> {
+    paths(home).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+}
+
+#[test]
+fn promise_13_after_a_hub_was_lost_nothing_is_doubled_and_no_file_is_touched() {
+    for provider in BOTH {
+        for uploads in [false, true] {
+            let home = synced(&[provider]);
+            if uploads {
+                put(&home, provider, "cur/1772442000.M1P1.desk:2,S", &text("Uploaded"));
+                home.sync().expect(0);
+            }
+            let (files, count) = (messages(&home), copies(&home, provider));
+            fs::remove_dir_all(home.state()).unwrap();
+            home.login(provider).expect(0);
+            home.sandbox.reset_counts();
+            if uploads && provider == "microsoft365" {
+                // A mark of less than a day ago: another twofold may be at work, so somebody says that it is not.
+                home.sync().expect(4);
+                home.run(&["approve", &held(&home)]).expect(0);
+            }
+            home.sync().expect(0);
+            let what = format!("{provider}, {uploads}");
+            assert!(messages(&home) == files, "{what}");
+            assert_eq!((copies(&home, provider), home.writes()), (count, 0), "{what}");
+            settled(&home, &what);
+        }
+    }
+}
+
+#[test]
+fn promise_14_marks_of_both_sides_are_merged_and_a_change_beats_a_removal() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        let (both, one) = (deliver(&home, provider, "Both"), deliver(&home, provider, "One"));
+        home.sync().expect(0);
+        flag(&only(mail(&home, provider, "Both"), provider), "S");
+        fs::remove_file(only(mail(&home, provider, "One"), provider).path).unwrap();
+        for id in [&both, &one] {
+            match provider {
+                "google" => home.sandbox.google_label_mail(id, &["STARRED"], &[]).unwrap(),
+                _ => home.sandbox.graph_mail_edit(id, &json!({"flag": {"flagStatus": "flagged"}})).unwrap(),
+            }
+        }
+        home.sync().expect(0);
+        assert_eq!(only(mail(&home, provider, "Both"), provider).flags(), ['F', 'S'].into(), "{provider}");
+        let kept = only(mail(&home, provider, "One"), provider);
+        assert_eq!((kept.folder().as_str(), kept.flags()), ("", ['F'].into()), "{provider}");
+        match provider {
+            "google" => assert!(gmail_labels(&home, &one).contains("INBOX")),
+            _ => assert_eq!(graph(&home, "One")["folder"], json!(["Posteingang"])),
+        }
+        settled(&home, provider);
+    }
+}
+
+/// Of a draft that was written on at both ends the newer text is shown, and the other one stays with it until somebody decides.
+#[test]
+fn promise_14_a_draft_that_is_written_on_at_both_ends_keeps_both_texts() {
+    let home = synced(&MICROSOFT);
+    let draft = home.sandbox.graph_mail_draft(&text("Draft"));
+    home.sync().expect(0);
+    let here = only(mail(&home, "microsoft365", "Draft"), "draft");
+    home.sandbox.graph_mail_edit_draft(&draft, &text("Draft from there")).unwrap();
+    fs::remove_file(&here.path).unwrap();
+    let name = here.path.file_name().unwrap().to_string_lossy().replace("twofold", "other");
+    fs::write(here.path.with_file_name(name), text("Draft from here")).unwrap();
+    home.sync();
+    home.sync();
+    let subjects: BTreeSet<&str> = ["Draft from there", "Draft from here"].into();
+    let kept = |subject: &&str| !mail(&home, "microsoft365", subject).is_empty();
+    let conflicts = home.json(&["conflicts"])["conflicts"].as_array().map_or(0, Vec::len);
+    assert!(subjects.iter().all(kept) || conflicts == 1, "neither text is lost");
+}
