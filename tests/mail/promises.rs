@@ -6,6 +6,7 @@ use crate::common::{BOTH, GOOGLE, Home, MICROSOFT, provider as provider_of};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -122,6 +123,24 @@ fn promise_5_marks_that_a_provider_has_no_place_for_survive_its_changes() {
         assert_eq!(only(mail(&home, provider, "Marks"), provider).flags(), wanted, "{provider}");
         settled(&home, provider);
     }
+}
+
+#[test]
+fn promise_6_a_full_check_and_a_lost_token_touch_no_file_and_write_nothing() {
+    let home = synced(&BOTH);
+    let stamps = || -> Vec<(PathBuf, u64, i64, i64)> {
+        let of = |path: PathBuf| {
+            let data = fs::metadata(&path).unwrap();
+            (path, data.ino(), data.ctime(), data.ctime_nsec())
+        };
+        paths(&home).into_iter().map(of).collect()
+    };
+    let before = stamps();
+    home.run(&["sync", "--full-check"]).expect(0);
+    BOTH.iter().for_each(|provider| expire(&home, provider));
+    home.sync().expect(0);
+    assert_eq!(stamps(), before);
+    assert_eq!((home.writes(), bodies_read(&home)), (0, 0));
 }
 
 #[test]
