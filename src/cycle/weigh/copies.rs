@@ -17,6 +17,8 @@ impl Weighing<'_> {
     ) -> Result<(Vec<Weighed>, Vec<Copy>)> {
         let placements = self.hub.placements(item.id)?;
         let mut sightings = self.hub.sightings(item.id)?;
+        let lacks = |seen: &&Sighting| seen.presence == Presence::Here && seen.lacks_body;
+        let lacking: Vec<i64> = sightings.iter().filter(lacks).map(|seen| seen.replica).collect();
         let (mut weighed, mut copies) = (Vec::new(), Vec::new());
         for placement in placements {
             let at = sightings
@@ -81,7 +83,7 @@ impl Weighing<'_> {
                 _ if held => Now::Unknown,
                 None => Now::Same,
                 // Where a deleted message goes, only its account knows.
-                Some(seen) if seen.presence == Presence::Gone && self.waits_for_account(&placement) => {
+                Some(seen) if seen.presence == Presence::Gone && self.waits_for_account(&placement, &lacking) => {
                     left.pending = true;
                     Now::Unknown
                 }
@@ -170,11 +172,11 @@ impl Weighing<'_> {
         Ok((weighed, copies))
     }
 
-    /// Whether a copy on a device is a message whose account cannot be reached.
-    fn waits_for_account(&self, placement: &Placement) -> bool {
+    /// Whether a copy on a device is a message whose account cannot be reached, or holds it in a state that is not read yet.
+    fn waits_for_account(&self, placement: &Placement, lacking: &[i64]) -> bool {
         let is_on_device = self.member(placement.replica).is_some_and(|member| member.replica.is_device);
         let account = self.tables.bins.account(placement.collection);
-        is_on_device && account.is_some_and(|account| self.reached(account).is_none())
+        is_on_device && account.is_some_and(|account| self.reached(account).is_none() || lacking.contains(&account))
     }
 
     /// Whether a collection could not be read to its end in this run.
