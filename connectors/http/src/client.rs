@@ -116,16 +116,20 @@ impl Client {
     /// redirect, at most `max_body` bytes; https only (this machine only where the client itself speaks to it).
     pub async fn send_anonymous(&self, request: Request, max_body: usize) -> Result<Response> {
         let what = request.what;
-        let refused = |why: &str| Err(Error::new(ErrorKind::Refused, why).at(what));
-        let Ok(url) = Url::parse(&request.url) else { return refused("no address") };
-        let here = transport::is_loopback(&url);
-        if request.effect.is_write() || has_user(&url) || !(url.scheme() == "https" || here) {
-            return refused("only a plain read over https goes to a foreign address");
+        if request.effect.is_write() {
+            return Err(Error::new(ErrorKind::Refused, "only a plain read goes to a foreign address").at(what));
         }
-        if here && !transport::is_loopback(&self.inner.options.base) {
-            return refused("a foreign address leads to this machine");
-        }
+        let url = self.inner.foreign(&request.url).at(what)?;
         self.inner.run(&request, url, Whose::Anyone, max_body).await.at(what)
+    }
+
+    /// Sends to an address that an answer of the provider gave for this alone (an upload's), on whatever host, and that is its
+    /// own leave: no bearer, no header of the provider, no redirect; https only (this machine only where the client itself
+    /// speaks to it). A write is repeated by the same rules as everywhere.
+    pub async fn send_unsigned(&self, request: Request) -> Result<Response> {
+        let what = request.what;
+        let url = self.inner.foreign(&request.url).at(what)?;
+        self.inner.run(&request, url, Whose::Anyone, self.inner.options.max_body).await.at(what)
     }
 
     /// What one part of a batch came to, by the same rules as a whole request: 2xx, or an error judged by the dialect.
@@ -262,6 +266,20 @@ impl Inner {
         let allowed = [base].into_iter().chain(&self.options.extra_origins).any(|o| o.origin() == url.origin());
         if !allowed || has_user(&url) {
             return Err(elsewhere(&url, effect));
+        }
+        Ok(url)
+    }
+
+    /// An address of somebody else's, if anything may be sent there at all.
+    fn foreign(&self, url: &str) -> Result<Url> {
+        let refused = |why: &str| Err(Error::new(ErrorKind::Refused, why));
+        let Ok(url) = Url::parse(url) else { return refused("no address") };
+        let here = transport::is_loopback(&url);
+        if has_user(&url) || !(url.scheme() == "https" || here) {
+            return refused("only https leads to a foreign address");
+        }
+        if here && !transport::is_loopback(&self.options.base) {
+            return refused("a foreign address leads to this machine");
         }
         Ok(url)
     }

@@ -244,6 +244,41 @@ async fn a_foreign_photo_is_read_without_bearer_without_our_headers_and_not_with
 }
 
 #[tokio::test]
+async fn what_is_sent_to_an_address_that_is_its_own_leave_goes_without_bearer_and_without_our_headers() {
+    let uploads = Server::start(|_, _| reply(201, &[], b"")).await;
+    let server = Server::start(|_, _| json("{}")).await;
+    let (client, _) = client(&server);
+    let range = |url: &str| {
+        let range = Request::put_bytes("upload", url, "application/octet-stream", vec![7; 10]);
+        range.header("Content-Range", "bytes 0-9/10").header("Authorization", "Bearer own")
+    };
+    assert_eq!(client.send_unsigned(range(uploads.url.as_str())).await.unwrap().status, 201);
+    let seen = &uploads.seen()[0];
+    assert_eq!((seen.header("authorization"), seen.header("prefer"), seen.header("cookie")), (None, None, None));
+    assert_eq!(seen.header("content-range"), Some("bytes 0-9/10"));
+    // The provider's own origin gets none there, either.
+    client.send_unsigned(range(&format!("{}upload", server.url))).await.unwrap();
+    assert_eq!(server.seen()[0].header("authorization"), None);
+    for wrong in ["http://uploads.example/1", "https://ada@uploads.example/1", "/relative"] {
+        assert_eq!(client.send_unsigned(range(wrong)).await.unwrap_err().kind, ErrorKind::Refused, "{wrong}");
+    }
+    let far = Client::new(ClientOptions::new(Url::parse("https://graph.example").unwrap(), Arc::new(Plain))).unwrap();
+    let error = far.send_unsigned(range(uploads.url.as_str())).await.unwrap_err();
+    assert_eq!((error.kind, uploads.count()), (ErrorKind::Refused, 1), "a provider's link must not lead into this machine");
+    assert!(!error.to_string().contains("Bearer"), "{error}");
+}
+
+#[tokio::test]
+async fn a_range_whose_reply_is_lost_is_not_sent_again() {
+    let uploads = Server::start(|_, _| Reply::Drop).await;
+    let server = Server::start(|_, _| json("{}")).await;
+    let (client, _) = client(&server);
+    let range = Request::put_bytes("upload", uploads.url.as_str(), "application/octet-stream", vec![7; 10]);
+    assert_eq!(client.send_unsigned(range).await.unwrap_err().kind, ErrorKind::Unknown);
+    assert_eq!(uploads.count(), 1);
+}
+
+#[tokio::test]
 async fn a_line_break_in_a_header_is_refused_and_nothing_is_sent() {
     let server = Server::start(|_, _| json("{}")).await;
     let (client, _) = client(&server);
