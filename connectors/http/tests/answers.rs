@@ -264,7 +264,11 @@ async fn what_is_sent_to_an_address_that_is_its_own_leave_goes_without_bearer_an
     }
     let far = Client::new(ClientOptions::new(Url::parse("https://graph.example").unwrap(), Arc::new(Plain))).unwrap();
     let error = far.send_unsigned(range(uploads.url.as_str())).await.unwrap_err();
-    assert_eq!((error.kind, uploads.count()), (ErrorKind::Refused, 1), "a provider's link must not lead into this machine");
+    assert_eq!(
+        (error.kind, uploads.count()),
+        (ErrorKind::Refused, 1),
+        "a provider's link must not lead into this machine"
+    );
     assert!(!error.to_string().contains("Bearer"), "{error}");
 }
 

@@ -385,6 +385,11 @@ impl Graph {
         self.client.send(request).await
     }
 
+    /// Sends to an address of a session, without our token ([`Client::send_unsigned`]).
+    pub(crate) async fn send_unsigned(&self, request: Request) -> Result<Response> {
+        self.client.send_unsigned(request).await
+    }
+
     /// Sends the parts, twenty to a batch, one batch at a time, and answers for each. A single read goes out on its own.
     pub(crate) async fn all(&self, what: &'static str, effect: Effect, parts: &[Part]) -> Vec<Result<Response>> {
         if let ([part], Effect::Read) = (parts, effect) {

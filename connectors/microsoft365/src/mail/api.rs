@@ -3,7 +3,9 @@
 //!
 //! Texts of messages are never asked for: their bytes are the business of [`value`].
 
-use super::wire::{ASKS_RECEIPT, Folder, ICON, INSTEAD, ListPage, MARK, MEMBERS, Message, PROPERTIES, SIZE, VERB};
+use super::wire::{
+    ASKS_RECEIPT, Folder, ICON, INSTEAD, LARGE, ListPage, MARK, MEMBERS, Message, PROPERTIES, SIZE, VERB,
+};
 use crate::{VERSION, encoded, part, prefer, quoted};
 use serde_json::{Value, json};
 use twofold_http::{Method, Part, Request, Response};
@@ -155,7 +157,7 @@ fn having(id: impl Into<String>, folder: Option<&str>, property: &str, value: &s
 
 /// What is asked of every message.
 fn shown() -> String {
-    let filter = [VERB, ICON, SIZE, MARK].map(|id| format!("id eq '{id}'")).join(" or ");
+    let filter = [VERB, ICON, SIZE, MARK, LARGE].map(|id| format!("id eq '{id}'")).join(" or ");
     let expand = encoded(&format!("singleValueExtendedProperties($filter={filter})"));
     format!("$select={}&$expand={expand}", MEMBERS.join(","))
 }
@@ -196,6 +198,48 @@ pub fn create(folder: &str, body: Value) -> Request {
     Request::post_json("create message", format!("{VERSION}{}/messages", in_folder(folder)), body)
 }
 
+/// GET /me/messages/{id}/attachments: which files are attached to it.
+pub fn attachments(id: impl Into<String>, message: &str) -> Part {
+    part(id, Method::Get, format!("{}/attachments?$select=id", path(message)))
+}
+
+/// POST /me/messages/{id}/attachments: a file of less than 3 MB.
+pub fn attach(message: &str, file: Value) -> Request {
+    Request::post_json("attach file", format!("{VERSION}{}/attachments", path(message)), file)
+}
+
+/// POST /me/messages/{id}/attachments/createUploadSession: for a larger one.
+pub fn begin_upload(message: &str, item: Value) -> Request {
+    let url = format!("{VERSION}{}/attachments/createUploadSession", path(message));
+    Request::post_json("begin attaching", url, item)
+}
+
+/// Reads the address of a session. It is its own leave.
+pub fn read_session(answer: &Response) -> Result<String> {
+    let session: Value = answer.json()?;
+    let address = session.get("uploadUrl").and_then(Value::as_str).map(str::to_owned);
+    address.ok_or_else(|| Error::new(ErrorKind::Malformed, "an upload was begun without an address"))
+}
+
+/// PUT of one range to a session's address, beginning at `at` of `total`.
+pub fn range(session: &str, bytes: &[u8], at: usize, total: usize) -> Request {
+    let put = Request::put_bytes("attach range", session, "application/octet-stream", bytes.to_vec());
+    put.header("Content-Range", format!("bytes {at}-{}/{total}", at + bytes.len() - 1))
+}
+
+/// GET of a session's address: how far it is.
+pub fn session_state(session: &str) -> Request {
+    Request::get("ask an upload", session)
+}
+
+/// Where a session wants to be gone on with; `None` where the answer does not say. Provider: the names are written with and without
+/// capitals, a range with and without its dash.
+pub fn next_range(answer: &Response) -> Option<usize> {
+    let state: Value = serde_json::from_slice(&answer.body).ok()?;
+    let ranges = ["nextExpectedRanges", "NextExpectedRanges"].into_iter().find_map(|name| state.get(name)?.as_array());
+    ranges?.first()?.as_str()?.split('-').next()?.trim().parse().ok()
+}
+
 fn in_folder(folder: &str) -> String {
     format!("/me/mailFolders/{}", encoded(folder))
 }
@@ -221,6 +265,7 @@ mod tests {
             message("1", "m"),
             marked("1", None, &mark),
             instead("1", "m x"),
+            attachments("1", "m"),
             update("1", "m", "e", json!({})),
             carry("1", Carry::Move, "m", "f"),
         ];
@@ -249,6 +294,18 @@ mod tests {
         assert!(read_page(&answer(json!({"value": [{"isRead": true}]}))).is_err());
         assert!(read_page(&answer(json!({"value": [], "@odata.nextLink": "x"}))).is_ok());
         assert!(read_folders(&answer(json!({"value": [{"displayName": "Inbox"}]}))).is_err());
+    }
+
+    #[test]
+    fn a_session_says_where_it_goes_on_in_either_spelling() {
+        let answer = |body: Value| next_range(&Response::new(200, Vec::new(), body.to_string().into_bytes()));
+        assert_eq!(answer(json!({"nextExpectedRanges": ["327680-"]})), Some(327_680));
+        assert_eq!(answer(json!({"NextExpectedRanges": ["327680"]})), Some(327_680));
+        assert_eq!(answer(json!({"nextExpectedRanges": ["10-20", "30-"]})), Some(10));
+        assert_eq!(answer(json!({"nextExpectedRanges": []})), None);
+        assert_eq!(next_range(&Response::new(201, Vec::new(), Vec::new())), None);
+        let put = range("https://up.example/1", b"abc", 5, 9);
+        assert_eq!(put.headers, [("Content-Range".to_owned(), "bytes 5-7/9".to_owned())]);
     }
 
     #[test]

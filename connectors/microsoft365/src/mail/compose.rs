@@ -7,13 +7,16 @@
 //! **What is lost there**: the plain text beside an HTML text; the nesting of parts, boundaries and encodings, and so every signature over
 //! them (S/MIME, PGP/MIME) and what is encrypted as a whole becomes attachments; `Received` and other trace fields, but for the copy of
 //! the header in [`HEADERS`], where the server keeps it; fields of one's own; the names of address groups.
+//!
+//! What is larger than one request takes its files afterwards (`attach.rs`), and stands there as a draft for ever: Graph takes no file
+//! for a message that is none. Everything that this program shows of it says that it was received.
 
+use super::attach::Large;
+use super::files::{File, LARGEST_FILE};
 use super::map;
-use super::wire::{FLAGS, HEADERS, IN_REPLY_TO, INSTEAD, MARK, PROPERTIES, RECEIVED, REFERENCES, SENT};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use super::wire::{FLAGS, HEADERS, IN_REPLY_TO, INSTEAD, LARGE, MARK, PROPERTIES, RECEIVED, REFERENCES, SENT};
 use chrono::{DateTime, SecondsFormat, Utc};
-use mail_parser::{Address, HeaderValue, Message, MessageParser, MessagePart, MimeHeaders, PartType};
+use mail_parser::{Address, HeaderValue, Message, MessageParser, MessagePart, PartType};
 use serde_json::{Map, Value, json};
 use twofold_model::email::{Sheet, headers, keywords};
 use twofold_model::{Error, ErrorKind, Mark, Result};
@@ -24,6 +27,8 @@ const READ: u32 = 1;
 const LONGEST_HEADER: usize = 16 * 1024;
 /// No request is larger than Graph's limit of 4 MB, counted the smaller way.
 pub const LARGEST_REQUEST: usize = 4_000_000;
+/// Room for what goes with every message: names, dates, our mark.
+const REST: usize = 16 * 1024;
 
 /// What a message says, in Graph's words.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -31,7 +36,7 @@ pub struct Composed {
     /// Subject, text and people, each also where it is empty.
     says: Map<String, Value>,
     /// What is attached.
-    files: Vec<Value>,
+    files: Vec<File>,
     /// What is answered by it.
     threading: Vec<(&'static str, String)>,
     header: String,
@@ -45,7 +50,7 @@ impl Composed {
     /// [`ErrorKind::Refused`] where they are none.
     pub fn of(bytes: &[u8]) -> Result<Composed> {
         let message = MessageParser::default().parse(bytes);
-        let message = message.ok_or_else(|| Error::new(ErrorKind::Refused, "the bytes are no message"))?;
+        let mut message = message.ok_or_else(|| Error::new(ErrorKind::Refused, "the bytes are no message"))?;
         let mut says = Map::new();
         says.insert("subject".to_owned(), message.subject().unwrap_or_default().into());
         says.insert("body".to_owned(), body(&message));
@@ -75,17 +80,30 @@ impl Composed {
         let header = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).trim_end().to_owned();
         Ok(Composed {
             says,
-            files: message.attachments().filter_map(file).collect(),
+            files: File::take_all(&mut message),
             threading,
             header,
             sent: headers::read(bytes).sent_at.map(|at| at.with_timezone(&Utc)),
         })
     }
 
-    /// The body of the POST that makes the message: a draft where the sheet says so, else one that looks received.
+    /// What is attached, in the order in which it is sent.
+    pub fn files(&self) -> &[File] {
+        &self.files
+    }
+
+    /// Whether the files have to follow the message, because together they are larger than one request may be.
+    pub fn is_large(&self) -> bool {
+        let said: usize = self.says.values().map(|value| value.to_string().len()).sum();
+        let beside = said + self.header.len() + REST;
+        !self.files.is_empty() && beside + self.files.iter().map(File::length).sum::<usize>() > LARGEST_REQUEST
+    }
+
+    /// The body of the POST that makes the message: a draft where the sheet says so, else one that looks received, and where it is large
+    /// ([`Composed::is_large`]) one without its files.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] where it is larger than one request may be: what was received takes no attachment afterwards.
+    /// [`ErrorKind::Unsupported`] where it is larger than Graph takes it in any way.
     pub fn create(&self, sheet: &Sheet, mark: Option<&Mark>, instead: Option<&str>) -> Result<Value> {
         let is_draft = sheet.has(keywords::DRAFT);
         let is_said = |value: &&Value| !value.as_array().is_some_and(Vec::is_empty);
@@ -110,13 +128,18 @@ impl Composed {
         if !categories.is_empty() {
             body.insert("categories".to_owned(), categories.into());
         }
-        if !self.files.is_empty() {
-            body.insert("attachments".to_owned(), self.files.clone().into());
+        if self.files.iter().any(|file| file.bytes.len() > LARGEST_FILE) {
+            let why = "an attachment is larger than the 150 MB that Microsoft 365 takes";
+            return Err(Error::new(ErrorKind::Unsupported, why));
+        }
+        if !self.files.is_empty() && !self.is_large() {
+            let files: Vec<Value> = self.files.iter().map(File::whole).collect();
+            body.insert("attachments".to_owned(), files.into());
         }
         body.insert(PROPERTIES.to_owned(), self.properties(sheet, mark, instead).into());
         let body = Value::Object(body);
         if body.to_string().len() > LARGEST_REQUEST {
-            let why = "the message is larger than Microsoft 365 takes from a program in one request";
+            let why = "the text of the message is larger than Microsoft 365 takes from a program";
             return Err(Error::new(ErrorKind::Unsupported, why));
         }
         Ok(body)
@@ -130,10 +153,15 @@ impl Composed {
         if let Some(instead) = instead {
             list.push((INSTEAD, instead.to_owned()));
         }
+        if self.is_large() {
+            let large = Large { is_received: !sheet.has(keywords::DRAFT), missing: sheet.blob() };
+            list.push((LARGE, large.text()));
+        }
         list.extend(self.threading.iter().cloned());
         if !sheet.has(keywords::DRAFT) {
             let flags = if sheet.has(keywords::SEEN) { READ } else { 0 };
-            list.push((FLAGS, flags.to_string()));
+            // Without these, what is made is a draft, as what takes files afterwards must be.
+            list.extend((!self.is_large()).then(|| (FLAGS, flags.to_string())));
             let received = sheet.received_ms.and_then(DateTime::from_timestamp_millis);
             for (id, at) in [(RECEIVED, received.or(self.sent)), (SENT, self.sent.or(received))] {
                 list.extend(at.map(|at| (id, at.to_rfc3339_opts(SecondsFormat::Secs, true))));
@@ -196,33 +224,10 @@ fn message_ids(value: &HeaderValue<'_>) -> Option<String> {
     (!ids.is_empty()).then(|| ids.join(" "))
 }
 
-/// Something attached, as a file. A message that is attached is one, too.
-fn file(part: &MessagePart<'_>) -> Option<Value> {
-    let content_type = match part.content_type() {
-        _ if matches!(part.body, PartType::Message(_)) => "message/rfc822".to_owned(),
-        Some(kind) => format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or("octet-stream")).to_ascii_lowercase(),
-        None => "application/octet-stream".to_owned(),
-    };
-    let inner = || Some(format!("{}.eml", part.message()?.subject().unwrap_or("message")));
-    let name = part.attachment_name().map(str::to_owned).or_else(inner).unwrap_or_else(|| "attachment".to_owned());
-    let content_id = part.content_id();
-    let is_inline = content_id.is_some() && part.content_disposition().is_none_or(|how| how.is_inline());
-    let mut file = json!({
-        "@odata.type": "#microsoft.graph.fileAttachment",
-        "name": name,
-        "contentType": content_type,
-        "isInline": is_inline,
-        "contentBytes": STANDARD.encode(part.contents()),
-    });
-    if let Some(id) = content_id {
-        file["contentId"] = id.into();
-    }
-    Some(file)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine;
     use std::collections::BTreeSet;
 
     const LETTER: &str = "Received: from a by b; Mon, 2 Mar 2026 08:00:10 +0000\r\nFrom: Ada <ada@example.org>\r\n\
@@ -312,7 +317,8 @@ mod tests {
             .collect();
         assert_eq!(shown, [("x.png", "image/png", true), ("Inner.eml", "message/rfc822", false)]);
         assert_eq!((&files[0]["contentBytes"], &files[0]["contentId"]), (&json!("AQID"), &json!("cid1")));
-        let inner = STANDARD.decode(files[1]["contentBytes"].as_str().unwrap()).unwrap();
+        let inner =
+            base64::engine::general_purpose::STANDARD.decode(files[1]["contentBytes"].as_str().unwrap()).unwrap();
         assert!(inner.starts_with(b"Subject: Inner"));
     }
 

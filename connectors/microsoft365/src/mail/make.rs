@@ -1,17 +1,19 @@
 //! Messages that are made, and drafts that are written on.
 
+use super::attach::missing;
 use super::carry::{Goal, Step, Trip, step};
 use super::compose::Composed;
+use super::files::LARGEST_FILE;
 use super::marks::{Patch, Update};
-use super::wire::{MARK, Message, PROPERTIES};
-use super::write::{gone, read_told, with_bytes_of};
+use super::wire::{MARK, Message};
+use super::write::{edited, gone, read_told, with_bytes_of};
 use super::{Mail, api, etag, map, no_answer, one, seen_as};
 use crate::taken_as;
 use serde_json::{Value, json};
 use std::io::Read as _;
 use twofold_http::Effect;
 use twofold_model::email::{Sheet, keywords};
-use twofold_model::{BlobId, CollectionId, Error, ErrorKind, Mark, Place, Result, Written};
+use twofold_model::{BlobId, CollectionId, Error, ErrorKind, Mark, Result, Written};
 
 impl Mail {
     /// Makes a message. What it is there is written by Exchange; what it is here stays the blob.
@@ -22,7 +24,8 @@ impl Mail {
         mark: Option<&Mark>,
         instead: Option<&str>,
     ) -> Result<Written> {
-        let body = self.composed(&sheet)?.create(&sheet, mark, instead)?;
+        let composed = self.composed(&sheet)?;
+        let body = composed.create(&sheet, mark, instead)?;
         let answer = self.graph.send(api::create(folder.as_str(), body.clone())).await;
         let message = read_told(answer)?;
         let mut message =
@@ -32,42 +35,45 @@ impl Mail {
             message.set_property(MARK, &mark.to_string());
         }
         let folder = message.folder().unwrap_or(folder.as_str()).to_owned();
-        if message.is("isDraft") != sheet.has(keywords::DRAFT) {
-            return Err(self.take_back(&message, &folder).await);
+        if composed.is_large() {
+            let own = map::sheet(&message).own;
+            message = self.finish(&message, &composed, 0).await?;
+            map::complete(&mut message, &own, &body);
+            if map::is_edited(&sheet, &sheet, &map::sheet(&message)) {
+                // It took its time, and somebody used it. Whoever looks for it merges that.
+                return Err(taken_as(ErrorKind::Unknown, edited()));
+            }
+        }
+        if map::sheet(&message).has(keywords::DRAFT) != sheet.has(keywords::DRAFT) {
+            // What became a draft where a received message was asked for stays one for ever.
+            let why = "a received message cannot be made there: it became a draft";
+            return Err(self.take_back(&message, &etag(&message)?.0, why).await);
         }
         seen_as(&with_bytes_of(map::sheet(&message), &sheet), &message, &folder).map(Some)
     }
 
-    /// A draft that was made where a received message was asked for stays a draft for ever: it goes to Deleted Items, without our mark,
-    /// so that nobody takes it for a copy of the message.
-    async fn take_back(&self, made: &Message, folder: &str) -> Error {
-        let unmarked = json!({PROPERTIES: [{"id": MARK, "value": ""}]});
-        let place = Place { remote_id: made.id().into(), collection: folder.into() };
-        let etag = etag(made).map(|etag| etag.0).unwrap_or_default();
-        let patch = Patch { id: place.remote_id.0.clone(), etag, from: map::sheet(made), body: unmarked };
-        let away = Trip { place: &place, goal: Goal::Trash, etag: None };
-        for answer in self.patch_all(&[&patch]).await {
-            if let Err(error) = answer {
-                return taken_as(ErrorKind::Unknown, error);
-            }
-        }
-        match self.carry_all(&[away]).await.pop() {
-            Some(Ok(_)) => {
-                Error::new(ErrorKind::Unsupported, "a received message cannot be made there: it became a draft")
-            }
-            Some(Err(error)) => taken_as(ErrorKind::Unknown, error),
-            None => no_answer(),
+    /// A message that a look found, with what it lacks; `None` where it could not be had whole, and was taken back.
+    pub(super) async fn made_whole(&self, found: &Message) -> Result<Option<Message>> {
+        let Some(blob) = missing(found) else { return Ok(Some(found.clone())) };
+        let composed = Composed::of(&self.open(&blob, None)?)?;
+        let there = self.attached(found.id()).await?;
+        match self.finish(found, &composed, there).await {
+            Ok(whole) => Ok(Some(whole)),
+            Err(error) if error.kind == ErrorKind::Unsupported => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// The bytes that a sheet names, taken apart.
     fn composed(&self, sheet: &Sheet) -> Result<Composed> {
-        let missing = || Error::new(ErrorKind::Unsupported, "the bytes of the message are not here yet");
-        Composed::of(&self.open(&sheet.blob().ok_or_else(missing)?)?)
+        let none = || Error::new(ErrorKind::Unsupported, "the bytes of the message are not here yet");
+        Composed::of(&self.open(&sheet.blob().ok_or_else(none)?, sheet.size)?)
     }
 
-    fn open(&self, blob: &BlobId) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+    fn open(&self, blob: &BlobId, size: Option<u64>) -> Result<Vec<u8>> {
+        // A hint only: what grows by doubling holds twice what it needs.
+        let size = size.and_then(|size| usize::try_from(size).ok()).unwrap_or_default();
+        let mut bytes = Vec::with_capacity(size.min(LARGEST_FILE) + 1);
         let read = self.blobs.open(blob)?.read_to_end(&mut bytes);
         read.map_err(|error| {
             Error::new(ErrorKind::Refused, "the bytes of a message cannot be read").with_source(error)
@@ -104,6 +110,9 @@ impl Mail {
         let found = self.all_rows(one(self.graph.all("find drafts", Effect::Read, &ask).await)?).await?;
         let made = match found.into_iter().next() {
             Some(message) => {
+                let whole = self.made_whole(&message).await?;
+                let message =
+                    whole.ok_or_else(|| Error::new(ErrorKind::Unsupported, "the draft is not taken there"))?;
                 let folder = message.folder().unwrap_or(update.place.collection.as_str()).to_owned();
                 seen_as(&with_bytes_of(map::sheet(&message), &update.to), &message, &folder).map(Some)?
             }

@@ -5,13 +5,14 @@
 //! | `$seen` | `isRead` |
 //! | `$flagged` | `flag.flagStatus` is `flagged`; `complete` is no keyword, and stays |
 //! | `$important` | `importance` is `high` |
-//! | `$draft` | `isDraft`, which nothing can change |
+//! | `$draft` | `isDraft`, which nothing can change; not where a received message is a draft there only because it is large |
 //! | `$answered`, `$forwarded` | PidTagLastVerbExecuted and PidTagIconIndex. Outlook tells the last of the two in both; where a message was answered and forwarded, the first tells the one and the second the other |
 //! | the user's own | a category ([`super::categories`]) |
 //! | other words with a `$` | not held: a category would show them to the user |
 
+use super::attach::Large;
 use super::categories::{keyword_of, name_of};
-use super::wire::{ICON, MARK, Message, PROPERTIES, VERB};
+use super::wire::{ICON, LARGE, MARK, Message, PROPERTIES, VERB};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use twofold_model::email::{EmailLens, Sheet, keywords};
@@ -50,12 +51,13 @@ fn is_category(keyword: &str) -> bool {
 pub fn sheet(message: &Message) -> Sheet {
     let number = |id: &str| message.property(id).and_then(|text| text.parse::<i64>().ok());
     let (verb, icon) = (number(VERB), number(ICON));
+    let is_draft = message.is("isDraft") && !Large::of(message).is_some_and(|large| large.is_received);
     let mut words = BTreeSet::new();
     for (keyword, is_there) in [
         (keywords::SEEN, message.is("isRead")),
         (keywords::FLAGGED, message.flag_status() == Some("flagged")),
         (keywords::IMPORTANT, message.text("importance") == Some("high")),
-        (keywords::DRAFT, message.is("isDraft")),
+        (keywords::DRAFT, is_draft),
         (keywords::ANSWERED, matches!(verb, Some(REPLIED | REPLIED_TO_ALL)) || icon == Some(ICON_REPLIED)),
         (keywords::FORWARDED, verb == Some(FORWARDED) || icon == Some(ICON_FORWARDED)),
     ] {
@@ -88,12 +90,14 @@ pub fn sheet(message: &Message) -> Sheet {
     if message.0.get("isReadReceiptRequested") != Some(&Value::Bool(false)) {
         note("asksReceipt", true.into());
     }
-    if let Some(mark) = message.property(MARK) {
-        note("mark", mark.into());
+    for (name, value) in [("mark", message.property(MARK)), ("large", message.property(LARGE))] {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            note(name, value.into());
+        }
     }
     Sheet {
         received_ms: message.time_ms("receivedDateTime"),
-        draft: message.is("isDraft").then(|| message.change_key().unwrap_or_default().to_owned()),
+        draft: is_draft.then(|| message.change_key().unwrap_or_default().to_owned()),
         keywords: words,
         own,
         ..Sheet::default()
@@ -176,7 +180,7 @@ pub fn complete(answer: &mut Message, own: &Map<String, Value>, sent: &Value) {
         let mut own = list.filter(|property| property["id"] == *id);
         own.next()?["value"].as_str().map(str::to_owned)
     };
-    for (id, name) in [(VERB, "verb"), (ICON, "icon"), (MARK, "mark")] {
+    for (id, name) in [(VERB, "verb"), (ICON, "icon"), (MARK, "mark"), (LARGE, "large")] {
         if let (None, Some(value)) = (answer.property(id), sent_property(id).or_else(|| was(name))) {
             answer.set_property(id, &value);
         }

@@ -89,7 +89,8 @@ impl Mail {
             .collect();
         let answers = self.patch_all(&patches.iter().collect::<Vec<_>>()).await;
         let checked = answers.into_iter().zip(whom).map(|(answer, (_, _, from))| {
-            let message = answer?;
+            let mut message = answer?;
+            map::complete(&mut message, &from.own, &Value::Null);
             let now = map::sheet(&message);
             if map::asks_receipt(&now) {
                 let why = "reading the message would send a receipt, and it cannot be told not to";

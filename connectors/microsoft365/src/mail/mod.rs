@@ -1,6 +1,6 @@
 //! Mail at Graph: single copies, and what the other parts have in common. Folders are in `collections.rs`, what changed in `rounds.rs`,
-//! bytes in `bodies.rs`, what is written in `write.rs` (and `marks.rs`, `carry.rs`, `make.rs`), how a message is made of its bytes in
-//! `compose.rs`, and what it all means in `map.rs`.
+//! bytes in `bodies.rs`, what is written in `write.rs` (and `marks.rs`, `carry.rs`, `make.rs`, for large messages `attach.rs`), how a
+//! message is made of its bytes in `compose.rs` and `files.rs`, and what it all means in `map.rs`.
 //!
 //! A copy is a message; its name is the immutable id, which stays when it is moved. A message stands in one folder, so a further copy is
 //! a message of its own. A feed is one folder. Lists and deltas show no bytes: those are asked for one by one, once.
@@ -10,11 +10,13 @@
 //! - before a message is read, or an unread one is deleted, whoever asked for a receipt is asked for none on this copy.
 
 pub mod api;
+pub mod attach;
 mod bodies;
 mod carry;
 pub mod categories;
 mod collections;
 pub mod compose;
+pub mod files;
 mod make;
 pub mod map;
 mod marks;
@@ -149,7 +151,10 @@ impl Mail {
         rows.sort_by_key(|row| (row.time_ms("createdDateTime").unwrap_or(i64::MAX), row.id().to_owned()));
         let here = rows.iter().find_map(|row| Some((row, row.folder().filter(|folder| tree.get(folder).is_some())?)));
         match here {
-            Some((row, folder)) => Ok(Found::Here(Box::new(seen(row, folder)?))),
+            Some((row, folder)) => match self.made_whole(row).await? {
+                Some(whole) => Ok(Found::Here(Box::new(seen(&whole, folder)?))),
+                None => Ok(Found::Nowhere),
+            },
             None => Ok(Found::Nowhere),
         }
     }

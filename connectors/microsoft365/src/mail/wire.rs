@@ -29,6 +29,9 @@ pub const REFERENCES: &str = "String 0x1039";
 /// Extended property of a draft that takes the place of another one: which one, and what was written.
 pub const INSTEAD: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name twofold-instead";
 
+/// Extended property of a message that is larger than one request ([`super::attach::Large`]).
+pub const LARGE: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name twofold-large";
+
 /// What is asked of a message, beside the extended properties.
 pub const MEMBERS: [&str; 14] = [
     "id",
