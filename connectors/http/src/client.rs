@@ -422,6 +422,9 @@ impl Inner {
         if response.is_success() {
             return Verdict::Done(check_type(request.expect, response));
         }
+        if request.takes == Some(response.status) {
+            return Verdict::Done(Ok(response));
+        }
         if let (401, Some(source), Some(refused), false) = (response.status, &self.options.token, token, tries.renewed)
         {
             tries.renewed = true;

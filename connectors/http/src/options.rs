@@ -79,7 +79,8 @@ pub struct ClientOptions {
     pub deadline_s: u64,
     /// The longest pause that is waited for; a longer one is an error (throttled) and obeyed by the next run.
     pub max_pause_s: u64,
-    /// The largest body that is taken, unpacked.
+    /// The largest body that is taken, unpacked. The usual 128 MiB hold the largest answer that is of use: a message of the 50 MB that
+    /// Gmail receives at most is 67 MB as base64url. Nothing is set aside for it beforehand.
     pub max_body: usize,
     /// Where every exchange is recorded; default: `$TWOFOLD_RECORD`.
     pub record: Option<PathBuf>,

@@ -130,6 +130,8 @@ pub struct Request {
     pub body: Body,
     /// What a 2xx answer has to be.
     pub expect: Expect,
+    /// A status beside 2xx that is an answer and no failure, and has no type to be checked (308 where an upload wants more).
+    pub takes: Option<u16>,
     /// Whether it changes something.
     pub effect: Effect,
     /// How many requests it counts as in the budget (a batch: the number of parts). It also takes that many of the slots
@@ -148,7 +150,18 @@ impl Request {
             Method::Delete => (Expect::Anything, Effect::Write),
             Method::Post | Method::Put | Method::Patch => (Expect::Json, Effect::Write),
         };
-        Self { method, url: url.into(), headers: Vec::new(), body, expect, effect, cost: 1, units: 0, what }
+        Self {
+            method,
+            url: url.into(),
+            headers: Vec::new(),
+            body,
+            expect,
+            takes: None,
+            effect,
+            cost: 1,
+            units: 0,
+            what,
+        }
     }
 
     /// Reads JSON.
@@ -223,6 +236,12 @@ impl Request {
     /// Says how many quota units it costs.
     pub fn units(mut self, units: u32) -> Self {
         self.units = units;
+        self
+    }
+
+    /// Says which status beside 2xx is an answer.
+    pub fn takes(mut self, status: u16) -> Self {
+        self.takes = Some(status);
         self
     }
 

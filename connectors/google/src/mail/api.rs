@@ -24,6 +24,10 @@ pub const MOST_CHANGED: usize = 1000;
 pub const CHANGED_TOGETHER: usize = 11;
 /// Bytes of a message up to which it is sent in one request; larger ones are uploads of their own.
 pub const SENT_AT_ONCE: usize = 5 * 1024 * 1024;
+/// The bytes of one piece of an upload: a multiple of 256 KiB.
+pub const PIECE: usize = 16 * 256 * 1024;
+/// The status of an upload of which more is to come.
+const WANTS_MORE: u16 = 308;
 /// The units of one message.
 pub const GET_UNITS: u32 = 20;
 
@@ -236,15 +240,22 @@ pub fn upload_address(response: &Response) -> Result<String> {
     place.ok_or_else(|| Error::new(ErrorKind::Malformed, "the upload has no address"))
 }
 
-/// PUT of all bytes of an upload.
-pub fn upload(goal: &Goal, place: &str, bytes: Vec<u8>) -> Request {
-    Request::put_bytes(goal.target().0, place, "message/rfc822", bytes).expect(Expect::Json)
+/// PUT of a piece of an upload, beginning at `at` of `total`.
+pub fn upload(goal: &Goal, place: &str, piece: &[u8], at: usize, total: usize) -> Request {
+    let request = Request::put_bytes(goal.target().0, place, "message/rfc822", piece.to_vec()).expect(Expect::Json);
+    request.header("Content-Range", format!("bytes {at}-{}/{total}", at + piece.len() - 1)).takes(WANTS_MORE)
 }
 
-/// The question what an upload came to whose answer was lost: where all bytes came, it is answered once more.
+/// The question how far an upload is whose answer was lost: where all bytes came, it is answered once more.
 pub fn upload_outcome(place: &str, size: usize) -> Request {
     let request = Request::put_bytes("ask after upload", place, "message/rfc822", Vec::new()).expect(Expect::Json);
-    request.header("Content-Range", format!("bytes */{size}")).effect(Effect::Read)
+    request.header("Content-Range", format!("bytes */{size}")).effect(Effect::Read).takes(WANTS_MORE)
+}
+
+/// Where an upload that wants more is to be gone on with; `None`: all of it came, and this is the answer.
+pub fn goes_on_at(response: &Response) -> Option<usize> {
+    let last = || response.header("range")?.rsplit('-').next()?.trim().parse::<usize>().ok();
+    (response.status == WANTS_MORE).then(|| last().map_or(0, |last| last + 1))
 }
 
 #[cfg(test)]
@@ -295,7 +306,16 @@ mod tests {
     fn only_the_bytes_of_an_upload_make_something() {
         let begin = begin_upload(&Goal::Draft, 7);
         assert_eq!((begin.effect, begin.units), (Effect::Read, 10));
-        assert_eq!(upload(&Goal::Draft, "https://x/u", vec![1]).effect, Effect::Write);
+        let piece = upload(&Goal::Draft, "https://x/u", b"abc", 4, 9);
+        assert_eq!(piece.effect, Effect::Write);
+        assert!(piece.headers.contains(&("Content-Range".into(), "bytes 4-6/9".into())));
+        let answer = |status, headers: &[(&str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+            goes_on_at(&Response::new(status, headers, Vec::new()))
+        };
+        assert_eq!(answer(308, &[("Range", "bytes=0-262143")]), Some(262_144));
+        assert_eq!(answer(308, &[]), Some(0));
+        assert_eq!(answer(200, &[]), None);
         let ask = upload_outcome("https://x/u", 7);
         assert!(ask.headers.contains(&("Content-Range".into(), "bytes */7".into())));
         assert_eq!(ask.effect, Effect::Read);

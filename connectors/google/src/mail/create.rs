@@ -30,6 +30,9 @@ const MOST_PENDING: usize = 1_000;
 /// A message without Message-ID and date is looked for among so many newest ones: Gmail dates it by when it came.
 const NEWEST: usize = 20;
 
+/// So often a piece of an upload is sent again without having come further.
+const MOST_CUTS: u32 = 3;
+
 /// A create whose fate is unknown.
 #[derive(Clone)]
 pub(super) struct Pending {
@@ -191,7 +194,8 @@ impl Mail {
         self.adopt(&id, &has, DRAFT, wanted).await.map_err(|error| unknown(&error))
     }
 
-    /// Sends a message in: in one request, or as an upload where it is large.
+    /// Sends a message in: in one request, or piece by piece where it is large. An upload whose answer is cut off is asked how far it is,
+    /// and gone on with from there.
     async fn upload(&self, goal: Goal, bytes: &[u8]) -> Result<Response> {
         if bytes.len() <= SENT_AT_ONCE {
             return self.client.send(api::send_in(&goal, bytes)).await;
@@ -200,13 +204,27 @@ impl Mail {
         // Nothing is made before the bytes came.
         let begun = begun.map_err(|error| super::change::not_executed(&error))?;
         let place = api::upload_address(&begun).map_err(|error| super::change::not_executed(&error))?;
-        let sent = self.client.send(api::upload(&goal, &place, bytes.to_vec())).await;
-        match sent {
-            Err(error) if error.kind == ErrorKind::Unknown => {
-                let outcome = self.client.send(api::upload_outcome(&place, bytes.len())).await;
-                outcome.map_err(|_| error)
+        let total = bytes.len();
+        let (mut at, mut cuts) = (0, 0);
+        loop {
+            let end = total.min(at + api::PIECE);
+            let sent = self.client.send(api::upload(&goal, &place, &bytes[at..end], at, total)).await;
+            let is_cut = sent.as_ref().is_err_and(|error| error.kind == ErrorKind::Unknown);
+            let sent = match sent {
+                Err(error) if is_cut && cuts < MOST_CUTS => {
+                    let told = self.client.send(api::upload_outcome(&place, total)).await;
+                    told.map_err(|_| error)
+                }
+                sent => sent,
+            };
+            // As long as the last bytes did not leave, nothing was made.
+            let sent = sent.map_err(|error| if end < total { super::change::not_executed(&error) } else { error })?;
+            cuts = if is_cut { cuts + 1 } else { 0 };
+            match api::goes_on_at(&sent) {
+                None => return Ok(sent),
+                Some(next) if (next > at || is_cut && next == at) && next < total => at = next,
+                Some(_) => return Err(Error::new(ErrorKind::Unknown, "an upload does not come further")),
             }
-            sent => sent,
         }
     }
 

@@ -84,6 +84,41 @@ async fn a_large_message_is_an_upload_of_its_own() {
 }
 
 #[tokio::test]
+async fn an_upload_that_is_cut_in_any_piece_is_gone_on_with_and_makes_one_message() {
+    let large = [mail("large"), b"0123456789abcdef\r\n".repeat(500_000)].concat();
+    for at in 0..3 {
+        for fault in [Fault::DropBefore, Fault::DropAfter, Fault::status(503)] {
+            let desk = Desk::new().await;
+            desk.fault(Rule::any(fault.clone()).method("PUT").skip(at).times(1));
+            let made = desk.done(desk.create("1", &large, "INBOX", &[])).await;
+            assert!(desk.sandbox.google_message_raw(message_of(&made)).unwrap() == large, "{at} {fault:?}");
+            assert_eq!(desk.sandbox.google_messages().len(), 1, "{at} {fault:?}");
+            let puts: Vec<_> = desk.sandbox.log().into_iter().filter(|line| line.info.method == "PUT").collect();
+            let is_lost_after = matches!(fault, Fault::DropAfter);
+            assert_eq!(
+                puts.len(),
+                if is_lost_after { 4 } else { 5 },
+                "no piece that came is sent again: {at} {fault:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_stays_cut_before_its_last_piece_made_nothing_and_is_made_whole_by_the_next_try() {
+    let large = [mail("large"), b"0123456789abcdef\r\n".repeat(500_000)].concat();
+    let desk = Desk::new().await;
+    // The second piece, and each question how far it is.
+    desk.fault(Rule::any(Fault::DropBefore).method("PUT").skip(1).times(5));
+    let failed = desk.write(desk.create("1", &large, "INBOX", &[])).await.unwrap_err();
+    assert!(failed.kind.proves_not_executed(), "{failed}");
+    assert_eq!(desk.sandbox.google_messages().len(), 0);
+    let made = desk.done(desk.create("1", &large, "INBOX", &[])).await;
+    assert!(desk.sandbox.google_message_raw(message_of(&made)).unwrap() == large);
+    assert_eq!(desk.sandbox.google_messages().len(), 1);
+}
+
+#[tokio::test]
 async fn a_create_whose_reply_is_lost_is_found_and_one_that_was_lost_is_nowhere() {
     for (search_lag_s, has_history) in [(0, true), (600, true), (0, false)] {
         let desk = Desk::with(|switches| switches.mail_search_lag_s = search_lag_s).await;
