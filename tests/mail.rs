@@ -5,6 +5,8 @@ mod bench;
 mod common;
 #[path = "mail/dovecot.rs"]
 mod dovecot;
+#[path = "mail/large.rs"]
+mod large;
 #[path = "mail/promises.rs"]
 mod promises;
 #[path = "mail/traps.rs"]
