@@ -5,7 +5,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use twofold_model::email::Role;
 use twofold_model::{Connector, ErrorKind, Found, Kind, Operation, RemoteId, Seen};
-use twofold_sandbox::{Fault, Switches};
+use twofold_sandbox::{Fault, Provider, Rule, Switches};
 
 fn with(set: impl FnOnce(&mut Switches)) -> World {
     let mut switches = Switches::default();
@@ -252,5 +252,70 @@ async fn a_message_that_somebody_moved_is_moved_on_and_never_lost_whatever_stays
         let strangers: Vec<&RemoteId> = told.keys().filter(|told| **told != id).collect();
         assert_eq!(strangers.len(), usize::from(duplicates));
         assert_eq!(world.sandbox.graph_mail_messages().len(), 1 + usize::from(duplicates));
+    }
+}
+
+/// A letter with a file of so many megabytes.
+fn with_file(subject: &str, megabytes: usize) -> String {
+    let head = letter(subject).replacen(
+        "\r\n\r\n",
+        "\r\nContent-Type: text/plain; name=a.txt\r\nContent-Disposition: attachment\r\n\r\n",
+        1,
+    );
+    let line = format!("{}\r\n", "0123456789".repeat(7));
+    head + &line.repeat((megabytes << 20) / line.len() + 1)
+}
+
+fn is_whole(world: &World, seen: &Seen, text: &str) -> bool {
+    let raw = world.sandbox.graph_mail_raw(seen.remote_id.as_str()).unwrap();
+    let parsed = mail_parser::MessageParser::default().parse(&raw).unwrap();
+    let (_, body) = text.split_once("\r\n\r\n").unwrap();
+    parsed.attachment_count() == 1 && parsed.attachment(0).unwrap().contents() == body.as_bytes()
+}
+
+#[tokio::test]
+async fn a_large_message_is_whole_and_counts_as_received_whether_others_take_files_or_not() {
+    for takes in [true, false] {
+        let mut world = with(|switches| switches.graph_received_take_attachments = takes);
+        let (inbox, text) = (world.of_role(Role::Inbox).await, with_file("one", 4));
+        let made = world.write(world.creation("one", &inbox, &text, &["$seen"])).await.unwrap().unwrap();
+        assert_eq!((words(&made), words(&world.only().await)), (vec!["$seen".to_owned()], vec!["$seen".to_owned()]));
+        assert!(is_whole(&world, &made, &text), "{takes}");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_cut_is_made_good_whether_its_session_says_how_far_it_is_or_not() {
+    for tells in [true, false] {
+        let world = with(|switches| switches.graph_upload_tells_state = tells);
+        let (inbox, text) = (world.of_role(Role::Inbox).await, with_file("one", 4));
+        let cut = Rule::any(Fault::DropBefore).on(Provider::Microsoft).path("AttachmentSessions").writes();
+        world.sandbox.fault(cut.skip(1).times(1));
+        let made = match world.write(world.creation("one", &inbox, &text, &[])).await {
+            Ok(made) => made.unwrap(),
+            Err(error) => {
+                assert!(!tells && error.kind == ErrorKind::Unknown, "{error}");
+                let asked = [lookup("one", &inbox, 0)];
+                let at_ms = world.sandbox.clock().now_ms();
+                let found = world.graph.find(Kind::Mail, &asked, at_ms).await.pop().unwrap().unwrap();
+                let Found::Here(seen) = found else { panic!("{found:?}") };
+                *seen
+            }
+        };
+        assert!(is_whole(&world, &made, &text), "{tells}");
+        assert_eq!(world.sandbox.graph_mail_messages().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn an_upload_is_followed_however_its_answers_are_written() {
+    for (status, capitals) in [(200, true), (200, false), (202, true), (202, false)] {
+        let world = with(|switches| {
+            switches.graph_upload_status = status;
+            switches.graph_upload_capital_names = capitals;
+        });
+        let (inbox, text) = (world.of_role(Role::Inbox).await, with_file("one", 4));
+        let made = world.write(world.creation("one", &inbox, &text, &[])).await.unwrap().unwrap();
+        assert!(is_whole(&world, &made, &text), "{status} {capitals}");
     }
 }
