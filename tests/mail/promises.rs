@@ -2,7 +2,7 @@
 
 use super::bench::{answers, bodies_read, expire, flag, forbidden, paths, put};
 use super::{copies, deliver, gmail_labels, graph, mail, mails, only, settled, synced, text};
-use crate::common::{BOTH, GOOGLE, Home, MICROSOFT, provider as provider_of};
+use crate::common::{BOTH, GOOGLE, Home, provider as provider_of};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
