@@ -2,9 +2,10 @@
 //!
 //! Lists of messages show no bytes, so a pull is quick and its tokens move. What was seen waits in the hub until its bytes are here; only
 //! then is it met and made anywhere else. Each part is durable before the next is asked for, so that a first sync that was stopped goes
-//! on where it was, and no message is read twice.
+//! on where it was, and no message is read twice. What is here already is not asked for (`known`).
 
 use crate::Cycle;
+use crate::known::{self, Filled};
 use crate::pull::Intake;
 use crate::report::exit;
 use std::collections::HashSet;
@@ -37,10 +38,22 @@ pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Part> {
     let mut part = Part::Through;
     for index in 0..cycle.members.len() {
         let replica = cycle.members[index].replica.clone();
-        if cycle.members[index].reached(kind).is_none() || cycle.hub.lacking_bodies(replica.id, 1)?.is_empty() {
+        if cycle.members[index].reached(kind).is_none() {
+            continue;
+        }
+        if cycle.hub.lacking_bodies(replica.id, 1)?.is_empty() {
+            known::let_go(cycle, kind, index)?;
             continue;
         }
         let untouched = crate::pull::untouched(cycle, &replica, &cycle.hub.places(replica.id, kind)?)?;
+        match known::fill(cycle, kind, index, &untouched).await? {
+            Filled::Waits => {
+                part = part.max_of(Part::Stuck);
+                continue;
+            }
+            Filled::Some => part = part.max_of(Part::More),
+            Filled::None => {}
+        }
         let mut asked = 0;
         while asked < PART && !cycle.must_stop() {
             let Some((count, is_moving)) = ask(cycle, kind, index, &untouched).await? else { break };
@@ -117,11 +130,7 @@ async fn ask(
                 }
                 Ok(Some(seen)) => {
                     settled += 1;
-                    intake.fill_siblings(hub, &seen)?;
-                    if intake.take_or_make(hub, seen.clone(), untouched)? {
-                        new += 1;
-                        hub.remove_sighting_of(replica.id, &seen.remote_id)?;
-                    }
+                    new += usize::from(intake.take_whole(hub, seen, untouched)?);
                 }
                 Ok(None) => {
                     settled += 1;

@@ -71,7 +71,7 @@ fn part(cycle: &mut Cycle<'_>, replica: i64) -> Result<()> {
 /// What a device's first use of a collection brought, before any of it is believed.
 #[derive(Default)]
 struct Adoption {
-    /// Copies that belong to no item, or to one that was buried.
+    /// Copies that belong to no item, to one that was buried, or to one that does not stand there: each would be made at the provider.
     strangers: Vec<(Sighting, Option<i64>)>,
     /// Copies that were paired.
     paired: Vec<i64>,
@@ -110,7 +110,7 @@ fn meet_in(
                 foreign_mark(hub, intake, replica, &sighting)?;
                 let is_approved = sighting.hold.is_some();
                 match bind(hub, intake, (&sighting, account), &gone, &mut waiting)? {
-                    Some(item) if is_adoption && !is_approved && hub.item(item)?.buried_ms.is_some() => {
+                    Some(item) if is_adoption && !is_approved && !stands_there(hub, item, place.collection)? => {
                         adoption.strangers.push((sighting, Some(item)));
                     }
                     Some(item) => {
@@ -165,13 +165,19 @@ fn adopt(
             let id = hold(hub, intake, place, ("chg", "changes"), reason)?;
             paired.iter().try_for_each(|sighting| hub.hold_sighting(*sighting, &id))?;
         }
-        let buried = strangers.iter().filter(|(_, item)| item.is_some()).count();
+        let mut buried = 0;
+        for item in strangers.iter().filter_map(|(_, item)| *item) {
+            buried += usize::from(hub.item(item)?.buried_ms.is_some());
+        }
         if strangers.is_empty() {
             return Ok(());
         }
         if strangers.len() <= ADOPT_AT_MOST && buried == 0 {
-            for (sighting, _) in strangers {
-                if take_stranger(hub, intake, sighting, true)? {
+            for (sighting, item) in strangers {
+                if let Some(item) = item {
+                    hub.date_back(sighting.id)?;
+                    hub.bind_sighting(sighting.id, *item)?;
+                } else if take_stranger(hub, intake, sighting, true)? {
                     report.row(&replica.name, intake.kind).created += 1;
                 }
             }
@@ -187,6 +193,13 @@ fn adopt(
         let id = hold(hub, intake, place, ("new", "adoption"), reason)?;
         strangers.iter().try_for_each(|(sighting, _)| hub.hold_sighting(sighting.id, &id))
     })
+}
+
+/// Whether an item that nobody buried stands in a collection, or is seen there.
+fn stands_there(hub: &Hub, item: i64, collection: i64) -> Result<bool> {
+    let is_seen = |seen: &Sighting| seen.collection == collection && seen.presence == Presence::Here;
+    Ok(hub.item(item)?.buried_ms.is_none()
+        && (hub.stands(item)?.contains(&collection) || hub.sightings(item)?.iter().any(is_seen)))
 }
 
 /// Stores a hold on a place, or renews the one that is there. Answers its id.

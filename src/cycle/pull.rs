@@ -480,7 +480,7 @@ impl Intake<'_> {
     }
 
     /// The bytes of a copy were looked at: so are those of all copies of the same message at the same place.
-    pub fn fill_siblings(&self, hub: &mut Hub, whole: &Seen) -> Result<()> {
+    fn fill_siblings(&self, hub: &mut Hub, whole: &Seen) -> Result<()> {
         let Some(uid) = &whole.uid else { return Ok(()) };
         for sibling in hub.sightings_by_uid(self.replica, uid)?.into_iter().filter(|other| other.lacks_body) {
             let Some(place) = self.places.iter().find(|place| place.collection == sibling.collection) else { continue };
@@ -489,6 +489,17 @@ impl Intake<'_> {
             self.take(hub, Seen { rendering, collection, ..crate::meet::as_seen(&sibling) })?;
         }
         Ok(())
+    }
+
+    /// Takes a copy whose bytes were lacking and are here now. Whether it became an item at once, as [`Intake::take_or_make`] says.
+    pub fn take_whole(&self, hub: &mut Hub, seen: Seen, untouched: &HashSet<i64>) -> Result<bool> {
+        self.fill_siblings(hub, &seen)?;
+        let remote_id = seen.remote_id.clone();
+        let is_made = self.take_or_make(hub, seen, untouched)?;
+        if is_made {
+            hub.remove_sighting_of(self.replica, &remote_id)?;
+        }
+        Ok(is_made)
     }
 
     /// Quarantine: it cannot be understood, and counts as present.

@@ -4,6 +4,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 use twofold_model::Content;
 use twofold_model::card::{display_name, email_identity, phone_identity};
+use twofold_model::email::sent_ms;
 use twofold_model::event::display_title;
 use twofold_model::merge::{Prefer, merge};
 use twofold_model::patch::{canonical_text, difference, get_path, set_path, split};
@@ -52,6 +53,39 @@ pub fn fit(a: &Content, b: &Content) -> Fit {
 pub fn shows_other_message(a: &Content, b: &Content) -> bool {
     let are_read = a.get("blobId").is_some() && b.get("blobId").is_some();
     are_read && ["messageId", "subject", "from", "sentAt"].iter().any(|member| a.get(member) != b.get(member))
+}
+
+/// A message is received within this time after it was sent; clocks of senders are often wrong.
+const ON_ITS_WAY_MS: i64 = 7 * 24 * 3_600_000;
+
+/// What shows of a message: what its header says, and when it was received, in milliseconds since 1970.
+pub type Shown<'a> = (&'a Content, Option<i64>);
+
+/// Whether a message of which a place has shown no bytes is the one whose bytes are `here`: they have one Message-ID, and nothing else
+/// that both show is against it. That no other message has that Message-ID, the caller has seen to.
+pub fn is_same_message((listed, received_ms): Shown<'_>, (here, kept_ms): Shown<'_>) -> bool {
+    let has_id = listed.get("messageId").is_some() && listed.get("messageId") == here.get("messageId");
+    let sender = |content: &Content| {
+        Some(content.get("from")?.get(0)?.get("email")?.as_str()?.to_lowercase()).filter(|sender| !sender.is_empty())
+    };
+    let subject = |content: &Content| Some(content.get("subject")?.as_str()?.to_owned());
+    let agree = |a: Option<String>, b: Option<String>| a.is_none() || b.is_none() || a == b;
+    let is_sent_then = match (sent_ms(listed), sent_ms(here)) {
+        (Some(a), Some(b)) => a == b,
+        _ => true,
+    };
+    // Nothing was received long after, or before, it was sent; or the file has the very date.
+    let is_received_then = match (received_ms, sent_ms(here)) {
+        (Some(received), Some(sent)) => {
+            (sent - received).abs() <= ON_ITS_WAY_MS || kept_ms.is_some_and(|kept| (kept - received).abs() < 2_000)
+        }
+        _ => true,
+    };
+    has_id
+        && is_sent_then
+        && is_received_then
+        && agree(sender(listed), sender(here))
+        && agree(subject(listed), subject(here))
 }
 
 /// Whether two contents of one item say different things of one member, so that uniting them leaves one of the two unsaid.
@@ -199,6 +233,39 @@ mod tests {
         waiting.add(1, nameless.clone());
         assert_eq!(waiting.take(&Content::from_value(json!({"notes": {"note": {"note": "other"}}}))), None);
         assert_eq!(waiting.take(&nameless), Some((1, Fit::Equal)));
+    }
+
+    #[test]
+    fn a_message_is_known_by_its_id_unless_something_else_speaks_against_it() {
+        const SENT_MS: i64 = 1_772_442_000_000;
+        let says = |more: serde_json::Value| {
+            let mut content = Content::from_value(json!({"messageId": ["1@x"]}));
+            more.as_object().into_iter().flatten().for_each(|(member, value)| content.set(member, value.clone()));
+            content
+        };
+        let here =
+            says(json!({"subject": "Lunch", "from": [{"email": "ada@x"}], "sentAt": "2026-03-02T10:00:00+01:00"}));
+        for (what, listed, received_ms, expected) in [
+            ("nothing but the id", json!({}), None, true),
+            (
+                "the same, in other words",
+                json!({"subject": "Lunch", "from": [{"email": "Ada@X"}], "sentAt": "2026-03-02T09:00:00Z"}),
+                Some(SENT_MS + 60_000),
+                true,
+            ),
+            ("another subject", json!({"subject": "Supper"}), None, false),
+            ("another sender", json!({"from": [{"email": "bob@x"}]}), None, false),
+            ("sent at another time", json!({"sentAt": "2026-03-02T10:00:00Z"}), None, false),
+            ("another id", json!({"messageId": ["2@x"]}), None, false),
+            ("no id", json!({"messageId": null, "subject": "Lunch"}), None, false),
+            ("received a year later", json!({}), Some(SENT_MS + 365 * 86_400_000), false),
+            ("received a year later, as the file says", json!({}), Some(SENT_MS + 400 * 86_400_000), true),
+        ] {
+            let kept_ms = Some(SENT_MS + 400 * 86_400_000);
+            assert_eq!(is_same_message((&says(listed), received_ms), (&here, kept_ms)), expected, "{what}");
+        }
+        let nameless = Content::from_value(json!({"subject": "Lunch"}));
+        assert!(!is_same_message((&nameless, None), (&nameless, None)));
     }
 
     #[test]

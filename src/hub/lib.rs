@@ -4,7 +4,7 @@
 //! state goes through [`Hub::atomically`], whose callers say in their doc comment which promise the transaction keeps.
 //!
 //! Rooms: [`replicas`] (replicas, collections, feeds), [`items`] (items, versions, where they stand), [`placements`] (bases and
-//! sightings), [`intents`] (writes about to be made), [`joins`] (collections that become one, or several), [`holds`] (held
+//! sightings), [`offers`] (bytes that somebody brought), [`intents`] (writes about to be made), [`joins`] (collections that become one, or several), [`holds`] (held
 //! plans, quarantine, conflicts), [`runs`] (budgets, runs), [`prune`] (what may go at last).
 
 pub mod holds;
@@ -12,6 +12,7 @@ pub mod intents;
 pub mod items;
 pub mod joins;
 pub mod mail;
+pub mod offers;
 pub mod placements;
 pub mod prune;
 pub mod replicas;
@@ -21,6 +22,7 @@ pub use holds::{Bad, Conflict, HeldRow, Hold, Quarantined};
 pub use intents::{Intent, IntentKind};
 pub use items::{Item, Version};
 pub use mail::{HeldWrite, Said};
+pub use offers::Offer;
 pub use placements::{Placement, Presence, Sighting};
 pub use replicas::{Collection, FeedState, Label, Place, Replica};
 pub use runs::Run;
@@ -35,10 +37,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 5;
+pub const SCHEMA_VERSION: i64 = 6;
 
 /// What brings a hub from one version of the schema to the next, the first from version 1 to 2.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "CREATE TABLE departed (
         replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;",
@@ -74,6 +76,10 @@ const STEPS: [&str; 4] = [
      ALTER TABLE sightings ADD COLUMN dated INTEGER;
      CREATE INDEX sightings_by_uid ON sightings (replica, uid) WHERE uid IS NOT NULL;
      CREATE INDEX sightings_lacking ON sightings (replica, dated) WHERE lacks > 0;",
+    "CREATE TABLE offers (
+        id INTEGER PRIMARY KEY, origin INTEGER NOT NULL REFERENCES replicas (id), name TEXT NOT NULL, uid TEXT, rendering BLOB NOT NULL,
+        UNIQUE (origin, name));
+     CREATE INDEX offers_by_uid ON offers (origin, uid) WHERE uid IS NOT NULL;",
 ];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).

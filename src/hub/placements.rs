@@ -105,7 +105,7 @@ pub struct Sighting {
     pub dated_ms: Option<i64>,
 }
 
-fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {
+pub(crate) fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {
     Ok(Sighting {
         id: row.get("id")?,
         replica: row.get("replica")?,

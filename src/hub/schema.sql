@@ -1,4 +1,4 @@
--- The hub, schema version 5. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
+-- The hub, schema version 6. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -129,6 +129,18 @@ CREATE INDEX sightings_by_item ON sightings (item);
 CREATE INDEX sightings_gone ON sightings (replica, collection) WHERE gone > 0;
 CREATE INDEX sightings_new ON sightings (replica, collection, id) WHERE item IS NULL AND gone = 0;
 CREATE INDEX sightings_held ON sightings (hold) WHERE hold IS NOT NULL;
+
+-- Messages that somebody brought without saying where they stand (`twofold adopt`): their bytes are with the blobs, for the copies of the
+-- account that turn out to be theirs.
+CREATE TABLE offers (
+    id        INTEGER PRIMARY KEY,
+    origin    INTEGER NOT NULL REFERENCES replicas (id), -- the account
+    name      TEXT NOT NULL,                 -- what names the message among those that were brought
+    uid       TEXT,                          -- that of the account's copies, where it is known
+    rendering BLOB NOT NULL,                 -- which bytes, and what their header says
+    UNIQUE (origin, name)
+);
+CREATE INDEX offers_by_uid ON offers (origin, uid) WHERE uid IS NOT NULL;
 
 -- Copies that we removed at a replica, with the server's stamp of their last state: its lists may go on showing them for a while.
 CREATE TABLE departed (

@@ -212,6 +212,7 @@ impl Connector for Device {
             reads_lag_s: 0,
             shares: &[Kind::Mail],
             moves: &[Kind::Mail],
+            reads_headers: &[],
         }
     }
 

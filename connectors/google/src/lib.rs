@@ -105,6 +105,7 @@ impl Connector for Google {
             // A message has any number of labels.
             shares: &[Kind::Mail],
             moves: &[Kind::Mail],
+            reads_headers: &[Kind::Mail],
         }
     }
 
@@ -158,6 +159,13 @@ impl Connector for Google {
     async fn bodies(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
         match (kind, &self.mail) {
             (Kind::Mail, Some(mail)) => mail.bodies(places).await,
+            _ => self.fetch(kind, places).await,
+        }
+    }
+
+    async fn headers(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        match (kind, &self.mail) {
+            (Kind::Mail, Some(mail)) => mail.headers(places).await,
             _ => self.fetch(kind, places).await,
         }
     }

@@ -111,6 +111,7 @@ impl Connector for Microsoft365 {
             reads_lag_s: READS_LAG_S,
             shares: &[],
             moves: if self.mail.is_some() { &[Kind::Mail] } else { &[] },
+            reads_headers: &[],
         }
     }
 

@@ -271,6 +271,8 @@ pub struct Abilities {
     pub shares: &'static [Kind],
     /// Kinds whose copies can be moved from one collection to another in one step ([`Operation::Move`]).
     pub moves: &'static [Kind],
+    /// Kinds whose lists show nothing of a header, which can be asked for without the bytes ([`Connector::headers`]).
+    pub reads_headers: &'static [Kind],
     /// What the delta does not tell is looked at slowly ([`Connector::sweep`]).
     pub sweeps: bool,
     /// For so many seconds after the place said that a copy is gone, [`Connector::fetch`] may still show it as it was: its
@@ -344,6 +346,12 @@ pub trait Connector: Send + Sync {
     /// names them. `None` means what it does for [`Connector::fetch`]. Copies that are one message at the place are read once. The
     /// default: lists show everything.
     async fn bodies(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        self.fetch(kind, places).await
+    }
+
+    /// Each copy with what its header says, and without its bytes, where lists do not show it ([`Abilities::reads_headers`]). Asked only
+    /// when bytes are here already that may be those of the copy. `None` means what it does for [`Connector::fetch`].
+    async fn headers(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
         self.fetch(kind, places).await
     }
 

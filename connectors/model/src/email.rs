@@ -147,6 +147,12 @@ impl Role {
     }
 }
 
+/// When a message was sent, by the sender's clock, in milliseconds since 1970; `None` where it does not say.
+pub fn sent_ms(email: &Content) -> Option<i64> {
+    let text = email.get("sentAt")?.as_str()?;
+    Some(chrono::DateTime::parse_from_rfc3339(text).ok()?.timestamp_millis())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

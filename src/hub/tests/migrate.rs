@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use twofold_hub::{Hub, Label, SCHEMA_VERSION};
 use twofold_model::Kind;
 
-const RELEASED: [(i64, &str); 4] = [
+const RELEASED: [(i64, &str); 5] = [
     (1, include_str!("hub_v1.sql")),
     (2, include_str!("hub_v2.sql")),
     (3, include_str!("hub_v3.sql")),
     (4, include_str!("hub_v4.sql")),
+    (5, include_str!("hub_v5.sql")),
 ];
 
 /// A state folder with a hub as that program left it.

@@ -36,6 +36,8 @@ pub const GET_UNITS: u32 = 20;
 pub enum Format {
     /// Labels and date.
     Minimal,
+    /// What tells it from others in its header too.
+    Headers,
     /// Its bytes too.
     Raw,
 }
@@ -106,6 +108,10 @@ pub fn history(since: &str, page: Option<&str>) -> Request {
 pub fn get_path(id: &str, format: Format) -> String {
     let query = match format {
         Format::Minimal => "format=minimal&fields=id%2ClabelIds%2CinternalDate",
+        Format::Headers => {
+            "format=metadata&metadataHeaders=Message-ID&metadataHeaders=From&metadataHeaders=Subject&metadataHeaders=Date\
+             &fields=id%2ClabelIds%2CinternalDate%2Cpayload%2Fheaders"
+        }
         Format::Raw => "format=raw&fields=id%2ClabelIds%2CinternalDate%2Craw",
     };
     format!("{ME}/messages/{}?{query}", segment(id))

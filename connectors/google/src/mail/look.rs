@@ -8,7 +8,7 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use twofold_http::Effect;
-use twofold_model::email::Sheet;
+use twofold_model::email::{Sheet, headers};
 use twofold_model::error::AtPlace;
 use twofold_model::{Error, ErrorKind, Place, Result, Seen};
 
@@ -52,7 +52,7 @@ impl Default for Pace {
 impl Pace {
     fn size(self, format: Format) -> usize {
         match format {
-            Format::Minimal => self.parts,
+            Format::Minimal | Format::Headers => self.parts,
             Format::Raw => self.parts.min(MOST_BYTES / self.bytes_each.max(1)).max(1),
         }
     }
@@ -70,7 +70,7 @@ impl Pace {
     }
 }
 
-/// What is known of a message with its bytes.
+/// What is known of a message.
 struct Whole {
     labels: BTreeSet<String>,
     sheet: Sheet,
@@ -118,16 +118,31 @@ impl Mail {
         places.iter().zip(&open).map(|asked| answer(asked).at(&asked.0.remote_id)).collect()
     }
 
-    /// Each copy whole: its bytes are with the blobs then. A message is read once, whatever labels it is asked for under.
+    /// Each copy whole: its bytes are with the blobs then.
     pub(crate) async fn bodies(&self, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        self.look(places, Format::Raw, |message| self.keep(message)).await
+    }
+
+    /// Each copy with what its header says.
+    pub(crate) async fn headers(&self, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        self.look(places, Format::Headers, |message| Ok(announced(message))).await
+    }
+
+    /// Each copy with what `take` makes of its message, which is read once, whatever labels it is asked for under.
+    async fn look(
+        &self,
+        places: &[Place],
+        format: Format,
+        take: impl Fn(&Message) -> Result<Whole> + Send + Sync,
+    ) -> Vec<Result<Option<Seen>>> {
         let table = match self.labels().await {
             Ok(table) => table,
             Err(error) => return places.iter().map(|_| Err(again(&error))).collect(),
         };
         let mut found: HashMap<String, Result<Option<Whole>>> = HashMap::new();
         let asked: Vec<&Place> = places.iter().collect();
-        self.read(&messages_of(&asked), Format::Raw, &mut |id, answer| {
-            let whole = answer.and_then(|message| message.map(|message| self.keep(&message)).transpose());
+        self.read(&messages_of(&asked), format, &mut |id, answer| {
+            let whole = answer.and_then(|message| message.map(|message| take(&message)).transpose());
             found.insert(id.to_owned(), whole);
         })
         .await;
@@ -283,6 +298,17 @@ pub(super) fn labels_of(message: &Message) -> BTreeSet<String> {
     message.label_ids.iter().flatten().cloned().collect()
 }
 
+/// What an answer tells of a message whose bytes did not come with it.
+fn announced(message: &Message) -> Whole {
+    // Values come decoded or as they are, on one line; either way they are fields again with their names before them.
+    let fields = message.payload.headers.iter();
+    let text: String =
+        fields.map(|field| format!("{}: {}\r\n", field.name, field.value.replace(['\r', '\n'], " "))).collect();
+    let mut sheet = Sheet { received_ms: date_of(message), ..Sheet::default() };
+    sheet.set_header(&headers::read(text.as_bytes()));
+    Whole { labels: labels_of(message), sheet }
+}
+
 fn date_of(message: &Message) -> Option<i64> {
     message.internal_date.as_deref()?.parse().ok()
 }
@@ -328,6 +354,20 @@ mod tests {
         assert_eq!((pace.size(Format::Raw), pace.size(Format::Minimal)), (2, 50));
         (0..10).for_each(|_| pace.note(1, 0, Some(64 << 20)));
         assert_eq!(pace.size(Format::Raw), 1);
+    }
+
+    #[test]
+    fn a_header_that_came_alone_says_what_the_whole_message_would() {
+        let bytes = b"Message-ID: <1@example.org>\r\nFrom: =?utf-8?q?J=C3=BCrgen?= <j@example.org>\r\nSubject: Gr\xc3\xbc\xc3\x9fe\r\nDate: Mon, 2 Mar 2026 09:00:00 +0100\r\n\r\nx";
+        let message: Message = serde_json::from_value(serde_json::json!({"id": "1", "internalDate": "7", "payload": {"headers": [
+            {"name": "Subject", "value": "Gr\u{fc}\u{df}e"}, {"name": "Message-Id", "value": "<1@example.org>"},
+            {"name": "From", "value": "J\u{fc}rgen <j@example.org>"}, {"name": "Date", "value": "Mon, 2 Mar 2026\r\n 09:00:00 +0100"},
+        ]}}))
+        .unwrap();
+        let alone = announced(&message).sheet;
+        let mut whole = Sheet::default();
+        whole.set_message(&twofold_model::BlobId::of(bytes), bytes);
+        assert_eq!((alone.says, alone.blob_id, alone.received_ms), (whole.says, None, Some(7)));
     }
 
     #[test]

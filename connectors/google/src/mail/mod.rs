@@ -14,6 +14,7 @@
 //! | `write` | carrying that out (I/O) |
 //! | `create` | messages and drafts that are sent in, and how they are found again (I/O) |
 //! | `collections` | labels as mailboxes (I/O) |
+//! | [`imap`] | what Gmail's IMAP server calls them (pure) |
 //!
 //! A message in two labels is two copies, `MESSAGE/LABEL`, of one item. There is one feed, because there is one history.
 
@@ -23,6 +24,7 @@ mod change;
 mod collections;
 mod create;
 pub mod history;
+pub mod imap;
 mod look;
 pub mod map;
 mod pull;

@@ -46,6 +46,26 @@ pub struct Message {
     pub internal_date: Option<String>,
     /// Its bytes in base64url.
     pub raw: Option<String>,
+    /// Its header, as far as it was asked for.
+    pub payload: Payload,
+}
+
+/// The outermost part of a message.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Payload {
+    /// The fields of the header.
+    pub headers: Vec<HeaderField>,
+}
+
+/// One field of a header.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct HeaderField {
+    /// As the sender wrote it.
+    pub name: String,
+    /// Unfolded.
+    pub value: String,
 }
 
 /// The answer of `messages.list`.

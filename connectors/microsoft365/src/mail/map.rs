@@ -95,7 +95,10 @@ pub fn sheet(message: &Message) -> Sheet {
             note(name, value.into());
         }
     }
+    // The one word of the header that lists show.
+    let id = message.text("internetMessageId").map(|id| id.trim().trim_matches(['<', '>'])).filter(|id| !id.is_empty());
     Sheet {
+        says: id.map(|id| ("messageId".to_owned(), json!([id]))).into_iter().collect(),
         received_ms: message.time_ms("receivedDateTime"),
         draft: is_draft.then(|| message.change_key().unwrap_or_default().to_owned()),
         keywords: words,

@@ -28,7 +28,7 @@ pub struct Sheet {
     /// Somebody marked this copy to be deleted, and it is still there. That is no keyword: it says something of this copy alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
-    /// What the header of the bytes says ([`email::content`]); empty while they are not there.
+    /// What the header of the bytes says ([`email::content`]). While they are not there: as much of it as the place has shown.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub says: Map<String, Value>,
     /// Which state of the bytes this is, where they can change under one name (a draft that somebody goes on writing). Two sheets with
@@ -65,9 +65,14 @@ impl Sheet {
 
     /// Notes the bytes: which blob, how many, and what their header says.
     pub fn set_bytes(&mut self, blob: &BlobId, size: u64, header: &Headers) {
+        self.set_header(header);
         self.blob_id = Some(blob.as_str().to_owned());
         self.size = Some(size);
-        let said = email::content(header, blob.as_str(), []);
+    }
+
+    /// Notes what the header says, of a message whose bytes nobody has asked for yet.
+    pub fn set_header(&mut self, header: &Headers) {
+        let said = email::content(header, "", []);
         self.says =
             SAID_BY_BYTES.iter().filter_map(|member| Some(((*member).to_owned(), said.get(member)?.clone()))).collect();
     }

@@ -46,6 +46,7 @@ struct State {
     changed: BTreeMap<RemoteId, u64>,
     tick: u64,
     bodies: BTreeMap<u64, usize>,
+    headers: BTreeMap<u64, usize>,
     bodies_left: Option<usize>,
     writes: Vec<String>,
     creates: usize,
@@ -175,6 +176,11 @@ impl Office {
         self.state().bodies.values().copied().collect()
     }
 
+    /// How often the header of each message was asked for by itself.
+    pub fn headers(&self) -> Vec<usize> {
+        self.state().headers.values().copied().collect()
+    }
+
     /// After so many bodies, the place asks to be left alone.
     pub fn limit_bodies(&self, most: Option<usize>) {
         self.state().bodies_left = most;
@@ -211,6 +217,10 @@ impl Office {
             ..Sheet::default()
         };
         sheet.own.insert("at".into(), message.at.keys().cloned().collect::<Vec<_>>().into());
+        // What lists of folders show of a header, those of labels do not.
+        if self.manner == Manner::Folders {
+            sheet.set_header(&headers::read(&message.bytes));
+        }
         if is_whole {
             let (blob, _) = self.blobs.put(&mut &message.bytes[..]).unwrap();
             sheet.set_bytes(&blob, message.bytes.len() as u64, &headers::read(&message.bytes));
@@ -353,7 +363,9 @@ impl Connector for Office {
             Manner::Folders => (1, &[], &[Kind::Mail]),
             Manner::Files => (0, &[Kind::Mail], &[Kind::Mail]),
         };
-        Abilities { rank, shares, moves, makes_collections: &[Kind::Mail], write_batch: 20, ..Abilities::default() }
+        let reads_headers: &[Kind] = if self.manner == Manner::Labels { &[Kind::Mail] } else { &[] };
+        let makes_collections = &[Kind::Mail];
+        Abilities { rank, shares, moves, makes_collections, reads_headers, write_batch: 20, ..Abilities::default() }
     }
 
     fn lens(&self, _: Kind) -> &dyn Lens {
@@ -435,6 +447,27 @@ impl Connector for Office {
                 *state.bodies.entry(id).or_default() += 1;
             }
             answers.push(Ok(Some(self.seen(id, &state.messages[&id], &at, true))));
+        }
+        answers
+    }
+
+    async fn headers(&self, _: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        let mut state = self.state();
+        let mut answers = Vec::new();
+        for place in places {
+            let Some((id, at)) = self.parse(&state, &place.remote_id) else {
+                answers.push(Ok(None));
+                continue;
+            };
+            if let Err(error) = self.step("a header") {
+                answers.push(Err(Error::new(ErrorKind::Unknown, error.to_string())));
+                continue;
+            }
+            *state.headers.entry(id).or_default() += 1;
+            let seen = self.seen(id, &state.messages[&id], &at, false);
+            let mut sheet = Sheet::read(&seen.rendering).unwrap();
+            sheet.set_header(&headers::read(&state.messages[&id].bytes));
+            answers.push(Ok(Some(Seen { rendering: sheet.write().unwrap(), ..seen })));
         }
         answers
     }

@@ -1,0 +1,153 @@
+//! Bytes that are here when an account is read for the first time: on a device, or brought without a place.
+
+use super::*;
+use twofold_hub::Offer;
+use twofold_model::email::Sheet;
+use twofold_model::{BlobId, Uid};
+
+/// Messages 1 to 30, with the line ends of a Unix tool.
+fn kept(n: usize) -> Vec<u8> {
+    String::from_utf8(text(n)).unwrap().replace("\r\n", "\n").into_bytes()
+}
+
+/// An account with thirty messages, of which a laptop holds the first `here`.
+fn filled(manner: Manner, here: usize) -> World {
+    filled_of(manner, 30, here)
+}
+
+/// An account with so many messages, of which a laptop holds the first `here`.
+fn filled_of(manner: Manner, all: usize, here: usize) -> World {
+    let world = World::new(manner);
+    world.laptop.add_mailbox("account/mail/INBOX", None);
+    for n in 1..=all {
+        world.account.put(&text(n), &["INBOX"], &["$seen"]);
+    }
+    for n in 1..=here {
+        world.laptop.put(&kept(n), &["account/mail/INBOX"], &["$seen"]);
+    }
+    world
+}
+
+/// Stores what somebody brought for the account.
+fn bring(world: &mut World, n: usize, uid: Option<&str>) {
+    let bytes = kept(n);
+    let (blob, _) = world.blobs.put(&mut &bytes[..]).unwrap();
+    let mut sheet = Sheet { received_ms: Some(77), ..Sheet::default() };
+    sheet.set_message(&blob, &bytes);
+    let account = world.hub.replica("account", false).unwrap().id;
+    let offer = Offer { name: n.to_string(), uid: uid.map(Uid::from), rendering: sheet.write().unwrap() };
+    assert!(world.hub.offer(account, &offer).unwrap());
+    assert_eq!(blob, BlobId::of(&bytes));
+}
+
+/// What the laptop shows, but for line ends.
+fn subjects(place: &Office) -> Vec<(String, String)> {
+    let plain = |(mailbox, text, _): (String, String, Vec<String>)| (mailbox, text.replace("\r\n", "\n"));
+    place.shows().into_iter().map(plain).collect()
+}
+
+#[tokio::test]
+async fn promise_13_what_a_device_holds_is_not_read_once_more() {
+    for manner in BOTH {
+        let mut world = filled(manner, 20);
+        let report = world.sync().await;
+        assert_eq!(report.exit, 0, "{manner:?}: {report:?}");
+        assert_eq!(world.account.bodies(), [1; 10], "{manner:?}: those that are nowhere here");
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?}");
+        for place in [&world.laptop, &world.phone] {
+            assert_eq!(subjects(place), subjects(&world.account), "{manner:?}");
+        }
+        let headers = if manner == Manner::Labels { vec![1; 30] } else { Vec::new() };
+        assert_eq!(world.account.headers(), headers, "{manner:?}");
+        let before = world.writes();
+        assert_eq!(world.sync().await.exit, 0);
+        assert_eq!(world.writes(), before, "{manner:?}: a further run writes nothing");
+        assert_eq!(world.account.bodies(), [1; 10], "{manner:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_candidates_pair_nobody_and_another_subject_is_another_message() {
+    for manner in BOTH {
+        let mut world = filled(manner, 0);
+        // The account has a second one of that id, and the laptop one of that id that says something else.
+        world.account.put(&text(1), &["Work"], &["$seen"]);
+        let other = String::from_utf8(text(2)).unwrap().replace("Message 2", "Message 2b");
+        world.laptop.put(&kept(1), &["account/mail/INBOX"], &["$seen"]);
+        world.laptop.put(other.as_bytes(), &["account/mail/INBOX"], &["$seen"]);
+        world.laptop.put(&kept(3), &["account/mail/INBOX"], &["$seen"]);
+        world.sync().await;
+        let read = world.account.bodies().len();
+        match manner {
+            Manner::Labels => assert_eq!(read, 30, "but for the third"),
+            // In a folder of its own the first is the only one.
+            _ => assert_eq!(read, 29, "but for the first and the third"),
+        }
+        assert!(world.account.has(other.as_bytes()), "{manner:?}: it is a message of its own");
+    }
+}
+
+#[tokio::test]
+async fn what_was_brought_for_an_account_fills_every_device_and_says_nothing_of_places() {
+    for named in [true, false] {
+        let mut world = filled(Manner::Labels, 0);
+        world.account.put(&text(31), &["INBOX", "Work"], &[]);
+        for n in 1..=31 {
+            bring(&mut world, n, named.then(|| format!("m{n}")).as_deref());
+        }
+        // One that the account has no more.
+        bring(&mut world, 40, named.then_some("m40"));
+        assert_eq!(world.sync().await.exit, 0);
+        assert_eq!(world.account.bodies(), Vec::<usize>::new(), "{named}");
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{named}");
+        assert_eq!(world.account.headers().len(), if named { 0 } else { 31 });
+        assert_eq!(subjects(&world.laptop), subjects(&world.account), "{named}");
+        let account = world.hub.replica("account", false).unwrap().id;
+        assert_eq!(world.hub.offers_count(account).unwrap(), 0, "nobody lacks anything any more");
+        let before = world.writes();
+        assert_eq!(world.sync().await.exit, 0);
+        assert_eq!(world.writes(), before);
+    }
+}
+
+#[tokio::test]
+async fn promise_8_an_old_tree_brings_nothing_back_that_left_its_folder_long_ago() {
+    for manner in BOTH {
+        let mut world = filled(manner, 20);
+        // Ten that were deleted, and ten that were put elsewhere since.
+        for n in 1..=10 {
+            let there = world.account.find_one(&text(n));
+            world.account.change(there, |message| message.at.clear());
+        }
+        for n in 11..=20 {
+            let there = world.account.find_one(&text(n));
+            world.account.change(there, |message| carry(message, "INBOX", "Work"));
+        }
+        let report = world.sync().await;
+        assert_eq!(report.exit, 4, "{manner:?}: {report:?}");
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?}");
+        assert_eq!(world.account.shows().len(), 20, "{manner:?}");
+        assert_eq!(world.account.bodies().len(), 10, "{manner:?}: the twenty that are left, less those that are here");
+        world.sync().await;
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?}: still held");
+    }
+}
+
+#[tokio::test]
+async fn promise_12_an_adoption_that_is_stopped_anywhere_goes_on_and_reads_nothing_that_is_here() {
+    for manner in BOTH {
+        for at in (0..).step_by(2) {
+            let mut world = filled_of(manner, 6, 6);
+            if !world.stopped_at(at).await {
+                break;
+            }
+            for _ in 0..2 {
+                world.sync().await;
+            }
+            assert_eq!(world.account.bodies(), Vec::<usize>::new(), "{manner:?} stopped at {at}");
+            assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?} stopped at {at}");
+            assert_eq!(subjects(&world.phone), subjects(&world.account), "{manner:?} stopped at {at}");
+            assert_eq!(world.laptop.shows().len(), 6, "{manner:?} stopped at {at}: nothing is doubled");
+        }
+    }
+}

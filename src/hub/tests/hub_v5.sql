@@ -1,0 +1,240 @@
+-- A hub as schema version 5 left it: that of version 4, brought up to date by the program of that time and written out anew.
+-- Never changed.
+PRAGMA foreign_keys = OFF;
+BEGIN TRANSACTION;
+CREATE TABLE aging (
+    version INTEGER PRIMARY KEY REFERENCES versions (id) ON DELETE CASCADE,
+    since   INTEGER NOT NULL                 -- 0: from the end of the next run on
+);
+INSERT INTO "aging" VALUES(1,0);
+INSERT INTO "aging" VALUES(3,0);
+INSERT INTO "aging" VALUES(5,0);
+CREATE TABLE budgets (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE collections (
+    id      INTEGER PRIMARY KEY,
+    kind    TEXT NOT NULL,
+    name    TEXT NOT NULL,
+    color   TEXT,
+    origin  INTEGER NOT NULL REFERENCES replicas (id),
+    joined  INTEGER NOT NULL DEFAULT 0,
+    successor INTEGER REFERENCES collections (id), -- it leaves: that one took its place
+    ending  INTEGER NOT NULL DEFAULT 0       -- it leaves: somebody deleted it
+, role TEXT);
+INSERT INTO "collections" VALUES(1,'contacts','My Contacts',NULL,2,0,NULL,0,NULL);
+INSERT INTO "collections" VALUES(2,'contacts','Club','#16a765',2,0,NULL,0,NULL);
+INSERT INTO "collections" VALUES(3,'contacts','Choir',NULL,2,0,NULL,1,NULL);
+CREATE TABLE conflicts (
+    id       TEXT PRIMARY KEY,
+    item     INTEGER NOT NULL REFERENCES items (id),
+    fields   TEXT NOT NULL,                  -- JSON list of member paths
+    shown    INTEGER NOT NULL,               -- version
+    other    INTEGER NOT NULL,               -- version
+    replica  INTEGER NOT NULL REFERENCES replicas (id),
+    at       INTEGER NOT NULL,
+    resolved INTEGER
+) WITHOUT ROWID;
+INSERT INTO "conflicts" VALUES('c0ffee00',3,'["name/full"]',4,5,2,1760000006000,NULL);
+CREATE TABLE departed (
+    replica   INTEGER NOT NULL REFERENCES replicas (id),
+    remote_id TEXT NOT NULL,
+    modified  INTEGER NOT NULL,
+    at        INTEGER NOT NULL,              -- since when
+    PRIMARY KEY (replica, remote_id)
+) WITHOUT ROWID;
+CREATE TABLE feeds (
+    replica   INTEGER NOT NULL REFERENCES replicas (id),
+    feed      TEXT NOT NULL,
+    kind      TEXT NOT NULL,
+    token     TEXT,
+    listed_at INTEGER,                       -- when the last full listing was complete
+    complete  INTEGER NOT NULL DEFAULT 0,    -- whether the last round was read to its end
+    PRIMARY KEY (replica, feed)
+) WITHOUT ROWID;
+CREATE TABLE former_marks (mark TEXT PRIMARY KEY, item INTEGER NOT NULL REFERENCES items (id)) WITHOUT ROWID;
+CREATE TABLE held_writes (
+    hold       TEXT NOT NULL REFERENCES holds (id) ON DELETE CASCADE,
+    item       INTEGER NOT NULL REFERENCES items (id) ON DELETE CASCADE,
+    replica    INTEGER NOT NULL,
+    collection INTEGER NOT NULL,
+    operation  TEXT NOT NULL,                -- update, delete
+    version    INTEGER NOT NULL,             -- what would be sent
+    etag       TEXT NOT NULL,                -- the state it rests on
+    people     INTEGER NOT NULL,             -- how many it would mail
+    PRIMARY KEY (item, replica, collection)
+) WITHOUT ROWID;
+CREATE TABLE holds (
+    id         TEXT PRIMARY KEY,
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    collection INTEGER REFERENCES collections (id),
+    kind       TEXT NOT NULL,
+    cause      TEXT NOT NULL,                -- deletes, adoption, changes, collection, foreign, join, lost, device, mail
+    reason     TEXT NOT NULL,
+    since      INTEGER NOT NULL,
+    approved   INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE TABLE intents (
+    id         INTEGER PRIMARY KEY,
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    item       INTEGER NOT NULL REFERENCES items (id),
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    operation  TEXT NOT NULL,                -- create, update, delete
+    remote_id  TEXT,
+    etag       TEXT,
+    target     BLOB,                         -- the rendering that an update shall leave behind
+    version    INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    sent       INTEGER,                      -- when it left; NULL: certainly not yet
+    not_before INTEGER,                      -- when its fate can be known at the earliest
+    UNIQUE (item, replica, collection)
+);
+CREATE TABLE items (
+    id         INTEGER PRIMARY KEY,
+    mark       TEXT NOT NULL UNIQUE,         -- the item id that marks carry
+    kind       TEXT NOT NULL,
+    uid        TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    generation INTEGER NOT NULL DEFAULT 1,
+    buried     INTEGER                       -- since when
+, dated INTEGER, blob TEXT);
+INSERT INTO "items" VALUES(1,'7d8701d5a2d8cdaa71fa7546243ec7de','contacts','7d8701d5-a2d8-cdaa-71fa-7546243ec7de',2,1,NULL,NULL,NULL);
+INSERT INTO "items" VALUES(2,'154f4e6aa29f738100c6a4fc627e5f34','contacts','154f4e6a-a29f-7381-00c6-a4fc627e5f34',3,1,1760000004000,NULL,NULL);
+INSERT INTO "items" VALUES(3,'2ebafb0d6d98d1ceda8b9d0f478d1555','contacts','2ebafb0d-6d98-d1ce-da8b-9d0f478d1555',4,1,NULL,NULL,NULL);
+CREATE TABLE listed (
+    replica   INTEGER NOT NULL,
+    feed      TEXT NOT NULL,
+    remote_id TEXT NOT NULL,
+    PRIMARY KEY (replica, feed, remote_id)
+) WITHOUT ROWID;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+INSERT INTO "meta" VALUES('hub','812e45d73adec0e1018b86c825aefe7b');
+CREATE TABLE placements (
+    id         INTEGER PRIMARY KEY,
+    item       INTEGER NOT NULL REFERENCES items (id),
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    remote_id  TEXT NOT NULL,
+    etag       TEXT NOT NULL,
+    agreed     INTEGER NOT NULL,             -- the version last sent or taken
+    modified   INTEGER,                      -- the server's stamp of `seen`
+    seen       BLOB NOT NULL,                -- the rendering that the replica answered
+    swept      INTEGER NOT NULL DEFAULT 0,   -- when its photo was last looked at
+    UNIQUE (replica, remote_id)
+);
+INSERT INTO "placements" VALUES(1,1,2,1,'people/c1','1',2,1760000000000,X'616461',0);
+CREATE TABLE places (
+    id         INTEGER PRIMARY KEY,
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    remote_id  TEXT NOT NULL,
+    name       TEXT NOT NULL,                -- the name it showed there; with colour and agreed the base of its label
+    is_default INTEGER NOT NULL DEFAULT 0,
+    can_write  INTEGER NOT NULL DEFAULT 1,
+    met        INTEGER NOT NULL DEFAULT 0,   -- its first listing has been paired
+    color      TEXT,                         -- the colour it showed there
+    agreed_name TEXT NOT NULL DEFAULT '',    -- what it was last told or took
+    agreed_color TEXT,
+    told       INTEGER,                      -- when it was last told
+    UNIQUE (replica, remote_id),
+    UNIQUE (collection, replica)
+);
+INSERT INTO "places" VALUES(1,1,2,'contactGroups/myContacts','My Contacts',1,1,0,NULL,'My Contacts',NULL,NULL);
+INSERT INTO "places" VALUES(2,1,1,'google/contacts/my-contacts','My Contacts',0,1,0,NULL,'My Contacts',NULL,NULL);
+INSERT INTO "places" VALUES(3,2,2,'contactGroups/club','Club',0,1,1,'#16a765','Club','#16a765',NULL);
+INSERT INTO "places" VALUES(4,2,1,'google/contacts/club','The old club',0,1,1,'#16a765','The old club','#16a765',NULL);
+INSERT INTO "places" VALUES(5,3,1,'google/contacts/choir','Choir',0,1,1,NULL,'Choir',NULL,NULL);
+CREATE TABLE quarantine (
+    id         INTEGER PRIMARY KEY,
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    collection INTEGER REFERENCES collections (id),
+    item       INTEGER,
+    remote_id  TEXT NOT NULL,
+    reason     TEXT NOT NULL,
+    raw        BLOB NOT NULL,
+    since      INTEGER NOT NULL,
+    tries      INTEGER NOT NULL DEFAULT 1,
+    next_try   INTEGER NOT NULL,
+    UNIQUE (replica, remote_id)
+);
+CREATE TABLE removals (
+    replica    INTEGER NOT NULL,
+    collection INTEGER NOT NULL,
+    at         INTEGER NOT NULL
+);
+CREATE TABLE replicas (
+    id        INTEGER PRIMARY KEY,
+    name      TEXT NOT NULL UNIQUE,          -- as in the configuration
+    mark      TEXT NOT NULL UNIQUE,          -- the replica id that a device's marker holds
+    is_device INTEGER NOT NULL,
+    account   TEXT,                          -- who is signed in (ENGINE 21)
+    met       INTEGER NOT NULL DEFAULT 0,    -- first use is over
+    behind    INTEGER NOT NULL DEFAULT 0,    -- something was decided while it could not be reached
+    last_ok   INTEGER,                       -- last proof of life
+    trouble   TEXT                           -- what stood in the way last time
+);
+INSERT INTO "replicas" VALUES(1,'phone','92c7ce61d74e5ab2d302faa313346fda',1,NULL,0,0,1760000007000,NULL);
+INSERT INTO "replicas" VALUES(2,'google','c29491f051d532e1c9c11be8b0b316d5',0,NULL,0,0,1760000007000,NULL);
+CREATE TABLE runs (id INTEGER PRIMARY KEY, started INTEGER NOT NULL, finished INTEGER, exit INTEGER, report TEXT);
+INSERT INTO "runs" VALUES(1,1760000000000,1760000007000,5,'{}');
+CREATE TABLE sightings (
+    id         INTEGER PRIMARY KEY,
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    remote_id  TEXT NOT NULL,
+    item       INTEGER REFERENCES items (id),
+    gone       INTEGER NOT NULL DEFAULT 0,   -- 0 there, 1 said to be gone, 2 confirmed gone
+    etag       TEXT,
+    rendering  BLOB,
+    uid        TEXT,
+    mark       TEXT,
+    modified   INTEGER,
+    observed   INTEGER NOT NULL,
+    hold       TEXT, lacks INTEGER NOT NULL DEFAULT 0, dated INTEGER,
+    UNIQUE (replica, remote_id)
+);
+CREATE TABLE stands (
+    item       INTEGER NOT NULL REFERENCES items (id),
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    PRIMARY KEY (item, collection)
+) WITHOUT ROWID;
+INSERT INTO "stands" VALUES(1,1);
+INSERT INTO "stands" VALUES(3,1);
+CREATE TABLE todo (item INTEGER PRIMARY KEY REFERENCES items (id));
+CREATE TABLE versions (
+    id      INTEGER PRIMARY KEY,
+    item    INTEGER NOT NULL REFERENCES items (id),
+    content TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    rank    INTEGER NOT NULL,
+    source  INTEGER REFERENCES replicas (id),
+    parent  INTEGER,
+    parent2 INTEGER
+);
+INSERT INTO "versions" VALUES(1,1,'{"name":{"full":"Ada"}}',1760000001000,1,2,NULL,NULL);
+INSERT INTO "versions" VALUES(2,1,'{"name":{"full":"Ada King"}}',1760000002000,1,2,1,NULL);
+INSERT INTO "versions" VALUES(3,2,'{"name":{"full":"Lise"}}',1760000003000,1,2,NULL,NULL);
+INSERT INTO "versions" VALUES(4,3,'{"name":{"full":"Mary"}}',1760000005000,1,2,NULL,NULL);
+INSERT INTO "versions" VALUES(5,3,'{"name":{"full":"Mary S"}}',1760000006000,1,2,4,NULL);
+CREATE TABLE withheld (
+    item       INTEGER NOT NULL REFERENCES items (id),
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    collection INTEGER NOT NULL,
+    reason     TEXT NOT NULL,
+    PRIMARY KEY (item, replica, collection)
+) WITHOUT ROWID;
+CREATE INDEX items_by_uid ON items (uid);
+CREATE INDEX stands_by_collection ON stands (collection, item);
+CREATE INDEX versions_by_item ON versions (item);
+CREATE INDEX aging_since ON aging (since);
+CREATE INDEX placements_by_item ON placements (item);
+CREATE INDEX placements_agreed ON placements (agreed);
+CREATE INDEX placements_known ON placements (replica, collection, remote_id, etag);
+CREATE INDEX sightings_by_item ON sightings (item);
+CREATE INDEX sightings_gone ON sightings (replica, collection) WHERE gone > 0;
+CREATE INDEX sightings_new ON sightings (replica, collection, id) WHERE item IS NULL AND gone = 0;
+CREATE INDEX sightings_held ON sightings (hold) WHERE hold IS NOT NULL;
+CREATE INDEX held_writes_by_hold ON held_writes (hold);
+CREATE INDEX items_by_blob ON items (blob) WHERE blob IS NOT NULL;
+CREATE INDEX sightings_by_uid ON sightings (replica, uid) WHERE uid IS NOT NULL;
+CREATE INDEX sightings_lacking ON sightings (replica, dated) WHERE lacks > 0;
+COMMIT;
+PRAGMA user_version = 5;
