@@ -7,6 +7,7 @@ use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, V
 use twofold_blobs::Store;
 use twofold_cycle::Party;
 use twofold_device::{Device, DeviceOptions};
+use twofold_google::mail::imap;
 use twofold_google::{
     CalendarDialect, CalendarOptions, GmailDialect, Google, GoogleDialect, GoogleOptions, MailOptions,
 };
@@ -16,7 +17,7 @@ use twofold_http::{
 };
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
-use twofold_model::{Blobs, Connector, Error, ErrorKind, Kind, Result};
+use twofold_model::{Blobs, Connector, Error, ErrorKind, Kind, Result, Uid};
 use twofold_zones::SystemZones;
 
 /// Provider: Graph allows 4 requests at a time and 10,000 in 10 minutes for an app and mailbox (throttling limits).
@@ -46,6 +47,26 @@ pub struct Opened {
     pub parties: Vec<Party>,
     /// Each provider's budget.
     pub budgets: Vec<(String, Arc<Budget>)>,
+}
+
+pub use twofold_device::{Device as DeviceFolder, Key, Keys, Laid, foreign};
+
+/// What a provider's account does with messages, as far as trees of other tools are concerned that were filled from it.
+pub struct Habits {
+    /// The path of the mailbox that its IMAP server calls so; `None` where standing there says nothing of where a message stands.
+    pub mailbox: fn(&[String]) -> Option<Vec<String>>,
+    /// The UID of the copies of a message, by the name that it has for a tool that asks the provider's own interface (lieer).
+    pub uid: Option<fn(&str) -> Option<Uid>>,
+    /// Whether a message may stand in several of its mailboxes.
+    pub shares: bool,
+}
+
+/// The habits of a provider.
+pub fn habits(name: ProviderName) -> Habits {
+    match name {
+        ProviderName::Google => Habits { mailbox: imap::mailbox, uid: Some(imap::uid), shares: true },
+        ProviderName::Microsoft365 => Habits { mailbox: |path| Some(path.to_vec()), uid: None, shares: false },
+    }
 }
 
 /// Where the bytes of messages are kept, below the state folder; `None` where no messages are kept in step.
@@ -230,6 +251,11 @@ fn open_provider(
 /// Whose data the hub holds of a provider.
 fn kept_account(replica: &twofold_hub::Replica) -> Option<twofold_auth::Account> {
     replica.account.as_deref().and_then(|text| serde_json::from_str(text).ok())
+}
+
+/// The address of the account behind a provider, where it is known.
+pub fn address(config: &Config, hub: &mut Hub, name: ProviderName) -> Result<Option<String>> {
+    Ok(account(hub, name, &Vault::open(&config.state_dir)?)?.and_then(|account| account.address))
 }
 
 /// The account behind a provider: who is signed in, else who was.

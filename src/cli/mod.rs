@@ -1,5 +1,6 @@
 //! What a person can type, and what comes back: results on stdout, talk on stderr, one exit code.
 
+mod adopt;
 mod conflicts;
 mod demo;
 mod device;
@@ -72,6 +73,8 @@ enum Command {
     Conflicts(conflicts::Args),
     /// Device folders
     Device(device::Args),
+    /// Take over a tree that another tool filled, without downloading it again
+    Adopt(adopt::Args),
     /// Configuration, permissions, sign-ins, clock, disk, hub: ok, warn or fail, and what to do
     Doctor(doctor::Args),
     /// The stand-in providers alone
@@ -164,6 +167,7 @@ async fn dispatch(cli: Cli) -> Result<i32> {
         Command::Drop(args) => held::drop(&context, args),
         Command::Conflicts(args) => conflicts::run(&context, args),
         Command::Device(args) => device::run(&context, args),
+        Command::Adopt(args) => adopt::run(&context, args).await,
         Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
         Command::Completions { shell } => {

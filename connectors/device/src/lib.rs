@@ -15,11 +15,14 @@
 //! * No modification time of a card or an event is ever set, no file touched whose meaning stays.
 //!
 //! Rooms: `replica` (the contract that the cycle speaks), `names` (safe names, ids), `marker`, `beneath` (opening and reading), `scan` (what changed), `atomic` (one guarded
-//! change), `write` (a batch of them), `vdir` (folders and formats), `radicale` (its lock), `maildir` (mail). All calls block for as long as
+//! change), `write` (a batch of them), `vdir` (folders and formats), `radicale` (its lock), `maildir` (mail), [`foreign`] (trees of other tools)
+//! and `lay` (what of them is laid into this one). All calls block for as long as
 //! the disk takes, no longer than five seconds for a foreign lock.
 
 mod atomic;
 mod beneath;
+pub mod foreign;
+mod lay;
 mod maildir;
 mod marker;
 mod names;
@@ -29,6 +32,8 @@ mod scan;
 mod vdir;
 mod write;
 
+pub use lay::Laid;
+pub use maildir::lay::{Key, Keys};
 pub use marker::{COLLECTION_MARKER, CollectionState, MarkerState, ROOT_MARKER};
 
 use atomic::FileAccess;

@@ -18,8 +18,8 @@ use twofold_model::vcard::{self, FileProblem, VcardLens};
 use twofold_model::zone::Zones;
 use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Kind, Lens, Result, Uid, plain_color};
 
-const DISPLAY_NAME: &str = "displayname";
-const COLOR: &str = "color";
+pub(crate) const DISPLAY_NAME: &str = "displayname";
+pub(crate) const COLOR: &str = "color";
 
 /// What a file is to its kind.
 #[derive(Debug, PartialEq, Eq)]

@@ -105,6 +105,11 @@ pub fn read(name: &str) -> Option<Vec<String>> {
     path(name, Writing::Utf7)
 }
 
+/// One name of a folder that another tool made: what is modified UTF-7 is read as such, all else stands as it is.
+pub fn plain(name: &str) -> String {
+    from_utf7(name).unwrap_or_else(|| name.to_owned())
+}
+
 fn escape(part: &str, is_first: bool) -> String {
     let mut escaped = String::new();
     for (at, c) in part.char_indices() {

@@ -18,7 +18,7 @@
 //!
 //! Rooms, pure: `ids`, `name` (file names and flags), `keywords` (flags and letters as keywords), `folder` (folder names). On the disk:
 //! `listing` (the names in a Maildir), `tree` and `collections` (which folders there are; made, renamed, taken away), `message` (a file as a
-//! copy), `scan` (what changed), `look` (a second look, in every folder), `write`, `deliver`, `change` and `at` (a batch, new bytes, changes of names, what is there), `words` and `subscriptions`
+//! copy), `scan` (what changed), `look` (a second look, in every folder), `lay` (another tool's messages), `write`, `deliver`, `change` and `at` (a batch, new bytes, changes of names, what is there), `words` and `subscriptions`
 //! (two files of Dovecot's, under its own locks: `dotlock`).
 
 mod at;
@@ -26,13 +26,14 @@ mod change;
 mod collections;
 mod deliver;
 mod dotlock;
-mod folder;
+pub(crate) mod folder;
 mod ids;
 mod keywords;
+pub(crate) mod lay;
 mod listing;
 mod look;
 mod message;
-mod name;
+pub(crate) mod name;
 mod scan;
 mod subscriptions;
 mod tree;

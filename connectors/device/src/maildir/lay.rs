@@ -1,0 +1,344 @@
+//! Messages of another tool's tree, laid into folders of this device.
+//!
+//! A file becomes another name of the same file where the file system allows it and it is as readable as ours are; else a copy with the same
+//! date. The tree itself is only read. A file that stands there already is left alone, so that a stopped take-over is begun once more.
+
+use super::ids::INBOX;
+use super::name::{FileName, identity};
+use super::{Maildir, Place, Room, listing};
+use crate::atomic;
+use crate::beneath::{self, refused};
+use crate::scan::Stamp;
+use crate::{Device, Laid};
+use rustix::fd::OwnedFd;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use twofold_model::email::{Role, headers, path};
+use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Kind, Result};
+
+/// So many copies are made durable at once.
+const BATCH: usize = 500;
+
+/// A header line that mbsync adds to each copy of a message, another one each time.
+const ADDED: &[u8] = b"x-tuid:";
+
+/// What a message is, whatever line ends a tool gave it and what it added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key([u8; 32]);
+
+impl Key {
+    /// The key of these bytes.
+    pub fn of(bytes: &[u8]) -> Key {
+        let mut hasher = blake3::Hasher::new();
+        let mut is_header = true;
+        for line in bytes.split_inclusive(|b| *b == b'\n') {
+            let plain = line.strip_suffix(b"\r\n").or_else(|| line.strip_suffix(b"\n"));
+            is_header &= plain.is_none_or(|plain| !plain.is_empty());
+            let is_added = is_header && line.len() >= ADDED.len() && line[..ADDED.len()].eq_ignore_ascii_case(ADDED);
+            match plain {
+                _ if is_added => {}
+                Some(plain) => drop(hasher.update(plain).update(b"\n")),
+                None => drop(hasher.update(line)),
+            }
+        }
+        Key(*hasher.finalize().as_bytes())
+    }
+
+    /// As text.
+    pub fn to_text(self) -> String {
+        blake3::Hash::from_bytes(self.0).to_hex().to_string()
+    }
+}
+
+/// The messages that were laid, and where the first file of each is.
+#[derive(Default)]
+pub struct Keys {
+    first: HashMap<Key, (Arc<PathBuf>, Vec<u8>)>,
+    /// A message may stand in several folders: its files there are one file.
+    shares: bool,
+}
+
+impl Keys {
+    /// None yet. `shares`: the account's messages may stand in several folders.
+    pub fn new(shares: bool) -> Keys {
+        Keys { first: HashMap::new(), shares }
+    }
+
+    /// Whether that message was laid.
+    pub fn has(&self, key: &Key) -> bool {
+        self.first.contains_key(key)
+    }
+}
+
+/// When a message arrived: what the topmost Received field says (RFC 5321 4.4), in milliseconds since 1970.
+pub(crate) fn received_at(message: &[u8]) -> Option<i64> {
+    let mut field: Vec<u8> = Vec::new();
+    for line in message.split_inclusive(|b| *b == b'\n') {
+        let is_folded = line.starts_with(b" ") || line.starts_with(b"\t");
+        let begins = line.len() > 9 && line[..9].eq_ignore_ascii_case(b"received:");
+        match (field.is_empty(), is_folded, begins) {
+            (true, _, true) | (false, true, _) => field.extend_from_slice(line),
+            (true, ..) if !line.trim_ascii().is_empty() => {}
+            _ => break,
+        }
+    }
+    Some(headers::read(&field).sent_at?.timestamp_millis())
+}
+
+/// A file of the tree.
+struct Source {
+    place: Place,
+    name: FileName,
+    bytes: Vec<u8>,
+    key: Key,
+    stat: rustix::fs::Stat,
+    /// Its name in the tree.
+    file: Vec<u8>,
+}
+
+/// Where messages are laid.
+struct Target {
+    maildir: Maildir,
+    /// The path of the Maildir.
+    path: PathBuf,
+    /// What is there: base to place and name.
+    bases: HashMap<Vec<u8>, (Place, Vec<u8>)>,
+    separator: u8,
+}
+
+impl Device {
+    /// Lays the messages of a Maildir into a mailbox of a provider, made where it is not there. `names` is its path, `["INBOX"]` the
+    /// inbox. `is_dry`: only says what would be done. Answers the mailbox, unless there was nothing to lay.
+    ///
+    /// # Errors
+    /// Where the tree cannot be read, or the device not written (disk full); what was laid stays.
+    pub fn lay_mail(
+        &self,
+        provider: &str,
+        names: &[String],
+        from: &Path,
+        keys: &mut Keys,
+        is_dry: bool,
+    ) -> Result<(Option<CollectionId>, Laid)> {
+        let room = self.mail().ok_or_else(|| self.not_kept(Kind::Mail))?;
+        let unreadable = |errno: Errno| refused(errno, format!("reading {}", from.display()));
+        let tree = beneath::open_root(from).map_err(unreadable)?;
+        let source = Maildir {
+            tmp: tree.try_clone().map_err(|e| broken(&e))?,
+            new: open(&tree, b"new")?,
+            cur: open(&tree, b"cur")?,
+        };
+        let mut listed = listing::list(&source).map_err(unreadable)?;
+        listed.files.sort_by(|a, b| (a.place, &a.name).cmp(&(b.place, &b.name)));
+        let mut laid = Laid::default();
+        if listed.files.is_empty() {
+            return Ok((None, laid));
+        }
+        let like = like(provider, names);
+        let (id, mut target) = match is_dry {
+            true => (None, room.found(provider, &like)?),
+            false => {
+                let root = self.root_to_own()?;
+                let id = room.make_collection(&root, &like)?.id;
+                let (_, maildir) = room.marked(&root, &id)?;
+                (Some(id.clone()), Some(room.target(maildir, &id)?))
+            }
+        };
+        let mut copies: Vec<(String, Place, Vec<u8>)> = Vec::new();
+        for file in &listed.files {
+            laid.seen += 1;
+            let folder = source.place(file.place);
+            let Some((bytes, stat)) = read(folder, &file.name)? else {
+                laid.left.push(String::from_utf8_lossy(&file.name).into_owned());
+                continue;
+            };
+            let key = Key::of(&bytes);
+            let name = FileName::parse(&file.name, listed.separator);
+            let one = Source { place: file.place, name, bytes, key, stat, file: file.name.clone() };
+            let Some(target) = &mut target else {
+                laid.added += 1;
+                continue;
+            };
+            let Some(base) = target.free_base(&one)? else {
+                laid.there += 1;
+                continue;
+            };
+            laid.added += 1;
+            if is_dry {
+                continue;
+            }
+            let name = match one.place {
+                Place::New if one.name.flags.is_empty() => base.clone(),
+                _ => FileName { base: base.clone(), flags: one.name.flags.clone() }.in_cur(target.separator),
+            };
+            target.bases.insert(base, (one.place, name.clone()));
+            if room.link(folder, &one, target, &name, keys)? {
+                laid.linked += 1;
+            } else {
+                let date = Stamp::of(&one.stat).mtime_ns;
+                let (temp, _) = room.write_temp(&target.maildir, &mut one.bytes.as_slice(), Some(date))?;
+                copies.push((temp, one.place, name.clone()));
+            }
+            let home = Arc::new(target.path.join(one.place.as_str()));
+            keys.first.entry(one.key).or_insert((home, name));
+            if copies.len() >= BATCH {
+                room.name_copies(target, &mut copies)?;
+            }
+        }
+        if let Some(target) = &target {
+            room.name_copies(target, &mut copies)?;
+            self.touched(&target.maildir.cur);
+        }
+        Ok((id, laid))
+    }
+}
+
+fn broken(error: &std::io::Error) -> Error {
+    Error::new(ErrorKind::Offline, format!("opening a folder: {error}"))
+}
+
+fn open(tree: &OwnedFd, part: &[u8]) -> Result<OwnedFd> {
+    beneath::open_folder(tree, part).map_err(|errno| refused(errno, "opening cur and new"))
+}
+
+/// The mailbox as it is asked for.
+fn like(provider: &str, names: &[String]) -> Collection {
+    let is_inbox = matches!(names, [only] if only.as_bytes() == INBOX);
+    Collection {
+        id: CollectionId(format!("{provider}/{}", Kind::Mail)),
+        kind: Kind::Mail,
+        name: path::join(names.iter().map(String::as_str)),
+        color: None,
+        is_default: is_inbox,
+        role: is_inbox.then_some(Role::Inbox),
+        access: Access::ReadWrite,
+    }
+}
+
+/// A file of the tree, whole; nothing for what is no ordinary file, is empty, or went away.
+fn read(folder: &OwnedFd, name: &[u8]) -> Result<Option<(Vec<u8>, rustix::fs::Stat)>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+        Ok(file) => file,
+        Err(Errno::NOENT | Errno::LOOP | Errno::NXIO | Errno::ACCESS) => return Ok(None),
+        Err(errno) => return Err(refused(errno, "reading a message")),
+    };
+    let stat = rustix::fs::fstat(&file).map_err(|errno| refused(errno, "reading a message"))?;
+    let mut bytes = Vec::new();
+    let is_whole = beneath::oddity(&stat).is_none() && std::fs::File::from(file).read_to_end(&mut bytes).is_ok();
+    Ok((is_whole && !bytes.is_empty()).then_some((bytes, stat)))
+}
+
+impl Room<'_> {
+    /// The folder of a mailbox that is there already.
+    fn found(&self, provider: &str, like: &Collection) -> Result<Option<Target>> {
+        let Some(root) = self.device.root_to_read()? else { return Ok(None) };
+        let Some(tree) = self.tree(&root, provider.as_bytes())? else { return Ok(None) };
+        let is_it = |name: &[u8], called: &str| match name == INBOX {
+            true => like.is_default,
+            false => called == like.name,
+        };
+        let mut all = self.folders(&tree, provider.as_bytes())?.into_iter();
+        let Some(found) = all.find(|found| is_it(&found.name, &found.collection.name)) else { return Ok(None) };
+        match Maildir::open(&found.folder) {
+            Ok(maildir) => self.target(maildir, &found.collection.id).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn target(&self, maildir: Maildir, id: &CollectionId) -> Result<Target> {
+        let listing = listing::list(&maildir).map_err(|errno| refused(errno, format!("listing {id}")))?;
+        let entry = |file: &listing::File| (listing.parse(file).base, (file.place, file.name.clone()));
+        let bases = listing.files.iter().map(entry).collect();
+        let (provider, name) = super::ids::folder_of(id)?;
+        let mut path = self.device.options.root.join(OsStr::from_bytes(&provider)).join(Kind::Mail.as_str());
+        if name != INBOX {
+            path.push(OsStr::from_bytes(&name));
+        }
+        Ok(Target { maildir, path, bases, separator: listing.separator })
+    }
+
+    /// Gives a message of the tree a name here: that of the same message in another folder, or that of its own file. `false`: it must be
+    /// copied.
+    fn link(&self, folder: &OwnedFd, one: &Source, target: &Target, name: &[u8], keys: &Keys) -> Result<bool> {
+        let to = target.maildir.place(one.place);
+        let first = keys.first.get(&one.key).filter(|_| keys.shares);
+        if let Some((home, first)) = first
+            && linked(rustix::fs::linkat(CWD, home.join(OsStr::from_bytes(first)), to, name, AtFlags::empty()))?
+        {
+            return Ok(true);
+        }
+        let access = self.device.access;
+        let is_as_ours = one.stat.st_mode & 0o777 == access.mode
+            && one.stat.st_uid == rustix::process::geteuid().as_raw()
+            && access.group.is_none_or(|group| one.stat.st_gid == group);
+        Ok(is_as_ours && linked(rustix::fs::linkat(folder, one.file.as_slice(), to, name, AtFlags::empty()))?)
+    }
+
+    /// Makes copies durable, then gives them their names.
+    fn name_copies(&self, target: &Target, copies: &mut Vec<(String, Place, Vec<u8>)>) -> Result<()> {
+        if copies.is_empty() {
+            return Ok(());
+        }
+        let failed = |errno| refused(errno, "writing messages");
+        if self.device.options.is_durable {
+            rustix::fs::syncfs(&target.maildir.tmp).map_err(failed)?;
+        }
+        for (temp, place, name) in copies.drain(..) {
+            atomic::move_new(&target.maildir.tmp, temp.as_bytes(), target.maildir.place(place), &name)
+                .map_err(failed)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a link was made; `false` where the file system makes none here.
+fn linked(made: rustix::io::Result<()>) -> Result<bool> {
+    match made {
+        Ok(()) => Ok(true),
+        Err(
+            Errno::XDEV | Errno::PERM | Errno::ACCESS | Errno::MLINK | Errno::OPNOTSUPP | Errno::NOSYS | Errno::NOENT,
+        ) => Ok(false),
+        Err(errno) => Err(refused(errno, "linking a message")),
+    }
+}
+
+impl Target {
+    /// The base under which a message is laid; `None` where it is there already. Where another message has its base, it gets a number.
+    fn free_base(&self, one: &Source) -> Result<Option<Vec<u8>>> {
+        for ordinal in 1_u32.. {
+            let base = numbered(&one.name.base, ordinal);
+            let Some((place, name)) = self.bases.get(&base) else { return Ok(Some(base)) };
+            if self.is_same(one, *place, name)? {
+                return Ok(None);
+            }
+        }
+        Ok(None)
+    }
+
+    fn is_same(&self, one: &Source, place: Place, name: &[u8]) -> Result<bool> {
+        let folder = self.maildir.place(place);
+        let stat = beneath::stat(folder, name).map_err(|errno| refused(errno, "looking at a message"))?;
+        // What is on its way in is not there yet, and is of this tree: two files of one base are one there only.
+        let Some(stat) = stat else { return Ok(false) };
+        if (stat.st_dev, stat.st_ino) == (one.stat.st_dev, one.stat.st_ino) {
+            return Ok(true);
+        }
+        Ok(read(folder, name)?.is_some_and(|(bytes, _)| Key::of(&bytes) == one.key))
+    }
+}
+
+/// A base with a number behind its identity.
+fn numbered(base: &[u8], ordinal: u32) -> Vec<u8> {
+    if ordinal < 2 {
+        return base.to_owned();
+    }
+    let identity = identity(base);
+    [identity, format!(".{ordinal}").as_bytes(), &base[identity.len()..]].concat()
+}

@@ -1,0 +1,451 @@
+//! Trees of other tools through the built program: they are taken over, nothing of them is downloaded again, and no provider is written to.
+//!
+//! The trees are made here, of what the sandbox holds, as mbsync, OfflineIMAP, lieer and vdirsyncer lay them out.
+
+mod common;
+
+use common::{BOTH, GOOGLE, Home, MICROSOFT, Ran};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A message as its provider holds it.
+struct Held {
+    id: String,
+    /// The paths of its mailboxes, as IMAP calls them.
+    at: Vec<Vec<String>>,
+    flags: String,
+    bytes: Vec<u8>,
+    is_draft: bool,
+}
+
+impl Held {
+    /// With the line ends of a Unix tool.
+    fn plain(&self) -> Vec<u8> {
+        let mut plain = Vec::new();
+        for (at, byte) in self.bytes.iter().enumerate() {
+            if *byte != b'\r' || self.bytes.get(at + 1) != Some(&b'\n') {
+                plain.push(*byte);
+            }
+        }
+        plain
+    }
+
+    fn message_id(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.bytes).into_owned();
+        let head = text.split("\r\n\r\n").next()?.to_owned();
+        let line = head.lines().find(|line| line.to_lowercase().starts_with("message-id:"))?.to_owned();
+        Some(line["message-id:".len()..].trim().to_owned())
+    }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn gmail(home: &Home) -> Vec<Held> {
+    let names: BTreeMap<String, String> = home
+        .sandbox
+        .google_labels()
+        .into_iter()
+        .filter(|label| label["type"] == "user")
+        .map(|label| (label["id"].as_str().unwrap().to_owned(), label["name"].as_str().unwrap().to_owned()))
+        .collect();
+    let held = |message: Value| {
+        let labels: BTreeSet<String> = texts(&message["labelIds"]).into_iter().collect();
+        let own = |name: &str| vec!["[Gmail]".to_owned(), name.to_owned()];
+        let has = |label: &str| labels.contains(label);
+        let at = match (has("TRASH"), has("SPAM")) {
+            (true, _) => vec![own("Trash")],
+            (_, true) => vec![own("Spam")],
+            _ => {
+                let mut at = vec![own("All Mail")];
+                at.extend(has("INBOX").then(|| vec!["INBOX".to_owned()]));
+                at.extend(has("SENT").then(|| own("Sent Mail")));
+                at.extend(has("STARRED").then(|| own("Starred")));
+                at.extend(
+                    labels
+                        .iter()
+                        .filter_map(|label| names.get(label))
+                        .map(|name| name.split('/').map(str::to_owned).collect()),
+                );
+                at
+            }
+        };
+        let id = message["id"].as_str().unwrap().to_owned();
+        let flags = [(has("STARRED"), "F"), (!has("UNREAD"), "S")];
+        let flags = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| *flag).collect();
+        let bytes = home.sandbox.google_message_raw(&id).unwrap().to_vec();
+        (!has("CHAT")).then(|| Held { id, at, flags, bytes, is_draft: has("DRAFT") })
+    };
+    home.sandbox.google_messages().into_iter().filter_map(held).collect()
+}
+
+fn graph(home: &Home) -> Vec<Held> {
+    let folders = home.sandbox.graph_mail_folders();
+    let inbox = folders.iter().find(|folder| folder["wellKnown"] == "inbox");
+    let held = |message: Value| {
+        let folder = folders.iter().find(|folder| folder["path"] == message["folder"])?;
+        if folder["hidden"] == true || folder["wellKnown"] == "outbox" {
+            return None;
+        }
+        // Over IMAP the inbox is called so in every language.
+        let mut path = texts(&message["folder"]);
+        if inbox.is_some_and(|inbox| texts(&inbox["path"])[0] == path[0]) {
+            "INBOX".clone_into(&mut path[0]);
+        }
+        let id = message["id"].as_str().unwrap().to_owned();
+        let flags = [(message["flag"]["flagStatus"] == "flagged", "F"), (message["isRead"] == true, "S")];
+        let flags = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| *flag).collect();
+        let bytes = home.sandbox.graph_mail_raw(&id).unwrap().to_vec();
+        Some(Held { id, at: vec![path], flags, bytes, is_draft: message["isDraft"] == true })
+    };
+    home.sandbox.graph_mail_messages().into_iter().filter_map(held).collect()
+}
+
+fn held(home: &Home, provider: &str) -> Vec<Held> {
+    if provider == "google" { gmail(home) } else { graph(home) }
+}
+
+/// Those that their Message-ID tells from all others, and that nobody goes on writing: the rest is read as if it were nowhere.
+fn named(messages: Vec<Held>) -> Vec<Held> {
+    let ids: Vec<Option<String>> = messages.iter().map(Held::message_id).collect();
+    let is_named = |one: &Held| {
+        let id = one.message_id();
+        let is_alone = ids.iter().filter(|other| **other == id).count() == 1;
+        // Nor does IMAP know a folder with a slash in its name.
+        let has_folder = !one.at.iter().flatten().any(|name| name.contains('/'));
+        id.is_some() && is_alone && has_folder && !one.is_draft && std::str::from_utf8(&one.bytes).is_ok()
+    };
+    messages.into_iter().filter(is_named).collect()
+}
+
+fn make_maildir(folder: &Path) {
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(folder.join(part)).unwrap();
+    }
+}
+
+/// A file as a tool writes it: readable by its owner only.
+fn write(path: &Path, bytes: &[u8]) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, bytes).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+/// The tree of mbsync (`SubFolders Verbatim`): each copy is a file of its own, with a line that mbsync added.
+fn mbsync(messages: &[Held], root: &Path) {
+    let mut number = 0;
+    for message in messages.iter().filter(|message| !message.is_draft) {
+        for path in &message.at {
+            number += 1;
+            let folder = path.iter().fold(root.to_owned(), |folder, name| folder.join(name));
+            make_maildir(&folder);
+            write(&folder.join(".uidvalidity"), b"1\n9\n");
+            let bytes = [format!("X-TUID: tuid{number:08}\n").into_bytes(), message.plain()].concat();
+            write(
+                &folder.join("cur").join(format!("17000000{number:02}.2_1.desk,U={number}:2,{}", message.flags)),
+                &bytes,
+            );
+        }
+    }
+}
+
+/// The tree of OfflineIMAP, folders in each other.
+fn offlineimap(messages: &[Held], root: &Path) {
+    for (number, message) in messages.iter().filter(|message| !message.is_draft).enumerate() {
+        for path in &message.at {
+            let folder = path.iter().fold(root.to_owned(), |folder, name| folder.join(name));
+            make_maildir(&folder);
+            let hash = "7e33429f656f1e6e9d79b29c3f82c57e";
+            let name = format!("17000000{number:02}_0.4.desk,U={number},FMD5={hash}:2,{}", message.flags);
+            write(&folder.join("cur").join(name), &message.plain());
+        }
+    }
+}
+
+/// The tree of lieer.
+fn lieer(messages: &[Held], root: &Path, account: &str) {
+    make_maildir(&root.join("mail"));
+    for message in messages {
+        write(&root.join("mail/cur").join(format!("{}:2,S", message.id)), &message.plain());
+    }
+    write(&root.join(".gmailieer.json"), json!({"account": account, "last_historyId": 1}).to_string().as_bytes());
+}
+
+/// The messages whose bytes the providers were asked for.
+fn bodies(home: &Home) -> Vec<String> {
+    let mut asked = Vec::new();
+    for line in home.sandbox.log() {
+        let is_raw = line.query.iter().any(|(name, value)| name == "format" && value == "raw");
+        let path = line.info.path.as_str();
+        let message = if is_raw { Some(path) } else { path.strip_suffix("/$value") };
+        asked.extend(message.and_then(|path| path.rsplit('/').next()).map(str::to_owned));
+    }
+    asked
+}
+
+/// What a device must show: folder of the Maildir, flags, bytes without what tools change.
+fn shown(home: &Home, provider: &str) -> Vec<(String, String)> {
+    let root = home.laptop().join(provider).join("mail");
+    let mut all = Vec::new();
+    for (path, bytes) in common::files(&root) {
+        let parts: Vec<String> = path.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+        let (folder, place) = match parts.as_slice() {
+            [place, _] => (String::new(), place.as_str()),
+            [folder, place, _] => (folder.clone(), place.as_str()),
+            _ => continue,
+        };
+        if matches!(place, "cur" | "new") {
+            let text = String::from_utf8_lossy(&bytes).replace("\r\n", "\n");
+            let plain: String = text.split_inclusive('\n').filter(|line| !line.starts_with("X-TUID:")).collect();
+            all.push((folder, plain));
+        }
+    }
+    all.sort();
+    all
+}
+
+/// The inode of each message of a Maildir tree.
+fn inodes(root: &Path) -> BTreeSet<u64> {
+    let is_message =
+        |path: &&PathBuf| path.parent().is_some_and(|place| place.ends_with("cur") || place.ends_with("new"));
+    common::files(root).keys().filter(is_message).map(|path| fs::metadata(root.join(path)).unwrap().ino()).collect()
+}
+
+fn adopt(home: &Home, tree: &Path, goal: &str) -> Ran {
+    home.run(&["adopt", tree.to_str().unwrap(), "--as", goal])
+}
+
+/// A further run, and a further take-over, change nothing.
+fn settled(home: &Home, tree: &Path, goal: &str) {
+    home.sandbox.reset_counts();
+    let names = |home: &Home| -> BTreeSet<PathBuf> {
+        common::files(&home.laptop()).into_keys().filter(|path| !path.ends_with(".twofold")).collect()
+    };
+    let before = names(home);
+    adopt(home, tree, goal).expect(0);
+    assert_eq!(names(home), before, "{goal}: taken over once more");
+    home.sync().expect(0);
+    assert_eq!((home.writes(), names(home)), (0, before), "{goal}: synced once more");
+}
+
+/// What the account shows on a device that downloads all of it.
+fn downloaded(home: &Home, provider: &str) -> Vec<(String, String)> {
+    fs::remove_dir_all(home.laptop()).unwrap();
+    fs::remove_dir_all(home.state()).unwrap();
+    home.login(provider).expect(0);
+    home.sync().expect(0);
+    shown(home, provider)
+}
+
+/// Fails unless both are the same, and says in few words where they differ.
+#[track_caller]
+fn same(a: &[(String, String)], b: &[(String, String)], what: &str) {
+    let lacking = |a: &[(String, String)], b: &[(String, String)]| -> Vec<(String, String)> {
+        let line = |text: &str| text.lines().find(|line| line.starts_with("Subject:")).unwrap_or_default().to_owned();
+        a.iter().filter(|one| !b.contains(one)).map(|(folder, text)| (folder.clone(), line(text))).collect()
+    };
+    assert_eq!((lacking(a, b), lacking(b, a)), (Vec::new(), Vec::new()), "{what}");
+    assert_eq!(a.len(), b.len(), "{what}");
+}
+
+#[test]
+fn promise_13_trees_of_mbsync_and_offlineimap_are_taken_over_without_downloading_again() {
+    for provider in BOTH {
+        let home = Home::with_mail(&[provider]);
+        let tree = home.dir.path().join("Mail");
+        let messages = held(&home, provider);
+        let count = messages.len();
+        let named = named(messages);
+        assert!(named.len() > count / 2, "{provider}: {} of {count}", named.len());
+        match provider {
+            "google" => mbsync(&named, &tree),
+            _ => offlineimap(&named, &tree),
+        }
+        let before = common::files(&tree);
+        let goal = format!("laptop/{provider}/mail");
+        let dry = home.run(&["adopt", tree.to_str().unwrap(), "--as", &goal, "--dry-run"]).expect(0);
+        assert!(!home.laptop().exists(), "a dry run makes nothing: {dry}");
+        let tool = if provider == "google" { "mbsync" } else { "OfflineIMAP" };
+        let ran = adopt(&home, &tree, &goal).expect(0).shows(&[tool]).says(&["twofold sync"]);
+        home.names_a_command(&ran);
+        assert!(inodes(&home.laptop()).is_subset(&inodes(&tree)), "{provider}: no message takes room twice");
+        home.sandbox.reset_counts();
+        home.sync().expect(0);
+        assert_eq!(home.writes(), 0, "{provider}");
+        let laid: BTreeSet<&String> = named.iter().map(|one| &one.id).collect();
+        let again: Vec<String> = bodies(&home).into_iter().filter(|id| laid.contains(id)).collect();
+        assert!(again.is_empty(), "{provider}: {again:?} were read again");
+        assert_eq!(common::files(&tree), before, "{provider}: the tree is as it was");
+        let here = shown(&home, provider);
+        settled(&home, &tree, &goal);
+        let there = downloaded(&home, provider);
+        // Graph renders a message in its own way when it is downloaded; what the tree has is what its sender wrote.
+        let named = |all: &[(String, String)]| -> Vec<(String, String)> {
+            let id = |text: &str| {
+                text.lines().find(|line| line.to_lowercase().starts_with("message-id:")).unwrap_or_default().to_owned()
+            };
+            all.iter().map(|(folder, text)| (folder.clone(), id(text))).collect()
+        };
+        match provider {
+            "google" => same(&here, &there, provider),
+            _ => same(&named(&here), &named(&there), provider),
+        }
+    }
+}
+
+#[test]
+fn promise_13_a_tree_of_lieer_fills_the_folders_of_its_labels_and_changes_nothing_at_gmail() {
+    let home = Home::with_mail(&GOOGLE);
+    let tree = home.dir.path().join("lieer");
+    let messages = gmail(&home);
+    lieer(&messages, &tree, "ada@example.com");
+    let labels = |home: &Home| home.sandbox.google_messages();
+    let before = labels(&home);
+    adopt(&home, &tree, "laptop/google/mail").expect(0).shows(&["lieer"]);
+    home.sandbox.reset_counts();
+    home.sync().expect(0);
+    assert_eq!(home.writes(), 0);
+    let drafts: BTreeSet<String> = messages.iter().filter(|one| one.is_draft).map(|one| one.id.clone()).collect();
+    let read: BTreeSet<String> = bodies(&home).into_iter().collect();
+    assert!(read.is_subset(&drafts), "{read:?} were read again");
+    assert_eq!(labels(&home), before);
+    let here = shown(&home, "google");
+    settled(&home, &tree, "laptop/google/mail");
+    let other = home.dir.path().join("other");
+    lieer(&[], &other, "somebody@else.example");
+    adopt(&home, &other, "laptop/google/mail").expect(2).says(&["somebody@else.example"]);
+    same(&here, &downloaded(&home, "google"), "lieer");
+}
+
+/// Messages that no provider holds.
+fn old(count: usize, root: &Path) {
+    make_maildir(&root.join("INBOX"));
+    for number in 0..count {
+        let text = format!(
+            "Date: Mon, 4 Mar 2019 09:00:00 +0000\nFrom: Old <old@example.org>\nSubject: Old {number}\nMessage-ID: <old-{number}@example.org>\n\nLong ago\n"
+        );
+        write(&root.join("INBOX/cur").join(format!("15500000{number:04}.1_1.desk,U={number}:2,S")), text.as_bytes());
+    }
+}
+
+#[test]
+fn promise_8_an_old_tree_is_held_and_shown_also_where_the_device_is_known_already() {
+    for is_known in [false, true] {
+        for provider in BOTH {
+            let home = Home::with_mail(&[provider]);
+            if is_known {
+                home.sync().expect(0);
+            }
+            let tree = home.dir.path().join("Mail");
+            old(10, &tree);
+            adopt(&home, &tree, &format!("laptop/{provider}/mail")).expect(0);
+            home.sandbox.reset_counts();
+            home.sync().expect(4);
+            assert_eq!(home.writes(), 0, "{provider}, known: {is_known}");
+            let held = home.json(&["held"]);
+            assert_eq!(held["held"].as_array().map(Vec::len), Some(1), "{held}");
+            assert_eq!(held["held"][0]["creates"], 10, "{held}");
+        }
+    }
+}
+
+#[test]
+fn promise_12_a_take_over_that_is_killed_is_begun_once_more_and_doubles_nothing() {
+    let home = Home::with_mail(&MICROSOFT);
+    let tree = home.dir.path().join("Mail");
+    old(1500, &tree);
+    let goal = "laptop/microsoft365/mail";
+    let inbox = home.laptop().join("microsoft365/mail/cur");
+    let count = || fs::read_dir(&inbox).map_or(0, Iterator::count);
+    for most in [1, 300, 900] {
+        let talk = home.start(&["adopt", tree.to_str().unwrap(), "--as", goal]);
+        let since = Instant::now();
+        while count() < most && since.elapsed().as_secs() < 20 {
+            std::thread::yield_now();
+        }
+        talk.signal(rustix::process::Signal::KILL);
+        talk.end();
+    }
+    let ran = home.run(&["adopt", tree.to_str().unwrap(), "--as", goal, "--json"]).expect(0);
+    let row = serde_json::from_str::<Value>(&ran.out).unwrap()["folders"][0].clone();
+    assert_eq!((&row["items"], count()), (&json!(1500), 1500), "{row}");
+    assert_eq!(inodes(&home.laptop()), inodes(&tree));
+}
+
+/// A card or event without the lines that are this program's own.
+fn without_marks(text: &str) -> String {
+    let mut is_own = false;
+    let is_kept = |line: &&str| {
+        is_own = if line.starts_with([' ', '\t']) { is_own } else { line.starts_with("X-TWOFOLD") };
+        !is_own
+    };
+    text.split_inclusive('\n').filter(is_kept).collect()
+}
+
+#[test]
+fn promise_13_folders_of_vdirsyncer_are_taken_over_and_no_provider_is_written_to() {
+    for kind in ["contacts", "calendar"] {
+        for provider in BOTH {
+            let home = match kind {
+                "contacts" => Home::synced(&[provider]),
+                _ => Home::with_calendars(&[provider]),
+            };
+            // What a tool would have fetched; then all that this program knows is lost.
+            let (from, tree) = (home.laptop().join(provider).join(kind), home.dir.path().join("vdir"));
+            let before = common::files(&from);
+            for (path, bytes) in &before {
+                if path.iter().any(|part| part.to_string_lossy().starts_with('.')) {
+                    continue;
+                }
+                fs::create_dir_all(tree.join(path.parent().unwrap())).unwrap();
+                let text = String::from_utf8_lossy(bytes).into_owned();
+                fs::write(tree.join(path), without_marks(&text)).unwrap();
+            }
+            fs::remove_dir_all(home.laptop()).unwrap();
+            fs::remove_dir_all(home.state()).unwrap();
+            home.login(provider).expect(0);
+            let goal = format!("laptop/{provider}/{kind}");
+            adopt(&home, &tree, &goal).expect(0).shows(&["vdir"]);
+            home.sandbox.reset_counts();
+            home.sync().expect(0);
+            assert_eq!(home.writes(), 0, "{provider}, {kind}");
+            let items = |files: &BTreeMap<PathBuf, Vec<u8>>| -> BTreeSet<PathBuf> {
+                files
+                    .keys()
+                    .filter(|path| path.extension().is_some_and(|end| end == "vcf" || end == "ics"))
+                    .cloned()
+                    .collect()
+            };
+            assert_eq!(items(&common::files(&from)), items(&before), "{provider}, {kind}");
+            settled(&home, &tree, &goal);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_and_nothing_is_done() {
+    let home = Home::with_mail(&GOOGLE);
+    let tree = home.dir.path().join("Mail");
+    old(2, &tree);
+    for (goal, says) in [
+        ("phone/google/mail", "[[device]]"),
+        ("laptop/microsoft365/mail", "[microsoft365]"),
+        ("laptop/google/contacts", "kinds of [google]"),
+        ("laptop/google", "DEVICE/PROVIDER/KIND"),
+    ] {
+        adopt(&home, &tree, goal).expect(2).says(&[says]);
+    }
+    adopt(&home, &home.dir.path().join("nowhere"), "laptop/google/mail").expect(2);
+    fs::create_dir_all(home.dir.path().join("empty")).unwrap();
+    adopt(&home, &home.dir.path().join("empty"), "laptop/google/mail").expect(2).says(&["Maildir"]);
+    let inside = home.laptop().join("old");
+    old(1, &inside);
+    adopt(&home, &inside, "laptop/google/mail").expect(2).says(&["inside"]);
+    adopt(&home, home.dir.path(), "laptop/google/mail").expect(2).says(&["inside"]);
+    assert!(!home.laptop().join("google").exists());
+}
