@@ -6,7 +6,7 @@
 
 use super::Context;
 use crate::config::{Config, Device as DeviceConfig};
-use crate::connect::{self, DeviceFolder, Habits, Key, Keys, Laid, foreign};
+use crate::connect::{self, DeviceFolder, Habits, Keys, Laid, foreign};
 use serde_json::{Value, json};
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
@@ -211,7 +211,7 @@ async fn take_over(
     }
     for (shown, from) in placeless {
         let laid = match &blobs {
-            Some(blobs) => keep(hub, goal, &habits, tree.tool, blobs, from, &keys, args.dry_run)?,
+            Some(blobs) => keep(hub, args, tree.tool, blobs, from, &keys)?,
             None => Laid::default(),
         };
         rows.push(Row { from: shown, to: None, laid });
@@ -265,21 +265,19 @@ fn meet_again(hub: &mut Hub, device: &str, kind: Kind, id: &CollectionId) -> Res
 /// Keeps the bytes of messages of which nobody says where they stand, for the copies that turn out to be theirs.
 ///
 /// Keeps promise 2: bytes are durable before the transaction that names them.
-#[allow(clippy::too_many_arguments)]
 fn keep(
     hub: &mut Hub,
-    goal: &Goal,
-    habits: &Habits,
+    args: &Args,
     tool: foreign::Tool,
     blobs: &Arc<dyn Blobs>,
     from: &foreign::Folder,
     laid: &Keys,
-    is_dry: bool,
 ) -> Result<Laid> {
+    let habits = connect::habits(args.to.provider);
     let messages = foreign::messages(&from.at)?;
-    let origin = hub.replica(goal.provider.as_str(), false)?.id;
+    let origin = hub.replica(args.to.provider.as_str(), false)?.id;
     let mut kept = Laid { seen: messages.len(), ..Laid::default() };
-    if is_dry {
+    if args.dry_run {
         kept.added = kept.seen;
         return Ok(kept);
     }
@@ -297,7 +295,7 @@ fn keep(
                 Some((key, _)) if laid.has(&key) => kept.there += 1,
                 Some((key, sheet)) => {
                     let uid = uid.flatten();
-                    let name = uid.as_ref().map_or_else(|| named(&key), |uid| uid.0.clone());
+                    let name = uid.as_ref().map_or_else(|| key.to_text(), |uid| uid.0.clone());
                     offers.push(Offer { name, uid, rendering: sheet.write()? });
                 }
             }
@@ -314,10 +312,6 @@ fn keep(
         })?;
     }
     Ok(kept)
-}
-
-fn named(key: &Key) -> String {
-    key.to_text()
 }
 
 fn as_json(args: &Args, tool: foreign::Tool, rows: &[Row]) -> Value {

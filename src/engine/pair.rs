@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_message_is_known_by_its_id_unless_something_else_speaks_against_it() {
         const SENT_MS: i64 = 1_772_442_000_000;
-        let says = |more: serde_json::Value| {
+        let says = |more: Value| {
             let mut content = Content::from_value(json!({"messageId": ["1@x"]}));
             more.as_object().into_iter().flatten().for_each(|(member, value)| content.set(member, value.clone()));
             content
