@@ -44,9 +44,29 @@ pub fn merge(
     let mut clashes = Vec::new();
     let patch = without_lost_removals(agreed, &mut merged, patch);
     for (path, theirs) in &patch.0 {
-        lay_over(&agreed.0, &mut merged.0, &split(path), theirs, &mut clashes, &mut prefer);
+        for keys in each_entry(agreed, split(path), theirs) {
+            lay_over(&agreed.0, &mut merged.0, &keys, theirs, &mut clashes, &mut prefer);
+        }
     }
     (merged.tidied(), clashes)
+}
+
+/// Where the last entry of several went, the object that held them went with it ([`Content::tidy`]). It is the entries that were removed,
+/// each by itself: another one that came meanwhile has nothing to do with them.
+fn each_entry(agreed: &Content, keys: Vec<String>, theirs: &Value) -> Vec<Vec<String>> {
+    match get_path(&agreed.0, &keys) {
+        Some(Value::Object(entries)) if theirs.is_null() && is_of_entries(entries, keys.len()) => {
+            entries.keys().map(|key| [&keys[..], &[key.clone()]].concat()).collect()
+        }
+        _ => vec![keys],
+    }
+}
+
+/// Whether an object at this depth is a number of entries: a set (`{"$seen": true}`), or a member of the content that has an object for
+/// each id (`phones`).
+fn is_of_entries(object: &Map<String, Value>, depth: usize) -> bool {
+    let all = |is: fn(&Value) -> bool| object.values().all(is);
+    all(|value| *value == Value::Bool(true)) || depth == 1 && all(Value::is_object)
 }
 
 /// An occurrence is removed by an override that says `excluded` ([`crate::event`]), not by a member that goes. Where the other side
@@ -102,14 +122,16 @@ fn lay_over(
     clashes: &mut Vec<Clash>,
     prefer: &mut impl FnMut(&Clash) -> Prefer,
 ) {
-    // A member below an object that the hub removed meanwhile: the edit brings the whole object back.
+    // A member below an object that the hub removed meanwhile: the edit brings the whole object back, but not what stood beside it.
     for depth in 1..keys.len() {
         if get_path(merged, &keys[..depth]).is_none() {
             if theirs.is_null() {
                 return;
             }
-            if let Some(old) = get_path(agreed, &keys[..depth]) {
-                set_path(merged, &keys[..depth], old.clone());
+            match get_path(agreed, &keys[..depth]) {
+                Some(Value::Object(entries)) if is_of_entries(entries, depth) => continue,
+                Some(old) => set_path(merged, &keys[..depth], old.clone()),
+                None => {}
             }
             break;
         }
@@ -305,6 +327,25 @@ mod tests {
             json!({"emails": {"k": {"address": "a", "pref": 1}}}),
             &[],
         );
+    }
+
+    #[test]
+    fn the_last_entry_goes_here_while_another_comes_there() {
+        let (seen, both, flagged) = (
+            json!({"keywords": {"$seen": true}}),
+            json!({"keywords": {"$seen": true, "$flagged": true}}),
+            json!({"keywords": {"$flagged": true}}),
+        );
+        let phones = |numbers: &[&str]| {
+            let entries = numbers.iter().map(|number| ((*number).to_owned(), json!({"number": number, "pref": 1})));
+            json!({ "phones": Value::Object(entries.collect()) })
+        };
+        for (was, with_another, other) in [(seen, both, flagged), (phones(&["1"]), phones(&["1", "2"]), phones(&["2"]))]
+        {
+            let [a, b, c] = [&was, &with_another, &other].map(Clone::clone);
+            check("it came to the hub", a.clone(), b.clone(), a.clone(), json!({}), c.clone(), &[]);
+            check("it came to the place", a.clone(), json!({}), a, b, c, &[]);
+        }
     }
 
     #[test]
