@@ -56,7 +56,7 @@ pub fn merge(
 fn each_entry(agreed: &Content, keys: Vec<String>, theirs: &Value) -> Vec<Vec<String>> {
     match get_path(&agreed.0, &keys) {
         Some(Value::Object(entries)) if theirs.is_null() && is_of_entries(entries, keys.len()) => {
-            entries.keys().map(|key| [&keys[..], &[key.clone()]].concat()).collect()
+            entries.keys().map(|key| [&keys[..], std::slice::from_ref(key)].concat()).collect()
         }
         _ => vec![keys],
     }
