@@ -197,7 +197,9 @@ fn open_provider(
     blobs: Option<&Arc<dyn Blobs>>,
 ) -> Result<Arc<dyn Connector>> {
     let provider = provider(config, name)?;
-    let status = vault.status(name)?;
+    let session = Session::new(provider.clone(), vault.clone(), sign_in_transport(config)?, Arc::new(SystemClock));
+    // From here on it is the session of this account.
+    let status = session.status()?;
     if let Some(cause) = status.cause().filter(|cause| !cause.may_heal()) {
         return Err(cause.error(name));
     }
@@ -207,8 +209,7 @@ fn open_provider(
             format!("not granted: {missing}; nothing was read or changed there. Grant it: twofold login {name}");
         return Err(Error::new(ErrorKind::SignInNeeded, words));
     }
-    let token: Arc<dyn TokenSource> =
-        Arc::new(Session::new(provider, vault.clone(), sign_in_transport(config)?, Arc::new(SystemClock)));
+    let token: Arc<dyn TokenSource> = Arc::new(session);
     let client = |base: &url::Url, dialect: Arc<dyn Dialect>, budget: &Arc<Budget>| {
         let options = ClientOptions::new(base.clone(), dialect).token(token.clone());
         Client::new(options.budget(budget.clone()).transport(transport.clone()))

@@ -4,9 +4,11 @@
 //! A refresh runs as a task of its own, so that a caller who gives up does not cut it between the provider's answer and the
 //! disk. It holds the session's gate and the vault's lock, looks again whether somebody else was faster, asks, stores, and
 //! only then hands out the new token. What was received and could not be stored is kept and stored at the next call.
+//!
+//! A session is that of one account: where somebody else signs in meanwhile, it gives out no token any more.
 
 use std::fmt;
-use std::sync::{Arc, Mutex as SyncMutex, PoisonError};
+use std::sync::{Arc, Mutex as SyncMutex, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use secrecy::{ExposeSecret, SecretString};
@@ -14,6 +16,7 @@ use tokio::sync::Mutex;
 use twofold_http::{Clock, TokenSource, Transport};
 use twofold_model::{Error, ErrorKind, Result};
 
+use crate::account::Account;
 use crate::cause::{Cause, Known, Verdict};
 use crate::oauth::{Fresh, TokenError, refresh};
 use crate::provider::Provider;
@@ -45,6 +48,8 @@ struct Inner {
     vault: Vault,
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
+    /// Whose sign-in this is: that of its first reading.
+    account: OnceLock<Account>,
     /// The token at hand.
     held: SyncMutex<Option<Held>>,
     /// Held while refreshing.
@@ -90,7 +95,7 @@ impl Session {
     /// The session of a provider. Nothing is read yet.
     pub fn new(provider: Provider, vault: Vault, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Session {
         let (held, gate) = (SyncMutex::new(None), Mutex::new(None));
-        Session { inner: Arc::new(Inner { provider, vault, transport, clock, held, gate }) }
+        Session { inner: Arc::new(Inner { provider, vault, transport, clock, account: OnceLock::new(), held, gate }) }
     }
 
     /// Which provider.
@@ -100,7 +105,11 @@ impl Session {
 
     /// What is known of the sign-in.
     pub fn status(&self) -> Result<Status> {
-        Ok(self.inner.vault.status(self.inner.provider.name)?.seen_with(&self.inner.provider))
+        let status = self.inner.vault.status(self.inner.provider.name)?.seen_with(&self.inner.provider);
+        if let Some(account) = &status.account {
+            self.inner.account.get_or_init(|| account.clone());
+        }
+        Ok(status)
     }
 
     /// Gets a token, in a task of its own.
@@ -207,6 +216,14 @@ impl Inner {
             State::SignInNeeded { cause, .. } => cause,
             State::Ok => Cause::Damaged,
         };
+        // What was read of one account is never compared with another one, and nothing of its is sent there.
+        if !self.account.get_or_init(|| entry.account.clone()).is_same_as(&entry.account) {
+            let words = format!(
+                "somebody else signed in at {} meanwhile, so nothing more is read or written there. Type `twofold status`.",
+                name.title()
+            );
+            return Err(Error::new(ErrorKind::SignInNeeded, words));
+        }
         if entry.client_id != self.provider.client_id {
             return Err(Cause::ClientChanged.error(name));
         }

@@ -36,6 +36,28 @@ async fn a_token_is_renewed_when_four_fifths_of_its_life_are_over() {
 }
 
 #[tokio::test]
+async fn a_session_never_goes_over_to_another_account() {
+    let mut world = World::new().await;
+    world.is_signed_in(Google).await;
+    let (under_way, opened) = (world.session(Google), world.session(Google));
+    let first = token(&under_way).await;
+    // Whose it is was looked at, and no token was taken yet.
+    assert!(opened.status().unwrap().account.is_some());
+    world.vault().forget(Google).await.unwrap();
+    world.stub.inside().account = "bob".into();
+    world.is_signed_in(Google).await;
+    let asked = world.stub.inside().asked.len();
+    for session in [under_way, opened] {
+        for error in [session.token().await.unwrap_err(), session.renewed(&first).await.unwrap_err()] {
+            assert_eq!(error.kind, ErrorKind::SignInNeeded);
+            assert!(error.message.contains("somebody else signed in at Google"), "{}", error.message);
+        }
+    }
+    assert_eq!(world.stub.inside().asked.len(), asked, "nor is one asked for");
+    token(&world.session(Google)).await;
+}
+
+#[tokio::test]
 async fn a_provider_that_does_not_rotate_keeps_its_refresh_token() {
     let mut world = World::new().await;
     world.is_signed_in(Google).await;
