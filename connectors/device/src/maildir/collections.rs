@@ -123,8 +123,9 @@ impl Room<'_> {
         self.device.write_this_marker(folder, id, &marker)
     }
 
-    /// Gives a folder another name, and those beneath it with it. Their markers go on saying the old ones: the hub follows as it does where
-    /// somebody else renamed a folder, and until then each answers to its old id.
+    /// Gives a folder another name. Its marker goes on saying the old one: the hub follows as it does where somebody else renamed a folder,
+    /// and until then it answers to its old id. Those beneath it are folders of their own beside it, and keep their names: what they
+    /// are called where they come from is told of each.
     pub(crate) fn rename(&self, root: &OwnedFd, id: &CollectionId, name: &str) -> Result<Collection> {
         self.device.marked_collection(root, id)?;
         let (provider, _) = ids::folder_of(id)?;
@@ -144,26 +145,9 @@ impl Room<'_> {
         let marker =
             CollectionMarker { named: wish.named(&new), ..CollectionMarker::new(&marker.replica, id, here.key()) };
         self.device.write_this_marker(&here.folder, id, &marker)?;
-        let mut moves = vec![(here.name.clone(), new.clone().into_bytes())];
-        let beneath = [&here.name[..], b"."].concat();
-        moves.extend(siblings.iter().filter_map(|found| {
-            let rest = found.name.strip_prefix(beneath.as_slice())?;
-            Some((found.name.clone(), [new.as_bytes(), b".", rest].concat()))
-        }));
-        for (at, (from, to)) in moves.iter().enumerate() {
-            match rename_folder(&tree, from, to) {
-                Ok(()) => {}
-                Err(errno) if at == 0 => return Err(refused(errno, format!("renaming {id}"))),
-                // It keeps its name, and stands beside: no message is lost, and nothing is merged unasked.
-                Err(errno) => {
-                    let name = String::from_utf8_lossy(from);
-                    tracing::warn!(%name, "a folder beneath one that was renamed keeps its name: {errno}");
-                }
-            }
-        }
+        rename_folder(&tree, &here.name, new.as_bytes()).map_err(|errno| refused(errno, format!("renaming {id}")))?;
         self.device.touched(&tree);
-        let (from, to): (Vec<&[u8]>, Vec<&[u8]>) = moves.iter().map(|(a, b)| (a.as_slice(), b.as_slice())).unzip();
-        subscriptions::follow(self.device, &tree, &from, &to);
+        subscriptions::follow(self.device, &tree, &[here.name.as_slice()], &[new.as_bytes()]);
         let renamed = self.folders(&tree, &provider)?.into_iter().find(|found| found.name == new.as_bytes());
         renamed.map(|found| found.collection).ok_or_else(absent)
     }
