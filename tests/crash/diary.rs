@@ -125,7 +125,7 @@ pub fn at_google(sandbox: &Sandbox, deed: &Deed) {
             let id = sandbox.google_split_series(&calendar, &id).unwrap();
             sandbox.google_edit_event(&calendar, &id, |event| event["summary"] = json!(rest)).unwrap();
         }
-        Deed::Label(..) | Deed::Unlabel(..) | Deed::Photo(..) => panic!("{deed:?} is not for Google's events"),
+        _ => panic!("{deed:?} is not for Google's events"),
     }
 }
 
@@ -224,7 +224,7 @@ pub fn at_microsoft(sandbox: &Sandbox, deed: &Deed) {
         Deed::Unlabel(name, label) => edit(name, &|event| {
             event["categories"].as_array_mut().unwrap().retain(|other| other != label);
         }),
-        Deed::Photo(..) => panic!("{deed:?} is for people"),
+        _ => panic!("{deed:?} is not for events"),
     }
 }
 
@@ -391,7 +391,7 @@ pub fn on_device(folders: &BTreeMap<String, PathBuf>, deed: &Deed) {
             let own = events::value(event, "CATEGORIES").map(|(_, labels)| format!("{labels},")).unwrap_or_default();
             put(event, "CATEGORIES", format!("CATEGORIES:{own}{label}"));
         }),
-        Deed::Unlabel(..) | Deed::Photo(..) => panic!("{deed:?} is not for events"),
+        _ => panic!("{deed:?} is not for events"),
     }
 }
 

@@ -44,7 +44,6 @@ pub fn at_google(sandbox: &Sandbox, deed: &Deed) {
         Deed::Label(name, label) => sandbox.google_members(&group(sandbox, label), &[&find(name)], &[]).unwrap(),
         Deed::Unlabel(name, label) => sandbox.google_members(&group(sandbox, label), &[], &[&find(name)]).unwrap(),
         Deed::Photo(name, colour) => sandbox.google_set_photo(&find(name), Some(jpeg(*colour))).unwrap(),
-        Deed::Move(..) | Deed::Split(..) => panic!("{deed:?} is for events"),
         Deed::Set(name, field, value) => {
             let edit = |person: &mut Value| match field {
                 Field::Nickname => person["nicknames"] = json!([{ "value": value }]),
@@ -55,6 +54,7 @@ pub fn at_google(sandbox: &Sandbox, deed: &Deed) {
             };
             sandbox.google_edit(&find(name), edit).unwrap();
         }
+        _ => panic!("{deed:?} is not for people"),
     }
 }
 
@@ -76,7 +76,6 @@ pub fn at_microsoft(sandbox: &Sandbox, deed: &Deed) {
             contact["categories"].as_array_mut().unwrap().retain(|other| other != label);
         }),
         Deed::Photo(name, colour) => sandbox.graph_set_photo(&find(name), Some(jpeg(*colour))).unwrap(),
-        Deed::Move(..) | Deed::Split(..) => panic!("{deed:?} is for events"),
         Deed::Set(name, field, value) => edit(name, &|contact| match field {
             Field::Nickname => contact["nickName"] = json!(value),
             Field::Title => contact["jobTitle"] = json!(value),
@@ -84,6 +83,7 @@ pub fn at_microsoft(sandbox: &Sandbox, deed: &Deed) {
             Field::Email => contact["emailAddresses"].as_array_mut().unwrap().push(json!({ "address": value })),
             _ => panic!("no contact has a {field:?} to set"),
         }),
+        _ => panic!("{deed:?} is not for people"),
     }
 }
 
@@ -134,7 +134,7 @@ pub fn on_device(folder: &Path, deed: &Deed) {
         Deed::Photo(name, colour) => edit(name, &|lines| {
             put(lines, "PHOTO", format!("PHOTO;ENCODING=b;TYPE=JPEG:{}", rows::base64(&jpeg(*colour))));
         }),
-        Deed::Move(..) | Deed::Split(..) => panic!("{deed:?} is for events"),
+        _ => panic!("{deed:?} is not for people"),
     }
 }
 

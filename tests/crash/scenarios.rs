@@ -35,6 +35,17 @@ pub enum Field {
     Guest,
     /// The calendar, [`MAIN`] or the name of another.
     Calendar,
+    /// A mailbox in which a message stands: `INBOX`, `Drafts`, `Sent`, `Spam`, `Trash`, `Archive`, whatever a place calls them, or the
+    /// name of another.
+    Mailbox,
+    /// `seen`, `flagged`, `important`, `draft`, or a category.
+    Mark,
+    /// The first line of a message.
+    Text,
+    /// When a message was received, in seconds since 1970.
+    Received,
+    /// What is wrong with the bytes of a message.
+    Damage,
 }
 
 /// How the calendar is called here that each user has.
@@ -42,8 +53,8 @@ pub const MAIN: &str = "main";
 
 use Field::{Email, Nickname, Note, Title};
 
-/// What is done to one person, event or occurrence. `Choir@2026-10-19` is the occurrence of a series that the rule has on that
-/// day.
+/// What is done to one person, event, occurrence or message. `Choir@2026-10-19` is the occurrence of a series that the rule has on
+/// that day.
 #[derive(Clone, Copy, Debug)]
 pub enum Deed {
     Create(&'static str),
@@ -52,10 +63,19 @@ pub enum Deed {
     Unlabel(&'static str, &'static str),
     Photo(&'static str, [u8; 3]),
     Delete(&'static str),
-    /// To another calendar.
+    /// To another calendar or mailbox.
     Move(&'static str, &'static str),
     /// The series ends before this occurrence; from it on there is a series of another name.
     Split(&'static str, &'static str),
+    /// A message that is not sent yet.
+    Draft(&'static str),
+    Mark(&'static str, &'static str),
+    Unmark(&'static str, &'static str),
+    /// The message stands in a further mailbox, or in one less.
+    Put(&'static str, &'static str),
+    Take(&'static str, &'static str),
+    MakeMailbox(&'static str),
+    RenameMailbox(&'static str, &'static str),
 }
 
 use Deed::{Create, Delete, Label, Photo, Set, Unlabel};
@@ -81,6 +101,7 @@ use Act::{AccessTokensExpire, DeleteGroup, DeltaTokensExpire, Here, RenameGroup,
 #[derive(Clone, Copy, Debug)]
 pub enum Expect {
     Holds(Side, &'static str, Field, &'static str),
+    Lacks(Side, &'static str, Field, &'static str),
     Labelled(Side, &'static str, &'static str),
     NotLabelled(Side, &'static str, &'static str),
     HasPhoto(Side, &'static str, [u8; 3]),
@@ -99,6 +120,8 @@ pub struct Scenario {
     pub joined: bool,
     /// The runs look at what no delta tells.
     pub full_check: bool,
+    /// Nothing was ever in step before what is done.
+    pub is_first: bool,
     pub acts: &'static [Act],
     pub expects: &'static [Expect],
 }
@@ -120,14 +143,14 @@ const RED: [u8; 3] = [200, 10, 20];
 const BLUE: [u8; 3] = [10, 20, 200];
 
 pub const fn row(name: &'static str, acts: &'static [Act], expects: &'static [Expect]) -> Scenario {
-    Scenario { name, kind: Kind::Contacts, joined: false, full_check: false, acts, expects }
+    Scenario { name, kind: Kind::Contacts, joined: false, full_check: false, is_first: false, acts, expects }
 }
 
 pub const fn joined(name: &'static str, acts: &'static [Act], expects: &'static [Expect]) -> Scenario {
     Scenario { joined: true, ..row(name, acts, expects) }
 }
 
-/// The rows of people; [`super::calendars::EVENTS`] has those of events.
+/// The rows of people; [`super::calendars::CALENDARS`] has those of events, [`super::mailbox::MAIL`] those of messages.
 pub const CONTACTS: &[Scenario] = &[
     row("nothing happens", &[], &[]),
     row(

@@ -1,10 +1,11 @@
 //! A World on sockets: the two providers of the sandbox, one device folder, and the built program that is started, killed and
 //! started again.
 
+use super::letters::Originals;
 use super::people::jpeg;
 use super::rows::{self, Row};
 use super::scenarios::{Act, Deed, Expect, Field, MAIN, Scenario, Side};
-use super::{calendars, diary, events, people};
+use super::{calendars, diary, events, letters, mailbox, people, post};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -19,6 +20,7 @@ use twofold_model::Kind;
 use twofold_sandbox::{Options, Provider, Running, Sandbox, oauth};
 
 const TWOFOLD: &str = env!("CARGO_BIN_EXE_twofold");
+const SIDES: [Side; 2] = [Side::Google, Side::Microsoft];
 /// After so many runs everything must be quiet.
 const MOST_RUNS: usize = 8;
 
@@ -34,6 +36,8 @@ pub struct World {
     kind: Kind,
     joined: bool,
     full_check: bool,
+    /// Messages whose bytes must stay.
+    originals: Originals,
 }
 
 /// How a run ended.
@@ -54,7 +58,7 @@ pub struct Settled {
 }
 
 /// Every file that other programs see: its bytes and when it was written.
-type Files = BTreeMap<PathBuf, (Vec<u8>, SystemTime)>;
+pub type Files = BTreeMap<PathBuf, (Vec<u8>, SystemTime)>;
 
 impl World {
     /// Signed in at both providers, synced once, quiet.
@@ -68,14 +72,25 @@ impl World {
             kind: scenario.kind,
             joined: scenario.joined,
             full_check: scenario.full_check,
+            originals: Originals::new(),
         };
         world.open();
         std::fs::write(world.config(), world.configuration()).unwrap();
         world.populate();
         ["google", "microsoft365"].iter().for_each(|provider| world.sign_in(provider));
-        let ended = world.sync();
-        assert_eq!(ended.exit, Some(0), "the first run: {}", ended.words);
+        if !scenario.is_first {
+            let ended = world.sync();
+            assert_eq!(ended.exit, Some(0), "the first run: {}", ended.words);
+        }
         world
+    }
+
+    /// The sign-ins are lost, and whoever answers for this provider signs in anew.
+    pub fn sign_in_anew(&self, provider: &str) {
+        for name in ["vault.json", "twofold.key"] {
+            std::fs::remove_file(self.dir.path().join("state").join(name)).unwrap();
+        }
+        self.sign_in(provider);
     }
 
     fn config(&self) -> PathBuf {
@@ -92,7 +107,7 @@ impl World {
         format!(
             "state_dir = {:?}\n\n[microsoft365]\nclient_id = {:?}\nkinds = [\"{kind}\"]\nlogin_url = {:?}\ngraph_url = {:?}\n\n\
              [google]\nclient_id = {:?}\nclient_secret = {:?}\nkinds = [\"{kind}\"]\nauth_url = {:?}\ntoken_url = {:?}\npeople_url = {:?}\n\
-             calendar_url = {:?}\n\n[[device]]\nname = \"laptop\"\npath = {:?}\nkinds = [\"{kind}\"]\n\n{}",
+             calendar_url = {:?}\ngmail_url = {:?}\n\n[[device]]\nname = \"laptop\"\npath = {:?}\nkinds = [\"{kind}\"]\n\n{}",
             dir.join("state"),
             oauth::MICROSOFT_CLIENT_ID,
             urls.microsoft_login,
@@ -103,6 +118,7 @@ impl World {
             urls.google_token,
             urls.google_people,
             urls.google_calendar,
+            urls.google_gmail,
             dir.join("laptop"),
             if self.joined { &join } else { "" },
         )
@@ -138,7 +154,11 @@ impl World {
                 diary::populate(&self.sandbox);
                 calendars::BEFORE.iter().for_each(|act| self.act(act));
             }
-            _ => people::populate(&self.sandbox),
+            Kind::Mail => {
+                post::populate(&self.sandbox);
+                mailbox::BEFORE.iter().for_each(|act| self.act(act));
+            }
+            Kind::Contacts => people::populate(&self.sandbox),
         }
     }
 
@@ -152,7 +172,7 @@ impl World {
     }
 
     /// Signs in as a person does: reads the address, opens it, follows where it leads.
-    fn sign_in(&self, provider: &str) {
+    pub fn sign_in(&self, provider: &str) {
         let mut child =
             self.command(&["--quiet", "login", provider, "--no-browser"]).stdout(Stdio::piped()).spawn().unwrap();
         let mut address = String::new();
@@ -186,12 +206,17 @@ impl World {
 
     // ---- what is where ----------------------------------------------------------------------------------------------
 
+    /// Where a side's own things of this kind are on the device.
+    fn tree(&self, side: Side) -> PathBuf {
+        let own = if side == Side::Google { "google" } else { "microsoft365" };
+        self.dir.path().join("laptop").join(own).join(self.kind.to_string())
+    }
+
     /// A side's folders on the device, by what their collections are called here. The joined one is both sides'.
     fn folders(&self, side: Side) -> BTreeMap<String, PathBuf> {
-        let own = if side == Side::Google { "google" } else { "microsoft365" };
         let mut folders = BTreeMap::new();
-        for parent in [own, "joined"] {
-            let parent = self.dir.path().join("laptop").join(parent).join(self.kind.to_string());
+        let joined = self.dir.path().join("laptop/joined").join(self.kind.to_string());
+        for parent in [self.tree(side), joined] {
             for entry in std::fs::read_dir(&parent).into_iter().flatten().flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
                 let name = if calendars::OTHERS.contains(&&*name) { name } else { MAIN.to_owned() };
@@ -204,35 +229,41 @@ impl World {
 
     /// What Google says, and Microsoft.
     pub fn rows(&self) -> [Vec<Row>; 2] {
-        [Side::Google, Side::Microsoft].map(|side| {
+        SIDES.map(|side| {
             let mut rows = match self.kind {
                 Kind::Calendar => events::at_provider(&self.sandbox, side),
-                _ => rows::people_at(&self.sandbox, side),
+                Kind::Mail => letters::at_provider(&self.sandbox, side),
+                Kind::Contacts => rows::people_at(&self.sandbox, side),
             };
             rows.sort();
             rows
         })
     }
 
+    /// [`Self::rows`] but for what differs from one day to the next.
+    pub fn lasting_rows(&self) -> [Vec<Row>; 2] {
+        self.rows().map(|rows| rows.into_iter().map(|row| row.without(Field::Received)).collect())
+    }
+
     /// What a side's folders say.
     fn rows_here(&self, side: Side) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for (name, folder) in self.folders(side) {
-            rows.extend(match self.kind {
-                Kind::Calendar => events::in_folder(&folder, &name),
-                _ => rows::people_in(&folder),
-            });
-        }
+        let folders = || self.folders(side).into_iter();
+        let mut rows: Vec<Row> = match self.kind {
+            Kind::Calendar => folders().flat_map(|(name, folder)| events::in_folder(&folder, &name)).collect(),
+            Kind::Mail => letters::in_maildirs(&self.tree(side), side),
+            Kind::Contacts => folders().flat_map(|(_, folder)| rows::people_in(&folder)).collect(),
+        };
         rows.sort();
         rows
     }
 
     /// Everything in the device folder but what is the program's own.
-    fn files(&self) -> Files {
+    pub fn files(&self) -> Files {
         let mut files = Files::new();
         let mut folders = vec![self.dir.path().join("laptop")];
         while let Some(folder) = folders.pop() {
-            for entry in std::fs::read_dir(&folder).unwrap() {
+            // Before the first run there is none.
+            for entry in std::fs::read_dir(&folder).into_iter().flatten() {
                 let entry = entry.unwrap();
                 if entry.file_name().to_string_lossy().starts_with(".twofold") {
                     continue;
@@ -249,6 +280,11 @@ impl World {
         files
     }
 
+    /// How many files of messages there are.
+    pub fn count_mails(&self) -> usize {
+        SIDES.into_iter().map(|side| letters::files(&self.tree(side), side).len()).sum()
+    }
+
     fn writes(&self) -> u64 {
         self.sandbox.writes(Provider::Google) + self.sandbox.writes(Provider::Microsoft)
     }
@@ -260,7 +296,8 @@ impl World {
             Act::There(side, deed) => self.there(*side, deed),
             Act::Here(side, deed) => match self.kind {
                 Kind::Calendar => diary::on_device(&self.folders(*side), deed),
-                _ => people::on_device(&self.folders(*side)[MAIN], deed),
+                Kind::Mail => post::on_device(&self.tree(*side), *side, deed),
+                Kind::Contacts => people::on_device(&self.folders(*side)[MAIN], deed),
             },
             Act::RenameGroup(from, to) => {
                 self.sandbox.google_rename_group(&people::group(&self.sandbox, from), to).unwrap();
@@ -268,9 +305,21 @@ impl World {
             Act::DeleteGroup(name) => {
                 self.sandbox.google_delete_group(&people::group(&self.sandbox, name)).unwrap();
             }
+            Act::DeltaTokensExpire(Side::Google) if self.kind == Kind::Mail => {
+                self.sandbox.google_forget_mail_history()
+            }
             Act::DeltaTokensExpire(Side::Google) => self.sandbox.google_expire_sync_tokens(),
             Act::DeltaTokensExpire(Side::Microsoft) => self.sandbox.graph_expire_delta_tokens(),
             Act::AccessTokensExpire(side) => self.sandbox.expire_access_tokens(provider(*side)),
+        }
+    }
+
+    /// From now on no file of a message may get other bytes.
+    pub fn remember(&mut self) {
+        if self.kind == Kind::Mail {
+            for side in SIDES {
+                letters::remember(&self.tree(side), side, &mut self.originals);
+            }
         }
     }
 
@@ -278,8 +327,10 @@ impl World {
         let act = match (self.kind, side) {
             (Kind::Calendar, Side::Google) => diary::at_google,
             (Kind::Calendar, Side::Microsoft) => diary::at_microsoft,
-            (_, Side::Google) => people::at_google,
-            (_, Side::Microsoft) => people::at_microsoft,
+            (Kind::Mail, Side::Google) => post::at_google,
+            (Kind::Mail, Side::Microsoft) => post::at_microsoft,
+            (Kind::Contacts, Side::Google) => people::at_google,
+            (Kind::Contacts, Side::Microsoft) => people::at_microsoft,
         };
         act(&self.sandbox, deed);
     }
@@ -375,6 +426,12 @@ impl World {
             same(&there, &here, &what);
         }
         self.nothing_is_doubled_nor_mailed(what);
+        if self.kind == Kind::Mail {
+            for side in SIDES {
+                let changed = letters::changed(&self.tree(side), side, &self.originals);
+                assert!(changed.is_empty(), "{what}: the bytes of a message were changed: {changed:#?}");
+            }
+        }
         let find = |side: Side, name: &str| {
             let rows = if side == Side::Google { &google } else { &microsoft };
             rows.iter().find(|row| row.name == name).cloned()
@@ -382,6 +439,7 @@ impl World {
         for expect in scenario.expects {
             let holds = match *expect {
                 Expect::Holds(side, name, field, value) => find(side, name).is_some_and(|row| row.holds(field, value)),
+                Expect::Lacks(side, name, field, value) => find(side, name).is_some_and(|row| !row.holds(field, value)),
                 Expect::Labelled(side, name, label) => {
                     find(side, name).is_some_and(|row| row.holds(Field::Label, label))
                 }
