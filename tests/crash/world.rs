@@ -355,6 +355,7 @@ impl World {
                 }
                 Some(0) => {}
                 Some(75) => {
+                    self.let_locks_grow_old();
                     if open > 0 && self.open_creates() == open {
                         assert_eq!(self.people_creates(), 0, "{what}: a create of unknown fate was repeated");
                         left_alone += 1;
@@ -399,6 +400,13 @@ impl World {
             if let Some(sent) = intent.sent_ms {
                 hub.set_sent(intent.id, sent - twofold_google::contacts::LIST_LAG_MS - 1000).unwrap();
             }
+        }
+    }
+
+    /// A killed run may leave a lock of Dovecot's behind; after ten minutes, which pass here, the next run takes it away.
+    fn let_locks_grow_old(&self) {
+        for path in self.files().keys().filter(|path| path.extension().is_some_and(|end| end == "lock")) {
+            std::fs::remove_file(path).unwrap();
         }
     }
 
