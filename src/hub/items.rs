@@ -108,6 +108,12 @@ impl Hub {
         self.run("UPDATE items SET dated = coalesce(dated, ?2) WHERE id = ?1", params![item, dated_ms])
     }
 
+    /// Notes how large a message is, in bytes. The first word stays.
+    pub fn size_item(&mut self, item: i64, size: u64) -> Result<()> {
+        let size = i64::try_from(size).unwrap_or(i64::MAX);
+        self.run("UPDATE items SET size = coalesce(size, ?2) WHERE id = ?1", params![item, size])
+    }
+
     /// The items whose current version has these bytes, oldest first.
     pub fn items_by_blob(&self, blob: &BlobId) -> Result<Vec<Item>> {
         self.all(&format!("SELECT {ITEM} FROM items WHERE blob = ?1 ORDER BY id"), [blob.as_str()], item)
@@ -361,8 +367,8 @@ impl Hub {
 
 impl Hub {
     /// Takes an item off the list of what is to be decided when nothing about it is open: no intent, no sighting, every copy
-    /// agreed to the current version and standing where the item stands, none missing but where it is withheld. Else it goes
-    /// onto the list. A copy that is withheld `but_for` a replica and collection need not agree: the place has said that it cannot.
+    /// agreed to the current version and standing where the item stands, none missing but where it is withheld. Nothing of a
+    /// collection that is left out is open. Else it goes onto the list. A copy that is withheld `but_for` a replica and collection need not agree: the place has said that it cannot.
     pub fn settle_item(&mut self, item: i64, but_for: Option<(i64, i64)>) -> Result<()> {
         self.add_todo(item)?;
         let (replica, collection) = but_for.unzip();
@@ -371,10 +377,12 @@ impl Hub {
                AND NOT EXISTS (SELECT 1 FROM intents WHERE item = ?1)
                AND NOT EXISTS (SELECT 1 FROM sightings WHERE item = ?1)
                AND NOT EXISTS (SELECT 1 FROM placements p JOIN items i ON i.id = p.item
-                     WHERE p.item = ?1 AND NOT (p.replica IS ?2 AND p.collection IS ?3) AND (p.agreed <> i.version OR NOT EXISTS
+                     WHERE p.item = ?1 AND p.collection NOT IN (SELECT id FROM collections WHERE left_out)
+                       AND NOT (p.replica IS ?2 AND p.collection IS ?3) AND (p.agreed <> i.version OR NOT EXISTS
                            (SELECT 1 FROM stands s WHERE s.item = p.item AND s.collection = p.collection)))
                AND NOT EXISTS (SELECT 1 FROM stands s JOIN places l ON l.collection = s.collection
-                     WHERE s.item = ?1 AND NOT EXISTS (SELECT 1 FROM placements p
+                     WHERE s.item = ?1 AND s.collection NOT IN (SELECT id FROM collections WHERE left_out)
+                       AND NOT EXISTS (SELECT 1 FROM placements p
                            WHERE p.item = s.item AND p.replica = l.replica AND p.collection = s.collection)
                        AND NOT EXISTS (SELECT 1 FROM withheld w
                            WHERE w.item = s.item AND w.replica = l.replica AND w.collection = s.collection))",

@@ -4,13 +4,15 @@
 //! state goes through [`Hub::atomically`], whose callers say in their doc comment which promise the transaction keeps.
 //!
 //! Rooms: [`replicas`] (replicas, collections, feeds), [`items`] (items, versions, where they stand), [`placements`] (bases and
-//! sightings), [`offers`] (bytes that somebody brought), [`intents`] (writes about to be made), [`joins`] (collections that become one, or several), [`holds`] (held
+//! sightings), [`offers`] (bytes that somebody brought), [`intents`] (writes about to be made), [`joins`] (collections that become one, or several),
+//! [`left_out`] (what is frozen), [`holds`] (held
 //! plans, quarantine, conflicts), [`runs`] (budgets, runs), [`prune`] (what may go at last).
 
 pub mod holds;
 pub mod intents;
 pub mod items;
 pub mod joins;
+pub mod left_out;
 pub mod mail;
 pub mod offers;
 pub mod placements;
@@ -21,6 +23,7 @@ pub mod runs;
 pub use holds::{Bad, Conflict, HeldRow, Hold, Quarantined};
 pub use intents::{Intent, IntentKind};
 pub use items::{Item, Version};
+pub use left_out::Limits;
 pub use mail::{HeldWrite, Said};
 pub use offers::Offer;
 pub use placements::{Placement, Presence, Sighting};
@@ -76,10 +79,22 @@ const STEPS: [&str; 5] = [
      ALTER TABLE sightings ADD COLUMN dated INTEGER;
      CREATE INDEX sightings_by_uid ON sightings (replica, uid) WHERE uid IS NOT NULL;
      CREATE INDEX sightings_lacking ON sightings (replica, dated) WHERE lacks > 0;",
+    // How large a message is was kept with each of its copies only.
     "CREATE TABLE offers (
         id INTEGER PRIMARY KEY, origin INTEGER NOT NULL REFERENCES replicas (id), name TEXT NOT NULL, uid TEXT, rendering BLOB NOT NULL,
         UNIQUE (origin, name));
-     CREATE INDEX offers_by_uid ON offers (origin, uid) WHERE uid IS NOT NULL;",
+     CREATE INDEX offers_by_uid ON offers (origin, uid) WHERE uid IS NOT NULL;
+     ALTER TABLE replicas ADD COLUMN since INTEGER;
+     ALTER TABLE replicas ADD COLUMN max_size INTEGER;
+     ALTER TABLE collections ADD COLUMN left_out INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE items ADD COLUMN size INTEGER;
+     UPDATE items SET size = (SELECT max(json_extract(CAST(p.seen AS TEXT), '$.size')) FROM placements p
+       WHERE p.item = items.id AND json_valid(CAST(p.seen AS TEXT))) WHERE kind = 'mail';
+     CREATE TABLE left_out (
+        replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL,
+        collection INTEGER NOT NULL REFERENCES collections (id), etag TEXT NOT NULL,
+        PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;
+     CREATE INDEX left_out_by_collection ON left_out (collection);",
 ];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).

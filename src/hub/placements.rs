@@ -243,7 +243,7 @@ impl Hub {
 
     /// Forgets every base and sighting of a replica: what it holds next is a first meeting.
     pub fn remove_all_placements(&mut self, replica: i64) -> Result<()> {
-        for table in ["placements", "sightings", "intents", "quarantine", "withheld", "departed"] {
+        for table in ["placements", "sightings", "intents", "quarantine", "withheld", "departed", "left_out"] {
             self.run(&format!("DELETE FROM {table} WHERE replica = ?1"), [replica])?;
         }
         self.run("UPDATE places SET met = 0 WHERE replica = ?1", [replica])

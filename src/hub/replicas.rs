@@ -63,6 +63,8 @@ pub struct Collection {
     pub is_ending: bool,
     /// What a mailbox is for.
     pub role: Option<Role>,
+    /// The configuration leaves it out: it is frozen as it is, everywhere.
+    pub is_left_out: bool,
 }
 
 impl Collection {
@@ -98,6 +100,7 @@ fn collection(row: &Row<'_>) -> rusqlite::Result<Collection> {
         successor: row.get("successor")?,
         is_ending: row.get("ending")?,
         role: row.get::<_, Option<String>>("role")?.and_then(|name| Role::from_name(&name)),
+        is_left_out: row.get("left_out")?,
     })
 }
 
@@ -352,9 +355,10 @@ impl Hub {
         self.run("UPDATE places SET met = 1 WHERE id = ?1", [id])
     }
 
-    /// Whether the first listing of every place has been paired.
+    /// Whether the first listing of every place has been paired. What is left out is not waited for.
     pub fn all_met(&self) -> Result<bool> {
-        Ok(self.count("SELECT count(*) FROM places WHERE met = 0", [])? == 0)
+        let unmet = "SELECT count(*) FROM places WHERE met = 0 AND collection NOT IN (SELECT id FROM collections WHERE left_out)";
+        Ok(self.count(unmet, [])? == 0)
     }
 
     /// Follows a collection to its new name at a replica, and its copies with it where their names begin with its own (a
@@ -362,7 +366,7 @@ impl Hub {
     pub fn move_place(&mut self, place: &Place, to: &str) -> Result<()> {
         self.run("UPDATE places SET remote_id = ?2 WHERE id = ?1", params![place.id, to])?;
         let (from, length) = (format!("{}/", place.remote_id), place.remote_id.chars().count());
-        for table in ["placements", "sightings", "quarantine"] {
+        for table in ["placements", "sightings", "quarantine", "left_out"] {
             self.run(
                 &format!(
                     "UPDATE {table} SET remote_id = ?4 || substr(remote_id, ?5 + 1)
@@ -385,7 +389,7 @@ impl Hub {
         if let Some(place) = self.one("SELECT * FROM places WHERE id = ?1", [id], place)? {
             self.forget_feed(place.replica, &place.remote_id)?;
         }
-        for table in ["placements", "sightings"] {
+        for table in ["placements", "sightings", "left_out"] {
             self.run(
                 &format!(
                     "DELETE FROM {table} WHERE (replica, collection) IN (SELECT replica, collection FROM places WHERE id = ?1)"

@@ -12,7 +12,9 @@ CREATE TABLE replicas (
     met       INTEGER NOT NULL DEFAULT 0,    -- first use is over
     behind    INTEGER NOT NULL DEFAULT 0,    -- something was decided while it could not be reached
     last_ok   INTEGER,                       -- last proof of life
-    trouble   TEXT                           -- what stood in the way last time
+    trouble   TEXT,                          -- what stood in the way last time
+    since     INTEGER,                       -- older messages of this account are left out
+    max_size  INTEGER                        -- and larger ones, in bytes
 );
 
 -- A folder, calendar or address book, as the hub knows it, and where it stands.
@@ -25,7 +27,8 @@ CREATE TABLE collections (
     joined  INTEGER NOT NULL DEFAULT 0,
     successor INTEGER REFERENCES collections (id), -- it leaves: that one took its place
     ending  INTEGER NOT NULL DEFAULT 0,      -- it leaves: somebody deleted it
-    role    TEXT                             -- what a mailbox is for (RFC 8621 2)
+    role    TEXT,                            -- what a mailbox is for (RFC 8621 2)
+    left_out INTEGER NOT NULL DEFAULT 0      -- frozen: nothing of it is read, written or deleted anywhere
 );
 CREATE TABLE places (
     id         INTEGER PRIMARY KEY,
@@ -54,7 +57,8 @@ CREATE TABLE items (
     generation INTEGER NOT NULL DEFAULT 1,
     buried     INTEGER,                      -- since when
     dated      INTEGER,                      -- when a message was received
-    blob       TEXT                          -- the bytes of its current version
+    blob       TEXT,                         -- the bytes of its current version
+    size       INTEGER                       -- how many these are, as the first place that had it said
 );
 CREATE INDEX items_by_uid ON items (uid);
 CREATE INDEX items_by_blob ON items (blob) WHERE blob IS NOT NULL;
@@ -141,6 +145,16 @@ CREATE TABLE offers (
     UNIQUE (origin, name)
 );
 CREATE INDEX offers_by_uid ON offers (origin, uid) WHERE uid IS NOT NULL;
+
+-- Copies of which the configuration allows no item to be made (too old, too large): seen, and not taken.
+CREATE TABLE left_out (
+    replica    INTEGER NOT NULL REFERENCES replicas (id),
+    remote_id  TEXT NOT NULL,
+    collection INTEGER NOT NULL REFERENCES collections (id),
+    etag       TEXT NOT NULL,
+    PRIMARY KEY (replica, remote_id)
+) WITHOUT ROWID;
+CREATE INDEX left_out_by_collection ON left_out (collection);
 
 -- Copies that we removed at a replica, with the server's stamp of their last state: its lists may go on showing them for a while.
 CREATE TABLE departed (

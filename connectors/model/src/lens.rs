@@ -48,6 +48,8 @@ pub struct Facts {
     /// The date of the item, in milliseconds since 1970: when the message was received. It is no content, because a place that
     /// cannot be given it would differ for ever.
     pub dated_ms: Option<i64>,
+    /// How many bytes there are, as far as the place says it.
+    pub size: Option<u64>,
     /// Somebody marked this copy to be deleted (`\Deleted` of IMAP, `T` of Maildir), and it is still there.
     pub deleted: bool,
 }

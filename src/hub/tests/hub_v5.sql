@@ -1,5 +1,5 @@
--- A hub as schema version 5 left it: that of version 4, brought up to date by the program of that time and written out anew.
--- Never changed.
+-- A hub as schema version 5 left it: that of version 4, brought up to date by the program of that time, with a mailbox and a message,
+-- and written out anew. Never changed.
 PRAGMA foreign_keys = OFF;
 BEGIN TRANSACTION;
 CREATE TABLE aging (
@@ -18,11 +18,14 @@ CREATE TABLE collections (
     origin  INTEGER NOT NULL REFERENCES replicas (id),
     joined  INTEGER NOT NULL DEFAULT 0,
     successor INTEGER REFERENCES collections (id), -- it leaves: that one took its place
-    ending  INTEGER NOT NULL DEFAULT 0       -- it leaves: somebody deleted it
-, role TEXT);
+    ending  INTEGER NOT NULL DEFAULT 0,      -- it leaves: somebody deleted it
+    role    TEXT                             -- what a mailbox is for (RFC 8621 2)
+);
 INSERT INTO "collections" VALUES(1,'contacts','My Contacts',NULL,2,0,NULL,0,NULL);
 INSERT INTO "collections" VALUES(2,'contacts','Club','#16a765',2,0,NULL,0,NULL);
 INSERT INTO "collections" VALUES(3,'contacts','Choir',NULL,2,0,NULL,1,NULL);
+INSERT INTO "collections" VALUES(4,'mail','INBOX',NULL,2,0,NULL,0,'inbox');
+INSERT INTO "collections" VALUES(5,'mail','Work',NULL,2,0,NULL,0,NULL);
 CREATE TABLE conflicts (
     id       TEXT PRIMARY KEY,
     item     INTEGER NOT NULL REFERENCES items (id),
@@ -77,7 +80,7 @@ CREATE TABLE intents (
     replica    INTEGER NOT NULL REFERENCES replicas (id),
     item       INTEGER NOT NULL REFERENCES items (id),
     collection INTEGER NOT NULL REFERENCES collections (id),
-    operation  TEXT NOT NULL,                -- create, update, delete
+    operation  TEXT NOT NULL,                -- create, copy, move, update, delete
     remote_id  TEXT,
     etag       TEXT,
     target     BLOB,                         -- the rendering that an update shall leave behind
@@ -94,11 +97,14 @@ CREATE TABLE items (
     uid        TEXT NOT NULL,
     version    INTEGER NOT NULL,
     generation INTEGER NOT NULL DEFAULT 1,
-    buried     INTEGER                       -- since when
-, dated INTEGER, blob TEXT);
+    buried     INTEGER,                      -- since when
+    dated      INTEGER,                      -- when a message was received
+    blob       TEXT                          -- the bytes of its current version
+);
 INSERT INTO "items" VALUES(1,'7d8701d5a2d8cdaa71fa7546243ec7de','contacts','7d8701d5-a2d8-cdaa-71fa-7546243ec7de',2,1,NULL,NULL,NULL);
 INSERT INTO "items" VALUES(2,'154f4e6aa29f738100c6a4fc627e5f34','contacts','154f4e6a-a29f-7381-00c6-a4fc627e5f34',3,1,1760000004000,NULL,NULL);
 INSERT INTO "items" VALUES(3,'2ebafb0d6d98d1ceda8b9d0f478d1555','contacts','2ebafb0d-6d98-d1ce-da8b-9d0f478d1555',4,1,NULL,NULL,NULL);
+INSERT INTO "items" VALUES(4,'5d0c3c8f5f7f41bd8f0d9b6d3c1f2a77','mail','g18c2',6,1,NULL,1760000007000,'0000000000000000000000000000000000000000000000000000000000000000');
 CREATE TABLE listed (
     replica   INTEGER NOT NULL,
     feed      TEXT NOT NULL,
@@ -121,6 +127,7 @@ CREATE TABLE placements (
     UNIQUE (replica, remote_id)
 );
 INSERT INTO "placements" VALUES(1,1,2,1,'people/c1','1',2,1760000000000,X'616461',0);
+INSERT INTO "placements" VALUES(2,4,2,4,'18c2/INBOX','$seen',6,NULL,X'7B22626C6F624964223A2262332D30303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030303030222C2273697A65223A313233342C2272656365697665644D73223A313736303030303030373030302C226B6579776F726473223A5B22247365656E225D2C2273617973223A7B227375626A656374223A2248656C6C6F227D7D',0);
 CREATE TABLE places (
     id         INTEGER PRIMARY KEY,
     collection INTEGER NOT NULL REFERENCES collections (id),
@@ -142,6 +149,8 @@ INSERT INTO "places" VALUES(2,1,1,'google/contacts/my-contacts','My Contacts',0,
 INSERT INTO "places" VALUES(3,2,2,'contactGroups/club','Club',0,1,1,'#16a765','Club','#16a765',NULL);
 INSERT INTO "places" VALUES(4,2,1,'google/contacts/club','The old club',0,1,1,'#16a765','The old club','#16a765',NULL);
 INSERT INTO "places" VALUES(5,3,1,'google/contacts/choir','Choir',0,1,1,NULL,'Choir',NULL,NULL);
+INSERT INTO "places" VALUES(6,4,2,'INBOX','INBOX',0,1,1,NULL,'INBOX',NULL,NULL);
+INSERT INTO "places" VALUES(7,5,2,'Label_1','Work',0,1,1,NULL,'Work',NULL,NULL);
 CREATE TABLE quarantine (
     id         INTEGER PRIMARY KEY,
     replica    INTEGER NOT NULL REFERENCES replicas (id),
@@ -188,7 +197,9 @@ CREATE TABLE sightings (
     mark       TEXT,
     modified   INTEGER,
     observed   INTEGER NOT NULL,
-    hold       TEXT, lacks INTEGER NOT NULL DEFAULT 0, dated INTEGER,
+    hold       TEXT,
+    lacks      INTEGER NOT NULL DEFAULT 0,   -- 1: its bytes are still to be asked for
+    dated      INTEGER,                      -- when a message was received
     UNIQUE (replica, remote_id)
 );
 CREATE TABLE stands (
@@ -198,6 +209,7 @@ CREATE TABLE stands (
 ) WITHOUT ROWID;
 INSERT INTO "stands" VALUES(1,1);
 INSERT INTO "stands" VALUES(3,1);
+INSERT INTO "stands" VALUES(4,4);
 CREATE TABLE todo (item INTEGER PRIMARY KEY REFERENCES items (id));
 CREATE TABLE versions (
     id      INTEGER PRIMARY KEY,
@@ -214,6 +226,7 @@ INSERT INTO "versions" VALUES(2,1,'{"name":{"full":"Ada King"}}',1760000002000,1
 INSERT INTO "versions" VALUES(3,2,'{"name":{"full":"Lise"}}',1760000003000,1,2,NULL,NULL);
 INSERT INTO "versions" VALUES(4,3,'{"name":{"full":"Mary"}}',1760000005000,1,2,NULL,NULL);
 INSERT INTO "versions" VALUES(5,3,'{"name":{"full":"Mary S"}}',1760000006000,1,2,4,NULL);
+INSERT INTO "versions" VALUES(6,4,'{"blobId":"0000000000000000000000000000000000000000000000000000000000000000","keywords":{"$seen":true},"subject":"Hello"}',1760000007000,1,2,NULL,NULL);
 CREATE TABLE withheld (
     item       INTEGER NOT NULL REFERENCES items (id),
     replica    INTEGER NOT NULL REFERENCES replicas (id),
@@ -222,19 +235,19 @@ CREATE TABLE withheld (
     PRIMARY KEY (item, replica, collection)
 ) WITHOUT ROWID;
 CREATE INDEX items_by_uid ON items (uid);
+CREATE INDEX items_by_blob ON items (blob) WHERE blob IS NOT NULL;
 CREATE INDEX stands_by_collection ON stands (collection, item);
 CREATE INDEX versions_by_item ON versions (item);
 CREATE INDEX aging_since ON aging (since);
 CREATE INDEX placements_by_item ON placements (item);
 CREATE INDEX placements_agreed ON placements (agreed);
 CREATE INDEX placements_known ON placements (replica, collection, remote_id, etag);
+CREATE INDEX sightings_by_uid ON sightings (replica, uid) WHERE uid IS NOT NULL;
+CREATE INDEX sightings_lacking ON sightings (replica, dated) WHERE lacks > 0;
 CREATE INDEX sightings_by_item ON sightings (item);
 CREATE INDEX sightings_gone ON sightings (replica, collection) WHERE gone > 0;
 CREATE INDEX sightings_new ON sightings (replica, collection, id) WHERE item IS NULL AND gone = 0;
 CREATE INDEX sightings_held ON sightings (hold) WHERE hold IS NOT NULL;
 CREATE INDEX held_writes_by_hold ON held_writes (hold);
-CREATE INDEX items_by_blob ON items (blob) WHERE blob IS NOT NULL;
-CREATE INDEX sightings_by_uid ON sightings (replica, uid) WHERE uid IS NOT NULL;
-CREATE INDEX sightings_lacking ON sightings (replica, dated) WHERE lacks > 0;
 COMMIT;
 PRAGMA user_version = 5;

@@ -4,7 +4,7 @@ use rusqlite::Connection;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use twofold_hub::{Hub, Label, SCHEMA_VERSION};
+use twofold_hub::{Hub, Label, Limits, SCHEMA_VERSION};
 use twofold_model::Kind;
 
 const RELEASED: [(i64, &str); 5] = [
@@ -94,4 +94,18 @@ fn names_are_agreed_on_as_they_were_before_there_was_a_base_for_them() {
     let stays: Vec<(i64, bool)> =
         hub.collections(Kind::Contacts).unwrap().iter().map(|one| (one.id, one.stays())).collect();
     assert_eq!(stays, [(1, true), (2, true), (3, false)], "what was deleted at its provider is not made there again");
+}
+
+#[test]
+fn how_large_a_message_is_is_read_off_its_copies() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut hub = Hub::open(&left(dir.path(), RELEASED[4].1)).unwrap();
+    let mail = hub.collections(Kind::Mail).unwrap();
+    assert!(mail.len() == 2 && mail.iter().all(|mailbox| !mailbox.is_left_out));
+    let account = mail[0].origin;
+    assert!(hub.limits(account).unwrap().is_none());
+    for (max_size, beyond) in [(Some(1234), 0), (Some(1233), 1), (None, 0)] {
+        hub.set_limits(account, Limits { since_ms: None, max_size }).unwrap();
+        assert_eq!(hub.count_beyond(account).unwrap(), beyond, "{max_size:?}");
+    }
 }

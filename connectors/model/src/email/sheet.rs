@@ -184,6 +184,7 @@ impl Lens for EmailLens {
                 lacks_body: sheet.blob().is_none(),
                 blob: sheet.blob(),
                 dated_ms: sheet.received_ms,
+                size: sheet.size,
                 deleted: sheet.deleted,
             },
             Err(_) => Facts::default(),
