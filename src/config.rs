@@ -6,6 +6,7 @@
 //! ([`Secret::read`]) only by the one who needs it.
 
 mod devices;
+mod mail;
 mod places;
 mod secret;
 mod table;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use table::{Source, Table, Value};
+use twofold_cycle::Scope;
 use twofold_engine::brake::Brake;
 use twofold_model::Kind;
 use url::{Host, Url};
@@ -68,6 +70,8 @@ pub struct Microsoft365 {
     pub login_url: Url,
     /// Microsoft Graph.
     pub graph_url: Url,
+    /// What of its mail is kept in step (`[microsoft365.mail]`).
+    pub mail: Scope,
 }
 
 /// `[google]`.
@@ -91,6 +95,8 @@ pub struct Google {
     pub calendar_url: Url,
     /// The People API.
     pub people_url: Url,
+    /// What of its mail is kept in step (`[google.mail]`).
+    pub mail: Scope,
 }
 
 /// One `[[device]]`: a folder that other programs read and write.
@@ -245,7 +251,8 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
 }
 
 fn microsoft365(table: &Table<'_>) -> Result<Microsoft365> {
-    table.allow(&["client_id", "tenant", "kinds", "login_url", "graph_url"], &[MAIL_LATER])?;
+    table.allow(&["client_id", "tenant", "kinds", "login_url", "graph_url", "mail"], &[])?;
+    let mail = mail::scope(table)?;
     let tenant = match table.get("tenant") {
         None => "organizations".to_owned(),
         Some(value) => {
@@ -264,6 +271,7 @@ fn microsoft365(table: &Table<'_>) -> Result<Microsoft365> {
         kinds: kinds(table)?,
         login_url: address(table, "login_url", "https://login.microsoftonline.com")?,
         graph_url: address(table, "graph_url", "https://graph.microsoft.com")?,
+        mail,
     })
 }
 
@@ -278,8 +286,10 @@ fn google(table: &Table<'_>, places: &Places<'_>) -> Result<Google> {
         "gmail_units",
         "calendar_url",
         "people_url",
+        "mail",
     ];
-    table.allow(&keys, &[MAIL_LATER])?;
+    table.allow(&keys, &[])?;
+    let mail = mail::scope(table)?;
     Ok(Google {
         client_id: client_id(table)?,
         client_secret: table.get("client_secret").map(|value| secret(&value, places)).transpose()?,
@@ -290,6 +300,7 @@ fn google(table: &Table<'_>, places: &Places<'_>) -> Result<Google> {
         gmail_units: units(table)?,
         calendar_url: address(table, "calendar_url", "https://www.googleapis.com")?,
         people_url: address(table, "people_url", "https://people.googleapis.com")?,
+        mail,
     })
 }
 
@@ -302,9 +313,6 @@ fn units(table: &Table<'_>) -> Result<u32> {
     let number = value.number()?;
     u32::try_from(number).ok().filter(|units| *units >= GMAIL_UNITS).ok_or_else(|| value.wrong("is too little", todo))
 }
-
-/// `[google.mail]` and `[microsoft365.mail]`.
-const MAIL_LATER: (&str, &str) = ("mail", "this version keeps all folders and labels; none can be left out yet");
 
 fn client_id(table: &Table<'_>) -> Result<String> {
     Ok(table

@@ -1,11 +1,12 @@
 //! The one place that knows concrete connectors: the configuration's providers and devices become parties of a cycle.
 
 use crate::config::{Config, Device as DeviceConfig, VcardVersion};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, Vault};
 use twofold_blobs::Store;
-use twofold_cycle::Party;
+use twofold_cycle::{Party, Scope};
 use twofold_device::{Device, DeviceOptions};
 use twofold_google::mail::imap;
 use twofold_google::{
@@ -78,6 +79,13 @@ pub fn blobs(config: &Config) -> Result<Option<Arc<dyn Blobs>>> {
         return Ok(None);
     }
     Ok(Some(Arc::new(Store::open(&config.state_dir.join("blobs"))?)))
+}
+
+/// What of each provider's mail is kept in step.
+pub fn scopes(config: &Config) -> BTreeMap<String, Scope> {
+    let google = config.google.as_ref().map(|google| (ProviderName::Google, &google.mail));
+    let microsoft = config.microsoft365.as_ref().map(|microsoft| (ProviderName::Microsoft365, &microsoft.mail));
+    google.into_iter().chain(microsoft).map(|(name, scope)| (name.as_str().to_owned(), scope.clone())).collect()
 }
 
 /// The network as the configuration wants it.

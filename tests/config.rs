@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use twofold::config::{Config, Secret, VcardVersion};
+use twofold_cycle::Scope;
+use twofold_hub::Limits;
 use twofold_model::Kind;
 
 fn example() -> (String, PathBuf) {
@@ -41,8 +43,15 @@ fn the_example_loads_with_every_setting_switched_on() {
 #[test]
 fn the_defaults_in_the_example_are_the_defaults() {
     let (text, path) = example();
-    let (bare, full) = (Config::parse(&text, &path).unwrap(), Config::parse(&with_everything(), &path).unwrap());
-    // What is an example and not a default: state_dir (the environment may say otherwise), group, mode, join, network.
+    let (bare, mut full) = (Config::parse(&text, &path).unwrap(), Config::parse(&with_everything(), &path).unwrap());
+    // What is an example and not a default: state_dir (the environment may say otherwise), group, mode, join, network, and what of mail
+    // is left out.
+    let (google, microsoft) = (full.google.as_mut().unwrap(), full.microsoft365.as_mut().unwrap());
+    for scope in [&mut google.mail, &mut microsoft.mail] {
+        assert_eq!(scope.limits, Limits { since_ms: Some(1_577_836_800_000), max_size: Some(50_000_000) });
+        assert!(!scope.include.is_empty() && !scope.exclude.is_empty());
+        *scope = Scope::default();
+    }
     assert_eq!((bare.every_ms, bare.full_check_ms), (full.every_ms, full.full_check_ms));
     assert_eq!((bare.retention_ms, bare.may_mail_attendees), (full.retention_ms, full.may_mail_attendees));
     assert_eq!(bare.brakes, full.brakes);
@@ -59,6 +68,8 @@ fn every_key_that_can_be_set_stands_in_the_example() {
         ("", &["state_dir"][..]),
         ("[microsoft365]", &["client_id", "tenant", "kinds", "login_url", "graph_url"]),
         ("[google]", &["client_secret", "auth_url", "token_url", "gmail_url", "calendar_url", "people_url"]),
+        ("[google.mail]", &["include", "exclude", "since", "max_size"]),
+        ("[microsoft365.mail]", &["include", "exclude", "since", "max_size"]),
         ("[[device]]", &["name", "path", "group", "mode", "vcard"]),
         ("[[join]]", &["kind", "collections"]),
         ("[calendar]", &["may_mail_attendees"]),

@@ -102,6 +102,7 @@ pub async fn sync(
             .iter()
             .map(|join| Join { kind: join.kind, collections: join.collections.clone() })
             .collect(),
+        scopes: connect::scopes(config),
         progress,
         stop,
     };

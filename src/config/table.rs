@@ -79,7 +79,9 @@ impl<'a> Table<'a> {
     pub(super) fn table(&self, key: &str) -> Result<Option<Table<'a>>> {
         let Some(value) = self.get(key) else { return Ok(None) };
         let table = value.as_table(&format!("Write it as [{key}] with its keys on the lines below."))?;
-        Ok(Some(Table { name: format!("[{key}]"), ..table }))
+        let outer = self.name.trim_matches(['[', ']']);
+        let name = if outer.is_empty() { format!("[{key}]") } else { format!("[{outer}.{key}]") };
+        Ok(Some(Table { name, ..table }))
     }
 
     /// The tables of that name (`[[device]]`), in the file's order.

@@ -4,6 +4,8 @@ use super::places::candidates;
 use super::*;
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
+use twofold_cycle::scope::Name;
+use twofold_hub::Limits;
 
 const BOTH: &str = "[microsoft365]\nclient_id = \"m\"\n[google]\nclient_id = \"g\"\n";
 
@@ -138,6 +140,7 @@ fn an_unknown_key_is_an_error_with_its_line_and_the_nearest_name() {
         ("in the other one", "[microsoft365]\nclientid = \"m\"", 2, "client_id"),
         ("in a device", "[[device]]\nname = \"a\"\npath = \"/a\"\nvcards = \"3.0\"", 4, "vcard"),
         ("in a join", "[[join]]\nkind = \"contacts\"\ncolections = []", 3, "collections"),
+        ("in a provider's mail", "[google]\nclient_id = \"g\"\n[google.mail]\nexcludes = [\"x\"]", 4, "exclude"),
         ("in a secret", "[google]\nclient_id = \"g\"\nclient_secret = { fil = \"x\" }", 3, "file"),
         ("in brakes", "[brakes]\ncontact = \"5\"", 2, "contacts"),
         ("in network", "[network]\nca-file = \"x\"", 2, "ca_file"),
@@ -156,18 +159,6 @@ fn an_unknown_key_is_an_error_with_its_line_and_the_nearest_name() {
 #[test]
 fn what_a_later_version_brings_is_refused_and_not_ignored() {
     for (what, text, line, sentence) in [
-        (
-            "what is left out of mail at Google",
-            "[google]\nclient_id = \"g\"\n[google.mail]\nexclude = [\"Spam\"]",
-            3,
-            "all folders and labels",
-        ),
-        (
-            "what is left out of mail at Microsoft",
-            "[microsoft365]\nclient_id = \"m\"\n[microsoft365.mail]",
-            3,
-            "all folders and labels",
-        ),
         ("a schedule per kind", "[schedule]\nmail = \"1m\"", 2, "runs when it is called"),
         ("a join of mail folders", "[[join]]\nkind = \"mail\"\ncollections = []", 2, "cannot be joined"),
     ] {
@@ -180,6 +171,7 @@ fn what_a_later_version_brings_is_refused_and_not_ignored() {
 #[test]
 fn values_that_do_not_fit_are_refused() {
     let google = |line: &str| format!("[google]\nclient_id = \"g\"\n{line}");
+    let mail = |line: &str| google(&format!("[google.mail]\n{line}"));
     let device = |lines: &str| format!("[[device]]\nname = \"a\"\npath = \"/srv/a\"\n{lines}");
     let join = |list: &str| format!("{BOTH}[[join]]\nkind = \"contacts\"\ncollections = {list}");
     for (what, text, sentence) in [
@@ -212,6 +204,21 @@ fn values_that_do_not_fit_are_refused() {
         ),
         ("no place of a secret", google("client_secret = {}"), "one of file and command"),
         ("an empty command", google("client_secret = { command = [] }"), "names no program"),
+        ("an empty list of folders", mail("include = []"), "include in [google.mail] is empty"),
+        ("folders without brackets", mail("exclude = \"Spam\""), "exclude in [google.mail] must be a list"),
+        ("a folder twice", mail("exclude = [\"Spam\", \"spam\"]"), "exclude in [google.mail] names \"spam\" twice"),
+        ("an unknown role", mail("exclude = [\"role:spam\"]"), "\"role:spam\", which is no folder"),
+        ("a path with a gap", mail("exclude = [\"a//b\"]"), "\"a//b\", which is no folder"),
+        ("a number for a folder", mail("exclude = [1]"), "must be a string"),
+        ("a day that there is not", mail("since = \"2023-02-29\""), "since in [google.mail] is no day"),
+        ("a day in another order", mail("since = \"01-02-2023\""), "is no day"),
+        ("a day of four letters", mail("since = \"20-1-1\""), "is no day"),
+        ("a day without quotes", mail("since = 2020-01-01"), "since in [google.mail] must be a string"),
+        ("a size without a unit", mail("max_size = \"50\""), "max_size in [google.mail] is no size"),
+        ("a size of nothing", mail("max_size = \"0MB\""), "is no size"),
+        ("a negative size", mail("max_size = \"-1MB\""), "is no size"),
+        ("a size beyond all bounds", mail("max_size = \"99999999999GB\""), "is no size"),
+        ("mail that is no table", google("mail = true"), "must be a table"),
         ("a device without brackets", "[device]\nname = \"a\"".into(), "two pairs of brackets"),
         ("a device without a name", "[[device]]\npath = \"/a\"".into(), "name in [[device]] is missing"),
         ("a device without a path", "[[device]]\nname = \"a\"".into(), "path in [[device]] is missing"),
@@ -388,4 +395,22 @@ fn a_secret_that_cannot_be_had_is_an_error_that_says_why() {
         let error = secret.read().expect_err(what).to_string();
         assert!(error.contains(sentence), "{what}: {error}");
     }
+}
+
+#[test]
+fn what_of_mail_is_kept_is_said_for_each_provider() {
+    let config = parse(BOTH).unwrap();
+    assert_eq!((config.google.unwrap().mail, config.microsoft365.unwrap().mail), Default::default());
+    let text = format!(
+        "{BOTH}[google.mail]\nexclude = [\" Spam \", \"role:trash\"]\nsince = \"1970-01-02\"\n\
+         [microsoft365.mail]\ninclude = [\"Projects/2024\"]\nmax_size = \"500 kb\""
+    );
+    let config = parse(&text).unwrap();
+    let names = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let google = config.google.unwrap().mail;
+    assert_eq!((names(&google.include).len(), names(&google.exclude)), (0, vec!["Spam".into(), "role:trash".into()]));
+    assert_eq!(google.limits, Limits { since_ms: Some(86_400_000), max_size: None });
+    let microsoft = config.microsoft365.unwrap().mail;
+    assert_eq!((names(&microsoft.include), microsoft.exclude.len()), (vec!["Projects/2024".to_owned()], 0));
+    assert_eq!(microsoft.limits, Limits { since_ms: None, max_size: Some(500_000) });
 }

@@ -44,6 +44,7 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
             follow::follow(cycle, kind, *index, collection, &found)?;
         }
     }
+    crate::scope::arrange(cycle, kind, &found)?;
     if !joins::are_there(cycle, kind, &found)? {
         return Ok(false);
     }

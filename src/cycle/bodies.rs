@@ -100,8 +100,15 @@ async fn ask(
             Some(Place { remote_id, collection: place.remote_id.as_str().into() })
         })
         .collect();
-    if asked.is_empty() {
+    let count = asked.len();
+    if count == 0 {
         return Ok(None);
+    }
+    let left_out = cycle.left_out.clone();
+    let asked = if left_out.has_limits() { within_limits(cycle, kind, index, asked).await? } else { asked };
+    // None of these is asked for: the next ones may be.
+    if asked.is_empty() {
+        return Ok(Some((count, cycle.members[index].reached(kind).is_some())));
     }
     let left = cycle.hub.lacking_bodies_count(replica.id)?;
     cycle.settings.progress.at("reading messages", 0, left);
@@ -111,7 +118,7 @@ async fn ask(
     }
     let now = cycle.now();
     let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
-    let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now };
+    let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
     let mut troubles = Vec::new();
     let (mut new, mut settled) = (0, 0);
     cycle.hub.atomically("bodies", |hub| {
@@ -158,5 +165,60 @@ async fn ask(
             break;
         }
     }
-    Ok(Some((asked.len(), settled > 0)))
+    Ok(Some((count, settled > 0 || asked.len() < count)))
+}
+
+/// Those of the copies whose bytes may be asked for: not too old, not too large. Where the list did not say, the place is asked for that
+/// first; one that does not say it then is taken.
+///
+/// Keeps promise 2: a copy that is not taken is noted in the transaction that lets go of what was seen of it.
+async fn within_limits(cycle: &mut Cycle<'_>, kind: Kind, index: usize, asked: Vec<Place>) -> Result<Vec<Place>> {
+    let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(Vec::new()) };
+    let replica = cycle.members[index].replica.clone();
+    let (lens, rank, left_out, now) =
+        (connector.lens(kind), connector.abilities().rank, cycle.left_out.clone(), cycle.now());
+    let places = cycle.hub.places(replica.id, kind)?;
+    let mut unclear = Vec::new();
+    for place in &asked {
+        let Some(waiting) = cycle.hub.sighting(replica.id, &place.remote_id)? else { continue };
+        if left_out.is_unclear(waiting.collection, &lens.facts(&waiting.rendering)) {
+            unclear.push(place.clone());
+        }
+    }
+    let looks = if unclear.is_empty() { Vec::new() } else { connector.fetch(kind, &unclear).await };
+    let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
+    let (mut open, mut troubles) = (HashSet::new(), Vec::new());
+    let mut within = Vec::new();
+    cycle.hub.atomically("look before bytes", |hub| {
+        for (place, look) in unclear.into_iter().zip(looks) {
+            match look {
+                Ok(Some(seen)) => intake.take(hub, seen)?,
+                Ok(None) => hub.store_gone(replica.id, &place.remote_id, now)?,
+                Err(error) => {
+                    open.insert(place.remote_id);
+                    troubles.push(error);
+                }
+            }
+        }
+        for place in asked.into_iter().filter(|place| !open.contains(&place.remote_id)) {
+            let waiting = hub.sighting(replica.id, &place.remote_id)?.filter(|waiting| waiting.lacks_body);
+            let Some(waiting) = waiting else { continue };
+            // A known message whose bytes changed has its date and its size by the last look.
+            if left_out.is_beyond(waiting.collection, &lens.facts(&waiting.rendering)) {
+                hub.note_left_out(replica.id, waiting.collection, &place.remote_id, &waiting.etag)?;
+                hub.remove_sighting(waiting.id)?;
+            } else {
+                within.push(place);
+            }
+        }
+        Ok(())
+    })?;
+    for error in troubles {
+        cycle.report.trouble(&replica.name, &error);
+        if matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline) {
+            cycle.members[index].lose(error);
+            break;
+        }
+    }
+    Ok(within)
 }

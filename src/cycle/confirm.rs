@@ -23,6 +23,7 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     remove::bury(cycle, kind)?;
     retry_quarantined(cycle, kind).await?;
     dropped_changes(cycle, kind)?;
+    let left_out = cycle.left_out.clone();
     for index in 0..cycle.members.len() {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let replica = cycle.members[index].replica.clone();
@@ -44,12 +45,14 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             let answers = connector.fetch(kind, &asked).await;
             let now = cycle.now();
             let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
-            let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now };
+            let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
             let mut troubles = Vec::new();
             cycle.hub.atomically("confirm", |hub| {
                 for ((id, place, since), answer) in chunk.iter().zip(answers) {
                     match answer {
                         Ok(None) => hub.confirm_gone(*id)?,
+                        // Somebody put it where nothing may be written at its account: it is not gone, and the question stays.
+                        Ok(Some(seen)) if is_put_away(&left_out, replica.id, &places, (place, &seen)) => {}
                         // It stands where nothing is mirrored: gone from all that is.
                         Ok(Some(seen)) if !places.iter().any(|p| p.remote_id == seen.collection.as_str()) => {
                             hub.confirm_gone(*id)?;
@@ -99,12 +102,26 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     Ok(())
 }
 
+/// Whether a copy that is asked for is on its way to what is left out, by a hand that has no say in that.
+fn is_put_away(
+    left_out: &crate::scope::LeftOut,
+    replica: i64,
+    places: &[twofold_hub::Place],
+    (was, is): (&Place, &twofold_model::Seen),
+) -> bool {
+    let at = |id: &str| places.iter().find(|place| place.remote_id == id).map(|place| place.collection);
+    let between = at(was.collection.as_str()).zip(at(is.collection.as_str()));
+    between.is_some_and(|(from, to)| left_out.is_frozen(replica, from, to))
+}
+
 /// Asks again for what could not be understood when it was read, once its time has come: no delta names it until it changes.
 ///
 /// Keeps promise 9: a copy leaves the quarantine in the transaction that takes it.
 async fn retry_quarantined(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
-    let due = cycle.hub.quarantined_due(now)?;
+    let left_out = cycle.left_out.clone();
+    let mut due = cycle.hub.quarantined_due(now)?;
+    due.retain(|(_, _, collection)| collection.is_none_or(|collection| !left_out.has(collection)));
     if due.is_empty() {
         return Ok(());
     }
@@ -130,7 +147,7 @@ async fn retry_quarantined(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         }
         let answers = connector.fetch(kind, &asked).await;
         let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
-        let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now };
+        let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
         cycle.hub.atomically("retry", |hub| {
             for (place, answer) in asked.iter().zip(answers) {
                 match answer {
@@ -184,13 +201,15 @@ fn dropped_changes(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 /// Keeps promise 8: a held row counts as "unknown" in every decision until somebody approves it.
 pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let brake = cycle.settings.brakes.get(&kind).copied().unwrap_or_default();
+    let left_out = cycle.left_out.clone();
     let now = cycle.now();
     for index in 0..cycle.members.len() {
         if cycle.members[index].reached(kind).is_none() {
             continue;
         }
         let replica = cycle.members[index].replica.clone();
-        let places = cycle.hub.places(replica.id, kind)?;
+        let mut places = cycle.hub.places(replica.id, kind)?;
+        places.retain(|place| !left_out.has(place.collection));
         let gone: HashMap<i64, usize> = cycle.hub.gone_by_collection(replica.id)?.into_iter().collect();
         let is_emptied = is_emptied(cycle, &places, &gone)?;
         for place in &places {

@@ -5,8 +5,8 @@
 //! in the transaction that moves the feed's token, so a stop between any two steps loses nothing: the next run goes on with
 //! the sightings and intents it finds.
 //!
-//! The rooms, in the order in which they are walked: [`arrange`] (collections), [`settle`] (intents with an unknown fate),
-//! [`pull`] (feeds into sightings), [`mod@bodies`] (the bytes of messages), [`known`]
+//! The rooms, in the order in which they are walked: [`arrange`] (collections), [`scope`] (what is left out), [`settle`] (intents with an
+//! unknown fate), [`pull`] (feeds into sightings), [`mod@bodies`] (the bytes of messages), [`known`]
 //! (those that are here already), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`lost`] (too much is
 //! missing somewhere), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
 //! changed configuration makes one, or several), [`prune`] (let go of what is past its time), [`report`].
@@ -21,11 +21,13 @@ pub mod meet;
 pub mod prune;
 pub mod pull;
 pub mod report;
+pub mod scope;
 pub mod settle;
 pub mod weigh;
 pub mod write;
 
 pub use report::{ReplicaReport, Report};
+pub use scope::Scope;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -97,6 +99,8 @@ pub struct Settings {
     pub brakes: BTreeMap<Kind, Brake>,
     /// Collections that are one and the same.
     pub joins: Vec<Join>,
+    /// What of each provider's mail is kept in step, by its name; all of it where there is none.
+    pub scopes: BTreeMap<String, Scope>,
     /// Told how the run goes on (progress bars).
     pub progress: Arc<dyn Progress>,
     /// Set when the process was asked to stop: the run ends at the next clean point.
@@ -160,6 +164,8 @@ pub struct Cycle<'a> {
     pub report: Report,
     /// The number of this run.
     pub run: i64,
+    /// What is left out of the kind that is gone through.
+    pub left_out: Arc<scope::LeftOut>,
 }
 
 impl Cycle<'_> {
@@ -208,7 +214,7 @@ async fn run(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i
     }
     // Providers first: what a device brings is paired with what they hold.
     members.sort_by(|a, b| (a.replica.is_device, &a.replica.name).cmp(&(b.replica.is_device, &b.replica.name)));
-    let mut cycle = Cycle { hub, members, settings, report: Report::new(run), run };
+    let mut cycle = Cycle { hub, members, settings, report: Report::new(run), run, left_out: Arc::default() };
     if settings.retry_quarantined {
         cycle.hub.retry_quarantined()?;
     }

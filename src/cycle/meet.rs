@@ -24,10 +24,13 @@ pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Vec<twofold_hub::
         part(cycle, replica.id)?;
         let new_in = cycle.hub.unbound_collections(replica.id)?;
         let places = cycle.hub.places(replica.id, kind)?;
-        for place in &places {
+        let left_out = cycle.left_out.clone();
+        for place in places.iter().filter(|place| !left_out.has(place.collection)) {
             if new_in.contains(&place.collection) {
                 let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
-                let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now: cycle.now() };
+                let now = cycle.now();
+                let intake =
+                    Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
                 meet_in(cycle, &replica, place, &intake)?;
             }
             // Messages whose bytes are still to come are met when these are here.
@@ -501,8 +504,12 @@ pub fn take_new(
     let at_ms = seen.modified_ms.unwrap_or(observed_ms).min(observed_ms);
     let origin = Origin { at_ms, rank: intake.rank, source: Some(intake.replica) };
     let item = hub.add_item(intake.kind, free, &content, origin, collection)?;
-    if let Some(dated_ms) = intake.lens.facts(&seen.rendering).dated_ms {
+    let facts = intake.lens.facts(&seen.rendering);
+    if let Some(dated_ms) = facts.dated_ms {
         hub.date_item(item.id, dated_ms)?;
+    }
+    if let Some(size) = facts.size {
+        hub.size_item(item.id, size)?;
     }
     hub.add_placement(item.id, intake.replica, collection, item.version, seen)?;
     Ok(Some(item.id))

@@ -1,13 +1,14 @@
 //! Reads every feed to its end and stores what it says as sightings, each feed's token with what it covers (promise 2).
 
 use crate::Cycle;
+use crate::scope::LeftOut;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::mpsc;
-use twofold_hub::{Bad, Hub, Place, Presence};
+use twofold_hub::{Bad, Hub, Place, Placement, Presence};
 use twofold_model::{
-    Connector, DeltaToken, Entry, Error, ErrorKind, Feed, Kind, Known, Lens, Next, Page, Poll, RemoteId, Result, Seen,
-    Since,
+    Connector, DeltaToken, Entry, Error, ErrorKind, Facts, Feed, Kind, Known, Lens, Next, Page, Poll, RemoteId, Result,
+    Seen, Since,
 };
 
 /// A slow look is taken at no more copies than this in one run.
@@ -186,7 +187,7 @@ fn breaks(cycle: &Cycle<'_>, replica: i64, feed: &Feed) -> Result<u32> {
     Ok(cycle.hub.meta(&breaks_key(replica, feed))?.and_then(|text| text.parse().ok()).unwrap_or(0))
 }
 
-fn covers(feed: &Feed, place: &Place) -> bool {
+pub(crate) fn covers(feed: &Feed, place: &Place) -> bool {
     feed.collections.iter().any(|id| id.as_str() == place.remote_id)
 }
 
@@ -201,6 +202,11 @@ fn rounds(cycle: &mut Cycle<'_>, kind: Kind, index: usize, connector: &dyn Conne
     let collections: Vec<twofold_model::Collection> = places.iter().map(|place| as_collection(place, kind)).collect();
     let mut rounds = Vec::new();
     for feed in connector.feeds(kind, &collections) {
+        // What is left out is not read. Where one feed reports several collections, the rest of it is.
+        let mut own = places.iter().filter(|place| covers(&feed, place)).peekable();
+        if own.peek().is_some() && own.all(|place| cycle.left_out.has(place.collection)) {
+            continue;
+        }
         let state = cycle.hub.feed(replica.id, feed.id.as_str())?;
         // A listing of the future was made under a clock that ran ahead: nobody knows how old it is.
         let age = Some(now - state.listed_ms.unwrap_or(0)).filter(|age| *age >= 0).unwrap_or(i64::MAX);
@@ -218,6 +224,7 @@ fn rounds(cycle: &mut Cycle<'_>, kind: Kind, index: usize, connector: &dyn Conne
         if abilities.compares_known {
             for place in places.iter().filter(|place| covers(&feed, place)) {
                 known.extend(cycle.hub.known(replica.id, place.collection)?);
+                known.extend(cycle.hub.noted(replica.id, place.collection)?);
             }
         }
         // A place that compares by itself always tells the difference to what is known.
@@ -227,7 +234,7 @@ fn rounds(cycle: &mut Cycle<'_>, kind: Kind, index: usize, connector: &dyn Conne
     Ok(rounds)
 }
 
-fn as_collection(place: &Place, kind: Kind) -> twofold_model::Collection {
+pub(crate) fn as_collection(place: &Place, kind: Kind) -> twofold_model::Collection {
     twofold_model::Collection {
         id: place.remote_id.as_str().into(),
         kind,
@@ -314,15 +321,19 @@ fn take_page(
     let too_bad = !replica.is_device && (tally.bad > BAD_AT_MOST || (tally.bad >= 5 && tally.bad * 20 > tally.entries));
     let (tally, report) = (&*tally, &mut cycle.report);
     let lens = connector.lens(kind);
-    let intake = Intake { replica: replica.id, kind, places: &places, lens, rank: connector.abilities().rank, now };
-    let own: Vec<i64> = places.iter().filter(|place| covers(feed, place)).map(|place| place.collection).collect();
+    let (rank, left_out) = (connector.abilities().rank, cycle.left_out.clone());
+    let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
+    let own = places.iter().filter(|place| covers(feed, place) && !left_out.has(place.collection));
+    let own: Vec<i64> = own.map(|place| place.collection).collect();
     let mut new = 0;
     cycle.hub.atomically("pull", |hub| {
         let listing = tally.compares.then_some(feed.id.as_str());
         let bad: HashSet<String> = hub.quarantined_names(replica.id)?;
-        let (renames, told): (Vec<Entry>, Vec<Entry>) =
+        let (renames, mut told): (Vec<Entry>, Vec<Entry>) =
             page.entries.into_iter().partition(|entry| matches!(entry, Entry::Renamed { .. }));
         intake.rename(hub, renames, listing)?;
+        // A copy in what is left out is one only beside another, which has to be known first.
+        told.sort_by_key(|entry| intake.is_seen_frozen(entry));
         for entry in told {
             match entry {
                 Entry::Seen(seen) => {
@@ -336,6 +347,9 @@ fn take_page(
                 }
                 Entry::Gone(remote_id) => {
                     hub.leave_quarantine(replica.id, remote_id.as_str())?;
+                    if intake.is_gone_frozen(hub, &remote_id)? {
+                        continue;
+                    }
                     // A feed speaks for its own collections: what was last seen in another one has moved there.
                     let waiting =
                         hub.sighting(replica.id, &remote_id)?.filter(|waiting| waiting.presence == Presence::Here);
@@ -369,7 +383,11 @@ fn take_page(
             own.iter().try_for_each(|collection| hub.retain_quarantine(replica.id, *collection, bad_names))?;
         }
         if tally.compares {
+            hub.retain_noted(replica.id, feed.id.as_str(), &own)?;
             hub.absent_from_listing(replica.id, feed.id.as_str(), &own, now)?;
+            if left_out.has_limits() {
+                hub.drop_questions_beyond(replica.id)?;
+            }
         }
         hub.end_round(replica.id, feed.id.as_str(), token, tally.is_listing.then_some(now))
     })?;
@@ -391,6 +409,8 @@ pub struct Intake<'a> {
     pub rank: u8,
     /// The time, in milliseconds since 1970.
     pub now: i64,
+    /// What is left out: nothing of it comes in.
+    pub left_out: &'a LeftOut,
 }
 
 impl Intake<'_> {
@@ -413,6 +433,12 @@ impl Intake<'_> {
         let Some(known) = hub.placement(self.replica, &seen.remote_id)? else {
             self.fill_from_sibling(hub, &mut seen)?;
             let facts = self.lens.facts(&seen.rendering);
+            if self.left_out.has(place.collection) {
+                return self.stand_beside(hub, place.collection, &seen, &facts).map(|()| false);
+            }
+            if waiting.is_none() && self.is_kept_out(hub, place.collection, &seen, &facts)? {
+                return Ok(false);
+            }
             // The list lags: it still shows what is gone, in its last state.
             if let Some(last) = hub.was_departed(self.replica, &seen.remote_id)?
                 && seen.modified_ms.is_some_and(|at| at <= last)
@@ -439,6 +465,9 @@ impl Intake<'_> {
             seen.rendering = self.lens.settle_unknown(&known.seen, seen.rendering);
         }
         let facts = self.lens.facts(&seen.rendering);
+        if self.is_frozen(hub, &known, place.collection, &facts)? {
+            return Ok(false);
+        }
         if seen.rendering == known.seen && place.collection == known.collection {
             hub.remove_sighting_of(self.replica, &seen.remote_id)?;
             if seen.etag != known.etag || seen.modified_ms > known.modified_ms {
@@ -463,6 +492,63 @@ impl Intake<'_> {
         }
         hub.store_sighting(self.replica, place.collection, Some(known.item), (&seen, &facts), self.now)?;
         Ok(false)
+    }
+
+    /// Whether nothing may follow from a known copy that is seen in a collection now.
+    fn is_frozen(&self, hub: &Hub, known: &Placement, to: i64, facts: &Facts) -> Result<bool> {
+        let has_limits = self.left_out.limits(known.collection).is_some();
+        Ok(self.left_out.is_frozen(self.replica, known.collection, to)
+            || has_limits && (self.left_out.is_beyond(known.collection, facts) || hub.is_beyond(known.item)?))
+    }
+
+    /// Whether an entry shows a copy in a collection that is left out.
+    fn is_seen_frozen(&self, entry: &Entry) -> bool {
+        let Entry::Seen(seen) = entry else { return false };
+        let place = self.places.iter().find(|place| place.remote_id == seen.collection.as_str());
+        place.is_some_and(|place| self.left_out.has(place.collection))
+    }
+
+    /// Whether nothing may follow from it that a copy is said to be gone. One that was left out is there no more.
+    fn is_gone_frozen(&self, hub: &mut Hub, remote_id: &RemoteId) -> Result<bool> {
+        let Some(known) = hub.placement(self.replica, remote_id)? else {
+            if self.left_out.has_limits() {
+                hub.unnote(self.replica, remote_id)?;
+            }
+            return Ok(false);
+        };
+        let moved = hub.sighting(self.replica, remote_id)?.filter(|seen| seen.presence == Presence::Here);
+        let to = moved.map_or(known.collection, |seen| seen.collection);
+        self.is_frozen(hub, &known, to, &Facts::default())
+    }
+
+    /// A new copy in a collection that is left out counts only where the message has another one at this account: when it leaves that,
+    /// it has moved there, and is not gone.
+    fn stand_beside(&self, hub: &mut Hub, collection: i64, seen: &Seen, facts: &Facts) -> Result<()> {
+        let Some(uid) = seen.uid.as_ref().filter(|_| !facts.lacks_body && !self.left_out.is_device(self.replica))
+        else {
+            return Ok(());
+        };
+        for item in hub.items_by_uid(self.kind, uid)? {
+            let is_here = |copy: &Placement| copy.replica == self.replica;
+            if hub.placements(item.id)?.iter().any(is_here) && !hub.is_beyond(item.id)? {
+                return hub.store_sighting(self.replica, collection, Some(item.id), (seen, facts), self.now);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a new copy is too old or too large; then it is noted that it is there, and no more.
+    fn is_kept_out(&self, hub: &mut Hub, collection: i64, seen: &Seen, facts: &Facts) -> Result<bool> {
+        if self.left_out.limits(collection).is_none() {
+            return Ok(false);
+        }
+        let is_out = self.left_out.is_beyond(collection, facts)
+            || facts.lacks_body && hub.is_noted(self.replica, &seen.remote_id, &seen.etag)?;
+        match is_out {
+            true => hub.note_left_out(self.replica, collection, &seen.remote_id, &seen.etag)?,
+            false => hub.unnote(self.replica, &seen.remote_id)?,
+        }
+        Ok(is_out)
     }
 
     /// A copy whose bytes were not looked at has those of another copy of the same message at the same place.
@@ -522,11 +608,14 @@ impl Intake<'_> {
     /// Follows the copies of a page to their new names, all at once: two may have exchanged theirs. Where a copy would take the
     /// name of one that stays, two became one there, and it is gone.
     fn rename(&self, hub: &mut Hub, renames: Vec<Entry>, listing: Option<&str>) -> Result<()> {
-        let mut moving: Vec<(twofold_hub::Placement, RemoteId)> = Vec::new();
+        let mut moving: Vec<(Placement, RemoteId)> = Vec::new();
         let mut stays: Vec<RemoteId> = Vec::new();
         for entry in renames {
             let Entry::Renamed { from, to } = entry else { continue };
-            let Some(old) = hub.placement(self.replica, &from)? else { continue };
+            let Some(old) = hub.placement(self.replica, &from)? else {
+                hub.rename_noted(self.replica, &from, &to)?;
+                continue;
+            };
             match moving.iter().any(|(_, taken)| *taken == to) {
                 true => stays.push(from),
                 false => moving.push((old, to)),
@@ -602,8 +691,8 @@ pub async fn sweep(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 }
             }
         }
-        let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
-        let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now };
+        let (lens, rank, left_out) = (connector.lens(kind), connector.abilities().rank, cycle.left_out.clone());
+        let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
         cycle.hub.atomically("sweep", |hub| {
             for seen in looked {
                 if let Some(known) = hub.placement(replica.id, &seen.remote_id)? {

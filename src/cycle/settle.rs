@@ -65,8 +65,9 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
     }
     let answers = connector.find(kind, &lookups, now).await;
     let report = &mut cycle.report;
+    let left_out = cycle.left_out.clone();
     let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
-    let intake = Intake { replica, kind, places: &places, lens, rank, now };
+    let intake = Intake { replica, kind, places: &places, lens, rank, now, left_out: &left_out };
     cycle.hub.atomically("settle create", |hub| {
         for ((intent, lookup), answer) in asked.iter().zip(&lookups).zip(answers) {
             match answer {
@@ -162,8 +163,9 @@ async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<I
     let answers = connector.fetch(kind, &names).await;
     let now = cycle.now();
     let report = &mut cycle.report;
+    let left_out = cycle.left_out.clone();
     let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
-    let intake = Intake { replica, kind, places: &places, lens, rank, now };
+    let intake = Intake { replica, kind, places: &places, lens, rank, now, left_out: &left_out };
     cycle.hub.atomically("settle write", |hub| {
         for ((intent, place), answer) in asked.iter().zip(answers) {
             match answer {

@@ -14,6 +14,7 @@ mod undo;
 
 pub use plan::quarantine_name;
 
+use crate::scope::LeftOut;
 use crate::{Cycle, Member, Settings};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -41,9 +42,9 @@ pub fn weigh(cycle: &mut Cycle<'_>, kind: Kind, slice: &[i64]) -> Result<Vec<Pla
     let now = cycle.now();
     let mut planned = Vec::new();
     let (hub, members, report) = (&mut *cycle.hub, &cycle.members, &mut cycle.report);
-    let settings = cycle.settings;
+    let (settings, left_out) = (cycle.settings, cycle.left_out.clone());
     hub.atomically("decide", |hub| {
-        let tables = Tables::read(hub, kind, now)?;
+        let tables = Tables::read(hub, kind, now, left_out)?;
         let mut one = Weighing { hub, members, report, kind, now, planned: &mut planned, settings, tables };
         slice.iter().try_for_each(|item| one.item(*item))?;
         one.describe_held_writes()
@@ -84,10 +85,12 @@ struct Tables {
     devices: HashSet<i64>,
     /// Writes that would mail people, by item, replica and collection.
     held_writes: HeldWrites,
+    /// What is left out: it has no vote, and nothing of it is written.
+    left_out: Arc<LeftOut>,
 }
 
 impl Tables {
-    fn read(hub: &Hub, kind: Kind, now: i64) -> Result<Tables> {
+    fn read(hub: &Hub, kind: Kind, now: i64, left_out: Arc<LeftOut>) -> Result<Tables> {
         let mut tables = Tables {
             places: HashMap::new(),
             waiting: hub.waiting(now)?,
@@ -104,6 +107,7 @@ impl Tables {
                 .map(|replica| replica.id)
                 .collect(),
             held_writes: hub.held_writes()?,
+            left_out,
         };
         for hold in hub.holds_of_any_state()? {
             match (hold.cause.as_str(), hold.collection) {
@@ -169,6 +173,9 @@ impl Weighing<'_> {
     }
 
     fn item(&mut self, id: i64) -> Result<()> {
+        if self.tables.left_out.has_limits() && self.hub.is_beyond(id)? {
+            return self.hub.done(id);
+        }
         let mut item = self.hub.item(id)?;
         if self.undo_forbidden(&item)? | self.undo_dropped(&item)? {
             item = self.hub.item(id)?;

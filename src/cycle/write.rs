@@ -294,7 +294,8 @@ async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<
     let name = cycle.member(replica).map(|member| member.replica.name.clone()).unwrap_or_default();
     let report = &mut cycle.report;
     let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
-    let intake = Intake { replica, kind, places: &places, lens, rank, now };
+    let left_out = cycle.left_out.clone();
+    let intake = Intake { replica, kind, places: &places, lens, rank, now, left_out: &left_out };
     cycle.hub.atomically("look again", |hub| {
         for plan in plans.iter().filter(|plan| is_told_by_the_next_pull(&plan.operation)) {
             hub.add_todo(plan.intent.item)?;

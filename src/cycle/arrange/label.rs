@@ -36,6 +36,9 @@ fn change(shows: Option<&str>, showed: Option<&str>, agreed: Option<&str>, hub: 
 /// Takes what a device's folders are called and coloured by now.
 pub(super) fn take(cycle: &mut Cycle<'_>, kind: Kind, index: usize, folders: &[Collection]) -> Result<()> {
     for place in cycle.hub.places(cycle.members[index].replica.id, kind)? {
+        if cycle.left_out.has(place.collection) {
+            continue;
+        }
         if let Some(folder) = folders.iter().find(|folder| folder.id.as_str() == place.remote_id) {
             take_one(cycle, index, kind, &place, folder)?;
         }
@@ -114,7 +117,9 @@ pub(super) async fn tell(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let replica = cycle.members[index].replica.clone();
         for place in cycle.hub.places(replica.id, kind)? {
             let Some(connector) = cycle.members[index].reached(kind).cloned() else { break };
-            let Some(collection) = cycle.hub.collection(place.collection)? else { continue };
+            let Some(collection) = cycle.hub.collection(place.collection)?.filter(|it| !it.is_left_out) else {
+                continue;
+            };
             let label = collection.label();
             let name = Some(label.name.as_str()).filter(|name| *name != place.agreed.name);
             let color = label.color.as_deref().filter(|color| Some(*color) != place.agreed.color.as_deref());

@@ -19,7 +19,7 @@ pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize
             true => cycle.members.iter().any(|member| member.replica.id == collection.origin),
             false => collection.origin == replica.id && !collection.joined,
         };
-        if is_wanted && !places.iter().any(|place| place.collection == collection.id) {
+        if is_wanted && !collection.is_left_out && !places.iter().any(|place| place.collection == collection.id) {
             make(cycle, kind, index, &collection, None).await?;
         }
     }
@@ -143,6 +143,13 @@ pub(super) async fn take_new_folders(
         let own = folder.id.as_str().rsplit('/').next().unwrap_or_default();
         let name = if folder.name.trim().is_empty() { own } else { folder.name.as_str() };
         let folder = &Collection { name: name.to_owned(), ..folder.clone() };
+        if crate::scope::would_be_left_out(cycle, origin, &folder.name)? {
+            cycle.report.say(format!(
+                "{}: folder {} is called \"{}\", which the configuration leaves out; it is left alone",
+                device.name, folder.id, folder.name
+            ));
+            continue;
+        }
         // The provider refuses a second one of that name; the first may have its folder here already (a copy of it, say).
         let twin = places.iter().find(|place| {
             place.name.to_lowercase() == folder.name.to_lowercase()

@@ -27,6 +27,10 @@ pub(super) async fn hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> R
         let replica = cycle.members[*index].replica.clone();
         for place in cycle.hub.places(replica.id, kind)? {
             let is_listed = |list: &[Collection]| list.iter().any(|one| one.id.as_str() == place.remote_id);
+            // What is left out raises no question, wherever it went.
+            if cycle.left_out.has(place.collection) {
+                continue;
+            }
             if is_listed(collections) || cycle.hub.hold_on(replica.id, place.collection, "collection")?.is_some() {
                 continue;
             }

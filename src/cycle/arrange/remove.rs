@@ -141,7 +141,7 @@ pub async fn finish(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     if cycle.settings.dry_run {
         return Ok(is_back);
     }
-    for collection in cycle.hub.collections(kind)?.into_iter().filter(|collection| collection.is_ending) {
+    for collection in cycle.hub.collections(kind)?.into_iter().filter(|it| it.is_ending && !it.is_left_out) {
         // Its items are still being decided.
         if cycle.hub.hold_on_any(collection.id, "collection")?.is_some() {
             continue;
@@ -187,7 +187,7 @@ pub async fn clear_away(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     if cycle.settings.dry_run {
         return Ok(());
     }
-    for collection in cycle.hub.collections(kind)?.into_iter().filter(|collection| !collection.stays()) {
+    for collection in cycle.hub.collections(kind)?.into_iter().filter(|it| !it.stays() && !it.is_left_out) {
         if collection.is_ending && !at_providers(cycle, collection.id)?.is_empty() {
             continue;
         }

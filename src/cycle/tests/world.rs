@@ -124,6 +124,7 @@ impl World {
             retry_quarantined: false,
             brakes: BTreeMap::new(),
             joins: if self.joined { vec![join] } else { Vec::new() },
+            scopes: BTreeMap::new(),
             progress: Arc::new(Silent),
             stop: Arc::default(),
         }

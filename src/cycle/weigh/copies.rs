@@ -25,6 +25,12 @@ impl Weighing<'_> {
                 .iter()
                 .position(|seen| seen.replica == placement.replica && seen.remote_id == placement.remote_id);
             let sighting = at.map(|at| sightings.remove(at));
+            let here = sighting.as_ref().filter(|seen| seen.presence == Presence::Here);
+            let to = here.map_or(placement.collection, |seen| seen.collection);
+            if self.tables.left_out.is_frozen(placement.replica, placement.collection, to) {
+                weighed.push(unknown(placement.replica, placement.collection, Some(placement), sighting));
+                continue;
+            }
             let Some(connector) = self.reached(placement.replica) else {
                 left.pending |= sighting.is_some();
                 weighed.push(unknown(placement.replica, placement.collection, Some(placement), None));
@@ -135,6 +141,12 @@ impl Weighing<'_> {
                 left.pending = true;
                 continue;
             };
+            if self.tables.left_out.is_frozen(sighting.replica, sighting.collection, sighting.collection)
+                && self.tables.left_out.is_device(sighting.replica)
+            {
+                weighed.push(unknown(sighting.replica, sighting.collection, None, Some(sighting)));
+                continue;
+            }
             if self.is_held(Some(&sighting))? || sighting.lacks_body {
                 left.pending = true;
                 weighed.push(unknown(sighting.replica, sighting.collection, None, Some(sighting)));

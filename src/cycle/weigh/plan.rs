@@ -38,7 +38,10 @@ impl Weighing<'_> {
             |replica: i64| intents.iter().any(|intent| intent.replica == replica && intent.kind == IntentKind::Create);
         let mut places = Vec::new();
         for collection in all {
-            places.extend(self.places_of(collection)?);
+            // Nothing is written to a device in what is left out, nor is anything waited for there.
+            let is_left_out = self.tables.left_out.has(collection);
+            let of = self.places_of(collection)?;
+            places.extend(of.into_iter().filter(|place| !is_left_out || !self.is_device(place.replica)));
         }
         // An item that moves to a provider which cannot be reached stays where it is until it was made there (ENGINE 7).
         let is_without_copy = |place: &Place| {
@@ -131,6 +134,14 @@ impl Weighing<'_> {
             left.pending = true;
             return Ok(());
         }
+        if self.tables.left_out.has(place.collection) {
+            // Where the account itself put a copy there its base follows; nothing is told.
+            let is_new = |copy: &&Weighed| copy.sighting.is_some() && matches!(copy.now, Now::Edited { .. });
+            return match copy.filter(is_new).filter(|_| belongs) {
+                Some(copy) => self.align(&connector, item, verdict, place, copy, left),
+                None => Ok(()),
+            };
+        }
         if self.tables.going.contains(&at) && belongs && copy.is_none_or(|copy| matches!(copy.now, Now::Gone)) {
             let name = self.member(place.replica).map(|member| member.replica.name.clone()).unwrap_or_default();
             let words = format!("\"{}\" is gone at {name}, as was approved", place.name);
@@ -206,6 +217,8 @@ impl Weighing<'_> {
             for place in missing {
                 let (from, is_move) = match leaving.pop() {
                     Some(copy) => (copy, true),
+                    // What is deleted on a device goes to its account's trash also where that is left out; nothing else is written there.
+                    None if self.tables.left_out.has(place.collection) => continue,
                     None => match copies.first().filter(|_| shares) {
                         Some(copy) => (copy, false),
                         None => continue,
@@ -347,6 +360,9 @@ impl Weighing<'_> {
         if let Some(error) = refusal {
             // What was seen is taken all the same; what the hub says more waits.
             return self.cannot_send(item, place, &error);
+        }
+        if self.tables.left_out.has(place.collection) {
+            return Ok(());
         }
         list_shortfall(self.hub, lens, (item.id, place.replica, place.collection), &seen_now.rendering)?;
         let Some(to) = to else { return self.wait_no_more((item.id, place.replica, place.collection)) };

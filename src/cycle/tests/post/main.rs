@@ -82,6 +82,7 @@ impl World {
             retry_quarantined: false,
             brakes: BTreeMap::from([(Kind::Mail, Brake { percent: 30, count: 2000 })]),
             joins: Vec::new(),
+            scopes: BTreeMap::new(),
             progress: Arc::new(Silent),
             stop: Arc::default(),
         }
