@@ -205,6 +205,10 @@ impl Weighing<'_> {
                 .filter(|copy| copy.replica == replica && is_free(copy.collection))
                 .filter(|copy| matches!(copy.now, Now::Same | Now::Edited { .. }))
                 .collect();
+            // A copy that is left out is not moved, and what it says counts for nothing; but it is one and the same message.
+            let frozen = weighed.iter().find(|copy| {
+                copy.replica == replica && copy.placement.is_some() && self.tables.left_out.has(copy.collection)
+            });
             let mut leaving: Vec<&&Weighed> =
                 copies.iter().filter(|copy| moves && !verdict.collections.contains(&copy.collection)).collect();
             let missing = places.iter().filter(|place| {
@@ -216,10 +220,10 @@ impl Weighing<'_> {
             });
             for place in missing {
                 let (from, is_move) = match leaving.pop() {
-                    Some(copy) => (copy, true),
+                    Some(copy) => (*copy, true),
                     // What is deleted on a device goes to its account's trash also where that is left out; nothing else is written there.
                     None if self.tables.left_out.has(place.collection) => continue,
-                    None => match copies.first().filter(|_| shares) {
+                    None => match copies.first().copied().or(frozen).filter(|_| shares) {
                         Some(copy) => (copy, false),
                         None => continue,
                     },

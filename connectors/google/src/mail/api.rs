@@ -107,10 +107,10 @@ pub fn history(since: &str, page: Option<&str>) -> Request {
 /// The path of GET `messages/{id}`, for a batch.
 pub fn get_path(id: &str, format: Format) -> String {
     let query = match format {
-        Format::Minimal => "format=minimal&fields=id%2ClabelIds%2CinternalDate",
+        Format::Minimal => "format=minimal&fields=id%2ClabelIds%2CinternalDate%2CsizeEstimate",
         Format::Headers => {
             "format=metadata&metadataHeaders=Message-ID&metadataHeaders=From&metadataHeaders=Subject&metadataHeaders=Date\
-             &fields=id%2ClabelIds%2CinternalDate%2Cpayload%2Fheaders"
+             &fields=id%2ClabelIds%2CinternalDate%2CsizeEstimate%2Cpayload%2Fheaders"
         }
         Format::Raw => "format=raw&fields=id%2ClabelIds%2CinternalDate%2Craw",
     };

@@ -107,7 +107,7 @@ impl Mail {
             let (message, label) = parts_of(&place.remote_id)?;
             match found.get(message) {
                 Some(Ok(Some(there))) => {
-                    let sheet = Sheet { received_ms: date_of(there), ..Sheet::default() };
+                    let sheet = Sheet { received_ms: date_of(there), size: there.size_estimate, ..Sheet::default() };
                     copy(&table, (message, label), &labels_of(there), &sheet)
                 }
                 Some(Ok(None)) => Ok(None),

@@ -44,6 +44,8 @@ pub struct Message {
     /// The date that it is sorted by, in milliseconds since 1970.
     #[serde(deserialize_with = "number")]
     pub internal_date: Option<String>,
+    /// About how many bytes it has.
+    pub size_estimate: Option<u64>,
     /// Its bytes in base64url.
     pub raw: Option<String>,
     /// Its header, as far as it was asked for.

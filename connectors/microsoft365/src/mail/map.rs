@@ -12,7 +12,7 @@
 
 use super::attach::Large;
 use super::categories::{keyword_of, name_of};
-use super::wire::{ICON, LARGE, MARK, Message, PROPERTIES, VERB};
+use super::wire::{ICON, LARGE, MARK, Message, PROPERTIES, SIZE, VERB};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use twofold_model::email::{EmailLens, Sheet, keywords};
@@ -100,6 +100,7 @@ pub fn sheet(message: &Message) -> Sheet {
     Sheet {
         says: id.map(|id| ("messageId".to_owned(), json!([id]))).into_iter().collect(),
         received_ms: message.time_ms("receivedDateTime"),
+        size: number(SIZE).and_then(|size| u64::try_from(size).ok()),
         draft: is_draft.then(|| message.change_key().unwrap_or_default().to_owned()),
         keywords: words,
         own,

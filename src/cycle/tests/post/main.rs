@@ -1,6 +1,7 @@
 //! Messages through whole cycles: an account with labels or with folders, and two devices, all in memory.
 
 mod known;
+mod left_out;
 mod office;
 
 use office::{Manner, Message, Office, Watch};
@@ -8,7 +9,7 @@ use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use twofold_cycle::{Party, Report, Settings, Silent, cycle};
+use twofold_cycle::{Party, Report, Scope, Settings, Silent, cycle};
 use twofold_engine::brake::Brake;
 use twofold_hub::Hub;
 use twofold_model::blob::MemoryBlobs;
@@ -38,6 +39,10 @@ struct World {
     laptop: Arc<Office>,
     phone: Arc<Office>,
     now: Arc<AtomicI64>,
+    /// What of the account's mail is kept in step.
+    scope: Scope,
+    /// Who keeps no mail any more.
+    without_mail: Option<&'static str>,
 }
 
 fn text(n: usize) -> Vec<u8> {
@@ -64,6 +69,8 @@ impl World {
             phone: Office::new("phone", Manner::Files, blobs.clone()),
             blobs,
             now: Arc::new(AtomicI64::new(1_000 * HOUR_MS)),
+            scope: Scope::default(),
+            without_mail: None,
         }
     }
 
@@ -82,7 +89,7 @@ impl World {
             retry_quarantined: false,
             brakes: BTreeMap::from([(Kind::Mail, Brake { percent: 30, count: 2000 })]),
             joins: Vec::new(),
-            scopes: BTreeMap::new(),
+            scopes: BTreeMap::from([("account".to_owned(), self.scope.clone())]),
             progress: Arc::new(Silent),
             stop: Arc::default(),
         }
@@ -93,11 +100,16 @@ impl World {
     }
 
     async fn run(&mut self) -> Result<Report> {
+        let settings = self.settings();
+        self.run_with(settings).await
+    }
+
+    async fn run_with(&mut self, settings: Settings) -> Result<Report> {
         self.now.fetch_add(60_000, Ordering::SeqCst);
         let party = |name: &str, place: &Arc<Office>, is_device| Party {
             name: name.into(),
             is_device,
-            kinds: vec![Kind::Mail],
+            kinds: if self.without_mail == Some(name) { Vec::new() } else { vec![Kind::Mail] },
             account: None,
             connector: Ok(place.clone() as Arc<dyn Connector>),
         };
@@ -106,7 +118,6 @@ impl World {
             party("laptop", &self.laptop, true),
             party("phone", &self.phone, true),
         ];
-        let settings = self.settings();
         cycle(&mut self.hub, parties, &settings).await
     }
 

@@ -45,6 +45,8 @@ struct State {
     last: Snapshot,
     changed: BTreeMap<RemoteId, u64>,
     tick: u64,
+    looks: usize,
+    lists: usize,
     bodies: BTreeMap<u64, usize>,
     headers: BTreeMap<u64, usize>,
     bodies_left: Option<usize>,
@@ -148,6 +150,11 @@ impl Office {
         rows
     }
 
+    /// Whether there is a mailbox of that name.
+    pub fn has_mailbox(&self, id: &str) -> bool {
+        self.state().mailboxes.iter().any(|mailbox| mailbox.id.as_str() == id)
+    }
+
     /// Whether a message with these bytes is there.
     pub fn has(&self, bytes: &[u8]) -> bool {
         self.state().messages.values().any(|message| message.bytes == bytes)
@@ -181,6 +188,16 @@ impl Office {
         self.state().headers.values().copied().collect()
     }
 
+    /// How often a copy was asked for by its name, without its bytes.
+    pub fn looks(&self) -> usize {
+        self.state().looks
+    }
+
+    /// How often it was listed in full.
+    pub fn lists(&self) -> usize {
+        self.state().lists
+    }
+
     /// After so many bodies, the place asks to be left alone.
     pub fn limit_bodies(&self, most: Option<usize>) {
         self.state().bodies_left = most;
@@ -209,11 +226,46 @@ impl Office {
         })
     }
 
+    /// A copy as a list shows it: one of labels says neither date nor size.
+    fn listed(&self, id: u64, message: &Message, mailbox: &str) -> Seen {
+        let mut seen = self.seen(id, message, mailbox, self.manner == Manner::Files);
+        if self.manner == Manner::Labels {
+            let sheet = Sheet::read(&seen.rendering).unwrap();
+            seen.rendering = Sheet { received_ms: None, size: None, ..sheet }.write().unwrap();
+        }
+        seen
+    }
+
+    /// A folder against what is known of it.
+    fn compared(&self, state: &State, poll: &Poll<'_>) -> Page {
+        let mut gone: BTreeSet<&RemoteId> = poll.known.keys().collect();
+        let mut entries = Vec::new();
+        for (id, message) in state.messages.iter().rev() {
+            for mailbox in message.at.keys().filter(|mailbox| poll.feed.id.as_str() == *mailbox) {
+                let seen = self.seen(*id, message, mailbox, true);
+                gone.remove(&seen.remote_id);
+                if poll.known.get(&seen.remote_id) != Some(&seen.etag) {
+                    entries.push(Entry::Seen(Box::new(seen)));
+                }
+            }
+        }
+        entries.extend(gone.into_iter().cloned().map(Entry::Gone));
+        Page { entries, next: Next::Done(DeltaToken("scan".into())) }
+    }
+
+    /// Where a file of that name stands by now.
+    fn find_file(&self, state: &State, remote_id: &RemoteId) -> Option<(u64, String)> {
+        let (_, base) = remote_id.as_str().rsplit_once('|').filter(|_| self.manner == Manner::Files)?;
+        let mut all = state.messages.iter().flat_map(|(id, it)| it.at.iter().map(move |(at, name)| (*id, at, name)));
+        all.find(|(_, _, name)| *name == base).map(|(id, at, _)| (id, at.clone()))
+    }
+
     fn seen(&self, id: u64, message: &Message, mailbox: &str, is_whole: bool) -> Seen {
         let mut sheet = Sheet {
             keywords: message.keywords.clone(),
             deleted: message.deleted.contains(mailbox),
             received_ms: Some(message.received_ms),
+            size: Some(message.bytes.len() as u64),
             ..Sheet::default()
         };
         sheet.own.insert("at".into(), message.at.keys().cloned().collect::<Vec<_>>().into());
@@ -364,8 +416,18 @@ impl Connector for Office {
             Manner::Files => (0, &[Kind::Mail], &[Kind::Mail]),
         };
         let reads_headers: &[Kind] = if self.manner == Manner::Labels { &[Kind::Mail] } else { &[] };
+        let compares_known = self.manner == Manner::Files;
         let makes_collections = &[Kind::Mail];
-        Abilities { rank, shares, moves, makes_collections, reads_headers, write_batch: 20, ..Abilities::default() }
+        Abilities {
+            rank,
+            shares,
+            moves,
+            makes_collections,
+            reads_headers,
+            compares_known,
+            write_batch: 20,
+            ..Abilities::default()
+        }
     }
 
     fn lens(&self, _: Kind) -> &dyn Lens {
@@ -378,8 +440,12 @@ impl Connector for Office {
     }
 
     fn feeds(&self, kind: Kind, collections: &[Collection]) -> Vec<Feed> {
-        let collections = collections.iter().map(|collection| collection.id.clone()).collect();
-        vec![Feed { id: "all".into(), kind, collections }]
+        if self.manner == Manner::Labels {
+            let collections = collections.iter().map(|collection| collection.id.clone()).collect();
+            return vec![Feed { id: "all".into(), kind, collections }];
+        }
+        let feed = |one: &Collection| Feed { id: one.id.as_str().into(), kind, collections: vec![one.id.clone()] };
+        collections.iter().map(feed).collect()
     }
 
     async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
@@ -390,22 +456,30 @@ impl Connector for Office {
                 continue;
             }
             let mut state = self.state();
+            if self.manner == Manner::Files {
+                pages.push(Ok(self.compared(&state, poll)));
+                continue;
+            }
             let since = match &poll.since {
                 Since::Token(token) => token.as_str().parse().unwrap(),
                 _ => 0,
             };
             self.note(&mut state);
+            state.lists += usize::from(since == 0);
+            let covers = |mailbox: &str| poll.feed.collections.iter().any(|one| one.as_str() == mailbox);
             let is_new = |id: &RemoteId| state.changed.get(id).is_some_and(|tick| *tick > since);
             let mut entries: Vec<Entry> = Vec::new();
             for (id, message) in state.messages.iter().rev() {
-                for mailbox in message.at.keys() {
-                    let seen = self.seen(*id, message, mailbox, self.manner == Manner::Files);
+                for mailbox in message.at.keys().filter(|mailbox| covers(mailbox)) {
+                    let seen = self.listed(*id, message, mailbox);
                     if is_new(&seen.remote_id) {
                         entries.push(Entry::Seen(Box::new(seen)));
                     }
                 }
             }
-            let is_gone = |id: &&RemoteId| since > 0 && is_new(id) && !state.last.contains_key(*id);
+            // One that moved is gone from where it was.
+            let is_there = |id: &RemoteId| state.last.get(id).is_some_and(|(_, mailbox)| covers(mailbox.as_str()));
+            let is_gone = |id: &&RemoteId| since > 0 && is_new(id) && !is_there(id);
             entries.extend(state.changed.keys().filter(is_gone).cloned().map(Entry::Gone));
             let token = state.tick.to_string();
             pages.push(Ok(Page { entries, next: Next::Done(DeltaToken(token)) }));
@@ -414,11 +488,13 @@ impl Connector for Office {
     }
 
     async fn fetch(&self, _: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
-        let state = self.state();
+        let mut state = self.state();
+        state.looks += places.len();
         places
             .iter()
             .map(|place| {
-                let Some((id, at)) = self.parse(&state, &place.remote_id) else { return Ok(None) };
+                let found = self.parse(&state, &place.remote_id).or_else(|| self.find_file(&state, &place.remote_id));
+                let Some((id, at)) = found else { return Ok(None) };
                 Ok(Some(self.seen(id, &state.messages[&id], &at, self.manner == Manner::Files)))
             })
             .collect()
