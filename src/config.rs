@@ -19,9 +19,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use table::{Source, Table, Value};
-use twofold_cycle::Scope;
 use twofold_engine::brake::Brake;
 use twofold_model::Kind;
+use twofold_model::email::scope::Scope;
 use url::{Host, Url};
 
 /// The longest time that can be set: a hundred years.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, Vault};
 use twofold_blobs::Store;
-use twofold_cycle::{Party, Scope};
+use twofold_cycle::Party;
 use twofold_device::{Device, DeviceOptions};
 use twofold_google::mail::imap;
 use twofold_google::{
@@ -18,6 +18,7 @@ use twofold_http::{
 };
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
+use twofold_model::email::scope::Scope;
 use twofold_model::{Blobs, Connector, Error, ErrorKind, Kind, Result, Uid};
 use twofold_zones::SystemZones;
 

@@ -2,9 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use twofold::config::{Config, Secret, VcardVersion};
-use twofold_cycle::Scope;
-use twofold_hub::Limits;
 use twofold_model::Kind;
+use twofold_model::email::scope::{Limits, Scope};
 
 fn example() -> (String, PathBuf) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");

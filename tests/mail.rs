@@ -7,6 +7,8 @@ mod common;
 mod dovecot;
 #[path = "mail/large.rs"]
 mod large;
+#[path = "mail/options.rs"]
+mod options;
 #[path = "mail/promises.rs"]
 mod promises;
 #[path = "mail/traps.rs"]

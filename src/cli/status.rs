@@ -67,6 +67,7 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
         "not_representable": withheld_rows(&hub, &withheld)?,
         "deletions_waiting":
             waiting.iter().map(|(replica, items)| json!({"replica": replica, "items": items})).collect::<Vec<_>>(),
+        "left_out": left_out_rows(&hub)?,
         "budgets": budgets(&hub)?,
     });
     if args.json {
@@ -105,6 +106,31 @@ fn withheld_rows(hub: &Hub, rows: &[(i64, i64, String)]) -> Result<Vec<Value>> {
         Ok(json!({"replica": replica, "uid": item.uid.as_str(), "title": title, "reason": reason}))
     };
     rows.iter().map(row).collect()
+}
+
+/// What the configuration leaves out, at each place that has any of it: frozen collections with what is held of them, messages that are
+/// held and stay as they are because of since or max_size, and those that were seen and not taken.
+fn left_out_rows(hub: &Hub) -> Result<Vec<Value>> {
+    let mut rows = Vec::new();
+    for replica in hub.replicas()? {
+        let mut collections = Vec::new();
+        for kind in [Kind::Mail, Kind::Calendar, Kind::Contacts] {
+            for one in hub.collections(kind)?.into_iter().filter(|one| one.is_left_out && one.origin == replica.id) {
+                collections.push(json!({"name": one.name, "kind": kind.as_str(), "items": hub.size(one.id)?}));
+            }
+        }
+        let (held, not_taken) = (hub.count_beyond(replica.id)?, hub.count_noted(replica.id)?);
+        if !collections.is_empty() || held + not_taken > 0 {
+            rows.push(json!({
+                "replica": replica.name,
+                "device": replica.is_device,
+                "collections": collections,
+                "messages_held": held,
+                "messages_not_taken": not_taken,
+            }));
+        }
+    }
+    Ok(rows)
 }
 
 fn budgets(hub: &Hub) -> Result<Value> {
@@ -157,6 +183,24 @@ fn text(state: &Value) -> String {
             let (replica, reason) =
                 (row["replica"].as_str().unwrap_or_default(), row["reason"].as_str().unwrap_or_default());
             let _ = writeln!(out, "{title}: {replica}: {what}: {reason}");
+        }
+    }
+    for row in list(&state["left_out"]) {
+        let replica = row["replica"].as_str().unwrap_or_default();
+        for one in list(&row["collections"]) {
+            let (kind, name) = (one["kind"].as_str().unwrap_or_default(), one["name"].as_str().unwrap_or_default());
+            let _ = writeln!(out, "left out: {replica}: {kind} {name} ({} items stay as they are)", one["items"]);
+        }
+        if row["messages_held"] != 0 {
+            let _ = writeln!(
+                out,
+                "left out by since or max_size: {replica}: {} messages that are held stay as they are",
+                row["messages_held"]
+            );
+        }
+        if row["messages_not_taken"] != 0 {
+            let what = if row["device"] == true { "files were not uploaded" } else { "messages were not fetched" };
+            let _ = writeln!(out, "left out by since or max_size: {replica}: {} {what}", row["messages_not_taken"]);
         }
     }
     for row in list(&state["deletions_waiting"]) {

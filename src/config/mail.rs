@@ -3,9 +3,7 @@
 use super::Result;
 use super::table::{Table, Value};
 use chrono::NaiveDate;
-use twofold_cycle::Scope;
-use twofold_cycle::scope::Name;
-use twofold_hub::Limits;
+use twofold_model::email::scope::{Limits, Name, Scope};
 
 /// What a provider's table says of its mail; everything where it says nothing.
 pub(super) fn scope(provider: &Table<'_>) -> Result<Scope> {

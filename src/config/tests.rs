@@ -4,8 +4,7 @@ use super::places::candidates;
 use super::*;
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
-use twofold_cycle::scope::Name;
-use twofold_hub::Limits;
+use twofold_model::email::scope::{Limits, Name};
 
 const BOTH: &str = "[microsoft365]\nclient_id = \"m\"\n[google]\nclient_id = \"g\"\n";
 

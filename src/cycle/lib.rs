@@ -27,12 +27,12 @@ pub mod weigh;
 pub mod write;
 
 pub use report::{ReplicaReport, Report};
-pub use scope::Scope;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hub, Replica};
+use twofold_model::email::scope::Scope;
 use twofold_model::zone::Zones;
 use twofold_model::{Arrival, Blobs, Connector, Error, ErrorKind, Kind, Result, Visit};
 

@@ -9,79 +9,10 @@ use crate::Cycle;
 use crate::arrange::{Listed, word};
 use crate::pull::{as_collection, covers};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt;
-use twofold_hub::{Collection, Hub, Limits, Replica};
-use twofold_model::email::{Role, path};
+use twofold_hub::{Collection, Hub, Replica};
+use twofold_model::email::Role;
+use twofold_model::email::scope::Limits;
 use twofold_model::{Facts, Kind, Result};
-
-/// What of one account's mail is kept in step; by default everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Scope {
-    /// Only these mailboxes; all where none is named.
-    pub include: Vec<Name>,
-    /// Of these, not those.
-    pub exclude: Vec<Name>,
-    /// Which messages are left out wherever they stand.
-    pub limits: Limits,
-}
-
-/// How the configuration names mailboxes: each stands for what is below it too.
-#[derive(Clone, Debug)]
-pub enum Name {
-    /// By its path.
-    Path(String),
-    /// By what it is for: accounts call these in their user's language.
-    Role(Role),
-}
-
-impl Name {
-    /// Reads `Projects/2024` or `role:junk`; `None` where it is neither.
-    pub fn parse(text: &str) -> Option<Name> {
-        match text.strip_prefix("role:") {
-            Some(role) => Role::from_name(role).map(Name::Role),
-            None => path::split(text).iter().all(|name| !name.trim().is_empty()).then(|| Name::Path(text.to_owned())),
-        }
-    }
-
-    /// Whether a mailbox of this account is meant. `all` are the account's mailboxes: paths and roles.
-    fn covers(&self, mailbox: &str, all: &[(String, Option<Role>)]) -> bool {
-        match self {
-            Name::Path(path) => is_below(mailbox, path),
-            Name::Role(role) => all.iter().any(|(path, is)| *is == Some(*role) && is_below(mailbox, path)),
-        }
-    }
-}
-
-impl PartialEq for Name {
-    fn eq(&self, other: &Name) -> bool {
-        self.to_string().to_lowercase() == other.to_string().to_lowercase()
-    }
-}
-
-impl Eq for Name {}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Name::Path(path) => f.write_str(path),
-            Name::Role(role) => write!(f, "role:{}", role.as_str()),
-        }
-    }
-}
-
-/// Whether a path is another one, or stands below it.
-fn is_below(mailbox: &str, above: &str) -> bool {
-    let (mailbox, above) = (path::split(&mailbox.to_lowercase()), path::split(&above.to_lowercase()));
-    mailbox.starts_with(&above)
-}
-
-impl Scope {
-    /// Whether a mailbox is left out.
-    pub(crate) fn leaves_out(&self, mailbox: &str, all: &[(String, Option<Role>)]) -> bool {
-        let is_named = |names: &[Name]| names.iter().any(|name| name.covers(mailbox, all));
-        (!self.include.is_empty() && !is_named(&self.include)) || is_named(&self.exclude)
-    }
-}
 
 /// What is left out of one kind in this run.
 #[derive(Debug, Default)]
@@ -335,45 +266,4 @@ fn tell_unknown(cycle: &mut Cycle<'_>, account: &Replica, found: &Listed) -> Res
 
 fn name_of(replicas: &[Replica], replica: i64) -> &str {
     replicas.iter().find(|one| one.id == replica).map_or("", |one| one.name.as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn scope(include: &[&str], exclude: &[&str]) -> Scope {
-        let names = |names: &[&str]| names.iter().map(|name| Name::parse(name).unwrap()).collect();
-        Scope { include: names(include), exclude: names(exclude), limits: Limits::default() }
-    }
-
-    #[test]
-    fn a_name_means_a_mailbox_and_what_is_below_it() {
-        let all = [("INBOX".to_owned(), Some(Role::Inbox)), ("Junk-E-Mail".to_owned(), Some(Role::Junk))];
-        for (what, include, exclude, mailbox, is_out) in [
-            ("nothing is named", &[][..], &[][..], "Work", false),
-            ("excluded", &[], &["Work"], "Work", true),
-            ("excluded, in other letters", &[], &["wORK"], "Work", true),
-            ("below what is excluded", &[], &["Work"], "Work/2026/March", true),
-            ("a name that only begins so", &[], &["Work"], "Workshop", false),
-            ("above what is excluded", &[], &["Work/2026"], "Work", false),
-            ("one that has a slash in its name", &[], &["a"], "a\\/b", false),
-            ("by its role", &[], &["role:junk"], "Junk-E-Mail", true),
-            ("below one of that role", &[], &["role:junk"], "Junk-E-Mail/Old", true),
-            ("of another role", &[], &["role:junk"], "INBOX", false),
-            ("included", &["Work"], &[], "Work/2026", false),
-            ("not included", &["Work"], &[], "INBOX", true),
-            ("included, and excluded again", &["Work"], &["Work/2026"], "Work/2026", true),
-        ] {
-            assert_eq!(scope(include, exclude).leaves_out(mailbox, &all), is_out, "{what}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_name_is_refused() {
-        for wrong in ["role:spam", "role:", "/a", "a/", "a//b", "", " "] {
-            assert!(Name::parse(wrong).is_none(), "{wrong:?}");
-        }
-        assert_eq!(Name::parse("A/b"), Name::parse("a/B"));
-        assert_ne!(Name::parse("role:junk"), Name::parse("junk"));
-    }
 }

@@ -5,43 +5,8 @@
 use crate::Hub;
 use rusqlite::params;
 use std::collections::HashSet;
-use twofold_model::{Etag, Facts, Kind, Known, RemoteId, Result};
-
-/// Which messages of an account are left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Limits {
-    /// Those that were received before this moment, in milliseconds since 1970.
-    pub since_ms: Option<i64>,
-    /// Those that have more bytes than this.
-    pub max_size: Option<u64>,
-}
-
-impl Limits {
-    /// Whether nothing is left out.
-    pub fn is_none(&self) -> bool {
-        *self == Limits::default()
-    }
-
-    /// Whether a message of which this is known is left out. What is not known leaves nothing out.
-    pub fn leave_out(&self, facts: &Facts) -> bool {
-        let is_old = self.since_ms.zip(facts.dated_ms).is_some_and(|(since, dated)| dated < since);
-        let is_large = self.max_size.zip(facts.size).is_some_and(|(most, size)| size > most);
-        is_old || is_large
-    }
-
-    /// Whether these facts do not say yet on which side a message is.
-    pub fn want_more_than(&self, facts: &Facts) -> bool {
-        !self.leave_out(facts)
-            && ((self.since_ms.is_some() && facts.dated_ms.is_none())
-                || (self.max_size.is_some() && facts.size.is_none()))
-    }
-
-    /// The limits under which is left out what either leaves out.
-    pub fn tighter(&self, other: &Limits) -> Limits {
-        let either = |a: Option<u64>, b: Option<u64>| a.into_iter().chain(b).min();
-        Limits { since_ms: self.since_ms.max(other.since_ms), max_size: either(self.max_size, other.max_size) }
-    }
-}
+use twofold_model::email::scope::Limits;
+use twofold_model::{Etag, Kind, Known, RemoteId, Result};
 
 /// The messages that their account's limits leave out: a condition on the rows `i` of `items`.
 const BEYOND: &str =
@@ -192,41 +157,5 @@ impl Hub {
     /// How many copies at a replica were seen and not taken.
     pub fn count_noted(&self, replica: i64) -> Result<usize> {
         self.count("SELECT count(*) FROM left_out WHERE replica = ?1", [replica])
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn facts(dated_ms: Option<i64>, size: Option<u64>) -> Facts {
-        Facts { dated_ms, size, ..Facts::default() }
-    }
-
-    #[test]
-    fn a_message_is_left_out_by_its_date_or_by_its_size() {
-        let limits = Limits { since_ms: Some(100), max_size: Some(50) };
-        for (what, facts, is_out, is_unclear) in [
-            ("just new enough, just small enough", facts(Some(100), Some(50)), false, false),
-            ("too old", facts(Some(99), Some(1)), true, false),
-            ("too large", facts(Some(100), Some(51)), true, false),
-            ("too old, whatever its size", facts(Some(1), None), true, false),
-            ("new, of a size that nobody said", facts(Some(100), None), false, true),
-            ("of no date", facts(None, Some(1)), false, true),
-        ] {
-            assert_eq!((limits.leave_out(&facts), limits.want_more_than(&facts)), (is_out, is_unclear), "{what}");
-            let none = Limits::default();
-            assert_eq!((none.leave_out(&facts), none.want_more_than(&facts)), (false, false), "{what}");
-        }
-    }
-
-    #[test]
-    fn of_two_limits_the_tighter_leaves_out_what_either_does() {
-        let (a, b) = (Limits { since_ms: Some(1), max_size: None }, Limits { since_ms: Some(2), max_size: Some(9) });
-        assert_eq!(a.tighter(&b), b);
-        assert_eq!(
-            b.tighter(&Limits { since_ms: None, max_size: Some(5) }),
-            Limits { since_ms: Some(2), max_size: Some(5) }
-        );
     }
 }

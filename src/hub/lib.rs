@@ -23,7 +23,6 @@ pub mod runs;
 pub use holds::{Bad, Conflict, HeldRow, Hold, Quarantined};
 pub use intents::{Intent, IntentKind};
 pub use items::{Item, Version};
-pub use left_out::Limits;
 pub use mail::{HeldWrite, Said};
 pub use offers::Offer;
 pub use placements::{Placement, Presence, Sighting};

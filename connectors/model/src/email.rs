@@ -27,6 +27,7 @@
 
 pub mod headers;
 pub mod path;
+pub mod scope;
 pub mod sheet;
 
 pub use headers::{Address, Headers};

@@ -4,8 +4,9 @@ use rusqlite::Connection;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use twofold_hub::{Hub, Label, Limits, SCHEMA_VERSION};
+use twofold_hub::{Hub, Label, SCHEMA_VERSION};
 use twofold_model::Kind;
+use twofold_model::email::scope::Limits;
 
 const RELEASED: [(i64, &str); 5] = [
     (1, include_str!("hub_v1.sql")),

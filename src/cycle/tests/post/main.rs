@@ -9,11 +9,12 @@ use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use twofold_cycle::{Party, Report, Scope, Settings, Silent, cycle};
+use twofold_cycle::{Party, Report, Settings, Silent, cycle};
 use twofold_engine::brake::Brake;
 use twofold_hub::Hub;
 use twofold_model::blob::MemoryBlobs;
 use twofold_model::email::Role;
+use twofold_model::email::scope::Scope;
 use twofold_model::zone::{Rules, Zones};
 use twofold_model::{Blobs, Connector, Error, ErrorKind, Kind, Result};
 

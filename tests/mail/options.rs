@@ -1,0 +1,125 @@
+//! What `[google.mail]` and `[microsoft365.mail]` leave out, through the built program.
+
+use super::common::{BOTH, Home};
+use super::{copies, deliver, mail, mails, only, settled, synced, text};
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Writes the configuration, with these lines about the provider's mail.
+fn set(home: &Home, provider: &str, lines: &str) {
+    let more = if lines.is_empty() { String::new() } else { format!("[{provider}.mail]\n{lines}\n") };
+    fs::write(home.config(), home.configuration(&more)).unwrap();
+}
+
+/// The folder for junk: where it is on the laptop.
+fn junk(home: &Home, provider: &str) -> PathBuf {
+    let name = if provider == "google" { ".Spam" } else { ".Junk-E-Mail" };
+    home.laptop().join(provider).join("mail").join(name)
+}
+
+fn junk_count(home: &Home, provider: &str) -> usize {
+    let folder = junk(home, provider);
+    mails(home, provider).iter().filter(|mail| mail.path.starts_with(&folder)).count()
+}
+
+#[test]
+fn a_folder_that_is_left_out_from_the_first_run_is_not_made_and_comes_when_it_is_taken_up() {
+    for provider in BOTH {
+        let home = Home::with_mail(&[provider]);
+        set(&home, provider, "exclude = [\"role:junk\"]");
+        home.sync().expect(0);
+        assert!(!junk(&home, provider).exists(), "{provider}");
+        assert!(mails(&home, provider).len() < copies(&home, provider), "{provider}");
+        home.run(&["status"]).expect(0).shows(&["left out:", "(0 items stay as they are)"]);
+        settled(&home, provider);
+        set(&home, provider, "");
+        home.run(&["sync", "--dry-run"]).says(&["would be kept in step again"]);
+        assert!(!junk(&home, provider).exists(), "{provider}");
+        home.sync().expect(0);
+        assert_eq!(home.writes(), 0, "{provider}");
+        assert_eq!(mails(&home, provider).len(), copies(&home, provider), "{provider}");
+        assert!(junk_count(&home, provider) > 0, "{provider}");
+        settled(&home, provider);
+    }
+}
+
+#[test]
+fn what_is_deleted_on_the_laptop_in_a_folder_that_is_left_out_stays_at_its_provider() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        let (before, junk_before) = (copies(&home, provider), junk_count(&home, provider));
+        set(&home, provider, "exclude = [\"role:junk\"]");
+        home.run(&["sync", "--dry-run"]).says(&["would be left out, as the configuration says"]);
+        home.sync().expect(0).says(&["is left out from now on"]);
+        assert_eq!(junk_count(&home, provider), junk_before, "{provider}: the files stay");
+        let folder = junk(&home, provider);
+        let gone = mails(&home, provider).into_iter().find(|mail| mail.path.starts_with(&folder)).unwrap();
+        fs::remove_file(&gone.path).unwrap();
+        fs::write(folder.join("cur/1772442000.M9P9.desk:2,S"), text("Frozen")).unwrap();
+        settled(&home, provider);
+        assert_eq!(copies(&home, provider), before, "{provider}");
+        assert_eq!(junk_count(&home, provider), junk_before, "{provider}: nothing is put back");
+        set(&home, provider, "");
+        home.sync().expect(0);
+        assert_eq!(copies(&home, provider), before + 1, "{provider}: what was deleted is in the trash or archived");
+        assert_eq!(mails(&home, provider).len(), copies(&home, provider), "{provider}");
+        settled(&home, provider);
+    }
+}
+
+#[test]
+fn messages_that_are_too_old_or_too_large_are_frozen_and_fetched_when_the_limit_is_wider() {
+    for provider in BOTH {
+        for lines in ["since = \"2999-01-01\"", "max_size = \"1kB\""] {
+            let home = Home::with_mail(&[provider]);
+            set(&home, provider, lines);
+            home.sync().expect(0);
+            let few = mails(&home, provider).len();
+            assert!(few < copies(&home, provider), "{provider}, {lines}");
+            home.run(&["status"]).expect(0).shows(&["messages were not fetched"]);
+            // One that is too old and too large for any of these.
+            let path = home.laptop().join(provider).join("mail/cur/1772442000.M1P1.desk:2,S");
+            fs::write(&path, [text("Kept here"), vec![b'x'; 3000]].concat()).unwrap();
+            let received = UNIX_EPOCH + Duration::from_secs(1_772_442_000);
+            fs::File::options().write(true).open(&path).unwrap().set_modified(received).unwrap();
+            let before = copies(&home, provider);
+            settled(&home, provider);
+            assert_eq!(copies(&home, provider), before, "{provider}, {lines}: the file is not uploaded");
+            home.run(&["status"]).expect(0).shows(&["laptop: 1 files were not uploaded"]);
+            set(&home, provider, "");
+            home.sync().expect(0).says(&["leave out less than before"]);
+            assert_eq!(copies(&home, provider), before + 1, "{provider}, {lines}");
+            assert_eq!(mails(&home, provider).len(), copies(&home, provider), "{provider}, {lines}");
+            settled(&home, provider);
+        }
+    }
+}
+
+#[test]
+fn a_message_that_is_held_is_frozen_by_a_narrower_limit() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        deliver(&home, provider, "Old");
+        home.sync().expect(0);
+        set(&home, provider, "since = \"2999-01-01\"");
+        home.sync().expect(0).says(&["messages that are held are left out"]);
+        fs::remove_file(only(mail(&home, provider, "Old"), provider).path).unwrap();
+        let before = copies(&home, provider);
+        settled(&home, provider);
+        assert_eq!(copies(&home, provider), before, "{provider}");
+        home.run(&["status"]).expect(0).shows(&["messages that are held stay as they are"]);
+        set(&home, provider, "");
+        home.sync().expect(0);
+        let old = only(mail(&home, provider, "Old"), provider);
+        assert!(!old.folder().is_empty(), "{provider}: it was archived, or is in the trash");
+        settled(&home, provider);
+    }
+}
+
+#[test]
+fn a_name_that_no_folder_has_is_said() {
+    let home = Home::with_mail(&["google"]);
+    set(&home, "google", "exclude = [\"Spma\"]");
+    home.sync().expect(0).says(&["exclude in [google.mail] names \"Spma\", and there is no such folder or label"]);
+}
