@@ -318,9 +318,12 @@ mod bodies {
             );
             assert_eq!(text, letter(sheet.says["subject"].as_str().unwrap()));
             assert_eq!(sheet.size, Some(text.len() as u64));
-            // Of the header, lists show the id alone.
+            // Of the header, lists show the id alone, and how large Exchange takes the message to be.
+            let listed_sheet = self::sheet(listed);
+            assert!(listed_sheet.size.is_some());
+            let size = listed_sheet.size;
             let says = sheet.says.clone().into_iter().filter(|(member, _)| member == "messageId").collect();
-            assert_eq!(Sheet { blob_id: None, size: None, says, ..sheet }, self::sheet(listed));
+            assert_eq!(Sheet { blob_id: None, size, says, ..sheet }, listed_sheet);
             // What a later list shows is filled in from this.
             let lens = world.graph.lens(Kind::Mail);
             let settled = lens.settle_unknown(&copy.rendering, listed.rendering.clone());
