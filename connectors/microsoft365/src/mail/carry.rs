@@ -135,7 +135,9 @@ impl Mail {
         let was = map::sheet(before);
         let mut told = told;
         map::complete(&mut told, &was.own, &Value::Null);
-        let now = map::sheet(&told);
+        // An answer does not say how large the message is, and what is carried does not change.
+        let mut now = map::sheet(&told);
+        now.size = now.size.or(was.size);
         if map::is_edited(&was, &was, &now) {
             // Whoever looks again merges it; as the base it would be nobody's edit.
             return Err(edited());
