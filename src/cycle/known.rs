@@ -127,7 +127,8 @@ fn found_bytes(
     let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(0) };
     let places = cycle.hub.places(replica.id, kind)?;
     let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
-    let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now: cycle.now() };
+    let (left_out, now) = (cycle.left_out.clone(), cycle.now());
+    let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
     let (mut filled, mut new) = (0, 0);
     cycle.hub.atomically("known bytes", |hub| {
         for (sighting, whole) in found {
@@ -216,15 +217,8 @@ async fn read_headers(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result
         };
         let asked: Vec<Place> = chunk.iter().filter_map(place).collect();
         let answers = connector.headers(kind, &asked).await;
-        let intake = Intake {
-            replica: replica.id,
-            kind,
-            places: &places,
-            lens,
-            rank: connector.abilities().rank,
-            now: cycle.now(),
-        };
-        let now = cycle.now();
+        let (rank, left_out, now) = (connector.abilities().rank, cycle.left_out.clone(), cycle.now());
+        let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
         let mut trouble = None;
         cycle.hub.atomically("headers", |hub| {
             for (place, answer) in asked.iter().zip(answers) {
