@@ -43,6 +43,28 @@ fn gmail_limits(config: &Config) -> Limits {
     Limits { concurrency: 4, requests_per_window: None, units_per_minute, window_once_asked: false }
 }
 
+/// How fast the messages of a mailbox may be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// Messages a minute, at most.
+    pub per_minute: u32,
+    /// What allows no more, for people.
+    pub whose: &'static str,
+}
+
+/// How fast the messages of a replica may be read, by what its provider allows; `None` where nothing holds them up (a folder).
+pub fn pace(config: &Config, replica: &str) -> Option<Pace> {
+    let (per_minute, whose) = match replica {
+        "google" => (gmail_limits(config).units_per_minute? / twofold_google::MESSAGE_UNITS, "Gmail's budget"),
+        "microsoft365" => {
+            let (most, window_s) = GRAPH_LIMITS.requests_per_window?;
+            (most * 60 / window_s, "Graph's limits")
+        }
+        _ => return None,
+    };
+    Some(Pace { per_minute: per_minute.max(1), whose })
+}
+
 /// The parties of a cycle, and the budgets that the hub keeps for the next run.
 pub struct Opened {
     /// The replicas.
@@ -87,6 +109,19 @@ pub fn scopes(config: &Config) -> BTreeMap<String, Scope> {
     let google = config.google.as_ref().map(|google| (ProviderName::Google, &google.mail));
     let microsoft = config.microsoft365.as_ref().map(|microsoft| (ProviderName::Microsoft365, &microsoft.mail));
     google.into_iter().chain(microsoft).map(|(name, scope)| (name.as_str().to_owned(), scope.clone())).collect()
+}
+
+/// How many messages are kept there, and how many bytes they take on the disk; `None` where none ever were.
+///
+/// # Errors
+/// Where the folder cannot be read, or another process works on it.
+pub fn blobs_kept(config: &Config) -> Result<Option<(u64, u64)>> {
+    let folder = config.state_dir.join("blobs");
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let usage = Store::open(&folder)?.usage()?;
+    Ok(Some((usage.blobs, usage.packed_bytes)))
 }
 
 /// The network as the configuration wants it.

@@ -614,7 +614,7 @@ fn sync_json_has_the_shape_that_scripts_rely_on() {
     let rows = value["replicas"].as_array().unwrap();
     let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
     for row in rows {
-        let names = "name kind collections created updated deleted sent_created sent_updated sent_deleted conflicts held \
+        let names = "name kind collections created updated deleted sent_created sent_updated sent_deleted moved sent_moved conflicts held \
                      quarantined requests bytes_in";
         assert_eq!(keys(row), set(names));
     }

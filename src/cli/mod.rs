@@ -7,9 +7,11 @@ mod device;
 mod doctor;
 mod held;
 mod login;
+mod progress;
 mod sandbox;
 mod status;
 pub(crate) mod sync;
+mod words;
 
 use crate::config::Config;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
@@ -92,6 +94,8 @@ enum Command {
 pub(crate) struct Context {
     config: Option<PathBuf>,
     quiet: bool,
+    /// Whether more is to be said.
+    verbose: bool,
     /// Whether stderr is a terminal that wants progress bars.
     progress: bool,
 }
@@ -155,7 +159,7 @@ pub fn main() -> ExitCode {
 
 async fn dispatch(cli: Cli) -> Result<i32> {
     let progress = !cli.quiet && cli.color != Color::Never && std::io::stderr().is_terminal();
-    let context = Context { config: cli.config, quiet: cli.quiet, progress };
+    let context = Context { config: cli.config, quiet: cli.quiet, verbose: cli.verbose > 0, progress };
     match cli.command {
         Command::Demo(args) => demo::run(&context, args).await,
         Command::Login(args) => login::login(&context, args).await,
@@ -216,10 +220,11 @@ fn kinds(names: &[String]) -> Result<Vec<Kind>> {
     names.iter().map(kind).collect()
 }
 
-/// What people call an item: a card's name, an event's title; empty where it has none.
+/// What people call an item: a card's name, an event's title, a message's subject; empty where it has none.
 fn title(content: &twofold_model::Content) -> String {
     twofold_model::card::display_name(content)
         .or_else(|| twofold_model::event::display_title(content))
+        .or_else(|| twofold_model::email::display_title(content))
         .unwrap_or_default()
 }
 

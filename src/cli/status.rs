@@ -1,11 +1,21 @@
 //! `twofold status`: what stands where, and what waits for somebody.
 
+mod text;
+
+use super::progress::{left_s, per_minute};
 use super::{Context, moment};
+use crate::config::Config;
+use crate::connect;
 use serde_json::{Value, json};
 use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::report::exit;
-use twofold_hub::Hub;
+use twofold_hub::{Holdings, Hub, Lacking, Place, Replica};
 use twofold_model::{Kind, Result};
+
+/// So many runs are looked at for how fast messages were read.
+const RUNS: usize = 20;
+/// A run that read fewer says nothing of it.
+const ENOUGH: u64 = 50;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -31,8 +41,22 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
             }
         }
         let mut collections = Vec::new();
+        let mut mail = Value::Null;
         for kind in [Kind::Mail, Kind::Calendar, Kind::Contacts] {
-            for place in hub.places(replica.id, kind)? {
+            let places = hub.places(replica.id, kind)?;
+            if kind == Kind::Mail && !places.is_empty() {
+                let (held, lacking) = (hub.holdings(replica.id, kind)?, hub.lacking_of(replica.id)?);
+                for place in &places {
+                    let account = hub
+                        .collection(place.collection)?
+                        .map(|collection| name_of(&hub, collection.origin))
+                        .transpose()?;
+                    collections.push(mailbox(place, account, &held, &lacking));
+                }
+                mail = mail_of(&config, &hub, &replica, &held, &lacking)?;
+                continue;
+            }
+            for place in places {
                 let items = hub.copies(replica.id, place.collection)?;
                 let kind = kind.as_str();
                 collections
@@ -47,6 +71,7 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
             "trouble": advice,
             "behind": replica.behind,
             "collections": collections,
+            "mail": mail,
         }));
     }
     let holds = hub.holds()?.into_iter().filter(|hold| !hold.is_approved).count();
@@ -69,13 +94,66 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
             waiting.iter().map(|(replica, items)| json!({"replica": replica, "items": items})).collect::<Vec<_>>(),
         "left_out": left_out_rows(&hub)?,
         "budgets": budgets(&hub)?,
+        "blobs": connect::blobs_kept(&config)?.map(|(count, bytes)| json!({"count": count, "bytes": bytes})),
     });
     if args.json {
         super::print_json(&state);
     } else {
-        print!("{}", text(&state));
+        print!("{}", text::text(&state, context.verbose));
     }
     Ok(twofold_cycle::report::worst(&codes))
+}
+
+/// A mailbox at a replica, and whose it is.
+fn mailbox(place: &Place, account: Option<String>, held: &Holdings, lacking: &Lacking) -> Value {
+    let amount = held.collections.get(&place.collection).copied().unwrap_or_default();
+    json!({
+        "name": place.name,
+        "kind": Kind::Mail.as_str(),
+        "account": account,
+        "items": amount.items,
+        "can_write": place.can_write,
+        "messages": amount.items,
+        "bytes": amount.bytes,
+        "lacking": lacking.collections.get(&place.collection).copied().unwrap_or(0),
+    })
+}
+
+/// All messages of a replica, each once, and how long it takes to fetch those that are not here yet.
+fn mail_of(config: &Config, hub: &Hub, replica: &Replica, held: &Holdings, lacking: &Lacking) -> Result<Value> {
+    let rate = rate(connect::pace(config, &replica.name), last_rate(hub, &replica.name)?);
+    let (eta, whose) = rate.filter(|_| lacking.messages > 0).unzip();
+    Ok(json!({
+        "messages": held.whole.items,
+        "bytes": held.whole.bytes,
+        "lacking": lacking.messages,
+        "of": held.whole.items + lacking.new,
+        "eta_s": eta.map(|per_minute| left_s(lacking.messages, per_minute)),
+        "per_minute": eta.map(f64::floor),
+        "eta_by": whose,
+    }))
+}
+
+/// How many messages a minute can be read, and what allows no more: the provider, or what was reached in the last run that read many.
+fn rate(pace: Option<connect::Pace>, last: Option<f64>) -> Option<(f64, &'static str)> {
+    let pace = pace.map(|pace| (f64::from(pace.per_minute), pace.whose));
+    let last = last.map(|per_minute| (per_minute, "the pace of the last run"));
+    match (pace, last) {
+        (Some(pace), Some(last)) => Some(if last.0 < pace.0 { last } else { pace }),
+        (pace, last) => pace.or(last),
+    }
+}
+
+/// The rate of the last run that read enough messages to have one.
+fn last_rate(hub: &Hub, replica: &str) -> Result<Option<f64>> {
+    let of_run = |report: &String| {
+        let report: Value = serde_json::from_str(report).ok()?;
+        let is_meant = |row: &&Value| row["name"] == replica && row["kind"] == Kind::Mail.as_str();
+        let row = report["replicas"].as_array()?.iter().find(is_meant)?.clone();
+        let read = row["read"].as_u64().filter(|read| *read >= ENOUGH)?;
+        per_minute(usize::try_from(read).ok()?, row["read_ms"].as_u64()?)
+    };
+    Ok(hub.reports(RUNS)?.iter().find_map(of_run))
 }
 
 fn name_of(hub: &Hub, replica: i64) -> Result<String> {
@@ -88,6 +166,7 @@ fn quarantine_rows(hub: &Hub, rows: &[twofold_hub::Quarantined]) -> Result<Vec<V
         let known = entry.item.map(|item| hub.version(hub.item(item)?.version)).transpose()?;
         Ok(json!({
             "replica": name_of(hub, entry.replica)?,
+            "collection": entry.collection.and_then(|collection| place_name(hub, entry.replica, collection)),
             "item": entry.remote_id.as_str(),
             "title": known.map(|version| super::title(&version.content)).filter(|title| !title.is_empty()),
             "uid": entry.item.map(|item| hub.item(item)).transpose()?.map(|item| item.uid.as_str().to_owned()),
@@ -98,12 +177,21 @@ fn quarantine_rows(hub: &Hub, rows: &[twofold_hub::Quarantined]) -> Result<Vec<V
     rows.iter().map(row).collect()
 }
 
-fn withheld_rows(hub: &Hub, rows: &[(i64, i64, String)]) -> Result<Vec<Value>> {
-    let row = |(item, replica, reason): &(i64, i64, String)| {
+/// What a collection is called at a replica.
+fn place_name(hub: &Hub, replica: i64, collection: i64) -> Option<String> {
+    let places = hub.places_of(collection).ok()?;
+    places.into_iter().find(|place| place.replica == replica).map(|place| place.name)
+}
+
+fn withheld_rows(hub: &Hub, rows: &[(i64, i64, i64, String)]) -> Result<Vec<Value>> {
+    let row = |(item, replica, collection, reason): &(i64, i64, i64, String)| {
         let item = hub.item(*item)?;
         let title = super::title(&hub.version(item.version)?.content);
+        let collection = place_name(hub, *replica, *collection);
         let replica = name_of(hub, *replica)?;
-        Ok(json!({"replica": replica, "uid": item.uid.as_str(), "title": title, "reason": reason}))
+        Ok(
+            json!({"replica": replica, "collection": collection, "uid": item.uid.as_str(), "title": title, "reason": reason}),
+        )
     };
     rows.iter().map(row).collect()
 }
@@ -135,7 +223,7 @@ fn left_out_rows(hub: &Hub) -> Result<Vec<Value>> {
 
 fn budgets(hub: &Hub) -> Result<Value> {
     let mut all = serde_json::Map::new();
-    for name in ["google", "google calendar", "microsoft365"] {
+    for name in ["google", "google calendar", "google mail", "microsoft365"] {
         if let Some(state) = hub.budget(name)?.and_then(|text| serde_json::from_str(&text).ok()) {
             all.insert(name.into(), state);
         }
@@ -143,76 +231,31 @@ fn budgets(hub: &Hub) -> Result<Value> {
     Ok(Value::Object(all))
 }
 
-fn text(state: &Value) -> String {
-    use std::fmt::Write as _;
-    let mut out = String::new();
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    for replica in list(&state["replicas"]) {
-        let last = replica["last_ok_ms"]
-            .as_i64()
-            .map_or_else(|| "never reached".into(), |at| format!("reached {}", moment(at)));
-        let _ = writeln!(out, "{}: {last}", replica["name"].as_str().unwrap_or_default());
-        for collection in list(&replica["collections"]) {
-            let _ = writeln!(
-                out,
-                "    {} {} ({} items)",
-                collection["kind"].as_str().unwrap_or_default(),
-                collection["name"].as_str().unwrap_or_default(),
-                collection["items"]
-            );
-        }
-        if let Some(trouble) = replica["trouble"].as_str() {
-            let _ = writeln!(out, "    {trouble}");
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_takes_as_long_as_the_slower_of_budget_and_last_run() {
+        let gmail = connect::Pace { per_minute: 300, whose: "Gmail's budget" };
+        assert_eq!(rate(Some(gmail), None), Some((300.0, "Gmail's budget")));
+        assert_eq!(rate(Some(gmail), Some(2_000.0)), Some((300.0, "Gmail's budget")));
+        assert_eq!(rate(Some(gmail), Some(120.0)), Some((120.0, "the pace of the last run")));
+        assert_eq!(rate(None, None), None);
     }
-    for (what, command) in [("held", "twofold held"), ("conflicts", "twofold conflicts")] {
-        if state[what].as_u64().unwrap_or(0) > 0 {
-            let _ = writeln!(out, "{what}: {} (see: {command})", state[what]);
-        }
+
+    #[test]
+    fn a_run_that_read_few_messages_says_nothing_of_the_rate() {
+        let mut hub = Hub::in_memory().unwrap();
+        let mut run = |read: u64, read_ms: u64| {
+            let run = hub.begin_run(1).unwrap();
+            let row = json!({"name": "google", "kind": "mail", "read": read, "read_ms": read_ms});
+            hub.end_run(run, 2, 0, &json!({"replicas": [row]}).to_string()).unwrap();
+            (last_rate(&hub, "google").unwrap(), last_rate(&hub, "microsoft365").unwrap())
+        };
+        assert_eq!(run(49, 1_000), (None, None));
+        assert_eq!(run(600, 120_000), (Some(300.0), None));
+        assert_eq!(run(3, 3_000), (Some(300.0), None));
+        assert_eq!(run(100, 60_000), (Some(100.0), None));
     }
-    if state["unknown_writes"].as_u64().unwrap_or(0) > 0 {
-        let _ = writeln!(
-            out,
-            "writes whose fate is not known yet: {} (they are looked for, not repeated)",
-            state["unknown_writes"]
-        );
-    }
-    for (title, rows) in [("in quarantine", "quarantine"), ("cannot be held everywhere", "not_representable")] {
-        for row in list(&state[rows]) {
-            let what = row["title"].as_str().or(row["item"].as_str()).unwrap_or_default();
-            let (replica, reason) =
-                (row["replica"].as_str().unwrap_or_default(), row["reason"].as_str().unwrap_or_default());
-            let _ = writeln!(out, "{title}: {replica}: {what}: {reason}");
-        }
-    }
-    for row in list(&state["left_out"]) {
-        let replica = row["replica"].as_str().unwrap_or_default();
-        for one in list(&row["collections"]) {
-            let (kind, name) = (one["kind"].as_str().unwrap_or_default(), one["name"].as_str().unwrap_or_default());
-            let _ = writeln!(out, "left out: {replica}: {kind} {name} ({} items stay as they are)", one["items"]);
-        }
-        if row["messages_held"] != 0 {
-            let _ = writeln!(
-                out,
-                "left out by since or max_size: {replica}: {} messages that are held stay as they are",
-                row["messages_held"]
-            );
-        }
-        if row["messages_not_taken"] != 0 {
-            let what = if row["device"] == true { "files were not uploaded" } else { "messages were not fetched" };
-            let _ = writeln!(out, "left out by since or max_size: {replica}: {} {what}", row["messages_not_taken"]);
-        }
-    }
-    for row in list(&state["deletions_waiting"]) {
-        let replica = row["replica"].as_str().unwrap_or_default();
-        let _ = writeln!(
-            out,
-            "deleted items that {replica} still has: {} (the hub keeps them until it has let go of them)",
-            row["items"]
-        );
-    }
-    if out.is_empty() {
-        out.push_str("nothing has been synced yet; type: twofold sync\n");
-    }
-    out
 }

@@ -1,14 +1,15 @@
 //! `twofold sync`: one cycle.
 
-use super::{Context, kinds, now_ms};
+use super::progress::{Bars, Lines};
+use super::{Context, kinds, now_ms, words};
 use crate::config::Config;
 use crate::connect;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use twofold_cycle::report::exit;
-use twofold_cycle::{Join, Progress, Report, Settings, Silent, cycle};
+use twofold_cycle::{Join, Progress, ReplicaReport, Report, Settings, Silent, cycle};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// How long a stop may take (promise 12).
@@ -40,8 +41,11 @@ pub struct Args {
 pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let config = context.config()?;
     let stop = stop_on_signal();
-    let progress: Arc<dyn Progress> =
-        if context.progress && !args.json { Arc::new(Bar::new()) } else { Arc::new(Silent) };
+    let progress: Arc<dyn Progress> = match (context.quiet || args.json, context.progress) {
+        (true, _) => Arc::new(Silent),
+        (false, true) => Arc::new(Bars::new(&config)),
+        (false, false) => Arc::new(Lines::new(&config)),
+    };
     let report = sync(context, &config, &args, stop, progress).await?;
     if args.json {
         let text = serde_json::to_value(&report).map_err(|error| {
@@ -162,55 +166,53 @@ fn stop_on_signal() -> Arc<AtomicBool> {
 /// What moved, as a table for people; nothing when nothing moved.
 pub fn table(report: &Report, is_dry_run: bool) -> String {
     use std::fmt::Write as _;
-    let mut text = String::new();
-    let moved = report.replicas.iter().any(twofold_cycle::ReplicaReport::moved);
-    if !moved {
+    let took = format!("{:.1} s", report.elapsed_s.0 as f64 / 1000.0);
+    let rows: Vec<&ReplicaReport> = report.replicas.iter().filter(|row| row.moved()).collect();
+    if rows.is_empty() {
         let words = match (is_dry_run, report.exit) {
             (true, _) => "nothing would be done",
             (false, 0) => "nothing to do",
             _ => "nothing moved",
         };
-        return format!("{words} ({:.1} s)\n", report.elapsed_s.0 as f64 / 1000.0);
+        return format!("{words} ({took})\n");
     }
-    let verb = if is_dry_run { "would be sent" } else { "sent" };
-    let _ = writeln!(
-        text,
-        "{:<14} {:<9} {:>22}   {:>22}",
-        "replica",
-        "kind",
-        "taken  new/edit/del",
-        format!("{verb}  new/edit/del")
-    );
-    for row in &report.replicas {
-        let taken = format!("{}/{}/{}", row.created, row.updated, row.deleted);
-        let sent = format!("{}/{}/{}", row.sent_created, row.sent_updated, row.sent_deleted);
-        let _ = writeln!(text, "{:<14} {:<9} {taken:>22}   {sent:>22}", row.name, row.kind);
+    let mut text = String::new();
+    let sent = if is_dry_run { "would be sent" } else { "sent" };
+    let columns = ["new", "edit", "move", "del"].map(|word| format!("{word:>6}")).concat();
+    let _ = writeln!(text, "{:<24} {:>24}   {:>24}", "", "taken:", format!("{sent}:"));
+    let _ = writeln!(text, "{:<24} {columns}   {columns}", "");
+    for row in rows {
+        let numbers = |all: [usize; 4]| {
+            let word = |number| if number == 0 { "-".into() } else { words::count(number as u64) };
+            all.map(|number| format!("{:>6}", word(number))).concat()
+        };
+        let taken = numbers([row.created, row.updated, row.moved, row.deleted]);
+        let sent = numbers([row.sent_created, row.sent_updated, row.sent_moved, row.sent_deleted]);
+        let _ = writeln!(text, "{:<14} {:<9} {taken}   {sent}", row.name, row.kind);
     }
+    let received = report.replicas.iter().map(|row| row.bytes_in).sum();
+    let _ = writeln!(text, "{took}, {} received", words::bytes(received));
     text
 }
 
-/// A progress bar on the terminal.
-struct Bar {
-    bar: Mutex<indicatif::ProgressBar>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Bar {
-    fn new() -> Self {
-        let bar = indicatif::ProgressBar::new_spinner();
-        bar.enable_steady_tick(Duration::from_millis(200));
-        Self { bar: Mutex::new(bar) }
-    }
-}
-
-impl Drop for Bar {
-    fn drop(&mut self) {
-        self.bar.lock().unwrap_or_else(PoisonError::into_inner).finish_and_clear();
-    }
-}
-
-impl Progress for Bar {
-    fn at(&self, phase: &str, done: usize, of: usize) {
-        let bar = self.bar.lock().unwrap_or_else(PoisonError::into_inner);
-        bar.set_message(if of > 0 { format!("{phase} {done} of {of}") } else { format!("{phase} {done}") });
+    #[test]
+    fn the_table_fits_a_terminal_and_leaves_out_where_nothing_moved() {
+        let mut report = Report::new(1);
+        let mail = report.row("microsoft365", twofold_model::Kind::Mail);
+        (mail.created, mail.updated, mail.moved, mail.deleted) = (50_000, 3, 2, 1);
+        mail.bytes_in = 85_000_000;
+        report.row("laptop", twofold_model::Kind::Mail).sent_created = 50_001;
+        report.row("google", twofold_model::Kind::Contacts);
+        let text = table(&report, false);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[2], "microsoft365   mail      50,000     3     2     1        -     -     -     -");
+        assert_eq!(lines[3], "laptop         mail           -     -     -     -   50,001     -     -     -");
+        assert_eq!(lines[4..], ["0.0 s, 85 MB received"]);
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
+        assert_eq!(table(&Report::new(1), true), "nothing would be done (0.0 s)\n");
     }
 }

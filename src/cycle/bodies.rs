@@ -9,10 +9,14 @@ use crate::known::{self, Filled};
 use crate::pull::Intake;
 use crate::report::exit;
 use std::collections::HashSet;
-use twofold_model::{ErrorKind, Kind, Place, Result};
+use twofold_model::{ErrorKind, Kind, Place, Result, Uid};
 
-/// So many copies are asked for at once.
-const ASK: usize = 200;
+/// So many copies are asked for at once, at most.
+pub const ASK: usize = 200;
+/// And so many at least, however long a place takes for them.
+const ASK_AT_LEAST: usize = 20;
+/// Asking for more takes too long: what is asked for at once is read again when the process is killed meanwhile, and nobody sees it come.
+const ASK_MS: u64 = 5_000;
 /// After so many, what is here is made at the devices before it goes on.
 const PART: usize = 2000;
 
@@ -93,7 +97,7 @@ async fn ask(
     let places = cycle.hub.places(replica.id, kind)?;
     let asked: Vec<Place> = cycle
         .hub
-        .lacking_bodies(replica.id, ASK)?
+        .lacking_bodies(replica.id, cycle.members[index].ask)?
         .into_iter()
         .filter_map(|(remote_id, collection)| {
             let place = places.iter().find(|place| place.collection == collection)?;
@@ -110,8 +114,13 @@ async fn ask(
     if asked.is_empty() {
         return Ok(Some((count, cycle.members[index].reached(kind).is_some())));
     }
-    let left = cycle.hub.lacking_bodies_count(replica.id)?;
-    cycle.settings.progress.at("reading messages", 0, left);
+    let began = cycle.now();
+    if cycle.members[index].reading.left() == 0 {
+        let left = cycle.hub.lacking_messages(replica.id)?;
+        let reading = &mut cycle.members[index].reading;
+        reading.of = reading.done + left;
+        cycle.settings.progress.reading(&replica.name, *reading);
+    }
     let answers = connector.bodies(kind, &asked).await;
     if let Some(blobs) = &cycle.settings.blobs {
         blobs.flush()?;
@@ -120,40 +129,48 @@ async fn ask(
     let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
     let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
     let mut troubles = Vec::new();
-    let (mut new, mut settled) = (0, 0);
+    let (mut new, mut bytes) = (0, 0);
+    let mut read = HashSet::new();
     cycle.hub.atomically("bodies", |hub| {
         for (place, answer) in asked.iter().zip(answers) {
+            let seen = answer.as_ref().ok().and_then(Option::as_ref);
+            let facts = seen.map(|seen| lens.facts(&seen.rendering)).unwrap_or_default();
+            let message =
+                seen.and_then(|seen| seen.uid.as_ref()).map_or(place.remote_id.as_str(), Uid::as_str).to_owned();
             match answer {
-                Ok(Some(seen)) if lens.facts(&seen.rendering).lacks_body => {
+                Ok(Some(seen)) if facts.lacks_body => {
                     let why = "the place shows the message and not its bytes";
-                    intake.take_bad(
-                        hub,
-                        &place.remote_id,
-                        place.collection.as_str(),
-                        why,
-                        seen.rendering.as_bytes(),
-                    )?;
-                    settled += 1;
+                    let raw = seen.rendering.as_bytes();
+                    intake.take_bad(hub, &place.remote_id, place.collection.as_str(), why, raw)?;
                 }
                 Ok(Some(seen)) => {
-                    settled += 1;
                     new += usize::from(intake.take_whole(hub, seen, untouched)?);
                 }
-                Ok(None) => {
-                    settled += 1;
-                    hub.store_gone(replica.id, &place.remote_id, now)?;
-                }
+                Ok(None) => hub.store_gone(replica.id, &place.remote_id, now)?,
                 Err(error) if matches!(error.kind, ErrorKind::Malformed | ErrorKind::Refused) => {
-                    settled += 1;
                     let words = error.to_string();
                     intake.take_bad(hub, &place.remote_id, place.collection.as_str(), &words, &[])?;
                 }
-                Err(error) => troubles.push(error),
+                Err(error) => {
+                    troubles.push(error);
+                    continue;
+                }
+            }
+            if read.insert(message) {
+                bytes += facts.size.unwrap_or(0);
             }
         }
         Ok(())
     })?;
-    cycle.report.row(&replica.name, kind).created += new;
+    let took_ms = u64::try_from(cycle.now() - began).unwrap_or(0);
+    let reading = &mut cycle.members[index].reading;
+    reading.add(read.len(), bytes, took_ms);
+    cycle.settings.progress.reading(&replica.name, *reading);
+    cycle.members[index].ask = next_ask(cycle.members[index].ask, took_ms);
+    let row = cycle.report.row(&replica.name, kind);
+    row.created += new;
+    row.read += read.len();
+    row.read_ms += took_ms;
     let mut said = HashSet::new();
     for error in troubles {
         let is_away = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
@@ -165,7 +182,7 @@ async fn ask(
             break;
         }
     }
-    Ok(Some((count, settled > 0 || asked.len() < count)))
+    Ok(Some((count, !read.is_empty() || asked.len() < count)))
 }
 
 /// Those of the copies whose bytes may be asked for: not too old, not too large. Where the list did not say, the place is asked for that
@@ -221,4 +238,51 @@ async fn within_limits(cycle: &mut Cycle<'_>, kind: Kind, index: usize, asked: V
         }
     }
     Ok(within)
+}
+
+/// How many are asked for at once after so many took so long.
+fn next_ask(ask: usize, took_ms: u64) -> usize {
+    if took_ms > ASK_MS { ask / 2 } else { ask * 2 }.clamp(ASK_AT_LEAST, ASK)
+}
+
+/// How far reading the bytes of a replica's messages has come in this run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// Messages of which nothing more is to be asked for.
+    pub done: usize,
+    /// Of so many that lacked their bytes when it began.
+    pub of: usize,
+    /// The bytes of the messages.
+    pub bytes: u64,
+    /// How long it took so far, in milliseconds, without what was done at other places meanwhile.
+    pub took_ms: u64,
+}
+
+impl Reading {
+    /// How many messages are left.
+    pub fn left(&self) -> usize {
+        self.of.saturating_sub(self.done)
+    }
+
+    fn add(&mut self, done: usize, bytes: u64, took_ms: u64) {
+        self.done = (self.done + done).min(self.of);
+        self.bytes += bytes;
+        self.took_ms += took_ms;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slow_place_is_asked_for_less_at_once() {
+        let mut ask = ASK;
+        let mut asks = Vec::new();
+        for took_ms in [20_000, 20_000, 20_000, 20_000, 20_000, 100, 100, 100, 100, 100] {
+            ask = next_ask(ask, took_ms);
+            asks.push(ask);
+        }
+        assert_eq!(asks, [100, 50, 25, 20, 20, 40, 80, 160, 200, 200]);
+    }
 }

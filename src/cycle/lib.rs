@@ -26,6 +26,7 @@ pub mod settle;
 pub mod weigh;
 pub mod write;
 
+pub use bodies::Reading;
 pub use report::{ReplicaReport, Report};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +35,7 @@ use twofold_engine::brake::Brake;
 use twofold_hub::{Hub, Replica};
 use twofold_model::email::scope::Scope;
 use twofold_model::zone::Zones;
-use twofold_model::{Arrival, Blobs, Connector, Error, ErrorKind, Kind, Result, Visit};
+use twofold_model::{Arrival, Blobs, Connector, Error, ErrorKind, Kind, Result, Usage, Visit};
 
 /// Items decided in one transaction and written together: keeps memory flat however large the first sync.
 pub const SLICE: usize = 500;
@@ -111,6 +112,9 @@ pub struct Settings {
 pub trait Progress: Send + Sync {
     /// `done` of about `of` (0: unknown) steps of a phase are over.
     fn at(&self, phase: &str, done: usize, of: usize);
+
+    /// The bytes of messages are read at a replica: told before the first and after each part, a part being some seconds of work or more.
+    fn reading(&self, _replica: &str, _reading: Reading) {}
 }
 
 /// Tells nobody.
@@ -136,6 +140,14 @@ pub struct Member {
     pub complete: BTreeSet<Kind>,
     /// Collections (the hub's) whose feed could not be read to its end in this run: what was not seen of them is not known to be as it was.
     pub unread: BTreeSet<i64>,
+    /// What it had used of the network when it went away.
+    pub used: Usage,
+    /// What of that is in the report.
+    pub counted: Usage,
+    /// How far reading the bytes of its messages has come in this run.
+    pub reading: Reading,
+    /// How many of them are asked for at once.
+    pub ask: usize,
 }
 
 impl Member {
@@ -144,8 +156,14 @@ impl Member {
         self.connector.as_ref().filter(|_| self.kinds.contains(&kind))
     }
 
+    /// What it has used of the network in this run.
+    pub fn usage(&self) -> Usage {
+        self.connector.as_ref().map_or(self.used, |connector| connector.usage())
+    }
+
     /// From now on the replica is absent: its column is "unknown".
     pub fn lose(&mut self, error: Error) {
+        self.used = self.usage();
         self.connector = None;
         self.complete.clear();
         self.trouble.get_or_insert(error);
@@ -229,6 +247,7 @@ async fn run(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i
             }
         }
         arrange::remove::clear_away(&mut cycle, kind).await?;
+        report::count_usage(&mut cycle, kind);
     }
     finish(cycle, started).await
 }
@@ -268,6 +287,10 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         trouble: None,
         complete: BTreeSet::new(),
         unread: BTreeSet::new(),
+        used: Usage::default(),
+        counted: Usage::default(),
+        reading: Reading::default(),
+        ask: bodies::ASK,
     };
     match party.connector {
         Err(error) => member.lose(error),

@@ -25,22 +25,47 @@ pub struct ReplicaReport {
     pub sent_updated: usize,
     /// Items removed there.
     pub sent_deleted: usize,
+    /// Items that somebody moved to another collection there.
+    pub moved: usize,
+    /// Items moved to another collection there, as one step.
+    pub sent_moved: usize,
+    /// Messages whose bytes were read there.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub read: usize,
+    /// How long that took, in milliseconds.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub read_ms: u64,
     /// Conflicts found in this run.
     pub conflicts: usize,
     /// Plans that wait for approval.
     pub held: usize,
     /// Items in quarantine.
     pub quarantined: usize,
-    /// Requests made.
+    /// Requests made for this kind.
     pub requests: u64,
-    /// Bytes received.
+    /// Bytes received for this kind.
     pub bytes_in: u64,
+}
+
+/// What is not said of kinds that have no such thing.
+fn is_zero<T: Default + PartialEq>(number: &T) -> bool {
+    *number == T::default()
 }
 
 impl ReplicaReport {
     /// Whether anything moved at all.
     pub fn moved(&self) -> bool {
-        self.created + self.updated + self.deleted + self.sent_created + self.sent_updated + self.sent_deleted > 0
+        self.taken() + self.sent() > 0
+    }
+
+    /// How many changes were taken from it.
+    pub fn taken(&self) -> usize {
+        self.created + self.updated + self.deleted + self.moved
+    }
+
+    /// How many changes were sent to it.
+    pub fn sent(&self) -> usize {
+        self.sent_created + self.sent_updated + self.sent_deleted + self.sent_moved
     }
 }
 
@@ -169,7 +194,19 @@ impl Report {
 
     /// How many writes this run sent to replicas.
     pub fn writes(&self) -> usize {
-        self.replicas.iter().map(|row| row.sent_created + row.sent_updated + row.sent_deleted).sum()
+        self.replicas.iter().map(ReplicaReport::sent).sum()
+    }
+}
+
+/// Counts the network that a kind used: what every connector used since the last call is that kind's. What a place was asked before the
+/// first kind counts for the first.
+pub fn count_usage(cycle: &mut Cycle<'_>, kind: Kind) {
+    for member in cycle.members.iter_mut().filter(|member| member.kinds.contains(&kind)) {
+        let used = member.usage();
+        let row = cycle.report.row(&member.replica.name, kind);
+        row.requests += used.requests.saturating_sub(member.counted.requests);
+        row.bytes_in += used.bytes_in.saturating_sub(member.counted.bytes_in);
+        member.counted = used;
     }
 }
 
@@ -182,13 +219,10 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
     for member in &cycle.members {
         for kind in kinds.iter().filter(|kind| member.kinds.contains(kind)) {
             let collections = cycle.hub.places(member.replica.id, *kind)?.len();
-            let usage = member.connector.as_ref().map(|connector| connector.usage()).unwrap_or_default();
             let row = cycle.report.row(&member.replica.name, *kind);
             row.collections = collections;
             row.held = holds.iter().filter(|hold| hold.replica == member.replica.id && hold.kind == *kind).count();
             row.quarantined = quarantined.iter().filter(|entry| entry.replica == member.replica.id).count();
-            row.requests = usage.requests;
-            row.bytes_in = usage.bytes_in;
         }
         if let Some(error) = &member.trouble {
             cycle.report.trouble(&member.replica.name, error);

@@ -147,6 +147,14 @@ struct Weighed {
     now: Now,
 }
 
+impl Weighed {
+    /// Whether the copy stands in another collection than was agreed, under the name that it had.
+    fn has_moved(&self) -> bool {
+        let is_elsewhere = self.placement.as_ref().is_some_and(|placement| placement.collection != self.collection);
+        is_elsewhere && !matches!(self.now, Now::Unknown)
+    }
+}
+
 /// Whether anything about the item is left for a later run.
 #[derive(Default)]
 struct Left {
@@ -216,15 +224,21 @@ impl Weighing<'_> {
         if verdict.collections != case.current.collections {
             self.hub.set_stands(item.id, &verdict.collections, self.now)?;
             let is_moved = verdict.collections.iter().any(|id| !self.tables.bins.is_trash(*id));
-            for copy in weighed
-                .iter()
-                .filter(|copy| matches!(copy.now, Now::Gone) && !verdict.collections.contains(&copy.collection))
-            {
+            // What only lost one of its places is changed, and what got another instead is moved.
+            let is_elsewhere = verdict.collections.iter().any(|id| !case.current.collections.contains(id));
+            for copy in weighed {
+                let has_left = matches!(copy.now, Now::Gone) && !verdict.collections.contains(&copy.collection);
                 // What moved is not removed. And what somebody approved does not count for the brake: they said that it is not too much.
-                if !is_moved && copy.sighting.as_ref().is_none_or(|sighting| sighting.hold.is_none()) {
+                if has_left && !is_moved && copy.sighting.as_ref().is_none_or(|sighting| sighting.hold.is_none()) {
                     self.hub.note_removal(copy.replica, copy.collection, self.now)?;
                 }
-                self.count(copy.replica, |row| row.deleted += 1);
+                if has_left || copy.has_moved() {
+                    self.count(copy.replica, |row| match (is_moved, is_elsewhere) {
+                        (true, true) => row.moved += 1,
+                        (true, false) => row.updated += 1,
+                        (false, _) => row.deleted += 1,
+                    });
+                }
             }
             if case.current.collections.is_empty() {
                 self.hub.next_generation(item.id)?;

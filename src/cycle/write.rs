@@ -130,7 +130,8 @@ async fn outcome_of(
                             // Its guests are asked: now it is made where else it belongs.
                             again.extend(plan.tells.then_some(plan.intent.item));
                         }
-                        IntentKind::Copy | IntentKind::Move | IntentKind::Update => row.sent_updated += 1,
+                        IntentKind::Copy | IntentKind::Update => row.sent_updated += 1,
+                        IntentKind::Move => row.sent_moved += 1,
                         IntentKind::Delete => row.sent_deleted += 1,
                     }
                     // What it says where it stands now is compared with what it shall say.

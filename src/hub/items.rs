@@ -357,10 +357,10 @@ impl Hub {
         })
     }
 
-    /// What is withheld: item, replica, reason.
-    pub fn withheld(&self) -> Result<Vec<(i64, i64, String)>> {
-        self.all("SELECT item, replica, reason FROM withheld ORDER BY item", [], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    /// What is withheld: item, replica, collection, reason.
+    pub fn withheld(&self) -> Result<Vec<(i64, i64, i64, String)>> {
+        self.all("SELECT item, replica, collection, reason FROM withheld ORDER BY item", [], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })
     }
 }

@@ -6,8 +6,9 @@
 //! Rooms: [`replicas`] (replicas, collections, feeds), [`items`] (items, versions, where they stand), [`placements`] (bases and
 //! sightings), [`offers`] (bytes that somebody brought), [`intents`] (writes about to be made), [`joins`] (collections that become one, or several),
 //! [`left_out`] (what is frozen), [`holds`] (held
-//! plans, quarantine, conflicts), [`runs`] (budgets, runs), [`prune`] (what may go at last).
+//! plans, quarantine, conflicts), [`runs`] (budgets, runs), [`counts`] (what people are shown of it), [`prune`] (what may go at last).
 
+pub mod counts;
 pub mod holds;
 pub mod intents;
 pub mod items;
@@ -20,6 +21,7 @@ pub mod prune;
 pub mod replicas;
 pub mod runs;
 
+pub use counts::{Amount, Holdings, Lacking};
 pub use holds::{Bad, Conflict, HeldRow, Hold, Quarantined};
 pub use intents::{Intent, IntentKind};
 pub use items::{Item, Version};

@@ -39,6 +39,15 @@ impl Hub {
         })
     }
 
+    /// What the last runs said of themselves, the youngest first; one that was stopped said nothing.
+    pub fn reports(&self, most: usize) -> Result<Vec<String>> {
+        self.all(
+            "SELECT report FROM runs WHERE report IS NOT NULL ORDER BY id DESC LIMIT ?1",
+            [i64::try_from(most).unwrap_or(i64::MAX)],
+            |row| row.get(0),
+        )
+    }
+
     /// The run before that one.
     pub fn run_before(&self, id: i64) -> Result<Option<Run>> {
         self.one("SELECT id, started, finished, exit FROM runs WHERE id < ?1 ORDER BY id DESC LIMIT 1", [id], |row| {

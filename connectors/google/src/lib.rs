@@ -13,6 +13,7 @@ pub mod dialect;
 pub mod mail;
 
 pub use dialect::{CalendarDialect, GmailDialect, GoogleDialect};
+pub use mail::api::GET_UNITS as MESSAGE_UNITS;
 
 use async_trait::async_trait;
 use calendar::Calendar;

@@ -5,6 +5,7 @@
 
 mod calendars;
 mod contacts;
+mod mail;
 
 use super::{Context, login, sandbox, sync};
 use crate::config::Config;
@@ -76,6 +77,7 @@ async fn play(context: &Context, dir: &Path, broken: Option<&str>) -> Result<i32
     checks.check("the first run ends aligned", report.exit == exit::ALIGNED);
     contacts::first_sync(&sandbox, dir, &mut checks)?;
     calendars::first_sync(&sandbox, dir, &mut checks)?;
+    mail::first_sync(&sandbox, dir, &mut checks)?;
     let writes = sandbox.writes(Provider::Google) + sandbox.writes(Provider::Microsoft);
     checks.check("the first sync wrote to no provider", writes == 0);
     if let Some(side) = broken {
@@ -85,10 +87,12 @@ async fn play(context: &Context, dir: &Path, broken: Option<&str>) -> Result<i32
     println!("3  changes on both sides, second sync");
     let changes = contacts::change(&sandbox, dir)?;
     calendars::change(&sandbox, dir)?;
+    mail::change(&sandbox, dir)?;
     let report = one_sync(context, &config).await?;
     checks.check("the second run ends aligned", report.exit == exit::ALIGNED);
     changes.read_back(&sandbox, dir, &mut checks)?;
     calendars::read_back(&sandbox, dir, &mut checks)?;
+    mail::read_back(&sandbox, dir, &mut checks)?;
     println!("4  a third sync writes nothing");
     sandbox.reset_counts();
     let report = one_sync(context, &config).await?;
@@ -105,7 +109,7 @@ async fn play(context: &Context, dir: &Path, broken: Option<&str>) -> Result<i32
 fn configure(sandbox: &Sandbox, dir: &Path) -> Result<Config> {
     std::fs::create_dir_all(dir).map_err(failed(format!("{} cannot be made", dir.display())))?;
     let text = format!(
-        "state_dir = {:?}\n\n{}\n[[device]]\nname = \"laptop\"\npath = {:?}\nkinds = [\"calendar\", \"contacts\"]\n",
+        "state_dir = {:?}\n\n{}\n[[device]]\nname = \"laptop\"\npath = {:?}\nkinds = [\"mail\", \"calendar\", \"contacts\"]\n",
         dir.join("state"),
         sandbox::configuration(sandbox),
         dir.join("laptop")
@@ -116,7 +120,7 @@ fn configure(sandbox: &Sandbox, dir: &Path) -> Result<Config> {
 }
 
 async fn one_sync(context: &Context, config: &Config) -> Result<Report> {
-    let quiet = Context { config: None, quiet: true, progress: false };
+    let quiet = Context { config: None, quiet: true, verbose: false, progress: false };
     let report = sync::sync(&quiet, config, &sync::Args::default(), Arc::default(), Arc::new(Silent)).await?;
     print!("{}", sync::table(&report, false));
     for trouble in &report.troubles {

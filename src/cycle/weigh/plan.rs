@@ -510,7 +510,8 @@ impl Weighing<'_> {
         if self.settings.dry_run {
             self.count(place.replica, |row| match kind {
                 IntentKind::Create => row.sent_created += 1,
-                IntentKind::Copy | IntentKind::Move | IntentKind::Update => row.sent_updated += 1,
+                IntentKind::Copy | IntentKind::Update => row.sent_updated += 1,
+                IntentKind::Move => row.sent_moved += 1,
                 IntentKind::Delete => row.sent_deleted += 1,
             });
         }

@@ -1,15 +1,17 @@
 //! Messages through whole cycles: an account with labels or with folders, and two devices, all in memory.
 
+mod ear;
 mod known;
 mod left_out;
 mod office;
 
+use ear::Ear;
 use office::{Manner, Message, Office, Watch};
 use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use twofold_cycle::{Party, Report, Settings, Silent, cycle};
+use twofold_cycle::{Party, Report, Settings, cycle};
 use twofold_engine::brake::Brake;
 use twofold_hub::Hub;
 use twofold_model::blob::MemoryBlobs;
@@ -44,6 +46,7 @@ struct World {
     scope: Scope,
     /// Who keeps no mail any more.
     without_mail: Option<&'static str>,
+    ear: Arc<Ear>,
 }
 
 fn text(n: usize) -> Vec<u8> {
@@ -72,6 +75,7 @@ impl World {
             now: Arc::new(AtomicI64::new(1_000 * HOUR_MS)),
             scope: Scope::default(),
             without_mail: None,
+            ear: Arc::default(),
         }
     }
 
@@ -91,7 +95,7 @@ impl World {
             brakes: BTreeMap::from([(Kind::Mail, Brake { percent: 30, count: 2000 })]),
             joins: Vec::new(),
             scopes: BTreeMap::from([("account".to_owned(), self.scope.clone())]),
-            progress: Arc::new(Silent),
+            progress: self.ear.clone(),
             stop: Arc::default(),
         }
     }
@@ -266,7 +270,14 @@ async fn a_message_that_moves_anywhere_moves_everywhere_in_one_run() {
         world.laptop.change(here, |message| carry(message, "account/mail/INBOX", "account/mail/Work"));
         let there = world.account.find_one(&text(2));
         world.account.change(there, |message| carry(message, "INBOX", "Work"));
-        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        let report = world.sync().await;
+        assert_eq!(report.exit, 0, "{manner:?}");
+        let counts = |name: &str| {
+            let row = report.replicas.iter().find(|row| row.name == name).unwrap();
+            (row.moved, row.sent_moved, row.taken(), row.sent())
+        };
+        let told = ["account", "laptop", "phone"].map(counts);
+        assert_eq!(told, [(1, 1, 1, 1), (1, 1, 1, 1), (0, 2, 0, 2)], "{manner:?}: moves, and nothing else");
         for place in [&world.account, &world.phone, &world.laptop] {
             assert!(place.shows().contains(&at("Work", 1, &["$seen"])), "{manner:?}");
             assert!(place.shows().contains(&at("Work", 2, &["$seen"])), "{manner:?}");
@@ -486,6 +497,37 @@ async fn a_first_sync_that_is_stopped_goes_on_and_reads_no_message_twice() {
         assert_eq!(world.account.bodies(), [1; 30], "{manner:?}");
         world.settled("stopped").await;
     }
+}
+
+#[tokio::test]
+async fn a_first_sync_tells_how_far_it_has_come_each_message_once() {
+    for manner in BOTH {
+        let mut world = World::new(manner);
+        for n in 10..40 {
+            let mailboxes: &[&str] = if manner == Manner::Labels { &["INBOX", "Work"] } else { &["INBOX"] };
+            world.account.put(&text(n), mailboxes, &[]);
+        }
+        let size = text(10).len() as u64;
+        world.account.limit_bodies(Some(12));
+        let report = world.sync().await;
+        let heard = world.ear.take("account");
+        assert_eq!(heard.first(), Some(&(0, 30, 0)), "{manner:?}");
+        assert_eq!(heard.last(), Some(&(12, 30, 12 * size)), "{manner:?}");
+        let read = report.replicas.iter().find(|row| row.name == "account").unwrap().read;
+        assert_eq!((read, world.hub.lacking_messages(account_id(&world)).unwrap()), (12, 18), "{manner:?}");
+        world.account.limit_bodies(None);
+        world.sync().await;
+        let heard = world.ear.take("account");
+        assert_eq!(heard.first(), Some(&(0, 18, 0)), "{manner:?}");
+        assert_eq!(heard.last(), Some(&(18, 18, 18 * size)), "{manner:?}");
+        world.sync().await;
+        assert_eq!(world.ear.take("account"), [], "{manner:?}: nothing is to be read");
+    }
+}
+
+/// The hub's key of the account.
+fn account_id(world: &World) -> i64 {
+    world.hub.replicas().unwrap().into_iter().find(|replica| replica.name == "account").unwrap().id
 }
 
 #[tokio::test]
