@@ -11,6 +11,8 @@ mod large;
 mod options;
 #[path = "mail/promises.rs"]
 mod promises;
+#[path = "mail/telling.rs"]
+mod telling;
 #[path = "mail/traps.rs"]
 mod traps;
 

@@ -208,7 +208,7 @@ mod tests {
         );
         assert_eq!(
             lines[11..],
-            ["    mail in 92 more mailboxes (42,830 messages; 18,300 to be fetched; see: twofold status -v)"]
+            ["    mail in 92 more mailboxes (42,780 messages; 18,300 to be fetched; see: twofold status -v)"]
         );
         assert_eq!(super::text(&half_way(), true).lines().count(), 103);
     }
