@@ -1,14 +1,36 @@
 //! What the program says of mail: how much is here, what is still to be fetched and for how long, what waits, what moved.
 
-use super::{copies, mails, synced};
+use super::{Mail, copies, mails, synced};
 use crate::common::{BOTH, GOOGLE, Home};
 use serde_json::{Value, json};
 use std::fs;
-use twofold_sandbox::Provider;
+use twofold_sandbox::{Fault, Provider, Rule};
 
 /// A replica as `status --json` tells of it.
 fn replica(status: &Value, name: &str) -> Value {
     status["replicas"].as_array().unwrap().iter().find(|replica| replica["name"] == name).unwrap().clone()
+}
+
+#[test]
+fn half_way_through_a_first_sync_status_tells_what_is_missing_and_for_how_long() {
+    let home = Home::with_mail(&GOOGLE);
+    let of = home.sandbox.google_messages().len() as u64;
+    // The first batch comes, the others do not.
+    home.sandbox.fault(Rule::any(Fault::throttled("3600")).on(Provider::Google).path("/batch").skip(1));
+    home.sync();
+    let status = home.json(&["status"]);
+    let mail = &replica(&status, "google")["mail"];
+    let number = |key: &str| mail[key].as_u64().unwrap_or_else(|| panic!("{key}: {mail}"));
+    let (here, lacking) = (number("messages"), number("lacking"));
+    assert!(here > 0 && lacking > 0, "{mail}");
+    assert_eq!((here + lacking, number("of")), (of, of));
+    // Gmail gives 6,000 units a minute, and a message takes 20.
+    assert_eq!(number("eta_s"), (lacking * 60).div_ceil(300), "{mail}");
+    let ran = home.run(&["status"]);
+    let first = format!("mail in all: {here} of {of} messages fetched, ");
+    assert!(ran.out.contains(&first) && ran.out.contains("left at Gmail's budget (300 messages a minute)"), "{ran}");
+    let boxes = replica(&status, "google")["collections"].clone();
+    assert!(boxes.as_array().unwrap().iter().any(|mailbox| mailbox["lacking"].as_u64() > Some(0)), "{boxes}");
 }
 
 #[test]
@@ -31,6 +53,32 @@ fn status_counts_messages_once_and_their_bytes() {
     assert_eq!(status["blobs"]["count"], laptop["mail"]["messages"]);
     let ran = home.run(&["status"]).expect(0);
     assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{ran}");
+}
+
+#[test]
+fn a_trash_that_is_emptied_on_a_device_is_one_line_and_each_row_in_json() {
+    let home = synced(&GOOGLE);
+    let trash: Vec<_> = mails(&home, "google").into_iter().filter(|mail| mail.folder() == ".Trash").collect();
+    // Those that stand in the inbox alone.
+    let here = mails(&home, "google");
+    let is_alone = |mail: &&Mail| here.iter().filter(|other| other.bytes == mail.bytes).count() == 1;
+    let inbox: Vec<_> = here.iter().filter(|mail| mail.folder().is_empty()).filter(is_alone).take(4).collect();
+    for mail in &inbox {
+        let name = mail.path.file_name().unwrap();
+        fs::rename(&mail.path, home.laptop().join("google/mail/.Trash/cur").join(name)).unwrap();
+    }
+    home.sync().expect(0);
+    let all: Vec<_> = mails(&home, "google").into_iter().filter(|mail| mail.folder() == ".Trash").collect();
+    assert_eq!(all.len(), trash.len() + 4);
+    let is_ours = |mail: &&Mail| inbox.iter().any(|other| other.bytes == mail.bytes);
+    all.iter().filter(is_ours).for_each(|mail| fs::remove_file(&mail.path).unwrap());
+    home.sync().expect(0);
+    let ran = home.run(&["status"]).expect(0);
+    let lines: Vec<&str> = ran.out.lines().filter(|line| line.contains("removed from the trash")).collect();
+    assert_eq!(lines.len(), 1, "{ran}");
+    assert!(lines[0].contains(&"laptop: 4 items of "), "{ran}");
+    let rows = home.json(&["status"])["not_representable"].as_array().unwrap().len();
+    assert_eq!(rows, 4, "each has its row for scripts");
 }
 
 #[test]
