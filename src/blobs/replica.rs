@@ -25,16 +25,31 @@ impl Blobs for Store {
     }
 
     fn open(&self, id: &BlobId) -> twofold_model::Result<Box<dyn Read + Send>> {
-        let hash: Hash = id
-            .as_str()
-            .parse()
-            .map_err(|_| twofold_model::Error::new(ErrorKind::Broken, format!("{id} is no name of a blob")))?;
-        Ok(Box::new(self.get(&hash)?))
+        Ok(Box::new(self.get(&hash(id)?)?))
     }
 
     fn flush(&self) -> twofold_model::Result<()> {
         Ok(Store::flush(self)?)
     }
+
+    fn has(&self, id: &BlobId) -> twofold_model::Result<bool> {
+        Ok(Store::has(self, &hash(id)?)?)
+    }
+
+    fn list(&self, first: u8) -> twofold_model::Result<Vec<BlobId>> {
+        self.hashes_in(first)?.iter().map(id).collect()
+    }
+
+    fn remove(&self, id: &BlobId) -> twofold_model::Result<()> {
+        Store::remove(self, &hash(id)?)?;
+        Ok(())
+    }
+}
+
+/// The same name in the store's words.
+fn hash(id: &BlobId) -> twofold_model::Result<Hash> {
+    let wrong = |_| twofold_model::Error::new(ErrorKind::Broken, format!("{id} is no name of a blob"));
+    id.as_str().parse().map_err(wrong)
 }
 
 /// The same name in the model's words.
@@ -60,5 +75,22 @@ mod tests {
         assert_eq!(back, b"Subject: x\r\n\r\nbody");
         let absent = blobs.open(&BlobId::of(b"other")).err().unwrap();
         assert_eq!(absent.kind, ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_blob_is_listed_under_the_first_digits_of_its_name_until_it_is_let_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("blobs")).unwrap();
+        let blobs: &dyn Blobs = &store;
+        let (name, _) = blobs.put(&mut &b"bytes"[..]).unwrap();
+        let first = u8::from_str_radix(&name.as_str()[..2], 16).unwrap();
+        assert_eq!(blobs.list(first).unwrap(), [name.clone()]);
+        assert_eq!(blobs.list(!first).unwrap(), []);
+        assert!(blobs.has(&name).unwrap());
+        for _ in 0..2 {
+            blobs.remove(&name).unwrap();
+            assert!(!blobs.has(&name).unwrap());
+            assert_eq!(blobs.list(first).unwrap(), []);
+        }
     }
 }

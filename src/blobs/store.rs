@@ -196,7 +196,8 @@ impl Store {
         })
     }
 
-    fn hashes_in(&self, first: u8) -> Result<Vec<Hash>> {
+    /// The names of the blobs of one folder, in order.
+    pub(crate) fn hashes_in(&self, first: u8) -> Result<Vec<Hash>> {
         let folder = format!("{first:02x}");
         let listed = match open_folder(&self.root, Path::new(&folder), OFlags::NOFOLLOW) {
             Ok(opened) => names(&opened),

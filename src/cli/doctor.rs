@@ -9,7 +9,11 @@ use twofold_hub::Hub;
 use twofold_model::{ErrorKind, Result, Visit};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Read the bytes of every message, too: are they what was received?
+    #[arg(long)]
+    full: bool,
+}
 
 /// Less free space than this is a warning.
 const FEW_BYTES: u64 = 1 << 30;
@@ -35,7 +39,7 @@ impl Findings {
 }
 
 /// Looks at everything that can be looked at without changing anything.
-pub async fn run(context: &Context, _args: Args) -> Result<i32> {
+pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let mut findings = Findings::default();
     let config = match context.config() {
         Ok(config) => config,
@@ -56,6 +60,7 @@ pub async fn run(context: &Context, _args: Args) -> Result<i32> {
     match context.hub(&config) {
         Ok((mut hub, _lock)) => {
             store(&mut findings, &hub)?;
+            messages(&mut findings, &config, &hub, args.full)?;
             devices(&mut findings, &config, &mut hub).await?;
         }
         Err(error) if error.kind == (ErrorKind::Throttled { retry_after_s: None }) => {
@@ -150,6 +155,47 @@ fn store(findings: &mut Findings, hub: &Hub) -> Result<()> {
     if holds > 0 {
         findings.warn(format!("held: {holds}; see: twofold held"));
     }
+    Ok(())
+}
+
+/// The bytes of all messages that the hub names: are they there, and (`full`) are they what was received?
+fn messages(findings: &mut Findings, config: &Config, hub: &Hub, is_full: bool) -> Result<()> {
+    let blobs = match connect::blobs(config) {
+        Ok(Some(blobs)) => blobs,
+        Ok(None) => return Ok(()),
+        Err(error) => {
+            findings.fail(exit::FAILED, format!("messages: {error}"));
+            return Ok(());
+        }
+    };
+    let (mut count, mut bad) = (0_usize, Vec::new());
+    hub.each_named_blob(|blob| {
+        count += 1;
+        let is_well = match is_full {
+            false => blobs.has(blob)?,
+            true => blobs.open(blob).is_ok_and(|mut bytes| std::io::copy(&mut bytes, &mut std::io::sink()).is_ok()),
+        };
+        if !is_well {
+            bad.push(blob.clone());
+        }
+        Ok(())
+    })?;
+    let Some(first) = bad.first() else {
+        let how = if is_full { "whole" } else { "there" };
+        findings.ok(format!("messages: the bytes of all {count} are {how}"));
+        return Ok(());
+    };
+    let folder = config.state_dir.join("blobs");
+    let what = if is_full { "missing or damaged" } else { "missing" };
+    findings.fail(
+        exit::FAILED,
+        format!(
+            "messages: the bytes of {} of {count} are {what} below {} (the first: {first}); no copy at a provider or in a folder is \
+             harmed. Restore that folder from a backup",
+            bad.len(),
+            folder.display()
+        ),
+    );
     Ok(())
 }
 

@@ -4,10 +4,11 @@
 //! state goes through [`Hub::atomically`], whose callers say in their doc comment which promise the transaction keeps.
 //!
 //! Rooms: [`replicas`] (replicas, collections, feeds), [`items`] (items, versions, where they stand), [`placements`] (bases and
-//! sightings), [`offers`] (bytes that somebody brought), [`intents`] (writes about to be made), [`joins`] (collections that become one, or several),
-//! [`left_out`] (what is frozen), [`holds`] (held
-//! plans, quarantine, conflicts), [`runs`] (budgets, runs), [`counts`] (what people are shown of it), [`prune`] (what may go at last).
+//! sightings), [`offers`] (bytes that somebody brought), [`intents`] (writes about to be made), [`joins`] (collections that become one, or
+//! several), [`left_out`] (what is frozen), [`holds`] (held plans, quarantine, conflicts), [`runs`] (budgets, runs), [`counts`] (what people
+//! are shown of it), [`prune`] (what may go at last), [`blobs`] (which bytes are named).
 
+pub mod blobs;
 pub mod counts;
 pub mod holds;
 pub mod intents;
@@ -241,6 +242,7 @@ impl Hub {
             .store()?;
         let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, path };
         hub.migrate()?;
+        hub.connection.execute_batch(blobs::INDEXES).store()?;
         hub.id = hub.meta("hub")?.unwrap_or_default();
         Ok(hub)
     }

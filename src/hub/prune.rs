@@ -2,22 +2,23 @@
 //!
 //! A version begins to *age* when it is replaced, or its item is buried ([`crate::items`]). What is still needed does not age.
 //! This is the only file that deletes a version, and an item with what it said (a join hands all of one over to another). Whether a run may do it at all is for the cycle to say.
+//! Bytes go with the last version that names them, after it: once the transaction is on the disk.
 
 use crate::Hub;
 use rusqlite::params;
-use twofold_model::Result;
+use twofold_model::{BlobId, Result};
 
 /// Versions looked at in one transaction.
 const SLICE: i64 = 500;
 const HOUR_MS: i64 = 3_600_000;
 const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
 
-/// Versions that have aged for long enough, oldest first: key, item, whether it is the last word of its item, and whether it is
-/// still needed. That is, in the order of the lines: a living item shows it; a replica agreed to it; a conflict rests on it; its
+/// Versions that have aged for long enough, oldest first: key, item, the blob that it names, whether it is the last word of its
+/// item, and whether it is still needed. That is, in the order of the lines: a living item shows it; a replica agreed to it; a conflict rests on it; its
 /// item is not settled everywhere, about to be written, seen otherwise (held, perhaps) or in quarantine; a replica has not let
 /// go of the buried item.
 const AGED: &str = "
-    SELECT v.id, v.item, i.version = v.id,
+    SELECT v.id, v.item, iif(i.kind = 'mail', v.content ->> 'blobId', NULL), i.version = v.id,
            i.version = v.id AND i.buried IS NULL
            OR EXISTS (SELECT 1 FROM placements WHERE agreed = v.id)
            OR v.id IN (SELECT shown FROM conflicts UNION SELECT other FROM conflicts)
@@ -32,6 +33,7 @@ const AGED: &str = "
 struct Aged {
     version: i64,
     item: i64,
+    blob: Option<BlobId>,
     is_last_word: bool,
     is_needed: bool,
 }
@@ -65,30 +67,44 @@ impl Hub {
     }
 
     /// Lets go of what has aged since before `before_ms` and is not needed; what is needed begins to age anew at `now_ms`, so
-    /// that no run looks at it again before its time. Returns how many versions went.
-    pub fn prune(&mut self, before_ms: i64, now_ms: i64) -> Result<usize> {
+    /// that no run looks at it again before its time. Returns how many versions went. `let_go` is handed the blobs that nothing
+    /// names any more.
+    pub fn prune(
+        &mut self,
+        before_ms: i64,
+        now_ms: i64,
+        mut let_go: impl FnMut(&mut Hub, &[BlobId]) -> Result<()>,
+    ) -> Result<usize> {
         // What a conflict keeps was kept until now, so the decided ones go first.
         self.run("DELETE FROM conflicts WHERE resolved < ?1", [before_ms])?;
         let mut pruned = 0;
-        while let Some(gone) = self.prune_slice(before_ms, now_ms)? {
+        while let Some((gone, blobs)) = self.prune_slice(before_ms, now_ms)? {
             pruned += gone;
+            let unnamed = self.unnamed(blobs)?;
+            let_go(self, &unnamed)?;
         }
         Ok(pruned)
     }
 
-    /// One slice; `None` when nothing is left that has aged.
+    /// One slice: how many versions went, and what blobs they named. `None` when nothing is left that has aged.
     ///
     /// Keeps promise 4: that a version is needed by nobody is read in the transaction that deletes it. A stop in between leaves
     /// the rest for the next run.
-    fn prune_slice(&mut self, before_ms: i64, now_ms: i64) -> Result<Option<usize>> {
+    fn prune_slice(&mut self, before_ms: i64, now_ms: i64) -> Result<Option<(usize, Vec<BlobId>)>> {
         self.atomically("prune", |hub| {
             let aged = hub.all(AGED, params![before_ms, SLICE], |row| {
-                Ok(Aged { version: row.get(0)?, item: row.get(1)?, is_last_word: row.get(2)?, is_needed: row.get(3)? })
+                Ok(Aged {
+                    version: row.get(0)?,
+                    item: row.get(1)?,
+                    blob: row.get_ref(2)?.as_str_or_null()?.and_then(BlobId::parse),
+                    is_last_word: row.get(3)?,
+                    is_needed: row.get(4)?,
+                })
             })?;
             if aged.is_empty() {
                 return Ok(None);
             }
-            let mut gone = 0;
+            let (mut gone, mut blobs) = (0, Vec::new());
             for one in aged {
                 // A tombstone goes last: with what it said last, when nothing else of its item is left.
                 if one.is_needed || (one.is_last_word && hub.versions_of(one.item)?.len() > 1) {
@@ -96,9 +112,10 @@ impl Hub {
                 } else {
                     hub.delete_version(&one)?;
                     gone += 1;
+                    blobs.extend(one.blob);
                 }
             }
-            Ok(Some(gone))
+            Ok(Some((gone, blobs)))
         })
     }
 

@@ -7,7 +7,7 @@ use crate::{Error, ErrorKind, Result};
 use std::collections::HashMap;
 use std::fmt;
 use std::io::{Cursor, Read};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The name of a blob: 64 hexadecimal digits, the hash of its bytes (BLAKE3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,12 +57,37 @@ pub trait Blobs: Send + Sync {
     /// # Errors
     /// Where the disk fails; nothing that was put since the last time may be named then.
     fn flush(&self) -> Result<()>;
+
+    /// Whether there is a blob of that name. It is not read.
+    ///
+    /// # Errors
+    /// Where the disk fails.
+    fn has(&self, id: &BlobId) -> Result<bool>;
+
+    /// The blobs whose names begin with this byte (two digits), in order.
+    ///
+    /// # Errors
+    /// Where the disk fails.
+    fn list(&self, first: u8) -> Result<Vec<BlobId>>;
+
+    /// Lets go of a blob; one that is not there is gone already. Whoever asks for it knows that nothing names it any more, on the disk
+    /// too, and that nobody is about to name it.
+    ///
+    /// # Errors
+    /// Where the disk fails; the blob is there then.
+    fn remove(&self, id: &BlobId) -> Result<()>;
 }
 
 /// The smallest store: bytes in memory, for tests.
 #[derive(Default)]
 pub struct MemoryBlobs {
     bytes: Mutex<HashMap<BlobId, Arc<[u8]>>>,
+}
+
+impl MemoryBlobs {
+    fn held(&self) -> MutexGuard<'_, HashMap<BlobId, Arc<[u8]>>> {
+        self.bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Blobs for MemoryBlobs {
@@ -73,17 +98,33 @@ impl Blobs for MemoryBlobs {
         })?;
         let id = BlobId::of(&bytes);
         let size = bytes.len() as u64;
-        self.bytes.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), bytes.into());
+        self.held().insert(id.clone(), bytes.into());
         Ok((id, size))
     }
 
     fn open(&self, id: &BlobId) -> Result<Box<dyn Read + Send>> {
-        let found = self.bytes.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned();
+        let found = self.held().get(id).cloned();
         let bytes = found.ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no blob {id}")))?;
         Ok(Box::new(Cursor::new(bytes)))
     }
 
     fn flush(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn has(&self, id: &BlobId) -> Result<bool> {
+        Ok(self.held().contains_key(id))
+    }
+
+    fn list(&self, first: u8) -> Result<Vec<BlobId>> {
+        let begin = format!("{first:02x}");
+        let mut found: Vec<BlobId> = self.held().keys().filter(|id| id.as_str().starts_with(&begin)).cloned().collect();
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    fn remove(&self, id: &BlobId) -> Result<()> {
+        self.held().remove(id);
         Ok(())
     }
 }
@@ -101,6 +142,13 @@ mod tests {
         store.open(&id).unwrap().read_to_end(&mut back).unwrap();
         assert_eq!(back, b"bytes");
         assert!(store.open(&BlobId::of(b"other")).is_err_and(|error| error.kind == ErrorKind::NotFound));
+        let first = u8::from_str_radix(&id.as_str()[..2], 16).unwrap();
+        assert_eq!(store.list(first).unwrap(), [id.clone()]);
+        assert_eq!(store.list(first.wrapping_add(1)).unwrap(), []);
+        for _ in 0..2 {
+            store.remove(&id).unwrap();
+            assert!(!store.has(&id).unwrap());
+        }
     }
 
     #[test]

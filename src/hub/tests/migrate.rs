@@ -71,9 +71,9 @@ fn what_an_older_program_replaced_or_buried_ages_from_the_first_run_of_this_one(
         // All of it was made in October 2025, this is years later.
         let now = 1_900_000_000_000;
         hub.begin_aging(now).unwrap();
-        assert_eq!(hub.prune(now, now).unwrap(), 0);
+        assert_eq!(hub.prune(now, now, |_, _| Ok(())).unwrap(), 0);
         // The version that was overwritten and the deleted contact go; what is in conflict stays.
-        assert_eq!(hub.prune(now + DAY_MS, now + DAY_MS).unwrap(), 2);
+        assert_eq!(hub.prune(now + DAY_MS, now + DAY_MS, |_, _| Ok(())).unwrap(), 2);
         assert_eq!(hub.versions_of(1).unwrap(), [2]);
         assert!(hub.item(2).is_err());
         assert_eq!(hub.versions_of(3).unwrap(), [4, 5]);

@@ -74,7 +74,7 @@ impl World {
 
     /// Prunes that long after everything was made.
     fn prune_after(&mut self, ms: i64) -> usize {
-        self.hub.prune(MADE + ms - RETENTION_MS, MADE + ms).unwrap()
+        self.hub.prune(MADE + ms - RETENTION_MS, MADE + ms, |_, _| Ok(())).unwrap()
     }
 }
 
@@ -383,7 +383,7 @@ fn a_stop_between_two_slices_leaves_the_rest_for_the_next_run() {
         if steps == 4 { Err(Error::new(ErrorKind::Broken, "stopped")) } else { Ok(()) }
     })));
     let now = MADE + 2 * RETENTION_MS;
-    assert!(world.hub.prune(now - RETENTION_MS, now).is_err());
+    assert!(world.hub.prune(now - RETENTION_MS, now, |_, _| Ok(())).is_err());
     world.hub.set_steps(None);
     assert_eq!(world.hub.versions_of(ada.id).unwrap().len(), 201, "two slices are gone as a whole, the rest is there");
     let shown = world.hub.item(ada.id).unwrap().version;

@@ -1,0 +1,117 @@
+//! The bytes of messages over the years: how long they stay, and when they go (promise 4).
+
+use super::{BOTH, HOUR_MS, World, text};
+use crate::office::Manner;
+use std::sync::atomic::Ordering;
+use twofold_model::BlobId;
+
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+impl World {
+    fn has_bytes(&self, n: usize) -> bool {
+        self.blobs.has(&BlobId::of(&text(n))).unwrap()
+    }
+
+    /// The bytes of everything that is shown anywhere, and of everything that the hub names, are here.
+    fn misses_no_bytes(&self, what: &str) {
+        for place in [&self.account, &self.laptop, &self.phone] {
+            for (_, text, _) in place.shows() {
+                assert!(self.blobs.has(&BlobId::of(text.as_bytes())).unwrap(), "{what}: {text}");
+            }
+        }
+        let is_here = |blob: &BlobId| Ok(assert!(self.blobs.has(blob)?, "{what}: {blob}"));
+        self.hub.each_named_blob(is_here).unwrap();
+    }
+
+    /// So many days later there are a run, which finds a clock that moved, and another one, which believes it.
+    async fn leap(&mut self, days: i64) {
+        self.now.fetch_add(days * DAY_MS, Ordering::SeqCst);
+        self.sync().await;
+        self.run_on(1).await;
+    }
+
+    /// A run every two hours.
+    async fn run_on(&mut self, times: usize) {
+        for _ in 0..times {
+            self.now.fetch_add(2 * HOUR_MS, Ordering::SeqCst);
+            self.sync().await;
+        }
+    }
+
+    /// Two messages that nobody has any more, one of them with a twin; and one that was never anybody's.
+    async fn with_losses(manner: Manner) -> World {
+        let mut world = World::with_twenty(manner).await;
+        for n in [1, 2] {
+            let there = world.account.find_one(&text(n));
+            world.account.change(there, |message| message.at.clear());
+        }
+        if manner == Manner::Folders {
+            world.account.put(&text(2), &["Work"], &[]);
+        }
+        world.sync().await;
+        let kept = if manner == Manner::Folders { 19 } else { 18 };
+        assert_eq!(world.laptop.shows().len(), kept);
+        world
+    }
+}
+
+#[tokio::test]
+async fn promise_4_bytes_stay_for_the_retention_time_and_go_after_it_unless_somebody_else_has_them() {
+    for manner in BOTH {
+        let mut world = World::with_losses(manner).await;
+        world.leap(179).await;
+        assert!((1..=20).all(|n| world.has_bytes(n)), "{manner:?}: within the retention time");
+        world.leap(2).await;
+        assert!(!world.has_bytes(1), "{manner:?}: after it");
+        assert_eq!(world.has_bytes(2), manner == Manner::Folders, "{manner:?}: those that another message has too");
+        world.misses_no_bytes(&format!("{manner:?}"));
+        world.settled("long after").await;
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_a_stopped_run_left_behind_are_found_within_some_months_and_those_of_others_never() {
+    let mut world = World::with_twenty(Manner::Labels).await;
+    let orphans: Vec<BlobId> = (100..600).map(|n| world.blobs.put(&mut &text(n)[..]).unwrap().0).collect();
+    world.leap(29).await;
+    world.run_on(5).await;
+    assert!(orphans.iter().all(|blob| world.blobs.has(blob).unwrap()), "not looked for yet");
+    world.leap(2).await;
+    let left = orphans.iter().filter(|blob| world.blobs.has(blob).unwrap()).count();
+    assert!(left > 400, "a part in each run: {left}");
+    world.run_on(15).await;
+    assert!(!orphans.iter().any(|blob| world.blobs.has(blob).unwrap()));
+    world.misses_no_bytes("swept");
+    // And again, from the beginning, a month later.
+    let (late, _) = world.blobs.put(&mut &text(700)[..]).unwrap();
+    world.run_on(20).await;
+    assert!(world.blobs.has(&late).unwrap());
+    world.leap(31).await;
+    world.run_on(15).await;
+    assert!(!world.blobs.has(&late).unwrap());
+    world.misses_no_bytes("swept again");
+}
+
+#[tokio::test]
+async fn a_run_that_lets_go_of_bytes_may_be_stopped_at_every_step() {
+    let mut at = 0;
+    loop {
+        let mut world = World::with_losses(Manner::Folders).await;
+        world.leap(179).await;
+        assert!(world.has_bytes(1));
+        world.now.fetch_add(2 * DAY_MS, Ordering::SeqCst);
+        let is_stopped = world.stopped_at(at).await;
+        let what = format!("stopped at step {at}");
+        world.misses_no_bytes(&what);
+        // What the next runs do not let go of is left for a sweep.
+        world.run_on(20).await;
+        assert!(!world.has_bytes(1), "{what}");
+        world.misses_no_bytes(&what);
+        world.settled(&what).await;
+        if !is_stopped {
+            break;
+        }
+        at += 1;
+    }
+    assert!(at > 10, "only {at} steps");
+}
