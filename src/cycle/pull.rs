@@ -4,11 +4,10 @@ use crate::Cycle;
 use crate::scope::LeftOut;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use twofold_hub::{Bad, Hub, Place, Placement, Presence};
 use twofold_model::{
-    Connector, DeltaToken, Entry, Error, ErrorKind, Facts, Feed, Kind, Known, Lens, Next, Page, Poll, RemoteId, Result,
-    Seen, Since,
+    Connector, Entry, Error, ErrorKind, Facts, Feed, Kind, Known, Lens, Next, Page, Poll, RemoteId, Result, Seen, Since,
 };
 
 /// A slow look is taken at no more copies than this in one run.
@@ -22,8 +21,8 @@ const BAD_AT_MOST: usize = 20;
 
 /// What a puller tells the hub's side.
 enum News {
-    /// The round starts (anew) with a full listing.
-    Listing { member: usize, feed: usize },
+    /// The round starts (anew) with a full listing. A place that compares waits for what the hub knows.
+    Listing { member: usize, feed: usize, known: oneshot::Sender<Known> },
     /// One page.
     Page { member: usize, feed: usize, page: Page },
     /// The feed could not be read to its end.
@@ -41,6 +40,8 @@ struct Round {
 #[derive(Default)]
 struct Tally {
     is_listing: bool,
+    /// The place compares by itself: it tells all that differs from what is known, and all that is bad.
+    compares_known: bool,
     /// The round is a full listing of what the hub knows copies of: those that it does not name are asked for.
     compares: bool,
     /// Collections whose new copies are items of their own, with nothing that they could be paired with.
@@ -76,11 +77,14 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let mut taken = 0;
     while let Some(news) = receiver.recv().await {
         match news {
-            News::Listing { member, feed } => {
-                let replica = cycle.members[member].replica.id;
-                let name = feeds[&member][feed].id.as_str();
-                cycle.hub.drop_token(replica, name)?;
-                tallies.insert((member, feed), tally(cycle, kind, member, &feeds[&member][feed], true)?);
+            News::Listing { member, feed: at, known } => {
+                let (replica, feed) = (cycle.members[member].replica.id, &feeds[&member][at]);
+                cycle.hub.drop_token(replica, feed.id.as_str())?;
+                let tally = tally(cycle, kind, member, feed, true)?;
+                let places = cycle.hub.places(replica, kind)?;
+                // Whoever does not wait for it any more has given up by itself.
+                let _ = known.send(if tally.compares_known { known_of(cycle, feed, &places)? } else { Known::new() });
+                tallies.insert((member, at), tally);
             }
             News::Page { member, feed, page } => {
                 taken += page.entries.len();
@@ -144,7 +148,15 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 /// A round begins; what is to be made of its pages.
 fn tally(cycle: &mut Cycle<'_>, kind: Kind, index: usize, feed: &Feed, is_listing: bool) -> Result<Tally> {
     let replica = &cycle.members[index].replica;
-    let mut tally = Tally { is_listing, ..Tally::default() };
+    let compares_known = cycle.members[index].reached(kind).is_some_and(|place| place.abilities().compares_known);
+    let mut tally = Tally { is_listing, compares_known, ..Tally::default() };
+    if compares_known {
+        if is_listing {
+            let replica = replica.id;
+            cycle.hub.begin_comparison(replica, feed.id.as_str())?;
+        }
+        return Ok(tally);
+    }
     let mut places = cycle.hub.places(replica.id, kind)?;
     places.retain(|place| covers(feed, place));
     for place in &places {
@@ -211,27 +223,29 @@ fn rounds(cycle: &mut Cycle<'_>, kind: Kind, index: usize, connector: &dyn Conne
         // A listing of the future was made under a clock that ran ahead: nobody knows how old it is.
         let age = Some(now - state.listed_ms.unwrap_or(0)).filter(|age| *age >= 0).unwrap_or(i64::MAX);
         let relist_ms = i64::try_from(abilities.relist_after_s).unwrap_or(0) * 1000;
-        let is_due = !abilities.compares_known
-            && (cycle.settings.full_check
-                || breaks(cycle, replica.id, &feed)? >= BROKEN_AT_MOST
-                || age >= cycle.settings.full_check_ms
-                || (relist_ms > 0 && age >= relist_ms));
+        let is_due = cycle.settings.full_check
+            || breaks(cycle, replica.id, &feed)? >= BROKEN_AT_MOST
+            || age >= cycle.settings.full_check_ms
+            || (relist_ms > 0 && age >= relist_ms);
         let since = match state.token {
             Some(token) if !is_due => Since::Token(token),
             _ => Since::Start,
         };
-        let mut known = Known::new();
-        if abilities.compares_known {
-            for place in places.iter().filter(|place| covers(&feed, place)) {
-                known.extend(cycle.hub.known(replica.id, place.collection)?);
-                known.extend(cycle.hub.noted(replica.id, place.collection)?);
-            }
-        }
-        // A place that compares by itself always tells the difference to what is known.
-        let since = if abilities.compares_known { Since::Token(DeltaToken("scan".into())) } else { since };
+        let is_comparison = abilities.compares_known && since == Since::Start;
+        let known = if is_comparison { known_of(cycle, &feed, &places)? } else { Known::new() };
         rounds.push(Round { feed, since, known });
     }
     Ok(rounds)
+}
+
+/// What the hub knows of the copies in a feed's collections.
+fn known_of(cycle: &Cycle<'_>, feed: &Feed, places: &[Place]) -> Result<Known> {
+    let mut known = Known::new();
+    for place in places.iter().filter(|place| covers(feed, place)) {
+        known.extend(cycle.hub.known(place.replica, place.collection)?);
+        known.extend(cycle.hub.noted(place.replica, place.collection)?);
+    }
+    Ok(known)
 }
 
 pub(crate) fn as_collection(place: &Place, kind: Kind) -> twofold_model::Collection {
@@ -247,7 +261,7 @@ pub(crate) fn as_collection(place: &Place, kind: Kind) -> twofold_model::Collect
 }
 
 /// Reads all rounds of one replica to their ends, asking for the pages of all open rounds together.
-async fn read_rounds(member: usize, connector: Arc<dyn Connector>, rounds: Vec<Round>, sender: mpsc::Sender<News>) {
+async fn read_rounds(member: usize, connector: Arc<dyn Connector>, mut rounds: Vec<Round>, sender: mpsc::Sender<News>) {
     let mut open: Vec<(usize, Since, bool)> =
         rounds.iter().enumerate().map(|(feed, round)| (feed, round.since.clone(), false)).collect();
     while !open.is_empty() {
@@ -264,6 +278,7 @@ async fn read_rounds(member: usize, connector: Arc<dyn Connector>, rounds: Vec<R
         answers.resize_with(open.len(), missing);
         let mut still = Vec::new();
         for ((feed, since, relisted), answer) in open.into_iter().zip(answers) {
+            let mut asked = None;
             let news = match answer {
                 Ok(page) => {
                     if let Next::Page(next) = &page.next {
@@ -281,12 +296,18 @@ async fn read_rounds(member: usize, connector: Arc<dyn Connector>, rounds: Vec<R
                 // A fresh round once; if that is refused too, it is not the token.
                 Err(error) if error.kind == ErrorKind::TokenExpired && !relisted => {
                     still.push((feed, Since::Start, true));
-                    News::Listing { member, feed }
+                    let (known, answered) = oneshot::channel();
+                    asked = Some(answered);
+                    News::Listing { member, feed, known }
                 }
                 Err(error) => News::Failed { member, feed, error },
             };
             if sender.send(news).await.is_err() {
                 return;
+            }
+            if let Some(answered) = asked {
+                let Ok(known) = answered.await else { return };
+                rounds[feed].known = known;
             }
         }
         open = still;
@@ -315,8 +336,6 @@ fn take_page(
         Entry::Bad { remote_id, .. } => Some(remote_id.as_str().to_owned()),
         _ => None,
     }));
-    // A place that compares by itself names what is bad in every complete scan: what it no longer names is gone or mended.
-    let tells_all_bad = connector.abilities().compares_known;
     let bad_names = &tally.bad_names;
     let too_bad = !replica.is_device && (tally.bad > BAD_AT_MOST || (tally.bad >= 5 && tally.bad * 20 > tally.entries));
     let (tally, report) = (&*tally, &mut cycle.report);
@@ -379,7 +398,8 @@ fn take_page(
             ));
             return Ok(());
         }
-        if tells_all_bad {
+        // What a place that tells all that is bad no longer names is gone or mended.
+        if tally.compares_known {
             own.iter().try_for_each(|collection| hub.retain_quarantine(replica.id, *collection, bad_names))?;
         }
         if tally.compares {
@@ -389,7 +409,11 @@ fn take_page(
                 hub.drop_questions_beyond(replica.id)?;
             }
         }
-        hub.end_round(replica.id, feed.id.as_str(), token, tally.is_listing.then_some(now))
+        let listed_ms = tally.is_listing.then_some(now);
+        match tally.compares_known {
+            true => hub.end_comparison(replica.id, feed.id.as_str(), token, listed_ms),
+            false => hub.end_round(replica.id, feed.id.as_str(), token, listed_ms),
+        }
     })?;
     report.row(&replica.name, kind).created += new;
     Ok(())

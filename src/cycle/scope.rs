@@ -184,6 +184,7 @@ fn take_up(cycle: &mut Cycle<'_>, collection: &Collection, replicas: &[Replica],
     }
     cycle.hub.atomically("take up", |hub| {
         hub.take_up(collection.id)?;
+        hub.drop_device_tokens(kind)?;
         feeds.iter().try_for_each(|(replica, feed)| hub.drop_token(*replica, feed))
     })?;
     let would = if cycle.settings.dry_run { "would be kept" } else { "is kept" };
@@ -196,7 +197,7 @@ fn take_up(cycle: &mut Cycle<'_>, collection: &Collection, replicas: &[Replica],
     Ok(())
 }
 
-/// The feeds of a provider that report one of its collections, or any.
+/// The feeds of a provider that report one of its collections, or any. (Devices are compared as wholes.)
 fn feeds_of(cycle: &Cycle<'_>, kind: Kind, replica: i64, collection: Option<&str>) -> Result<Vec<(i64, String)>> {
     let Some(connector) = cycle.member(replica).filter(|it| !it.replica.is_device).and_then(|it| it.reached(kind))
     else {
@@ -226,6 +227,7 @@ fn limit(cycle: &mut Cycle<'_>, account: &Replica, found: &Listed) -> Result<()>
         hub.set_limits(account.id, now)?;
         if is_wider {
             hub.unnote_all(account.id)?;
+            hub.drop_device_tokens(Kind::Mail)?;
         }
         feeds.iter().try_for_each(|(replica, feed)| hub.drop_token(*replica, feed))
     })?;

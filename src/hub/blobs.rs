@@ -29,11 +29,12 @@ const NAMED: &str = "
     SELECT content ->> 'blobId' FROM versions WHERE instr(content, '\"blobId\":\"') > 0
     UNION SELECT CAST(substr(seen, 12, 64) AS TEXT) FROM placements WHERE substr(seen, 1, 11) = X'7b22626c6f624964223a22'";
 
-/// What is seen and not settled, about to be written, or in quarantine: few rows, once a run is through.
+/// What is seen and not settled, about to be written, in quarantine, or brought by somebody: few rows, once a run is through.
 const UNSETTLED: &str = "
     SELECT rendering FROM sightings WHERE rendering IS NOT NULL
     UNION ALL SELECT target FROM intents WHERE target IS NOT NULL
-    UNION ALL SELECT raw FROM quarantine";
+    UNION ALL SELECT raw FROM quarantine
+    UNION ALL SELECT rendering FROM offers";
 
 /// What stands before the name of a blob, in a sheet as in content.
 const MEMBER: &[u8] = b"\"blobId\":\"";

@@ -243,6 +243,7 @@ impl Hub {
         let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, path };
         hub.migrate()?;
         hub.connection.execute_batch(blobs::INDEXES).store()?;
+        hub.connection.execute_batch(placements::TRIGGERS).store()?;
         hub.id = hub.meta("hub")?.unwrap_or_default();
         Ok(hub)
     }

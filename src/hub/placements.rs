@@ -59,6 +59,26 @@ pub(crate) const GOING: &str = "
     JOIN collections c ON c.id = s.collection AND c.role = 'trash'
     WHERE s.replica = ?1 AND s.gone = 0 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))";
 
+/// A device's token says that a folder looks as the hub knows it. It falls with every change of what the hub knows: which copies, and
+/// under which etags.
+pub(crate) const TRIGGERS: &str = "
+    CREATE TRIGGER IF NOT EXISTS base_made AFTER INSERT ON placements
+        WHEN NEW.replica IN (SELECT id FROM replicas WHERE is_device) BEGIN
+        UPDATE feeds SET token = NULL WHERE replica = NEW.replica AND token IS NOT NULL
+            AND feed IN (SELECT remote_id FROM places WHERE collection = NEW.collection AND replica = NEW.replica);
+    END;
+    CREATE TRIGGER IF NOT EXISTS base_gone AFTER DELETE ON placements
+        WHEN OLD.replica IN (SELECT id FROM replicas WHERE is_device) BEGIN
+        UPDATE feeds SET token = NULL WHERE replica = OLD.replica AND token IS NOT NULL
+            AND feed IN (SELECT remote_id FROM places WHERE collection = OLD.collection AND replica = OLD.replica);
+    END;
+    CREATE TRIGGER IF NOT EXISTS base_moved AFTER UPDATE OF replica, collection, remote_id, etag ON placements
+        WHEN NEW.replica IN (SELECT id FROM replicas WHERE is_device) AND (OLD.etag <> NEW.etag
+            OR OLD.remote_id <> NEW.remote_id OR OLD.collection <> NEW.collection OR OLD.replica <> NEW.replica) BEGIN
+        UPDATE feeds SET token = NULL WHERE token IS NOT NULL AND (replica, feed) IN (SELECT replica, remote_id FROM places
+            WHERE (collection, replica) IN (VALUES (OLD.collection, OLD.replica), (NEW.collection, NEW.replica)));
+    END;";
+
 /// How a sighting says that a copy is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {

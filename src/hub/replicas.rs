@@ -403,7 +403,7 @@ impl Hub {
     /// What is known of a feed.
     pub fn feed(&self, replica: i64, feed: &str) -> Result<FeedState> {
         let found = self.one(
-            "SELECT token, listed_at, complete FROM feeds WHERE replica = ?1 AND feed = ?2",
+            "SELECT nullif(token, ''), listed_at, complete FROM feeds WHERE replica = ?1 AND feed = ?2",
             params![replica, feed],
             |row| {
                 Ok(FeedState {
@@ -432,9 +432,39 @@ impl Hub {
         )
     }
 
+    /// What is known of a place that compares is read now. Its token is nothing but a note that this goes on (an empty text, which is
+    /// no token), and falls as soon as the hub knows something else (the triggers `base_*`).
+    pub fn begin_comparison(&mut self, replica: i64, feed: &str) -> Result<()> {
+        self.run("UPDATE feeds SET token = '' WHERE replica = ?1 AND feed = ?2", params![replica, feed])
+    }
+
+    /// A place that compares has been read to its end. Its token holds for what was known when it was compared: it is kept where the hub
+    /// knows nothing else by now (promise 2).
+    pub fn end_comparison(
+        &mut self,
+        replica: i64,
+        feed: &str,
+        token: &DeltaToken,
+        listed_ms: Option<i64>,
+    ) -> Result<()> {
+        self.run(
+            "UPDATE feeds SET token = iif(token = '', ?3, token), complete = 1, listed_at = coalesce(?4, listed_at)
+             WHERE replica = ?1 AND feed = ?2",
+            params![replica, feed, token.as_str(), listed_ms],
+        )
+    }
+
     /// The token is dead: the next round lists in full and compares.
     pub fn drop_token(&mut self, replica: i64, feed: &str) -> Result<()> {
         self.run("UPDATE feeds SET token = NULL WHERE replica = ?1 AND feed = ?2", params![replica, feed])
+    }
+
+    /// All devices are compared anew with what is known of a kind: what was seen there and came to nothing may matter now.
+    pub fn drop_device_tokens(&mut self, kind: Kind) -> Result<()> {
+        self.run(
+            "UPDATE feeds SET token = NULL WHERE kind = ?1 AND replica IN (SELECT id FROM replicas WHERE is_device = 1)",
+            [kind.as_str()],
+        )
     }
 
     /// Forgets every token and feed of a replica (device fill, forget).

@@ -12,8 +12,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use twofold_model::error::AtPlace as _;
 use twofold_model::{
-    Abilities, Arrival, Collection, CollectionId, Connector, DeltaToken, Error, ErrorKind, Feed, FeedId, Found, Kind,
-    Lens,
+    Abilities, Arrival, Collection, CollectionId, Connector, Error, ErrorKind, Feed, FeedId, Found, Kind, Lens,
 };
 use twofold_model::{
     Lookup, Operation, Page, Place, Poll, RemoteId, Removal, Result, Seen, Since, Uid, Visit, Written,
@@ -38,8 +37,9 @@ impl Device {
         let id = CollectionId(poll.feed.id.0.clone());
         let format = self.format(poll.feed.kind)?;
         // A dry run plans for folders that a real one would have made.
-        let is_planned = self.is_dry_run() && poll.known.is_empty();
-        let nothing = || Page { entries: Vec::new(), next: twofold_model::Next::Done(DeltaToken::from("scan")) };
+        let is_unknown = poll.known.is_empty() && !matches!(poll.since, Since::Token(_));
+        let is_planned = self.is_dry_run() && is_unknown;
+        let nothing = || Page { entries: Vec::new(), next: twofold_model::Next::Done(scan::no_token()) };
         let root = match self.root_to_read()? {
             Some(root) => root,
             None if is_planned => return Ok(nothing()),
@@ -53,7 +53,7 @@ impl Device {
         if state != CollectionState::Marked {
             // Where the hub knows no item, none can be missed: what stands there is adopted.
             let is_adoptable = matches!(state, CollectionState::Unmarked | CollectionState::OtherFolder { .. })
-                && poll.known.is_empty()
+                && is_unknown
                 && self.has_items(&folder, format, &id)?;
             if !is_adoptable {
                 return Err(self.collection_held(&state));
@@ -73,6 +73,9 @@ impl Device {
             drop(alone);
             _lock = self.lock_to_read()?;
             listing = self.listing(&folder, format)?;
+        }
+        if let Since::Token(token) = &poll.since {
+            return scan::answer(token, scan::outline(&folder, &listing).as_ref());
         }
         let still_there = || self.still_the_same(&folder, &id);
         let scan = Scan {

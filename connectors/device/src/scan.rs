@@ -62,6 +62,11 @@ impl Stamp {
         self.mtime_ns % 1_000_000_000 == 0 && self.ctime_ns % 1_000_000_000 == 0
     }
 
+    /// Adds a file to the outline of its folder.
+    fn sketch(&self, name: &[u8], outline: &mut Outline) {
+        outline.add(name, &[self.size, self.mtime_ns.cast_unsigned(), self.ctime_ns.cast_unsigned(), self.inode]);
+    }
+
     pub fn age_ns(&self, now_ns: i64) -> i64 {
         now_ns.saturating_sub(self.ctime_ns)
     }
@@ -166,6 +171,44 @@ impl Mark {
     }
 }
 
+/// How a folder looks, as one number: all that a scan compares. Where a scan found everything as the hub knows it, its token says this;
+/// as long as the folder looks the same and the hub knows the same, a scan would find it so again. Names come in the order in which
+/// the folder lists them, which an untouched folder keeps.
+pub(crate) struct Outline(blake3::Hasher);
+
+impl Outline {
+    /// An outline of nothing yet. The number changes with what scans compare, and with how.
+    pub fn new() -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"twofold outline 1");
+        Self(hasher)
+    }
+
+    /// One more name, and what is known of it without reading it.
+    pub fn add(&mut self, name: &[u8], facts: &[u64]) {
+        self.0.update(&(name.len() as u64).to_le_bytes());
+        self.0.update(name);
+        facts.iter().for_each(|fact| _ = self.0.update(&fact.to_le_bytes()));
+    }
+
+    pub fn token(&self) -> DeltaToken {
+        DeltaToken(format!("as {}", self.0.finalize().to_hex()))
+    }
+}
+
+/// After a scan that did not find everything as the hub knows it, there is something to compare.
+pub(crate) fn no_token() -> DeltaToken {
+    DeltaToken::from("")
+}
+
+/// What a place answers that looks as it did when it gave that token, or does not.
+pub(crate) fn answer(token: &DeltaToken, outline: Option<&Outline>) -> Result<Page> {
+    match outline.is_some_and(|outline| outline.token() == *token) {
+        true => Ok(Page { entries: Vec::new(), next: Next::Done(token.clone()) }),
+        false => Err(Error::new(ErrorKind::TokenExpired, "the folder looks otherwise than it did")),
+    }
+}
+
 /// What a collection folder holds by name.
 pub(crate) struct Listing {
     /// Names of items, in no order.
@@ -192,6 +235,17 @@ pub(crate) fn list(folder: &OwnedFd, extension: &str) -> rustix::io::Result<List
         }
     }
     Ok(listing)
+}
+
+/// How a folder looks. `None` where it cannot be told: it is compared.
+pub(crate) fn outline(folder: &OwnedFd, listing: &Listing) -> Option<Outline> {
+    let mut outline = Outline::new();
+    for (name, file_type) in &listing.names {
+        if *file_type != FileType::Directory {
+            Stamp::of(&beneath::stat(folder, name).ok()??).sketch(name, &mut outline);
+        }
+    }
+    Some(outline)
 }
 
 /// Whether a file of this name is an item: the right extension, and none of the names under which programs keep their own
@@ -248,7 +302,10 @@ impl<'a> Scan<'a> {
 
         let mut entries = Vec::new();
         let mut present: HashSet<&RemoteId> = HashSet::with_capacity(self.known.len());
-        let mut changed = self.compare(listing, &mut present, &mut entries);
+        let mut outline = Outline::new();
+        let mut changed = self.compare(listing, &mut outline, &mut present, &mut entries);
+        // A later page of a round is one because there is something to say.
+        let is_settled = changed.is_empty() && entries.is_empty() && present.len() == self.known.len();
         // The end of a round is told by the names, so that it does not depend on the order of the listing.
         changed.sort_by(|a, b| a.name.cmp(&b.name));
         let after = names::split(&cursor.after).and_then(|mut names| names.pop()).unwrap_or_default().into_owned();
@@ -297,7 +354,7 @@ impl<'a> Scan<'a> {
         let gone = missing.into_iter().map(|(id, _)| id).filter(|id| !renamed.contains(*id));
         entries.extend(gone.map(|id| Entry::Gone(id.clone())));
         entries.extend(displaced.iter().map(|id| Entry::Gone(self.out_of_the_way(id))));
-        Ok(Page { entries, next: Next::Done(DeltaToken::from("scan")) })
+        Ok(Page { entries, next: Next::Done(if is_settled { outline.token() } else { no_token() }) })
     }
 
     /// Which items stand under another name now. A UID whose known file is gone moved with its file; where the known file is
@@ -371,6 +428,7 @@ impl<'a> Scan<'a> {
     fn compare(
         &self,
         listing: Listing,
+        outline: &mut Outline,
         present: &mut HashSet<&'a RemoteId>,
         entries: &mut Vec<Entry>,
     ) -> Vec<Changed<'a>> {
@@ -386,7 +444,11 @@ impl<'a> Scan<'a> {
             if let Some((id, _)) = known {
                 present.insert(id);
             }
-            match beneath::stat(self.folder, &name) {
+            let stat = beneath::stat(self.folder, &name);
+            if let Ok(Some(stat)) = &stat {
+                Stamp::of(stat).sketch(&name, outline);
+            }
+            match stat {
                 Ok(Some(stat)) => match beneath::oddity(&stat) {
                     Some(_) if known.is_none() && FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {}
                     Some(oddity) => entries.push(self.bad(&id, oddity, Vec::new())),

@@ -59,7 +59,7 @@ impl Desk {
 
     async fn scan(&mut self) -> Vec<Entry> {
         let feed = Feed { id: WORK.into(), kind: Kind::Calendar, collections: vec![WORK.into()] };
-        let poll = Poll { feed: &feed, since: Since::Token("scan".into()), known: &self.known };
+        let poll = Poll { feed: &feed, since: Since::Start, known: &self.known };
         let page = self.device.changes(&[poll]).await.remove(0).unwrap();
         for entry in &page.entries {
             if let Entry::Seen(seen) = entry {

@@ -177,7 +177,7 @@ async fn a_folder_that_somebody_filled_is_adopted_when_it_is_scanned_first() {
     fs::create_dir(&path).unwrap();
     fs::write(path.join("a.vcf"), card("a", "Ada")).unwrap();
     let feed = world.feed(id);
-    let poll = || Poll { feed: &feed, since: Since::Token("scan".into()), known: &world.known };
+    let poll = || Poll { feed: &feed, since: Since::Start, known: &world.known };
     let page = world.device.changes(&[poll()]).await.pop().unwrap().unwrap();
     assert_eq!(words(&page.entries), ["seen a.vcf"]);
     assert_eq!(world.device.collection_state(&id.into()).unwrap(), CollectionState::Marked);

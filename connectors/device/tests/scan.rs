@@ -14,6 +14,94 @@ async fn an_unchanged_folder_says_nothing() {
     assert!(world.scan().await.is_empty());
 }
 
+/// What the folder answers by a token, and the token of a comparison with what is known.
+async fn as_it_was(world: &World, token: &DeltaToken) -> bool {
+    let feed = world.feed(FRIENDS);
+    let poll = Poll { feed: &feed, since: Since::Token(token.clone()), known: &Known::new() };
+    match world.device.changes(&[poll]).await.pop().unwrap() {
+        Ok(page) => {
+            assert!(page.entries.is_empty());
+            assert_eq!(page.next, Next::Done(token.clone()));
+            true
+        }
+        Err(error) => {
+            assert_eq!(error.kind, ErrorKind::TokenExpired, "{error}");
+            false
+        }
+    }
+}
+
+async fn token(world: &World) -> DeltaToken {
+    let feed = world.feed(FRIENDS);
+    let poll = Poll { feed: &feed, since: Since::Start, known: &world.known };
+    match world.device.changes(&[poll]).await.pop().unwrap().unwrap().next {
+        Next::Done(token) => token,
+        Next::Page(_) => panic!("one page"),
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_looks_as_it_did_is_not_compared_and_any_difference_is_told() {
+    let world = World::agreed_on(&[("a", "Ada"), ("b", "Bob")]).await;
+    let settled = token(&world).await;
+    assert!(!settled.as_str().is_empty());
+    assert!(as_it_was(&world, &settled).await);
+    // What is no item makes no difference.
+    world.put("note.txt", "x");
+    std::fs::create_dir(world.path("sub.vcf")).unwrap();
+    assert!(as_it_was(&world, &settled).await);
+    type Deed = (&'static str, fn(&World));
+    let deeds: [Deed; 5] = [
+        ("edited in place, its old time put back", |world| {
+            let before = std::fs::metadata(world.path("a.vcf")).unwrap().modified().unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+            world.put("a.vcf", &card("a", "Eve"));
+            std::fs::File::options().write(true).open(world.path("a.vcf")).unwrap().set_modified(before).unwrap();
+        }),
+        ("made", |world| world.put("c.vcf", &card("c", "Cid"))),
+        ("renamed", |world| std::fs::rename(world.path("b.vcf"), world.path("d.vcf")).unwrap()),
+        ("exchanged", |world| {
+            std::fs::rename(world.path("a.vcf"), world.path("x")).unwrap();
+            std::fs::rename(world.path("c.vcf"), world.path("a.vcf")).unwrap();
+            std::fs::rename(world.path("x"), world.path("c.vcf")).unwrap();
+        }),
+        ("removed", |world| std::fs::remove_file(world.path("a.vcf")).unwrap()),
+    ];
+    let mut last = settled;
+    let mut world = world;
+    for (what, deed) in deeds {
+        deed(&world);
+        assert!(!as_it_was(&world, &last).await, "{what}");
+        // What is told and not agreed on yet is told again.
+        assert_eq!(token(&world).await.as_str(), "", "{what}");
+        world.known.clear();
+        world.agree().await;
+        last = token(&world).await;
+        assert!(as_it_was(&world, &last).await, "{what}, agreed on");
+    }
+}
+
+#[tokio::test]
+async fn what_has_to_be_looked_at_again_leaves_no_token() {
+    // A file that is young, one that is bad, one that is half, one that is missed.
+    let mut world = World::ready().await;
+    world.set_ahead(0);
+    world.put("a.vcf", &card("a", "Ada"));
+    world.agree().await;
+    assert_eq!(token(&world).await.as_str(), "", "young");
+    world.set_ahead(10);
+    world.agree().await;
+    assert_ne!(token(&world).await.as_str(), "");
+    for (what, text) in [("bad", "BEGIN:VCARD\r\n\0\r\nEND:VCARD\r\n".to_owned()), ("half", "BEGIN:VCARD\r\n".into())] {
+        world.put("b.vcf", &text);
+        assert_eq!(token(&world).await.as_str(), "", "{what}");
+        std::fs::remove_file(world.path("b.vcf")).unwrap();
+        assert_ne!(token(&world).await.as_str(), "", "{what}, gone");
+    }
+    world.known.insert(remote("c.vcf"), "x".into());
+    assert_eq!(token(&world).await.as_str(), "", "missed");
+}
+
 #[tokio::test]
 async fn a_new_file_is_seen_with_its_uid() {
     let world = World::ready().await;

@@ -75,7 +75,8 @@ pub enum Since {
     Start,
     /// The next page of the round under way, as [`Next::Page`] gave it.
     Page(String),
-    /// What changed since that token.
+    /// What changed since that token. A place that compares ([`Abilities::compares_known`]) says that nothing did, or that the token is
+    /// of no use ([`crate::ErrorKind::TokenExpired`]): then it is asked from the start, and handed what is known.
     Token(DeltaToken),
 }
 
@@ -89,7 +90,7 @@ pub struct Poll<'a> {
     pub feed: &'a Feed,
     /// From where on.
     pub since: Since,
-    /// What the hub holds of it; filled only where [`Abilities::compares_known`].
+    /// What the hub holds of it; filled only where [`Abilities::compares_known`], and not beside a token.
     pub known: &'a Known,
 }
 
@@ -256,7 +257,8 @@ pub enum Found {
 /// What a place can do.
 #[derive(Clone, Debug, Default)]
 pub struct Abilities {
-    /// The place has no delta of its own: it wants to be handed what the hub knows ([`Poll::known`]).
+    /// The place has no delta of its own: it wants to be handed what the hub knows ([`Poll::known`]). Its token says how it looked when
+    /// all was as the hub knew it (an empty one: it was not), and is dropped as soon as the hub knows something else.
     pub compares_known: bool,
     /// Where two edits fall within five minutes the lower rank wins (ENGINE 18): device 0, provider 1.
     pub rank: u8,

@@ -290,10 +290,10 @@ impl Round {
 }
 
 impl Ledger {
-    /// From where a feed is read on. Places that compare always tell the difference to what is known.
+    /// From where a feed is read on. Places that compare tell the difference to what is known.
     fn since(&self, bench: &dyn Bench, feed: &Feed) -> Since {
         if bench.connector().abilities().compares_known {
-            return Since::Token("scan".into());
+            return Since::Start;
         }
         self.tokens.get(&feed.id).map_or(Since::Start, |token| Since::Token(token.clone()))
     }

@@ -55,6 +55,8 @@ pub struct Manners {
     pub tells_parts: bool,
     /// A change of more than the notes mails each of a card's `members`, as a meeting's guests are.
     pub mails: bool,
+    /// It has no delta: it compares with what is known ([`Abilities::compares_known`]).
+    pub compares: bool,
 }
 
 impl Default for Manners {
@@ -70,6 +72,7 @@ impl Default for Manners {
             is_colorless: false,
             tells_parts: false,
             mails: false,
+            compares: false,
         }
     }
 }
@@ -93,6 +96,7 @@ struct State {
     /// What was deleted, and when.
     last_seen: BTreeMap<RemoteId, (Row, i64)>,
     fetched: usize,
+    compared: usize,
     stamp: u64,
     next_id: u64,
     faults: VecDeque<Option<Fault>>,
@@ -256,6 +260,11 @@ impl Memory {
         let mut state = self.state();
         state.stamp += 1;
         state.expired_before = state.stamp;
+    }
+
+    /// How often it was asked to compare with what is known.
+    pub fn compared(&self) -> usize {
+        self.state().compared
     }
 
     /// How many writes were executed.
@@ -667,6 +676,7 @@ impl Lens for JsonLens {
 impl Connector for Memory {
     fn abilities(&self) -> Abilities {
         Abilities {
+            compares_known: self.manners.compares,
             rank: self.manners.rank,
             write_batch: 3,
             makes_collections: &[Kind::Calendar, Kind::Contacts],
@@ -836,9 +846,41 @@ impl Connector for Memory {
 }
 
 impl Memory {
+    /// A page of a place that compares: the token says how it looked when all was known.
+    fn comparison(&self, poll: &Poll<'_>) -> Result<Page> {
+        let mut state = self.state();
+        let here = &poll.feed.collections[0];
+        if state.unlisted.contains(here) {
+            return Err(Error::new(ErrorKind::Unknown, "the list broke off"));
+        }
+        let rows: Vec<Seen> =
+            state.rows.iter().filter(|(_, row)| row.collection == *here).map(|(id, row)| self.seen(id, row)).collect();
+        let outline: Vec<(&RemoteId, &Etag)> = rows.iter().map(|seen| (&seen.remote_id, &seen.etag)).collect();
+        let outline = DeltaToken(format!("{outline:?}"));
+        if let Since::Token(token) = &poll.since {
+            return match *token == outline {
+                true => Ok(Page { entries: Vec::new(), next: Next::Done(outline) }),
+                false => Err(Error::new(ErrorKind::TokenExpired, "it looks otherwise")),
+            };
+        }
+        state.compared += 1;
+        let here: BTreeSet<RemoteId> = rows.iter().map(|seen| seen.remote_id.clone()).collect();
+        let gone = poll.known.keys().filter(|id| !here.contains(*id)).map(|id| Entry::Gone(id.clone()));
+        let differs = |seen: &Seen| poll.known.get(&seen.remote_id) != Some(&seen.etag);
+        let told = rows.into_iter().filter(differs).map(|seen| Entry::Seen(Box::new(seen)));
+        let entries: Vec<Entry> = told.chain(gone).collect();
+        let token = if entries.is_empty() { outline } else { DeltaToken::from("") };
+        Ok(Page { entries, next: Next::Done(token) })
+    }
+
     fn page(&self, poll: &Poll<'_>) -> Result<Page> {
         self.check()?;
         self.step("before list")?;
+        if self.manners.compares {
+            let page = self.comparison(poll)?;
+            self.step("after list")?;
+            return Ok(page);
+        }
         let state = self.state();
         let visible_until = state.now_ms - self.manners.lag_ms;
         let here = &poll.feed.collections[0];

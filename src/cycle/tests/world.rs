@@ -3,6 +3,8 @@
 
 #[path = "world/collections.rs"]
 mod collections;
+#[path = "world/compared.rs"]
+mod compared;
 #[path = "world/held.rs"]
 mod held;
 #[path = "world/joins.rs"]
@@ -75,7 +77,7 @@ impl World {
             hub: Hub::in_memory().unwrap(),
             google: Memory::of(kind, google, manners(5)),
             microsoft: Memory::of(kind, microsoft, manners(3)),
-            phone: Memory::empty(Manners { emails: 9, rank: 0, ..Manners::default() }),
+            phone: Memory::empty(Manners { emails: 9, rank: 0, compares: true, ..Manners::default() }),
             joined,
             is_phone_detached: false,
             ahead_ms: 0,

@@ -36,7 +36,7 @@ fn shape(path: &Path) -> Vec<String> {
     let connection = Connection::open(path).unwrap();
     let sql = "SELECT m.name || ': ' || coalesce((SELECT group_concat(c.name || ' ' || c.type || c.\"notnull\" || c.pk)
                    FROM pragma_table_info(m.name) c),
-                   (SELECT group_concat(c.name) FROM pragma_index_info(m.name) c)) FROM sqlite_master m ORDER BY m.name";
+                   (SELECT group_concat(c.name) FROM pragma_index_info(m.name) c), m.sql) FROM sqlite_master m ORDER BY m.name";
     let mut statement = connection.prepare(sql).unwrap();
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }

@@ -5,13 +5,14 @@ use super::keywords::Table;
 use super::listing::{self, File, Listing};
 use super::message::{self, Reading};
 use super::name::{FileName, draft_state, identity};
-use super::{Maildir, Room, deliver, ids, words};
+use super::{Maildir, Place, Room, deliver, ids, words};
 use crate::beneath::{self, refused};
 use crate::marker::CollectionState;
 use crate::names;
+use crate::scan::{Outline, answer, no_token};
 use rustix::fs::FileType;
 use std::collections::{HashMap, HashSet};
-use twofold_model::{CollectionId, DeltaToken, Entry, Error, Etag, Known, Next, Page, Poll, RemoteId, Result, Since};
+use twofold_model::{CollectionId, Entry, Error, Etag, Known, Next, Page, Poll, RemoteId, Result, Since};
 
 /// A page ends when it says so much, or read so many bytes.
 const PAGE_ENTRIES: usize = 2_000;
@@ -23,6 +24,23 @@ struct Changed<'k> {
     name: FileName,
     id: RemoteId,
     known: Option<&'k Etag>,
+}
+
+/// How a Maildir looks: its names, and what its small letters mean. `None` where the listing does not tell what is a file.
+fn outline(listing: &Listing, table: &Table) -> Option<Outline> {
+    let mut outline = Outline::new();
+    outline.add(table.text(), &[]);
+    for file in &listing.files {
+        let file_type = match file.file_type {
+            FileType::RegularFile => 0,
+            FileType::Directory => 1,
+            FileType::Symlink => 2,
+            FileType::Unknown => return None,
+            _ => 3,
+        };
+        outline.add(&file.name, &[u64::from(file.place == Place::Cur), file_type]);
+    }
+    Some(outline)
 }
 
 /// One folder's question.
@@ -40,8 +58,9 @@ impl Room<'_> {
         let id = CollectionId(poll.feed.id.0.clone());
         let device = self.device;
         // A dry run plans for folders that a real one would have made.
-        let is_planned = device.is_dry_run() && poll.known.is_empty();
-        let nothing = || Page { entries: Vec::new(), next: Next::Done(DeltaToken::from("scan")) };
+        let is_unknown = poll.known.is_empty() && !matches!(poll.since, Since::Token(_));
+        let is_planned = device.is_dry_run() && is_unknown;
+        let nothing = || Page { entries: Vec::new(), next: Next::Done(no_token()) };
         let root = match device.root_to_read()? {
             Some(root) => root,
             None if is_planned => return Ok(nothing()),
@@ -58,7 +77,7 @@ impl Room<'_> {
         if state != CollectionState::Marked {
             // Where the hub knows no message, none can be missed: what stands there is adopted.
             let is_adoptable = matches!(state, CollectionState::Unmarked | CollectionState::OtherFolder { .. })
-                && poll.known.is_empty()
+                && is_unknown
                 && !listing::list(&maildir).map_err(|e| refused(e, "listing the folder"))?.files.is_empty();
             if !is_adoptable {
                 return Err(device.collection_held(&state));
@@ -78,6 +97,10 @@ impl Room<'_> {
             }
         }
         let table = words::read(&folder)?;
+        if let Since::Token(token) = &poll.since {
+            let listing = listing::list(&maildir).map_err(|e| refused(e, "listing the folder"))?;
+            return answer(token, outline(&listing, &table).as_ref());
+        }
         let scan = Scan { room: *self, collection: &id, maildir: &maildir, table, known: poll.known };
         scan.page(cursor, || device.still_the_same(&folder, &id))
     }
@@ -92,7 +115,11 @@ impl<'a> Scan<'a> {
         let mut entries = Vec::new();
         let mut present: HashSet<&RemoteId> = HashSet::with_capacity(self.known.len());
         let odd = if is_first { Some(&mut entries) } else { None };
-        let changed = self.compare(self.list()?, &mut present, odd)?;
+        let listing = self.list()?;
+        let outline = outline(&listing, &self.table);
+        let changed = self.compare(listing, &mut present, odd)?;
+        // A later page of a round is one because there is something to say.
+        let is_settled = changed.is_empty() && entries.is_empty() && present.len() == self.known.len();
         let mut lost =
             if changed.iter().any(|file| file.known.is_none()) { self.lost(&present) } else { HashMap::new() };
         let (mut count, mut bytes) = (0, 0);
@@ -116,7 +143,8 @@ impl<'a> Scan<'a> {
             bytes += self.say(&file, known, &mut entries)?;
         }
         self.say_gone(&present, &mut entries, still_there)?;
-        Ok(Page { entries, next: Next::Done(DeltaToken::from("scan")) })
+        let token = outline.filter(|_| is_settled).map_or_else(no_token, |outline| outline.token());
+        Ok(Page { entries, next: Next::Done(token) })
     }
 
     fn list(&self) -> Result<Listing> {

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use twofold_device::{Device, DeviceOptions};
 use twofold_model::*;
 
@@ -19,6 +19,8 @@ pub struct World {
     /// Nanoseconds that the device's clock is ahead of the real one.
     pub ahead: Arc<AtomicI64>,
     pub known: Known,
+    /// The last token of a scan, and what was known then.
+    pub told: Mutex<Option<(DeltaToken, Known)>>,
 }
 
 /// A card, readable by everybody.
@@ -54,7 +56,7 @@ impl World {
         let mut options = options(dir.path(), &ahead);
         options.is_known = false;
         change(&mut options);
-        World { device: Device::open(options).unwrap(), dir, ahead, known: Known::new() }
+        World { device: Device::open(options).unwrap(), dir, ahead, known: Known::new(), told: Mutex::default() }
     }
 
     /// A marked folder with one empty collection.
@@ -120,7 +122,7 @@ impl World {
 
     pub async fn try_scan(&self) -> Result<Vec<Entry>> {
         let feed = self.feed(FRIENDS);
-        let (mut since, mut entries) = (Since::Token("scan".into()), Vec::new());
+        let (mut since, mut entries) = (Since::Start, Vec::new());
         loop {
             let poll = Poll { feed: &feed, since: since.clone(), known: &self.known };
             let page = self.device.changes(&[poll]).await.pop().unwrap()?;
@@ -128,10 +130,30 @@ impl World {
             match page.next {
                 Next::Page(next) => since = Since::Page(next),
                 Next::Done(token) => {
-                    assert_eq!(token.as_str(), "scan");
+                    self.is_as_told(&entries, &token).await;
                     return Ok(entries);
                 }
             }
+        }
+    }
+
+    /// A token promises that a comparison with what was known then finds nothing, for as long as the device answers that all is as it
+    /// was: whoever asks by the last one hears of whatever a comparison tells.
+    async fn is_as_told(&self, entries: &[Entry], token: &DeltaToken) {
+        let feed = self.feed(FRIENDS);
+        let last = self.told.lock().unwrap().take();
+        if let Some((last, known)) = last
+            && known == self.known
+        {
+            let poll = Poll { feed: &feed, since: Since::Token(last), known: &Known::new() };
+            match self.device.changes(&[poll]).await.pop().unwrap() {
+                Ok(page) => assert!(page.entries.is_empty() && entries.is_empty(), "hidden by a token: {entries:?}"),
+                Err(error) => assert_eq!(error.kind, ErrorKind::TokenExpired, "{error}"),
+            }
+        }
+        if !token.as_str().is_empty() {
+            assert!(entries.is_empty(), "a token after something was said: {entries:?}");
+            *self.told.lock().unwrap() = Some((token.clone(), self.known.clone()));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use twofold_device::{Device, DeviceOptions};
 use twofold_model::blob::MemoryBlobs;
 use twofold_model::email::Sheet;
@@ -20,6 +20,10 @@ pub struct Desk {
     pub blobs: Arc<MemoryBlobs>,
     /// What the hub knows: each copy's etag and rendering.
     pub copies: HashMap<RemoteId, (Etag, Rendering)>,
+    /// The last token of each folder's scan, and what was known then.
+    pub told: Mutex<HashMap<String, (DeltaToken, Known)>>,
+    /// Whether nobody else works on the folders while they are scanned.
+    pub is_alone: bool,
 }
 
 pub fn now_ns() -> i64 {
@@ -48,7 +52,7 @@ impl Desk {
         let dir = tempfile::tempdir().unwrap();
         let blobs = Arc::new(MemoryBlobs::default());
         let device = open(dir.path(), &blobs, |_| {});
-        Desk { dir, device, blobs, copies: HashMap::new() }
+        Desk { dir, device, blobs, copies: HashMap::new(), told: Mutex::default(), is_alone: true }
     }
 
     /// An INBOX and a folder "Work", both empty.
@@ -103,15 +107,36 @@ impl Desk {
     pub async fn pages(&self, folder: &str) -> Result<Vec<Vec<Entry>>> {
         let feed = Feed { id: folder.into(), kind: Kind::Mail, collections: vec![folder.into()] };
         let known = self.known(folder);
-        let (mut since, mut pages) = (Since::Token("scan".into()), Vec::new());
+        let (mut since, mut pages) = (Since::Start, Vec::new());
         loop {
             let poll = Poll { feed: &feed, since: since.clone(), known: &known };
             let page = self.device.changes(&[poll]).await.pop().unwrap()?;
             pages.push(page.entries);
             match page.next {
                 Next::Page(next) => since = Since::Page(next),
-                Next::Done(_) => return Ok(pages),
+                Next::Done(token) => {
+                    let said: Vec<&Entry> = pages.iter().flatten().collect();
+                    self.is_as_told(&feed, &known, &said, token).await;
+                    return Ok(pages);
+                }
             }
+        }
+    }
+
+    /// A token promises that a comparison with what was known then finds nothing, for as long as the device answers that all is as it
+    /// was: whoever asks by the last one hears of whatever a comparison tells.
+    async fn is_as_told(&self, feed: &Feed, known: &Known, said: &[&Entry], token: DeltaToken) {
+        let last = self.told.lock().unwrap().remove(feed.id.as_str());
+        if let Some((last, _)) = last.filter(|(_, then)| self.is_alone && then == known) {
+            let poll = Poll { feed, since: Since::Token(last), known: &Known::new() };
+            match self.device.changes(&[poll]).await.pop().unwrap() {
+                Ok(page) => assert!(page.entries.is_empty() && said.is_empty(), "hidden by a token: {said:?}"),
+                Err(error) => assert_eq!(error.kind, ErrorKind::TokenExpired, "{error}"),
+            }
+        }
+        if !token.as_str().is_empty() {
+            assert!(said.is_empty(), "a token after something was said: {said:?}");
+            self.told.lock().unwrap().insert(feed.id.0.clone(), (token, known.clone()));
         }
     }
 

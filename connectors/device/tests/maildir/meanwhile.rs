@@ -38,6 +38,7 @@ impl Drop for Other {
 async fn a_message_that_moves_all_the_time_is_never_gone() {
     const MESSAGES: usize = 40;
     let mut desk = Desk::new().await;
+    desk.is_alone = false;
     desk.make("Later").await;
     let folders = ["", ".Work", ".Later"];
     let ids = [INBOX, WORK, "google/mail/.Later"];
@@ -107,6 +108,7 @@ async fn a_message_that_moves_all_the_time_is_never_gone() {
 #[tokio::test]
 async fn flags_that_two_programs_change_at_once_lose_nothing() {
     let mut desk = Desk::new().await;
+    desk.is_alone = false;
     desk.put("cur/1.host:2,", &mail("one"));
     desk.agree(INBOX).await;
     let root = desk.path("cur");
@@ -157,6 +159,7 @@ fn sorted(flags: &str) -> String {
 #[tokio::test]
 async fn a_program_that_delivers_meanwhile_is_not_read_by_halves() {
     let mut desk = Desk::new().await;
+    desk.is_alone = false;
     let root = desk.path("");
     let text = mail("whole");
     let delivered = text.clone();

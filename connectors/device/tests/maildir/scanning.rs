@@ -21,6 +21,59 @@ async fn the_first_scan_reads_every_message_and_the_second_says_nothing() {
 }
 
 #[tokio::test]
+async fn a_maildir_that_looks_as_it_did_is_not_compared_and_any_difference_is_told() {
+    let mut desk = Desk::new().await;
+    for n in 1..=3 {
+        desk.put(&format!("cur/{n}.host:2,S"), &mail(&n.to_string()));
+    }
+    let ask = async |desk: &Desk, since: Since, known: Known| {
+        let feed = Feed { id: INBOX.into(), kind: Kind::Mail, collections: vec![INBOX.into()] };
+        desk.device.changes(&[Poll { feed: &feed, since, known: &known }]).await.pop().unwrap()
+    };
+    let token = async |desk: &Desk| match ask(desk, Since::Start, desk.known(INBOX)).await.unwrap().next {
+        Next::Done(token) => token,
+        Next::Page(_) => panic!("one page"),
+    };
+    let as_it_was =
+        async |desk: &Desk, token: &DeltaToken| match ask(desk, Since::Token(token.clone()), Known::new()).await {
+            Ok(page) => page.entries.is_empty() && page.next == Next::Done(token.clone()),
+            Err(error) => {
+                assert_eq!(error.kind, ErrorKind::TokenExpired, "{error}");
+                false
+            }
+        };
+    assert_eq!(token(&desk).await.as_str(), "", "nothing is known yet");
+    desk.agree(INBOX).await;
+    let mut last = token(&desk).await;
+    assert!(as_it_was(&desk, &last).await);
+    desk.put("cur/.hidden", "x");
+    desk.put("tmp/4.host", "x");
+    assert!(as_it_was(&desk, &last).await, "what is no message makes no difference");
+    type Deed = (&'static str, fn(&Desk));
+    let deeds: [Deed; 6] = [
+        ("marked", |desk| desk.mv("cur/1.host:2,S", "cur/1.host:2,FS")),
+        ("delivered", |desk| desk.put("new/4.host", &mail("4"))),
+        ("moved from new to cur", |desk| desk.mv("new/4.host", "cur/4.host")),
+        ("a letter that means something else", |desk| desk.put("dovecot-keywords", "0 Receipts\n")),
+        ("renamed", |desk| desk.mv("cur/2.host:2,S", "cur/5.host:2,S")),
+        ("removed", |desk| std::fs::remove_file(desk.path("cur/3.host:2,S")).unwrap()),
+    ];
+    for (what, deed) in deeds {
+        deed(&desk);
+        assert!(!as_it_was(&desk, &last).await, "{what}");
+        if !what.starts_with("a letter") {
+            assert_eq!(token(&desk).await.as_str(), "", "{what}: told, and told again until it is agreed on");
+        }
+        desk.agree(INBOX).await;
+        last = token(&desk).await;
+        assert!(as_it_was(&desk, &last).await, "{what}, agreed on");
+    }
+    std::fs::create_dir(desk.path("cur/9.host:2,")).unwrap();
+    assert!(!as_it_was(&desk, &last).await);
+    assert_eq!(token(&desk).await.as_str(), "", "what is bad is told in each scan");
+}
+
+#[tokio::test]
 async fn changed_flags_are_seen_without_reading_the_file_and_the_bytes_stay() {
     let mut desk = Desk::new().await;
     desk.put("new/1.host", &mail("one"));
