@@ -84,7 +84,7 @@ mod tests {
         let blobs: &dyn Blobs = &store;
         let (name, _) = blobs.put(&mut &b"bytes"[..]).unwrap();
         let first = u8::from_str_radix(&name.as_str()[..2], 16).unwrap();
-        assert_eq!(blobs.list(first).unwrap(), [name.clone()]);
+        assert_eq!(blobs.list(first).unwrap(), std::slice::from_ref(&name));
         assert_eq!(blobs.list(!first).unwrap(), []);
         assert!(blobs.has(&name).unwrap());
         for _ in 0..2 {

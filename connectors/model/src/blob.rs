@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(back, b"bytes");
         assert!(store.open(&BlobId::of(b"other")).is_err_and(|error| error.kind == ErrorKind::NotFound));
         let first = u8::from_str_radix(&id.as_str()[..2], 16).unwrap();
-        assert_eq!(store.list(first).unwrap(), [id.clone()]);
+        assert_eq!(store.list(first).unwrap(), std::slice::from_ref(&id));
         assert_eq!(store.list(first.wrapping_add(1)).unwrap(), []);
         for _ in 0..2 {
             store.remove(&id).unwrap();

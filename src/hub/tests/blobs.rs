@@ -165,7 +165,11 @@ fn promise_4_what_goes_with_a_message_is_only_what_no_other_message_names() {
     });
     assert_eq!((pruned.unwrap(), gone), (2, vec![BlobId::of(own)]));
     let mut named = Vec::new();
-    world.hub.each_named_blob(|blob| Ok(named.push(blob.clone()))).unwrap();
+    let note = |blob: &BlobId| {
+        named.push(blob.clone());
+        Ok(())
+    };
+    world.hub.each_named_blob(note).unwrap();
     assert_eq!(named, [BlobId::of(shared)]);
 }
 

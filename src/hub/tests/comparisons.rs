@@ -101,7 +101,7 @@ fn a_token_falls_with_what_was_known_and_with_nothing_else() {
         assert!(world.token(BOOK).is_some(), "{what}: compared anew");
         // What is known changes between the comparison and its end.
         let mut world = World::new();
-        world.compare(BOOK, |world| deed(world));
+        world.compare(BOOK, deed);
         assert_eq!(world.token(BOOK).is_none(), *falls, "{what}, meanwhile");
     }
 }

@@ -19,7 +19,10 @@ impl World {
                 assert!(self.blobs.has(&BlobId::of(text.as_bytes())).unwrap(), "{what}: {text}");
             }
         }
-        let is_here = |blob: &BlobId| Ok(assert!(self.blobs.has(blob)?, "{what}: {blob}"));
+        let is_here = |blob: &BlobId| {
+            assert!(self.blobs.has(blob)?, "{what}: {blob}");
+            Ok(())
+        };
         self.hub.each_named_blob(is_here).unwrap();
     }
 
