@@ -76,7 +76,7 @@ fn a_trash_that_is_emptied_on_a_device_is_one_line_and_each_row_in_json() {
     let ran = home.run(&["status"]).expect(0);
     let lines: Vec<&str> = ran.out.lines().filter(|line| line.contains("removed from the trash")).collect();
     assert_eq!(lines.len(), 1, "{ran}");
-    assert!(lines[0].contains(&"laptop: 4 items of "), "{ran}");
+    assert!(lines[0].contains("laptop: 4 items of "), "{ran}");
     let rows = home.json(&["status"])["not_representable"].as_array().unwrap().len();
     assert_eq!(rows, 4, "each has its row for scripts");
 }

@@ -43,8 +43,6 @@ pub struct Identity {
 pub struct Facts {
     /// The bytes of which this is a copy.
     pub blob: Option<BlobId>,
-    /// How many they are.
-    pub size: Option<u64>,
     /// The place was not asked for the bytes yet ([`crate::Connector::bodies`]): the item cannot be made anywhere else.
     pub lacks_body: bool,
     /// The date of the item, in milliseconds since 1970: when the message was received. It is no content, because a place that

@@ -183,7 +183,6 @@ impl Lens for EmailLens {
             Ok(sheet) => Facts {
                 lacks_body: sheet.blob().is_none(),
                 blob: sheet.blob(),
-                size: sheet.blob().and(sheet.size),
                 dated_ms: sheet.received_ms,
                 size: sheet.size,
                 deleted: sheet.deleted,
