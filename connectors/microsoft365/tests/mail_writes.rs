@@ -8,9 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 use mail_world::{World, asking, letter, lookup, mark, moved, place, sheet, words};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::email::Role;
 use twofold_model::{CollectionId, Connector, ErrorKind, Found, Kind, Operation, Seen};
-use twofold_sandbox::{Fault, Provider, Rule, Switches};
+use twofold_sandbox::{Fault, Phase, Provider, Rule, Switches};
 
 mod marks {
     use super::*;
@@ -268,6 +270,28 @@ mod carrying {
         assert_eq!(copied.collection, work);
         assert_ne!((&copied.remote_id, &copied.uid), (&id, &seen.uid));
         assert_eq!(world.only().await.remote_id, copied.remote_id);
+    }
+
+    #[tokio::test]
+    async fn a_copy_of_a_message_that_somebody_marks_at_that_moment_is_answered_as_it_was_made() {
+        let mut world = World::empty();
+        let id = world.deliver("inbox", &letter("one"));
+        let seen = world.only().await;
+        let work = world.folder("Work");
+        world.collections().await;
+        // Right after the look at it, before it is copied.
+        let (sandbox, of, is_done) = (world.sandbox.clone(), id.0.clone(), AtomicBool::new(false));
+        world.sandbox.set_hook(Some(Arc::new(move |_info, phase| {
+            if phase == Phase::After && !is_done.swap(true, Ordering::SeqCst) {
+                sandbox.graph_mail_edit(&of, &json!({"isRead": true})).unwrap();
+            }
+        })));
+        let copied =
+            world.write(Operation::Copy { of: place(&seen), collection: work.clone() }).await.unwrap().unwrap();
+        world.sandbox.set_hook(None);
+        assert!(words(&seen).is_empty());
+        assert_eq!((&copied.collection, words(&copied)), (&work, vec!["$seen".to_owned()]));
+        assert_eq!(world.sandbox.graph_mail_messages().len(), 2);
     }
 
     #[tokio::test]
