@@ -3,6 +3,8 @@
 #[path = "mail/bench.rs"]
 mod bench;
 mod common;
+#[path = "mail/copies.rs"]
+mod copies_made;
 #[path = "mail/dovecot.rs"]
 mod dovecot;
 #[path = "mail/large.rs"]

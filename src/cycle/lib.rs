@@ -258,7 +258,7 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     if !arrange::arrange(cycle, kind).await? {
         return Ok(false);
     }
-    settle::settle(cycle, kind).await?;
+    settle::settle(cycle, kind, true).await?;
     pull::pull(cycle, kind).await?;
     catch_up(cycle)?;
     let first = meet::meet(cycle, kind).await?;
@@ -395,7 +395,7 @@ async fn decide_and_write(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             ));
         }
         // A write whose fate is unknown is looked for at once where that is possible.
-        settle::settle(cycle, kind).await?;
+        settle::settle(cycle, kind, false).await?;
         confirm::confirm(cycle, kind).await?;
         // What the writes found to be gone counts for the brakes like all else.
         confirm::brake(cycle, kind)?;

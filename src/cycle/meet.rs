@@ -330,9 +330,16 @@ fn bind(
         }
         let here: Vec<Placement> =
             hub.placements(item.id)?.into_iter().filter(|placement| placement.replica == sighting.replica).collect();
+        let is_marked_message = intake.kind == Kind::Mail && sighting.mark.is_some();
         match here.iter().find(|placement| placement.collection == sighting.collection) {
             // A copy that somebody made in another collection, and changed, is no word about the one that is still there.
             None if account == Account::Unshared && is_changed_copy(hub, intake.lens, sighting, &here)? => {}
+            // A place that copies an item copies its mark: where another item waits for that copy, it is this.
+            None if account == Account::Unshared && is_marked_message && are_there(hub, &here)? => {
+                let content = intake.lens.read(&sighting.rendering).ok();
+                let awaited = content.and_then(|content| waiting.take(&content));
+                return Ok(Some(awaited.map_or(item.id, |(awaited, _)| awaited)));
+            }
             None => return Ok(Some(item.id)),
             // The copy that was known under another name is gone: this is it (a file renamed, an id that changed).
             Some(old) if is_said_gone(hub, old)? => {
@@ -441,6 +448,12 @@ fn is_changed_copy(hub: &Hub, lens: &dyn Lens, sighting: &Sighting, here: &[Plac
         is_other &= !is_said_gone(hub, known)? && lens.read(&known.seen).is_ok_and(|said| said != says);
     }
     Ok(is_other)
+}
+
+/// Whether there are known copies, and nobody says of any that it is gone.
+fn are_there(hub: &Hub, known: &[Placement]) -> Result<bool> {
+    let gone = known.iter().map(|copy| is_said_gone(hub, copy)).collect::<Result<Vec<bool>>>()?;
+    Ok(!gone.is_empty() && !gone.contains(&true))
 }
 
 fn is_said_gone(hub: &Hub, placement: &Placement) -> Result<bool> {

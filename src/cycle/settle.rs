@@ -12,8 +12,9 @@ use twofold_model::{Content, Etag, Found, Identity, Kind, Lookup, Mark, Place, R
 /// Looks for every open intent of a kind at every reachable replica.
 ///
 /// Keeps promise 3: an intent that certainly never left is dropped and decided anew; one that may have been executed is
-/// settled only by what the replica shows.
-pub async fn settle(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+/// settled only by what the replica shows. What became of a copy of another item (`Abilities::copies`) is told by the pull, so its
+/// intent ends only where one follows.
+pub async fn settle(cycle: &mut Cycle<'_>, kind: Kind, is_before_pull: bool) -> Result<()> {
     let mut by_replica: BTreeMap<i64, Vec<Intent>> = BTreeMap::new();
     for intent in cycle.hub.intents()? {
         if cycle.hub.item(intent.item)?.kind != kind {
@@ -26,6 +27,9 @@ pub async fn settle(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 hub.remove_intent(intent.id)?;
                 hub.add_todo(intent.item)
             })?;
+            continue;
+        }
+        if intent.is_copy() && !is_before_pull {
             continue;
         }
         by_replica.entry(intent.replica).or_default().push(intent);

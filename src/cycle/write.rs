@@ -4,6 +4,7 @@ use crate::pull::Intake;
 use crate::weigh::{Planned, quarantine_name};
 use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hub, Intent, IntentKind};
 use twofold_model::{Connector, Error, ErrorKind, Kind, Lens, Operation, Rendering, Result, Seen, Written};
 
@@ -137,7 +138,8 @@ async fn outcome_of(
                     // What it says where it stands now is compared with what it shall say.
                     let has_further_places =
                         plan.intent.kind == IntentKind::Create && shares && hub.stands(plan.intent.item)?.len() > 1;
-                    if has_further_places || matches!(plan.intent.kind, IntentKind::Copy | IntentKind::Move) {
+                    let says_its_own = plan.intent.is_copy() || has_further_places;
+                    if says_its_own || matches!(plan.intent.kind, IntentKind::Copy | IntentKind::Move) {
                         again.insert(plan.intent.item);
                     }
                     done(hub, lens, &plan.intent, written, now)?;
@@ -207,9 +209,11 @@ pub fn done(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, written: Written, n
     hub.remove_intent(intent.id)?;
     hub.leave_refused(intent.replica, intent.item)?;
     hub.release_write(intent.item, intent.replica, intent.collection)?;
+    // What was copied stays as it is.
+    let own = intent.remote_id.as_ref().filter(|_| !matches!(intent.kind, IntentKind::Create | IntentKind::Copy));
     match (intent.kind, written) {
         (IntentKind::Delete, _) | (_, None) => {
-            if let Some(remote_id) = &intent.remote_id {
+            if let Some(remote_id) = own {
                 hub.remove_sighting_of(intent.replica, remote_id)?;
                 if let Some(placement) = hub.placement(intent.replica, remote_id)? {
                     hub.depart(placement.id, now_ms)?;
@@ -229,19 +233,32 @@ pub fn done(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, written: Written, n
                     seen.rendering = before.seen;
                 }
             }
-            if let Some(old) = intent.remote_id.as_ref().filter(|old| **old != seen.remote_id)
-                && intent.kind != IntentKind::Copy
+            if let Some(old) = own.filter(|old| **old != seen.remote_id)
                 && let Some(placement) = hub.placement(intent.replica, old)?
             {
                 hub.rename_placement(placement.id, &seen.remote_id)?;
             }
             call_as_its_account_does(hub, intent, &seen)?;
-            hub.set_placement(intent.item, intent.replica, intent.collection, intent.version, &seen)?;
+            let agreed = if intent.is_copy() { copied(hub, lens, intent, &seen, now_ms)? } else { intent.version };
+            hub.set_placement(intent.item, intent.replica, intent.collection, agreed, &seen)?;
             hub.remove_sighting_of(intent.replica, &seen.remote_id)?;
             list_shortfall(hub, lens, (intent.item, intent.replica, intent.collection), &seen.rendering)?;
         }
     }
     hub.settle_item(intent.item, None)
+}
+
+/// What was agreed by a copy of another item: what it says itself so far, which is what that one said. What its own item says is told
+/// next.
+fn copied(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, seen: &Seen, now_ms: i64) -> Result<i64> {
+    let meant = hub.version(intent.version)?;
+    match lens.read(&seen.rendering) {
+        Ok(says) if !lens.facts(&seen.rendering).lacks_body && says != meant.content => {
+            let origin = Origin { at_ms: now_ms, rank: meant.rank, source: Some(intent.replica) };
+            hub.add_version(intent.item, &says, origin, None, None)
+        }
+        _ => Ok(intent.version),
+    }
 }
 
 /// A message that came from a device was made at its account, and is called in the account's own way from now on: by that name a

@@ -54,7 +54,8 @@ pub struct Intent {
     pub collection: i64,
     /// What it does.
     pub kind: IntentKind,
-    /// The copy that is changed, moved or removed, or beside which another one is made.
+    /// The copy that is changed, moved or removed, or beside which another one is made; of a create, the copy of another item that
+    /// the replica copies for it.
     pub remote_id: Option<RemoteId>,
     /// The state on which it rests.
     pub etag: Option<Etag>,
@@ -68,6 +69,13 @@ pub struct Intent {
     pub sent_ms: Option<i64>,
     /// When its fate can be known at the earliest.
     pub not_before_ms: Option<i64>,
+}
+
+impl Intent {
+    /// Whether it makes a copy by copying what stands there.
+    pub fn is_copy(&self) -> bool {
+        self.kind == IntentKind::Create && self.remote_id.is_some()
+    }
 }
 
 fn intent(row: &Row<'_>) -> rusqlite::Result<Intent> {

@@ -214,6 +214,7 @@ impl Connector for Device {
             sweeps: false,
             reads_lag_s: 0,
             shares: &[Kind::Mail],
+            copies: &[],
             moves: &[Kind::Mail],
             reads_headers: &[],
         }

@@ -105,6 +105,7 @@ impl Connector for Google {
             reads_lag_s: 0,
             // A message has any number of labels.
             shares: &[Kind::Mail],
+            copies: &[],
             moves: &[Kind::Mail],
             reads_headers: &[Kind::Mail],
         }

@@ -110,6 +110,7 @@ impl Connector for Microsoft365 {
             // Provider: replicas of a mailbox lag behind each other (delta query overview: "changes appear with delay").
             reads_lag_s: READS_LAG_S,
             shares: &[],
+            copies: if self.mail.is_some() { &[Kind::Mail] } else { &[] },
             moves: if self.mail.is_some() { &[Kind::Mail] } else { &[] },
             reads_headers: &[],
         }

@@ -195,7 +195,8 @@ pub enum Operation {
         to: Rendering,
     },
     /// A further copy of an item that stands at this replica already, in another collection, in the place's own way: a label, a
-    /// hard link. Only where [`Abilities::shares`]. [`ErrorKind::NotFound`] where the first copy is gone.
+    /// hard link; or another message with the same bytes. Only where [`Abilities::shares`] or [`Abilities::copies`].
+    /// [`ErrorKind::NotFound`] where the first copy is gone.
     Copy {
         /// The copy that is there.
         of: Place,
@@ -271,6 +272,9 @@ pub struct Abilities {
     /// Kinds of which one item may stand in several collections there as one and the same (labels): a further copy is an
     /// [`Operation::Copy`], and what is done to one copy is done to all.
     pub shares: &'static [Kind],
+    /// Kinds of which the place itself can make another item like one that stands there, with all that no create could give it
+    /// ([`Operation::Copy`]). The copy says what the first one says, and carries its mark.
+    pub copies: &'static [Kind],
     /// Kinds whose copies can be moved from one collection to another in one step ([`Operation::Move`]).
     pub moves: &'static [Kind],
     /// Kinds whose lists show nothing of a header, which can be asked for without the bytes ([`Connector::headers`]).

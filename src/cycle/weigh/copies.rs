@@ -203,7 +203,7 @@ impl Weighing<'_> {
         }
     }
 
-    fn is_bad(&self, replica: i64, remote_id: &str) -> bool {
+    pub(super) fn is_bad(&self, replica: i64, remote_id: &str) -> bool {
         !self.tables.waiting.is_empty() && self.tables.waiting.contains_key(&(replica, remote_id.to_owned()))
     }
 

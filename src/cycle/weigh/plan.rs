@@ -9,7 +9,8 @@ use twofold_engine::pair::agreed_at_first;
 use twofold_engine::plan::toward;
 use twofold_engine::{Now, Verdict};
 use twofold_hub::items::Origin;
-use twofold_hub::{Intent, IntentKind, Item, Place, Placement};
+use twofold_hub::{Intent, IntentKind, Item, Place, Placement, Presence};
+use twofold_model::email::{has_keyword, keywords};
 use twofold_model::patch::{apply, difference};
 use twofold_model::{Connector, Content, Error, ErrorKind, Identity, Lens, Mark, Operation, Rendering, Result};
 
@@ -411,6 +412,12 @@ impl Weighing<'_> {
         if self.must_wait(item, place, left) {
             return Ok(());
         }
+        // What became of an earlier copy, only the collection tells, once all of it was read.
+        let copies = connector.abilities().copies.contains(&self.kind);
+        if copies && (self.is_unread(place.replica, place.collection) || self.hub.lacks_bodies(place.collection)?) {
+            left.pending = true;
+            return Ok(());
+        }
         let mark = Mark { hub: self.hub.id().to_owned(), item: item.mark.clone(), generation: item.generation };
         let identity = Identity { uid: item.uid.clone(), mark: Some(mark.clone()) };
         let (lens, content) = (connector.lens(self.kind), &verdict.content);
@@ -421,14 +428,59 @@ impl Weighing<'_> {
             Err(error) => return self.cannot_send(item, place, &error),
         };
         self.hub.release(item.id, place.replica, place.collection)?;
+        left.pending = true;
+        if copies && let Some((twin, of)) = self.twin(lens, place, &rendering, content)? {
+            let collection = place.remote_id.as_str().into();
+            let copy = |_: &Intent| Operation::Copy { of, collection };
+            return self.intend((item, place), IntentKind::Create, Some(&twin), None, asks, copy);
+        }
         self.intend((item, place), IntentKind::Create, None, None, asks, |_| Operation::Create {
             collection: place.remote_id.as_str().into(),
             rendering,
             uid: item.uid.clone(),
             mark,
-        })?;
-        left.pending = true;
-        Ok(())
+        })
+    }
+
+    /// A copy of any item that stands at the same replica and has the same bytes, and where it stands.
+    fn twin(
+        &mut self,
+        lens: &dyn Lens,
+        place: &Place,
+        rendering: &Rendering,
+        content: &Content,
+    ) -> Result<Option<(twofold_model::Seen, twofold_model::Place)>> {
+        let Some(blob) = lens.facts(rendering).blob else { return Ok(None) };
+        for item in self.hub.items_by_blob(&blob)? {
+            for placement in self.hub.placements(item.id)? {
+                if placement.replica != place.replica || self.is_bad(place.replica, placement.remote_id.as_str()) {
+                    continue;
+                }
+                let collection = match self.hub.sighting(place.replica, &placement.remote_id)? {
+                    None => placement.collection,
+                    Some(sighting) if sighting.presence == Presence::Here => sighting.collection,
+                    Some(_) => continue,
+                };
+                // What is still being written cannot become what was received, nor the other way round.
+                let is_alike = lens.read(&placement.seen).is_ok_and(|says| {
+                    says.get("blobId") == content.get("blobId")
+                        && has_keyword(&says, keywords::DRAFT) == has_keyword(content, keywords::DRAFT)
+                });
+                let at = (place.replica, collection);
+                if !is_alike || self.tables.held.contains(&at) || self.is_unread(at.0, at.1) {
+                    continue;
+                }
+                let Some(from) = self.places_of(collection)?.into_iter().find(|it| it.replica == place.replica) else {
+                    continue;
+                };
+                let of = twofold_model::Place {
+                    remote_id: placement.remote_id.clone(),
+                    collection: from.remote_id.as_str().into(),
+                };
+                return Ok(Some((as_seen_placement(&placement), of)));
+            }
+        }
+        Ok(None)
     }
 
     fn delete(

@@ -347,6 +347,17 @@ impl Office {
             }
             Operation::Copy { of, collection } => {
                 let (id, from) = self.parse(state, &of.remote_id).ok_or_else(gone)?;
+                if self.manner == Manner::Folders {
+                    // Another message like it, the mark included.
+                    state.next += 1;
+                    let other = state.next;
+                    let uid = format!("m{other}");
+                    let at = BTreeMap::from([(collection.0.clone(), uid.clone())]);
+                    let message = Message { at, uid, ..state.messages[&id].clone() };
+                    state.messages.insert(other, message);
+                    state.writes.push(format!("copy to {collection}"));
+                    return Ok(self.answer(state, other, collection.as_str(), false));
+                }
                 let message = state.messages.get_mut(&id).ok_or_else(gone)?;
                 let base = message.at[&from].clone();
                 message.at.insert(collection.0.clone(), base);
@@ -415,16 +426,15 @@ impl Connector for Office {
             Manner::Folders => (1, &[], &[Kind::Mail]),
             Manner::Files => (0, &[Kind::Mail], &[Kind::Mail]),
         };
-        let reads_headers: &[Kind] = if self.manner == Manner::Labels { &[Kind::Mail] } else { &[] };
-        let compares_known = self.manner == Manner::Files;
-        let makes_collections = &[Kind::Mail];
+        let of_mail = |is: bool| -> &'static [Kind] { if is { &[Kind::Mail] } else { &[] } };
         Abilities {
             rank,
             shares,
             moves,
-            makes_collections,
-            reads_headers,
-            compares_known,
+            copies: of_mail(self.manner == Manner::Folders),
+            reads_headers: of_mail(self.manner == Manner::Labels),
+            compares_known: self.manner == Manner::Files,
+            makes_collections: &[Kind::Mail],
             write_batch: 20,
             ..Abilities::default()
         }

@@ -1,0 +1,172 @@
+//! Copies that a folder of an account makes of its own messages: each is a message of its own.
+
+use crate::office::{Manner, Watch};
+use crate::{World, at, text};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use twofold_model::{Error, ErrorKind};
+
+/// How a message came to its account before somebody copies its file, and how that is done.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    /// It was received there, and carries no mark.
+    Received,
+    /// It came from a device, so that its copy will carry its mark.
+    Made,
+    /// It was received, and is copied under its own name.
+    UnderItsName,
+}
+
+const SOURCES: [Source; 3] = [Source::Received, Source::Made, Source::UnderItsName];
+
+/// Twenty messages, and the first of them copied on the laptop, where the copy is flagged if it is one of its own.
+async fn copied(source: Source) -> World {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    let n = number(source);
+    if matches!(source, Source::Made) {
+        world.laptop.put(&text(n), &["account/mail/INBOX"], &["$seen"]);
+        world.sync().await;
+        world.settled("made").await;
+    }
+    match source {
+        Source::UnderItsName => world.laptop.change(world.laptop.find_one(&text(n)), |message| {
+            let name = message.at["account/mail/INBOX"].clone();
+            message.at.insert("account/mail/Work".to_owned(), name);
+        }),
+        _ => _ = world.laptop.put(&text(n), &["account/mail/Work"], &["$flagged"]),
+    }
+    world
+}
+
+fn number(source: Source) -> usize {
+    if matches!(source, Source::Made) { 30 } else { 1 }
+}
+
+/// Its rows at the account.
+fn rows(world: &World, n: usize) -> Vec<(String, String, Vec<String>)> {
+    world.account.shows().into_iter().filter(|(_, body, _)| body.as_bytes() == text(n)).collect()
+}
+
+/// Nobody hears of the first write at the account, which is made.
+fn lose_a_reply(world: &World) {
+    let is_lost = AtomicBool::new(false);
+    let watch: Watch =
+        Arc::new(move |step: &str| match step == "after a write" && !is_lost.swap(true, Ordering::SeqCst) {
+            true => Err(Error::new(ErrorKind::Unknown, "the line went dead")),
+            false => Ok(()),
+        });
+    world.account.set_watch(Some(watch));
+}
+
+#[tokio::test]
+async fn a_copy_is_made_by_its_account_and_each_of_the_two_keeps_its_own_marks() {
+    for source in [Source::Received, Source::Made] {
+        let mut world = copied(source).await;
+        let before = world.account.writes().len();
+        assert_eq!(world.sync().await.exit, 0);
+        assert_eq!(world.account.writes()[before..], ["copy to Work", "update in Work"], "{source:?}");
+        let n = number(source);
+        assert_eq!(rows(&world, n), [at("INBOX", n, &["$seen"]), at("Work", n, &["$flagged"])], "{source:?}");
+        world.settled("copied").await;
+        // What is done to one of them is not done to the other.
+        let ids: Vec<u64> =
+            world.account.ids().into_iter().filter(|id| world.account.message(*id).bytes == text(n)).collect();
+        world.account.change(ids[0], |message| message.keywords.clear());
+        world.sync().await;
+        assert_eq!(rows(&world, n), [at("INBOX", n, &[]), at("Work", n, &["$flagged"])], "{source:?}");
+        world.settled("marked").await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_changes_while_it_is_copied_leaves_a_copy_that_says_what_its_file_says() {
+    let mut world = copied(Source::Received).await;
+    let account = world.account.clone();
+    let there = account.find_one(&text(1));
+    let is_done = AtomicBool::new(false);
+    world.hub.set_steps(Some(Box::new(move |step: &str| {
+        if step.contains("send") && !is_done.swap(true, Ordering::SeqCst) {
+            account.change(there, |message| message.keywords = ["$answered".to_owned()].into());
+        }
+        Ok(())
+    })));
+    world.sync().await;
+    world.hub.set_steps(None);
+    world.sync().await;
+    assert_eq!(rows(&world, 1), [at("INBOX", 1, &["$answered"]), at("Work", 1, &["$flagged"])]);
+    world.settled("changed meanwhile").await;
+}
+
+#[tokio::test]
+async fn a_message_that_goes_while_it_is_copied_is_sent_instead() {
+    let mut world = copied(Source::Received).await;
+    let account = world.account.clone();
+    let there = account.find_one(&text(1));
+    let is_done = AtomicBool::new(false);
+    world.hub.set_steps(Some(Box::new(move |step: &str| {
+        if step.contains("send") && !is_done.swap(true, Ordering::SeqCst) {
+            account.change(there, |message| message.at.clear());
+        }
+        Ok(())
+    })));
+    assert_eq!(world.sync().await.exit, 75);
+    world.hub.set_steps(None);
+    assert_eq!(world.account.writes(), Vec::<String>::new());
+    assert_eq!(world.sync().await.exit, 0);
+    assert_eq!(world.account.writes(), ["create in Work"]);
+    assert_eq!(rows(&world, 1), [at("Work", 1, &["$flagged"])]);
+    world.settled("gone meanwhile").await;
+}
+
+#[tokio::test]
+async fn a_copy_whose_reply_is_lost_is_found_by_the_pull_also_where_its_bytes_come_late() {
+    for source in SOURCES {
+        let mut world = copied(source).await;
+        let before = world.account.writes().len();
+        let n = number(source);
+        lose_a_reply(&world);
+        world.sync().await;
+        assert_eq!(world.account.writes()[before..], ["copy to Work"], "{source:?}: within the run");
+        world.account.limit_bodies(Some(0));
+        for _ in 0..2 {
+            world.sync().await;
+            assert_eq!(rows(&world, n).len(), 2, "{source:?}: while its bytes cannot be had");
+        }
+        world.account.limit_bodies(None);
+        world.sync().await;
+        world.settled(&format!("{source:?}, the reply lost")).await;
+        let rows = rows(&world, n);
+        assert_eq!(rows.len(), 2, "{source:?}: {rows:?}");
+        assert_eq!(rows[0], at("INBOX", n, &["$seen"]), "{source:?}");
+        let is_flagged = rows[1].2.contains(&"$flagged".to_owned());
+        assert_eq!(is_flagged, !matches!(source, Source::UnderItsName), "{source:?}: {rows:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_at_any_step_leaves_one_copy() {
+    for source in SOURCES {
+        let n = number(source);
+        let mut at_step = 0;
+        loop {
+            let mut world = copied(source).await;
+            let is_stopped = world.stopped_at(at_step).await;
+            for _ in 0..3 {
+                world.sync().await;
+            }
+            let what = format!("{source:?}, stopped at step {at_step}");
+            let rows = rows(&world, n);
+            let folders: Vec<&str> = rows.iter().map(|(mailbox, ..)| mailbox.as_str()).collect();
+            assert_eq!(folders, ["INBOX", "Work"], "{what}");
+            assert_eq!(rows[0], at("INBOX", n, &["$seen"]), "{what}");
+            let is_flagged = rows[1].2.contains(&"$flagged".to_owned());
+            assert_eq!(is_flagged, !matches!(source, Source::UnderItsName), "{what}: {rows:?}");
+            world.settled(&what).await;
+            if !is_stopped {
+                break;
+            }
+            at_step += 1;
+        }
+        assert!(at_step > 15, "{source:?}: only {at_step} steps");
+    }
+}

@@ -1,0 +1,79 @@
+//! A file that somebody copies to another folder of the same account, as Dovecot's COPY does: under a name of its own.
+
+use super::bench::{put, quiet};
+use super::*;
+use twofold_sandbox::{Fault, Provider, Rule};
+
+/// A received message with headers that no create could give, and a file.
+const RECEIVED: &str = "Received: from mx.example.net (mx.example.net [192.0.2.7]) by mail.example.org; Mon, 2 Mar 2026 09:00:05 +0000\r\n\
+    Date: Mon, 2 Mar 2026 09:00:00 +0000\r\nFrom: Ada <ada@example.org>\r\nTo: bob@example.org\r\nSubject: Copied\r\n\
+    Message-ID: <copied@example.org>\r\nList-Id: Readers <readers.example.org>\r\nMIME-Version: 1.0\r\n\
+    Content-Type: multipart/mixed; boundary=\"edge\"\r\n\r\n--edge\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nHello Bob\r\n\
+    --edge\r\nContent-Type: application/octet-stream; name=\"list.bin\"\r\nContent-Disposition: attachment; filename=\"list.bin\"\r\n\
+    Content-Transfer-Encoding: base64\r\n\r\nAQIDBAUGBwg=\r\n--edge--\r\n";
+
+fn there(home: &Home) -> Vec<Value> {
+    home.sandbox.graph_mail_messages().into_iter().filter(|message| message["subject"] == "Copied").collect()
+}
+
+/// A synced home with that message, and a file of its bytes, flagged, in another folder.
+fn copied() -> Home {
+    let home = synced(&MICROSOFT);
+    home.sandbox.graph_mail_deliver("inbox", RECEIVED.as_bytes()).unwrap();
+    home.sync().expect(0);
+    let here = only(mail(&home, "microsoft365", "Copied"), "before");
+    put(&home, "microsoft365", ".Rechnungen/cur/1772442000.M9P9.desk:2,FS", &here.bytes);
+    home
+}
+
+#[track_caller]
+fn assert_copied(home: &Home, what: &str) {
+    let mut all = there(home);
+    all.sort_by_key(|message| message["folder"].to_string());
+    let folders: Vec<&Value> = all.iter().map(|message| &message["folder"]).collect();
+    assert_eq!(folders, [&json!(["Posteingang"]), &json!(["Rechnungen"])], "{what}");
+    assert_eq!(all[0]["receivedDateTime"], all[1]["receivedDateTime"], "{what}");
+    let raw = |at: usize| home.sandbox.graph_mail_raw(all[at]["id"].as_str().unwrap()).unwrap();
+    let copy = String::from_utf8_lossy(&raw(1)).into_owned();
+    for part in ["Received: from mx.example.net", "List-Id: Readers <readers.example.org>", "AQIDBAUGBwg="] {
+        assert!(copy.contains(part), "{what}: the copy lacks {part:?}: {copy}");
+    }
+    assert_eq!(raw(1), raw(0), "{what}");
+    assert_eq!((&all[0]["isRead"], &all[0]["flag"]["flagStatus"]), (&json!(false), &json!("notFlagged")), "{what}");
+    assert_eq!(all[1]["flag"]["flagStatus"], "flagged", "{what}");
+    let files = mail(home, "microsoft365", "Copied");
+    assert_eq!(files.len(), 2, "{what}");
+    assert_eq!(files[0].bytes, files[1].bytes, "{what}");
+}
+
+#[test]
+fn a_file_copied_to_another_folder_is_a_copy_that_graph_makes_with_all_that_the_message_has() {
+    let home = copied();
+    home.sync().expect(0);
+    assert_copied(&home, "copied");
+    assert_eq!(there(&home).iter().filter(|message| message["isRead"] == true).count(), 1);
+    let file = home.laptop().join("microsoft365/mail/.Rechnungen/cur/1772442000.M9P9.desk:2,FS");
+    assert!(file.is_file(), "the file is left as it is");
+    settled(&home, "copied");
+    assert_copied(&home, "a further run");
+    quiet(&home, "copied");
+}
+
+#[test]
+fn promise_3_a_copy_whose_reply_is_lost_is_there_once() {
+    for fault in [Fault::DropAfter, Fault::DropBefore] {
+        let what = format!("{fault:?}");
+        let home = copied();
+        home.sandbox.fault(Rule::any(fault).on(Provider::Microsoft).writes().parts().times(1));
+        home.sync().expect(75);
+        home.sync().expect(75);
+        let mut hub = twofold_hub::Hub::open(&home.state()).unwrap();
+        for intent in hub.intents().unwrap() {
+            hub.set_sent(intent.id, intent.sent_ms.unwrap() - 600_000).unwrap();
+        }
+        drop(hub);
+        home.sync().expect(0);
+        assert_copied(&home, &what);
+        settled(&home, &what);
+    }
+}
