@@ -285,8 +285,13 @@ fn changes(
     let Some(connector) = cycle.member(replica.id).and_then(|member| member.reached(kind)).cloned() else {
         return Ok(());
     };
+    // Copies are counted only where there is something to compare their number with.
+    let differing = cycle.hub.changed_count(replica.id, place.collection)?;
+    if differing < FROM {
+        return Ok(());
+    }
     let size = cycle.hub.copies(replica.id, place.collection)?;
-    if size < FROM || cycle.hub.changed_count(replica.id, place.collection)? < size {
+    if size < FROM || differing < size {
         return Ok(());
     }
     // Only what differs in meaning counts: a provider may re-stamp everything. And what the place says for the whole collection is

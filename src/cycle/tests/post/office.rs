@@ -236,21 +236,31 @@ impl Office {
         seen
     }
 
-    /// A folder against what is known of it.
-    fn compared(&self, state: &State, poll: &Poll<'_>) -> Page {
+    /// A folder against what is known of it. Its token says how it looked when all was as it is known.
+    fn compared(&self, state: &State, poll: &Poll<'_>) -> Result<Page> {
+        let mut here = Vec::new();
+        for (id, message) in state.messages.iter().rev() {
+            let at = message.at.keys().filter(|mailbox| poll.feed.id.as_str() == *mailbox);
+            here.extend(at.map(|mailbox| self.seen(*id, message, mailbox, true)));
+        }
+        let looks: String = here.iter().map(|seen| format!("{} {}\n", seen.remote_id, seen.etag.0)).collect();
+        if let Since::Token(token) = &poll.since {
+            return match token.as_str() == looks {
+                true => Ok(Page { entries: Vec::new(), next: Next::Done(token.clone()) }),
+                false => Err(Error::new(ErrorKind::TokenExpired, "it looks otherwise")),
+            };
+        }
         let mut gone: BTreeSet<&RemoteId> = poll.known.keys().collect();
         let mut entries = Vec::new();
-        for (id, message) in state.messages.iter().rev() {
-            for mailbox in message.at.keys().filter(|mailbox| poll.feed.id.as_str() == *mailbox) {
-                let seen = self.seen(*id, message, mailbox, true);
-                gone.remove(&seen.remote_id);
-                if poll.known.get(&seen.remote_id) != Some(&seen.etag) {
-                    entries.push(Entry::Seen(Box::new(seen)));
-                }
+        for seen in here {
+            gone.remove(&seen.remote_id);
+            if poll.known.get(&seen.remote_id) != Some(&seen.etag) {
+                entries.push(Entry::Seen(Box::new(seen)));
             }
         }
         entries.extend(gone.into_iter().cloned().map(Entry::Gone));
-        Page { entries, next: Next::Done(DeltaToken("scan".into())) }
+        let token = if entries.is_empty() { looks } else { String::new() };
+        Ok(Page { entries, next: Next::Done(DeltaToken(token)) })
     }
 
     /// Where a file of that name stands by now.
@@ -467,7 +477,7 @@ impl Connector for Office {
             }
             let mut state = self.state();
             if self.manner == Manner::Files {
-                pages.push(Ok(self.compared(&state, poll)));
+                pages.push(self.compared(&state, poll));
                 continue;
             }
             let since = match &poll.since {
