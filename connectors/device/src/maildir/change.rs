@@ -3,7 +3,7 @@
 use super::Place;
 use super::at::{At, Here};
 use super::keywords;
-use super::name::FileName;
+use super::name::{FileName, base_elsewhere};
 use super::words;
 use super::write::answer;
 use crate::atomic;
@@ -142,18 +142,21 @@ fn same_message(from: &At<'_>, here: &Here, to: &At<'_>, there: Here) -> Result<
     Err(Error::new(ErrorKind::Refused, "another message of that name stands in the folder"))
 }
 
-/// What a message of one folder is called in another: the same base, the same flags, the letters of the other's own words.
+/// What a message of one folder is called in another: the same base but for what counts in the one folder only, the same flags, the letters
+/// of the other's own words.
 fn name_in(from: &At<'_>, here: &Here, to: &At<'_>) -> Result<Here> {
     let table = words::read(&from.folder)?;
     let says = keywords::keywords(&here.name.flags, &table);
     let (other, noted) = to.words(&says)?;
     noted?;
     let plain = here.name.flags.iter().copied().filter(|flag| !flag.is_ascii_lowercase()).collect();
-    let name = FileName { base: here.name.base.clone(), flags: keywords::with_keywords(&plain, &says, &other) };
+    let base = base_elsewhere(&here.name.base);
+    let name = FileName { base, flags: keywords::with_keywords(&plain, &says, &other) };
     let separator = to.separator()?;
     let place = if name.flags.is_empty() { here.place } else { Place::Cur };
     let file = match place {
-        Place::New => here.file.clone(),
+        Place::New if here.file == here.name.base => name.base.clone(),
+        Place::New => name.in_cur(here.separator),
         Place::Cur => name.in_cur(separator),
     };
     Ok(Here { place, file, name, separator })

@@ -9,7 +9,7 @@
 //!
 //! What must hold:
 //! * *A base name is for life.* Whoever gave it (mbsync's `,U=`, offlineimap's `,FMD5=`, Dovecot's `,S=`), only what stands behind the
-//!   separator is ever written anew.
+//!   separator is ever written anew; mbsync's number alone stays behind in the folder whose it is.
 //! * *Nobody's flag is overwritten unseen.* A rename names the old flags, so it fails where somebody changed them; no rename
 //!   lands on a name that is taken.
 //! * *Nothing reads half a message, and no power cut leaves one.* Bytes are on the disk before the file leaves `tmp`.

@@ -76,6 +76,15 @@ pub fn identity(base: &[u8]) -> &[u8] {
     &base[..end]
 }
 
+/// The same base in another folder. mbsync's `,U=` is a number of one folder, and would be another message's in the next: mbsync then
+/// refuses that folder.
+pub fn base_elsewhere(base: &[u8]) -> Vec<u8> {
+    let is_number = |field: &&[u8]| field.strip_prefix(b"U=").is_some_and(|n| n.iter().all(u8::is_ascii_digit));
+    let (identity, added) = base.split_at(identity(base).len());
+    let kept = added.split(|b| *b == b',').skip(1).filter(|field| !is_number(field));
+    [identity].into_iter().chain(kept.flat_map(|field| [&b","[..], field])).collect::<Vec<_>>().concat()
+}
+
 /// Which state of a draft this is, where we wrote it anew ([`draft_base`]).
 pub fn draft_state(base: &[u8]) -> Option<&[u8]> {
     base.split(|b| *b == b',').skip(1).find_map(|field| field.strip_prefix(b"V="))
@@ -122,6 +131,19 @@ mod tests {
             assert_eq!(identity(&parse(name).base), b"1.h", "{name}");
         }
         assert_eq!(identity(b",U=4"), b",U=4");
+    }
+
+    #[test]
+    fn a_number_of_one_folder_is_left_behind_in_it() {
+        for (base, elsewhere) in [
+            ("1.h", "1.h"),
+            ("1.h,U=4", "1.h"),
+            ("1.h,S=9,U=12,FMD5=00", "1.h,S=9,FMD5=00"),
+            (",U=4", ",U=4"),
+            ("1.h,U=x,W=1", "1.h,U=x,W=1"),
+        ] {
+            assert_eq!(base_elsewhere(base.as_bytes()), elsewhere.as_bytes(), "{base}");
+        }
     }
 
     #[test]

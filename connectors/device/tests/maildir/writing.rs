@@ -90,6 +90,28 @@ async fn flags_are_written_into_the_name_and_everything_else_of_it_stays() {
 }
 
 #[tokio::test]
+async fn a_number_that_mbsync_gave_in_one_folder_is_not_taken_to_another() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host,U=1,FMD5=00:2,S", &mail("one"));
+    desk.put("new/2.host,U=2", &mail("two"));
+    desk.put("cur/3.host,U=3:2,S", &mail("three"));
+    for name in ["8.host,U=1", "9.host,U=2"] {
+        desk.put(&format!(".Work/cur/{name}:2,S"), &mail(name));
+    }
+    desk.agree(INBOX).await;
+    for base in ["1.host,U=1,FMD5=00", "2.host,U=2"] {
+        let shift = desk.shift(INBOX, base, WORK);
+        let seen = desk.write(shift).await.unwrap().unwrap();
+        desk.take(seen);
+    }
+    let copy = Operation::Copy { of: place(INBOX, "3.host,U=3"), collection: WORK.into() };
+    desk.write(copy).await.unwrap();
+    let work = ["cur/1.host,FMD5=00:2,S", "cur/3.host:2,S", "cur/8.host,U=1:2,S", "cur/9.host,U=2:2,S", "new/2.host"];
+    assert_eq!(desk.names(".Work"), set(&work));
+    assert_eq!(desk.names(""), set(&["cur/3.host,U=3:2,S"]));
+}
+
+#[tokio::test]
 async fn a_flag_that_another_program_set_meanwhile_is_not_lost() {
     let mut desk = Desk::new().await;
     desk.put("cur/1.host:2,S", &mail("one"));
@@ -179,10 +201,10 @@ async fn a_copy_is_a_second_name_of_the_same_file_with_the_letters_of_its_folder
 #[tokio::test]
 async fn a_move_keeps_base_and_flags_and_the_file() {
     let mut desk = Desk::new().await;
-    desk.put("cur/1.host,U=4:2,FS", &mail("one"));
+    desk.put("cur/1.host,S=9:2,FS", &mail("one"));
     desk.put("new/2.host", &mail("two"));
     desk.agree(INBOX).await;
-    for (base, place) in [("1.host,U=4", "cur:FS"), ("2.host", "new:")] {
+    for (base, place) in [("1.host,S=9", "cur:FS"), ("2.host", "new:")] {
         let shift = desk.shift(INBOX, base, WORK);
         let seen = desk.write(shift.clone()).await.unwrap().unwrap();
         assert_eq!((seen.remote_id.clone(), seen.etag.as_str()), (remote(WORK, base), place));
@@ -190,7 +212,7 @@ async fn a_move_keeps_base_and_flags_and_the_file() {
         assert_eq!(kind_of(desk.write(shift).await), ErrorKind::NotFound);
     }
     assert_eq!(desk.names(""), set(&[]));
-    assert_eq!(desk.names(".Work"), set(&["cur/1.host,U=4:2,FS", "new/2.host"]));
+    assert_eq!(desk.names(".Work"), set(&["cur/1.host,S=9:2,FS", "new/2.host"]));
 }
 
 #[tokio::test]
