@@ -26,15 +26,15 @@ class Dovecot:
         for path in (self.dir, self.config):
             world.own(path)
 
-    def command(self):
-        """What starts a session on its standard input and output."""
+    def command(self, *person):
+        """What starts a session on its standard input and output, for somebody who may have to become that person first."""
         user = self.world.user.pw_name if self.world.person else pathlib.Path.home().owner()
-        words = [*self.world.person, "env", f"USER={user}", f"HOME={self.dir}", IMAP, "-c", str(self.config)]
+        words = [*person, "env", f"USER={user}", f"HOME={self.dir}", IMAP, "-c", str(self.config)]
         # A session without a server says on standard error what would be logged.
         return f"{shlex.join(words)} 2>>{shlex.quote(str(self.dir / 'log'))}"
 
     def session(self):
-        return Session(self.command())
+        return Session(self.command(*self.world.person))
 
     def complaints(self):
         """What Dovecot has to say of the Maildir, beside that somebody came and went."""
