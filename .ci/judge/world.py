@@ -116,8 +116,9 @@ class World:
         out, self.last_words = started.communicate()
         return out, started.returncode
 
-    def sign_in(self):
-        for provider in PROVIDERS:
+    def sign_in(self, *providers):
+        """Signs in at these, or at both."""
+        for provider in providers or PROVIDERS:
             login = self.start(
                 [self.program, "--config", self.config, "--quiet", "login", provider, "--no-browser"],
                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
