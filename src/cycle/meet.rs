@@ -324,8 +324,10 @@ fn bind(
     waiting: &mut Candidates,
 ) -> Result<Option<i64>> {
     for item in named(hub, intake.kind, &as_seen(sighting))? {
-        // Two programs gave two messages one file name.
-        if intake.kind == Kind::Mail && is_other_message(hub, intake.lens, sighting, &item)? {
+        // Two programs gave two messages one file name, or one message was copied from the folders of another account.
+        if intake.kind == Kind::Mail
+            && (is_other_message(hub, intake.lens, sighting, &item)? || is_of_other_account(hub, sighting, item.id)?)
+        {
             continue;
         }
         let here: Vec<Placement> =
@@ -365,6 +367,17 @@ fn bind(
         return Ok(Some(old.item));
     }
     Ok(waiting.take(&content).filter(|(_, fit)| *fit > Fit::None).map(|(item, _)| item))
+}
+
+/// Whether an item stands, or stood last, in folders of other accounts only: the mail of two accounts is never one.
+fn is_of_other_account(hub: &Hub, sighting: &Sighting, item: i64) -> Result<bool> {
+    let home = hub.collection(sighting.collection)?.map(|collection| collection.origin);
+    let mut origins = Vec::new();
+    let copies = hub.placements(item)?;
+    for collection in hub.stands(item)?.into_iter().chain(copies.iter().map(|copy| copy.collection)) {
+        origins.push(hub.collection(collection)?.map(|collection| collection.origin));
+    }
+    Ok(!origins.is_empty() && !origins.contains(&home))
 }
 
 fn is_other_message(hub: &Hub, lens: &dyn Lens, sighting: &Sighting, item: &Item) -> Result<bool> {
@@ -408,18 +421,13 @@ impl Account {
 /// another name), one that waits for its copy here, or one that may stand in several places.
 fn by_bytes(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, account: Account) -> Result<Option<i64>> {
     let Some(blob) = intake.lens.facts(&sighting.rendering).blob else { return Ok(None) };
-    let home = hub.collection(sighting.collection)?.map(|collection| collection.origin);
     let mut others = Vec::new();
     for item in hub.items_by_blob(&blob)? {
-        let stands = hub.stands(item.id)?;
-        let mut copies = hub.placements(item.id)?;
-        let mut origins = Vec::new();
-        for collection in stands.iter().copied().chain(copies.iter().map(|copy| copy.collection)) {
-            origins.push(hub.collection(collection)?.map(|collection| collection.origin));
-        }
-        if !origins.is_empty() && !origins.contains(&home) {
+        if is_of_other_account(hub, sighting, item.id)? {
             continue;
         }
+        let stands = hub.stands(item.id)?;
+        let mut copies = hub.placements(item.id)?;
         copies.retain(|copy| copy.replica == sighting.replica);
         let in_place = copies.iter().find(|copy| copy.collection == sighting.collection).cloned();
         let is_gone = copies.iter().map(|copy| is_said_gone(hub, copy)).collect::<Result<Vec<bool>>>()?;

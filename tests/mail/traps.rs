@@ -281,3 +281,24 @@ fn promise_7_an_invitation_in_an_uploaded_message_makes_no_event_and_mails_nobod
     assert_eq!(home.sandbox.google_mail_calendar_imports(), 0);
     settled(&home, "restored");
 }
+
+/// One file, copied by hand into the folders of both accounts under one name, is a message of each.
+#[test]
+fn the_mail_of_two_accounts_is_never_one() {
+    let home = synced(&BOTH);
+    let bytes = text("To both of them");
+    for provider in BOTH {
+        put(&home, provider, "cur/1772442000.M1P1.desk:2,", &bytes);
+    }
+    home.sync().expect(0);
+    settled(&home, "put into both");
+    let at_google = only(mail(&home, "google", "To both of them"), "at Google");
+    flag(&at_google, "FS");
+    home.sync().expect(0);
+    assert!(only(mail(&home, "google", "To both of them"), "at Google").flags().contains(&'S'));
+    let other = only(mail(&home, "microsoft365", "To both of them"), "at Microsoft");
+    assert!(!other.flags().contains(&'S') && !other.flags().contains(&'F'), "{:?}", other.path);
+    let there = graph(&home, "To both of them");
+    assert_eq!((&there["isRead"], &there["flag"]["flagStatus"]), (&json!(false), &json!("notFlagged")), "{there}");
+    settled(&home, "flagged at one of them");
+}
