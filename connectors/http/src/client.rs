@@ -498,7 +498,9 @@ impl Inner {
             return Err(Error::new(ErrorKind::Unknown, "the batch has no answer to this part"));
         };
         if response.is_success() {
-            return check_type(Expect::Anything, response);
+            // A portal's page in the place of a part says nothing of the item that was asked for.
+            return check_type(Expect::Anything, response)
+                .map_err(|error| Error::new(ErrorKind::Unknown, error.message));
         }
         let (error, asked_ms) = self.judged(effect, &response, Whose::Provider);
         let throttled = matches!(error.kind, ErrorKind::Throttled { .. });

@@ -211,7 +211,7 @@ impl Mail {
             let (mut throttled, mut settled, mut last) = (0, 0, None);
             let mut must_renew = false;
             for (id, answer) in now.iter().copied().zip(answers) {
-                let part = self.client.judge_part(WHAT, Effect::Read, answer).map_err(foreign_page);
+                let part = self.client.judge_part(WHAT, Effect::Read, answer);
                 match part.and_then(|part| api::read_message(&part)) {
                     Ok(message) => {
                         settled += 1;
@@ -326,14 +326,6 @@ pub(super) fn bytes_of(message: &Message) -> Result<Vec<u8>> {
 
 fn unanswered() -> Error {
     Error::new(ErrorKind::Unknown, "there is no answer for this message")
-}
-
-/// A part that is no answer of Gmail's (a page of a proxy) says nothing of its message, so it is not the message that is set aside.
-fn foreign_page(error: Error) -> Error {
-    match error.kind {
-        ErrorKind::Malformed => Error::new(ErrorKind::Unknown, error.message),
-        _ => error,
-    }
 }
 
 #[cfg(test)]
