@@ -256,10 +256,22 @@ fn merge_places(case: &Case) -> BTreeSet<i64> {
             places.remove(&copy.collection);
         }
     }
-    // There for the first time, or edited after the hub let it go: an edit beats a delete. (An edit where the item stands
-    // anyway says nothing of the place: it does not undo a move made elsewhere.)
-    let is_placed = |copy: &&Copy| is_new(copy) || !case.current.collections.contains(&copy.collection);
+    // There for the first time, moved there, or edited after the hub let all of it go: an edit beats a delete. (An edit where the
+    // item stands anyway, or stood until it was moved, says nothing of the place: it does not undo a move made elsewhere.)
+    let has_moved = |copy: &Copy| {
+        let left = |other: &Copy| other.replica == copy.replica && other.collection != copy.collection;
+        case.copies.iter().any(|other| left(other) && matches!(other.now, Now::Gone))
+    };
+    let is_placed = |copy: &&Copy| {
+        is_new(copy)
+            || case.current.collections.is_empty()
+            || (!case.current.collections.contains(&copy.collection) && has_moved(copy))
+    };
     places.extend(case.copies.iter().filter(|copy| is_edited(copy)).filter(is_placed).map(|copy| copy.collection));
+    // Gone where it was moved to: it stands where somebody edited it.
+    if places.is_empty() {
+        places.extend(case.copies.iter().filter(|copy| is_edited(copy)).map(|copy| copy.collection));
+    }
     places
 }
 

@@ -1,6 +1,7 @@
 //! Reading what every replica shows of an item now, against what was last agreed.
 
 use super::{Left, Weighed, Weighing};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use twofold_engine::plan::differs;
 use twofold_engine::{Base, Copy, Now};
@@ -20,6 +21,8 @@ impl Weighing<'_> {
         let lacks = |seen: &&Sighting| seen.presence == Presence::Here && seen.lacks_body;
         let lacking: Vec<i64> = sightings.iter().filter(lacks).map(|seen| seen.replica).collect();
         let (mut weighed, mut copies) = (Vec::new(), Vec::new());
+        // Replicas at which a copy is said to be gone, and nothing can follow from it yet.
+        let mut leaving: BTreeSet<i64> = BTreeSet::new();
         for placement in placements {
             let at = sightings
                 .iter()
@@ -105,6 +108,10 @@ impl Weighing<'_> {
                 },
             };
             let rank = connector.abilities().rank;
+            let is_said_gone = sighting.as_ref().is_some_and(|seen| seen.presence != Presence::Here);
+            if is_said_gone && !held && matches!(state, Now::Unknown) {
+                leaving.insert(placement.replica);
+            }
             // A copy that moved without changing its name is gone here and new there.
             let moved_to =
                 sighting.as_ref().filter(|seen| seen.presence == Presence::Here && !held).map(|seen| seen.collection);
@@ -147,7 +154,9 @@ impl Weighing<'_> {
                 weighed.push(unknown(sighting.replica, sighting.collection, None, Some(sighting)));
                 continue;
             }
-            if self.is_held(Some(&sighting))? || sighting.lacks_body {
+            // A removal here and an appearance there are one move (ENGINE 7): where the one waits, the other does.
+            let waits = sighting.presence == Presence::Here && leaving.contains(&sighting.replica);
+            if waits || self.is_held(Some(&sighting))? || sighting.lacks_body {
                 left.pending = true;
                 weighed.push(unknown(sighting.replica, sighting.collection, None, Some(sighting)));
                 continue;

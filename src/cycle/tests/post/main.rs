@@ -569,6 +569,26 @@ async fn while_the_account_is_away_nothing_that_was_deleted_on_a_device_is_decid
 }
 
 /// What people do between two runs, at both sides.
+#[tokio::test]
+async fn a_move_made_while_the_account_was_away_is_a_move_when_it_is_back() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        world.account.set_away(true);
+        let here = world.laptop.find_one(&text(1));
+        world.laptop.change(here, |message| carry(message, "account/mail/INBOX", "account/mail/Work"));
+        world.sync().await;
+        world.account.set_away(false);
+        let there = world.account.find_one(&text(1));
+        world.account.change(there, |message| message.keywords.extend(["$flagged".to_owned()]));
+        world.sync().await;
+        for place in [&world.account, &world.phone, &world.laptop] {
+            let rows: Vec<_> = place.shows().into_iter().filter(|(_, body, _)| body.as_bytes() == text(1)).collect();
+            assert_eq!(rows, [at("Work", 1, &["$flagged", "$seen"])], "{manner:?}");
+        }
+        world.settled("moved while it was away").await;
+    }
+}
+
 fn a_day(world: &World) {
     let account = |n: usize| world.account.find_one(&text(n));
     let laptop = |n: usize| world.laptop.find_one(&text(n));
