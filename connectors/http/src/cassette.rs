@@ -5,14 +5,15 @@
 //! once, in the order of the file; a request that was not recorded is an error that names it.
 //!
 //! Two additions to HAR: an answer with status 0 is an exchange without one (`_error` says how it was lost), and the value
-//! `scrubbed` in a recorded request matches anything. Bodies that are neither JSON nor a form (photos, MIME, multipart
-//! batches) are recorded as `scrubbed`: a cassette that needs such a body is finished by hand. Each entry says in `_what` which
-//! operation asked.
+//! `scrubbed` in a recorded request matches anything. Bodies that are neither JSON nor a form nor a batch of such (photos, MIME)
+//! are recorded as `scrubbed`, unless they are messages of stand-ins alone: a cassette that needs such a body is finished by hand.
+//! Each entry says in `_what` which operation asked.
 
 use crate::batch::is_json;
 use crate::clock::lock;
+use crate::multipart;
 use crate::request::{Method, Response};
-use crate::scrub::{GONE, Scrubber, decode};
+use crate::scrub::{self, GONE, Scrubber, decode};
 use crate::transport::{Transport, TransportError, Wire, is_loopback};
 use async_trait::async_trait;
 use base64::Engine;
@@ -505,6 +506,14 @@ fn write_body(scrubber: &mut Scrubber, mime: &str, body: &[u8]) -> String {
             .map(|(name, value)| (name.to_string(), scrubber.parameter(&name, &value)))
             .collect();
         return url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    }
+    if media_type == "multipart/mixed"
+        && let Some(text) = multipart::scrubbed(scrubber, mime, body)
+    {
+        return scrubber.without_secrets(text);
+    }
+    if scrub::is_stand_in_message(body) {
+        return String::from_utf8_lossy(body).into_owned();
     }
     GONE.to_owned()
 }

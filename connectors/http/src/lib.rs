@@ -17,6 +17,7 @@ pub mod budget;
 pub mod cassette;
 pub mod client;
 pub mod clock;
+mod multipart;
 pub mod options;
 pub mod request;
 pub mod retry;

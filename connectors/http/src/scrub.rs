@@ -2,11 +2,11 @@
 //! stand-in throughout one file, so that links, ids and etags still fit together. What is a stand-in already stays, so what was
 //! scrubbed once does not change any more: that is how a checked-in cassette is looked through ([`crate::cassette::unscrubbed`]).
 //!
-//! What is not known to be harmless goes: headers stand on a list of those kept, bodies that are neither JSON nor a form
-//! are replaced whole, personal fields are named below and everything else is searched for addresses and tokens.
+//! What is not known to be harmless goes: headers stand on a list of those kept, bodies that are neither JSON nor a form (nor
+//! a batch of such, nor a message of stand-ins) are replaced whole, personal fields are named below and everything else is searched for addresses and tokens.
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
 use twofold_model::Mark;
@@ -16,8 +16,9 @@ use url::Url;
 pub(crate) const GONE: &str = "scrubbed";
 
 /// Headers that are kept, in requests and answers.
-const HEADERS: [&str; 14] = [
+const HEADERS: [&str; 16] = [
     "accept",
+    "content-range",
     "content-type",
     "date",
     "etag",
@@ -26,6 +27,7 @@ const HEADERS: [&str; 14] = [
     "location",
     "prefer",
     "preference-applied",
+    "range",
     "request-id",
     "retry-after",
     "www-authenticate",
@@ -242,6 +244,8 @@ impl Scrubber {
             "location" => self.url(value),
             "etag" | "if-match" | "if-none-match" if value != "*" => self.etag(value),
             "request-id" | "x-request-id" => self.stand_in(Class::Id, value),
+            // A boundary that is made of what it bounds is another one in a replay.
+            "content-type" if self.text(value) != value => GONE.into(),
             _ => self.text(value),
         })
     }
@@ -278,6 +282,8 @@ impl Scrubber {
             n if SECRET_PARAMETERS.contains(&n) => GONE.into(),
             "scope" => value.to_owned(),
             n if MARKS.contains(&n) && value != "latest" => self.stand_in(Class::Id, value),
+            // The Message-ID of a message is told as an address, as it is where the message itself names it.
+            "q" if value.starts_with(BY_MESSAGE_ID) => self.text(value),
             "q" | "query" | "$search" => self.stand_in(Class::Word, value),
             "$filter" | "$expand" | "$select" | "$orderby" => self.quoted(value),
             _ if value.starts_with("http://") || value.starts_with("https://") => self.url(value),
@@ -293,7 +299,7 @@ impl Scrubber {
 
     fn value(&mut self, list: &str, key: &str, value: &Value) -> Value {
         match value {
-            Value::Object(fields) if key == "headers" => self.batch_headers(fields),
+            Value::Object(fields) if key == "headers" && !is_pair(fields) => self.batch_headers(fields),
             Value::Object(fields) => {
                 let is_picture = is_picture(fields);
                 let scrubbed = fields.iter().map(|(name, inner)| {
@@ -334,6 +340,7 @@ impl Scrubber {
             "scope" => text.to_owned(),
             // Mail headers are pairs of name and value: the name says what the value is and stays.
             "name" if list == "headers" => text.to_owned(),
+            "value" if list == "headers" && is_stand_in_field(text) => text.to_owned(),
             "value" if list == "headers" => self.stand_in(Class::Word, text),
             "key" if list == "clientdata" => text.to_owned(),
             // A carry-all holds what the place has no field for. In a replay any will do.
@@ -506,11 +513,54 @@ fn is_stand_in(class: Class, text: &str) -> bool {
             is_numbered || text.strip_prefix("id-").is_some_and(|number| number.len() == 8 && is_number(number))
         }
         Class::Bytes => {
-            let bytes = STANDARD.decode(text).unwrap_or_default();
+            // Base64 of either alphabet.
+            let text = text.trim_end_matches('=').replace('-', "+").replace('_', "/");
+            let bytes = STANDARD_NO_PAD.decode(text).unwrap_or_default();
             let number = bytes.strip_prefix(b"bytes").and_then(|number| std::str::from_utf8(number).ok());
-            number.is_some_and(is_number)
+            number.is_some_and(is_number) || is_stand_in_message(&bytes)
         }
     }
+}
+
+/// The beginning of a search for a message by its name.
+const BY_MESSAGE_ID: &str = "rfc822msgid:";
+
+/// A message that is kept as it is has no more bytes.
+const MOST_MESSAGE: usize = 2_000;
+
+/// Whether a message (RFC 5322) is made of stand-ins alone: in its header addresses, words, a date and what its form is, in its
+/// text words.
+pub(crate) fn is_stand_in_message(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else { return false };
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let is_field = |line: &str| {
+        let Some((name, value)) = line.split_once(": ") else { return false };
+        match name.to_ascii_lowercase().as_str() {
+            "from" | "to" | "cc" | "bcc" | "reply-to" | "sender" | "subject" | "date" | "message-id" => {
+                is_stand_in_field(value)
+            }
+            "mime-version" => value == "1.0",
+            "content-type" => {
+                ["text/plain", "text/plain; charset=utf-8"].contains(&value.to_ascii_lowercase().as_str())
+            }
+            _ => false,
+        }
+    };
+    let is_words = |line: &str| line.is_empty() || is_stand_in(Class::Word, line);
+    bytes.len() <= MOST_MESSAGE && head.split("\r\n").all(is_field) && body.split("\r\n").all(is_words)
+}
+
+/// Whether the value of a field of a message is a stand-in: an address (in angle brackets or not), words, a date.
+fn is_stand_in_field(value: &str) -> bool {
+    let bare = value.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(value);
+    is_stand_in(Class::Mail, bare)
+        || is_stand_in(Class::Word, value)
+        || chrono::DateTime::parse_from_rfc2822(value).is_ok()
+}
+
+/// Whether this is one field of a message's header, as JSON tells it.
+fn is_pair(fields: &Map<String, Value>) -> bool {
+    fields.len() == 2 && fields.contains_key("name") && fields.contains_key("value")
 }
 
 /// What a program keeps where it has nothing to keep.
@@ -531,8 +581,12 @@ fn is_picture(part: &Map<String, Value>) -> bool {
     media_type.is_some_and(|(_, value)| value.as_str().is_some_and(|value| value.starts_with("image/")))
 }
 
-/// A stand-in of the same make: digits stay digits, `c123` keeps its letter.
+/// A stand-in of the same make: digits stay digits, hexadecimal ones as well, and `c123` keeps its letter.
 fn id_like(original: &str, number: usize) -> String {
+    // Provider: the id of a message at Gmail.
+    if original.len() == 16 && original.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
+        return format!("{}", 900_000_000 + number);
+    }
     let letter: String = original.chars().take_while(|c| c.is_ascii_lowercase()).take(1).collect();
     let digits = &original[letter.len()..];
     if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -736,6 +790,34 @@ mod tests {
     }
 
     #[test]
+    fn a_message_of_stand_ins_stays_and_no_other() {
+        let message = |subject: &str, text: &str| {
+            format!(
+                "From: person1@example.org\r\nSubject: {subject}\r\nDate: Thu, 4 Dec 2025 10:15:00 +0100\r\n\
+                 Message-ID: <person2@example.org>\r\n\r\n{text}\r\n"
+            )
+        };
+        let fine = message("Word 1", "Word 2");
+        assert!(is_stand_in_message(fine.as_bytes()));
+        for hush in [message("Ada", "Word 2"), message("Word 1", "Ada"), message("Word 1\r\nX-Ada: Word 1", "")] {
+            assert!(!is_stand_in_message(hush.as_bytes()), "{hush}");
+            let raw = base64::engine::general_purpose::URL_SAFE.encode(&hush);
+            assert_ne!(Scrubber::default().json(&json!({ "raw": raw })), json!({ "raw": raw }));
+        }
+        let raw = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&fine);
+        let shown = json!({"raw": raw, "payload": {"headers": [{"name": "Subject", "value": "Word 1"}]}});
+        assert_eq!(Scrubber::default().json(&shown), shown);
+        let shown = json!({"payload": {"headers": [{"name": "Subject", "value": "Ada"}]}});
+        let scrubbed = Scrubber::default().json(&shown);
+        assert_eq!(scrubbed["payload"]["headers"][0]["name"], "Subject");
+        assert!(!scrubbed.to_string().contains("Ada"), "{scrubbed}");
+        let found = Scrubber::default().parameter("q", "rfc822msgid:ada@lovelace.example");
+        assert_eq!(found, "rfc822msgid:person1@example.org");
+        let id = Scrubber::default().json(&json!({"id": "18c0000000000001"}));
+        assert!(id["id"].as_str().unwrap().bytes().all(|b| b.is_ascii_hexdigit()), "{id}");
+    }
+
+    #[test]
     fn a_picture_in_a_batch_goes() {
         let part =
             json!({"id": "1", "status": 200, "headers": {"Content-Type": "image/jpeg"}, "body": "/9j/4AAQSkZJRgAB"});
@@ -752,5 +834,11 @@ mod tests {
         assert_eq!(scrubber.header("Prefer", "IdType=\"ImmutableId\"").as_deref(), Some("IdType=\"ImmutableId\""));
         assert_eq!(scrubber.header("If-Match", "*").as_deref(), Some("*"));
         assert_eq!(scrubber.header("Retry-After", "2.128").as_deref(), Some("2.128"));
+        let related = format!("multipart/related; boundary=twofold-{}", "0a".repeat(32));
+        assert_eq!(scrubber.header("Content-Type", &related).as_deref(), Some(GONE));
+        assert_eq!(
+            scrubber.header("Content-Type", "text/plain; charset=utf-8").as_deref(),
+            Some("text/plain; charset=utf-8")
+        );
     }
 }
