@@ -288,6 +288,10 @@ fn requests(har: &Value) -> Vec<(String, String)> {
     for entry in har["log"]["entries"].as_array().unwrap() {
         push(&entry["request"]);
         let body = entry["request"]["postData"]["text"].as_str().unwrap_or_default();
+        for line in body.lines().filter_map(|line| line.strip_suffix(" HTTP/1.1")) {
+            let (method, url) = line.split_once(' ').unwrap();
+            push(&json!({"method": method, "url": url}));
+        }
         let body: Value = serde_json::from_str(body).unwrap_or(json!(null));
         body["requests"].as_array().into_iter().flatten().for_each(&mut push);
     }

@@ -10,3 +10,4 @@ mod events;
 
 mod calendar;
 mod contacts;
+mod mail;
