@@ -9,3 +9,4 @@ mod deck;
 
 mod calendar;
 mod contacts;
+mod mail;
