@@ -175,7 +175,11 @@ impl Device {
             }
             let name = match one.place {
                 Place::New if one.name.flags.is_empty() => base.clone(),
-                _ => FileName { base: base.clone(), flags: one.name.flags.clone() }.in_cur(target.separator),
+                _ => {
+                    // A small letter is a keyword by the other tree's own table, and would be another word here.
+                    let flags = one.name.flags.iter().copied().filter(|flag| !flag.is_ascii_lowercase()).collect();
+                    FileName { base: base.clone(), flags }.in_cur(target.separator)
+                }
             };
             target.bases.insert(base, (one.place, name.clone()));
             if room.link(folder, &one, target, &name, keys)? {
