@@ -355,6 +355,32 @@ fn promise_8_an_old_tree_is_held_and_shown_also_where_the_device_is_known_alread
 }
 
 #[test]
+fn a_keyword_letter_of_another_tools_tree_does_not_become_another_word() {
+    let home = Home::with_mail(&GOOGLE);
+    home.sync().expect(0);
+    let tree = home.dir.path().join("tree");
+    old(1, &tree);
+    let inbox = tree.join("INBOX/cur");
+    let file = fs::read_dir(&inbox).unwrap().next().unwrap().unwrap().path();
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    let base = name.split(":2,").next().unwrap();
+    fs::rename(&file, inbox.join(format!("{base}:2,Sa"))).unwrap();
+    fs::write(tree.join("INBOX/dovecot-keywords"), "0 $Junk\n").unwrap();
+    // Here the letter says something else: what Gmail calls important.
+    let here = home.laptop().join("google/mail");
+    assert!(fs::read_to_string(here.join("dovecot-keywords")).unwrap().contains("0 $important"));
+    let flags = |folder: &Path| -> Vec<String> {
+        let names =
+            fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+        let own = names.filter(|name| name.starts_with("15500000"));
+        own.filter_map(|name| Some(name.rsplit_once(":2,")?.1.to_owned())).collect()
+    };
+    adopt(&home, &tree, "laptop/google/mail").expect(0);
+    assert_eq!(flags(&here.join("cur")), ["S"]);
+    assert_eq!(flags(&inbox), ["Sa"], "the tree stays as it is");
+}
+
+#[test]
 fn promise_12_a_take_over_that_is_killed_is_begun_once_more_and_doubles_nothing() {
     let home = Home::with_mail(&MICROSOFT);
     let tree = home.dir.path().join("Mail");

@@ -2,7 +2,7 @@
 //! upload is cut off in the middle.
 
 use super::{Mail, copies, gmail_labels, graph, mails, only, settled, synced};
-use crate::common::{BOTH, Home};
+use crate::common::{BOTH, Home, MICROSOFT};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use std::fs;
@@ -111,4 +111,19 @@ fn a_large_message_whose_upload_is_cut_is_whole_after_the_next_run() {
         assert_whole(&home, provider);
         settled(&home, provider);
     }
+}
+
+#[test]
+fn a_dry_run_does_not_finish_what_is_half_made() {
+    let home = synced(&MICROSOFT);
+    put(&home, MICROSOFT[0]);
+    let pieces = Rule::any(Fault::DropBefore).on(Provider::Microsoft).method("PUT").path("AttachmentSessions").skip(1);
+    home.sandbox.fault(pieces);
+    assert_ne!(home.sync().code, Some(0), "the upload is cut, and stays cut");
+    home.sandbox.with(|state| state.faults.clear());
+    home.sandbox.reset_counts();
+    home.run(&["sync", "--dry-run"]);
+    assert_eq!(home.writes(), 0);
+    home.sync().expect(0);
+    assert_whole(&home, MICROSOFT[0]);
 }
