@@ -54,7 +54,7 @@ async fn a_folder_that_looks_as_it_did_is_not_compared_and_any_difference_is_tol
     let deeds: [Deed; 5] = [
         ("edited in place, its old time put back", |world| {
             let before = std::fs::metadata(world.path("a.vcf")).unwrap().modified().unwrap();
-            std::thread::sleep(Duration::from_millis(20));
+            world.until_later_than("a.vcf");
             world.put("a.vcf", &card("a", "Eve"));
             std::fs::File::options().write(true).open(world.path("a.vcf")).unwrap().set_modified(before).unwrap();
         }),
@@ -120,7 +120,7 @@ async fn edit_in_place_is_seen() {
     let world = World::agreed_on(&[("a", "Ada")]).await;
     let folder = stamps(&world.path(""));
     // Same size, same inode, and the directory's own time does not move.
-    std::thread::sleep(Duration::from_millis(20));
+    world.until_later_than("a.vcf");
     world.put("a.vcf", &card("a", "Eve"));
     assert_eq!(stamps(&world.path("")), folder);
     assert_eq!(world.scan_words().await, ["seen a.vcf"]);
@@ -130,7 +130,7 @@ async fn edit_in_place_is_seen() {
 async fn an_edit_with_its_old_time_put_back_is_seen() {
     let world = World::agreed_on(&[("a", "Ada")]).await;
     let before = std::fs::metadata(world.path("a.vcf")).unwrap().modified().unwrap();
-    std::thread::sleep(Duration::from_millis(20));
+    world.until_later_than("a.vcf");
     world.put("a.vcf", &card("a", "Eve"));
     std::fs::File::options().write(true).open(world.path("a.vcf")).unwrap().set_modified(before).unwrap();
     assert_eq!(world.scan_words().await, ["seen a.vcf"]);

@@ -93,6 +93,19 @@ impl World {
         std::fs::write(self.path(file), text).unwrap();
     }
 
+    /// Comes back when what is written from now on is dated later than the last change of this file.
+    pub fn until_later_than(&self, file: &str) {
+        let (.., seconds, nanoseconds) = stamps(&self.path(file));
+        loop {
+            let probe = tempfile::NamedTempFile::new().unwrap();
+            let (.., now_s, now_ns) = stamps(probe.path());
+            if (now_s, now_ns) > (seconds, nanoseconds) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+    }
+
     pub fn text(&self, file: &str) -> String {
         std::fs::read_to_string(self.path(file)).unwrap()
     }
