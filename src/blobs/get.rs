@@ -2,20 +2,37 @@
 
 use crate::{Error, Hash, Result};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Read, Seek};
+use std::sync::{Mutex, PoisonError};
+use zstd::zstd_safe::{self, DCtx};
 
 /// The bytes of one blob, as they were put. They are known to be right once the end was reached: a reader that stops before it has
 /// not been told of damage further on, nor of damage in what it read.
 pub struct Blob {
     hash: Hash,
-    frame: zstd::Decoder<'static, BufReader<File>>,
+    frame: Frame,
     hasher: blake3::Hasher,
     length: u64,
 }
 
+/// Where the bytes come from.
+enum Frame {
+    /// Unpacked already: most messages are small, and what unpacking a piece at a time takes costs more than they do.
+    Whole(io::Cursor<Vec<u8>>),
+    Pieces(Box<zstd::Decoder<'static, BufReader<File>>>),
+}
+
+/// A blob of so many bytes, packed or not, is unpacked at once.
+const SMALL: u64 = 64 * 1024;
+
 impl Blob {
-    pub(crate) fn new(hash: Hash, file: File) -> Result<Self> {
-        let frame = zstd::Decoder::new(file).map_err(Error::disk(format!("unpacking the blob {hash}")))?;
+    /// A blob in its file; `contexts` are what unpacking takes, kept from one blob to the next.
+    pub(crate) fn new(hash: Hash, file: File, contexts: &Mutex<Vec<DCtx<'static>>>) -> Result<Self> {
+        let unpacking = || Error::disk(format!("unpacking the blob {hash}"));
+        let frame = match whole(&file, contexts).map_err(unpacking())? {
+            Some(bytes) => Frame::Whole(io::Cursor::new(bytes)),
+            None => Frame::Pieces(Box::new(zstd::Decoder::new(file).map_err(unpacking())?)),
+        };
         Ok(Self { hash, frame, hasher: blake3::Hasher::new(), length: 0 })
     }
 
@@ -46,7 +63,11 @@ impl Blob {
             return Ok(0);
         }
         let count = loop {
-            match self.frame.read(buffer) {
+            let read = match &mut self.frame {
+                Frame::Whole(bytes) => bytes.read(buffer),
+                Frame::Pieces(frame) => frame.read(buffer),
+            };
+            match read {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other,
             }
@@ -66,6 +87,28 @@ impl Blob {
             Err(error) => Err(Error::rotten(self.hash, error.to_string())),
         }
     }
+}
+
+/// All bytes of a small frame. `None`: it is none, or is damaged, which reading it piece by piece will tell.
+fn whole(mut file: &File, contexts: &Mutex<Vec<DCtx<'static>>>) -> io::Result<Option<Vec<u8>>> {
+    let mut packed = Vec::new();
+    file.take(SMALL + 1).read_to_end(&mut packed)?;
+    let is_small = packed.len() as u64 <= SMALL;
+    let size = zstd_safe::get_frame_content_size(&packed).ok().flatten().filter(|size| is_small && *size <= SMALL);
+    // Invariant: not more than SMALL, which is far less than any `usize` holds.
+    let mut bytes = Vec::with_capacity(size.map_or(0, |size| size as usize));
+    // Whoever panicked with the lock held had only pushed or popped.
+    let free = || contexts.lock().unwrap_or_else(PoisonError::into_inner);
+    if size.is_some() {
+        let mut context = free().pop().unwrap_or_else(DCtx::create);
+        let unpacked = context.decompress(&mut bytes, &packed);
+        free().push(context);
+        if unpacked.is_ok() {
+            return Ok(Some(bytes));
+        }
+    }
+    file.rewind()?;
+    Ok(None)
 }
 
 impl Read for Blob {

@@ -5,6 +5,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read, Write as _};
+use zstd::zstd_safe::CParameter;
 
 /// How hard zstd tries (its own default): mails shrink to a third, and packing costs less than the file around it.
 const LEVEL: i32 = 3;
@@ -62,26 +63,40 @@ impl Drop for Temp<'_> {
     }
 }
 
-/// Packs all that `source` has into `file`; gives the name and the number of bytes.
-pub(crate) fn pack(mut source: impl Read, file: File) -> Result<(Hash, u64)> {
-    let full = |source| Error::Disk { doing: "writing a blob".into(), source };
-    let mut hasher = blake3::Hasher::new();
-    let mut size = 0;
-    let mut piece = vec![0; PIECE];
-    let mut count = fill(&mut source, &mut piece).map_err(Error::Source)?;
-    let mut frame = zstd::Encoder::new(file, LEVEL).map_err(full)?;
-    if count < PIECE {
-        frame.set_pledged_src_size(Some(count as u64)).map_err(full)?;
+/// What packing takes: making it anew costs more than packing a small message.
+pub(crate) struct Packer {
+    context: zstd::zstd_safe::CCtx<'static>,
+    piece: Vec<u8>,
+}
+
+impl Packer {
+    pub fn new() -> Self {
+        Self { context: zstd::zstd_safe::CCtx::create(), piece: vec![0; PIECE] }
     }
-    while count > 0 {
-        hasher.update(&piece[..count]);
-        frame.write_all(&piece[..count]).map_err(full)?;
-        size += count as u64;
-        // A piece that was not full was the last.
-        count = if count < PIECE { 0 } else { fill(&mut source, &mut piece).map_err(Error::Source)? };
+
+    /// Packs all that `source` has into `file`; gives the name and the number of bytes.
+    pub fn pack(&mut self, mut source: impl Read, file: File) -> Result<(Hash, u64)> {
+        let full = |source| Error::Disk { doing: "writing a blob".into(), source };
+        let (context, piece) = (&mut self.context, &mut self.piece);
+        let mut hasher = blake3::Hasher::new();
+        let mut size = 0;
+        let mut count = fill(&mut source, piece).map_err(Error::Source)?;
+        let level = CParameter::CompressionLevel(LEVEL);
+        context.set_parameter(level).map_err(|code| full(io::Error::other(zstd::zstd_safe::get_error_name(code))))?;
+        let mut frame = zstd::Encoder::with_context(file, context);
+        if count < PIECE {
+            frame.set_pledged_src_size(Some(count as u64)).map_err(full)?;
+        }
+        while count > 0 {
+            hasher.update(&piece[..count]);
+            frame.write_all(&piece[..count]).map_err(full)?;
+            size += count as u64;
+            // A piece that was not full was the last.
+            count = if count < PIECE { 0 } else { fill(&mut source, piece).map_err(Error::Source)? };
+        }
+        frame.finish().map_err(full)?;
+        Ok((Hash::of_hasher(&hasher), size))
     }
-    frame.finish().map_err(full)?;
-    Ok((Hash::of_hasher(&hasher), size))
 }
 
 /// Reads until the buffer is full or the source has no more; gives the number of bytes.

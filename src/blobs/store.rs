@@ -1,6 +1,6 @@
 //! The folder as a whole: its blobs by name, and what makes them durable.
 
-use crate::put::{Temp, pack};
+use crate::put::{Packer, Temp};
 use crate::{Blob, Error, Hash, Put, Result};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Dir, FlockOperation, Mode, OFlags, RenameFlags};
@@ -9,6 +9,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use zstd::zstd_safe::DCtx;
 
 /// Where blobs stand until they are whole.
 const TMP: &str = "tmp";
@@ -29,6 +31,10 @@ pub struct Store {
     /// Also holds the lock, for as long as it is open.
     tmp: OwnedFd,
     next: AtomicU64,
+    /// One for each thread that packed at the same time.
+    packers: Mutex<Vec<Packer>>,
+    /// One for each thread that unpacked at the same time.
+    contexts: Mutex<Vec<DCtx<'static>>>,
 }
 
 impl Store {
@@ -49,7 +55,14 @@ impl Store {
             Err(Errno::WOULDBLOCK) => return Err(Error::Busy),
             Err(errno) => return Err(doing()(errno.into())),
         }
-        let store = Store { path: path.to_owned(), root, tmp, next: AtomicU64::new(0) };
+        let store = Store {
+            path: path.to_owned(),
+            root,
+            tmp,
+            next: AtomicU64::new(0),
+            packers: Mutex::default(),
+            contexts: Mutex::default(),
+        };
         store.clear_tmp().map_err(|e| doing()(e.into()))?;
         Ok(store)
     }
@@ -70,7 +83,12 @@ impl Store {
         let writing = || Error::disk(format!("writing a blob below {}", self.path.display()));
         let name = self.next.fetch_add(1, Ordering::Relaxed).to_string();
         let (temp, file) = Temp::create(&self.tmp, name).map_err(writing())?;
-        let (hash, size) = pack(source, file)?;
+        // Whoever panicked with the lock held had only pushed or popped.
+        let free = || self.packers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut packer = free().pop().unwrap_or_else(Packer::new);
+        let packed = packer.pack(source, file);
+        free().push(packer);
+        let (hash, size) = packed?;
         let is_new = self.name(temp, &hash)?;
         Ok(Put { hash, size, is_new })
     }
@@ -123,7 +141,7 @@ impl Store {
     pub fn get(&self, hash: &Hash) -> Result<Blob> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         match rustix::fs::openat(&self.root, hash.path(), flags, Mode::empty()) {
-            Ok(file) => Blob::new(*hash, File::from(file)),
+            Ok(file) => Blob::new(*hash, File::from(file), &self.contexts),
             Err(Errno::NOENT) => Err(Error::Absent(*hash)),
             Err(errno) => Err(Error::disk(format!("opening the blob {hash}"))(errno.into())),
         }

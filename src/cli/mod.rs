@@ -139,7 +139,7 @@ pub fn main() -> ExitCode {
     // Invariant: nobody has installed another provider before the first line of `main`; a second install changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     start_log(&cli);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("twofold: the runtime cannot be started: {error}");

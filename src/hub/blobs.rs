@@ -11,9 +11,9 @@ use twofold_model::{BlobId, Result};
 /// it. A part of the name is enough to find the few rows that are then read: an index of whole names would be as large as the rest of the
 /// hub's.
 pub(crate) const INDEXES: &str = "
-    CREATE INDEX IF NOT EXISTS versions_by_blob ON versions (substr(content ->> 'blobId', 1, 12))
+    CREATE INDEX versions_by_blob ON versions (substr(content ->> 'blobId', 1, 12))
         WHERE instr(content, '\"blobId\":\"') > 0;
-    CREATE INDEX IF NOT EXISTS placements_by_blob ON placements (substr(seen, 12, 12))
+    CREATE INDEX placements_by_blob ON placements (substr(seen, 12, 12))
         WHERE substr(seen, 1, 11) = X'7b22626c6f624964223a22';";
 
 /// Whether blob `?1` is named by an item, any of its versions, or a copy.

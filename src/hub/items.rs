@@ -86,13 +86,13 @@ impl Hub {
             let (a, b, c, d, e) = (&mark[..8], &mark[8..12], &mark[12..16], &mark[16..20], &mark[20..]);
             Uid(format!("{a}-{b}-{c}-{d}-{e}"))
         });
+        let blob = content.get("blobId").and_then(serde_json::Value::as_str);
+        // The row of a version names its item, which has to be there; SQLite gives it the number after the highest.
         let id = self.insert(
-            "INSERT INTO items (mark, kind, uid, version) VALUES (?1, ?2, ?3, 0)",
-            params![mark, kind.as_str(), uid.as_str()],
+            "INSERT INTO items (mark, kind, uid, version, blob) SELECT ?1, ?2, ?3, coalesce(max(id), 0) + 1, ?4 FROM versions",
+            params![mark, kind.as_str(), uid.as_str(), blob],
         )?;
         let version = self.insert_version(id, content, origin, None, None)?;
-        let blob = content.get("blobId").and_then(serde_json::Value::as_str);
-        self.run("UPDATE items SET version = ?2, blob = ?3 WHERE id = ?1", params![id, version, blob])?;
         self.run("INSERT INTO stands VALUES (?1, ?2)", params![id, collection])?;
         self.add_todo(id)?;
         Ok(Item { id, mark, kind, uid, version, generation: 1, buried_ms: None, dated_ms: None })
@@ -377,11 +377,11 @@ impl Hub {
                AND NOT EXISTS (SELECT 1 FROM intents WHERE item = ?1)
                AND NOT EXISTS (SELECT 1 FROM sightings WHERE item = ?1)
                AND NOT EXISTS (SELECT 1 FROM placements p JOIN items i ON i.id = p.item
-                     WHERE p.item = ?1 AND p.collection NOT IN (SELECT id FROM collections WHERE left_out)
+                     WHERE p.item = ?1 AND EXISTS (SELECT 1 FROM collections c WHERE c.id = p.collection AND NOT c.left_out)
                        AND NOT (p.replica IS ?2 AND p.collection IS ?3) AND (p.agreed <> i.version OR NOT EXISTS
                            (SELECT 1 FROM stands s WHERE s.item = p.item AND s.collection = p.collection)))
                AND NOT EXISTS (SELECT 1 FROM stands s JOIN places l ON l.collection = s.collection
-                     WHERE s.item = ?1 AND s.collection NOT IN (SELECT id FROM collections WHERE left_out)
+                     WHERE s.item = ?1 AND EXISTS (SELECT 1 FROM collections c WHERE c.id = s.collection AND NOT c.left_out)
                        AND NOT EXISTS (SELECT 1 FROM placements p
                            WHERE p.item = s.item AND p.replica = l.replica AND p.collection = s.collection)
                        AND NOT EXISTS (SELECT 1 FROM withheld w

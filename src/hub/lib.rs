@@ -42,10 +42,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 6;
+pub const SCHEMA_VERSION: i64 = 7;
 
 /// What brings a hub from one version of the schema to the next, the first from version 1 to 2.
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 6] = [
     "CREATE TABLE departed (
         replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;",
@@ -97,6 +97,10 @@ const STEPS: [&str; 5] = [
         collection INTEGER NOT NULL REFERENCES collections (id), etag TEXT NOT NULL,
         PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;
      CREATE INDEX left_out_by_collection ON left_out (collection);",
+    // Programs of version 6 made these whenever they opened a hub.
+    "DROP TRIGGER IF EXISTS base_made; DROP TRIGGER IF EXISTS base_gone; DROP TRIGGER IF EXISTS base_moved;
+     DROP INDEX IF EXISTS versions_by_blob; DROP INDEX IF EXISTS placements_by_blob; DROP INDEX sightings_by_item;
+     CREATE INDEX sightings_by_item ON sightings (item) WHERE item IS NOT NULL;",
 ];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).
@@ -242,8 +246,6 @@ impl Hub {
             .store()?;
         let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, path };
         hub.migrate()?;
-        hub.connection.execute_batch(blobs::INDEXES).store()?;
-        hub.connection.execute_batch(placements::TRIGGERS).store()?;
         hub.id = hub.meta("hub")?.unwrap_or_default();
         Ok(hub)
     }
@@ -263,6 +265,7 @@ impl Hub {
         if version == 0 {
             self.atomically("migrate", |hub| {
                 hub.connection.execute_batch(include_str!("schema.sql")).store()?;
+                hub.watch()?;
                 hub.set_meta("hub", &random_id())?;
                 hub.connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).store()
             })?;
@@ -273,10 +276,19 @@ impl Hub {
                 for step in STEPS.iter().skip(usize::try_from(version - 1).unwrap_or(0)) {
                     hub.connection.execute_batch(step).store()?;
                 }
+                if version < 7 {
+                    hub.watch()?;
+                }
                 hub.connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).store()
             })?;
         }
         Ok(())
+    }
+
+    /// What finds blobs, and what lets tokens fall: a part of the schema, kept where it is used.
+    fn watch(&self) -> Result<()> {
+        self.connection.execute_batch(blobs::INDEXES).store()?;
+        self.connection.execute_batch(placements::TRIGGERS).store()
     }
 
     /// Keeps the hub as it is beside itself, readable by its owner only. A copy that is there already, of a migration that was
@@ -401,9 +413,13 @@ impl Hub {
     }
 
     fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
+        self.changes(sql, params).map(drop)
+    }
+
+    /// [`Hub::run`]; how many rows it changed.
+    fn changes(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
         self.alive()?;
-        self.connection.prepare_cached(sql).store()?.execute(params).store()?;
-        Ok(())
+        self.connection.prepare_cached(sql).store()?.execute(params).store()
     }
 
     fn insert(&self, sql: &str, params: impl rusqlite::Params) -> Result<i64> {

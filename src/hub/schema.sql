@@ -1,4 +1,4 @@
--- The hub, schema version 6. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
+-- The hub, schema version 7. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -129,7 +129,7 @@ CREATE TABLE sightings (
 );
 CREATE INDEX sightings_by_uid ON sightings (replica, uid) WHERE uid IS NOT NULL;
 CREATE INDEX sightings_lacking ON sightings (replica, dated) WHERE lacks > 0;
-CREATE INDEX sightings_by_item ON sightings (item);
+CREATE INDEX sightings_by_item ON sightings (item) WHERE item IS NOT NULL;
 CREATE INDEX sightings_gone ON sightings (replica, collection) WHERE gone > 0;
 CREATE INDEX sightings_new ON sightings (replica, collection, id) WHERE item IS NULL AND gone = 0;
 CREATE INDEX sightings_held ON sightings (hold) WHERE hold IS NOT NULL;

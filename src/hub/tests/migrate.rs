@@ -8,12 +8,13 @@ use twofold_hub::{Hub, Label, SCHEMA_VERSION};
 use twofold_model::Kind;
 use twofold_model::email::scope::Limits;
 
-const RELEASED: [(i64, &str); 5] = [
+const RELEASED: [(i64, &str); 6] = [
     (1, include_str!("hub_v1.sql")),
     (2, include_str!("hub_v2.sql")),
     (3, include_str!("hub_v3.sql")),
     (4, include_str!("hub_v4.sql")),
     (5, include_str!("hub_v5.sql")),
+    (6, include_str!("hub_v6.sql")),
 ];
 
 /// A state folder with a hub as that program left it.

@@ -10,7 +10,7 @@ use std::io::Read;
 use twofold_model::{BlobId, Error, ErrorKind, Result};
 
 /// So many bytes are in memory at once.
-const CHUNK: usize = 64 * 1024;
+const CHUNK: u64 = 64 * 1024;
 
 impl Room<'_> {
     /// Writes a blob under a temporary name in `tmp`, with the time at which the message was received. Answers name and size. On failure
@@ -50,21 +50,18 @@ impl Room<'_> {
 
     fn fill(&self, file: &OwnedFd, source: &mut dyn Read, received_ns: Option<i64>) -> Result<u64> {
         let failed = |errno| refused(errno, "writing a message");
-        let mut chunk = vec![0; CHUNK];
+        let mut chunk = Vec::new();
         let mut size = 0;
         loop {
-            let count = match source.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(count) => count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(error) => {
-                    return Err(
-                        Error::new(ErrorKind::Refused, "the bytes of the message cannot be read").with_source(error)
-                    );
-                }
-            };
-            atomic::fill(file, &chunk[..count]).map_err(failed)?;
-            size += count as u64;
+            chunk.clear();
+            (&mut *source).take(CHUNK).read_to_end(&mut chunk).map_err(|error| {
+                Error::new(ErrorKind::Refused, "the bytes of the message cannot be read").with_source(error)
+            })?;
+            if chunk.is_empty() {
+                break;
+            }
+            atomic::fill(file, &chunk).map_err(failed)?;
+            size += chunk.len() as u64;
         }
         atomic::give(file, self.device.access.mode, self.device.access.group).map_err(failed)?;
         if let Some(at) = received_ns {

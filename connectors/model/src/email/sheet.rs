@@ -7,6 +7,7 @@ use super::{Headers, headers, keywords};
 use crate::{BlobId, Content, Error, ErrorKind, Facts, Identity, Lens, Rendering, Result, email};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 /// What is known of one copy of a message at one place.
@@ -38,6 +39,27 @@ pub struct Sheet {
     /// What the place says, in its own words.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub own: Map<String, Value>,
+}
+
+/// What a look at a sheet asks for most often, without the rest of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Glance<'a> {
+    #[serde(borrow, default)]
+    blob_id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    size: Option<u64>,
+    #[serde(default)]
+    received_ms: Option<i64>,
+    #[serde(default)]
+    deleted: bool,
+}
+
+impl<'a> Glance<'a> {
+    /// A look at a rendering; `None` where it is no sheet.
+    fn at(rendering: &'a Rendering) -> Option<Glance<'a>> {
+        serde_json::from_slice(rendering.as_bytes()).ok()
+    }
 }
 
 /// The members of content that follow from the bytes.
@@ -167,8 +189,12 @@ impl Lens for EmailLens {
 
     /// A list shows keywords and where a message stands; the bytes are those of the last look, unless it is another state of a draft.
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
+        let has_bytes = |rendering| Glance::at(rendering).is_some_and(|glance| glance.blob_id.is_some());
+        if has_bytes(&now) || !has_bytes(last) {
+            return now;
+        }
         let (Ok(last), Ok(mut sheet)) = (Sheet::read(last), Sheet::read(&now)) else { return now };
-        if sheet.blob_id.is_some() || last.blob_id.is_none() || sheet.draft != last.draft {
+        if sheet.draft != last.draft {
             return now;
         }
         sheet.blob_id = last.blob_id;
@@ -179,15 +205,14 @@ impl Lens for EmailLens {
     }
 
     fn facts(&self, rendering: &Rendering) -> Facts {
-        match Sheet::read(rendering) {
-            Ok(sheet) => Facts {
-                lacks_body: sheet.blob().is_none(),
-                blob: sheet.blob(),
-                dated_ms: sheet.received_ms,
-                size: sheet.size,
-                deleted: sheet.deleted,
-            },
-            Err(_) => Facts::default(),
+        let Some(glance) = Glance::at(rendering) else { return Facts::default() };
+        let blob = glance.blob_id.and_then(|name| BlobId::parse(&name));
+        Facts {
+            lacks_body: blob.is_none(),
+            blob,
+            dated_ms: glance.received_ms,
+            size: glance.size,
+            deleted: glance.deleted,
         }
     }
 
