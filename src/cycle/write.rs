@@ -285,10 +285,17 @@ pub fn list_shortfall(hub: &mut Hub, lens: &dyn Lens, copy: (i64, i64, i64), see
     }
 }
 
-/// Whether nothing can be asked for by name: what became of the copy that was to be moved, or to get another place, only the
-/// next pull tells, and until then none is made instead of it.
-fn is_told_by_the_next_pull(operation: &Operation) -> bool {
-    matches!(operation, Operation::Create { .. } | Operation::Copy { .. } | Operation::Move { .. })
+/// The copy that is asked for by name after a write found it changed or gone. `None`: what became of the copy that was to be moved, or to
+/// get another place, only the next pull tells, and until then none is made instead of it. No pull tells it of what is left out.
+fn asked_for(cycle: &Cycle<'_>, replica: i64, operation: &Operation) -> Result<Option<twofold_model::Place>> {
+    Ok(match operation {
+        Operation::Update { place, .. } | Operation::Delete { place, .. } => Some(place.clone()),
+        Operation::Copy { of, .. } => {
+            let source = cycle.hub.placement(replica, &of.remote_id)?;
+            source.filter(|source| cycle.left_out.has(source.collection)).map(|_| of.clone())
+        }
+        Operation::Create { .. } | Operation::Move { .. } => None,
+    })
 }
 
 /// The copy was changed (or removed) meanwhile: take it again at once, so that this run can merge and send.
@@ -299,13 +306,13 @@ async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<
         return Ok(BTreeSet::new());
     };
     let places = cycle.hub.places(replica, kind)?;
-    let asked: Vec<twofold_model::Place> = plans
-        .iter()
-        .filter_map(|plan| match &plan.operation {
-            Operation::Update { place, .. } | Operation::Delete { place, .. } => Some(place.clone()),
-            Operation::Create { .. } | Operation::Copy { .. } | Operation::Move { .. } => None,
-        })
-        .collect();
+    let (mut asked, mut told_by_the_next_pull) = (Vec::new(), Vec::new());
+    for plan in &plans {
+        match asked_for(cycle, replica, &plan.operation)? {
+            Some(place) => asked.push(place),
+            None => told_by_the_next_pull.push(plan.intent.item),
+        }
+    }
     let answers = connector.fetch(kind, &asked).await;
     let now = cycle.now();
     let mut again = BTreeSet::new();
@@ -315,8 +322,8 @@ async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<
     let left_out = cycle.left_out.clone();
     let intake = Intake { replica, kind, places: &places, lens, rank, now, left_out: &left_out };
     cycle.hub.atomically("look again", |hub| {
-        for plan in plans.iter().filter(|plan| is_told_by_the_next_pull(&plan.operation)) {
-            hub.add_todo(plan.intent.item)?;
+        for item in told_by_the_next_pull {
+            hub.add_todo(item)?;
             report.codes.push(crate::report::exit::TEMPORARY);
         }
         for (place, answer) in asked.iter().zip(answers) {

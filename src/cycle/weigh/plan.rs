@@ -206,9 +206,14 @@ impl Weighing<'_> {
                 .filter(|copy| copy.replica == replica && is_free(copy.collection))
                 .filter(|copy| matches!(copy.now, Now::Same | Now::Edited { .. }))
                 .collect();
-            // A copy that is left out is not moved, and what it says counts for nothing; but it is one and the same message.
+            // A copy that is left out is not moved, and what it says counts for nothing; but it is one and the same message, as long as its
+            // account does not say that it is gone.
             let frozen = weighed.iter().find(|copy| {
-                copy.replica == replica && copy.placement.is_some() && self.tables.left_out.has(copy.collection)
+                let is_there = copy.sighting.as_ref().is_none_or(|seen| seen.presence == Presence::Here);
+                copy.replica == replica
+                    && copy.placement.is_some()
+                    && is_there
+                    && self.tables.left_out.has(copy.collection)
             });
             let mut leaving: Vec<&&Weighed> =
                 copies.iter().filter(|copy| moves && !verdict.collections.contains(&copy.collection)).collect();
@@ -442,7 +447,8 @@ impl Weighing<'_> {
         })
     }
 
-    /// A copy of any item that stands at the same replica and has the same bytes, and where it stands.
+    /// A copy of any item that stands at the same replica and has the same bytes, and where it stands. What is left out is no such copy:
+    /// nobody looked whether it is still there.
     fn twin(
         &mut self,
         lens: &dyn Lens,
@@ -452,8 +458,14 @@ impl Weighing<'_> {
     ) -> Result<Option<(twofold_model::Seen, twofold_model::Place)>> {
         let Some(blob) = lens.facts(rendering).blob else { return Ok(None) };
         for item in self.hub.items_by_blob(&blob)? {
+            if self.tables.left_out.has_limits() && self.hub.is_beyond(item.id)? {
+                continue;
+            }
             for placement in self.hub.placements(item.id)? {
-                if placement.replica != place.replica || self.is_bad(place.replica, placement.remote_id.as_str()) {
+                if placement.replica != place.replica
+                    || self.is_bad(place.replica, placement.remote_id.as_str())
+                    || self.tables.left_out.has(placement.collection)
+                {
                     continue;
                 }
                 let collection = match self.hub.sighting(place.replica, &placement.remote_id)? {
@@ -467,7 +479,8 @@ impl Weighing<'_> {
                         && has_keyword(&says, keywords::DRAFT) == has_keyword(content, keywords::DRAFT)
                 });
                 let at = (place.replica, collection);
-                if !is_alike || self.tables.held.contains(&at) || self.is_unread(at.0, at.1) {
+                let is_left_out = self.tables.left_out.has(collection);
+                if !is_alike || is_left_out || self.tables.held.contains(&at) || self.is_unread(at.0, at.1) {
                     continue;
                 }
                 let Some(from) = self.places_of(collection)?.into_iter().find(|it| it.replica == place.replica) else {

@@ -9,30 +9,30 @@ use twofold_cycle::{Report, Settings};
 use twofold_model::Kind;
 use twofold_model::email::scope::{Limits, Name, Scope};
 
-fn without(names: &[&str]) -> Scope {
+pub(super) fn without(names: &[&str]) -> Scope {
     Scope { exclude: names.iter().map(|name| Name::parse(name).unwrap()).collect(), ..Scope::default() }
 }
 
-fn since(since_ms: i64) -> Scope {
+pub(super) fn since(since_ms: i64) -> Scope {
     Scope { limits: Limits { since_ms: Some(since_ms), max_size: None }, ..Scope::default() }
 }
 
-fn at_most(bytes: u64) -> Scope {
+pub(super) fn at_most(bytes: u64) -> Scope {
     Scope { limits: Limits { since_ms: None, max_size: Some(bytes) }, ..Scope::default() }
 }
 
-fn says(report: &Report, words: &str) -> bool {
+pub(super) fn says(report: &Report, words: &str) -> bool {
     report.troubles.iter().any(|said| said.contains(words))
 }
 
 /// The rows of one mailbox.
-fn inside(place: &Arc<Office>, name: &str) -> Vec<(String, String, Vec<String>)> {
+pub(super) fn inside(place: &Arc<Office>, name: &str) -> Vec<(String, String, Vec<String>)> {
     place.shows().into_iter().filter(|(mailbox, ..)| mailbox == name).collect()
 }
 
 impl World {
     /// Twenty messages in the inbox and ten among the work (31 to 40), all in step.
-    async fn with_work(manner: Manner) -> World {
+    pub(super) async fn with_work(manner: Manner) -> World {
         let mut world = World::with_twenty(manner).await;
         for n in 31..=40 {
             world.account.put(&text(n), &["Work"], &["$seen"]);
@@ -42,7 +42,7 @@ impl World {
         world
     }
 
-    async fn sync_and_write_nothing(&mut self, what: &str) {
+    pub(super) async fn sync_and_write_nothing(&mut self, what: &str) {
         let before = self.writes();
         let report = self.sync().await;
         assert_eq!(report.exit, 0, "{what}: {report:?}");

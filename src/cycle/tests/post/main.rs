@@ -3,6 +3,7 @@
 mod bytes;
 mod copies;
 mod ear;
+mod frozen;
 mod known;
 mod left_out;
 mod office;
