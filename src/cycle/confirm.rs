@@ -5,13 +5,16 @@ use crate::arrange::remove;
 use crate::pull::Intake;
 use std::collections::HashMap;
 use twofold_engine::brake::Brake;
-use twofold_hub::{Hold, random_id};
+use twofold_hub::{Hold, Hub, random_id};
 use twofold_model::{Kind, Place, Result};
 
 /// How many claims are asked about at once, and in one run.
 const ASK: usize = 200;
 const ASK_IN_A_RUN: usize = 4000;
 const DAY_MS: i64 = 24 * 3_600_000;
+/// Why a copy on a device is neither there nor gone: how it is listed for people.
+pub(crate) const PUT_AWAY: &str =
+    "it was moved there to a folder that is not kept in step; at its account it stays where it is";
 
 /// Asks every reachable replica about each copy that is said to be gone there.
 ///
@@ -52,7 +55,9 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                     match answer {
                         Ok(None) => hub.confirm_gone(*id)?,
                         // Somebody put it where nothing may be written at its account: it is not gone, and the question stays.
-                        Ok(Some(seen)) if is_put_away(&left_out, replica.id, &places, (place, &seen)) => {}
+                        Ok(Some(seen)) if is_put_away(&left_out, replica.id, &places, (place, &seen)) => {
+                            put_away(hub, (replica.id, &places), place)?;
+                        }
                         // It stands where nothing is mirrored: gone from all that is.
                         Ok(Some(seen)) if !places.iter().any(|p| p.remote_id == seen.collection.as_str()) => {
                             hub.confirm_gone(*id)?;
@@ -91,6 +96,9 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 cycle.report.trouble(&replica.name, &error);
             }
         }
+        if cycle.hub.withheld_for(PUT_AWAY)?.iter().any(|(_, at, _)| *at == replica.id) {
+            cycle.hub.atomically("put away", |hub| hub.release_settled(replica.id, PUT_AWAY))?;
+        }
         if open > 0 {
             cycle.report.codes.push(crate::report::exit::TEMPORARY);
             cycle.report.say(format!(
@@ -102,7 +110,8 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     Ok(())
 }
 
-/// Whether a copy that is asked for is on its way to what is left out, by a hand that has no say in that.
+/// Whether a copy that is asked for is on its way to what is left out, by a hand that has no say in that; or on a device where
+/// nothing is mirrored. It is still there, so that its account is told nothing.
 fn is_put_away(
     left_out: &crate::scope::LeftOut,
     replica: i64,
@@ -110,8 +119,19 @@ fn is_put_away(
     (was, is): (&Place, &twofold_model::Seen),
 ) -> bool {
     let at = |id: &str| places.iter().find(|place| place.remote_id == id).map(|place| place.collection);
-    let between = at(was.collection.as_str()).zip(at(is.collection.as_str()));
-    between.is_some_and(|(from, to)| left_out.is_frozen(replica, from, to))
+    match at(is.collection.as_str()) {
+        None => left_out.is_device(replica),
+        Some(to) => at(was.collection.as_str()).is_some_and(|from| left_out.is_frozen(replica, from, to)),
+    }
+}
+
+/// Lists a copy that was put away, for people.
+fn put_away(hub: &mut Hub, (replica, places): (i64, &[twofold_hub::Place]), place: &Place) -> Result<()> {
+    let collection = places.iter().find(|one| one.remote_id == place.collection.as_str()).map(|one| one.collection);
+    match collection.zip(hub.placement(replica, &place.remote_id)?) {
+        Some((collection, known)) => hub.withhold(known.item, replica, collection, PUT_AWAY),
+        None => Ok(()),
+    }
 }
 
 /// Asks again for what could not be understood when it was read, once its time has come: no delta names it until it changes.

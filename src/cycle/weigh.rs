@@ -87,6 +87,8 @@ struct Tables {
     held_writes: HeldWrites,
     /// What is left out: it has no vote, and nothing of it is written.
     left_out: Arc<LeftOut>,
+    /// Copies on devices that somebody put where nothing is mirrored, by item, replica and collection.
+    put_away: HashSet<(i64, i64, i64)>,
 }
 
 impl Tables {
@@ -108,6 +110,7 @@ impl Tables {
                 .collect(),
             held_writes: hub.held_writes()?,
             left_out,
+            put_away: hub.withheld_for(crate::confirm::PUT_AWAY)?.into_iter().collect(),
         };
         for hold in hub.holds_of_any_state()? {
             match (hold.cause.as_str(), hold.collection) {

@@ -350,6 +350,15 @@ impl Hub {
         )
     }
 
+    /// What was withheld at a replica for that reason, because of a question that is open no more, is not any longer.
+    pub fn release_settled(&mut self, replica: i64, reason: &str) -> Result<()> {
+        self.run(
+            "DELETE FROM withheld WHERE replica = ?1 AND reason = ?2 AND NOT EXISTS (SELECT 1 FROM sightings s
+             WHERE s.item = withheld.item AND s.replica = ?1 AND s.collection = withheld.collection AND s.gone = 1)",
+            params![replica, reason],
+        )
+    }
+
     /// What is withheld for that reason: item, replica, collection.
     pub fn withheld_for(&self, reason: &str) -> Result<Vec<(i64, i64, i64)>> {
         self.all("SELECT item, replica, collection FROM withheld WHERE reason = ?1", [reason], |row| {

@@ -109,7 +109,8 @@ impl Weighing<'_> {
             };
             let rank = connector.abilities().rank;
             let is_said_gone = sighting.as_ref().is_some_and(|seen| seen.presence != Presence::Here);
-            if is_said_gone && !held && matches!(state, Now::Unknown) {
+            let is_put_away = self.tables.put_away.contains(&(item.id, placement.replica, placement.collection));
+            if is_said_gone && !held && !is_put_away && matches!(state, Now::Unknown) {
                 leaving.insert(placement.replica);
             }
             // A copy that moved without changing its name is gone here and new there.

@@ -2,7 +2,7 @@
 
 use super::left_out::{inside, since, without};
 use super::office::Manner;
-use super::{BOTH, World, at, text};
+use super::{BOTH, World, at, carry, text};
 use twofold_model::email::scope::Scope;
 
 /// Whatever was left out is taken up: all places are the same again.
@@ -83,5 +83,81 @@ async fn a_message_beyond_the_limits_that_its_account_lost_is_no_source_of_a_cop
         world.sync_and_write_nothing(&format!("{manner:?}")).await;
         taken_up(&mut world, &format!("{manner:?}")).await;
         assert!(world.account.shows().contains(&at("Work", 1, &["$seen"])), "{manner:?}");
+    }
+}
+
+/// A folder of a device that its account leaves out since the first run, so that nothing of it is mirrored.
+async fn with_a_folder_of_its_own(manner: Manner) -> World {
+    let mut world = World::new(manner);
+    world.scope = without(&["Work"]);
+    for n in 1..=20 {
+        world.account.put(&text(n), &["INBOX"], &["$seen"]);
+    }
+    assert_eq!(world.sync().await.exit, 0);
+    world.laptop.add_mailbox("account/mail/Work", None);
+    world
+}
+
+/// What is listed as not to be had at the laptop, in words.
+fn listed(world: &mut World) -> Vec<String> {
+    let laptop = world.hub.replica("laptop", true).unwrap().id;
+    let mut listed = world.hub.withheld().unwrap();
+    listed.retain(|(_, replica, ..)| *replica == laptop);
+    listed.into_iter().map(|(.., reason)| reason).collect()
+}
+
+fn put_away(world: &World, n: usize) {
+    let here = world.laptop.find_one(&text(n));
+    world.laptop.change(here, |message| carry(message, "account/mail/INBOX", "account/mail/Work"));
+}
+
+#[tokio::test]
+async fn promise_1_what_is_moved_on_a_device_to_a_folder_that_was_never_mirrored_stays_at_its_account() {
+    for manner in BOTH {
+        let mut world = with_a_folder_of_its_own(manner).await;
+        for n in 1..=3 {
+            put_away(&world, n);
+        }
+        for _ in 0..3 {
+            world.sync_and_write_nothing(&format!("{manner:?}: put away")).await;
+        }
+        assert_eq!((world.account.shows().len(), world.phone.shows().len()), (20, 20), "{manner:?}");
+        let words = "it was moved there to a folder that is not kept in step; at its account it stays where it is";
+        assert_eq!(listed(&mut world), [words; 3], "{manner:?}");
+        // What is changed elsewhere goes on, and nothing is put back.
+        let there = world.account.find_one(&text(1));
+        world.account.change(there, |message| message.keywords = ["$flagged".to_owned()].into());
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        assert!(world.phone.shows().contains(&at("INBOX", 1, &["$flagged"])), "{manner:?}");
+        assert_eq!(inside(&world.laptop, "INBOX").len(), 17, "{manner:?}");
+        // One comes back, one is deleted there.
+        let back = world.laptop.find_one(&text(2));
+        world.laptop.change(back, |message| carry(message, "account/mail/Work", "account/mail/INBOX"));
+        let deleted = world.laptop.find_one(&text(3));
+        world.laptop.change(deleted, |message| message.at.clear());
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        assert_eq!(listed(&mut world), [words], "{manner:?}");
+        let away = if manner == Manner::Labels { "Archive" } else { "Trash" };
+        assert_eq!(inside(&world.account, away), [at(away, 3, &["$seen"])], "{manner:?}: what is deleted is");
+        world.sync_and_write_nothing(&format!("{manner:?}: still put away")).await;
+        taken_up(&mut world, &format!("{manner:?}: put away")).await;
+        assert_eq!(inside(&world.account, "Work"), [at("Work", 1, &["$flagged"])], "{manner:?}");
+        assert_eq!(listed(&mut world), Vec::<String>::new(), "{manner:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_put_away_on_a_device_and_copied_elsewhere_there_gets_that_place_too() {
+    for manner in BOTH {
+        let mut world = with_a_folder_of_its_own(manner).await;
+        put_away(&world, 1);
+        world.sync_and_write_nothing("put away").await;
+        world.laptop.put(&text(1), &["account/mail/Archive"], &["$seen"]);
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        for place in [&world.account, &world.phone] {
+            assert_eq!(inside(place, "Archive"), [at("Archive", 1, &["$seen"])], "{manner:?}");
+            assert_eq!(inside(place, "INBOX").len(), 20, "{manner:?}");
+        }
+        world.sync_and_write_nothing("copied").await;
     }
 }
