@@ -31,9 +31,12 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let replica = cycle.members[index].replica.clone();
         let places = cycle.hub.places(replica.id, kind)?;
-        let claims: Vec<_> = cycle
-            .hub
-            .claims(replica.id, ASK_IN_A_RUN)?
+        // Where there are more than can be asked about, it goes on after the last one: some are asked for ever, and all have their turn.
+        let turn = format!("claims {} {kind}", replica.id);
+        let after = cycle.hub.meta(&turn)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let claims = cycle.hub.claims(replica.id, kind, after, ASK_IN_A_RUN)?;
+        let last = claims.last().filter(|_| claims.len() == ASK_IN_A_RUN).map(|claim| claim.id);
+        let claims: Vec<_> = claims
             .into_iter()
             .filter_map(|claim| {
                 let place = places.iter().find(|place| place.collection == claim.collection)?;
@@ -95,6 +98,9 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             for error in troubles {
                 cycle.report.trouble(&replica.name, &error);
             }
+        }
+        if let Some(last) = last {
+            cycle.hub.set_meta(&turn, &last.to_string())?;
         }
         if cycle.hub.withheld_for(PUT_AWAY)?.iter().any(|(_, at, _)| *at == replica.id) {
             cycle.hub.atomically("put away", |hub| hub.release_settled(replica.id, PUT_AWAY))?;

@@ -2,7 +2,7 @@
 
 use crate::{Hub, Store};
 use rusqlite::{Row, params};
-use twofold_model::{Etag, Facts, Known, Mark, RemoteId, Rendering, Result, Seen, Uid};
+use twofold_model::{Etag, Facts, Kind, Known, Mark, RemoteId, Rendering, Result, Seen, Uid};
 
 /// One copy of an item at a replica, as last agreed.
 #[derive(Clone, Debug, PartialEq)]
@@ -509,11 +509,14 @@ impl Hub {
         )
     }
 
-    /// What is said to be gone and not confirmed, of one replica.
-    pub fn claims(&self, replica: i64, most: usize) -> Result<Vec<Sighting>> {
+    /// What is said to be gone and not confirmed, of a kind at one replica: first what comes after a key, then what comes before it. Who
+    /// goes on after the last one that was asked about comes to all of them, however many stay.
+    pub fn claims(&self, replica: i64, kind: Kind, after: i64, most: usize) -> Result<Vec<Sighting>> {
         self.all(
-            "SELECT * FROM sightings WHERE replica = ?1 AND gone = 1 ORDER BY id LIMIT ?2",
-            params![replica, i64::try_from(most).unwrap_or(i64::MAX)],
+            // What is greater than 0 is what the index has.
+            "SELECT s.* FROM sightings s JOIN collections c ON c.id = s.collection AND c.kind = ?2
+             WHERE s.replica = ?1 AND s.gone > 0 AND s.gone = 1 ORDER BY s.id <= ?3, s.id LIMIT ?4",
+            params![replica, kind.as_str(), after, i64::try_from(most).unwrap_or(i64::MAX)],
             sighting,
         )
     }

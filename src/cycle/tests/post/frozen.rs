@@ -3,6 +3,7 @@
 use super::left_out::{inside, since, without};
 use super::office::Manner;
 use super::{BOTH, World, at, carry, text};
+use twofold_model::Seen;
 use twofold_model::email::scope::Scope;
 
 /// Whatever was left out is taken up: all places are the same again.
@@ -160,4 +161,35 @@ async fn what_is_put_away_on_a_device_and_copied_elsewhere_there_gets_that_place
         }
         world.sync_and_write_nothing("copied").await;
     }
+}
+
+#[tokio::test]
+async fn however_many_are_put_away_every_question_has_its_turn() {
+    let mut world = with_a_folder_of_its_own(Manner::Folders).await;
+    let name = {
+        let here = world.laptop.find_one(&text(1));
+        world.laptop.message(here).at["account/mail/INBOX"].clone()
+    };
+    put_away(&world, 1);
+    // As many copies as are asked about in one run, all of which stand where that file stands.
+    let laptop = world.hub.replica("laptop", true).unwrap().id;
+    let known = world.hub.placement(laptop, &format!("account/mail/INBOX|{name}").as_str().into()).unwrap().unwrap();
+    for n in 0..4_000 {
+        let seen = Seen {
+            remote_id: format!("{n:04}|{name}").as_str().into(),
+            collection: "account/mail/INBOX".into(),
+            etag: known.etag.clone(),
+            rendering: known.seen.clone(),
+            uid: None,
+            mark: None,
+            modified_ms: None,
+        };
+        world.hub.add_placement(known.item, laptop, known.collection, known.agreed, &seen).unwrap();
+    }
+    let deleted = world.laptop.find_one(&text(5));
+    world.laptop.change(deleted, |message| message.at.clear());
+    for _ in 0..2 {
+        world.sync().await;
+    }
+    assert_eq!(world.account.writes(), ["move to Trash"]);
 }
