@@ -8,8 +8,9 @@ use crate::Cycle;
 use crate::known::{self, Filled};
 use crate::pull::Intake;
 use crate::report::exit;
-use std::collections::HashSet;
-use twofold_model::{ErrorKind, Kind, Place, Result, Uid};
+use std::collections::{BTreeSet, HashSet};
+use twofold_hub::Hub;
+use twofold_model::{Error, ErrorKind, Kind, Place, RemoteId, Result, Seen, Uid};
 
 /// So many copies are asked for at once, at most.
 pub const ASK: usize = 200;
@@ -17,6 +18,10 @@ pub const ASK: usize = 200;
 const ASK_AT_LEAST: usize = 20;
 /// Asking for more takes too long: what is asked for at once is read again when the process is killed meanwhile, and nobody sees it come.
 const ASK_MS: u64 = 5_000;
+/// A message whose bytes could not be had in so many runs, in which all else could, is set aside.
+const TRIES: u32 = 3;
+/// More copies than this of which a place says so at once: it is the place, not they.
+const OWN_AT_MOST: usize = 20;
 /// After so many, what is here is made at the devices before it goes on.
 const PART: usize = 2000;
 
@@ -95,10 +100,13 @@ async fn ask(
     let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(None) };
     let replica = cycle.members[index].replica.clone();
     let places = cycle.hub.places(replica.id, kind)?;
+    let member = &cycle.members[index];
     let asked: Vec<Place> = cycle
         .hub
-        .lacking_bodies(replica.id, cycle.members[index].ask)?
+        .lacking_bodies(replica.id, member.ask + member.unreadable.len())?
         .into_iter()
+        .filter(|(remote_id, _)| !member.unreadable.contains(remote_id))
+        .take(member.ask)
         .filter_map(|(remote_id, collection)| {
             let place = places.iter().find(|place| place.collection == collection)?;
             Some(Place { remote_id, collection: place.remote_id.as_str().into() })
@@ -128,7 +136,7 @@ async fn ask(
     let now = cycle.now();
     let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
     let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
-    let mut troubles = Vec::new();
+    let mut failures = Failures::of(&answers, cycle.members[index].complete.contains(&kind));
     let (mut new, mut bytes) = (0, 0);
     let mut read = HashSet::new();
     cycle.hub.atomically("bodies", |hub| {
@@ -146,13 +154,13 @@ async fn ask(
                 Ok(Some(seen)) => {
                     new += usize::from(intake.take_whole(hub, seen, untouched)?);
                 }
-                Ok(None) => hub.store_gone(replica.id, &place.remote_id, now)?,
-                Err(error) if matches!(error.kind, ErrorKind::Malformed | ErrorKind::Refused) => {
-                    let words = error.to_string();
-                    intake.take_bad(hub, &place.remote_id, place.collection.as_str(), &words, &[])?;
+                Ok(None) => {
+                    hub.leave_quarantine(replica.id, place.remote_id.as_str())?;
+                    hub.store_gone(replica.id, &place.remote_id, now)?;
                 }
+                Err(error) if failures.is_set_aside(hub, &intake, place, &error)? => {}
                 Err(error) => {
-                    troubles.push(error);
+                    failures.wait(place, error);
                     continue;
                 }
             }
@@ -171,17 +179,7 @@ async fn ask(
     row.created += new;
     row.read += read.len();
     row.read_ms += took_ms;
-    let mut said = HashSet::new();
-    for error in troubles {
-        let is_away = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
-        if said.insert(error.to_string()) {
-            cycle.report.trouble(&replica.name, &error);
-        }
-        if is_away {
-            cycle.members[index].lose(error);
-            break;
-        }
-    }
+    failures.tell(cycle, index);
     Ok(Some((count, !read.is_empty() || asked.len() < count)))
 }
 
@@ -204,25 +202,27 @@ async fn within_limits(cycle: &mut Cycle<'_>, kind: Kind, index: usize, asked: V
     }
     let looks = if unclear.is_empty() { Vec::new() } else { connector.fetch(kind, &unclear).await };
     let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
-    let (mut open, mut troubles) = (HashSet::new(), Vec::new());
+    let mut failures = Failures::of(&looks, cycle.members[index].complete.contains(&kind));
     let mut within = Vec::new();
     cycle.hub.atomically("look before bytes", |hub| {
         for (place, look) in unclear.into_iter().zip(looks) {
             match look {
                 Ok(Some(seen)) => intake.take(hub, seen)?,
-                Ok(None) => hub.store_gone(replica.id, &place.remote_id, now)?,
-                Err(error) => {
-                    open.insert(place.remote_id);
-                    troubles.push(error);
+                Ok(None) => {
+                    hub.leave_quarantine(replica.id, place.remote_id.as_str())?;
+                    hub.store_gone(replica.id, &place.remote_id, now)?;
                 }
+                Err(error) if failures.is_set_aside(hub, &intake, &place, &error)? => {}
+                Err(error) => failures.wait(&place, error),
             }
         }
-        for place in asked.into_iter().filter(|place| !open.contains(&place.remote_id)) {
+        for place in asked.into_iter().filter(|place| !failures.waiting.contains(&place.remote_id)) {
             let waiting = hub.sighting(replica.id, &place.remote_id)?.filter(|waiting| waiting.lacks_body);
             let Some(waiting) = waiting else { continue };
             // A known message whose bytes changed has its date and its size by the last look.
             if left_out.is_beyond(waiting.collection, &lens.facts(&waiting.rendering)) {
                 hub.note_left_out(replica.id, waiting.collection, &place.remote_id, &waiting.etag)?;
+                hub.leave_quarantine(replica.id, place.remote_id.as_str())?;
                 hub.remove_sighting(waiting.id)?;
             } else {
                 within.push(place);
@@ -230,14 +230,72 @@ async fn within_limits(cycle: &mut Cycle<'_>, kind: Kind, index: usize, asked: V
         }
         Ok(())
     })?;
-    for error in troubles {
-        cycle.report.trouble(&replica.name, &error);
-        if matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline) {
-            cycle.members[index].lose(error);
-            break;
+    failures.tell(cycle, index);
+    Ok(within)
+}
+
+/// What became of messages that could not be read.
+struct Failures {
+    /// Whether it is a matter of each message, and not of the place.
+    are_own: bool,
+    troubles: Vec<Error>,
+    /// Copies that are asked for again in the next run.
+    waiting: BTreeSet<RemoteId>,
+}
+
+impl Failures {
+    /// Of the answers of a place of which everything else was read in this run, or not.
+    fn of(answers: &[Result<Option<Seen>>], is_complete: bool) -> Failures {
+        let failed = answers.iter().filter(|answer| answer.as_ref().is_err_and(|error| is_of_one_message(error.kind)));
+        let are_own = is_complete && failed.count() <= OWN_AT_MOST;
+        Failures { are_own, troubles: Vec::new(), waiting: BTreeSet::new() }
+    }
+
+    /// Sets a message aside alone that can never be read: its place says so, or has failed with it often enough.
+    ///
+    /// Keeps promise 9: it leaves what is to be read in the transaction that sets it aside.
+    fn is_set_aside(&self, hub: &mut Hub, intake: &Intake<'_>, place: &Place, error: &Error) -> Result<bool> {
+        let is_bad = match error.kind {
+            ErrorKind::Malformed | ErrorKind::Refused => true,
+            kind if !self.are_own || !is_of_one_message(kind) => false,
+            kind if !kind.is_temporary() || hub.is_quarantined(intake.replica, &place.remote_id)? => true,
+            _ => hub.note_unread(intake.replica, &place.remote_id)? >= TRIES,
+        };
+        if is_bad {
+            let words = error.to_string();
+            intake.take_bad(hub, &place.remote_id, place.collection.as_str(), &words, &[])?;
+        }
+        Ok(is_bad)
+    }
+
+    fn wait(&mut self, place: &Place, error: Error) {
+        if is_of_one_message(error.kind) {
+            self.waiting.insert(place.remote_id.clone());
+        }
+        self.troubles.push(error);
+    }
+
+    fn tell(self, cycle: &mut Cycle<'_>, index: usize) {
+        cycle.members[index].unreadable.extend(self.waiting);
+        let name = cycle.members[index].replica.name.clone();
+        let mut said = HashSet::new();
+        for error in self.troubles {
+            let is_away = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
+            if said.insert(error.to_string()) {
+                cycle.report.trouble(&name, &error);
+            }
+            if is_away {
+                cycle.members[index].lose(error);
+                break;
+            }
         }
     }
-    Ok(within)
+}
+
+/// Whether an error may be that of one message. The others are of its place, or of our own store.
+pub fn is_of_one_message(kind: ErrorKind) -> bool {
+    use ErrorKind::{Broken, Held, Misconfigured, Offline, SignInNeeded, Throttled};
+    !matches!(kind, SignInNeeded | Offline | Throttled { .. } | Broken | Held | Misconfigured)
 }
 
 /// How many are asked for at once after so many took so long.

@@ -3,7 +3,7 @@
 use crate::Cycle;
 use crate::arrange::remove;
 use crate::pull::Intake;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hold, Hub, random_id};
 use twofold_model::{Kind, Place, Result};
@@ -177,10 +177,7 @@ async fn retry_quarantined(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         cycle.hub.atomically("retry", |hub| {
             for (place, answer) in asked.iter().zip(answers) {
                 match answer {
-                    Ok(Some(seen)) => {
-                        hub.leave_quarantine(replica.id, place.remote_id.as_str())?;
-                        intake.take(hub, seen)?;
-                    }
+                    Ok(Some(seen)) => drop(intake.take_once_more(hub, seen, &HashSet::new())?),
                     Ok(None) => {
                         hub.leave_quarantine(replica.id, place.remote_id.as_str())?;
                         hub.store_gone(replica.id, &place.remote_id, now)?;

@@ -35,7 +35,7 @@ use twofold_engine::brake::Brake;
 use twofold_hub::{Hub, Replica};
 use twofold_model::email::scope::Scope;
 use twofold_model::zone::Zones;
-use twofold_model::{Arrival, Blobs, Connector, Error, ErrorKind, Kind, Result, Usage, Visit};
+use twofold_model::{Arrival, Blobs, Connector, Error, ErrorKind, Kind, RemoteId, Result, Usage, Visit};
 
 /// Items decided in one transaction and written together: keeps memory flat however large the first sync.
 pub const SLICE: usize = 500;
@@ -148,6 +148,8 @@ pub struct Member {
     pub reading: Reading,
     /// How many of them are asked for at once.
     pub ask: usize,
+    /// Copies whose bytes could not be had in this run: they are asked for in the next one.
+    pub unreadable: BTreeSet<RemoteId>,
 }
 
 impl Member {
@@ -291,6 +293,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         counted: Usage::default(),
         reading: Reading::default(),
         ask: bodies::ASK,
+        unreadable: BTreeSet::new(),
     };
     match party.connector {
         Err(error) => member.lose(error),

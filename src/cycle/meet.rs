@@ -408,7 +408,7 @@ impl Account {
         let shares = provider.is_some_and(|provider| provider.abilities().shares.contains(&kind));
         let is_unread = kind == Kind::Mail
             && replica.is_device
-            && (provider.is_none() || cycle.hub.lacking_bodies_count(collection.origin)? > 0);
+            && (provider.is_none() || cycle.hub.awaits_bodies(collection.origin)?);
         Ok(match (is_unread, shares) {
             (true, _) => Account::NotReadYet,
             (false, true) => Account::Shared,

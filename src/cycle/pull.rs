@@ -359,10 +359,11 @@ fn take_page(
                     if let Some(feed) = listing {
                         hub.note_listed(replica.id, feed, seen.remote_id.as_str())?;
                     }
-                    if bad.contains(seen.remote_id.as_str()) {
-                        hub.leave_quarantine(replica.id, seen.remote_id.as_str())?;
-                    }
-                    new += usize::from(intake.take_or_make(hub, *seen, &tally.untouched)?);
+                    let is_made = match bad.contains(seen.remote_id.as_str()) {
+                        true => intake.take_once_more(hub, *seen, &tally.untouched)?,
+                        false => intake.take_or_make(hub, *seen, &tally.untouched)?,
+                    };
+                    new += usize::from(is_made);
                 }
                 Entry::Gone(remote_id) => {
                     hub.leave_quarantine(replica.id, remote_id.as_str())?;
@@ -518,6 +519,25 @@ impl Intake<'_> {
         Ok(false)
     }
 
+    /// [`Intake::take_or_make`] of a copy that waits in quarantine, and leaves that as soon as it is whole: that it is shown without its
+    /// bytes does not say that these can be read.
+    pub fn take_once_more(&self, hub: &mut Hub, seen: Seen, untouched: &HashSet<i64>) -> Result<bool> {
+        let remote_id = seen.remote_id.clone();
+        if !self.lens.facts(&seen.rendering).lacks_body {
+            hub.leave_quarantine(self.replica, remote_id.as_str())?;
+            return self.take_or_make(hub, seen, untouched);
+        }
+        let is_made = self.take_or_make(hub, seen, untouched)?;
+        let is_whole = match hub.sighting(self.replica, &remote_id)? {
+            Some(waiting) => !waiting.lacks_body,
+            None => hub.placement(self.replica, &remote_id)?.is_some(),
+        };
+        if is_whole {
+            hub.leave_quarantine(self.replica, remote_id.as_str())?;
+        }
+        Ok(is_made)
+    }
+
     /// Whether nothing may follow from a known copy that is seen in a collection now.
     fn is_frozen(&self, hub: &Hub, known: &Placement, to: i64, facts: &Facts) -> Result<bool> {
         let has_limits = self.left_out.limits(known.collection).is_some();
@@ -596,6 +616,7 @@ impl Intake<'_> {
             let Some(place) = self.places.iter().find(|place| place.collection == sibling.collection) else { continue };
             let rendering = self.lens.settle_unknown(&whole.rendering, sibling.rendering.clone());
             let collection = place.remote_id.as_str().into();
+            hub.leave_quarantine(self.replica, sibling.remote_id.as_str())?;
             self.take(hub, Seen { rendering, collection, ..crate::meet::as_seen(&sibling) })?;
         }
         Ok(())
@@ -605,6 +626,7 @@ impl Intake<'_> {
     pub fn take_whole(&self, hub: &mut Hub, seen: Seen, untouched: &HashSet<i64>) -> Result<bool> {
         self.fill_siblings(hub, &seen)?;
         let remote_id = seen.remote_id.clone();
+        hub.leave_quarantine(self.replica, remote_id.as_str())?;
         let is_made = self.take_or_make(hub, seen, untouched)?;
         if is_made {
             hub.remove_sighting_of(self.replica, &remote_id)?;

@@ -335,6 +335,12 @@ impl Hub {
         Ok(rows.into_iter().map(|(replica, name, at)| ((replica, name), is_to_come(at))).collect())
     }
 
+    /// Whether a copy is in quarantine.
+    pub fn is_quarantined(&self, replica: i64, remote_id: &RemoteId) -> Result<bool> {
+        let sql = "SELECT count(*) FROM quarantine WHERE replica = ?1 AND remote_id = ?2";
+        Ok(self.count(sql, params![replica, remote_id.as_str()])? > 0)
+    }
+
     /// The names of everything in quarantine at a replica.
     pub fn quarantined_names(&self, replica: i64) -> Result<HashSet<String>> {
         let names: Vec<String> =

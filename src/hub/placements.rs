@@ -117,7 +117,7 @@ pub struct Sighting {
     pub observed_ms: i64,
     /// The hold that stops it.
     pub hold: Option<String>,
-    /// Its bytes are still to be asked for: nobody can be told of it.
+    /// Its bytes are still to be asked for: nobody can be told of it. (In the store: once more than they were asked for in vain.)
     pub lacks_body: bool,
     /// When a message was received, in milliseconds since 1970.
     pub dated_ms: Option<i64>,
@@ -316,7 +316,7 @@ impl Hub {
     }
 
     /// Stores what a pull saw of a copy; a later word of the same pull replaces it. A held sighting stays held only while it
-    /// says the same.
+    /// says the same, and how often its bytes were asked for in vain stays noted ([`Hub::note_unread`]).
     pub fn store_sighting(
         &mut self,
         replica: i64,
@@ -342,7 +342,8 @@ impl Hub {
         ];
         let told = self.changes(
             "UPDATE sightings SET collection = ?2, item = coalesce(?4, item), gone = 0,
-               etag = ?5, rendering = ?6, uid = ?7, mark = ?8, modified = ?9, lacks = ?11, dated = coalesce(?12, dated),
+               etag = ?5, rendering = ?6, uid = ?7, mark = ?8, modified = ?9,
+               lacks = CASE WHEN ?11 THEN max(lacks, 1) ELSE 0 END, dated = coalesce(?12, dated),
                observed = CASE WHEN rendering IS ?6 THEN observed ELSE ?10 END,
                hold = CASE WHEN gone = 0 AND rendering IS ?6 THEN hold ELSE NULL END
              WHERE replica = ?1 AND remote_id = ?3",
@@ -487,17 +488,35 @@ impl Hub {
         )
     }
 
-    /// How many copies there are whose bytes are still to be asked for.
-    pub fn lacking_bodies_count(&self, replica: i64) -> Result<usize> {
-        self.count("SELECT count(*) FROM sightings WHERE replica = ?1 AND lacks > 0 AND gone = 0", [replica])
+    /// Notes that the bytes of a copy were asked for in vain once more. Answers how often they were.
+    pub fn note_unread(&mut self, replica: i64, remote_id: &RemoteId) -> Result<u32> {
+        let values = params![replica, remote_id.as_str()];
+        self.run("UPDATE sightings SET lacks = lacks + 1 WHERE replica = ?1 AND remote_id = ?2 AND lacks > 0", values)?;
+        let asked = self.one(
+            "SELECT lacks FROM sightings WHERE replica = ?1 AND remote_id = ?2",
+            params![replica, remote_id.as_str()],
+            |row| row.get::<_, u32>(0),
+        )?;
+        Ok(asked.unwrap_or(0).saturating_sub(1))
     }
 
-    /// Whether there are copies in a collection, anywhere, whose bytes are still to be asked for.
+    /// Whether there are copies at a replica whose bytes are still to be asked for. What is set aside is asked for too, and waited for by
+    /// nobody.
+    pub fn awaits_bodies(&self, replica: i64) -> Result<bool> {
+        self.is_awaited("s.replica = ?1", replica)
+    }
+
+    /// The same of a collection, anywhere.
     pub fn lacks_bodies(&self, collection: i64) -> Result<bool> {
-        Ok(self.count(
-            "SELECT count(*) FROM (SELECT 1 FROM sightings WHERE collection = ?1 AND lacks > 0 AND gone = 0 LIMIT 1)",
-            [collection],
-        )? > 0)
+        self.is_awaited("s.collection = ?1", collection)
+    }
+
+    fn is_awaited(&self, whose: &str, key: i64) -> Result<bool> {
+        let sql = format!(
+            "SELECT count(*) FROM (SELECT 1 FROM sightings s WHERE {whose} AND s.lacks > 0 AND s.gone = 0
+               AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.replica = s.replica AND q.remote_id = s.remote_id) LIMIT 1)"
+        );
+        Ok(self.count(&sql, [key])? > 0)
     }
 
     /// What was seen of copies with that UID at a replica.

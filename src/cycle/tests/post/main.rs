@@ -7,6 +7,7 @@ mod frozen;
 mod known;
 mod left_out;
 mod office;
+mod spoiled;
 
 use ear::Ear;
 use office::{Manner, Message, Office, Watch};

@@ -50,6 +50,12 @@ struct State {
     bodies: BTreeMap<u64, usize>,
     headers: BTreeMap<u64, usize>,
     bodies_left: Option<usize>,
+    /// Messages that cannot be read, and how that is said.
+    spoiled: BTreeMap<u64, ErrorKind>,
+    /// Messages that cannot be looked at either.
+    hidden: BTreeMap<u64, ErrorKind>,
+    /// How often it was asked for what cannot be read.
+    refusals: usize,
     writes: Vec<String>,
     creates: usize,
     is_away: bool,
@@ -201,6 +207,28 @@ impl Office {
     /// After so many bodies, the place asks to be left alone.
     pub fn limit_bodies(&self, most: Option<usize>) {
         self.state().bodies_left = most;
+    }
+
+    /// From now on neither the bytes nor the header of a message can be read.
+    pub fn spoil(&self, id: u64, kind: ErrorKind) {
+        self.state().spoiled.insert(id, kind);
+    }
+
+    /// From now on it cannot even be looked at.
+    pub fn hide(&self, id: u64, kind: ErrorKind) {
+        self.state().hidden.insert(id, kind);
+    }
+
+    /// Whatever was spoiled or hidden can be read again.
+    pub fn mend(&self) {
+        let mut state = self.state();
+        state.spoiled.clear();
+        state.hidden.clear();
+    }
+
+    /// How often it was asked for what cannot be read.
+    pub fn refusals(&self) -> usize {
+        self.state().refusals
     }
 
     pub fn set_away(&self, is_away: bool) {
@@ -515,6 +543,9 @@ impl Connector for Office {
             .map(|place| {
                 let found = self.parse(&state, &place.remote_id).or_else(|| self.find_file(&state, &place.remote_id));
                 let Some((id, at)) = found else { return Ok(None) };
+                if let Some(kind) = state.hidden.get(&id) {
+                    return Err(Error::new(*kind, "it cannot be looked at"));
+                }
                 Ok(Some(self.seen(id, &state.messages[&id], &at, self.manner == Manner::Files)))
             })
             .collect()
@@ -529,6 +560,11 @@ impl Connector for Office {
                 answers.push(Ok(None));
                 continue;
             };
+            if let Some(kind) = state.spoiled.get(&id).copied() {
+                state.refusals += 1;
+                answers.push(Err(Error::new(kind, "it cannot be read")));
+                continue;
+            }
             if read.insert(id) {
                 if state.bodies_left == Some(0) {
                     read.remove(&id);
@@ -555,6 +591,10 @@ impl Connector for Office {
                 answers.push(Ok(None));
                 continue;
             };
+            if let Some(kind) = state.spoiled.get(&id) {
+                answers.push(Err(Error::new(*kind, "it cannot be read")));
+                continue;
+            }
             if let Err(error) = self.step("a header") {
                 answers.push(Err(Error::new(ErrorKind::Unknown, error.to_string())));
                 continue;

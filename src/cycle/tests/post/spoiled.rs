@@ -1,0 +1,100 @@
+//! Messages whose bytes or headers cannot be read: each is set aside alone (promise 9).
+
+use super::left_out::at_most;
+use super::office::Manner;
+use super::{BOTH, HOUR_MS, World, text};
+use std::sync::atomic::Ordering;
+use twofold_model::ErrorKind;
+
+/// What a place may say of a message that it cannot read, and after how many runs nobody waits for that any more.
+const WAYS: [(ErrorKind, usize); 6] = [
+    (ErrorKind::Refused, 1),
+    (ErrorKind::Malformed, 1),
+    (ErrorKind::Forbidden, 1),
+    (ErrorKind::NotFound, 1),
+    (ErrorKind::Unsupported, 1),
+    (ErrorKind::Unknown, 3),
+];
+
+/// Twenty messages in step, and one that cannot be read.
+async fn with_one_that_cannot_be_read(manner: Manner, kind: ErrorKind) -> World {
+    let world = World::with_twenty(manner).await;
+    let mailboxes: &[&str] = if manner == Manner::Labels { &["INBOX", "Work"] } else { &["INBOX"] };
+    let spoiled = world.account.put(&text(21), mailboxes, &[]);
+    world.account.spoil(spoiled, kind);
+    world
+}
+
+#[tokio::test]
+async fn promise_9_a_message_that_can_never_be_read_stops_nothing_in_its_folder() {
+    for (kind, runs) in WAYS {
+        for manner in BOTH {
+            let what = format!("{manner:?}, {kind:?}");
+            let mut world = with_one_that_cannot_be_read(manner, kind).await;
+            world.laptop.put(&text(30), &["account/mail/INBOX"], &["$seen"]);
+            world.account.put(&text(22), &["INBOX"], &[]);
+            for run in 1..=runs + 2 {
+                let exit = world.sync().await.exit;
+                assert_eq!(exit, if run < runs { 75 } else { 5 }, "{what}, run {run}");
+                assert!(world.phone.has(&text(22)), "{what}, run {run}: the others are read");
+                let made = if run < runs { 0 } else { 1 };
+                assert_eq!(world.account.writes(), vec!["create in INBOX"; made], "{what}, run {run}");
+            }
+            // Its next try, and the one after that, which comes later; nobody waits for either.
+            for (hours, asked) in [(2, true), (1, false), (2, true)] {
+                world.now.fetch_add(hours * HOUR_MS, Ordering::SeqCst);
+                let refusals = world.account.refusals();
+                world.laptop.put(&text(40 + world.account.ids().len()), &["account/mail/INBOX"], &["$seen"]);
+                let before = world.account.writes().len();
+                assert_eq!(world.sync().await.exit, 5, "{what}");
+                assert_eq!(world.account.writes().len(), before + 1, "{what}: nobody waits");
+                assert_eq!(world.account.refusals() > refusals, asked, "{what}, after {hours} hours");
+            }
+            world.account.mend();
+            world.now.fetch_add(8 * HOUR_MS, Ordering::SeqCst);
+            assert_eq!(world.sync().await.exit, 0, "{what}");
+            world.settled(&what).await;
+            assert!(world.phone.has(&text(21)), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_place_that_fails_with_all_that_it_is_asked_for_sets_nothing_aside() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        for n in 50..80 {
+            let there = world.account.put(&text(n), &["INBOX"], &[]);
+            world.account.spoil(there, ErrorKind::Unknown);
+        }
+        for _ in 0..5 {
+            assert_eq!(world.sync().await.exit, 75, "{manner:?}");
+            assert!(world.hub.quarantined().unwrap().is_empty(), "{manner:?}");
+        }
+        world.account.mend();
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        world.settled("mended").await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_cannot_be_looked_at_before_its_bytes_are_asked_for_stops_nothing() {
+    for (kind, runs) in WAYS {
+        let mut world = World::new(Manner::Labels);
+        world.scope = at_most(1_000);
+        for n in 1..=5 {
+            world.account.put(&text(n), &["INBOX"], &["$seen"]);
+        }
+        world.account.hide(world.account.find_one(&text(3)), kind);
+        for run in 1..=runs {
+            let ended = tokio::time::timeout(std::time::Duration::from_secs(20), world.sync()).await;
+            let exit = ended.expect("the run ends").exit;
+            assert_eq!(exit, if run < runs { 75 } else { 5 }, "{kind:?}, run {run}");
+            assert_eq!(world.phone.shows().len(), 4, "{kind:?}, run {run}");
+        }
+        world.account.mend();
+        world.now.fetch_add(3 * HOUR_MS, Ordering::SeqCst);
+        assert_eq!(world.sync().await.exit, 0, "{kind:?}");
+        world.settled("mended").await;
+    }
+}
