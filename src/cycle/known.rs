@@ -5,6 +5,7 @@
 //! both sides show is against it and that no other message of the account has it. Two candidates pair nobody: those are read.
 //! Only the bytes are taken from here. Which copy on a device is which item is told by [`mod@crate::meet`], as always.
 
+use crate::bodies::is_of_one_message;
 use crate::meet::as_seen;
 use crate::pull::Intake;
 use crate::{Cycle, SLICE};
@@ -188,7 +189,7 @@ fn message_id(lens: &dyn Lens, rendering: &Rendering) -> Option<String> {
 }
 
 /// Asks what the headers of the copies say that lack their bytes, and stores it with what was seen of them: what a stop leaves is gone on
-/// with. `false`: not all can be told now.
+/// with. `false`: not all can be told now. What cannot be told of one message stops no other: its bytes are asked for.
 ///
 /// Keeps promise 2: an answer is stored in one transaction, and asked for once.
 async fn read_headers(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<bool> {
@@ -226,7 +227,7 @@ async fn read_headers(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result
                     Ok(Some(seen)) => intake.take(hub, seen)?,
                     Ok(None) => hub.store_gone(replica.id, &place.remote_id, now)?,
                     // It is set aside, if it is, when its bytes are asked for.
-                    Err(error) if matches!(error.kind, ErrorKind::Malformed | ErrorKind::Refused) => {}
+                    Err(error) if is_of_one_message(error.kind) => {}
                     Err(error) => trouble = Some(error),
                 }
             }

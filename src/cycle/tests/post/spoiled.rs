@@ -2,7 +2,7 @@
 
 use super::left_out::at_most;
 use super::office::Manner;
-use super::{BOTH, HOUR_MS, World, text};
+use super::{BOTH, HOUR_MS, World, at, text};
 use std::sync::atomic::Ordering;
 use twofold_model::ErrorKind;
 
@@ -74,6 +74,30 @@ async fn a_place_that_fails_with_all_that_it_is_asked_for_sets_nothing_aside() {
         world.account.mend();
         assert_eq!(world.sync().await.exit, 0, "{manner:?}");
         world.settled("mended").await;
+    }
+}
+
+#[tokio::test]
+async fn a_header_that_can_never_be_read_stops_no_adoption() {
+    for (kind, runs) in WAYS {
+        let mut world = World::new(Manner::Labels);
+        world.laptop.add_mailbox("account/mail/INBOX", None);
+        for n in 1..=30 {
+            world.account.put(&text(n), &["INBOX"], &["$seen"]);
+        }
+        for n in 1..=20 {
+            world.laptop.put(&text(n), &["account/mail/INBOX"], &["$seen"]);
+        }
+        world.account.spoil(world.account.find_one(&text(25)), kind);
+        for run in 1..=runs {
+            world.sync().await;
+            assert!(world.phone.shows().len() >= 9, "{kind:?}, run {run}: those that can be read are");
+        }
+        assert_eq!(world.account.bodies(), [1; 9], "{kind:?}: what is here is not read once more");
+        assert_eq!(world.phone.shows().len(), 29, "{kind:?}");
+        assert!(world.phone.shows().contains(&at("INBOX", 30, &["$seen"])), "{kind:?}");
+        assert_eq!(world.sync().await.exit, 5, "{kind:?}");
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{kind:?}");
     }
 }
 
