@@ -490,7 +490,11 @@ impl Intake<'_> {
             seen.rendering = self.lens.settle_unknown(&known.seen, seen.rendering);
         }
         let facts = self.lens.facts(&seen.rendering);
-        if self.is_frozen(hub, &known, place.collection, &facts)? {
+        if self.left_out.is_frozen(self.replica, known.collection, place.collection) {
+            return Ok(false);
+        }
+        if self.is_frozen_by_now(hub, &known, &facts)? {
+            hub.remove_sighting_of(self.replica, &seen.remote_id)?;
             return Ok(false);
         }
         if seen.rendering == known.seen && place.collection == known.collection {
@@ -538,11 +542,18 @@ impl Intake<'_> {
         Ok(is_made)
     }
 
-    /// Whether nothing may follow from a known copy that is seen in a collection now.
-    fn is_frozen(&self, hub: &Hub, known: &Placement, to: i64, facts: &Facts) -> Result<bool> {
-        let has_limits = self.left_out.limits(known.collection).is_some();
-        Ok(self.left_out.is_frozen(self.replica, known.collection, to)
-            || has_limits && (self.left_out.is_beyond(known.collection, facts) || hub.is_beyond(known.item)?))
+    /// Whether a known copy, as it is seen now, is too old or too large: nothing follows from it. What somebody goes on writing grows and
+    /// shrinks; where it is not said how large it is by now, it has to be looked at.
+    fn is_frozen_by_now(&self, hub: &mut Hub, known: &Placement, facts: &Facts) -> Result<bool> {
+        if self.left_out.limits(known.collection).is_none() {
+            return Ok(false);
+        }
+        let is_rewritten = facts.blob != self.lens.facts(&known.seen).blob;
+        if let (true, Some(size)) = (is_rewritten, facts.size) {
+            hub.resize_item(known.item, size)?;
+        }
+        let is_unclear = is_rewritten && self.left_out.is_unclear(known.collection, facts);
+        Ok(!is_unclear && (self.left_out.is_beyond(known.collection, facts) || hub.is_beyond(known.item)?))
     }
 
     /// Whether an entry shows a copy in a collection that is left out.
@@ -562,7 +573,8 @@ impl Intake<'_> {
         };
         let moved = hub.sighting(self.replica, remote_id)?.filter(|seen| seen.presence == Presence::Here);
         let to = moved.map_or(known.collection, |seen| seen.collection);
-        self.is_frozen(hub, &known, to, &Facts::default())
+        let has_limits = self.left_out.limits(known.collection).is_some();
+        Ok(self.left_out.is_frozen(self.replica, known.collection, to) || has_limits && hub.is_beyond(known.item)?)
     }
 
     /// A new copy in a collection that is left out counts only where the message has another one at this account: when it leaves that,

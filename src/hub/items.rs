@@ -114,6 +114,12 @@ impl Hub {
         self.run("UPDATE items SET size = coalesce(size, ?2) WHERE id = ?1", params![item, size])
     }
 
+    /// Notes how large a message is by now, whose bytes changed (a draft that somebody goes on writing).
+    pub fn resize_item(&mut self, item: i64, size: u64) -> Result<()> {
+        let size = i64::try_from(size).unwrap_or(i64::MAX);
+        self.run("UPDATE items SET size = ?2 WHERE id = ?1 AND size IS NOT ?2", params![item, size])
+    }
+
     /// The items whose current version has these bytes, oldest first.
     pub fn items_by_blob(&self, blob: &BlobId) -> Result<Vec<Item>> {
         self.all(&format!("SELECT {ITEM} FROM items WHERE blob = ?1 ORDER BY id"), [blob.as_str()], item)

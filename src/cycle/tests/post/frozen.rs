@@ -1,6 +1,6 @@
 //! What is left out and vanishes, or is made use of, on one side only (ENGINE 19).
 
-use super::left_out::{inside, since, without};
+use super::left_out::{at_most, inside, since, without};
 use super::office::Manner;
 use super::{BOTH, World, at, carry, text};
 use twofold_model::Seen;
@@ -192,4 +192,44 @@ async fn however_many_are_put_away_every_question_has_its_turn() {
         world.sync().await;
     }
     assert_eq!(world.account.writes(), ["move to Trash"]);
+}
+
+/// A draft of so many bytes.
+fn draft(bytes: usize) -> Vec<u8> {
+    let mut text = text(60);
+    text.resize(bytes, b'x');
+    text
+}
+
+#[tokio::test]
+async fn a_draft_that_grows_past_the_limit_is_frozen_and_goes_on_when_it_is_small_again() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        world.scope = at_most(1_000);
+        let there = world.account.put(&draft(500), &["INBOX"], &["$draft"]);
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        assert!(world.laptop.has(&draft(500)), "{manner:?}");
+        world.account.change(there, |message| message.bytes = draft(600));
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        assert!(world.laptop.has(&draft(600)), "{manner:?}: as long as it is within the limit");
+        let bodies = world.account.bodies();
+        world.account.change(there, |message| message.bytes = draft(2_000));
+        for _ in 0..3 {
+            world.sync_and_write_nothing(&format!("{manner:?}: grown")).await;
+        }
+        assert_eq!(world.account.bodies(), bodies, "{manner:?}: it is not read");
+        assert!(world.laptop.has(&draft(600)) && world.phone.has(&draft(600)), "{manner:?}: as it was");
+        // Nor is anything of it written.
+        world.laptop.change(world.laptop.find_one(&draft(600)), |message| _ = message.keywords.insert("$seen".into()));
+        world.sync_and_write_nothing(&format!("{manner:?}: marked")).await;
+        let account = world.hub.replica("account", false).unwrap().id;
+        assert_eq!(world.hub.count_beyond(account).unwrap(), 1, "{manner:?}");
+        world.account.change(there, |message| message.bytes = draft(700));
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        assert!(world.laptop.has(&draft(700)) && world.phone.has(&draft(700)), "{manner:?}");
+        world.account.change(there, |message| message.bytes = draft(3_000));
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        taken_up(&mut world, &format!("{manner:?}: taken up")).await;
+        assert!(world.laptop.has(&draft(3_000)), "{manner:?}");
+    }
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use twofold_model::email::{EmailLens, Role, Sheet, headers, path};
 use twofold_model::{
-    Abilities, Access, Blobs, Collection, CollectionId, Connector, DeltaToken, Entry, Error, ErrorKind, Etag, Feed,
-    Found, Kind, Lens, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Result, Seen, Since, Uid, Written,
+    Abilities, Access, BlobId, Blobs, Collection, CollectionId, Connector, DeltaToken, Entry, Error, ErrorKind, Etag,
+    Feed, Found, Kind, Lens, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Result, Seen, Since, Uid,
+    Written,
 };
 
 /// How a place keeps messages.
@@ -315,7 +316,11 @@ impl Office {
             let (blob, _) = self.blobs.put(&mut &message.bytes[..]).unwrap();
             sheet.set_bytes(&blob, message.bytes.len() as u64, &headers::read(&message.bytes));
         }
-        let etag = Etag(format!("{:?}{:?}", message.keywords, sheet.deleted));
+        // Somebody goes on writing a draft.
+        let state = message.keywords.contains("$draft").then(|| BlobId::of(&message.bytes).as_str()[..8].to_owned());
+        sheet.draft = state.clone().filter(|_| self.manner != Manner::Files);
+        let state = state.unwrap_or_default();
+        let etag = Etag(format!("{:?}{:?}{state}", message.keywords, sheet.deleted));
         Seen {
             remote_id: self.remote_id(id, message, mailbox),
             collection: mailbox.into(),
@@ -431,7 +436,13 @@ impl Office {
                 if seen.etag != *etag && message.keywords != sheet.keywords {
                     return Err(Error::new(ErrorKind::StaleEtag, "changed meanwhile"));
                 }
-                message.keywords = sheet.keywords;
+                message.keywords = sheet.keywords.clone();
+                if message.keywords.contains("$draft")
+                    && let Some(blob) = sheet.blob()
+                {
+                    message.bytes.clear();
+                    self.blobs.open(&blob)?.read_to_end(&mut message.bytes).unwrap();
+                }
                 state.writes.push(format!("update in {at}"));
                 Ok(self.answer(state, id, &at, false))
             }
