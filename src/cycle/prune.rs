@@ -6,7 +6,7 @@
 
 use crate::Cycle;
 use twofold_hub::Hub;
-use twofold_model::{BlobId, Blobs, Result};
+use twofold_model::{BlobId, Blobs, Error, Result};
 
 /// Blobs that nothing names, and that no version took along when it went (a run was stopped in between, a message vanished while it was
 /// read), are looked for this often.
@@ -36,22 +36,33 @@ pub fn prune(cycle: &mut Cycle<'_>, now: i64) -> Result<()> {
         }
         return Ok(());
     }
-    let blobs = cycle.settings.blobs.as_deref();
+    let Some(blobs) = cycle.settings.blobs.as_deref() else {
+        cycle.report.pruned = cycle.hub.prune(before, now, |_, _| Ok(()))?;
+        return Ok(());
+    };
+    let mut failures = Vec::new();
     if has_aged {
-        cycle.report.pruned = cycle.hub.prune(before, now, |hub, unnamed| let_go(hub, blobs, unnamed))?;
+        cycle.report.pruned =
+            cycle.hub.prune(before, now, |hub, unnamed| let_go(hub, blobs, unnamed, &mut failures))?;
     }
-    match (blobs, sweep_from) {
-        (Some(blobs), Some(from)) => sweep(cycle.hub, blobs, from, now),
-        _ => Ok(()),
+    if let Some(from) = sweep_from {
+        sweep(cycle.hub, blobs, (from, now), &mut failures)?;
     }
+    if let Some(first) = failures.first() {
+        let words = format!(
+            "not all files could be removed that nothing needs any more ({} failures); they stay until a later run: {first}",
+            failures.len()
+        );
+        cycle.report.trouble("the bytes of messages", &Error::new(first.kind, words));
+    }
+    Ok(())
 }
 
-/// Removes blobs that nothing names, as the hub on the disk has it.
-fn let_go(hub: &mut Hub, blobs: Option<&dyn Blobs>, unnamed: &[BlobId]) -> Result<()> {
-    let Some(blobs) = blobs else { return Ok(()) };
+/// Removes blobs that nothing names, as the hub on the disk has it. Nothing is lost where a file stays: a sweep finds it again.
+fn let_go(hub: &mut Hub, blobs: &dyn Blobs, unnamed: &[BlobId], failures: &mut Vec<Error>) -> Result<()> {
     for blob in unnamed {
         hub.step("let go of a blob")?;
-        blobs.remove(blob)?;
+        failures.extend(blobs.remove(blob).err());
     }
     Ok(())
 }
@@ -76,15 +87,18 @@ fn note_sweep(hub: &mut Hub, due: i64, from: u16) -> Result<()> {
     hub.set_meta(SWEEP, &format!("{due} {from}"))
 }
 
-/// Goes through a part of the store and removes what nothing names.
-fn sweep(hub: &mut Hub, blobs: &dyn Blobs, from: u16, now: i64) -> Result<()> {
+/// Goes through a part of the store and removes what nothing names. A part that cannot be listed is passed over until the next sweep.
+fn sweep(hub: &mut Hub, blobs: &dyn Blobs, (from, now): (u16, i64), failures: &mut Vec<Error>) -> Result<()> {
     let parts = from..from.saturating_add(SWEEP_AT_ONCE);
     let mut found = Vec::new();
     for part in parts.clone().filter_map(|part| u8::try_from(part).ok()) {
-        found.extend(blobs.list(part)?);
+        match blobs.list(part) {
+            Ok(listed) => found.extend(listed),
+            Err(error) => failures.push(error),
+        }
     }
     let unnamed = hub.unnamed(found)?;
-    let_go(hub, Some(blobs), &unnamed)?;
+    let_go(hub, blobs, &unnamed, failures)?;
     match parts.end {
         end if end > u16::from(u8::MAX) => note_sweep(hub, now + SWEEP_EVERY_MS, 0),
         end => note_sweep(hub, now, end),

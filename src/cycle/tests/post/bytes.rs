@@ -2,8 +2,11 @@
 
 use super::{BOTH, HOUR_MS, World, text};
 use crate::office::Manner;
+use std::io::Read;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use twofold_model::BlobId;
+use twofold_cycle::Settings;
+use twofold_model::{BlobId, Blobs, Error, ErrorKind, Result};
 
 const DAY_MS: i64 = 24 * HOUR_MS;
 
@@ -119,4 +122,63 @@ async fn a_run_that_lets_go_of_bytes_may_be_stopped_at_every_step() {
         at += 1;
     }
     assert!(at > 10, "only {at} steps");
+}
+
+/// A store on a disk that lists and removes nothing.
+struct Stubborn(Arc<dyn Blobs>);
+
+impl Blobs for Stubborn {
+    fn put(&self, source: &mut dyn Read) -> Result<(BlobId, u64)> {
+        self.0.put(source)
+    }
+
+    fn open(&self, id: &BlobId) -> Result<Box<dyn Read + Send>> {
+        self.0.open(id)
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.0.flush()
+    }
+
+    fn has(&self, id: &BlobId) -> Result<bool> {
+        self.0.has(id)
+    }
+
+    fn list(&self, _: u8) -> Result<Vec<BlobId>> {
+        Err(Error::new(ErrorKind::Broken, "the disk lists nothing"))
+    }
+
+    fn remove(&self, _: &BlobId) -> Result<()> {
+        Err(Error::new(ErrorKind::Broken, "the disk removes nothing"))
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_cannot_be_removed_are_told_of_and_end_no_run() {
+    let mut world = World::with_losses(Manner::Labels).await;
+    world.leap(179).await;
+    world.now.fetch_add(2 * DAY_MS, Ordering::SeqCst);
+    let stubborn =
+        |world: &World| Settings { blobs: Some(Arc::new(Stubborn(world.blobs.clone()))), ..world.settings() };
+    let settings = stubborn(&world);
+    let report = world.run_with(settings).await.unwrap();
+    assert!(report.pruned > 0 && report.exit == 1, "{report:?}");
+    // Two files, and the sixteen parts of a sweep.
+    let told: Vec<&String> = report.troubles.iter().filter(|words| words.contains("the disk")).collect();
+    assert!(told[0].contains("(18 failures)"), "{told:?}");
+    assert!(world.has_bytes(1) && world.has_bytes(2));
+    // A sweep that is due does not end a run either.
+    world.now.fetch_add(31 * DAY_MS, Ordering::SeqCst);
+    for is_told in [false, true] {
+        world.now.fetch_add(2 * HOUR_MS, Ordering::SeqCst);
+        let settings = stubborn(&world);
+        let report = world.run_with(settings).await.unwrap();
+        assert_eq!(report.troubles.iter().any(|words| words.contains("lists nothing")), is_told, "{report:?}");
+    }
+    // They are found when the disk is well again, by the next sweep at the latest.
+    world.run_on(20).await;
+    world.leap(31).await;
+    world.run_on(20).await;
+    assert!(!world.has_bytes(1) && !world.has_bytes(2));
+    world.settled("removed at last").await;
 }
