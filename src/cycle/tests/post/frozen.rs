@@ -233,3 +233,36 @@ async fn a_draft_that_grows_past_the_limit_is_frozen_and_goes_on_when_it_is_smal
         assert!(world.laptop.has(&draft(3_000)), "{manner:?}");
     }
 }
+
+#[tokio::test]
+async fn a_copy_that_its_account_moves_beside_another_in_a_folder_left_out_leaves_the_devices() {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    world.laptop.change(world.laptop.find_one(&text(1)), |message| {
+        let name = message.at["account/mail/INBOX"].clone();
+        message.at.insert("account/mail/Work".to_owned(), name);
+    });
+    world.sync().await;
+    world.settled("copied").await;
+    world.scope = without(&["Work"]);
+    world.sync().await;
+    let stands = |world: &World, mailbox: &str| {
+        let ids = world.account.ids().into_iter().map(|id| (id, world.account.message(id)));
+        let mut found = ids.filter(|(_, message)| message.bytes == text(1) && message.at.contains_key(mailbox));
+        found.next().map(|(id, _)| id)
+    };
+    let there = stands(&world, "INBOX").unwrap();
+    world.account.change(there, |message| carry(message, "INBOX", "Work"));
+    for run in 0..3 {
+        let report = world.sync().await;
+        assert_eq!(report.exit, 0, "{run}: {report:?}");
+        for place in [&world.laptop, &world.phone] {
+            assert_eq!((inside(place, "INBOX").len(), inside(place, "Work").len()), (19, 1), "{run}");
+        }
+    }
+    world.sync_and_write_nothing("moved").await;
+    assert_eq!(inside(&world.account, "Work").len(), 2);
+    let written = world.account.writes();
+    taken_up(&mut world, "moved beside another").await;
+    assert_eq!(world.account.writes(), written);
+    assert_eq!(inside(&world.laptop, "Work").len(), 2);
+}
