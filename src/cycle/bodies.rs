@@ -187,7 +187,7 @@ async fn ask(
 /// first; one that does not say it then is taken.
 ///
 /// Keeps promise 2: a copy that is not taken is noted in the transaction that lets go of what was seen of it.
-async fn within_limits(cycle: &mut Cycle<'_>, kind: Kind, index: usize, asked: Vec<Place>) -> Result<Vec<Place>> {
+pub async fn within_limits(cycle: &mut Cycle<'_>, kind: Kind, index: usize, asked: Vec<Place>) -> Result<Vec<Place>> {
     let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(Vec::new()) };
     let replica = cycle.members[index].replica.clone();
     let (lens, rank, left_out, now) =

@@ -5,7 +5,7 @@
 //! both sides show is against it and that no other message of the account has it. Two candidates pair nobody: those are read.
 //! Only the bytes are taken from here. Which copy on a device is which item is told by [`mod@crate::meet`], as always.
 
-use crate::bodies::is_of_one_message;
+use crate::bodies::{self, is_of_one_message};
 use crate::meet::as_seen;
 use crate::pull::Intake;
 use crate::{Cycle, SLICE};
@@ -61,7 +61,7 @@ pub async fn fill(cycle: &mut Cycle<'_>, kind: Kind, index: usize, untouched: &H
     if replica.is_device {
         return Ok(Filled::None);
     }
-    let mut filled = by_uid(cycle, kind, index, untouched)?;
+    let mut filled = by_uid(cycle, kind, index, untouched).await?;
     let here = here(cycle, kind, index)?;
     if here.is_empty() || cycle.hub.lacking_bodies(replica.id, 1)?.is_empty() {
         return Ok(if filled > 0 { Filled::Some } else { Filled::None });
@@ -72,7 +72,7 @@ pub async fn fill(cycle: &mut Cycle<'_>, kind: Kind, index: usize, untouched: &H
     let pairs =
         pairs(cycle.hub, connector.lens(kind), replica.id, &here, connector.abilities().shares.contains(&kind))?;
     for slice in pairs.chunks(SLICE) {
-        filled += take(cycle, kind, index, untouched, slice)?;
+        filled += take(cycle, kind, index, untouched, slice).await?;
     }
     Ok(if filled > 0 { Filled::Some } else { Filled::None })
 }
@@ -90,7 +90,7 @@ pub fn let_go(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<()> {
 /// Takes what was brought for the very copies that lack it. Answers for how many.
 ///
 /// Keeps promise 2: the bytes are with the blobs since before the offer was stored.
-fn by_uid(cycle: &mut Cycle<'_>, kind: Kind, index: usize, untouched: &HashSet<i64>) -> Result<usize> {
+async fn by_uid(cycle: &mut Cycle<'_>, kind: Kind, index: usize, untouched: &HashSet<i64>) -> Result<usize> {
     let replica = cycle.members[index].replica.clone();
     if cycle.hub.offers_count(replica.id)? == 0 {
         return Ok(0);
@@ -108,19 +108,50 @@ fn by_uid(cycle: &mut Cycle<'_>, kind: Kind, index: usize, untouched: &HashSet<i
                 found.push((sighting.id, rendering));
             }
         }
-        filled += found_bytes(cycle, kind, index, untouched, found)?;
+        filled += found_bytes(cycle, kind, index, untouched, found).await?;
     }
     Ok(filled)
 }
 
+/// Those of the copies to which bytes were found that may be taken: not too old, not too large, as their place says. (A file may say
+/// another date, and be smaller.)
+async fn within_limits(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    index: usize,
+    found: Vec<(i64, Rendering)>,
+) -> Result<Vec<(i64, Rendering)>> {
+    if !cycle.left_out.has_limits() {
+        return Ok(found);
+    }
+    let places = cycle.hub.places(cycle.members[index].replica.id, kind)?;
+    let mut within = Vec::with_capacity(found.len());
+    for chunk in found.chunks(ASK) {
+        let mut asked = Vec::with_capacity(chunk.len());
+        for (sighting, _) in chunk {
+            let Some(lacking) = cycle.hub.sighting_by_id(*sighting)? else { continue };
+            let Some(place) = places.iter().find(|place| place.collection == lacking.collection) else { continue };
+            asked.push(Place { remote_id: lacking.remote_id, collection: place.remote_id.as_str().into() });
+        }
+        for place in bodies::within_limits(cycle, kind, index, asked).await? {
+            let Some(lacking) = cycle.hub.sighting(cycle.members[index].replica.id, &place.remote_id)? else {
+                continue;
+            };
+            within.extend(chunk.iter().find(|(sighting, _)| *sighting == lacking.id).cloned());
+        }
+    }
+    Ok(within)
+}
+
 /// Gives copies the bytes that were found to be theirs, in one transaction. Answers how many took them.
-fn found_bytes(
+async fn found_bytes(
     cycle: &mut Cycle<'_>,
     kind: Kind,
     index: usize,
     untouched: &HashSet<i64>,
     found: Vec<(i64, Rendering)>,
 ) -> Result<usize> {
+    let found = within_limits(cycle, kind, index, found).await?;
     if found.is_empty() {
         return Ok(0);
     }
@@ -306,7 +337,7 @@ fn alike(copy: &Lacking, copies: &[Lacking], files: &[Here]) -> Option<Source> {
 }
 
 /// Takes the bytes of pairs of which nothing that both show says that they are two. Answers how many.
-fn take(
+async fn take(
     cycle: &mut Cycle<'_>,
     kind: Kind,
     index: usize,
@@ -332,5 +363,5 @@ fn take(
             found.push((*sighting, whole));
         }
     }
-    found_bytes(cycle, kind, index, untouched, found)
+    found_bytes(cycle, kind, index, untouched, found).await
 }

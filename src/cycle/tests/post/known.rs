@@ -1,5 +1,6 @@
 //! Bytes that are here when an account is read for the first time: on a device, or brought without a place.
 
+use super::left_out::{at_most, since};
 use super::*;
 use twofold_hub::Offer;
 use twofold_model::email::Sheet;
@@ -149,5 +150,47 @@ async fn promise_12_an_adoption_that_is_stopped_anywhere_goes_on_and_reads_nothi
             assert_eq!(subjects(&world.phone), subjects(&world.account), "{manner:?} stopped at {at}");
             assert_eq!(world.laptop.shows().len(), 6, "{manner:?} stopped at {at}: nothing is doubled");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_is_here_is_given_to_no_message_that_is_too_old_or_too_large() {
+    let size = text(9).len() as u64;
+    for (scope, out) in [(since(1_000_011), 10), (at_most(size), 21)] {
+        for named in [true, false] {
+            let mut world = filled(Manner::Labels, 0);
+            world.scope = scope.clone();
+            // (What was brought says another date, and is smaller.)
+            for n in 1..=30 {
+                bring(&mut world, n, named.then(|| format!("m{n}")).as_deref());
+            }
+            let report = world.sync().await;
+            assert_eq!(report.exit, 0, "{named}, {out}: {report:?}");
+            assert_eq!(world.account.bodies(), Vec::<usize>::new(), "{named}, {out}: all that is taken is here");
+            assert_eq!((world.laptop.shows().len(), world.phone.shows().len()), (30 - out, 30 - out), "{named}, {out}");
+            let account = world.hub.replica("account", false).unwrap().id;
+            assert_eq!(world.hub.count_noted(account).unwrap(), out, "{named}");
+            assert_eq!(world.hub.count_beyond(account).unwrap(), 0, "{named}, {out}");
+            let before = world.writes();
+            assert_eq!(world.sync().await.exit, 0);
+            assert_eq!(world.writes(), before, "{named}, {out}");
+            world.scope = Scope::default();
+            assert_eq!(world.sync().await.exit, 0);
+            assert_eq!(world.phone.shows().len(), 30, "{named}, {out}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_device_holds_within_the_limits_is_not_read_once_more() {
+    for manner in BOTH {
+        let mut world = filled(manner, 20);
+        world.scope = since(1_000_011);
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        assert_eq!(world.account.bodies(), [1; 10], "{manner:?}");
+        assert_eq!(world.phone.shows().len(), 20, "{manner:?}");
+        let before = world.writes();
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        assert_eq!(world.writes(), before, "{manner:?}");
     }
 }
