@@ -10,9 +10,10 @@ use crate::meet::as_seen;
 use crate::pull::Intake;
 use crate::{Cycle, SLICE};
 use std::collections::{HashMap, HashSet};
+use std::io::Read;
 use twofold_engine::pair::is_same_message;
 use twofold_hub::{Hub, Sighting};
-use twofold_model::{Content, ErrorKind, Kind, Lens, Place, RemoteId, Rendering, Result, Seen, email};
+use twofold_model::{BlobId, Blobs, Content, ErrorKind, Kind, Lens, Place, RemoteId, Rendering, Result, Seen, email};
 
 /// So many headers are asked for at once.
 const ASK: usize = 200;
@@ -33,6 +34,8 @@ struct Here {
     from: Source,
     /// The device and the collection it stands in; `None` where nobody says where it stands.
     at: Option<(i64, i64)>,
+    /// Its bytes.
+    blob: Option<BlobId>,
 }
 
 /// Where its bytes are named.
@@ -69,8 +72,9 @@ pub async fn fill(cycle: &mut Cycle<'_>, kind: Kind, index: usize, untouched: &H
     if connector.abilities().reads_headers.contains(&kind) && !read_headers(cycle, kind, index).await? {
         return Ok(Filled::Waits);
     }
-    let pairs =
-        pairs(cycle.hub, connector.lens(kind), replica.id, &here, connector.abilities().shares.contains(&kind))?;
+    let shares = connector.abilities().shares.contains(&kind);
+    let blobs = cycle.settings.blobs.as_deref();
+    let pairs = pairs(cycle.hub, blobs, connector.lens(kind), replica.id, &here, shares)?;
     for slice in pairs.chunks(SLICE) {
         filled += take(cycle, kind, index, untouched, slice).await?;
     }
@@ -196,7 +200,8 @@ fn here(cycle: &Cycle<'_>, kind: Kind, index: usize) -> Result<HashMap<String, V
             let Some(device) = cycle.member(sighting.replica).and_then(|member| member.reached(kind)) else { continue };
             if let Some(id) = message_id(device.lens(kind), &sighting.rendering) {
                 let at = Some((sighting.replica, sighting.collection));
-                all.entry(id).or_default().push(Here { from: Source::Device(sighting.id), at });
+                let blob = device.lens(kind).facts(&sighting.rendering).blob;
+                all.entry(id).or_default().push(Here { from: Source::Device(sighting.id), at, blob });
             }
         }
     }
@@ -208,7 +213,8 @@ fn here(cycle: &Cycle<'_>, kind: Kind, index: usize) -> Result<HashMap<String, V
         after = *last;
         for (id, rendering) in slice {
             if let Some(message) = message_id(account.lens(kind), &rendering) {
-                all.entry(message).or_default().push(Here { from: Source::Offer(id), at: None });
+                let blob = account.lens(kind).facts(&rendering).blob;
+                all.entry(message).or_default().push(Here { from: Source::Offer(id), at: None, blob });
             }
         }
     }
@@ -278,6 +284,7 @@ async fn read_headers(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result
 /// Which bytes belong to which copy, as far as a Message-ID tells. `shares`: a message of that account may stand in several collections.
 fn pairs(
     hub: &Hub,
+    blobs: Option<&dyn Blobs>,
     lens: &dyn Lens,
     replica: i64,
     here: &HashMap<String, Vec<Here>>,
@@ -303,32 +310,49 @@ fn pairs(
     for (id, copies) in &lacking {
         let files = here.get(id).map(Vec::as_slice).unwrap_or_default();
         if shares {
-            pairs.extend(one_message(copies, files));
+            pairs.extend(one_message(copies, files, blobs));
         } else {
-            pairs.extend(copies.iter().filter_map(|copy| Some((copy.sighting, alike(copy, copies, files)?))));
+            pairs.extend(copies.iter().filter_map(|copy| Some((copy.sighting, alike(copy, copies, files, blobs)?))));
         }
     }
     Ok(pairs)
 }
 
-/// One message at the account, and one here: at most one file in each folder.
-fn one_message(copies: &[Lacking], files: &[Here]) -> Option<(i64, Source)> {
+/// One message at the account, and one here: at most one file in each folder, and the same text in all.
+fn one_message(copies: &[Lacking], files: &[Here], blobs: Option<&dyn Blobs>) -> Option<(i64, Source)> {
     let first = copies.first()?;
     let places: Vec<(i64, i64)> = files.iter().filter_map(|file| file.at).collect();
     let mut known = HashSet::new();
     let is_one = copies.iter().all(|copy| copy.message == first.message)
         && places.iter().all(|place| known.insert(*place))
-        && (!places.is_empty() || files.len() == 1);
+        && (!places.is_empty() || files.len() == 1)
+        && say_the_same(&files.iter().filter(|file| file.at.is_some()).collect::<Vec<_>>(), blobs);
     let source = files.iter().find(|file| file.at.is_some()).or_else(|| files.first())?;
     is_one.then_some((first.sighting, source.from))
 }
 
-/// The one file that stands where the one copy stands; or the only one anywhere, of the only copy.
-fn alike(copy: &Lacking, copies: &[Lacking], files: &[Here]) -> Option<Source> {
+/// Whether files have the same bytes, but for their line ends: every program keeps those in its own way.
+fn say_the_same(files: &[&Here], blobs: Option<&dyn Blobs>) -> bool {
+    let text = |file: &Here| {
+        let mut bytes = Vec::new();
+        blobs?.open(file.blob.as_ref()?).ok()?.read_to_end(&mut bytes).ok()?;
+        bytes.retain(|byte| *byte != b'\r');
+        Some(bytes)
+    };
+    let Some((first, others)) = files.split_first() else { return true };
+    let mut others = others.iter().filter(|other| other.blob.is_none() || other.blob != first.blob).peekable();
+    if others.peek().is_none() {
+        return true;
+    }
+    text(first).is_some_and(|says| others.all(|other| text(other).is_some_and(|also| also == says)))
+}
+
+/// The one file that stands where the one copy stands (on each device, with the same text); or the only one anywhere, of the only copy.
+fn alike(copy: &Lacking, copies: &[Lacking], files: &[Here], blobs: Option<&dyn Blobs>) -> Option<Source> {
     let here: Vec<&Here> = files.iter().filter(|file| file.at.is_some_and(|(_, at)| at == copy.collection)).collect();
     let beside = copies.iter().filter(|other| other.collection == copy.collection).count();
     let mut devices = HashSet::new();
-    let is_one = beside == 1 && here.iter().all(|file| devices.insert(file.at));
+    let is_one = beside == 1 && here.iter().all(|file| devices.insert(file.at)) && say_the_same(&here, blobs);
     match (here.first(), files, copies.len()) {
         (Some(file), _, _) if is_one => Some(file.from),
         (None, [file], 1) => Some(file.from),

@@ -194,3 +194,36 @@ async fn what_a_device_holds_within_the_limits_is_not_read_once_more() {
         assert_eq!(world.writes(), before, "{manner:?}");
     }
 }
+
+#[tokio::test]
+async fn two_files_of_one_message_id_with_other_texts_pair_nobody() {
+    for manner in BOTH {
+        let mut world = World::new(manner);
+        for (place, mailbox) in [(&world.laptop, "INBOX"), (&world.laptop, "Work"), (&world.phone, "INBOX")] {
+            place.add_mailbox(&format!("account/mail/{mailbox}"), None);
+        }
+        for n in 1..=3 {
+            world.account.put(&text(n), &["INBOX"], &["$seen"]);
+        }
+        let other = |n: usize| [kept(n), b"-- \nThe list\n".to_vec()].concat();
+        // One in each folder of a device, one on each device; and one that only has other line ends there.
+        world.laptop.put(&kept(1), &["account/mail/Work"], &["$seen"]);
+        world.laptop.put(&other(1), &["account/mail/INBOX"], &["$seen"]);
+        world.laptop.put(&other(2), &["account/mail/INBOX"], &["$seen"]);
+        world.phone.put(&kept(2), &["account/mail/INBOX"], &["$seen"]);
+        world.laptop.put(&kept(3), &["account/mail/INBOX"], &["$seen"]);
+        world.phone.put(&text(3), &["account/mail/INBOX"], &["$seen"]);
+        world.sync().await;
+        let read: Vec<usize> = if manner == Manner::Labels { vec![1; 2] } else { vec![1] };
+        assert_eq!(world.account.bodies(), read, "{manner:?}");
+        // What was read is what its account has, and no file's text.
+        let account = world.hub.replica("account", false).unwrap().id;
+        let (id, remote_id) = match manner {
+            Manner::Labels => (1, "1|INBOX"),
+            _ => (2, "2"),
+        };
+        let known = world.hub.placement(account, &remote_id.into()).unwrap().unwrap();
+        assert_eq!(Sheet::read(&known.seen).unwrap().blob(), Some(BlobId::of(&text(id))), "{manner:?}");
+        assert!(world.laptop.has(&other(1)) && world.laptop.has(&other(2)), "{manner:?}: and nothing is lost");
+    }
+}
