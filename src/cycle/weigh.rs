@@ -21,7 +21,7 @@ use std::sync::Arc;
 use twofold_engine::{Case, Current, Now, Verdict, decide};
 use twofold_hub::items::Origin;
 use twofold_hub::mail::HeldWrites;
-use twofold_hub::{Conflict, Hub, Intent, Item, Place, Placement, Sighting, random_id};
+use twofold_hub::{Conflict, Hub, Intent, Item, Place, Placement, Presence, Sighting, random_id};
 use twofold_model::merge::put_at;
 use twofold_model::{Connector, Kind, Operation, Result};
 
@@ -151,10 +151,13 @@ struct Weighed {
 }
 
 impl Weighed {
-    /// Whether the copy stands in another collection than was agreed, under the name that it had.
-    fn has_moved(&self) -> bool {
-        let is_elsewhere = self.placement.as_ref().is_some_and(|placement| placement.collection != self.collection);
-        is_elsewhere && !matches!(self.now, Now::Unknown)
+    /// The collection in which the copy stands no more: it is gone, or stands in another one under the name that it had.
+    fn left_from(&self) -> Option<i64> {
+        match (&self.now, &self.placement) {
+            (Now::Gone, _) => Some(self.collection),
+            (Now::Unknown, _) | (_, None) => None,
+            (_, Some(placement)) => Some(placement.collection).filter(|was| *was != self.collection),
+        }
     }
 }
 
@@ -230,18 +233,17 @@ impl Weighing<'_> {
             // What only lost one of its places is changed, and what got another instead is moved.
             let is_elsewhere = verdict.collections.iter().any(|id| !case.current.collections.contains(id));
             for copy in weighed {
-                let has_left = matches!(copy.now, Now::Gone) && !verdict.collections.contains(&copy.collection);
+                let Some(from) = copy.left_from().filter(|from| !verdict.collections.contains(from)) else { continue };
                 // What moved is not removed. And what somebody approved does not count for the brake: they said that it is not too much.
-                if has_left && !is_moved && copy.sighting.as_ref().is_none_or(|sighting| sighting.hold.is_none()) {
-                    self.hub.note_removal(copy.replica, copy.collection, self.now)?;
+                let is_approved = copy.sighting.as_ref().is_some_and(|sighting| sighting.hold.is_some());
+                if !is_approved && !self.stands_beside(copy.replica, from, weighed) {
+                    self.hub.note_removal(copy.replica, from, self.now)?;
                 }
-                if has_left || copy.has_moved() {
-                    self.count(copy.replica, |row| match (is_moved, is_elsewhere) {
-                        (true, true) => row.moved += 1,
-                        (true, false) => row.updated += 1,
-                        (false, _) => row.deleted += 1,
-                    });
-                }
+                self.count(copy.replica, |row| match (is_moved, is_elsewhere) {
+                    (true, true) => row.moved += 1,
+                    (true, false) => row.updated += 1,
+                    (false, _) => row.deleted += 1,
+                });
             }
             if case.current.collections.is_empty() {
                 self.hub.next_generation(item.id)?;
@@ -249,6 +251,14 @@ impl Weighing<'_> {
             }
         }
         Ok(item)
+    }
+
+    /// Whether the item still stands at a replica, but in another collection and not only in the trash.
+    fn stands_beside(&self, replica: i64, from: i64, weighed: &[Weighed]) -> bool {
+        let is_here = |copy: &Weighed| copy.sighting.as_ref().is_none_or(|seen| seen.presence == Presence::Here);
+        let mut others = weighed.iter().filter(|copy| copy.replica == replica && copy.collection != from);
+        others
+            .any(|copy| !matches!(copy.now, Now::Gone) && is_here(copy) && !self.tables.bins.is_trash(copy.collection))
     }
 
     fn count(&mut self, replica: i64, add: impl FnOnce(&mut crate::ReplicaReport)) {

@@ -44,11 +44,13 @@ fn placement(row: &Row<'_>) -> rusqlite::Result<Placement> {
     })
 }
 
-/// What leaves a collection of replica `?1` for good, or for the trash, and is under no approved hold: `id` and `collection`.
+/// What leaves a collection of replica `?1` for good, or for the trash, and is under no approved hold: `id` and `collection`. What does not
+/// stand there any more anyway removes nothing: that was decided, and counted, before.
 /// Asked of the sightings, which are few (hence `CROSS`: SQLite would go through all copies).
 pub(crate) const GOING: &str = "
     SELECT s.id, s.collection FROM sightings s
     WHERE s.replica = ?1 AND s.gone = 2 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))
+      AND EXISTS (SELECT 1 FROM stands t WHERE t.item = s.item AND t.collection = s.collection)
       AND NOT EXISTS (SELECT 1 FROM sightings o JOIN collections c ON c.id = o.collection
             WHERE o.item = s.item AND o.replica = ?1 AND o.gone = 0 AND o.collection <> s.collection AND c.role IS NOT 'trash')
       AND NOT EXISTS (SELECT 1 FROM placements o JOIN collections c ON c.id = o.collection
@@ -58,7 +60,8 @@ pub(crate) const GOING: &str = "
     SELECT s.id, p.collection FROM sightings s
     CROSS JOIN placements p ON p.replica = s.replica AND p.remote_id = s.remote_id AND p.collection <> s.collection
     JOIN collections c ON c.id = s.collection AND c.role = 'trash'
-    WHERE s.replica = ?1 AND s.gone = 0 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))";
+    WHERE s.replica = ?1 AND s.gone = 0 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))
+      AND EXISTS (SELECT 1 FROM stands t WHERE t.item = p.item AND t.collection = p.collection)";
 
 /// A device's token says that a folder looks as the hub knows it. It falls with every change of what the hub knows: which copies, and
 /// under which etags. (With a new copy it falls in [`Hub::add_placement`].)

@@ -1,5 +1,6 @@
 //! Messages through whole cycles: an account with labels or with folders, and two devices, all in memory.
 
+mod brake;
 mod bytes;
 mod copies;
 mod ear;
