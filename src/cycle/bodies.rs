@@ -5,8 +5,8 @@
 //! on where it was, and no message is read twice. What is here already is not asked for (`known`).
 
 use crate::Cycle;
+use crate::intake::Intake;
 use crate::known::{self, Filled};
-use crate::pull::Intake;
 use crate::report::exit;
 use std::collections::{BTreeSet, HashSet};
 use twofold_hub::Hub;

@@ -2,7 +2,7 @@
 
 use crate::Cycle;
 use crate::arrange::remove;
-use crate::pull::Intake;
+use crate::intake::Intake;
 use std::collections::{HashMap, HashSet};
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hold, Hub, random_id};

@@ -6,8 +6,8 @@
 //! Only the bytes are taken from here. Which copy on a device is which item is told by [`mod@crate::meet`], as always.
 
 use crate::bodies::{self, is_of_one_message};
+use crate::intake::Intake;
 use crate::meet::as_seen;
-use crate::pull::Intake;
 use crate::{Cycle, SLICE};
 use std::collections::{HashMap, HashSet};
 use std::io::Read;

@@ -6,7 +6,7 @@
 //! the sightings and intents it finds.
 //!
 //! The rooms, in the order in which they are walked: [`arrange`] (collections), [`scope`] (what is left out), [`settle`] (intents with an
-//! unknown fate), [`pull`] (feeds into sightings), [`mod@bodies`] (the bytes of messages), [`known`]
+//! unknown fate), [`pull`] (feeds into sightings, through [`intake`]: one copy against what is known of it), [`mod@bodies`] (the bytes of messages), [`known`]
 //! (those that are here already), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`lost`] (too much is
 //! missing somewhere), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
 //! changed configuration makes one, or several), [`prune`] (let go of what is past its time), [`report`].
@@ -14,6 +14,7 @@
 pub mod arrange;
 pub mod bodies;
 pub mod confirm;
+pub mod intake;
 pub mod joins;
 pub mod known;
 pub mod lost;

@@ -1,6 +1,6 @@
 //! Which copy is which item: mark, UID, content, in that order (ENGINE 4); what belongs to none becomes a new item.
 
-use crate::pull::Intake;
+use crate::intake::Intake;
 use crate::{Cycle, SLICE};
 use std::collections::HashSet;
 use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};

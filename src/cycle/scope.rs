@@ -2,7 +2,7 @@
 //! old or too large.
 //!
 //! What is left out is *frozen*: not read, no vote, no brake, nothing written at any place; copies, bases and bytes stay. It is worked
-//! out here, once a run, kept in the hub so that the next run sees what changed, and asked for where copies come in ([`crate::pull`]),
+//! out here, once a run, kept in the hub so that the next run sees what changed, and asked for where copies come in ([`crate::intake`]),
 //! are met ([`crate::meet`]), are weighed ([`crate::weigh`]) and where collections are arranged ([`crate::arrange`]).
 
 use crate::Cycle;

@@ -1,7 +1,7 @@
 //! Settles intents that an earlier run (or a lost reply in this one) left open: looks before anything is repeated.
 
 use crate::Cycle;
-use crate::pull::Intake;
+use crate::intake::Intake;
 use crate::write::{call_as_its_account_does, done};
 use serde_json::Value;
 use std::collections::BTreeMap;

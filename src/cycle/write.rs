@@ -1,6 +1,6 @@
 //! Carries out a slice's intents and settles each outcome (promise 3).
 
-use crate::pull::Intake;
+use crate::intake::Intake;
 use crate::weigh::{Planned, quarantine_name};
 use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
