@@ -8,7 +8,7 @@
 //! The rooms, in the order in which they are walked: [`arrange`] (collections), [`scope`] (what is left out), [`settle`] (intents with an
 //! unknown fate), [`pull`] (feeds into sightings, through [`intake`]: one copy against what is known of it), [`mod@bodies`] (the bytes of messages), [`known`]
 //! (those that are here already), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`lost`] (too much is
-//! missing somewhere), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
+//! missing somewhere), [`mod@sweep`] (slow looks), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
 //! changed configuration makes one, or several), [`prune`] (let go of what is past its time), [`report`].
 
 pub mod arrange;
@@ -24,6 +24,7 @@ pub mod pull;
 pub mod report;
 pub mod scope;
 pub mod settle;
+pub mod sweep;
 pub mod weigh;
 pub mod write;
 
@@ -266,7 +267,7 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     catch_up(cycle)?;
     let first = meet::meet(cycle, kind).await?;
     lost::hold(cycle, kind, &first)?;
-    pull::sweep(cycle, kind).await?;
+    sweep::sweep(cycle, kind).await?;
     confirm::confirm(cycle, kind).await?;
     confirm::brake(cycle, kind)?;
     decide_and_write(cycle, kind).await?;
