@@ -2,13 +2,14 @@
 //!
 //! One transaction a slice: new versions, places, bases and intents together (promise 3: the intent is on disk before the
 //! request leaves). This file tells the story and records the verdict; `copies` reads what every replica shows, `plan`
-//! makes the intents, `mail` holds those that would mail people, `invite` says who asks the guests of a new meeting, `bin` where a message
+//! makes the intents, `moves` those that are one step (a move, a further copy), `mail` holds those that would mail people, `invite` says who asks the guests of a new meeting, `bin` where a message
 //! goes that somebody deleted, `undo` what follows where this user may not write.
 
 mod bin;
 mod copies;
 mod invite;
 mod mail;
+mod moves;
 mod plan;
 mod undo;
 
