@@ -123,3 +123,36 @@ fn a_name_that_no_folder_has_is_said() {
     set(&home, "google", "exclude = [\"Spma\"]");
     home.sync().expect(0).says(&["exclude in [google.mail] names \"Spma\", and there is no such folder or label"]);
 }
+
+#[test]
+fn a_message_moved_to_a_folder_of_the_laptop_that_is_left_out_stays_at_its_provider() {
+    for provider in BOTH {
+        let home = Home::with_mail(&[provider]);
+        set(&home, provider, "exclude = [\"role:junk\"]");
+        home.sync().expect(0);
+        deliver(&home, provider, "Put away");
+        home.sync().expect(0);
+        let before = copies(&home, provider);
+        // A mail program makes the folder, which is mirrored nowhere, and moves the message there.
+        let folder = junk(&home, provider);
+        for part in ["cur", "new", "tmp"] {
+            fs::create_dir_all(folder.join(part)).unwrap();
+        }
+        let here = only(mail(&home, provider, "Put away"), provider);
+        let to = folder.join("cur").join(here.path.file_name().unwrap());
+        fs::rename(&here.path, &to).unwrap();
+        for _ in 0..2 {
+            settled(&home, provider);
+        }
+        assert_eq!(copies(&home, provider), before, "{provider}");
+        home.run(&["status"])
+            .expect(0)
+            .shows(&["laptop: Put away: it was moved there to a folder that is not kept in step"]);
+        set(&home, provider, "");
+        home.sync().expect(0);
+        assert_eq!(copies(&home, provider), before, "{provider}: it moved there too");
+        assert_eq!(only(mail(&home, provider, "Put away"), provider).path.parent(), to.parent(), "{provider}");
+        assert_eq!(mails(&home, provider).len(), before, "{provider}");
+        settled(&home, provider);
+    }
+}
