@@ -154,10 +154,7 @@ impl Weighing<'_> {
                 continue;
             }
             for placement in self.hub.placements(item.id)? {
-                if placement.replica != place.replica
-                    || self.is_bad(place.replica, placement.remote_id.as_str())
-                    || self.tables.left_out.has(placement.collection)
-                {
+                if placement.replica != place.replica || self.is_bad(place.replica, placement.remote_id.as_str()) {
                     continue;
                 }
                 let collection = match self.hub.sighting(place.replica, &placement.remote_id)? {

@@ -122,3 +122,33 @@ async fn a_message_that_cannot_be_looked_at_before_its_bytes_are_asked_for_stops
         world.settled("mended").await;
     }
 }
+
+#[tokio::test]
+async fn a_message_that_cannot_be_read_is_set_aside_though_it_changes_meanwhile() {
+    for manner in BOTH {
+        let mut world = with_one_that_cannot_be_read(manner, ErrorKind::Unknown).await;
+        let there = world.account.find_one(&text(21));
+        for (word, exit) in [("$seen", 75), ("$flagged", 75), ("work", 5)] {
+            world.account.change(there, |message| message.keywords = [word.to_owned()].into());
+            assert_eq!(world.sync().await.exit, exit, "{manner:?}, {word}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_message_that_was_set_aside_and_may_be_asked_for_again() {
+    for manner in BOTH {
+        let mut world = with_one_that_cannot_be_read(manner, ErrorKind::Refused).await;
+        assert_eq!(world.sync().await.exit, 5, "{manner:?}");
+        // It could be read by now; but the place wants to be left alone.
+        world.account.mend();
+        world.account.limit_bodies(Some(0));
+        world.now.fetch_add(2 * HOUR_MS, Ordering::SeqCst);
+        world.laptop.put(&text(30), &["account/mail/INBOX"], &["$seen"]);
+        assert_eq!(world.sync().await.exit, 75, "{manner:?}");
+        assert_eq!(world.account.writes(), ["create in INBOX"], "{manner:?}");
+        world.account.limit_bodies(None);
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        world.settled("asked for again").await;
+    }
+}
