@@ -295,7 +295,7 @@ impl Mail {
     async fn traces(&self, parcel: &Parcel, label: &str, history: Option<&str>) -> Result<(Vec<There>, bool)> {
         let (told, is_certain) = match history {
             Some(history) => match self.came_since(history).await {
-                Ok((ids, _)) => (self.compare(parcel, &ids).await?, ids.len() <= MOST_CANDIDATES),
+                Ok((ids, _)) => (self.compare(parcel, &ids, label == DRAFT).await?, ids.len() <= MOST_CANDIDATES),
                 Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Refused) => (Vec::new(), false),
                 Err(error) => return Err(error),
             },
@@ -337,17 +337,21 @@ impl Mail {
         };
         let list: MessageList = self.client.send(request).await?.json()?;
         let ids: Vec<String> = list.messages.into_iter().map(|message| message.id).take(most).collect();
-        self.compare(parcel, &ids).await
+        self.compare(parcel, &ids, false).await
     }
 
-    /// Compares messages with one that is looked for.
-    async fn compare(&self, parcel: &Parcel, ids: &[String]) -> Result<Vec<There>> {
+    /// Compares messages with one that is looked for. `is_new_draft`: they came since it was sent, and a draft among them may be it under a
+    /// Message-ID that Gmail gave it.
+    async fn compare(&self, parcel: &Parcel, ids: &[String], is_new_draft: bool) -> Result<Vec<There>> {
         let mut there = Vec::new();
         let mut failure = None;
         self.read(&ids[..ids.len().min(MOST_CANDIDATES)], Format::Raw, &mut |id, answer| match answer {
             Ok(Some(message)) => {
-                let is_same = bytes_of(&message).is_ok_and(|bytes| is_same(&bytes, &parcel.bytes, &parcel.header));
-                there.push(There { id: id.to_owned(), labels: labels_of(&message), is_same });
+                let labels = labels_of(&message);
+                let may_be_renamed = is_new_draft && labels.contains(DRAFT);
+                let is_it = |bytes: Vec<u8>| is_same(&bytes, &parcel.bytes, &parcel.header, may_be_renamed);
+                let is_same = bytes_of(&message).is_ok_and(is_it);
+                there.push(There { id: id.to_owned(), labels, is_same });
             }
             Ok(None) => {}
             Err(error) => failure = Some(error),
@@ -400,10 +404,17 @@ fn is_searchable(id: &str) -> bool {
 }
 
 /// Whether two messages are one: the same in the fields that tell messages apart, and the same body. Gmail ends lines with CR LF, and may
-/// add fields.
-fn is_same(theirs: &[u8], ours: &[u8], header: &Headers) -> bool {
+/// add fields. `may_be_renamed`: their Message-ID is no matter.
+fn is_same(theirs: &[u8], ours: &[u8], header: &Headers, may_be_renamed: bool) -> bool {
     let (theirs_plain, ours) = (plain(theirs), plain(ours));
-    theirs_plain == ours || (headers::read(theirs) == *header && body(&theirs_plain) == body(&ours))
+    let says_same = || {
+        let mut says = headers::read(theirs);
+        if may_be_renamed {
+            says.message_id.clone_from(&header.message_id);
+        }
+        says == *header
+    };
+    theirs_plain == ours || (says_same() && body(&theirs_plain) == body(&ours))
 }
 
 /// A message with its lines ended by LF alone, and none at its end.
@@ -433,13 +444,15 @@ mod tests {
     #[test]
     fn one_message_is_known_whatever_gmail_did_to_its_lines() {
         let ours = b"Message-ID: <1@x>\nSubject: a\n\nGr\xfc\xdfe\n\nx\n";
-        let same = |theirs: &[u8]| is_same(theirs, ours, &headers::read(ours));
+        let same = |theirs: &[u8]| is_same(theirs, ours, &headers::read(ours), false);
         assert!(same(b"Message-ID: <1@x>\r\nSubject: a\r\n\r\nGr\xfc\xdfe\r\n\r\nx\r\n"));
         assert!(same(b"Received: by gmailapi; x\r\nMessage-ID: <1@x>\r\nSubject: a\r\n\r\nGr\xfc\xdfe\r\n\r\nx"));
         assert!(!same(b"Message-ID: <1@x>\nSubject: a\n\nGr\xfc\xdfe\n\ny\n"));
         assert!(!same(b"Message-ID: <1@x>\nSubject: b\n\nGr\xfc\xdfe\n\nx\n"));
         assert!(!same(b""));
-        assert!(is_same(b"no header\r", b"no header\r", &headers::read(b"no header\r")), "a CR alone stays");
+        assert!(is_same(b"no header\r", b"no header\r", &headers::read(b"no header\r"), false), "a CR alone stays");
+        let renamed = b"Message-ID: <2@y>\nSubject: a\n\nGr\xfc\xdfe\n\nx\n";
+        assert!(!same(renamed) && is_same(renamed, ours, &headers::read(ours), true));
     }
 
     #[test]

@@ -170,8 +170,8 @@ impl Mail {
         if touched.iter().any(|one| !is_message_id(&one.id)) {
             return Err(Error::new(ErrorKind::Malformed, "a record of the history does not say of which message"));
         }
-        repeats |= self.set_aside_new(&labels, &mut touched).await?;
         self.ask_for_labels(&mut touched).await?;
+        repeats |= self.set_aside_new(&labels, &mut touched).await?;
         let mut entries = Vec::new();
         let mut renamed: BTreeSet<RemoteId> = BTreeSet::new();
         if touched.iter().any(Touched::is_draft) {
@@ -226,7 +226,11 @@ impl Mail {
             match found.remove(&one.id) {
                 // It was deleted since.
                 Some(Ok(None)) => one.is_gone = true,
-                Some(Ok(Some(labels))) => one.labels = Some(labels),
+                Some(Ok(Some(labels))) => {
+                    // What it has it may have had before: what is in the trash stands in none of its labels any more.
+                    one.had.extend(labels.iter().cloned());
+                    one.labels = Some(labels);
+                }
                 Some(Err(error)) => return Err(error),
                 None => {}
             }
