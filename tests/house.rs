@@ -202,6 +202,7 @@ fn what_is_unproven_has_a_switch_and_a_test_that_turns_it() {
         "connectors/microsoft365/tests/unproven/mail.rs",
         "connectors/google/tests/unproven/contacts.rs",
         "connectors/google/tests/unproven/calendar.rs",
+        "connectors/google/tests/unproven/mail.rs",
         "src/auth/tests/unproven.rs",
     ]
     .map(read);

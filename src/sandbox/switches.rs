@@ -189,6 +189,10 @@ pub struct Switches {
     pub mail_history_repeats: bool,
     /// Records show the labels that their message has now. Off: those it had after the change.
     pub mail_history_shows_present_labels: bool,
+    /// Messages of records come with their labels. Off: with their ids alone.
+    pub mail_history_label_ids: bool,
+    /// Seconds until the history tells a change; its id stays behind as well.
+    pub mail_history_lag_s: i64,
     /// A deleted label is told as taken off each of its messages. Nothing says so, so off.
     pub mail_label_delete_is_in_history: bool,
     /// The most labels of the user's own.
@@ -199,6 +203,11 @@ pub struct Switches {
     pub mail_modify_keeps_inbox: bool,
     /// `untrash` puts the message back into the inbox.
     pub mail_untrash_restores_inbox: bool,
+    /// What becomes of a draft that is put into the trash: it `stays` a draft there, its being one `ends`, or that is `refused`. Nothing
+    /// says which.
+    pub mail_trashed_draft: String,
+    /// A draft that is sent in gets a Message-ID of the service.
+    pub mail_draft_names_anew: bool,
     /// What makes a message that is sent in the copy of one that is there: `message_id`, `content` (that and equal bytes), or
     /// `never`.
     pub mail_duplicates_by: String,
@@ -396,6 +405,8 @@ pub struct Switches {
     pub graph_recoverable_answers_404: bool,
     /// A move by immutable id of a message that another client moved leaves a copy behind (seen in the field).
     pub graph_move_after_move_duplicates: bool,
+    /// A copy of a message has the extended properties of the one that it was made of.
+    pub graph_copy_keeps_properties: bool,
     /// The reason that a delta gives for a message that was moved away: `deleted` or `changed`.
     pub graph_moved_reason: String,
     /// With immutable ids, a message that was moved is not told by the delta of the folder that it came to.
@@ -501,11 +512,15 @@ impl Default for Switches {
             mail_history_hours: 7 * 24,
             mail_history_repeats: false,
             mail_history_shows_present_labels: true,
+            mail_history_label_ids: true,
+            mail_history_lag_s: 0,
             mail_label_delete_is_in_history: false,
             mail_most_labels: 10_000,
             mail_label_colors: ["#000000", "#666666", "#ffffff", "#16a766", "#fb4c2f"].map(str::to_owned).to_vec(),
             mail_modify_keeps_inbox: true,
             mail_untrash_restores_inbox: false,
+            mail_trashed_draft: "stays".into(),
+            mail_draft_names_anew: false,
             mail_duplicates_by: "message_id".into(),
             mail_insert_takes_sent: false,
             mail_checks_from: true,
@@ -598,6 +613,7 @@ impl Default for Switches {
             graph_recoverable_answers_404: false,
             graph_move_after_move_duplicates: false,
             graph_moved_reason: "deleted".into(),
+            graph_copy_keeps_properties: true,
             graph_mail_move_missing_at_goal: false,
             graph_delta_read_state_alone: true,
             graph_delta_first_round_removes: false,

@@ -11,6 +11,9 @@ mod deck;
 mod desk;
 #[path = "../calendar_desk/events.rs"]
 mod events;
+#[path = "../mail_desk/mod.rs"]
+mod mail_desk;
 
 mod calendar;
 mod contacts;
+mod mail;

@@ -319,3 +319,26 @@ async fn an_upload_is_followed_however_its_answers_are_written() {
         assert!(is_whole(&world, &made, &text), "{status} {capitals}");
     }
 }
+
+#[tokio::test]
+async fn a_copy_of_what_we_made_is_never_taken_for_it_whether_it_keeps_our_mark_or_not() {
+    for keeps in [true, false] {
+        let mut world = with(|switches| switches.graph_copy_keeps_properties = keeps);
+        let (inbox, work) = (world.of_role(Role::Inbox).await, world.folder("Work"));
+        let made = world.write(world.creation("one", &inbox, &letter("one"), &[])).await.unwrap().unwrap();
+        let seen = world.only().await;
+        assert_eq!(seen.mark, Some(mark("one")));
+        world.sandbox.clock().advance_ms(100_000);
+        let copy = Operation::Copy { of: place(&seen), collection: work.clone() };
+        let copied = world.write(copy).await.unwrap().unwrap();
+        assert_ne!(copied.remote_id, made.remote_id);
+        let told = world.only().await;
+        assert_eq!((&told.remote_id, told.mark.is_some()), (&copied.remote_id, keeps));
+        // Whoever looks for the create finds what was made, and not its copy.
+        let asked = [lookup("one", &inbox, 0)];
+        let at_ms = world.sandbox.clock().now_ms();
+        let found = world.graph.find(Kind::Mail, &asked, at_ms).await.pop().unwrap().unwrap();
+        let Found::Here(found) = found else { panic!("{found:?}") };
+        assert_eq!(found.remote_id, made.remote_id, "{keeps}");
+    }
+}

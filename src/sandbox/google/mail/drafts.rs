@@ -77,6 +77,7 @@ pub(super) fn put(state: &mut State, id: &str, metadata: &Map<String, Value>, ra
     let named = metadata.get("message").and_then(Value::as_object).map(|message| text(message, "threadId"));
     let thread = inserts::thread(state, &Part::read(&raw), named.unwrap_or_default())?;
     let now_ms = state.now_ms();
+    let raw = if state.switches.mail_draft_names_anew { named_anew(state, &raw) } else { raw };
     if let Some(old) = state.google.mail.drafts.remove(id) {
         state.google.mail.remove(&old, now_ms);
     }
@@ -85,6 +86,24 @@ pub(super) fn put(state: &mut State, id: &str, metadata: &Map<String, Value>, ra
     let message = state.google.mail.add(new, now_ms);
     state.google.mail.drafts.insert(id.to_owned(), message.clone());
     Ok(message)
+}
+
+/// The same under a Message-ID of the service.
+fn named_anew(state: &mut State, raw: &[u8]) -> Bytes {
+    let mut named = format!("Message-ID: <{}@mail.gmail.com>\r\n", state.google.mail.fresh_name("CA")).into_bytes();
+    let (mut is_head, mut is_name) = (true, false);
+    for line in raw.split_inclusive(|byte| *byte == b'\n') {
+        is_head &= !matches!(line, b"\n" | b"\r\n");
+        is_name = is_head
+            && match line[0] {
+                b' ' | b'\t' => is_name,
+                _ => line.get(..11).is_some_and(|name| name.eq_ignore_ascii_case(b"message-id:")),
+            };
+        if !is_name {
+            named.extend_from_slice(line);
+        }
+    }
+    named.into()
 }
 
 fn shown(state: &State, id: &str) -> Result<Response, Refusal> {

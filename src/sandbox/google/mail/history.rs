@@ -60,7 +60,8 @@ pub(super) fn list(state: &mut State, request: &Request) -> Result<Response, Ref
         shown.is_some() && label.is_none_or(|label| is_about(state, record, label))
     };
     let first = room.records.partition_point(|record| record.id <= after);
-    let matching: Vec<&Record> = room.records.iter().skip(first).filter(wanted).collect();
+    let last = told_until(state);
+    let matching: Vec<&Record> = room.records.iter().take(last).skip(first).filter(wanted).collect();
     let size = pages::size(&state.switches, asked, pages);
     let page = &matching[..size.min(matching.len())];
     let mut shown: Vec<Value> = page.iter().filter_map(|record| show(state, record, &kinds)).collect();
@@ -76,8 +77,18 @@ pub(super) fn list(state: &mut State, request: &Request) -> Result<Response, Ref
         let sent = page.last().map_or(after, |record| record.id);
         body["nextPageToken"] = json!(Place { sent, pages: pages + 1 }.write("history", request));
     }
-    body["historyId"] = json!(room.history_id.to_string());
+    let latest = match room.records.get(last) {
+        None => room.history_id,
+        Some(_) => last.checked_sub(1).map_or(start, |last| room.records[last].id.max(start)),
+    };
+    body["historyId"] = json!(latest.to_string());
     Ok(Response::json(200, &body))
+}
+
+/// How many of the records are told by now.
+fn told_until(state: &State) -> usize {
+    let latest_ms = state.now_ms() - state.switches.mail_history_lag_s * 1000;
+    state.google.mail.records.partition_point(|record| record.at_ms <= latest_ms)
 }
 
 /// A record as it is shown, or nothing when none of these kinds is in it.

@@ -101,6 +101,9 @@ fn change<'a>(state: &State, body: &'a Map<String, Value>) -> Result<(Vec<&'a st
 fn relabel(state: &mut State, id: &str, add: &[&str], remove: &[&str]) -> Result<(), Refusal> {
     let now_ms = state.now_ms();
     let mut remove = remove.to_vec();
+    if add.contains(&"TRASH") {
+        trash_draft(state, id)?;
+    }
     let leaves_inbox = add.contains(&"TRASH") || add.contains(&"SPAM");
     if leaves_inbox && !state.switches.mail_modify_keeps_inbox {
         remove.push("INBOX");
@@ -108,9 +111,27 @@ fn relabel(state: &mut State, id: &str, add: &[&str], remove: &[&str]) -> Result
     if state.google.mail.relabel(id, add, &remove, now_ms) { Ok(()) } else { Err(not_found()) }
 }
 
+/// What becomes of a draft that is to go to the trash.
+fn trash_draft(state: &mut State, id: &str) -> Result<(), Refusal> {
+    let now_ms = state.now_ms();
+    if !state.google.mail.message(id).is_some_and(|message| message.has("DRAFT")) {
+        return Ok(());
+    }
+    match state.switches.mail_trashed_draft.as_str() {
+        "refused" => return Err(invalid("Invalid label: TRASH")),
+        "ends" => {
+            state.google.mail.drafts.retain(|_, message| message != id);
+            state.google.mail.relabel(id, &[], &["DRAFT"], now_ms);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
 /// `POST messages/{id}/trash`.
 pub(super) fn trash(state: &mut State, id: &str) -> Result<Response, Refusal> {
     let now_ms = state.now_ms();
+    trash_draft(state, id)?;
     if !state.google.mail.relabel(id, &["TRASH"], &["INBOX", "SPAM"], now_ms) {
         return Err(not_found());
     }

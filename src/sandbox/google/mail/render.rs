@@ -78,12 +78,12 @@ pub(super) fn stub(message: &Message) -> Value {
     shown
 }
 
-/// The message of a record: with its labels of now, as they are read, or those of then, as the switches say.
+/// The message of a record: with its labels of now, as they are read, those of then, or none, as the switches say.
 pub(super) fn reference(state: &State, record: &Record) -> Value {
     let now = state.google.mail.message(&record.message).filter(|_| state.switches.mail_history_shows_present_labels);
     let labels = now.map_or(&record.labels, |message| &message.labels);
     let mut shown = json!({ "id": record.message, "threadId": record.thread });
-    if !labels.is_empty() {
+    if !labels.is_empty() && state.switches.mail_history_label_ids {
         shown["labelIds"] = json!(labels);
     }
     shown

@@ -314,7 +314,11 @@ pub(super) fn carry(state: &mut State, request: &Request, from: Option<u64>, id:
     let rules = Rules::of(state);
     let at = state.microsoft.mail.messages[&key].now().clone();
     if is_copy {
-        let copy = state.microsoft.create_message(&rules, to, (*at.body).clone());
+        let mut body = (*at.body).clone();
+        if !state.switches.graph_copy_keeps_properties {
+            body.extended.clear();
+        }
+        let copy = state.microsoft.create_message(&rules, to, body);
         return whole_now(state, request, 201, copy);
     }
     let was_moved = state.microsoft.mail.messages[&key].was_moved_elsewhere;

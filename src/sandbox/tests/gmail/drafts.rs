@@ -64,3 +64,35 @@ fn the_user_edits_and_sends_a_draft_elsewhere() {
     assert_eq!(client.send(Request::post(&format!("{DRAFTS}/send"), &json!({ "id": name }))).status, 501);
     assert!(client.sandbox.google_edit_draft(&name, b"x").is_err());
 }
+
+#[test]
+fn a_draft_may_get_another_message_id_and_nothing_else() {
+    let client = Client::with(Switches { mail_draft_names_anew: true, ..Switches::default() });
+    let made = client.ok(Request::post(DRAFTS, &draft(&mail("1@x", "half"))));
+    let raw = client.sandbox.google_message_raw(&id(&made["message"])).unwrap();
+    let text = String::from_utf8(raw.to_vec()).unwrap();
+    let rest = |text: &str| -> String { text.lines().filter(|line| !line.starts_with("Message-ID:")).collect() };
+    assert!(!text.contains("1@x") && text.matches("Message-ID: <CA").count() == 1, "{text}");
+    assert_eq!(rest(&text), rest(&mail("1@x", "half")));
+}
+
+#[test]
+fn a_draft_that_goes_to_the_trash_stays_one_or_not_or_does_not_go() {
+    for what in ["stays", "ends", "refused"] {
+        let client = Client::with(Switches { mail_trashed_draft: what.into(), ..Switches::default() });
+        let made = client.ok(Request::post(DRAFTS, &draft(&mail("1@x", "half"))));
+        let message = id(&made["message"]);
+        match what {
+            "refused" => drop(client.refused(client.modify(&message, &["TRASH"], &[]), 400, "invalidArgument")),
+            _ => drop(client.ok(client.modify(&message, &["TRASH"], &[]))),
+        }
+        let labels: &[&str] = match what {
+            "stays" => &["DRAFT", "TRASH"],
+            "ends" => &["TRASH"],
+            _ => &["DRAFT"],
+        };
+        assert_eq!(client.labels_of(&message), labels, "{what}");
+        let drafts = client.ok(Request::get(&format!("{DRAFTS}?includeSpamTrash=true")));
+        assert_eq!(drafts["drafts"].is_array(), what != "ends", "{what}");
+    }
+}

@@ -132,3 +132,23 @@ fn labels_are_not_in_the_history() {
     client.done(Request::delete(&format!("{ME}/labels/{label}")));
     assert_eq!(client.history(&start, "").0[0]["labelsRemoved"][0]["labelIds"], json!([label]));
 }
+
+#[test]
+fn records_may_come_late_and_their_id_with_them() {
+    let mut client = Client::with(Switches { mail_history_lag_s: 60, ..Switches::default() });
+    let start = client.history_id();
+    client.insert(&mail("1@x", "s"), &["INBOX"]);
+    assert_eq!(client.history(&start, ""), (Vec::new(), start.clone()));
+    client.wait_ms(60_000);
+    let (records, last) = client.history(&start, "");
+    assert_eq!((records.len(), last), (1, client.history_id()));
+}
+
+#[test]
+fn messages_of_records_may_come_without_labels() {
+    let client = Client::with(Switches { mail_history_label_ids: false, ..Switches::default() });
+    let start = client.history_id();
+    let one = id(&client.insert(&mail("1@x", "s"), &["INBOX"]));
+    let (records, _) = client.history(&start, "");
+    assert_eq!(records[0]["messagesAdded"][0]["message"], json!({ "id": one, "threadId": one }));
+}
