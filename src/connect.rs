@@ -73,7 +73,7 @@ pub struct Opened {
     pub budgets: Vec<(String, Arc<Budget>)>,
 }
 
-pub use twofold_device::{Device as DeviceFolder, Keys, Laid, foreign};
+pub use twofold_device::{Device as DeviceFolder, Keys, Laid, Left, Why, foreign};
 
 /// What a provider's account does with messages, as far as trees of other tools are concerned that were filled from it.
 pub struct Habits {

@@ -413,6 +413,17 @@ fn without_marks(text: &str) -> String {
     text.split_inclusive('\n').filter(is_kept).collect()
 }
 
+/// How many items of a kind a provider holds.
+fn at_provider(home: &Home, provider: &str, kind: &str) -> usize {
+    let sandbox = &home.sandbox;
+    match (provider, kind) {
+        ("google", "contacts") => sandbox.google_people().len(),
+        ("google", _) => sandbox.google_events("primary").len(),
+        (_, "contacts") => sandbox.graph_contacts().len(),
+        _ => sandbox.graph_events().len(),
+    }
+}
+
 #[test]
 fn promise_13_folders_of_vdirsyncer_are_taken_over_and_no_provider_is_written_to() {
     for kind in ["contacts", "calendar"] {
@@ -423,7 +434,7 @@ fn promise_13_folders_of_vdirsyncer_are_taken_over_and_no_provider_is_written_to
             };
             // What a tool would have fetched; then all that this program knows is lost.
             let (from, tree) = (home.laptop().join(provider).join(kind), home.dir.path().join("vdir"));
-            let before = common::files(&from);
+            let (before, held) = (common::files(&from), at_provider(&home, provider, kind));
             for (path, bytes) in &before {
                 if path.iter().any(|part| part.to_string_lossy().starts_with('.')) {
                     continue;
@@ -448,9 +459,126 @@ fn promise_13_folders_of_vdirsyncer_are_taken_over_and_no_provider_is_written_to
                     .collect()
             };
             assert_eq!(items(&common::files(&from)), items(&before), "{provider}, {kind}");
+            // Each file is the one that the tool had, byte for byte but for lines of this program's own.
+            for path in items(&before) {
+                let (now, theirs) = (fs::read(from.join(&path)).unwrap(), fs::read(tree.join(&path)).unwrap());
+                assert_eq!(without_marks(&text(&now)), text(&theirs), "{provider}, {kind}, {path:?}");
+            }
+            assert!(items(&before).len() > 5, "{provider}, {kind}");
+            assert_eq!(at_provider(&home, provider, kind), held, "{provider}, {kind}: nothing is doubled");
             settled(&home, &tree, &goal);
         }
     }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn card(uid: &str, name: &str) -> String {
+    format!("BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{name}\r\nN:;{name};;;\r\nEND:VCARD\r\n")
+}
+
+/// A file that cannot be read, also by root: then a part of the process file system stands in its place. `None`: that is not permitted here.
+struct Unreadable(PathBuf);
+
+impl Unreadable {
+    fn at(path: &Path) -> Option<Unreadable> {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
+        if fs::read(path).is_err() {
+            return Some(Unreadable(path.to_owned()));
+        }
+        let memory = format!("/proc/{}/mem", std::process::id());
+        let mount = std::process::Command::new("mount").args(["--bind", &memory]).arg(path).status();
+        mount.is_ok_and(|status| status.success()).then(|| Unreadable(path.to_owned()))
+    }
+}
+
+impl Drop for Unreadable {
+    fn drop(&mut self) {
+        let _ =
+            std::process::Command::new("umount").arg("-l").arg(&self.0).stderr(std::process::Stdio::null()).status();
+    }
+}
+
+#[test]
+fn a_card_that_says_something_else_than_the_one_of_its_uid_is_left_and_told() {
+    let home = Home::synced(&GOOGLE);
+    let tree = home.dir.path().join("vdir/people");
+    fs::create_dir_all(&tree).unwrap();
+    for (file, uid, name) in [("a", "one", "Old Name"), ("b", "two", "Two"), ("c", "two", "Two again")] {
+        fs::write(tree.join(format!("{file}.vcf")), card(uid, name)).unwrap();
+    }
+    fs::write(tree.join("task.vcf"), "BEGIN:VCALENDAR\r\nEND:VCALENDAR\r\n").unwrap();
+    let here = home.laptop().join("google/contacts/people");
+    let goal = "laptop/google/contacts";
+    adopt(&home, &tree, goal).expect(5).says(&["1 files say something else", "c.vcf"]);
+    assert_eq!(fs::read_dir(&here).unwrap().filter(|it| is_card(&it.as_ref().unwrap().path())).count(), 2);
+    // The same again, in another writing, is there; what was edited here stays, and the tree's is told.
+    let mine = fs::read_dir(&here).unwrap().map(|it| it.unwrap().path());
+    let mine =
+        mine.filter(|path| is_card(path)).find(|path| text(&fs::read(path).unwrap()).contains("Old Name")).unwrap();
+    fs::write(&mine, card("one", "New Name")).unwrap();
+    fs::write(tree.join("b.vcf"), card("two", "Two").replace("\r\n", "\n")).unwrap();
+    let ran = home.run(&["adopt", tree.to_str().unwrap(), "--as", goal, "--json"]).expect(5);
+    let row = serde_json::from_str::<Value>(&ran.out).unwrap()["folders"][0].clone();
+    assert_eq!((&row["there"], &row["added"], &row["differing"]), (&json!(1), &json!(0), &json!(2)), "{row}");
+    assert_eq!(text(&fs::read(&mine).unwrap()), card("one", "New Name"));
+}
+
+fn is_card(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "vcf")
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_left_and_told_and_the_others_are_taken_over() {
+    let (contacts, post) = (Home::synced(&GOOGLE), Home::with_mail(&GOOGLE));
+    let (cards, mails) = (contacts.dir.path().join("people"), post.dir.path().join("Mail"));
+    fs::create_dir_all(&cards).unwrap();
+    for (file, uid) in [("a", "one"), ("b", "two"), ("c", "three")] {
+        fs::write(cards.join(format!("{file}.vcf")), card(uid, uid)).unwrap();
+    }
+    old(3, &mails);
+    let mail = mails.join("INBOX/cur/155000000001.1_1.desk,U=1:2,S");
+    let (Some(_card), Some(_mail)) = (Unreadable::at(&cards.join("b.vcf")), Unreadable::at(&mail)) else {
+        return println!("skipped: making a file unreadable is not permitted here");
+    };
+    let message = "155000000001.1_1.desk,U=1:2,S";
+    for (home, tree, goal, file) in [(&contacts, &cards, "contacts", "b.vcf"), (&post, &mails, "mail", message)] {
+        let goal = format!("laptop/google/{goal}");
+        for dry in [&["--dry-run"][..], &[]] {
+            let ran =
+                home.run(&[&["adopt", tree.to_str().unwrap(), "--as", &goal, "--json"][..], dry].concat()).expect(5);
+            let row = serde_json::from_str::<Value>(&ran.out).unwrap()["folders"][0].clone();
+            assert_eq!((&row["added"], &row["unreadable"]), (&json!(2), &json!(1)), "{row}");
+            ran.says(&["1 files cannot be read", file]);
+        }
+        home.sync().expect(0);
+    }
+}
+
+#[test]
+fn numbers_of_mbsync_stay_in_its_tree_and_a_tree_that_was_numbered_anew_is_there_all_the_same() {
+    let home = Home::with_mail(&MICROSOFT);
+    let tree = home.dir.path().join("Mail");
+    old(3, &tree);
+    let goal = "laptop/microsoft365/mail";
+    let names = || -> BTreeSet<String> {
+        let all = fs::read_dir(home.laptop().join("microsoft365/mail/cur")).unwrap();
+        all.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect()
+    };
+    adopt(&home, &tree, goal).expect(0);
+    let laid = names();
+    assert!(laid.len() == 3 && laid.iter().all(|name| !name.contains("U=")), "{laid:?}");
+    let cur = tree.join("INBOX/cur");
+    for entry in fs::read_dir(&cur).unwrap().map(Result::unwrap).collect::<Vec<_>>() {
+        let name = entry.file_name().to_string_lossy().replace(",U=", ",U=7");
+        fs::rename(entry.path(), cur.join(name)).unwrap();
+    }
+    let ran = home.run(&["adopt", tree.to_str().unwrap(), "--as", goal, "--json"]).expect(0);
+    let row = serde_json::from_str::<Value>(&ran.out).unwrap()["folders"][0].clone();
+    assert_eq!((&row["added"], &row["there"], names()), (&json!(0), &json!(3), laid), "{row}");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 
 use super::Context;
 use crate::config::{Config, Device as DeviceConfig};
-use crate::connect::{self, DeviceFolder, Habits, Keys, Laid, foreign};
+use crate::connect::{self, DeviceFolder, Habits, Keys, Laid, Left, Why, foreign};
 use serde_json::{Value, json};
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
@@ -105,15 +105,33 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     } else {
         print!("{}", table(&args, found.tool, &rows));
     }
-    for row in rows.iter().filter(|row| !row.laid.left.is_empty()) {
-        let (count, first) = (row.laid.left.len(), &row.laid.left[0]);
-        context.say(format!("{}: {count} files are no items and were left where they are, such as {first}", row.from));
+    for row in &rows {
+        for why in [Why::NoItem, Why::Broken, Why::Unreadable, Why::Differs] {
+            if let Some(first) = row.laid.left.iter().find(|left| left.why == why) {
+                let (count, words) = (row.laid.left_as(why), words(why));
+                context.say(format!("{}: {count} files {words}, such as {}", row.from, first.name));
+            }
+        }
     }
     match args.dry_run {
         true => context.say("Nothing was changed."),
         false => context.say(format!("{} was left as it is. Bring it into line with: twofold sync", tree.display())),
     }
-    Ok(exit::ALIGNED)
+    let is_missing = |left: &Left| left.why != Why::NoItem;
+    match rows.iter().flat_map(|row| &row.laid.left).any(is_missing) {
+        true => Ok(exit::LEFT),
+        false => Ok(exit::ALIGNED),
+    }
+}
+
+/// Why files were left.
+fn words(why: Why) -> &'static str {
+    match why {
+        Why::NoItem => "are no items and were left where they are",
+        Why::Broken => "cannot be understood and were left where they are",
+        Why::Unreadable => "cannot be read and were left where they are",
+        Why::Differs => "say something else than what stands here with the same UID, and were left where they are",
+    }
 }
 
 /// The device, provided that device, provider and kind are configured.
@@ -287,13 +305,13 @@ fn keep(
             let uid = habits.uid.filter(|_| tool == foreign::Tool::Lieer).map(|uid| uid(&message.name));
             // Among lieer's there are none of another name.
             if uid == Some(None) {
-                kept.left.push(message.name.clone());
+                kept.left.push(Left { name: message.name.clone(), why: Why::NoItem });
                 continue;
             }
             match foreign::keep(blobs.as_ref(), message)? {
-                None => kept.left.push(message.name.clone()),
-                Some((key, _)) if laid.has(&key) => kept.there += 1,
-                Some((key, sheet)) => {
+                Err(why) => kept.left.push(Left { name: message.name.clone(), why }),
+                Ok((key, _)) if laid.has(&key) => kept.there += 1,
+                Ok((key, sheet)) => {
                     let uid = uid.flatten();
                     let name = uid.as_ref().map_or_else(|| key.to_text(), |uid| uid.0.clone());
                     offers.push(Offer { name, uid, rendering: sheet.write()? });
@@ -320,7 +338,8 @@ fn as_json(args: &Args, tool: foreign::Tool, rows: &[Row]) -> Value {
         .map(|row| {
             let laid = &row.laid;
             json!({"from": row.from, "to": row.to, "items": laid.seen, "added": laid.added, "linked": laid.linked,
-                "there": laid.there, "left": laid.left.len()})
+                "there": laid.there, "left": laid.left.len(), "broken": laid.left_as(Why::Broken),
+                "unreadable": laid.left_as(Why::Unreadable), "differing": laid.left_as(Why::Differs)})
         })
         .collect();
     json!({"schema": 1, "dry_run": args.dry_run, "tool": tool.as_str(), "device": args.to.device,

@@ -7,6 +7,7 @@
 //! | lieer | one Maildir `mail`, files called by Gmail's id, `.gmailieer.json` beside it |
 //! | vdirsyncer and others | folders of `.vcf` or `.ics` files, with `displayname` and `color` |
 
+use crate::Why;
 use crate::maildir::lay::received_at;
 use crate::maildir::{folder, name};
 use crate::vdir::{COLOR, DISPLAY_NAME};
@@ -236,21 +237,21 @@ pub fn messages(maildir: &Path) -> Result<Vec<Message>> {
 }
 
 /// Puts the bytes of a message with the blobs, and says what is known of it: a sheet without keywords, because whoever keeps messages
-/// without a place keeps their marks elsewhere too. `None`: there is nothing to be read.
+/// without a place keeps their marks elsewhere too. Or why there is nothing to be kept.
 ///
 /// # Errors
 /// The store's.
-pub fn keep(blobs: &dyn Blobs, message: &Message) -> Result<Option<(crate::Key, Sheet)>> {
-    let Ok(bytes) = std::fs::read(&message.file) else { return Ok(None) };
+pub fn keep(blobs: &dyn Blobs, message: &Message) -> Result<std::result::Result<(crate::Key, Sheet), Why>> {
+    let Ok(bytes) = std::fs::read(&message.file) else { return Ok(Err(Why::Unreadable)) };
     if bytes.is_empty() {
-        return Ok(None);
+        return Ok(Err(Why::NoItem));
     }
     let (blob, size) = blobs.put(&mut bytes.as_slice())?;
     let header = headers::read(&bytes);
     let sent = || header.sent_at.map(|at| at.timestamp_millis());
     let mut sheet = Sheet { received_ms: received_at(&bytes).or_else(sent), ..Sheet::default() };
     sheet.set_bytes(&blob, size, &header);
-    Ok(Some((crate::Key::of(&bytes), sheet)))
+    Ok(Ok((crate::Key::of(&bytes), sheet)))
 }
 
 // ---- cards and events -----------------------------------------------------------------------------------------------------

@@ -3,12 +3,12 @@
 
 use crate::atomic::{self, Placed};
 use crate::beneath::{self, Look, refused};
-use crate::vdir::Shape;
+use crate::vdir::{Format, Shape};
 use crate::{Device, scan};
 use rustix::io::Errno;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
-use twofold_model::{Access, Collection, CollectionId, Kind, Result, Uid};
+use twofold_model::{Access, Collection, CollectionId, Kind, Rendering, Result, Uid};
 
 /// So many files are made durable at once.
 const BATCH: usize = 500;
@@ -24,8 +24,65 @@ pub struct Laid {
     pub linked: usize,
     /// So many were there already.
     pub there: usize,
-    /// The names of files that are no item, or cannot be read: they stay where they are.
-    pub left: Vec<String>,
+    /// The files that stay where they are, and were not taken over.
+    pub left: Vec<Left>,
+}
+
+/// A file that was not taken over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a file was not taken over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// It is empty, no ordinary file, or of another kind: nothing is missing without it.
+    NoItem,
+    /// It is half an item, several ones, or cannot be understood.
+    Broken,
+    /// It cannot be read.
+    Unreadable,
+    /// An item of its UID stands here already and says something else. What stands here is not replaced.
+    Differs,
+}
+
+impl Laid {
+    /// How many files were left for this reason.
+    pub fn left_as(&self, why: Why) -> usize {
+        self.left.iter().filter(|left| left.why == why).count()
+    }
+
+    pub(crate) fn leave(&mut self, name: &[u8], why: Why) {
+        self.left.push(Left { name: String::from_utf8_lossy(name).into_owned(), why });
+    }
+}
+
+/// What the lines that only this program writes are called. No other tool's file says what they do.
+const OWN_LINES: &[u8] = b"X-TWOFOLD-";
+
+/// Whether two files say the same, however they are written.
+fn means_same(format: &Format, one: &[u8], other: &[u8]) -> bool {
+    let read = |bytes: &[u8]| format.lens.read(&Rendering(without_own_lines(bytes))).ok();
+    one == other || read(one).is_some_and(|one| read(other).is_some_and(|other| one == other))
+}
+
+fn without_own_lines(bytes: &[u8]) -> Vec<u8> {
+    let mut is_own = false;
+    let kept = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| {
+        is_own = if matches!(line[0], b' ' | b'\t') { is_own } else { line.starts_with(OWN_LINES) };
+        !is_own
+    });
+    kept.collect::<Vec<_>>().concat()
+}
+
+/// Where an item of a UID was seen.
+enum At {
+    Here(Vec<u8>),
+    Tree(Vec<u8>),
 }
 
 impl Device {
@@ -33,7 +90,7 @@ impl Device {
     /// done. Answers the collection, unless there was nothing to lay.
     ///
     /// # Errors
-    /// Where the folder cannot be read, or the device not written (disk full); what was laid stays.
+    /// Where the folder cannot be listed, or the device not written (disk full); what was laid stays.
     pub fn lay_items(
         &self,
         provider: &str,
@@ -76,13 +133,13 @@ impl Device {
             }
         };
         // What is there, by its UID, or by its bytes where it has none.
-        let mut uids: HashSet<Uid> = HashSet::new();
+        let mut uids: HashMap<Uid, At> = HashMap::new();
         let mut nameless: HashSet<blake3::Hash> = HashSet::new();
         if let Some(folder) = &folder {
             for (file, _) in self.listing(folder, format)?.names {
                 if let Look::File(bytes, _) = beneath::look(folder, &file).map_err(unreadable)? {
                     match (format.shape)(&bytes) {
-                        Shape::Whole(Some(uid)) => drop(uids.insert(uid)),
+                        Shape::Whole(Some(uid)) => drop(uids.entry(uid).or_insert(At::Here(file))),
                         _ => drop(nameless.insert(blake3::hash(&bytes))),
                     }
                 }
@@ -92,35 +149,54 @@ impl Device {
         let mut ready: Vec<(String, Uid)> = Vec::new();
         for (file, _) in names {
             laid.seen += 1;
-            let shown = String::from_utf8_lossy(&file).into_owned();
-            let bytes = match beneath::look(&tree, &file).map_err(unreadable)? {
-                Look::File(bytes, _) => bytes,
-                Look::Absent => continue,
-                Look::Odd(_) | Look::Unsteady => {
-                    laid.left.push(shown);
+            // One file that cannot be read is no reason to leave the others.
+            let bytes = match beneath::look(&tree, &file) {
+                Ok(Look::File(bytes, _)) => Ok(bytes),
+                Ok(Look::Absent) => continue,
+                Ok(Look::Odd(_)) => Err(Why::NoItem),
+                Ok(Look::Unsteady) | Err(_) => Err(Why::Unreadable),
+            };
+            let read = bytes.and_then(|bytes| match (format.shape)(&bytes) {
+                Shape::Whole(uid) => Ok((bytes, uid)),
+                Shape::Foreign => Err(Why::NoItem),
+                Shape::Half | Shape::Several(_) | Shape::Unreadable(_) => Err(Why::Broken),
+            });
+            let (bytes, uid) = match read {
+                Ok(read) => read,
+                Err(why) => {
+                    laid.leave(&file, why);
                     continue;
                 }
             };
-            let uid = match (format.shape)(&bytes) {
-                Shape::Whole(uid) => uid,
-                Shape::Half | Shape::Several(_) | Shape::Foreign | Shape::Unreadable(_) => {
-                    laid.left.push(shown);
+            let first = match &uid {
+                Some(uid) => uids.get(uid),
+                None if nameless.insert(blake3::hash(&bytes)) => None,
+                None => {
+                    laid.there += 1;
                     continue;
                 }
             };
-            let is_new = match &uid {
-                Some(uid) => uids.insert(uid.clone()),
-                None => nameless.insert(blake3::hash(&bytes)),
-            };
-            if !is_new {
-                laid.there += 1;
+            if let Some(first) = first {
+                let other = match (first, &folder) {
+                    (At::Here(file), Some(folder)) => beneath::look(folder, file),
+                    (At::Here(_), None) => Ok(Look::Absent),
+                    (At::Tree(file), _) => beneath::look(&tree, file),
+                };
+                match other {
+                    Ok(Look::File(other, _)) if means_same(format, &other, &bytes) => laid.there += 1,
+                    _ => laid.leave(&file, Why::Differs),
+                }
                 continue;
+            }
+            if let Some(uid) = &uid {
+                uids.insert(uid.clone(), At::Tree(file.clone()));
             }
             laid.added += 1;
             let Some(folder) = folder.as_ref().filter(|_| !is_dry) else { continue };
             let failed = |errno| refused(errno, format!("writing into {name:?}"));
             let temp = atomic::write_temp(folder, &self.temps, &bytes, self.access).map_err(failed)?;
             // One without a UID is called as it was.
+            let shown = String::from_utf8_lossy(&file);
             let stem = shown.strip_suffix(format.extension).unwrap_or(&shown);
             ready.push((temp, uid.unwrap_or_else(|| Uid::from(stem))));
             if ready.len() >= BATCH {
@@ -134,12 +210,7 @@ impl Device {
     }
 
     /// Makes files durable, then gives them their names.
-    fn place_ready(
-        &self,
-        folder: &rustix::fd::OwnedFd,
-        format: &crate::vdir::Format,
-        ready: &mut Vec<(String, Uid)>,
-    ) -> Result<()> {
+    fn place_ready(&self, folder: &rustix::fd::OwnedFd, format: &Format, ready: &mut Vec<(String, Uid)>) -> Result<()> {
         if ready.is_empty() {
             return Ok(());
         }

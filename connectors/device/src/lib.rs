@@ -32,7 +32,7 @@ mod scan;
 mod vdir;
 mod write;
 
-pub use lay::Laid;
+pub use lay::{Laid, Left, Why};
 pub use maildir::lay::{Key, Keys};
 pub use marker::{COLLECTION_MARKER, CollectionState, MarkerState, ROOT_MARKER};
 

@@ -4,12 +4,12 @@
 //! date. The tree itself is only read. A file that stands there already is left alone, so that a stopped take-over is begun once more.
 
 use super::ids::INBOX;
-use super::name::{FileName, identity};
+use super::name::{FileName, base_elsewhere, identity};
 use super::{Maildir, Place, Room, listing};
 use crate::atomic;
 use crate::beneath::{self, refused};
 use crate::scan::Stamp;
-use crate::{Device, Laid};
+use crate::{Device, Laid, Why};
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -107,7 +107,7 @@ struct Target {
     maildir: Maildir,
     /// The path of the Maildir.
     path: PathBuf,
-    /// What is there: base to place and name.
+    /// What is there: base, without a number of mbsync's, to place and name.
     bases: HashMap<Vec<u8>, (Place, Vec<u8>)>,
     separator: u8,
 }
@@ -117,7 +117,7 @@ impl Device {
     /// inbox. `is_dry`: only says what would be done. Answers the mailbox, unless there was nothing to lay.
     ///
     /// # Errors
-    /// Where the tree cannot be read, or the device not written (disk full); what was laid stays.
+    /// Where the tree cannot be listed, or the device not written (disk full); what was laid stays.
     pub fn lay_mail(
         &self,
         provider: &str,
@@ -154,12 +154,18 @@ impl Device {
         for file in &listed.files {
             laid.seen += 1;
             let folder = source.place(file.place);
-            let Some((bytes, stat)) = read(folder, &file.name)? else {
-                laid.left.push(String::from_utf8_lossy(&file.name).into_owned());
-                continue;
+            let (bytes, stat) = match read(folder, &file.name) {
+                Ok(Some(read)) => read,
+                Ok(None) => continue,
+                Err(why) => {
+                    laid.leave(&file.name, why);
+                    continue;
+                }
             };
             let key = Key::of(&bytes);
-            let name = FileName::parse(&file.name, listed.separator);
+            // mbsync's number of a file means another message in this folder.
+            let mut name = FileName::parse(&file.name, listed.separator);
+            name.base = base_elsewhere(&name.base);
             let one = Source { place: file.place, name, bytes, key, stat, file: file.name.clone() };
             let Some(target) = &mut target else {
                 laid.added += 1;
@@ -225,18 +231,22 @@ fn like(provider: &str, names: &[String]) -> Collection {
     }
 }
 
-/// A file of the tree, whole; nothing for what is no ordinary file, is empty, or went away.
-fn read(folder: &OwnedFd, name: &[u8]) -> Result<Option<(Vec<u8>, rustix::fs::Stat)>> {
+/// A file, whole, or why there is none to be had; nothing for one that went away.
+fn read(folder: &OwnedFd, name: &[u8]) -> std::result::Result<Option<(Vec<u8>, rustix::fs::Stat)>, Why> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let file = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
         Ok(file) => file,
-        Err(Errno::NOENT | Errno::LOOP | Errno::NXIO | Errno::ACCESS) => return Ok(None),
-        Err(errno) => return Err(refused(errno, "reading a message")),
+        Err(Errno::NOENT) => return Ok(None),
+        Err(Errno::LOOP | Errno::NXIO) => return Err(Why::NoItem),
+        Err(_) => return Err(Why::Unreadable),
     };
-    let stat = rustix::fs::fstat(&file).map_err(|errno| refused(errno, "reading a message"))?;
+    let stat = rustix::fs::fstat(&file).map_err(|_| Why::Unreadable)?;
+    if beneath::oddity(&stat).is_some() {
+        return Err(Why::NoItem);
+    }
     let mut bytes = Vec::new();
-    let is_whole = beneath::oddity(&stat).is_none() && std::fs::File::from(file).read_to_end(&mut bytes).is_ok();
-    Ok((is_whole && !bytes.is_empty()).then_some((bytes, stat)))
+    std::fs::File::from(file).read_to_end(&mut bytes).map_err(|_| Why::Unreadable)?;
+    if bytes.is_empty() { Err(Why::NoItem) } else { Ok(Some((bytes, stat))) }
 }
 
 impl Room<'_> {
@@ -258,7 +268,7 @@ impl Room<'_> {
 
     fn target(&self, maildir: Maildir, id: &CollectionId) -> Result<Target> {
         let listing = listing::list(&maildir).map_err(|errno| refused(errno, format!("listing {id}")))?;
-        let entry = |file: &listing::File| (listing.parse(file).base, (file.place, file.name.clone()));
+        let entry = |file: &listing::File| (base_elsewhere(&listing.parse(file).base), (file.place, file.name.clone()));
         let bases = listing.files.iter().map(entry).collect();
         let (provider, name) = super::ids::folder_of(id)?;
         let mut path = self.device.options.root.join(OsStr::from_bytes(&provider)).join(Kind::Mail.as_str());
@@ -334,7 +344,7 @@ impl Target {
         if (stat.st_dev, stat.st_ino) == (one.stat.st_dev, one.stat.st_ino) {
             return Ok(true);
         }
-        Ok(read(folder, name)?.is_some_and(|(bytes, _)| Key::of(&bytes) == one.key))
+        Ok(matches!(read(folder, name), Ok(Some((bytes, _))) if Key::of(&bytes) == one.key))
     }
 }
 
