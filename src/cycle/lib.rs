@@ -6,12 +6,14 @@
 //! the sightings and intents it finds.
 //!
 //! The rooms, in the order in which they are walked: [`arrange`] (collections), [`scope`] (what is left out), [`settle`] (intents with an
-//! unknown fate), [`pull`] (feeds into sightings, through [`intake`]: one copy against what is known of it), [`mod@bodies`] (the bytes of messages), [`known`]
-//! (those that are here already), [`confirm`] (second looks, brakes), [`meet`] (which copy is which item), [`lost`] (too much is
-//! missing somewhere), [`mod@sweep`] (slow looks), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
+//! unknown fate), [`pull`] (feeds into sightings, through [`intake`]: one copy against what is known of it), [`behind`] (what moved while
+//! it was listed), [`mod@bodies`] (the bytes of messages), [`known`] (those that are here already), [`confirm`] (second looks, brakes),
+//! [`meet`] (which copy is which item), [`lost`] (too much is missing somewhere),
+//! [`mod@sweep`] (slow looks), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
 //! changed configuration makes one, or several), [`prune`] (let go of what is past its time), [`report`].
 
 pub mod arrange;
+pub mod behind;
 pub mod bodies;
 pub mod confirm;
 pub mod intake;
@@ -265,6 +267,7 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     settle::settle(cycle, kind, true).await?;
     pull::pull(cycle, kind).await?;
     catch_up(cycle)?;
+    behind::look(cycle, kind).await?;
     let first = meet::meet(cycle, kind).await?;
     lost::hold(cycle, kind, &first)?;
     sweep::sweep(cycle, kind).await?;

@@ -307,6 +307,41 @@ async fn a_program_that_moves_a_file_under_a_new_name_and_marks_it_moves_the_mes
     }
 }
 
+/// Dovecot gives a file that it moves another name: it links it there, then takes it away here.
+#[tokio::test]
+async fn a_file_that_is_moved_after_its_folder_was_listed_and_before_the_other_is_moves_the_message() {
+    for manner in BOTH {
+        for is_renamed in [true, false] {
+            let mut world = World::with_twenty(manner).await;
+            // So that folders are compared.
+            world.laptop.change(world.laptop.find_one(&text(2)), |message| message.keywords.clear());
+            let (laptop, is_done) = (world.laptop.clone(), AtomicBool::new(false));
+            world.laptop.set_before_list(Some(Arc::new(move |folder: &str| {
+                if folder == "account/mail/Work" && !is_done.swap(true, Ordering::SeqCst) {
+                    let here = laptop.find_one(&text(1));
+                    if is_renamed {
+                        laptop.change(here, |message| message.at.clear());
+                        laptop.put(&text(1), &["account/mail/Work"], &["$seen"]);
+                    } else {
+                        laptop.change(here, |message| carry(message, "account/mail/INBOX", "account/mail/Work"));
+                    }
+                }
+                Ok(())
+            })));
+            world.sync().await;
+            world.laptop.set_before_list(None);
+            world.sync().await;
+            let case = format!("{manner:?}, under another name: {is_renamed}");
+            let moves: Vec<String> =
+                world.account.writes().into_iter().filter(|write| !write.starts_with("update")).collect();
+            assert_eq!(moves, ["move to Work"], "{case}: no copy, and nothing in the trash");
+            assert!(world.account.shows().contains(&at("Work", 1, &["$seen"])), "{case}");
+            assert_eq!(world.account.shows().len(), 20, "{case}");
+            world.settled(&case).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_file_copied_to_another_folder_is_a_label_or_a_message_of_its_own() {
     for manner in BOTH {

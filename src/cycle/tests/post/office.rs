@@ -69,6 +69,8 @@ pub type Watch = Arc<dyn Fn(&str) -> Result<()> + Send + Sync>;
 pub struct Office {
     name: &'static str,
     watch: Mutex<Option<Watch>>,
+    /// Told of each folder right before it is listed.
+    before_list: Mutex<Option<Watch>>,
     manner: Manner,
     blobs: Arc<dyn Blobs>,
     state: Mutex<State>,
@@ -78,12 +80,24 @@ const LENS: EmailLens = EmailLens::new(|word| word.starts_with('$') || word == "
 
 impl Office {
     pub fn new(name: &'static str, manner: Manner, blobs: Arc<dyn Blobs>) -> Arc<Office> {
-        Arc::new(Office { name, watch: Mutex::default(), manner, blobs, state: Mutex::default() })
+        Arc::new(Office {
+            name,
+            watch: Mutex::default(),
+            before_list: Mutex::default(),
+            manner,
+            blobs,
+            state: Mutex::default(),
+        })
     }
 
     /// Sets who is told of each step.
     pub fn set_watch(&self, watch: Option<Watch>) {
         *self.watch.lock().unwrap() = watch;
+    }
+
+    /// Sets who is told of each folder right before it is listed.
+    pub fn set_before_list(&self, watch: Option<Watch>) {
+        *self.before_list.lock().unwrap() = watch;
     }
 
     fn step(&self, name: &str) -> Result<()> {
@@ -510,7 +524,9 @@ impl Connector for Office {
     async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
         let mut pages = Vec::new();
         for poll in polls {
-            if let Err(error) = self.check() {
+            let before = self.before_list.lock().unwrap().clone();
+            let told = before.map_or(Ok(()), |before| before(poll.feed.id.as_str()));
+            if let Err(error) = self.check().and(told) {
                 pages.push(Err(error));
                 continue;
             }
