@@ -603,3 +603,171 @@ fn what_cannot_be_meant_is_refused_and_nothing_is_done() {
     adopt(&home, home.dir.path(), "laptop/google/mail").expect(2).says(&["inside"]);
     assert!(!home.laptop().join("google").exists());
 }
+
+/// A small disk over a folder, with what is in it.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None`: mounting is not permitted here.
+    fn over(folder: &Path, kilobytes: usize) -> Option<SmallDisk> {
+        fs::create_dir_all(folder).unwrap();
+        let before = common::files(folder);
+        let size = format!("size={kilobytes}k,mode=700");
+        let mut mount = std::process::Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder).stderr(std::process::Stdio::null());
+        if !mount.status().is_ok_and(|status| status.success()) {
+            println!("skipped: mounting a small disk is not permitted here");
+            return None;
+        }
+        let disk = SmallDisk(folder.to_owned());
+        for (path, bytes) in before {
+            fs::create_dir_all(folder.join(&path).parent().unwrap()).unwrap();
+            write(&folder.join(path), &bytes);
+        }
+        Some(disk)
+    }
+
+    fn grow(&self, kilobytes: usize) {
+        let size = format!("remount,size={kilobytes}k");
+        assert!(std::process::Command::new("mount").args(["-o", &size]).arg(&self.0).status().unwrap().success());
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Bytes that nothing makes smaller.
+fn noise(kilobytes: usize, seed: u64) -> String {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut text = String::new();
+    for _ in 0..kilobytes * 16 {
+        for _ in 0..4 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            text += &format!("{state:016x}")[1..];
+        }
+        text += "abc\n";
+    }
+    text
+}
+
+/// Messages that take room.
+fn heavy(count: usize, root: &Path) {
+    old(count, root);
+    for (number, path) in common::files(&root.join("INBOX/cur")).into_keys().enumerate() {
+        let path = root.join("INBOX/cur").join(path);
+        let text = fs::read_to_string(&path).unwrap() + &noise(200, number as u64 + 1);
+        write(&path, text.as_bytes());
+    }
+}
+
+#[test]
+fn promise_12_a_disk_that_is_full_ends_a_take_over_and_nothing_is_half_there() {
+    let home = Home::with_mail(&MICROSOFT);
+    let tree = home.dir.path().join("Mail");
+    heavy(5, &tree);
+    let before = common::files(&tree);
+    let Some(disk) = SmallDisk::over(&home.laptop(), 700) else { return };
+    let goal = "laptop/microsoft365/mail";
+    adopt(&home, &tree, goal).expect(75).says(&["disk full"]);
+    let texts: BTreeSet<&Vec<u8>> = before.values().collect();
+    let all = common::files(&home.laptop());
+    let is_message = |path: &Path| path.parent().is_some_and(|at| at.ends_with("cur") || at.ends_with("new"));
+    let laid = all.iter().filter(|(path, _)| is_message(path));
+    assert!(laid.clone().all(|(_, bytes)| texts.contains(bytes)) && laid.count() < 5, "what is there is whole");
+    assert!(!all.keys().any(|path| path.parent().is_some_and(|at| at.ends_with("tmp"))), "{:?}", all.keys());
+    assert_eq!(common::files(&tree), before);
+    disk.grow(16_000);
+    let ran = home.run(&["adopt", tree.to_str().unwrap(), "--as", goal, "--json"]).expect(0);
+    let row = serde_json::from_str::<Value>(&ran.out).unwrap()["folders"][0].clone();
+    assert_eq!(row["items"], 5, "{row}");
+    home.sync().expect(0);
+    let now = common::files(&home.laptop());
+    let laid: BTreeSet<&Vec<u8>> = now.values().filter(|bytes| texts.contains(bytes)).collect();
+    assert_eq!(laid, texts);
+    settled(&home, &tree, goal);
+}
+
+#[test]
+fn promise_2_a_disk_that_is_full_of_kept_bytes_ends_a_take_over_which_is_begun_once_more() {
+    let home = Home::with_mail(&GOOGLE);
+    let tree = home.dir.path().join("lieer");
+    for number in 0..5 {
+        let text = text(&fs::read(write_heavy(&home, number)).unwrap());
+        home.sandbox.google_add_mail(text.replace('\n', "\r\n").as_bytes(), &["INBOX"]);
+    }
+    lieer(&gmail(&home), &tree, "ada@example.com");
+    let Some(disk) = SmallDisk::over(&home.state(), 900) else { return };
+    adopt(&home, &tree, "laptop/google/mail").expect(1).says(&["No space left", "Free some space"]);
+    disk.grow(64_000);
+    adopt(&home, &tree, "laptop/google/mail").expect(0);
+    home.sandbox.reset_counts();
+    home.sync().expect(0);
+    assert_eq!(home.writes(), 0);
+    let drafts: BTreeSet<String> = gmail(&home).iter().filter(|one| one.is_draft).map(|one| one.id.clone()).collect();
+    let read: BTreeSet<String> = bodies(&home).into_iter().collect();
+    assert!(read.is_subset(&drafts), "{read:?} were read again");
+    settled(&home, &tree, "laptop/google/mail");
+}
+
+/// A heavy message in a file of its own.
+fn write_heavy(home: &Home, number: u64) -> PathBuf {
+    let path = home.dir.path().join(format!("heavy-{number}"));
+    let head = format!(
+        "Date: Mon, 4 Mar 2019 09:00:00 +0000\nFrom: Old <old@example.org>\nSubject: Heavy {number}\nMessage-ID: <heavy-{number}@example.org>\n\n"
+    );
+    write(&path, (head + &noise(200, number + 50)).as_bytes());
+    path
+}
+
+#[test]
+fn promise_13_a_tree_is_taken_over_beside_an_account_that_cannot_be_reached_and_for_it() {
+    use twofold_sandbox::{Fault, Provider, Rule};
+    for (away, provider) in [("google", Provider::Google), ("microsoft365", Provider::Microsoft)] {
+        let home = Home::with_mail(&BOTH);
+        home.sandbox.fault(Rule::any(Fault::DropBefore).on(provider));
+        let mut laid = BTreeMap::new();
+        for name in BOTH {
+            let (tree, messages) = (home.dir.path().join(name), named(held(&home, name)));
+            match name {
+                "google" => mbsync(&messages, &tree),
+                _ => offlineimap(&messages, &tree),
+            }
+            adopt(&home, &tree, &format!("laptop/{name}/mail")).expect(0);
+            laid.insert(name, messages.into_iter().map(|one| one.id).collect::<BTreeSet<String>>());
+        }
+        let files = |name: &str| common::files(&home.laptop().join(name).join("mail"));
+        let before = files(away);
+        home.sandbox.reset_counts();
+        home.sync().expect(75);
+        assert_eq!(home.writes(), 0, "{away} is away");
+        assert_eq!(files(away), before, "what is there for it stays as it is");
+        home.sandbox.with(|state| state.faults.clear());
+        home.sync().expect(0);
+        assert_eq!(home.writes(), 0, "{away} is back");
+        let read = bodies(&home);
+        for (name, ids) in &laid {
+            let again: Vec<&String> = read.iter().filter(|id| ids.contains(*id)).collect();
+            assert!(again.is_empty(), "{away} was away, {name}: {again:?} were read again");
+        }
+        for name in BOTH {
+            settled(&home, &home.dir.path().join(name), &format!("laptop/{name}/mail"));
+            let count: usize = held(&home, name).iter().map(|one| places(name, one)).sum();
+            assert_eq!(shown(&home, name).len(), count, "{away} was away, {name}: each message once in each mailbox");
+        }
+    }
+}
+
+/// In how many mailboxes of the device a message stands.
+fn places(provider: &str, message: &Held) -> usize {
+    let is_one = |path: &&Vec<String>| !matches!(path.last().map(String::as_str), Some("All Mail" | "Starred"));
+    match provider {
+        // What has no mailbox of its own is archived.
+        "google" => message.at.iter().filter(is_one).count().max(1),
+        _ => 1,
+    }
+}

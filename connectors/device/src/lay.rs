@@ -1,7 +1,7 @@
 //! Cards and events of another tool's folder, laid into a collection of this device. Always as copies, because programs may write such
 //! files in place. The folder itself is only read.
 
-use crate::atomic::{self, Placed};
+use crate::atomic;
 use crate::beneath::{self, Look, refused};
 use crate::vdir::{Format, Shape};
 use crate::{Device, scan};
@@ -147,12 +147,12 @@ impl Device {
         }
         let _lock = if is_dry { None } else { Some(self.lock_to_write()?) };
         let mut ready: Vec<(String, Uid)> = Vec::new();
-        for (file, _) in names {
+        let mut lay = |file: Vec<u8>| -> Result<()> {
             laid.seen += 1;
             // One file that cannot be read is no reason to leave the others.
             let bytes = match beneath::look(&tree, &file) {
                 Ok(Look::File(bytes, _)) => Ok(bytes),
-                Ok(Look::Absent) => continue,
+                Ok(Look::Absent) => return Ok(()),
                 Ok(Look::Odd(_)) => Err(Why::NoItem),
                 Ok(Look::Unsteady) | Err(_) => Err(Why::Unreadable),
             };
@@ -165,7 +165,7 @@ impl Device {
                 Ok(read) => read,
                 Err(why) => {
                     laid.leave(&file, why);
-                    continue;
+                    return Ok(());
                 }
             };
             let first = match &uid {
@@ -173,7 +173,7 @@ impl Device {
                 None if nameless.insert(blake3::hash(&bytes)) => None,
                 None => {
                     laid.there += 1;
-                    continue;
+                    return Ok(());
                 }
             };
             if let Some(first) = first {
@@ -186,13 +186,13 @@ impl Device {
                     Ok(Look::File(other, _)) if means_same(format, &other, &bytes) => laid.there += 1,
                     _ => laid.leave(&file, Why::Differs),
                 }
-                continue;
+                return Ok(());
             }
             if let Some(uid) = &uid {
                 uids.insert(uid.clone(), At::Tree(file.clone()));
             }
             laid.added += 1;
-            let Some(folder) = folder.as_ref().filter(|_| !is_dry) else { continue };
+            let Some(folder) = folder.as_ref().filter(|_| !is_dry) else { return Ok(()) };
             let failed = |errno| refused(errno, format!("writing into {name:?}"));
             let temp = atomic::write_temp(folder, &self.temps, &bytes, self.access).map_err(failed)?;
             // One without a UID is called as it was.
@@ -202,28 +202,29 @@ impl Device {
             if ready.len() >= BATCH {
                 self.place_ready(folder, format, &mut ready)?;
             }
-        }
+            Ok(())
+        };
+        let outcome = names.into_iter().try_for_each(|(file, _)| lay(file));
+        // Where the disk became full, what is whole by then stands there all the same.
         if let Some(folder) = &folder {
             self.place_ready(folder, format, &mut ready)?;
         }
+        outcome?;
         Ok((id, laid))
     }
 
-    /// Makes files durable, then gives them their names.
+    /// Makes files durable, then gives them their names. Those that get none are taken away.
     fn place_ready(&self, folder: &rustix::fd::OwnedFd, format: &Format, ready: &mut Vec<(String, Uid)>) -> Result<()> {
         if ready.is_empty() {
             return Ok(());
         }
-        let failed = |errno| refused(errno, "writing items");
-        if self.options.is_durable {
-            rustix::fs::syncfs(folder).map_err(failed)?;
-        }
+        let mut outcome = if self.options.is_durable { rustix::fs::syncfs(folder) } else { Ok(()) };
         for (temp, uid) in ready.drain(..) {
-            match atomic::place_new(folder, &temp, &uid, format).map_err(failed)? {
-                Placed::As(_) | Placed::Taken(..) => {}
-            }
+            outcome = outcome
+                .and_then(|()| atomic::place_new(folder, &temp, &uid, format).map(drop))
+                .inspect_err(|_| atomic::discard(folder, &temp));
         }
         self.touched(folder);
-        Ok(())
+        outcome.map_err(|errno| refused(errno, "writing items"))
     }
 }

@@ -151,15 +151,15 @@ impl Device {
             }
         };
         let mut copies: Vec<(String, Place, Vec<u8>)> = Vec::new();
-        for file in &listed.files {
+        let mut lay = |file: &listing::File| -> Result<()> {
             laid.seen += 1;
             let folder = source.place(file.place);
             let (bytes, stat) = match read(folder, &file.name) {
                 Ok(Some(read)) => read,
-                Ok(None) => continue,
+                Ok(None) => return Ok(()),
                 Err(why) => {
                     laid.leave(&file.name, why);
-                    continue;
+                    return Ok(());
                 }
             };
             let key = Key::of(&bytes);
@@ -169,15 +169,15 @@ impl Device {
             let one = Source { place: file.place, name, bytes, key, stat, file: file.name.clone() };
             let Some(target) = &mut target else {
                 laid.added += 1;
-                continue;
+                return Ok(());
             };
             let Some(base) = target.free_base(&one)? else {
                 laid.there += 1;
-                continue;
+                return Ok(());
             };
             laid.added += 1;
             if is_dry {
-                continue;
+                return Ok(());
             }
             let name = match one.place {
                 Place::New if one.name.flags.is_empty() => base.clone(),
@@ -200,11 +200,16 @@ impl Device {
             if copies.len() >= BATCH {
                 room.name_copies(target, &mut copies)?;
             }
-        }
+            Ok(())
+        };
+        let outcome = listed.files.iter().try_for_each(&mut lay);
+        // Where the disk became full, what is whole by then stands there all the same.
         if let Some(target) = &target {
-            room.name_copies(target, &mut copies)?;
+            let named = room.name_copies(target, &mut copies);
             self.touched(&target.maildir.cur);
+            named?;
         }
+        outcome?;
         Ok((id, laid))
     }
 }
@@ -295,20 +300,19 @@ impl Room<'_> {
         Ok(is_as_ours && linked(rustix::fs::linkat(folder, one.file.as_slice(), to, name, AtFlags::empty()))?)
     }
 
-    /// Makes copies durable, then gives them their names.
+    /// Makes copies durable, then gives them their names. Those that get none are taken away.
     fn name_copies(&self, target: &Target, copies: &mut Vec<(String, Place, Vec<u8>)>) -> Result<()> {
         if copies.is_empty() {
             return Ok(());
         }
-        let failed = |errno| refused(errno, "writing messages");
-        if self.device.options.is_durable {
-            rustix::fs::syncfs(&target.maildir.tmp).map_err(failed)?;
-        }
+        let tmp = &target.maildir.tmp;
+        let mut outcome = if self.device.options.is_durable { rustix::fs::syncfs(tmp) } else { Ok(()) };
         for (temp, place, name) in copies.drain(..) {
-            atomic::move_new(&target.maildir.tmp, temp.as_bytes(), target.maildir.place(place), &name)
-                .map_err(failed)?;
+            outcome = outcome
+                .and_then(|()| atomic::move_new(tmp, temp.as_bytes(), target.maildir.place(place), &name).map(drop))
+                .inspect_err(|_| atomic::discard(tmp, &temp));
         }
-        Ok(())
+        outcome.map_err(|errno| refused(errno, "writing messages"))
     }
 }
 
