@@ -156,3 +156,66 @@ fn a_message_moved_to_a_folder_of_the_laptop_that_is_left_out_stays_at_its_provi
         settled(&home, provider);
     }
 }
+
+/// A library that makes the clock of a program run ahead, or behind, by so many days. `None`: there is no compiler here.
+fn other_clock(home: &Home, days: i64) -> Option<PathBuf> {
+    let (source, library) = (home.dir.path().join("clock.c"), home.dir.path().join(format!("clock{days}.so")));
+    let code = format!(
+        "#include <time.h>\n#include <unistd.h>\n#include <sys/syscall.h>\n\
+         int clock_gettime(clockid_t id, struct timespec *at) {{\n\
+         \x20   int result = (int)syscall(SYS_clock_gettime, id, at);\n\
+         \x20   if (id == CLOCK_REALTIME) at->tv_sec += {days}L * 86400L;\n    return result;\n}}\n"
+    );
+    fs::write(&source, code).unwrap();
+    let made = std::process::Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(&source).status();
+    made.is_ok_and(|status| status.success()).then_some(library)
+}
+
+/// A run under a clock that jumped.
+fn sync_days_from_now(home: &Home, library: &PathBuf) -> super::common::Ran {
+    let mut command = home.command(&["sync"]);
+    command.env("LD_PRELOAD", library);
+    home.talk(command, &["sync"]).end()
+}
+
+#[test]
+fn a_clock_that_jumps_while_messages_are_frozen_deletes_and_sends_nothing() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        for subject in ["Old", "Other"] {
+            deliver(&home, provider, subject);
+        }
+        home.sync().expect(0);
+        let (Some(ahead), Some(behind)) = (other_clock(&home, 400), other_clock(&home, -400)) else {
+            return println!("skipped: there is no C compiler here");
+        };
+        set(&home, provider, "since = \"2999-01-01\"");
+        home.sync().expect(0).says(&["messages that are held are left out"]);
+        // Deeds that nobody takes up now: one is removed here, and one is new here.
+        fs::remove_file(only(mail(&home, provider, "Old"), provider).path).unwrap();
+        let path = home.laptop().join(provider).join("mail/cur/1772442000.M1P1.desk:2,S");
+        fs::write(&path, text("Kept here")).unwrap();
+        let received = UNIX_EPOCH + Duration::from_secs(1_772_442_000);
+        fs::File::options().write(true).open(&path).unwrap().set_modified(received).unwrap();
+        let (held, files) = (copies(&home, provider), mails(&home, provider).len());
+        home.sandbox.reset_counts();
+        for jump in [Some(&ahead), None, Some(&behind), None, Some(&ahead), Some(&behind), None] {
+            match jump {
+                Some(library) => sync_days_from_now(&home, library).expect(0),
+                None => home.sync().expect(0),
+            };
+            assert_eq!((home.writes(), copies(&home, provider)), (0, held), "{provider}, {jump:?}");
+            assert_eq!(mails(&home, provider).len(), files, "{provider}, {jump:?}");
+        }
+        set(&home, provider, "");
+        home.sync().expect(0);
+        assert_eq!(copies(&home, provider), held + 1, "{provider}: what is new here is there");
+        assert!(
+            !only(mail(&home, provider, "Old"), provider).folder().is_empty(),
+            "{provider}: archived, or in the trash"
+        );
+        assert!(only(mail(&home, provider, "Other"), provider).folder().is_empty(), "{provider}: as it was");
+        assert_eq!(mails(&home, provider).len(), copies(&home, provider), "{provider}");
+        settled(&home, provider);
+    }
+}
