@@ -8,7 +8,7 @@
 //! The rooms, in the order in which they are walked: [`arrange`] (collections), [`scope`] (what is left out), [`settle`] (intents with an
 //! unknown fate), [`pull`] (feeds into sightings, through [`intake`]: one copy against what is known of it), [`behind`] (what moved while
 //! it was listed), [`mod@bodies`] (the bytes of messages), [`known`] (those that are here already), [`confirm`] (second looks, brakes),
-//! [`meet`] (which copy is which item), [`lost`] (too much is missing somewhere),
+//! [`meet`] (which copy is which item), [`likeness`] (files that a program wrote anew), [`lost`] (too much is missing somewhere),
 //! [`mod@sweep`] (slow looks), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
 //! changed configuration makes one, or several), [`prune`] (let go of what is past its time), [`report`].
 
@@ -19,6 +19,7 @@ pub mod confirm;
 pub mod intake;
 pub mod joins;
 pub mod known;
+pub mod likeness;
 pub mod lost;
 pub mod meet;
 pub mod prune;

@@ -1,6 +1,7 @@
 //! Which copy is which item: mark, UID, content, in that order (ENGINE 4); what belongs to none becomes a new item.
 
 use crate::intake::Intake;
+use crate::likeness::Vanished;
 use crate::{Cycle, SLICE};
 use std::collections::HashSet;
 use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};
@@ -25,13 +26,17 @@ pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Vec<twofold_hub::
         let new_in = cycle.hub.unbound_collections(replica.id)?;
         let places = cycle.hub.places(replica.id, kind)?;
         let left_out = cycle.left_out.clone();
+        let mut vanished = None;
         for place in places.iter().filter(|place| !left_out.has(place.collection)) {
             if new_in.contains(&place.collection) {
                 let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
                 let now = cycle.now();
                 let intake =
                     Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
-                meet_in(cycle, &replica, place, &intake)?;
+                if vanished.is_none() {
+                    vanished = Some(Vanished::of(cycle, kind, index)?);
+                }
+                meet_in(cycle, &replica, place, (&intake, vanished.as_mut()))?;
             }
             // Messages whose bytes are still to come are met when these are here.
             let is_whole = !cycle.hub.lacks_bodies(place.collection)?;
@@ -89,7 +94,7 @@ fn meet_in(
     cycle: &mut Cycle<'_>,
     replica: &twofold_hub::Replica,
     place: &twofold_hub::Place,
-    intake: &Intake<'_>,
+    (intake, mut vanished): (&Intake<'_>, Option<&mut Vanished>),
 ) -> Result<()> {
     let account = Account::of(cycle, replica, place, intake.kind)?;
     let mut waiting = Candidates::default();
@@ -112,7 +117,11 @@ fn meet_in(
             for sighting in slice {
                 foreign_mark(hub, intake, replica, &sighting)?;
                 let is_approved = sighting.hold.is_some();
-                match bind(hub, intake, (&sighting, account), &gone, &mut waiting)? {
+                let mut bound = bind(hub, intake, (&sighting, account), &gone, &mut waiting)?;
+                if let (None, Some(vanished)) = (bound, &mut vanished) {
+                    bound = vanished.take(hub, intake, &sighting)?;
+                }
+                match bound {
                     Some(item) if is_adoption && !is_approved && !stands_there(hub, item, place.collection)? => {
                         adoption.strangers.push((sighting, Some(item)));
                     }
@@ -370,7 +379,7 @@ fn bind(
 }
 
 /// Whether an item stands, or stood last, in folders of other accounts only: the mail of two accounts is never one.
-fn is_of_other_account(hub: &Hub, sighting: &Sighting, item: i64) -> Result<bool> {
+pub(crate) fn is_of_other_account(hub: &Hub, sighting: &Sighting, item: i64) -> Result<bool> {
     let home = hub.collection(sighting.collection)?.map(|collection| collection.origin);
     let mut origins = Vec::new();
     let copies = hub.placements(item)?;

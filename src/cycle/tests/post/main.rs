@@ -342,6 +342,51 @@ async fn a_file_that_is_moved_after_its_folder_was_listed_and_before_the_other_i
     }
 }
 
+/// neomutt writes a file that it moves anew, with a line that says how long it is.
+#[tokio::test]
+async fn a_file_that_is_moved_and_written_anew_with_lines_that_say_nothing_moves_the_message() {
+    for manner in BOTH {
+        for is_same in [true, false] {
+            let mut world = World::with_twenty(manner).await;
+            let here = world.laptop.find_one(&text(1));
+            world.laptop.change(here, |message| message.at.clear());
+            let old = String::from_utf8(text(1)).unwrap();
+            let mut new = old.replacen("\r\n\r\n", "\r\nContent-Length: 8\r\n\r\n", 1).replace("\r\n", "\n");
+            if !is_same {
+                new += "More\n";
+            }
+            world.laptop.put(new.as_bytes(), &["account/mail/Work"], &["$flagged", "$seen"]);
+            world.sync().await;
+            let writes = world.account.writes();
+            if !is_same {
+                assert!(
+                    writes.contains(&"create in Work".to_owned()),
+                    "{manner:?}: another text is another message: {writes:?}"
+                );
+                continue;
+            }
+            assert_eq!(writes, ["move to Work", "update in Work"], "{manner:?}");
+            assert!(world.account.shows().contains(&at("Work", 1, &["$flagged", "$seen"])), "{manner:?}");
+            assert_eq!(world.account.shows().len(), 20, "{manner:?}");
+            assert_eq!(world.phone.shows(), world.account.shows(), "{manner:?}: as first received");
+            // The file stays as it was written, whatever happens to it now.
+            let ours = world.laptop.find_one(new.as_bytes());
+            world.laptop.change(ours, |message| carry(message, "account/mail/Work", "account/mail/INBOX"));
+            world.sync().await;
+            world.account.change(world.account.find_one(&text(1)), |message| message.keywords.clear());
+            world.sync().await;
+            let before = world.writes();
+            assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+            assert_eq!(world.writes(), before, "{manner:?}: a further run writes nothing");
+            assert!(world.account.shows().contains(&at("INBOX", 1, &[])), "{manner:?}");
+            let (mut ours, mut theirs) = (world.laptop.shows(), world.account.shows());
+            ours.retain(|row| *row != ("INBOX".to_owned(), new.clone(), Vec::new()));
+            theirs.retain(|row| *row != at("INBOX", 1, &[]));
+            assert_eq!((ours.len(), ours), (19, theirs), "{manner:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_file_copied_to_another_folder_is_a_label_or_a_message_of_its_own() {
     for manner in BOTH {
