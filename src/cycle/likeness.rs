@@ -98,11 +98,11 @@ fn plain(blobs: &dyn Blobs, blob: &BlobId) -> Option<Vec<u8>> {
         let text = line.strip_suffix(b"\r\n").or_else(|| line.strip_suffix(b"\n"));
         is_header &= text.is_none_or(|text| !text.is_empty());
         let is_folded = matches!(line[0], b' ' | b'\t');
-        let adds = |name: &&str| {
+        let adds = |name: &str| {
             let field = line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()));
             field && line.get(name.len()) == Some(&b':')
         };
-        is_added = is_header && if is_folded { is_added } else { ADDED.iter().any(|name| adds(&name)) };
+        is_added = is_header && if is_folded { is_added } else { ADDED.iter().any(|name| adds(name)) };
         if !is_added {
             plain.extend_from_slice(text.unwrap_or(line));
             plain.extend(text.map(|_| b'\n'));

@@ -19,7 +19,13 @@ impl Weighing<'_> {
         let placements = self.hub.placements(item.id)?;
         let mut sightings = self.hub.sightings(item.id)?;
         let lacks = |seen: &&Sighting| seen.presence == Presence::Here && seen.lacks_body;
-        let lacking: Vec<i64> = sightings.iter().filter(lacks).map(|seen| seen.replica).collect();
+        let mut lacking: Vec<i64> = sightings.iter().filter(lacks).map(|seen| seen.replica).collect();
+        // Nor is what stands where nobody could look in this run.
+        let is_unread = |known: &&Placement| {
+            let is_seen = |seen: &Sighting| (seen.replica, &seen.remote_id) == (known.replica, &known.remote_id);
+            self.is_unread(known.replica, known.collection) && !sightings.iter().any(is_seen)
+        };
+        lacking.extend(placements.iter().filter(is_unread).map(|known| known.replica));
         let (mut weighed, mut copies) = (Vec::new(), Vec::new());
         // Replicas at which a copy is said to be gone, and nothing can follow from it yet.
         let mut leaving: BTreeSet<i64> = BTreeSet::new();
@@ -194,7 +200,7 @@ impl Weighing<'_> {
         Ok((weighed, copies))
     }
 
-    /// Whether a copy on a device is a message whose account cannot be reached, or holds it in a state that is not read yet.
+    /// Whether a copy on a device is a message whose account cannot be reached, or holds it in a state that is not read.
     fn waits_for_account(&self, placement: &Placement, lacking: &[i64]) -> bool {
         let is_on_device = self.member(placement.replica).is_some_and(|member| member.replica.is_device);
         let account = self.tables.bins.account(placement.collection);

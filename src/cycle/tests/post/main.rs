@@ -342,6 +342,28 @@ async fn a_file_that_is_moved_after_its_folder_was_listed_and_before_the_other_i
     }
 }
 
+/// What was marked at the account is not put away because nobody could look there when it was deleted on a device.
+#[tokio::test]
+async fn a_deletion_waits_for_a_folder_of_the_account_that_could_not_be_read() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        let there = world.account.find_one(&text(1));
+        world.account.change(there, |message| _ = message.keywords.insert("$flagged".to_owned()));
+        world.laptop.change(world.laptop.find_one(&text(1)), |message| message.at.clear());
+        world.account.set_before_list(Some(Arc::new(|feed: &str| match feed {
+            "INBOX" | "all" => Err(Error::new(ErrorKind::Unknown, "a page of a proxy")),
+            _ => Ok(()),
+        })));
+        world.sync().await;
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?}: nobody could look there");
+        world.account.set_before_list(None);
+        world.sync().await;
+        assert!(world.account.shows().contains(&at("INBOX", 1, &["$flagged", "$seen"])), "{manner:?}");
+        assert_eq!(world.account.shows().len(), 20, "{manner:?}");
+        world.settled("looked at").await;
+    }
+}
+
 /// neomutt writes a file that it moves anew, with a line that says how long it is.
 #[tokio::test]
 async fn a_file_that_is_moved_and_written_anew_with_lines_that_say_nothing_moves_the_message() {
