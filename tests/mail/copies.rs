@@ -1,6 +1,6 @@
 //! A file that somebody copies to another folder of the same account, as Dovecot's COPY does: under a name of its own.
 
-use super::bench::{put, quiet};
+use super::bench::{flag, put, quiet};
 use super::*;
 use twofold_sandbox::{Fault, Provider, Rule};
 
@@ -76,4 +76,53 @@ fn promise_3_a_copy_whose_reply_is_lost_is_there_once() {
         assert_copied(&home, &what);
         settled(&home, &what);
     }
+}
+
+/// What goes to the trash at Gmail while it is flagged here, and one of them is heard of late, in a bad hour.
+#[test]
+fn a_message_that_is_flagged_here_and_deleted_there_comes_to_stand_in_one_place_whatever_gets_lost() {
+    let mut wrong = Vec::new();
+    for lag_s in [3_600, 0] {
+        for fault in [Fault::DropBefore, Fault::DropAfter, Fault::status(503)] {
+            for skip in 0..3 {
+                let home = synced(&["google"]);
+                let id = deliver(&home, "google", "Anchor");
+                home.sync().expect(0);
+                home.sandbox.switch(|switches| switches.mail_history_lag_s = lag_s);
+                flag(&only(mail(&home, "google", "Anchor"), "before"), "F");
+                home.sandbox.google_trash_mail(&id).unwrap();
+                home.sandbox.fault(Rule::any(fault.clone()).on(Provider::Google).writes().skip(skip).times(2));
+                let mut exits = vec![home.sync().code];
+                home.sandbox.switch(|switches| switches.mail_history_lag_s = 0);
+                exits.push(home.sync().code);
+                home.sandbox.with(|state| state.faults.clear());
+                exits.extend((0..3).map(|_| home.sync().code));
+                let labels = gmail_labels(&home, &id);
+                let here: Vec<(String, BTreeSet<char>)> =
+                    mail(&home, "google", "Anchor").iter().map(|mail| (mail.folder(), mail.flags())).collect();
+                let place = if labels.contains("TRASH") { ".Trash" } else { "" };
+                let is_right = here == [(place.to_owned(), BTreeSet::from(['F']))] && labels.contains("STARRED");
+                if !is_right || exits.last() != Some(&Some(0)) {
+                    wrong.push(format!("lag {lag_s}, {fault:?}, {skip}: {exits:?} {labels:?} {here:?}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// What tells that a file is another writing of a message does not make one message of the mail of two accounts.
+#[test]
+fn a_file_that_is_written_anew_in_the_folders_of_another_account_is_a_message_of_that_account() {
+    let home = synced(&BOTH);
+    let id = deliver(&home, "google", "Crossed");
+    home.sync().expect(0);
+    let here = only(mail(&home, "google", "Crossed"), "before");
+    let anew = String::from_utf8(here.bytes.clone()).unwrap().replacen("\r\n\r\n", "\r\nContent-Length: 11\r\n\r\n", 1);
+    fs::remove_file(&here.path).unwrap();
+    put(&home, "microsoft365", "cur/1772442000.M9P9.desk:2,S", anew.as_bytes());
+    home.sync().expect(0);
+    assert_eq!(graph(&home, "Crossed")["isRead"], true);
+    assert!(!gmail_labels(&home, &id).contains("INBOX") && !gmail_labels(&home, &id).contains("TRASH"), "archived");
+    settled(&home, "crossed");
 }
