@@ -391,3 +391,19 @@ async fn without_a_place_for_bytes_there_is_no_mail() {
     assert_eq!(graph.collections(Kind::Mail).await.unwrap_err().kind, ErrorKind::Unsupported);
     assert!(graph.abilities().moves.is_empty() && !graph.abilities().makes_collections.contains(&Kind::Mail));
 }
+
+#[tokio::test]
+async fn a_page_of_a_proxy_sets_no_message_aside() {
+    let mut world = World::empty();
+    world.deliver("inbox", &letter("one"));
+    let seen = world.only().await;
+    // In the place of its bytes; and in the place of the message, once no list is left to go by.
+    for path in ["value", seen.remote_id.as_str()] {
+        let page = Fault::Html { executed: false };
+        world.sandbox.fault(Rule::any(page).on(Provider::Microsoft).path(path));
+        let read = world.graph.bodies(Kind::Mail, &[place(&seen)]).await.pop().unwrap();
+        assert_eq!(read.unwrap_err().kind, ErrorKind::Unknown, "{path}");
+        world.sandbox.with(|state| state.faults.clear());
+        assert!(sheet(&world.body(&seen).await).blob().is_some(), "{path}");
+    }
+}

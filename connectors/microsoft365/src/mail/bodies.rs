@@ -60,7 +60,7 @@ impl Mail {
     }
 
     async fn bytes(&self, id: &RemoteId) -> Result<Bytes> {
-        let answer = self.graph.send(api::value(id.as_str())).await?;
+        let answer = self.graph.send(api::value(id.as_str())).await.map_err(super::of_nothing)?;
         let (blob, size) = self.blobs.put(&mut answer.body.as_slice())?;
         Ok(Bytes { blob, size, header: headers::read(&answer.body) })
     }

@@ -90,7 +90,7 @@ impl Mail {
         let look = |answer: Result<Response>| match answer {
             Ok(answer) => api::read_message(&answer).map(Some),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => Err(of_nothing(error)),
         };
         answers.into_iter().map(look).collect()
     }
@@ -172,6 +172,14 @@ impl Mail {
         }
         Err(circles())
     }
+}
+
+/// What came in the place of an answer (a page of a proxy) says nothing of the message, so that it is not the message that is set aside.
+fn of_nothing(mut error: Error) -> Error {
+    if error.kind == ErrorKind::Malformed {
+        error.kind = ErrorKind::Unknown;
+    }
+    error
 }
 
 /// A copy as seen, without its bytes.
