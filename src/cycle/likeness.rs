@@ -3,7 +3,7 @@
 //! lines, is one message: the bytes as first received stay what they are, and the file is another writing of them.
 
 use crate::Cycle;
-use crate::pull::Intake;
+use crate::intake::Intake;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
