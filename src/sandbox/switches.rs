@@ -393,6 +393,8 @@ pub struct Switches {
     pub graph_received_take_attachments: bool,
     /// The most bytes of a message (0 = unbounded).
     pub graph_most_message_bytes: usize,
+    /// From this size on a file is attached in a session, and a smaller one at once: "3 MB".
+    pub graph_session_from_bytes: usize,
     /// What a range of an upload is answered with that is not the last: `200` (documented) or `202`.
     pub graph_upload_status: u16,
     /// The answer to a range has its names in capitals and its range without a dash, as the documentation's example has.
@@ -606,6 +608,7 @@ impl Default for Switches {
             graph_keeps_transport_headers: false,
             graph_received_take_attachments: false,
             graph_most_message_bytes: 36_700_160,
+            graph_session_from_bytes: 3 * 1024 * 1024,
             graph_upload_status: 200,
             graph_upload_capital_names: true,
             graph_upload_tells_state: false,

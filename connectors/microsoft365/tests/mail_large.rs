@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::sync::LazyLock;
 use twofold_model::email::Role;
 use twofold_model::{Connector, ErrorKind, Found, Kind, Operation, RemoteId, Seen};
-use twofold_sandbox::{Fault, Provider, Rule, Switches};
+use twofold_sandbox::{Fault, Provider, Request, Rule, Switches};
 
 const MB: usize = 1024 * 1024;
 const LARGE: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name twofold-large";
@@ -89,8 +89,8 @@ async fn a_large_message_is_made_whole_and_counts_as_received() {
     let operation = world.creation("one", &work, &large("one"), &["$seen", "$flagged", "work"]);
     let before = world.requests();
     let made = world.write(operation).await.unwrap().unwrap();
-    // The message, two sessions with two ranges each, one file at once, and the word that it is whole.
-    assert_eq!(world.requests() - before, 9);
+    // The message, two sessions with two ranges each, one file at once, what is attached then, and the word that it is whole.
+    assert_eq!(world.requests() - before, 10);
     assert_whole(&world, &made);
     assert_eq!(words(&made), ["$flagged", "$seen", "work"]);
     assert_eq!((&made.collection, &made.mark), (&work, &Some(mark("one"))));
@@ -246,4 +246,183 @@ async fn a_large_draft_is_a_draft_and_a_rewritten_one_that_was_cut_is_made_whole
     assert_eq!(large_of(&world, &written.remote_id), "draft");
     let raw = world.sandbox.graph_mail_raw(written.remote_id.as_str()).unwrap();
     assert_eq!(MessageParser::default().parse(&raw).unwrap().attachment_count(), 3);
+}
+
+/// Somebody's own request to the mailbox.
+fn asked(world: &World, method: &str, path: &str, body: Option<Value>) -> Value {
+    let mut request = Request::new(method, &format!("{}/v1.0/me/{path}", world.sandbox.urls().microsoft_graph));
+    let token = format!("Bearer {}", world.sandbox.access_token(Provider::Microsoft));
+    request.headers.push(("authorization".to_owned(), token));
+    request.headers.push(("prefer".to_owned(), "IdType=\"ImmutableId\"".to_owned()));
+    if let Some(body) = body {
+        request.headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        request.body = body.to_string().into_bytes().into();
+    }
+    let answer = world.sandbox.exchange(&request).unwrap();
+    assert!((200..300).contains(&answer.status), "{method} {path}: {}", answer.status);
+    serde_json::from_slice(&answer.body).unwrap_or_default()
+}
+
+fn is_in_trash(held: &Value) -> bool {
+    held["folder"] == json!(["Gelöschte Elemente"])
+}
+
+const MARK: &str = "String {5b1c9a52-7d0e-4c0f-9f5e-2f6d1c3a8e47} Name twofold-mark";
+
+#[tokio::test]
+async fn a_cut_while_a_message_is_taken_back_leaves_nothing_that_counts_and_the_next_look_ends_it() {
+    let letter = large("one");
+    // The message, a session and two ranges, the short file, a session and two ranges, of which the last is refused; then it is taken back.
+    let until_refused = 8;
+    let mut cuts = 0;
+    for at in 0..4 {
+        for fault in [Fault::DropBefore, Fault::DropAfter, Fault::status(503)] {
+            let mut world = World::with(Switches { graph_most_message_bytes: 6 * MB, ..Switches::default() });
+            let inbox = world.of_role(Role::Inbox).await;
+            let cut = Rule::any(fault.clone()).on(Provider::Microsoft).writes().skip(until_refused + at).times(1);
+            world.sandbox.fault(cut);
+            let failed = world.write(world.creation("one", &inbox, &letter, &[])).await.unwrap_err();
+            let is_cut = failed.kind == ErrorKind::Unknown;
+            assert!(is_cut || failed.kind == ErrorKind::Unsupported, "{at} {fault:?}: {failed}");
+            cuts += usize::from(is_cut);
+            // Half of a message is none: no round shows it, in no folder, and what is not in Deleted Items is found by its mark.
+            let (told, gone) = world.told().await;
+            assert_eq!((told.len(), gone.len()), (0, 0), "{at} {fault:?}");
+            let held = world.sandbox.graph_mail_messages();
+            assert!(held.len() == 1 && (is_in_trash(&held[0]) || held[0]["extended"][MARK] == "hub:one:1"), "{held:?}");
+            let looked_at = Seen { collection: inbox.clone(), ..blank() };
+            assert!(matches!(find(&world, "one", &looked_at).await, Found::Nowhere), "{at} {fault:?}");
+            let held = world.sandbox.graph_mail_messages();
+            assert!(held.len() == 1 && is_in_trash(&held[0]), "{at} {fault:?}: {held:?}");
+            assert!(world.told().await.0.is_empty(), "{at} {fault:?}");
+            // It is found no more, and nothing is left to do for whoever looks once more.
+            let before = held;
+            assert!(matches!(find(&world, "one", &looked_at).await, Found::Nowhere));
+            assert_eq!(world.sandbox.graph_mail_messages(), before, "{at} {fault:?}");
+        }
+    }
+    assert_eq!(cuts, 9, "three requests take it back");
+}
+
+#[tokio::test]
+async fn what_is_taken_back_is_never_finished_even_where_it_would_be_taken_by_now() {
+    let mut world = World::with(Switches { graph_most_message_bytes: 6 * MB, ..Switches::default() });
+    let inbox = world.of_role(Role::Inbox).await;
+    // It stands in Deleted Items, and its mark is still on it.
+    world.sandbox.fault(Rule::any(Fault::DropBefore).on(Provider::Microsoft).writes().skip(10).times(1));
+    let failed = world.write(world.creation("one", &inbox, &large("one"), &[])).await.unwrap_err();
+    assert_eq!(failed.kind, ErrorKind::Unknown, "{failed}");
+    world.sandbox.switch(|switches| switches.graph_most_message_bytes = 0);
+    let looked_at = Seen { collection: inbox.clone(), ..blank() };
+    assert!(matches!(find(&world, "one", &looked_at).await, Found::Nowhere));
+    let made = world.write(world.creation("one", &inbox, &large("one"), &[])).await.unwrap().unwrap();
+    let (told, _) = world.told().await;
+    assert_eq!(told.into_keys().collect::<Vec<_>>(), [made.remote_id]);
+}
+
+#[tokio::test]
+async fn a_large_message_counts_only_when_its_files_are_those_of_its_bytes() {
+    let letter = large("one");
+    let rows = [
+        (Some("note.txt"), Some(("note.txt", 40_000))),
+        (Some("note.txt"), Some(("other.txt", 7))),
+        (Some("plan.pdf"), Some(("plan.pdf", 2 * MB))),
+        (None, Some(("more.txt", 7))),
+    ];
+    for (taken, put) in rows {
+        let mut world = World::empty();
+        let inbox = world.of_role(Role::Inbox).await;
+        // All its files are there, and the word that it is whole is cut off.
+        world.sandbox.fault(Rule::any(Fault::DropBefore).on(Provider::Microsoft).writes().skip(WRITES - 1).times(1));
+        world.write(world.creation("one", &inbox, &letter, &[])).await.unwrap_err();
+        let id = world.sandbox.graph_mail_messages()[0]["id"].as_str().unwrap().replace('=', "%3D");
+        let files = asked(&world, "GET", &format!("messages/{id}/attachments?$select=id,name"), None);
+        for file in files["value"].as_array().unwrap().iter().filter(|file| file["name"].as_str() == taken) {
+            let file = file["id"].as_str().unwrap().replace('=', "%3D");
+            asked(&world, "DELETE", &format!("messages/{id}/attachments/{file}"), None);
+        }
+        if let Some((name, size)) = put {
+            let bytes = STANDARD.encode(vec![b'x'; size]);
+            let file = json!({"@odata.type": "#microsoft.graph.fileAttachment", "name": name, "contentBytes": bytes});
+            asked(&world, "POST", &format!("messages/{id}/attachments"), Some(file));
+        }
+        let looked = [lookup("one", &inbox, 0)];
+        let later_ms = world.sandbox.clock().now_ms() + 120_000;
+        let failed = world.graph.find(Kind::Mail, &looked, later_ms).await.pop().unwrap();
+        assert_eq!(failed.unwrap_err().kind, ErrorKind::Unknown, "{taken:?} {put:?}");
+        assert!(world.told().await.0.is_empty(), "{taken:?} {put:?}");
+        assert_ne!(world.sandbox.graph_mail_messages()[0]["extended"][LARGE], "received");
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_says_it_is_further_than_its_file_is_not_believed() {
+    for next in ["99999999-", "18446744073709551615"] {
+        let mut world = World::empty();
+        let inbox = world.of_role(Role::Inbox).await;
+        let lie = Fault::Status {
+            status: 200,
+            retry_after: None,
+            executed: false,
+            body: Some(json!({"nextExpectedRanges": [next]})),
+        };
+        let lie = Rule::any(lie).on(Provider::Microsoft).path("AttachmentSessions").writes();
+        world.sandbox.fault(lie.times(1));
+        let failed = world.write(world.creation("one", &inbox, &large("one"), &[])).await.unwrap_err();
+        assert_eq!(failed.kind, ErrorKind::Unknown, "{next}: {failed}");
+        assert!(failed.to_string().contains("further"), "{next}: {failed}");
+        assert!(world.told().await.0.is_empty(), "{next}");
+    }
+}
+
+/// A letter with one file of that many bytes.
+fn with_file(length: usize) -> String {
+    let head = letter("one");
+    let (head, text) = head.split_once("\r\n\r\n").unwrap();
+    format!(
+        "{head}\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\n\r\n{text}\r\n--m\r\n\
+         Content-Type: application/pdf; name=plan.pdf\r\nContent-Disposition: attachment; filename=plan.pdf\r\n\
+         Content-Transfer-Encoding: base64\r\n\r\n{}\r\n--m--\r\n",
+        STANDARD.encode(vec![b'x'; length])
+    )
+}
+
+#[tokio::test]
+async fn a_file_of_every_size_about_the_limits_is_taken_however_the_server_counts_a_mb() {
+    // At once up to a request of 4 MB, and in a session from 3 MB on: both counted in either way.
+    for session_from in [3_000_000, 3 * MB] {
+        let about = [
+            2_900_000,
+            2_990_000,
+            2_999_700,
+            2_999_999,
+            3_000_000,
+            3_000_001,
+            3_100_000,
+            3_145_400,
+            3 * MB,
+            3 * MB + 1,
+            3_200_000,
+        ];
+        for length in about {
+            let mut world = World::with(Switches { graph_session_from_bytes: session_from, ..Switches::default() });
+            let inbox = world.of_role(Role::Inbox).await;
+            let made = world.write(world.creation("one", &inbox, &with_file(length), &[])).await;
+            let made = made.unwrap_or_else(|error| panic!("{session_from} {length}: {error}")).unwrap();
+            let raw = world.sandbox.graph_mail_raw(made.remote_id.as_str()).unwrap();
+            let message = MessageParser::default().parse(&raw).unwrap();
+            assert_eq!(message.attachments().map(|part| part.contents().len()).collect::<Vec<_>>(), [length]);
+            assert!(words(&made).is_empty() && world.told().await.0.len() == 1, "{session_from} {length}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_large_at_once_and_too_small_for_a_session_is_said_not_to_be_taken() {
+    let mut world = World::empty();
+    let inbox = world.of_role(Role::Inbox).await;
+    // As base64 it has all of 4 MiB, which leaves no room for its name.
+    let failed = world.write(world.creation("one", &inbox, &with_file(3 * MB - 1), &[])).await.unwrap_err();
+    assert_eq!(failed.kind, ErrorKind::Unsupported, "{failed}");
+    assert!(world.told().await.0.is_empty());
 }

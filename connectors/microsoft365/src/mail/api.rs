@@ -3,6 +3,7 @@
 //!
 //! Texts of messages are never asked for: their bytes are the business of [`value`].
 
+use super::files::Attached;
 use super::wire::{
     ASKS_RECEIPT, Folder, ICON, INSTEAD, LARGE, ListPage, MARK, MEMBERS, Message, PROPERTIES, SIZE, VERB,
 };
@@ -198,9 +199,19 @@ pub fn create(folder: &str, body: Value) -> Request {
     Request::post_json("create message", format!("{VERSION}{}/messages", in_folder(folder)), body)
 }
 
-/// GET /me/messages/{id}/attachments: which files are attached to it.
+/// GET /me/messages/{id}/attachments: which files are attached to it, and how large they are.
 pub fn attachments(id: impl Into<String>, message: &str) -> Part {
-    part(id, Method::Get, format!("{}/attachments?$select=id", path(message)))
+    part(id, Method::Get, format!("{}/attachments?$select=id,name,size", path(message)))
+}
+
+/// Reads a page of attachments, and where it goes on. What is not said of one is nothing that any file of ours has.
+pub fn read_attachments(answer: &Response) -> Result<(Vec<Attached>, Option<String>)> {
+    let page: ListPage = answer.json()?;
+    let attached = |row: &Value| Attached {
+        name: row.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
+        size: row.get("size").and_then(Value::as_u64).unwrap_or_default(),
+    };
+    Ok((page.value.iter().map(attached).collect(), page.next_link))
 }
 
 /// POST /me/messages/{id}/attachments: a file of less than 3 MB.

@@ -4,19 +4,24 @@
 //! Graph for ever. [`LARGE`] says that it was received, and it counts as that here; it says, too, while something is still missing, of
 //! which bytes. Until then the message is none: no round shows it. Whoever looks for it by its mark adds what it lacks.
 //!
-//! The files are sent one after the other, so how many are there tells which are missing. The address of a session holds its own leave:
-//! it is never noted down, and gets no token of ours.
+//! A message counts only when the files that Graph names are those of its bytes, by name and size. Where one cannot be had whole it is
+//! given up, which [`LARGE`] says first: from then on no round shows it and nobody finishes it. Then it goes to Deleted Items, and only
+//! there it loses our mark. Whoever finds it by that before goes on where a cut left it.
+//!
+//! The address of a session holds its own leave: it is never noted down, and gets no token of ours.
 
 use super::api;
 use super::carry::{Goal, Trip};
 use super::compose::Composed;
-use super::files::{File, RANGE, SESSION_FROM};
+use super::files::{Attached, File, RANGE, Way, lacking};
 use super::marks::Patch;
 use super::wire::{INSTEAD, LARGE, MARK, Message, PROPERTIES};
-use super::{Mail, map, no_answer, one};
+use super::{MAX_PAGES, Mail, circles, map, no_answer, one};
 use crate::taken_as;
-use serde_json::json;
+use serde_json::{Value, json};
+use std::collections::HashSet;
 use twofold_http::Effect;
+use twofold_model::email::Role;
 use twofold_model::{BlobId, Error, ErrorKind, Place, Result};
 
 /// So often a range is taken up again without having come further.
@@ -27,9 +32,23 @@ const MOST_CUTS: u32 = 3;
 pub struct Large {
     /// It is a draft there only because it is large.
     pub is_received: bool,
-    /// Files are missing; these are the bytes that it is made of.
-    pub missing: Option<BlobId>,
+    /// Whether its files are there.
+    pub files: Files,
 }
+
+/// Whether the files of a large message are there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Files {
+    /// All of them.
+    Whole,
+    /// Not all of them yet; these are the bytes that the message is made of.
+    Missing(BlobId),
+    /// They never will be: it is on its way to Deleted Items.
+    GivenUp,
+}
+
+/// What stands for [`Files::GivenUp`].
+const GIVEN_UP: &str = "given-up";
 
 impl Large {
     /// Reads what a message says; `None` for one that was made in one request, or by others.
@@ -40,39 +59,48 @@ impl Large {
             "draft" => false,
             _ => return None,
         };
-        Some(Large { is_received, missing: words.next().and_then(BlobId::parse) })
+        let files = match words.next() {
+            Some(GIVEN_UP) => Files::GivenUp,
+            word => word.and_then(BlobId::parse).map_or(Files::Whole, Files::Missing),
+        };
+        Some(Large { is_received, files })
     }
 
     /// The text of the property.
     pub fn text(&self) -> String {
         let what = if self.is_received { "received" } else { "draft" };
-        self.missing.as_ref().map_or_else(|| what.to_owned(), |blob| format!("{what} {blob}"))
+        match &self.files {
+            Files::Whole => what.to_owned(),
+            Files::Missing(blob) => format!("{what} {blob}"),
+            Files::GivenUp => format!("{what} {GIVEN_UP}"),
+        }
     }
 }
 
-/// The bytes of a message of which something is still missing; `None`: it is whole.
-pub fn missing(message: &Message) -> Option<BlobId> {
-    Large::of(message)?.missing
+/// Whether a message is none yet, or never will be.
+pub fn is_half(message: &Message) -> bool {
+    Large::of(message).is_some_and(|large| large.files != Files::Whole)
 }
 
 impl Mail {
-    /// Adds the files that a message lacks, and says that it is whole: the message as it is then. `there` of its files are attached.
+    /// Adds the files that a message lacks, and says that it is whole: the message as it is then. `there` is what is attached to it.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] where it cannot be made whole; then it was taken back. Unknown for all that may be otherwise later.
-    pub(super) async fn finish(&self, made: &Message, composed: &Composed, mut there: usize) -> Result<Message> {
+    pub(super) async fn finish(&self, made: &Message, composed: &Composed, there: &[Attached]) -> Result<Message> {
         let files = composed.files();
+        let mut open = lacking(files, there).ok_or_else(others)?;
         let mut is_second_try = false;
-        while let Some(file) = files.get(there) {
+        while let Some(file) = open.first().and_then(|at| files.get(*at)) {
             match self.attach(made.id(), file).await {
                 Ok(true) => {
-                    there += 1;
+                    open.remove(0);
                     is_second_try = false;
                 }
                 // The session is over, or somewhere else than thought. Its file may be there all the same.
                 Ok(false) if !is_second_try => {
                     is_second_try = true;
-                    there = self.attached(made.id()).await.map_err(|error| taken_as(ErrorKind::Unknown, error))?;
+                    open = self.lacks(made.id(), files).await?;
                 }
                 Ok(false) => return Err(Error::new(ErrorKind::Unknown, "an upload was broken off there")),
                 Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unsupported) => {
@@ -82,26 +110,46 @@ impl Mail {
                 Err(error) => return Err(taken_as(ErrorKind::Unknown, error)),
             }
         }
+        if !self.lacks(made.id(), files).await?.is_empty() {
+            return Err(others());
+        }
         let Some(large) = Large::of(made) else { return Ok(made.clone()) };
-        let whole = Large { missing: None, ..large }.text();
-        let body = json!({PROPERTIES: [{"id": LARGE, "value": whole}]});
-        let patch = Patch { id: made.id().to_owned(), etag: "*".to_owned(), from: map::sheet(made), body };
-        let told = self.patch_all(&[&patch]).await.pop().unwrap_or_else(|| Err(no_answer()));
-        let mut told = told.map_err(|error| taken_as(ErrorKind::Unknown, error))?;
-        map::complete(&mut told, &patch.from.own, &patch.body);
-        Ok(told)
+        let whole = Large { files: Files::Whole, ..large };
+        self.say(made, "*", LARGE, &whole.text()).await.map_err(|error| taken_as(ErrorKind::Unknown, error))
     }
 
-    /// How many files are attached to a message.
-    pub(super) async fn attached(&self, id: &str) -> Result<usize> {
+    /// Which files a message lacks by what Graph says now.
+    async fn lacks(&self, id: &str, files: &[File]) -> Result<Vec<usize>> {
+        let there = self.attached(id).await.map_err(|error| taken_as(ErrorKind::Unknown, error))?;
+        lacking(files, &there).ok_or_else(others)
+    }
+
+    /// What is attached to a message.
+    pub(super) async fn attached(&self, id: &str) -> Result<Vec<Attached>> {
         let ask = [api::attachments("a", id)];
-        let answer = one(self.graph.all("list attachments", Effect::Read, &ask).await)?;
-        Ok(self.all_rows(answer).await?.len())
+        let mut answer = one(self.graph.all("list attachments", Effect::Read, &ask).await)?;
+        let mut there = Vec::new();
+        for _ in 0..MAX_PAGES {
+            let (rows, next) = api::read_attachments(&answer)?;
+            there.extend(rows);
+            let Some(link) = next else { return Ok(there) };
+            let page = [api::page("a", &self.graph.link(&link)?)];
+            answer = one(self.graph.all("list attachments", Effect::Read, &page).await)?;
+        }
+        Err(circles())
     }
 
     /// Attaches a file; `false` where a session ended before it was whole.
     async fn attach(&self, id: &str, file: &File) -> Result<bool> {
-        if file.bytes.len() < SESSION_FROM {
+        let (way, other) = file.ways();
+        match (self.attach_by(way, id, file).await, other) {
+            (Err(error), Some(other)) if error.kind == ErrorKind::Refused => self.attach_by(other, id, file).await,
+            (answer, _) => answer,
+        }
+    }
+
+    async fn attach_by(&self, way: Way, id: &str, file: &File) -> Result<bool> {
+        if way == Way::AtOnce {
             return self.graph.send(api::attach(id, file.whole())).await.map(|_| true);
         }
         let session = api::read_session(&self.graph.send(api::begin_upload(id, file.announced())).await?)?;
@@ -111,13 +159,17 @@ impl Mail {
             let range = &file.bytes[at..total.min(at + RANGE)];
             match self.graph.send_unsigned(api::range(&session, range, at, total)).await {
                 Ok(answer) => match api::next_range(&answer).unwrap_or(at + range.len()) {
+                    next if next > total => return Err(too_far()),
                     next if next > at => (at, cuts) = (next, 0),
                     _ => return Err(Error::new(ErrorKind::Malformed, "an upload does not come further")),
                 },
                 Err(error) if error.kind == ErrorKind::Unknown && cuts < MOST_CUTS => {
                     cuts += 1;
                     match self.graph.send_unsigned(api::session_state(&session)).await {
-                        Ok(answer) => at = api::next_range(&answer).filter(|next| *next >= at).ok_or(error)?,
+                        Ok(answer) => match api::next_range(&answer).filter(|next| *next >= at).ok_or(error)? {
+                            next if next > total => return Err(too_far()),
+                            next => at = next,
+                        },
                         Err(state) if is_over(&state) => return Ok(false),
                         // Provider: that a session says how far it is, is documented for files, and not for mail.
                         Err(_) => return Err(error),
@@ -130,26 +182,65 @@ impl Mail {
         Ok(true)
     }
 
-    /// What was made and is not what it should be goes to Deleted Items, without our mark, so that nobody takes it for a copy of the
-    /// message: the error that says why.
+    /// What was made and is not what it should be is given up: the error that says why.
     pub(super) async fn take_back(&self, made: &Message, etag: &str, why: &str) -> Error {
-        let unmarked = [MARK, INSTEAD, LARGE].map(|id| json!({"id": id, "value": ""}));
-        let folder = made.folder().unwrap_or_default();
-        let place = Place { remote_id: made.id().into(), collection: folder.into() };
-        let body = json!({PROPERTIES: unmarked});
-        let patch = Patch { id: place.remote_id.0.clone(), etag: etag.to_owned(), from: map::sheet(made), body };
-        let away = Trip { place: &place, goal: Goal::Trash, etag: None };
-        for answer in self.patch_all(&[&patch]).await {
-            if let Err(error) = answer {
-                return taken_as(ErrorKind::Unknown, error);
-            }
-        }
-        match self.carry_all(&[away]).await.pop() {
-            Some(Ok(_)) => Error::new(ErrorKind::Unsupported, why.to_owned()),
-            Some(Err(error)) => taken_as(ErrorKind::Unknown, error),
-            None => no_answer(),
+        match self.give_up(made, etag).await {
+            Ok(()) => Error::new(ErrorKind::Unsupported, why.to_owned()),
+            Err(error) => taken_as(ErrorKind::Unknown, error),
         }
     }
+
+    /// Takes a message to Deleted Items, without our mark there, so that nobody takes it for a copy of what it was made of. Wherever it
+    /// is cut off, nobody is shown it, and it has its mark until it is there.
+    ///
+    /// # Errors
+    /// Whatever kept it from being ended; to be called again then.
+    pub(super) async fn give_up(&self, made: &Message, etag: &str) -> Result<()> {
+        let large = Large::of(made);
+        let mut made = made.clone();
+        if large.as_ref().is_none_or(|large| large.files != Files::GivenUp) {
+            let is_received = large.is_some_and(|large| large.is_received);
+            let given_up = Large { is_received, files: Files::GivenUp };
+            made = match self.say(&made, etag, LARGE, &given_up.text()).await {
+                Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
+                said => said?,
+            };
+        }
+        let folder = made.folder().unwrap_or_default().to_owned();
+        let tree = self.tree_with(&HashSet::from([folder.as_str()])).await?;
+        if tree.of_role(Role::Trash).is_none_or(|trash| trash.id != folder) {
+            let place = Place { remote_id: made.id().into(), collection: folder.as_str().into() };
+            let away = Trip { place: &place, goal: Goal::Trash, etag: None };
+            self.carry_all(&[away]).await.pop().unwrap_or_else(|| Err(no_answer()))?;
+        }
+        let unmarked = [MARK, INSTEAD].map(|id| json!({"id": id, "value": ""}));
+        match self.change(&made, "*", json!({PROPERTIES: unmarked})).await {
+            Err(error) if error.kind != ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Sets one of our properties of a message.
+    async fn say(&self, made: &Message, etag: &str, id: &str, value: &str) -> Result<Message> {
+        self.change(made, etag, json!({PROPERTIES: [{"id": id, "value": value}]})).await
+    }
+
+    /// Changes a message that we made: as it is then, with what an answer does not show.
+    async fn change(&self, made: &Message, etag: &str, body: Value) -> Result<Message> {
+        let patch = Patch { id: made.id().to_owned(), etag: etag.to_owned(), from: map::sheet(made), body };
+        let mut told = self.patch_all(&[&patch]).await.pop().unwrap_or_else(|| Err(no_answer()))?;
+        map::complete(&mut told, &patch.from.own, &patch.body);
+        Ok(told)
+    }
+}
+
+/// Something is attached that is none of the files, or not as large as they are.
+fn others() -> Error {
+    Error::new(ErrorKind::Unknown, "what is attached to the message there is not what its bytes say")
+}
+
+fn too_far() -> Error {
+    Error::new(ErrorKind::Malformed, "an upload says that it is further than its file")
 }
 
 /// Whether a session is over, or not where it was thought to be.
@@ -164,16 +255,18 @@ mod tests {
     #[test]
     fn what_a_large_message_says_is_read_as_it_was_written() {
         let blob = BlobId::parse(&"ab".repeat(32)).unwrap();
-        for (text, large) in [
-            ("received".to_owned(), Some(Large { is_received: true, missing: None })),
-            ("draft".to_owned(), Some(Large { is_received: false, missing: None })),
-            (format!("received {blob}"), Some(Large { is_received: true, missing: Some(blob.clone()) })),
-            (String::new(), None),
-            ("else".to_owned(), None),
+        let said = |is_received, files| Some(Large { is_received, files });
+        for (text, large, half) in [
+            ("received".to_owned(), said(true, Files::Whole), false),
+            ("draft".to_owned(), said(false, Files::Whole), false),
+            (format!("received {blob}"), said(true, Files::Missing(blob.clone())), true),
+            ("draft given-up".to_owned(), said(false, Files::GivenUp), true),
+            (String::new(), None, false),
+            ("else".to_owned(), None, false),
         ] {
             let mut message = Message::from_value(json!({"id": "1"})).unwrap();
             message.set_property(LARGE, &text);
-            assert_eq!(Large::of(&message), large, "{text}");
+            assert_eq!((Large::of(&message), is_half(&message)), (large.clone(), half), "{text}");
             assert!(large.is_none_or(|large| large.text() == text));
         }
     }

@@ -11,7 +11,7 @@
 //! What is larger than one request takes its files afterwards (`attach.rs`), and stands there as a draft for ever: Graph takes no file
 //! for a message that is none. Everything that this program shows of it says that it was received.
 
-use super::attach::Large;
+use super::attach::{Files, Large};
 use super::files::{File, LARGEST_FILE};
 use super::map;
 use super::wire::{FLAGS, HEADERS, IN_REPLY_TO, INSTEAD, LARGE, MARK, PROPERTIES, RECEIVED, REFERENCES, SENT};
@@ -154,7 +154,8 @@ impl Composed {
             list.push((INSTEAD, instead.to_owned()));
         }
         if self.is_large() {
-            let large = Large { is_received: !sheet.has(keywords::DRAFT), missing: sheet.blob() };
+            let files = sheet.blob().map_or(Files::Whole, Files::Missing);
+            let large = Large { is_received: !sheet.has(keywords::DRAFT), files };
             list.push((LARGE, large.text()));
         }
         list.extend(self.threading.iter().cloned());

@@ -1,18 +1,54 @@
 //! What is attached to a message that is made, and how it is sent. Pure.
 
+use super::compose::LARGEST_REQUEST;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
 use serde_json::{Value, json};
 use std::fmt;
+use std::ops::Range;
 
-/// From this size on a file goes by a session of its own; a smaller one is refused there (large attachments: 3 to 150 MB, counted
-/// the way that Graph does).
+/// From this size on a file goes by a session of its own ("3 to 150 MB").
 pub const SESSION_FROM: usize = 3 * 1024 * 1024;
+/// Sizes at which a file may be too large to be sent at once ("4 MB", of the request), or too small for a session ("3 MB"): it is not
+/// documented how Graph counts a MB. What one way refuses goes the other.
+const DOUBTFUL: Range<usize> = 2_900_000..3_200_000;
 /// No session takes more.
 pub const LARGEST_FILE: usize = 150 * 1024 * 1024;
 /// The bytes of one range: a multiple of 320 KiB, as is advised, and below 4 MB in both ways of counting.
 pub const RANGE: usize = 12 * 320 * 1024;
+
+/// What Graph counts of an attached file beside its bytes, at most.
+const BESIDE: u64 = 16 * 1024;
+
+/// What Graph says of a file that is attached.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attached {
+    /// What it is called.
+    pub name: String,
+    /// Its bytes, and some more for what is said of it.
+    pub size: u64,
+}
+
+/// Which of the files are not there yet, by their numbers; `None` where something is there that is none of them.
+pub fn lacking(files: &[File], there: &[Attached]) -> Option<Vec<usize>> {
+    let mut open: Vec<usize> = (0..files.len()).collect();
+    let mut there: Vec<&Attached> = there.iter().collect();
+    there.sort_by_key(|attached| attached.size);
+    for attached in there {
+        // They are sent in this order, so of those that it could be it is the first.
+        let at = open.iter().position(|at| attached.is(&files[*at]))?;
+        open.remove(at);
+    }
+    Some(open)
+}
+
+impl Attached {
+    fn is(&self, file: &File) -> bool {
+        let least = file.bytes.len() as u64;
+        self.name == file.name && (least..=least.saturating_add(BESIDE)).contains(&self.size)
+    }
+}
 
 /// Something attached.
 #[derive(Clone, PartialEq)]
@@ -35,7 +71,27 @@ impl fmt::Debug for File {
     }
 }
 
+/// How a file is attached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In one request.
+    AtOnce,
+    /// Range by range.
+    Session,
+}
+
 impl File {
+    /// How it is to be attached, and how it may be where that is refused.
+    pub fn ways(&self) -> (Way, Option<Way>) {
+        let size = self.bytes.len();
+        match DOUBTFUL.contains(&size) {
+            false if size < SESSION_FROM => (Way::AtOnce, None),
+            false => (Way::Session, None),
+            true if self.length() <= LARGEST_REQUEST => (Way::AtOnce, Some(Way::Session)),
+            true => (Way::Session, Some(Way::AtOnce)),
+        }
+    }
+
     /// Takes what is attached out of a message, whose parts are without it then: a large file is in memory once. A message that is
     /// attached is a file, too.
     pub fn take_all(message: &mut Message<'_>) -> Vec<File> {
@@ -100,5 +156,32 @@ impl File {
     /// How many characters it is at most in a request, its bytes as base64.
     pub fn length(&self) -> usize {
         self.bytes.len().div_ceil(3) * 4 + self.name.len() + self.content_type.len() + 256
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, length: usize) -> File {
+        let (name, content_type) = (name.to_owned(), "application/octet-stream".to_owned());
+        File { name, content_type, is_inline: false, content_id: None, bytes: vec![b'x'; length] }
+    }
+
+    #[test]
+    fn files_are_known_by_name_and_size_in_whatever_order_they_are_listed() {
+        let files = [file("a", 100), file("b", 100), file("a", 50_000), file("a", 0)];
+        let there = |list: &[(&str, u64)]| {
+            let list: Vec<Attached> =
+                list.iter().map(|(name, size)| Attached { name: (*name).to_owned(), size: *size }).collect();
+            lacking(&files, &list)
+        };
+        assert_eq!(there(&[]), Some(vec![0, 1, 2, 3]));
+        assert_eq!(there(&[("a", 50_158), ("b", 100), ("a", 158)]), Some(vec![3]));
+        assert_eq!(there(&[("a", 158), ("a", 50_158), ("a", 258), ("b", 258)]), Some(vec![]));
+        for other in [("c", 100), ("b", 99), ("b", 50_158), ("a", 49_999), ("a", u64::MAX)] {
+            assert_eq!(there(&[other]), None, "{other:?}");
+        }
+        assert_eq!(there(&[("b", 158), ("b", 158)]), None, "twice");
     }
 }

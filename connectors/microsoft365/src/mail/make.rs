@@ -1,6 +1,6 @@
 //! Messages that are made, and drafts that are written on.
 
-use super::attach::missing;
+use super::attach::{Files, Large};
 use super::carry::{Goal, Step, Trip, step};
 use super::compose::Composed;
 use super::files::LARGEST_FILE;
@@ -37,7 +37,7 @@ impl Mail {
         let folder = message.folder().unwrap_or(folder.as_str()).to_owned();
         if composed.is_large() {
             let own = map::sheet(&message).own;
-            message = self.finish(&message, &composed, 0).await?;
+            message = self.finish(&message, &composed, &[]).await?;
             map::complete(&mut message, &own, &body);
             if map::is_edited(&sheet, &sheet, &map::sheet(&message)) {
                 // It took its time, and somebody used it. Whoever looks for it merges that.
@@ -54,10 +54,14 @@ impl Mail {
 
     /// A message that a look found, with what it lacks; `None` where it could not be had whole, and was taken back.
     pub(super) async fn made_whole(&self, found: &Message) -> Result<Option<Message>> {
-        let Some(blob) = missing(found) else { return Ok(Some(found.clone())) };
+        let blob = match Large::of(found).map(|large| large.files) {
+            None | Some(Files::Whole) => return Ok(Some(found.clone())),
+            Some(Files::GivenUp) => return self.give_up(found, "*").await.map(|()| None),
+            Some(Files::Missing(blob)) => blob,
+        };
         let composed = Composed::of(&self.open(&blob, None)?)?;
         let there = self.attached(found.id()).await?;
-        match self.finish(found, &composed, there).await {
+        match self.finish(found, &composed, &there).await {
             Ok(whole) => Ok(Some(whole)),
             Err(error) if error.kind == ErrorKind::Unsupported => Ok(None),
             Err(error) => Err(error),

@@ -149,14 +149,14 @@ impl Mail {
         let tree = if folders.is_empty() { Arc::default() } else { self.tree_with(&folders).await? };
         // People copy messages, marks included: the older one is the one that we made.
         rows.sort_by_key(|row| (row.time_ms("createdDateTime").unwrap_or(i64::MAX), row.id().to_owned()));
-        let here = rows.iter().find_map(|row| Some((row, row.folder().filter(|folder| tree.get(folder).is_some())?)));
-        match here {
-            Some((row, folder)) => match self.made_whole(row).await? {
-                Some(whole) => Ok(Found::Here(Box::new(seen(&whole, folder)?))),
-                None => Ok(Found::Nowhere),
-            },
-            None => Ok(Found::Nowhere),
+        for row in &rows {
+            let Some(folder) = row.folder().filter(|folder| tree.get(folder).is_some()) else { continue };
+            // One that was given up is none; another may have been made since.
+            if let Some(whole) = self.made_whole(row).await? {
+                return Ok(Found::Here(Box::new(seen(&whole, folder)?)));
+            }
         }
+        Ok(Found::Nowhere)
     }
 
     /// The rows of a page and of those that follow: a page may be empty and not the last.

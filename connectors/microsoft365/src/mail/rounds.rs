@@ -8,7 +8,7 @@
 //! Provider: a message that is read right after a delta named it may still be the old one (replicas of a mailbox lag behind each other),
 //! and the delta does not name it again. Where row and message do not fit, the token says that the next round is to look once more.
 
-use super::attach::missing;
+use super::attach::is_half;
 use super::wire::Message;
 use super::{MAX_PAGES, Mail, api, bad, circles, entry, no_answer, number};
 use crate::{again, taken_as};
@@ -209,10 +209,10 @@ impl Mail {
         let elsewhere: HashSet<&str> = elsewhere.collect();
         let tree = if elsewhere.is_empty() { None } else { Some(self.tree_with(&elsewhere).await?) };
         let mut entries: Vec<Entry> = told.gone.into_iter().map(|id| Entry::Gone(RemoteId::from(id))).collect();
-        // A message that is still being made is none yet.
-        entries.extend(told.whole.iter().filter(|row| missing(row).is_none()).map(|row| entry(row, own)));
+        // A message that is still being made is none yet, and one that was given up never will be.
+        entries.extend(told.whole.iter().filter(|row| !is_half(row)).map(|row| entry(row, own)));
         for ((id, row), look) in told.named.iter().zip(looks) {
-            if matches!(&look, Ok(Some(message)) if missing(message).is_some()) {
+            if matches!(&look, Ok(Some(message)) if is_half(message)) {
                 continue;
             }
             let fits = match (&look, row) {

@@ -255,15 +255,15 @@ async fn a_message_that_somebody_moved_is_moved_on_and_never_lost_whatever_stays
     }
 }
 
-/// A letter with a file of so many megabytes.
-fn with_file(subject: &str, megabytes: usize) -> String {
+/// A letter with a file of so many bytes, and at most a line more.
+fn with_file(subject: &str, length: usize) -> String {
     let head = letter(subject).replacen(
         "\r\n\r\n",
         "\r\nContent-Type: text/plain; name=a.txt\r\nContent-Disposition: attachment\r\n\r\n",
         1,
     );
     let line = format!("{}\r\n", "0123456789".repeat(7));
-    head + &line.repeat((megabytes << 20) / line.len() + 1)
+    head + &line.repeat(length / line.len() + 1)
 }
 
 fn is_whole(world: &World, seen: &Seen, text: &str) -> bool {
@@ -277,7 +277,7 @@ fn is_whole(world: &World, seen: &Seen, text: &str) -> bool {
 async fn a_large_message_is_whole_and_counts_as_received_whether_others_take_files_or_not() {
     for takes in [true, false] {
         let mut world = with(|switches| switches.graph_received_take_attachments = takes);
-        let (inbox, text) = (world.of_role(Role::Inbox).await, with_file("one", 4));
+        let (inbox, text) = (world.of_role(Role::Inbox).await, with_file("one", 4 << 20));
         let made = world.write(world.creation("one", &inbox, &text, &["$seen"])).await.unwrap().unwrap();
         assert_eq!((words(&made), words(&world.only().await)), (vec!["$seen".to_owned()], vec!["$seen".to_owned()]));
         assert!(is_whole(&world, &made, &text), "{takes}");
@@ -288,7 +288,7 @@ async fn a_large_message_is_whole_and_counts_as_received_whether_others_take_fil
 async fn an_upload_that_is_cut_is_made_good_whether_its_session_says_how_far_it_is_or_not() {
     for tells in [true, false] {
         let world = with(|switches| switches.graph_upload_tells_state = tells);
-        let (inbox, text) = (world.of_role(Role::Inbox).await, with_file("one", 4));
+        let (inbox, text) = (world.of_role(Role::Inbox).await, with_file("one", 4 << 20));
         let cut = Rule::any(Fault::DropBefore).on(Provider::Microsoft).path("AttachmentSessions").writes();
         world.sandbox.fault(cut.skip(1).times(1));
         let made = match world.write(world.creation("one", &inbox, &text, &[])).await {
@@ -314,7 +314,7 @@ async fn an_upload_is_followed_however_its_answers_are_written() {
             switches.graph_upload_status = status;
             switches.graph_upload_capital_names = capitals;
         });
-        let (inbox, text) = (world.of_role(Role::Inbox).await, with_file("one", 4));
+        let (inbox, text) = (world.of_role(Role::Inbox).await, with_file("one", 4 << 20));
         let made = world.write(world.creation("one", &inbox, &text, &[])).await.unwrap().unwrap();
         assert!(is_whole(&world, &made, &text), "{status} {capitals}");
     }
@@ -340,5 +340,15 @@ async fn a_copy_of_what_we_made_is_never_taken_for_it_whether_it_keeps_our_mark_
         let found = world.graph.find(Kind::Mail, &asked, at_ms).await.pop().unwrap().unwrap();
         let Found::Here(found) = found else { panic!("{found:?}") };
         assert_eq!(found.remote_id, made.remote_id, "{keeps}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_about_the_limit_is_attached_however_a_mb_is_counted() {
+    for from in [3_000_000, 3 * 1024 * 1024] {
+        let world = with(|switches| switches.graph_session_from_bytes = from);
+        let (inbox, text) = (world.of_role(Role::Inbox).await, with_file("one", 3_050_000));
+        let made = world.write(world.creation("one", &inbox, &text, &[])).await.unwrap().unwrap();
+        assert!(is_whole(&world, &made, &text), "{from}");
     }
 }

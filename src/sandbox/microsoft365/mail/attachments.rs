@@ -17,8 +17,6 @@ use super::fields::{check_size, wrong_type};
 use super::{messages, uploads};
 use crate::{Request, Response, State, clock};
 
-/// What is sent at once is smaller than this; from here on it goes by an upload session.
-pub(super) const MOST_BYTES: usize = 3 * 1024 * 1024;
 const PROPERTIES: [&str; 9] = [
     "id",
     "lastModifiedDateTime",
@@ -45,7 +43,7 @@ pub(super) fn answer(state: &mut State, request: &Request, key: u64, words: &[&s
         ("POST", []) => {
             graph::options(request, &[])?;
             check_may_change(state, key)?;
-            let file = read(&json_body(request)?, state.now_ms())?;
+            let file = read(&json_body(request)?, state.now_ms(), state.switches.graph_session_from_bytes)?;
             let file = add(state, key, file)?;
             Ok(whole(state, 201, key, &file, &context, None))
         }
@@ -154,16 +152,17 @@ fn whole(state: &State, status: u16, key: u64, file: &File, context: &str, selec
 }
 
 /// Reads the attachments of a new message.
-pub(super) fn read_many(sent: &Value, now_ms: i64) -> Result<Vec<Arc<File>>, Refusal> {
+pub(super) fn read_many(sent: &Value, now_ms: i64, below: usize) -> Result<Vec<Arc<File>>, Refusal> {
     let list = sent.as_array().ok_or_else(|| wrong_type("attachments", "Collection"))?;
     let number = |(at, sent): (usize, &Value)| {
-        let file = read(sent, now_ms)?;
+        let file = read(sent, now_ms, below)?;
         Ok(Arc::new(File { number: at as u64 + 1, ..file }))
     };
     list.iter().enumerate().map(number).collect()
 }
 
-fn read(sent: &Value, now_ms: i64) -> Result<File, Refusal> {
+/// What is sent at once is smaller than `below`; from there on it goes by an upload session.
+fn read(sent: &Value, now_ms: i64, below: usize) -> Result<File, Refusal> {
     let object = sent.as_object().ok_or_else(|| Refusal::body("An attachment is an object."))?;
     match object.get("@odata.type").and_then(Value::as_str) {
         Some("#microsoft.graph.fileAttachment") => {}
@@ -182,7 +181,7 @@ fn read(sent: &Value, now_ms: i64) -> Result<File, Refusal> {
     let letters = text("contentBytes").ok_or_else(|| wrong_type("contentBytes", "Edm.Binary"))?;
     let bytes = STANDARD.decode(&letters).or_else(|_| URL_SAFE.decode(&letters));
     let bytes = bytes.map_err(|_| wrong_type("contentBytes", "Edm.Binary"))?;
-    if bytes.len() >= MOST_BYTES {
+    if bytes.len() >= below {
         return Err(Refusal::new(413, "ErrorMessageSizeExceeded", "The attachment is 3 MB or larger."));
     }
     let content_type = text("contentType").unwrap_or_else(|| guessed_kind(&name).to_owned());

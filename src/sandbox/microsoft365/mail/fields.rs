@@ -80,7 +80,10 @@ pub(super) fn read(state: &State, sent: &Value, old: &Body, is_new: bool) -> Res
                 body.fields.insert(name.to_owned(), read_value(name, value)?);
             }
             "internetMessageHeaders" if is_new => _ = body.fields.insert(name.clone(), read_headers(value)?),
-            "attachments" if is_new => body.files = attachments::read_many(value, state.now_ms())?,
+            "attachments" if is_new => {
+                let below = state.switches.graph_session_from_bytes;
+                body.files = attachments::read_many(value, state.now_ms(), below)?;
+            }
             name if PROPERTIES.contains(&name) => return Err(Refusal::read_only(name)),
             name => return Err(Refusal::no_property(name, "message")),
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::super::reply::{Answer, Refusal};
 use super::super::{json_body, links, query as graph};
-use super::attachments::{self, MOST_BYTES, check_may_change, file_id, guessed_kind};
+use super::attachments::{self, check_may_change, file_id, guessed_kind};
 use super::body::File;
 use super::messages;
 use crate::{Request, Response, State, clock};
@@ -47,7 +47,7 @@ pub(super) fn begin(state: &mut State, request: &Request, key: u64) -> Answer {
     let name = item.get("name").and_then(Value::as_str).ok_or_else(|| Refusal::body("The name is missing."))?;
     let size = item.get("size").and_then(Value::as_u64).and_then(|size| usize::try_from(size).ok());
     let size = size.ok_or_else(|| Refusal::body("The size is missing."))?;
-    if size < MOST_BYTES {
+    if size < state.switches.graph_session_from_bytes {
         let text = "The size of the attachment must be larger than 3 MB for an upload session.";
         return Err(Refusal::new(400, "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize", text));
     }
