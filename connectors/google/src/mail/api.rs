@@ -261,7 +261,7 @@ pub fn upload_outcome(place: &str, size: usize) -> Request {
 /// Where an upload that wants more is to be gone on with; `None`: all of it came, and this is the answer.
 pub fn goes_on_at(response: &Response) -> Option<usize> {
     let last = || response.header("range")?.rsplit('-').next()?.trim().parse::<usize>().ok();
-    (response.status == WANTS_MORE).then(|| last().map_or(0, |last| last + 1))
+    (response.status == WANTS_MORE).then(|| last().map_or(0, |last| last.saturating_add(1)))
 }
 
 #[cfg(test)]
@@ -321,6 +321,7 @@ mod tests {
         };
         assert_eq!(answer(308, &[("Range", "bytes=0-262143")]), Some(262_144));
         assert_eq!(answer(308, &[]), Some(0));
+        assert_eq!(answer(308, &[("Range", "bytes=0-18446744073709551615")]), Some(usize::MAX), "beyond any upload");
         assert_eq!(answer(200, &[]), None);
         let ask = upload_outcome("https://x/u", 7);
         assert!(ask.headers.contains(&("Content-Range".into(), "bytes */7".into())));
