@@ -242,6 +242,11 @@ impl Client {
         self.inner.options.clock.now_ms()
     }
 
+    /// The largest answer that it takes, in bytes.
+    pub fn max_body(&self) -> usize {
+        self.inner.options.max_body
+    }
+
     /// The address it was made for.
     pub fn base(&self) -> &Url {
         &self.inner.options.base
@@ -405,7 +410,11 @@ impl Inner {
                 if let Some(id) = wire.header("client-request-id") {
                     message.push_str(&format!(" (client request {id})"));
                 }
-                Verdict::Done(Err(Error::new(kind, message)))
+                // What is sent for is as it is: whoever asks for one thing alone has to tell this from an answer that is none.
+                Verdict::Done(Err(match failure {
+                    TransportError::TooLarge(_) => Error::new(kind, message).with_source(failure),
+                    _ => Error::new(kind, message),
+                }))
             }
         }
     }

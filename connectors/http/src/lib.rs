@@ -32,4 +32,4 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use options::{ClientOptions, Dialect, TokenSource, judge_by_status};
 pub use request::{Body, Effect, Expect, Method, Request, Response};
 pub use retry::retry_after_s;
-pub use transport::{Network, NetworkTransport, Transport, TransportError, Wire};
+pub use transport::{Network, NetworkTransport, Transport, TransportError, Wire, is_too_large};

@@ -84,6 +84,13 @@ impl fmt::Display for TransportError {
 
 impl std::error::Error for TransportError {}
 
+/// Whether there is no answer to a request because it is larger than the client takes: that is of what was asked for, and no fault on
+/// the way.
+pub fn is_too_large(error: &Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(TransportError::TooLarge(_)))
+}
+
 /// Carries one exchange, once.
 #[async_trait]
 pub trait Transport: Send + Sync {

@@ -392,6 +392,11 @@ impl Graph {
         self.client.send_unsigned(request).await
     }
 
+    /// The largest answer that is taken, in bytes.
+    pub(crate) fn max_body(&self) -> usize {
+        self.client.max_body()
+    }
+
     /// Sends the parts, twenty to a batch, one batch at a time, and answers for each. A single read goes out on its own.
     pub(crate) async fn all(&self, what: &'static str, effect: Effect, parts: &[Part]) -> Vec<Result<Response>> {
         if let ([part], Effect::Read) = (parts, effect) {

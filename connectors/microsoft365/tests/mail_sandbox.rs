@@ -363,6 +363,30 @@ mod bodies {
     }
 
     #[tokio::test]
+    async fn a_message_that_is_too_large_is_refused_and_where_its_size_is_known_its_bytes_are_not_asked_for() {
+        let mut world = World::taking(1 << 20, Switches::default());
+        let small = world.deliver("inbox", &letter("small"));
+        let large = world.deliver("inbox", &format!("{}{}", letter("large"), "x".repeat(2 << 20)));
+        let (told, _) = world.told().await;
+        let places = [place(&told[&large]), place(&told[&small])];
+        for _ in 0..2 {
+            let before = world.requests();
+            let answers = world.graph.bodies(Kind::Mail, &places).await;
+            let error = answers[0].as_ref().unwrap_err();
+            assert!(error.kind == ErrorKind::Refused && error.to_string().contains("more than the 1 MB"), "{error}");
+            assert!(answers[1].as_ref().unwrap().is_some());
+            // The bytes of the small one, and the second time what is said of both.
+            assert!(world.requests() - before <= 2);
+        }
+        // Its text is larger than what was said of it.
+        let (status, retry_after, executed) = (200, None, false);
+        let fault = Fault::Status { status, retry_after, executed, body: Some(json!("x".repeat(2 << 20))) };
+        world.sandbox.fault(Rule::any(fault).on(Provider::Microsoft).path("$value"));
+        let error = world.graph.bodies(Kind::Mail, &places[1..]).await.remove(0).unwrap_err();
+        assert!(error.kind == ErrorKind::Refused && error.to_string().contains("more than the 1 MB"), "{error}");
+    }
+
+    #[tokio::test]
     async fn a_draft_that_somebody_writes_on_lacks_its_bytes_again() {
         let mut world = World::empty();
         let id = world.sandbox.graph_mail_draft(letter("draft").as_bytes());

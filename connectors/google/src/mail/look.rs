@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use twofold_http::Effect;
+use twofold_http::{Effect, is_too_large};
 use twofold_model::email::{Sheet, headers};
 use twofold_model::error::AtPlace;
 use twofold_model::{Error, ErrorKind, Place, Result, Seen};
@@ -175,7 +175,13 @@ impl Mail {
         on: &mut (dyn FnMut(&str, Result<Option<Message>>) + Send),
     ) {
         const WHAT: &str = "get messages";
-        let mut open: VecDeque<&str> = ids.iter().map(String::as_str).collect();
+        let (refused, open): (Vec<&str>, Vec<&str>) = {
+            let memory = self.memory();
+            let is_refused = |id: &&str| format == Format::Raw && memory.too_large.contains(*id);
+            ids.iter().map(String::as_str).partition(is_refused)
+        };
+        refused.into_iter().for_each(|id| on(id, Err(self.too_large())));
+        let mut open = VecDeque::from(open);
         let mut stumbled: HashMap<&str, u32> = HashMap::new();
         let (mut in_vain, mut has_renewed) = (0, false);
         while !open.is_empty() {
@@ -190,6 +196,11 @@ impl Mail {
                 Err(error) if error.kind == ErrorKind::Malformed && now.len() > 1 => {
                     self.memory().pace.note(now.len(), now.len(), None);
                     now.iter().rev().for_each(|id| open.push_front(id));
+                    continue;
+                }
+                Err(error) if is_too_large(&error) => {
+                    self.memory().too_large.insert(now[0].to_owned());
+                    on(now[0], Err(self.too_large()));
                     continue;
                 }
                 // A page of a proxy says nothing of a message, so that it is not the message that is set aside.
@@ -215,6 +226,7 @@ impl Mail {
                 match part.and_then(|part| api::read_message(&part)) {
                     Ok(message) => {
                         settled += 1;
+                        self.note_size(&message);
                         on(id, Ok(Some(message)));
                     }
                     Err(error) if error.kind == ErrorKind::NotFound => {
@@ -264,6 +276,22 @@ impl Mail {
                 return;
             }
         }
+    }
+}
+
+impl Mail {
+    /// Remembers a message whose bytes could not be had, by what is said of its size: they come a third larger, in one answer.
+    fn note_size(&self, message: &Message) {
+        let sent = message.size_estimate.map(|size| size.saturating_mul(4) / 3);
+        if sent.is_some_and(|sent| sent > self.client.max_body() as u64) {
+            self.memory().too_large.insert(message.id.clone());
+        }
+    }
+
+    fn too_large(&self) -> Error {
+        let most = self.client.max_body() / 4 * 3 / 1_000_000;
+        let why = format!("the message has more than the {most} MB that are read from Gmail at once");
+        Error::new(ErrorKind::Refused, why)
     }
 }
 

@@ -33,7 +33,7 @@ pub mod walk;
 pub mod wire;
 mod write;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use twofold_http::{Client, Counters};
 use twofold_model::email::EmailLens;
@@ -75,6 +75,8 @@ struct Memory {
     pending: HashMap<Mark, Pending>,
     /// How many gets go into one batch.
     pace: Pace,
+    /// Messages whose bytes are more than the client takes.
+    too_large: HashSet<String>,
 }
 
 impl Mail {

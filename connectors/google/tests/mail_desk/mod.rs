@@ -39,6 +39,8 @@ pub struct Desk {
     pub blobs: Arc<MemoryBlobs>,
     /// What the connector counts of Gmail's units.
     pub budget: Arc<Budget>,
+    /// The largest answer that the connector takes.
+    pub max_body: usize,
     _running: Running,
 }
 
@@ -104,13 +106,14 @@ impl Desk {
         let blobs = Arc::new(MemoryBlobs::default());
         let limits = Limits { units_per_minute: Some(1_000_000), ..Limits::default() };
         let budget = Arc::new(Budget::new(limits));
-        let google = connector(&sandbox, &blobs, &budget);
-        Desk { sandbox, google, blobs, budget, _running: running }
+        let max_body = 128 << 20;
+        let google = connector(&sandbox, &blobs, &budget, max_body);
+        Desk { sandbox, google, blobs, budget, max_body, _running: running }
     }
 
     /// The program starts anew, with nothing in its memory.
     pub fn restart(&mut self) {
-        self.google = connector(&self.sandbox, &self.blobs, &self.budget);
+        self.google = connector(&self.sandbox, &self.blobs, &self.budget, self.max_body);
     }
 
     pub async fn feed(&self) -> Feed {
@@ -198,13 +201,14 @@ impl Desk {
     }
 }
 
-pub fn connector(sandbox: &Sandbox, blobs: &Arc<MemoryBlobs>, budget: &Arc<Budget>) -> Google {
+pub fn connector(sandbox: &Sandbox, blobs: &Arc<MemoryBlobs>, budget: &Arc<Budget>, max_body: usize) -> Google {
     let now_ms = u64::try_from(sandbox.clock().now_ms()).unwrap();
     let client = |url: &str, dialect: Arc<dyn Dialect>| {
-        let options = ClientOptions::new(url.parse().unwrap(), dialect)
+        let mut options = ClientOptions::new(url.parse().unwrap(), dialect)
             .token(Arc::new(Token(sandbox.access_token(Provider::Google))))
             .budget(Arc::clone(budget))
             .clock(Arc::new(ManualClock::hurried(now_ms)));
+        options.max_body = max_body;
         Client::new(options).unwrap()
     };
     let urls = sandbox.urls();

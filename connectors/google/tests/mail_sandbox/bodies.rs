@@ -106,6 +106,31 @@ async fn a_message_that_is_large_comes_whole() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_too_large_is_refused_and_its_bytes_are_not_asked_for_again() {
+    let mut desk = Desk::new().await;
+    desk.max_body = 1 << 20;
+    desk.restart();
+    let large = [mail("large"), vec![b'x'; 1 << 20]].concat();
+    let large = id(&desk.sandbox.google_add_mail(&large, &["INBOX"]), "INBOX");
+    let small = id(&desk.add("small", &["INBOX"]), "INBOX");
+    let is_refused = |answers: Vec<Result<Option<Seen>>>| {
+        let error = answers[0].as_ref().unwrap_err();
+        assert!(error.kind == ErrorKind::Refused && error.to_string().contains("more than the 0 MB"), "{error}");
+        assert!(answers[1].as_ref().unwrap().is_some());
+    };
+    is_refused(desk.bodies(&[&large, &small]).await);
+    desk.sandbox.reset_counts();
+    is_refused(desk.bodies(&[&large, &small]).await);
+    assert_eq!(desk.sandbox.counts(Provider::Google).parts, 1, "only the small one is asked for");
+    // Another run, which asks first whether it is there.
+    desk.restart();
+    assert!(desk.fetch(&large).await.is_some());
+    desk.sandbox.reset_counts();
+    is_refused(desk.bodies(&[&large, &small]).await);
+    assert_eq!(desk.sandbox.counts(Provider::Google).parts, 1, "only the small one is asked for");
+}
+
+#[tokio::test]
 async fn a_page_of_a_proxy_sets_no_message_aside() {
     let desk = Desk::new().await;
     let all: Vec<RemoteId> = (0..40).map(|n| id(&desk.add(&format!("mail {n}"), &["INBOX"]), "INBOX")).collect();

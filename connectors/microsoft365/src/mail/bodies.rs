@@ -9,6 +9,7 @@ use super::{Mail, api, no_answer};
 use crate::again;
 use futures_util::{StreamExt, stream};
 use std::collections::{HashMap, HashSet};
+use twofold_http::is_too_large;
 use twofold_model::email::{Headers, Sheet, headers};
 use twofold_model::error::AtPlace;
 use twofold_model::{BlobId, Error, ErrorKind, FeedId, Place, RemoteId, Result, Seen};
@@ -35,6 +36,7 @@ impl Mail {
             *copy = fetched.next();
         }
         let mut met = HashSet::new();
+        copies.iter_mut().flatten().for_each(|copy| self.refuse_large(copy));
         let there = copies.iter().flatten().flatten().flatten().map(|seen| seen.remote_id.clone());
         let wanted: Vec<RemoteId> = there.filter(|id| met.insert(id.clone())).collect();
         let reads = stream::iter(wanted).map(|id| async move {
@@ -60,9 +62,29 @@ impl Mail {
     }
 
     async fn bytes(&self, id: &RemoteId) -> Result<Bytes> {
-        let answer = self.graph.send(api::value(id.as_str())).await.map_err(super::of_nothing)?;
+        let answer = self.graph.send(api::value(id.as_str())).await;
+        let answer = answer.map_err(|error| if is_too_large(&error) { self.too_large() } else { super::of_nothing(error) })?;
         let (blob, size) = self.blobs.put(&mut answer.body.as_slice())?;
         Ok(Bytes { blob, size, header: headers::read(&answer.body) })
+    }
+
+    /// Of a message that has more bytes than can be taken, none are asked for.
+    fn refuse_large(&self, copy: &mut Result<Option<Seen>>) {
+        let Ok(Some(seen)) = copy else { return };
+        // What Graph says of the size is that of its parts: as text they are larger.
+        if Sheet::read(&seen.rendering).is_ok_and(|sheet| sheet.size.is_some_and(|size| size > self.most_bytes())) {
+            *copy = Err(self.too_large());
+        }
+    }
+
+    fn most_bytes(&self) -> u64 {
+        self.graph.max_body() as u64
+    }
+
+    fn too_large(&self) -> Error {
+        let why =
+            format!("the message has more than the {} MB that are read from there", self.most_bytes() / 1_000_000);
+        Error::new(ErrorKind::Refused, why)
     }
 
     async fn lost(&self, place: &Place) -> Result<Option<Seen>> {

@@ -49,6 +49,9 @@ impl Transport for Line {
         request.headers = wire.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
         request.body = wire.body.clone();
         let answer = self.0.exchange(&request).ok_or_else(|| TransportError::Cut("the sandbox said nothing".into()))?;
+        if answer.body.len() > wire.max_body {
+            return Err(TransportError::TooLarge(wire.max_body));
+        }
         Ok(Response::new(answer.status, answer.headers, answer.body.to_vec()))
     }
 }
@@ -76,13 +79,19 @@ pub struct World {
 
 impl World {
     pub fn with(switches: Switches) -> World {
+        World::taking(128 << 20, switches)
+    }
+
+    /// A connector that takes no larger answer.
+    pub fn taking(max_body: usize, switches: Switches) -> World {
         let sandbox = Sandbox::new(twofold_sandbox::Options::empty().with(switches).virtual_time());
         let base = Url::parse(&sandbox.urls().microsoft_graph).unwrap();
         let clock = Arc::new(ManualClock::hurried(u64::try_from(sandbox.clock().now_ms()).unwrap()));
-        let options = ClientOptions::new(base, Arc::new(GraphDialect))
+        let mut options = ClientOptions::new(base, Arc::new(GraphDialect))
             .token(Arc::new(Token(sandbox.clone())))
             .transport(Arc::new(Line(sandbox.clone())))
             .clock(clock);
+        options.max_body = max_body;
         let blobs = Arc::new(MemoryBlobs::default());
         let graph = Microsoft365::new(Options {
             graph: Client::new(options).unwrap(),
