@@ -5,6 +5,7 @@
 //! is never passed and at most a sixtieth of it stays unused.
 
 use crate::clock::{Clock, lock};
+use crate::retry;
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -15,6 +16,8 @@ use twofold_model::{Error, ErrorKind, Result};
 const LONGEST_PAUSE_MS: u64 = 86_400_000;
 /// How long after a pause a window that is hearsay is kept.
 const CAREFUL_MS: u64 = 3_600_000;
+/// So long pauses that name no time are waited for in all, in a run, until one of them was of use.
+pub(crate) const MOST_UNNAMED_MS: u64 = 60_000;
 const UNITS_WINDOW_S: u32 = 60;
 const STEPS: u64 = 60;
 
@@ -52,8 +55,17 @@ struct State {
     write_pause_until_ms: u64,
     /// Until when a window that is hearsay is kept.
     careful_until_ms: u64,
+    /// Pauses that named no time, since one of them was of use: how many, and how long they are together.
+    unnamed: u32,
+    unnamed_ms: u64,
     requests: Window,
     units: Window,
+}
+
+impl State {
+    fn is_vain(&self) -> bool {
+        self.unnamed_ms > MOST_UNNAMED_MS
+    }
 }
 
 /// A share of the budget; gives its slots back when dropped.
@@ -67,6 +79,8 @@ enum Wait {
     Nothing,
     /// The provider asked for it.
     Pause(u64),
+    /// The provider asked for it once more after pauses that were long enough.
+    Vain(u64),
     /// Our own count of requests.
     Window(u64),
     /// Our own count of units; a minute at most.
@@ -95,6 +109,7 @@ impl Budget {
         loop {
             let ms = match self.take(cost, units, clock.now_ms()) {
                 Wait::Nothing => return Ok(Slot { _slots: slots }),
+                Wait::Vain(ms) => return Err(throttled(ms, "asked us to wait again and again")),
                 Wait::Pause(ms) if ms > patience_ms => return Err(throttled(ms, "asked us to wait")),
                 Wait::Window(ms) if ms > patience_ms => return Err(throttled(ms, "allows no more requests for now")),
                 Wait::Pause(ms) | Wait::Window(ms) | Wait::Units(ms) => ms,
@@ -109,7 +124,8 @@ impl Budget {
             state.pause_until_ms = 0;
         }
         if state.pause_until_ms > now_ms {
-            return Wait::Pause(state.pause_until_ms - now_ms);
+            let left_ms = state.pause_until_ms - now_ms;
+            return if state.is_vain() { Wait::Vain(left_ms) } else { Wait::Pause(left_ms) };
         }
         if state.careful_until_ms > now_ms + LONGEST_PAUSE_MS + CAREFUL_MS {
             state.careful_until_ms = 0;
@@ -147,6 +163,39 @@ impl Budget {
     pub fn pause_writes_until(&self, until_ms: u64) {
         let mut state = lock(&self.state);
         state.write_pause_until_ms = state.write_pause_until_ms.max(until_ms);
+    }
+
+    /// The provider asked for a pause and names no time: how long it is taken to be, longer each time, and whether it is waited for. What
+    /// was sent before a pause that is under way adds none.
+    pub(crate) fn pause_unnamed(&self, is_for_writes: bool, now_ms: u64) -> (u64, bool) {
+        let mut state = lock(&self.state);
+        let until_ms = if is_for_writes { state.write_pause_until_ms } else { state.pause_until_ms };
+        let left_ms = until_ms.saturating_sub(now_ms);
+        if (1..=LONGEST_PAUSE_MS).contains(&left_ms) {
+            return (left_ms, !state.is_vain());
+        }
+        state.unnamed = state.unnamed.saturating_add(1);
+        let ms = retry::throttled_ms(state.unnamed);
+        state.unnamed_ms = state.unnamed_ms.saturating_add(ms);
+        let is_waited_for = !state.is_vain();
+        drop(state);
+        if is_for_writes {
+            self.pause_writes_until(now_ms + ms)
+        } else {
+            self.pause_until(now_ms + ms)
+        }
+        (ms, is_waited_for)
+    }
+
+    /// Something got through that had been told to wait.
+    pub(crate) fn got_through(&self) {
+        let mut state = lock(&self.state);
+        (state.unnamed, state.unnamed_ms) = (0, 0);
+    }
+
+    /// Whether pauses that name no time were of no use for too long.
+    pub(crate) fn is_vain(&self) -> bool {
+        lock(&self.state).is_vain()
     }
 
     /// Milliseconds in which nothing may be written. A pause beyond a day is a wrong clock, and none.

@@ -1,7 +1,7 @@
 //! The one way out: pins the address, adds the token, keeps the budget, repeats what may be repeated, checks what came back.
 
 use crate::batch::{self, Part, is_json};
-use crate::budget::Budget;
+use crate::budget::{Budget, MOST_UNNAMED_MS};
 use crate::cassette::Recorder;
 use crate::options::{ClientOptions, judge_by_status};
 use crate::request::{Effect, Expect, Request, Response};
@@ -62,6 +62,8 @@ struct Tries {
     unopened: u32,
     stumbled: u32,
     throttled: u32,
+    /// How long pauses that named no time are together, at an address that is not the provider's.
+    unnamed_ms: u64,
     renewed: bool,
 }
 
@@ -135,7 +137,12 @@ impl Client {
     /// What one part of a batch came to, by the same rules as a whole request: 2xx, or an error judged by the dialect.
     /// `None` (no answer to that part) and a write's 5xx are unknown; a pause that the part asks for holds for all.
     pub fn judge_part(&self, what: &'static str, effect: Effect, part: Option<Response>) -> Result<Response> {
-        self.inner.judge_part(effect, part).at(what)
+        let judged = self.inner.judge_part(effect, part).at(what);
+        // Of many that are asked for side by side some are throttled: as long as others come that goes on.
+        if judged.is_ok() {
+            self.inner.options.budget.got_through();
+        }
+        judged
     }
 
     /// Sends a batch of at most [`batch::MAX_PARTS`] parts to `url` and returns what each came to, in order. Exactly those
@@ -151,7 +158,7 @@ impl Client {
         let clock = &self.inner.options.clock;
         let deadline_ms = clock.now_ms() + self.inner.options.deadline_s * 1000;
         let mut open: Vec<usize> = (0..parts.len()).collect();
-        let mut has_renewed = false;
+        let (mut has_renewed, mut was_throttled) = (false, false);
         for tried in 1..=retry::BATCH_TRIES {
             let now: Vec<Part> = open.iter().map(|i| parts[*i].clone()).collect();
             let answers = match self.batch_once(what, url, effect, &now).await {
@@ -171,7 +178,7 @@ impl Client {
                 if renews && is_refused(&answer) {
                     again.push(i);
                 }
-                let result = self.judge_part(what, effect, answer);
+                let result = self.inner.judge_part(effect, answer).at(what);
                 if let Err(error) = &result {
                     let throttled = matches!(error.kind, ErrorKind::Throttled { .. });
                     let stumbles = error.kind == ErrorKind::Unknown && !effect.is_write() && tried < retry::READ_TRIES;
@@ -179,6 +186,9 @@ impl Client {
                     if throttled || stumbles {
                         again.push(i);
                     }
+                    was_throttled |= throttled;
+                } else if was_throttled && tried > 1 {
+                    self.inner.options.budget.got_through();
                 }
                 results[i] = Some(result);
             }
@@ -186,7 +196,9 @@ impl Client {
             let now_ms = clock.now_ms();
             let pause_ms = self.inner.options.budget.pause_left_ms(now_ms);
             let wait_ms = if stumbled { retry::backoff_ms(tried).max(pause_ms) } else { pause_ms };
-            let too_long = pause_ms > self.inner.options.max_pause_s * 1000 || now_ms + wait_ms > deadline_ms;
+            let is_vain = pause_ms > 0 && self.inner.options.budget.is_vain();
+            let too_long =
+                is_vain || pause_ms > self.inner.options.max_pause_s * 1000 || now_ms + wait_ms > deadline_ms;
             if open.is_empty() || too_long {
                 break;
             }
@@ -429,6 +441,9 @@ impl Inner {
         tries: &mut Tries,
     ) -> Verdict {
         if response.is_success() {
+            if tries.throttled > 0 {
+                self.options.budget.got_through();
+            }
             return Verdict::Done(check_type(request.expect, response));
         }
         if request.takes == Some(response.status) {
@@ -443,10 +458,22 @@ impl Inner {
             };
         }
         let (error, asked_ms) = self.judged(request.effect, &response, whose);
+        // The provider's pause holds for all workers, and is waited for in their turn.
+        let for_all = whose == Whose::Provider;
+        let is_for_writes = for_all && self.options.dialect.pauses_writes_only(&response);
         let wait_ms = match error.kind {
             ErrorKind::Throttled { .. } => {
                 tries.throttled += 1;
-                Some(asked_ms.unwrap_or_else(|| retry::throttled_ms(tries.throttled)))
+                match asked_ms {
+                    Some(ms) => Some(ms),
+                    None => {
+                        let (ms, is_waited_for) = self.unnamed(for_all, is_for_writes, tries);
+                        if !is_waited_for {
+                            return Verdict::Done(Err(too_long(error, ms, true)));
+                        }
+                        Some(ms)
+                    }
+                }
             }
             ErrorKind::Unknown if !request.effect.is_write() => {
                 tries.stumbled += 1;
@@ -456,11 +483,9 @@ impl Inner {
             _ => None,
         };
         let Some(wait_ms) = wait_ms else { return Verdict::Done(Err(error)) };
-        // The provider's pause holds for all workers, and is waited for in their turn.
-        let all_wait =
-            whose == Whose::Provider && (asked_ms.is_some() || matches!(error.kind, ErrorKind::Throttled { .. }));
+        let all_wait = for_all && (asked_ms.is_some() || matches!(error.kind, ErrorKind::Throttled { .. }));
         let until_ms = self.options.clock.now_ms() + wait_ms;
-        if all_wait && self.options.dialect.pauses_writes_only(&response) {
+        if all_wait && is_for_writes {
             self.options.budget.pause_writes_until(until_ms);
         } else if all_wait {
             self.options.budget.pause_until(until_ms);
@@ -469,6 +494,16 @@ impl Inner {
             return Verdict::Done(Err(too_long(error, wait_ms, all_wait)));
         }
         Verdict::Again(if all_wait { 0 } else { wait_ms })
+    }
+
+    /// A pause that names no time: how long it is taken to be, and whether it is waited for.
+    fn unnamed(&self, for_all: bool, is_for_writes: bool, tries: &mut Tries) -> (u64, bool) {
+        if for_all {
+            return self.options.budget.pause_unnamed(is_for_writes, self.options.clock.now_ms());
+        }
+        let ms = retry::throttled_ms(tries.throttled);
+        tries.unnamed_ms = tries.unnamed_ms.saturating_add(ms);
+        (ms, tries.unnamed_ms <= MOST_UNNAMED_MS)
     }
 
     /// The dialect's judgement under the house's rules, and the pause that the answer asks for.
@@ -513,10 +548,17 @@ impl Inner {
         }
         let (error, asked_ms) = self.judged(effect, &response, Whose::Provider);
         let throttled = matches!(error.kind, ErrorKind::Throttled { .. });
-        if throttled || asked_ms.is_some() {
-            let ms = asked_ms.unwrap_or_else(|| retry::throttled_ms(1));
-            self.options.budget.pause_until(self.options.clock.now_ms() + ms);
-            return Err(if throttled { too_long(error, ms, true) } else { error });
+        let now_ms = self.options.clock.now_ms();
+        let ms = match asked_ms {
+            Some(ms) => {
+                self.options.budget.pause_until(now_ms + ms);
+                ms
+            }
+            None if throttled => self.options.budget.pause_unnamed(false, now_ms).0,
+            None => return Err(error),
+        };
+        if throttled {
+            return Err(too_long(error, ms, true));
         }
         Err(error)
     }
@@ -564,7 +606,9 @@ fn with_request_id(mut error: Error, response: &Response) -> Error {
 /// The wait is longer than this run waits: the next one will obey it.
 fn too_long(mut error: Error, wait_ms: u64, is_pause: bool) -> Error {
     if is_pause {
-        error.kind = ErrorKind::Throttled { retry_after_s: Some(wait_ms.div_ceil(1000)) };
+        let wait_s = wait_ms.div_ceil(1000);
+        error.kind = ErrorKind::Throttled { retry_after_s: Some(wait_s) };
+        error.message.push_str(&format!("; the next try is in {wait_s} s at the earliest"));
     }
     error
 }

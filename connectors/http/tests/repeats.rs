@@ -59,6 +59,58 @@ async fn what_the_dialect_calls_throttled_is_treated_alike() {
 }
 
 #[tokio::test]
+async fn pauses_that_name_no_time_take_a_minute_of_a_run_at_most_and_the_outcome_says_what_is_waited_for() {
+    let server = Server::start(|_, seen| match seen.method.as_str() {
+        "GET" => json("{}"),
+        _ => status(429),
+    })
+    .await;
+    let (client, clock) = client(&server);
+    // Other requests get through meanwhile, and are no reason to believe that this kind does.
+    for _ in 0..20 {
+        let error = client.send(create()).await.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Throttled { retry_after_s: Some(1..=64) }), "{error}");
+        assert!(error.to_string().contains(" s are left") || error.to_string().contains("next try"), "{error}");
+        let _ = client.send(list()).await;
+    }
+    let parts = [Part::get("a", "/me/contacts/1"), Part::get("b", "/me/contacts/2")];
+    for result in client.send_batch("read contacts", "/$batch", Effect::Write, &parts).await {
+        assert!(matches!(result.unwrap_err().kind, ErrorKind::Throttled { .. }));
+    }
+    assert!((15.0..=61.0).contains(&waited_s(&clock)), "{} s", waited_s(&clock));
+    // The next run may wait as long, and begins where the pause ends.
+    let (next, _) = options(&server.url);
+    next.budget.restore(client.budget().snapshot());
+    let later = Arc::new(ManualClock::hurried(clock.now_ms()));
+    let next = Client::new(next.clock(later.clone())).unwrap();
+    for _ in 0..20 {
+        next.send(create()).await.unwrap_err();
+    }
+    assert!((15_000..=126_000).contains(&(later.now_ms() - clock.now_ms())), "{}", later.now_ms() - clock.now_ms());
+}
+
+#[tokio::test]
+async fn pauses_that_name_no_time_are_waited_for_as_long_as_that_is_of_use() {
+    let server = Server::start(|n, _| if n % 3 != 2 { status(429) } else { json("{}") }).await;
+    let (client, clock) = client(&server);
+    for _ in 0..40 {
+        client.send(create()).await.unwrap();
+    }
+    assert_eq!(server.count(), 120);
+    assert!((100.0..=240.0).contains(&waited_s(&clock)), "{} s", waited_s(&clock));
+}
+
+#[tokio::test]
+async fn a_foreign_address_that_throttles_and_names_no_time_is_left_after_a_minute() {
+    let server = Server::start(|_, _| status(429)).await;
+    let (client, clock) = client(&server);
+    let put = Request::put_bytes("attach range", format!("{}up", server.url), "application/octet-stream", vec![1]);
+    let error = client.send_unsigned(put).await.unwrap_err();
+    assert!(matches!(error.kind, ErrorKind::Throttled { .. }), "{error}");
+    assert!(waited_s(&clock) <= 61.0, "{} s", waited_s(&clock));
+}
+
+#[tokio::test]
 async fn a_long_pause_is_an_error_now_and_obeyed_by_all_and_by_the_next_run() {
     let server =
         Server::start(|n, _| if n == 0 { reply(429, &[("retry-after", "300")], b"") } else { json("{}") }).await;
