@@ -3,8 +3,11 @@
 //! Each says what it costs in Gmail's quota units. Provider: projects since May 2026 pay 20 for a message, older ones 5; the greater is
 //! counted, because nothing tells which kind of project this is.
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::ops::Range;
 use twofold_http::{Effect, Expect, Request, Response};
 use twofold_model::{Error, ErrorKind, Result};
 use url::form_urlencoded;
@@ -124,6 +127,32 @@ pub fn read_message(response: &Response) -> Result<Message> {
         true => Ok(message),
         false => Err(Error::new(ErrorKind::Malformed, "a message came without its id")),
     }
+}
+
+/// Reads a message that was asked for. Its bytes, which may be nearly all of the answer, stay where they are.
+pub fn read_got(mut response: Response) -> Result<Message> {
+    let Some(raw) = raw_in(&response.body) else { return read_message(&response) };
+    let rest = [&response.body[..raw.start], b"\"\"", &response.body[raw.end..]].concat();
+    let mut whole = std::mem::replace(&mut response.body, rest);
+    let mut message = read_message(&response)?;
+    // Without its quotes.
+    whole.truncate(raw.end - 1);
+    whole.drain(..=raw.start);
+    message.raw = String::from_utf8(whole).ok();
+    Ok(message)
+}
+
+/// Where in an answer the text of `raw` is, with its quotes, if it is written without escapes.
+fn raw_in(body: &[u8]) -> Option<Range<usize>> {
+    #[derive(Deserialize)]
+    struct Answer<'a> {
+        #[serde(borrow)]
+        raw: Option<&'a RawValue>,
+    }
+    let raw = serde_json::from_slice::<Answer<'_>>(body).ok()?.raw?.get();
+    let is_plain = raw.len() >= 2 && raw.starts_with('"') && !raw.contains('\\');
+    let begin = raw.as_ptr().addr() - body.as_ptr().addr();
+    is_plain.then_some(begin..begin + raw.len())
 }
 
 /// GET `drafts`: which message each draft is.
@@ -326,6 +355,26 @@ mod tests {
         let ask = upload_outcome("https://x/u", 7);
         assert!(ask.headers.contains(&("Content-Range".into(), "bytes */7".into())));
         assert_eq!(ask.effect, Effect::Read);
+    }
+
+    #[test]
+    fn the_bytes_of_a_message_are_found_however_the_answer_is_written() {
+        let got = |body: &str| read_got(Response::new(200, Vec::new(), body.as_bytes().to_vec()));
+        for raw in ["", "_-8=", "_-8\\u003d"] {
+            for body in [
+                format!("{{\"id\": \"1a\", \"raw\": \"{raw}\", \"labelIds\": [\"INBOX\"]}}"),
+                format!("{{\"raw\":\"{raw}\",\"labelIds\":[\"INBOX\"],\"id\":\"1a\"}}"),
+            ] {
+                let message = got(&body).unwrap();
+                let labels = message.label_ids.unwrap();
+                assert_eq!((message.raw.unwrap(), labels), (raw.replace("\\u003d", "="), vec!["INBOX".to_owned()]));
+            }
+        }
+        assert_eq!(got("{\"id\": \"1a\"}").unwrap().raw, None);
+        assert_eq!(got("{\"id\": \"1a\", \"raw\": null}").unwrap().raw, None);
+        for body in ["{\"raw\": \"_-8=\"}", "{\"id\": \"1a\", \"raw\": 7}", "{\"id\": \"1a\", \"raw\": \"", ""] {
+            assert_eq!(got(body).unwrap_err().kind, ErrorKind::Malformed, "{body}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! An answer is found by its Content-ID, never by its position; one that is missing says nothing of its message.
 
+use std::ops::Range;
 use twofold_http::{Effect, Expect, Request, Response};
 use twofold_model::{Error, ErrorKind, Result};
 
@@ -27,28 +28,41 @@ pub fn gets(what: &'static str, paths: &[String], units: u32) -> Request {
         .units(parts.saturating_mul(units))
 }
 
-/// The answers to `count` parts, in the order of the parts. `None`: there is no (or no single) answer to that part.
+/// The answers to `count` parts, in the order of the parts. `None`: there is no (or no single) answer to that part. The longest one
+/// keeps the memory of the reply, so that a large message is there once.
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`] where the reply is not the answer to a batch.
-pub fn read(reply: &Response, count: usize) -> Result<Vec<Option<Response>>> {
+pub fn read(mut reply: Response, count: usize) -> Result<Vec<Option<Response>>> {
     let malformed = || Error::new(ErrorKind::Malformed, "the reply to a batch is not one");
-    let boundary = boundary(reply).ok_or_else(malformed)?;
+    let boundary = boundary(&reply).ok_or_else(malformed)?;
     let text = std::str::from_utf8(&reply.body).map_err(|_| malformed())?;
     let mark = format!("--{boundary}");
-    let mut answers: Vec<Option<Response>> = (0..count).map(|_| None).collect();
+    let mut answers: Vec<Option<(Response, Range<usize>)>> = (0..count).map(|_| None).collect();
     let mut doubled = vec![false; count];
     for piece in text.split(mark.as_str()).skip(1) {
-        let Some((at, mut answer)) = part(piece).filter(|(at, _)| *at < count) else { continue };
+        let Some((at, mut answer, body)) = part(piece).filter(|(at, ..)| *at < count) else { continue };
         // A wait that a part names as a moment is measured by the clock of the reply.
         if let (None, Some(date)) = (answer.header("date"), reply.header("date")) {
             answer.headers.push(("date".into(), date.to_owned()));
         }
+        let begin = body.as_ptr().addr() - text.as_ptr().addr();
         // Two answers to one question are none.
         doubled[at] |= answers[at].is_some();
-        answers[at] = Some(answer).filter(|_| !doubled[at]);
+        answers[at] = Some((answer, begin..begin + body.len())).filter(|_| !doubled[at]);
     }
-    Ok(answers)
+    let mut whole = std::mem::take(&mut reply.body);
+    let longest = answers.iter().flatten().map(|(_, body)| body.clone()).max_by_key(Range::len);
+    let mut answers: Vec<Option<(Response, Range<usize>)>> = answers;
+    for (answer, body) in answers.iter_mut().flatten().filter(|(_, body)| Some(body.clone()) != longest) {
+        answer.body = whole[body.clone()].to_vec();
+    }
+    for (answer, body) in answers.iter_mut().flatten().filter(|(_, body)| Some(body.clone()) == longest) {
+        whole.truncate(body.end);
+        whole.drain(..body.start);
+        answer.body = std::mem::take(&mut whole);
+    }
+    Ok(answers.into_iter().map(|answer| answer.map(|(answer, _)| answer)).collect())
 }
 
 fn boundary(reply: &Response) -> Option<&str> {
@@ -63,8 +77,8 @@ fn boundary(reply: &Response) -> Option<&str> {
     (!found.is_empty()).then_some(found)
 }
 
-/// Which part a piece of the reply answers, and how.
-fn part(piece: &str) -> Option<(usize, Response)> {
+/// Which part a piece of the reply answers, how, and with what.
+fn part(piece: &str) -> Option<(usize, Response, &str)> {
     let (head, inner) = split(piece.trim_start_matches(['\r', '\n']))?;
     let (_, id) = headers(head).find(|(name, _)| name.eq_ignore_ascii_case("content-id"))?;
     let at = id.trim_matches(['<', '>']).strip_prefix("response-part-")?.parse().ok()?;
@@ -73,8 +87,7 @@ fn part(piece: &str) -> Option<(usize, Response)> {
     let status = line.strip_prefix("HTTP/")?.split_whitespace().nth(1)?.parse().ok()?;
     let headers: Vec<(String, String)> =
         headers(head).map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let body = body.trim_end_matches(['\r', '\n']);
-    Some((at, Response::new(status, headers, body.as_bytes().to_vec())))
+    Some((at, Response::new(status, headers, Vec::new()), body.trim_end_matches(['\r', '\n'])))
 }
 
 /// Head and body, parted by an empty line.
@@ -118,7 +131,7 @@ mod tests {
         let body =
             [answer(2, 200, "{\"a\":\"x\\n\\ny\"}"), answer(0, 429, "{}"), answer(3, 200, "1"), answer(3, 200, "2")];
         let body = format!("preamble\r\n{}--b 1\r\nno head\r\n--b 1--\r\n", body.concat());
-        let read = read(&reply(&body), 4).unwrap();
+        let read = read(reply(&body), 4).unwrap();
         assert_eq!(read[2].as_ref().unwrap().body, b"{\"a\":\"x\\n\\ny\"}");
         assert_eq!(read[0].as_ref().map(|answer| (answer.status, answer.header("date"))), Some((429, Some("now"))));
         assert!(read[1].is_none() && read[3].is_none(), "no answer, and two answers, are unknown");
@@ -127,6 +140,6 @@ mod tests {
     #[test]
     fn what_is_no_reply_to_a_batch_is_malformed() {
         let page = Response::new(200, vec![("content-type".into(), "application/json".into())], b"{}".to_vec());
-        assert_eq!(read(&page, 1).unwrap_err().kind, ErrorKind::Malformed);
+        assert_eq!(read(page, 1).unwrap_err().kind, ErrorKind::Malformed);
     }
 }

@@ -354,6 +354,8 @@ impl Mail {
                 there.push(There { id: id.to_owned(), labels, is_same });
             }
             Ok(None) => {}
+            // What cannot be compared may be the one.
+            Err(error) if error.kind == ErrorKind::Refused => failure = Some(unknown(&error)),
             Err(error) => failure = Some(error),
         })
         .await;

@@ -6,6 +6,7 @@
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::read::DecoderReader;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use twofold_http::{Effect, is_too_large};
 use twofold_model::email::{Sheet, headers};
@@ -160,10 +161,12 @@ impl Mail {
 
     /// Puts the bytes of a message with the blobs.
     fn keep(&self, message: &Message) -> Result<Whole> {
-        let bytes = bytes_of(message)?;
-        let (blob, _) = self.blobs.put(&mut bytes.as_slice())?;
+        let raw = raw_of(message)?;
+        // Decoded on its way: a large message is in memory once.
+        let put = self.blobs.put(&mut DecoderReader::new(raw, &BASE64));
+        let (blob, size) = put.map_err(|error| if error.kind == ErrorKind::Refused { no_base64() } else { error })?;
         let mut sheet = Sheet { received_ms: date_of(message), ..Sheet::default() };
-        sheet.set_message(&blob, &bytes);
+        sheet.set_bytes(&blob, size, &headers::read(&beginning(raw)?));
         Ok(Whole { labels: labels_of(message), sheet })
     }
 
@@ -189,7 +192,7 @@ impl Mail {
             let now: Vec<&str> = open.drain(..size).collect();
             let paths: Vec<String> = now.iter().map(|id| api::get_path(id, format)).collect();
             let reply = self.client.send(batch::gets(WHAT, &paths, GET_UNITS)).await;
-            let answers = reply.and_then(|reply| Ok((reply.body.len(), batch::read(&reply, now.len()).at(WHAT)?)));
+            let answers = reply.and_then(|reply| Ok((reply.body.len(), batch::read(reply, now.len()).at(WHAT)?)));
             let (bytes, answers) = match answers {
                 Ok(answers) => answers,
                 // Too large as a whole, or no batch at all: one alone tells which it is.
@@ -223,7 +226,7 @@ impl Mail {
             let mut must_renew = false;
             for (id, answer) in now.iter().copied().zip(answers) {
                 let part = self.client.judge_part(WHAT, Effect::Read, answer);
-                match part.and_then(|part| api::read_message(&part)) {
+                match part.and_then(|part| api::read_got(part)) {
                     Ok(message) => {
                         settled += 1;
                         self.note_size(&message);
@@ -342,14 +345,32 @@ fn date_of(message: &Message) -> Option<i64> {
     message.internal_date.as_deref()?.parse().ok()
 }
 
+/// The bytes of a message, in base64.
+///
+/// # Errors
+/// [`ErrorKind::Malformed`] where the answer has none.
+fn raw_of(message: &Message) -> Result<&[u8]> {
+    let none = || Error::new(ErrorKind::Malformed, "the bytes of the message did not come");
+    message.raw.as_deref().filter(|raw| !raw.is_empty()).map(str::as_bytes).ok_or_else(none)
+}
+
 /// The bytes of a message.
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`] where the answer has none that can be read.
 pub(super) fn bytes_of(message: &Message) -> Result<Vec<u8>> {
-    let malformed = |why: &str| Error::new(ErrorKind::Malformed, format!("the bytes of the message {why}"));
-    let raw = message.raw.as_deref().filter(|raw| !raw.is_empty()).ok_or_else(|| malformed("did not come"))?;
-    BASE64.decode(raw).map_err(|_| malformed("are no base64"))
+    BASE64.decode(raw_of(message)?).map_err(|_| no_base64())
+}
+
+/// As many bytes of a message as its header may have.
+fn beginning(raw: &[u8]) -> Result<Vec<u8>> {
+    // Four letters are three bytes; a byte order mark is no part of the header.
+    const LETTERS: usize = (headers::LARGEST_HEADER / 3 + 2) * 4;
+    BASE64.decode(&raw[..raw.len().min(LETTERS)]).map_err(|_| no_base64())
+}
+
+fn no_base64() -> Error {
+    Error::new(ErrorKind::Malformed, "the bytes of the message are no base64")
 }
 
 fn unanswered() -> Error {
@@ -359,6 +380,7 @@ fn unanswered() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
 
     #[test]
     fn batches_shrink_fast_and_grow_slowly_within_bounds() {
@@ -401,13 +423,27 @@ mod tests {
 
     #[test]
     fn base64_is_read_with_and_without_padding() {
-        let message = |raw: &str| Message { raw: Some(raw.into()), ..Message::default() };
+        let read = |raw: &str| {
+            let mut bytes = Vec::new();
+            DecoderReader::new(raw.as_bytes(), &BASE64).read_to_end(&mut bytes).ok()?;
+            Some(bytes)
+        };
         for raw in ["_-8=", "_-8"] {
-            assert_eq!(bytes_of(&message(raw)).unwrap(), [0xff, 0xef], "{raw}");
+            assert_eq!((read(raw).unwrap(), beginning(raw.as_bytes()).unwrap()), (vec![0xff, 0xef], vec![0xff, 0xef]));
         }
-        for raw in ["", "a", "/+8=", "a b"] {
-            assert_eq!(bytes_of(&message(raw)).unwrap_err().kind, ErrorKind::Malformed, "{raw:?}");
+        for raw in ["a", "/+8=", "a b", "_-8=_-8="] {
+            assert_eq!((read(raw), beginning(raw.as_bytes()).is_err()), (None, true), "{raw:?}");
         }
-        assert_eq!(bytes_of(&Message::default()).unwrap_err().kind, ErrorKind::Malformed);
+        // Also where the end of one piece that is decoded is no end of four letters.
+        for length in [1_023, 1_024, 1_025, 3_071, 500_000, 500_001] {
+            let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            for raw in [BASE64.encode(&bytes), BASE64.encode(&bytes).trim_end_matches('=').to_owned()] {
+                assert!(read(&raw).unwrap() == bytes, "{length}");
+                assert!(bytes.starts_with(&beginning(raw.as_bytes()).unwrap()), "{length}");
+            }
+        }
+        for message in [Message::default(), Message { raw: Some(String::new()), ..Message::default() }] {
+            assert_eq!(raw_of(&message).unwrap_err().kind, ErrorKind::Malformed);
+        }
     }
 }

@@ -16,6 +16,8 @@ use twofold_model::{BlobId, Error, ErrorKind, FeedId, Place, RemoteId, Result, S
 
 /// Messages read at a time: as many as Graph allows for one mailbox.
 const AT_A_TIME: usize = 4;
+/// Larger ones, in bytes, are read one at a time: each is in memory as a whole.
+const LARGE: u64 = 4 << 20;
 
 /// The bytes of a message, as they were kept.
 struct Bytes {
@@ -39,11 +41,21 @@ impl Mail {
         copies.iter_mut().flatten().for_each(|copy| self.refuse_large(copy));
         let there = copies.iter().flatten().flatten().flatten().map(|seen| seen.remote_id.clone());
         let wanted: Vec<RemoteId> = there.filter(|id| met.insert(id.clone())).collect();
-        let reads = stream::iter(wanted).map(|id| async move {
-            let bytes = self.bytes(&id).await;
-            (id, bytes)
-        });
-        let read: HashMap<RemoteId, Result<Bytes>> = reads.buffer_unordered(AT_A_TIME).collect().await;
+        let is_large = |id: &RemoteId| {
+            let mut known = copies.iter().flatten().flatten().flatten();
+            let size =
+                known.find(|seen| seen.remote_id == *id).and_then(|seen| Sheet::read(&seen.rendering).ok()?.size);
+            size.is_some_and(|size| size > LARGE)
+        };
+        let (large, small): (Vec<RemoteId>, Vec<RemoteId>) = wanted.into_iter().partition(is_large);
+        let mut read: HashMap<RemoteId, Result<Bytes>> = HashMap::new();
+        for (ids, at_a_time) in [(small, AT_A_TIME), (large, 1)] {
+            let reads = stream::iter(ids).map(|id| async move {
+                let bytes = self.bytes(&id).await;
+                (id, bytes)
+            });
+            read.extend(reads.buffer_unordered(at_a_time).collect::<Vec<_>>().await);
+        }
         let mut whole = Vec::with_capacity(places.len());
         for (copy, place) in copies.into_iter().zip(places) {
             let copy = match copy.unwrap_or_else(|| Err(no_answer())) {
