@@ -226,7 +226,7 @@ impl Mail {
             let mut must_renew = false;
             for (id, answer) in now.iter().copied().zip(answers) {
                 let part = self.client.judge_part(WHAT, Effect::Read, answer);
-                match part.and_then(|part| api::read_got(part)) {
+                match part.and_then(api::read_got) {
                     Ok(message) => {
                         settled += 1;
                         self.note_size(&message);
