@@ -139,6 +139,12 @@ pub fn value(message: &str) -> Request {
     Request::get_bytes("read message", format!("{VERSION}{}/$value", path(message)))
 }
 
+/// Reads the bytes of a message. Exchange writes a header for each, so an answer without any is none.
+pub fn read_value(answer: &Response) -> Result<&[u8]> {
+    let none = || Error::new(ErrorKind::Malformed, "the message came without its bytes");
+    Some(answer.body.as_slice()).filter(|bytes| !bytes.is_empty()).ok_or_else(none)
+}
+
 /// GET the messages that carry this mark: in a folder, or anywhere.
 pub fn marked(id: impl Into<String>, folder: Option<&str>, mark: &Mark) -> Part {
     having(id, folder, MARK, &mark.to_string())
@@ -322,5 +328,12 @@ mod tests {
     #[test]
     fn bytes_are_read_by_the_short_path() {
         assert_eq!(value("a=").url, "/v1.0/me/messages/a%3D/$value");
+    }
+
+    #[test]
+    fn an_answer_without_bytes_is_no_message() {
+        let answer = |body: &[u8]| Response::new(200, Vec::new(), body.to_vec());
+        assert_eq!(read_value(&answer(b"Subject: x\r\n")).unwrap(), b"Subject: x\r\n");
+        assert_eq!(read_value(&answer(b"")).unwrap_err().kind, ErrorKind::Malformed);
     }
 }
