@@ -266,8 +266,8 @@ pub struct Switches {
     pub graph_delta_repeats: bool,
     /// A PATCH that changes nothing still makes a new change key.
     pub graph_patch_always_restamps: bool,
-    /// What a PATCH of a contact is answered with: `whole` (documented), `none` (204 without a body), `stub` (id and etag
-    /// alone), `nameless` (the id alone).
+    /// What a PATCH of a contact or a message is answered with: `whole` (documented), `none` (204 without a body), `stub` (id and
+    /// etag alone), `nameless` (the id alone). The last two go for a message that is made, moved or copied too.
     pub graph_patch_answer: String,
     /// Parts of an address that a PATCH does not name stay as they are (OData 4). Off: the address is replaced whole.
     pub graph_address_patch_merges: bool,

@@ -125,7 +125,7 @@ mod marks {
     /// Trap: `mdn_never_sent`.
     #[tokio::test]
     async fn no_way_of_marking_or_deleting_sends_a_receipt() {
-        for answer in ["whole", "none"] {
+        for answer in ["whole", "none", "stub", "nameless"] {
             let mut world = World::with(Switches { graph_patch_answer: answer.into(), ..Switches::default() });
             let (read, deleted) = (world.deliver("inbox", &asking("1")), world.deliver("inbox", &asking("2")));
             let (there, _) = world.told().await;
@@ -168,6 +168,38 @@ mod marks {
         world.sandbox.fault(Rule::any(Fault::DropAfter).on(Provider::Microsoft).writes().parts().times(1));
         assert_eq!(world.write(marking).await.unwrap_err().kind, ErrorKind::Unknown);
         assert_eq!(words(&world.fetch(&seen).await.unwrap().unwrap()), ["$seen"]);
+    }
+}
+
+#[tokio::test]
+async fn what_a_short_answer_does_not_say_is_read() {
+    for answer in ["whole", "none", "stub", "nameless"] {
+        let mut world = World::with(Switches { graph_patch_answer: answer.into(), ..Switches::default() });
+        let (work, inbox) = (world.folder("Work"), world.of_role(Role::Inbox).await);
+        world.deliver("inbox", &letter("one"));
+        let (there, _) = world.told().await;
+        let seen = there.values().next().unwrap();
+        let marking = world.marking(seen, &["$flagged", "mine"], &[]);
+        let marked = world.write(marking).await.unwrap().unwrap();
+        let copied =
+            world.write(Operation::Copy { of: place(&marked), collection: work.clone() }).await.unwrap().unwrap();
+        let moved = Operation::Move { place: place(&marked), etag: marked.etag.clone(), to: work.clone() };
+        let moved = world.write(moved).await.unwrap().unwrap();
+        let draft = world.of_role(Role::Drafts).await;
+        let made = world.write(world.creation("new", &inbox, &letter("new"), &["$seen"])).await.unwrap().unwrap();
+        let begun = world.creation("draft", &draft, &letter("draft"), &["$draft", "$seen"]);
+        let begun = world.write(begun).await.unwrap().unwrap();
+        for (written, marks) in [
+            (&copied, &["$flagged", "mine"][..]),
+            (&moved, &["$flagged", "mine"]),
+            (&made, &["$seen"]),
+            (&begun, &["$draft", "$seen"]),
+        ] {
+            let now = world.fetch(written).await.unwrap().unwrap();
+            assert_eq!(words(written), marks, "{answer}");
+            let said = (&written.remote_id, &written.collection, &written.etag);
+            assert_eq!(said, (&now.remote_id, &now.collection, &now.etag), "{answer}");
+        }
     }
 }
 

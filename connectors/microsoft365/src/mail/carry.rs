@@ -110,23 +110,29 @@ impl Mail {
         }
     }
 
+    /// A message as the answer to a write tells it, or, where that says less than all, as it is read.
+    pub(super) async fn whole_told(&self, told: Message) -> Result<Message> {
+        if told.tells_state() { Ok(told) } else { self.looked_up(told.id()).await }
+    }
+
+    /// A message that was just written, as it is read.
+    async fn looked_up(&self, id: &str) -> Result<Message> {
+        let look = self.look(&[id.to_owned()]).await.pop().unwrap_or_else(|| Err(no_answer()));
+        let look = look.map_err(|error| taken_as(ErrorKind::Unknown, error))?;
+        look.ok_or_else(|| Error::new(ErrorKind::Unknown, "the message was written, and is not found under its id"))
+    }
+
     /// What became of a message that was sent on its way.
     async fn arrived(&self, trip: &Trip<'_>, before: &Message, answer: Result<Response>) -> Result<Written> {
         let told = match (read_told(answer), trip.goal) {
             (Err(error), Goal::Trash) if error.kind == ErrorKind::NotFound => return Ok(None),
             (Err(error), _) => return Err(error),
             (Ok(_), Goal::Trash) => return Ok(None),
-            (Ok(Some(message)), _) => message,
+            (Ok(Some(message)), _) => self.whole_told(message).await?,
             (Ok(None), Goal::Copy(_)) => {
                 return Err(Error::new(ErrorKind::Unknown, "a copy was made, and its id is not told"));
             }
-            (Ok(None), Goal::Move(_)) => {
-                let look = self.look(std::slice::from_ref(&trip.place.remote_id.0)).await.pop();
-                let look = look.unwrap_or_else(|| Err(no_answer()));
-                look.map_err(|error| taken_as(ErrorKind::Unknown, error))?.ok_or_else(|| {
-                    Error::new(ErrorKind::Unknown, "the message was moved, and is not found under its id any more")
-                })?
-            }
+            (Ok(None), Goal::Move(_)) => self.looked_up(trip.place.remote_id.as_str()).await?,
         };
         let (Goal::Move(to) | Goal::Copy(to)) = trip.goal else { return Ok(None) };
         if told.folder().is_some_and(|folder| folder != to.as_str()) {

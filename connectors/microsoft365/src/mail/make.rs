@@ -30,6 +30,7 @@ impl Mail {
         let message = read_told(answer)?;
         let mut message =
             message.ok_or_else(|| Error::new(ErrorKind::Unknown, "what was made is not told, and has no id yet"))?;
+        message = self.whole_told(message).await?;
         map::complete(&mut message, &serde_json::Map::new(), &body);
         if let Some(mark) = mark {
             message.set_property(MARK, &mark.to_string());

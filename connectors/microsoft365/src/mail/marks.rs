@@ -134,7 +134,7 @@ impl Mail {
         }
         // What an answer does not tell is looked at.
         let silent: Vec<usize> =
-            told.iter().enumerate().filter(|(_, told)| matches!(told, Ok(None))).map(|(at, _)| at).collect();
+            told.iter().enumerate().filter(|(_, told)| told.as_ref().is_ok_and(is_silent)).map(|(at, _)| at).collect();
         let looks = self.look_at(silent.iter().map(|at| patches[*at])).await;
         for (at, look) in silent.into_iter().zip(looks) {
             told[at] = look.map_err(|error| taken_as(ErrorKind::Unknown, error));
@@ -156,6 +156,11 @@ pub(super) fn update(place: &Place, etag: &Etag, from: &Rendering, to: &Renderin
         body,
     });
     Ok(Update { patch, place: place.clone(), etag: etag.clone(), from, to })
+}
+
+/// Whether an answer does not tell what the message is now.
+fn is_silent(told: &Option<Message>) -> bool {
+    told.as_ref().is_none_or(|message| !message.tells_state())
 }
 
 /// Whether a message that a guard refused still is what the change rests on. Of a draft the state must be the very same: the text may

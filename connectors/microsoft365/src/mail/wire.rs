@@ -103,7 +103,12 @@ impl Message {
     /// Whether a row says all that matters. Provider: an update in a delta may name only what changed (read state), and what is missing
     /// is unchanged, never empty.
     pub fn is_whole(&self) -> bool {
-        NEEDED.iter().all(|field| self.0.contains_key(*field)) && self.property(SIZE).is_some()
+        self.tells_state() && self.property(SIZE).is_some()
+    }
+
+    /// Whether the answer to a write says all that may have changed. Provider: it may be as short as the examples of the documentation.
+    pub fn tells_state(&self) -> bool {
+        NEEDED.iter().all(|field| self.0.contains_key(*field))
     }
 
     /// Whether what `row` says is what this message says too. Provider: a message that is read right after a delta named it may still be

@@ -115,6 +115,18 @@ fn whole_now(state: &State, request: &Request, status: u16, key: u64) -> Answer 
     whole(state, request, status, key, state.microsoft.mail.messages[&key].now())
 }
 
+/// The answer to a write, as whole as the switch says.
+fn told(state: &State, request: &Request, status: u16, key: u64) -> Answer {
+    let id = own_id(state, request, key);
+    let etag = format!("W/\"{}\"", change_key(key, state.microsoft.mail.messages[&key].now().seq));
+    match state.switches.graph_patch_answer.as_str() {
+        "none" if request.method == "PATCH" => Ok(Response::empty(204)),
+        "stub" => Ok(Response::json(status, &json!({ "@odata.etag": etag, "id": id }))),
+        "nameless" => Ok(Response::json(status, &json!({ "id": id }))),
+        _ => whole_now(state, request, status, key),
+    }
+}
+
 /// Lists the messages of a folder, or of the whole mailbox, or makes one.
 pub(super) fn many(state: &mut State, request: &Request, folder: Option<u64>) -> Answer {
     match request.method.as_str() {
@@ -205,7 +217,7 @@ fn create(state: &mut State, request: &Request, folder: Option<u64>) -> Answer {
         return Err(Refusal::new(400, "ErrorInvalidRequest", "Messages cannot be made in a search folder."));
     }
     let key = state.microsoft.create_message(&rules, folder, body);
-    whole_now(state, request, 201, key)
+    told(state, request, 201, key)
 }
 
 /// The message that a path names, if it can be had from there.
@@ -259,7 +271,7 @@ pub(super) fn one(state: &mut State, request: &Request, folder: Option<u64>, id:
             if state.switches.graph_patch_always_restamps || new != *old {
                 state.microsoft.edit_message(&rules, key, new);
             }
-            whole_now(state, request, 200, key)
+            told(state, request, 200, key)
         }
         "DELETE" => {
             check_match(state, request, key)?;
@@ -319,7 +331,7 @@ pub(super) fn carry(state: &mut State, request: &Request, from: Option<u64>, id:
             body.extended.clear();
         }
         let copy = state.microsoft.create_message(&rules, to, body);
-        return whole_now(state, request, 201, copy);
+        return told(state, request, 201, copy);
     }
     let was_moved = state.microsoft.mail.messages[&key].was_moved_elsewhere;
     let is_immutable = graph::id_form(request) == IdForm::Immutable;
@@ -334,7 +346,7 @@ pub(super) fn carry(state: &mut State, request: &Request, from: Option<u64>, id:
     if let Some(message) = state.microsoft.mail.messages.get_mut(&key) {
         message.was_moved_elsewhere = false;
     }
-    whole_now(state, request, 201, key)
+    told(state, request, 201, key)
 }
 
 /// Deletes a message for good.
