@@ -5,6 +5,7 @@
 //! |---|---|---|
 //! | one of several folders | | nowhere: it stays in the others |
 //! | its last folder | it was seen marked as deleted | the trash |
+//! | its last folder | it was a draft, or was sent: it cannot be taken out of there | the trash |
 //! | its last folder | the account has labels | the archive |
 //! | its last folder | the account has folders | the trash |
 //! | the trash | | nowhere: it stays in the account's trash, and is not put back into that device's |
@@ -102,7 +103,10 @@ impl Weighing<'_> {
             let (Some(placement), Some(device)) = (&copy.placement, self.reached(copy.replica)) else { continue };
             was_marked |= device.lens(self.kind).facts(&placement.seen).deleted;
         }
-        let role = if has_labels && !was_marked { Role::Archive } else { Role::Trash };
+        // What an account keeps among the drafts, or as sent, has no other way out.
+        let bins = &self.tables.bins;
+        let is_fixed = |copy: &&Weighed| [Role::Drafts, Role::Sent].iter().any(|role| bins.is(copy.collection, *role));
+        let role = if has_labels && !was_marked && !gone.iter().any(is_fixed) { Role::Archive } else { Role::Trash };
         verdict.collections.extend(self.tables.bins.of(account, role).or(self.tables.bins.of(account, Role::Trash)));
         Ok(())
     }

@@ -519,6 +519,22 @@ async fn a_message_deleted_on_a_device_goes_to_the_trash_or_the_archive_and_is_n
 }
 
 #[tokio::test]
+async fn a_draft_or_a_sent_message_that_is_deleted_on_a_device_goes_to_the_trash() {
+    for (manner, role) in BOTH.into_iter().flat_map(|manner| [(manner, Role::Drafts), (manner, Role::Sent)]) {
+        let mut world = World::new(manner);
+        world.account.add_mailbox("Fixed", Some(role));
+        world.account.put(&text(1), &["Fixed"], &["$seen"]);
+        world.account.put(&text(2), &["Fixed"], &["$seen"]);
+        world.sync().await;
+        let here = world.laptop.find_one(&text(1));
+        world.laptop.change(here, |message| message.at.clear());
+        world.sync().await;
+        assert!(world.account.shows().contains(&at("Trash", 1, &["$seen"])), "{manner:?} {role:?}");
+        world.settled("deleted").await;
+    }
+}
+
+#[tokio::test]
 async fn a_trash_that_is_emptied_on_a_device_stays_in_the_account_and_is_not_filled_again() {
     for manner in BOTH {
         let mut world = World::with_twenty(manner).await;
