@@ -125,7 +125,7 @@ fn only_connect_knows_concrete_connectors_and_arrows_never_turn_back() {
 }
 
 /// A crate, what of ours it is built on, and what of ours its tests may use besides.
-const CRATES: [(&str, &[&str], &[&str]); 12] = [
+const CRATES: [(&str, &[&str], &[&str]); 13] = [
     ("connectors/model", &[], &[]),
     ("connectors/http", &["model"], &[]),
     ("connectors/google", &["model", "http"], &["sandbox", "zones"]),
@@ -133,6 +133,7 @@ const CRATES: [(&str, &[&str], &[&str]); 12] = [
     ("connectors/device", &["model"], &["zones"]),
     ("connectors/zones", &["model"], &[]),
     ("src/engine", &["model"], &[]),
+    ("src/schedule", &["model"], &[]),
     ("src/blobs", &["model"], &[]),
     ("src/hub", &["model"], &[]),
     ("src/cycle", &["engine", "hub", "model"], &[]),
