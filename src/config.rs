@@ -8,9 +8,11 @@
 mod devices;
 mod mail;
 mod places;
+mod schedule;
 mod secret;
 mod table;
 
+pub use schedule::Cadence;
 pub use secret::Secret;
 
 use devices::{check_joins, check_state_dir, devices, joins};
@@ -45,8 +47,8 @@ pub struct Config {
     pub joins: Vec<Join>,
     /// How old a full listing may grow.
     pub full_check_ms: i64,
-    /// How often the service runs a cycle.
-    pub every_ms: i64,
+    /// How often the service looks after each kind.
+    pub cadences: BTreeMap<Kind, Cadence>,
     /// What counts as a mass change, for each kind.
     pub brakes: BTreeMap<Kind, Brake>,
     /// How long an overwritten or deleted version stays at least.
@@ -230,7 +232,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
         Some(value) => places.path(&value)?,
         None => places.default_state_dir()?,
     };
-    let (every_ms, full_check_ms) = schedule(&top)?;
+    let (cadences, full_check_ms) = schedule::schedule(&top)?;
     let config = Config {
         path: path.to_owned(),
         state_dir,
@@ -239,7 +241,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
         devices: devices(&top, &places)?,
         joins: joins(&top)?,
         full_check_ms,
-        every_ms,
+        cadences,
         brakes: brakes(&top)?,
         retention_ms: retention(&top)?,
         network: network(&top, &places)?,
@@ -408,19 +410,6 @@ fn calendar(top: &Table<'_>) -> Result<bool> {
     let Some(table) = top.table("calendar")? else { return Ok(false) };
     table.allow(&["may_mail_attendees"], &[])?;
     table.get("may_mail_attendees").map_or(Ok(false), |value| value.flag())
-}
-
-/// `every` and `full_check`.
-fn schedule(top: &Table<'_>) -> Result<(i64, i64)> {
-    let (mut every_ms, mut full_check_ms) = (5 * 60 * 1000, 24 * 3600 * 1000);
-    if let Some(table) = top.table("schedule")? {
-        let later = "this version runs when it is called (see systemd/twofold.timer), one schedule for all kinds";
-        let keys = ["cron", "mail", "calendar", "contacts"].map(|key| (key, later));
-        table.allow(&["every", "full_check"], &keys)?;
-        every_ms = duration(&table, "every", every_ms)?;
-        full_check_ms = duration(&table, "full_check", full_check_ms)?;
-    }
-    Ok((every_ms, full_check_ms))
 }
 
 fn brakes(top: &Table<'_>) -> Result<BTreeMap<Kind, Brake>> {

@@ -184,9 +184,13 @@ pub fn provider(config: &Config, name: ProviderName) -> Result<Provider> {
     }
 }
 
-/// Opens every configured place, or only those of that name. A place that cannot be opened takes part as absent.
-pub fn open(config: &Config, hub: &mut Hub, blobs: Option<&Arc<dyn Blobs>>, only: Option<&str>) -> Result<Opened> {
-    let wanted = |name: &str| only.is_none_or(|only| only == name);
+/// Opens every configured place that is `wanted` by its name. A place that cannot be opened takes part as absent.
+pub fn open(
+    config: &Config,
+    hub: &mut Hub,
+    blobs: Option<&Arc<dyn Blobs>>,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Opened> {
     let vault = Vault::open(&config.state_dir)?;
     let transport = transport(config);
     let mut opened = Opened { parties: Vec::new(), budgets: Vec::new() };

@@ -51,7 +51,8 @@ fn the_defaults_in_the_example_are_the_defaults() {
         assert!(!scope.include.is_empty() && !scope.exclude.is_empty());
         *scope = Scope::default();
     }
-    assert_eq!((bare.every_ms, bare.full_check_ms), (full.every_ms, full.full_check_ms));
+    assert_eq!(bare.cadences[&Kind::Calendar], full.cadences[&Kind::Calendar]);
+    assert_eq!(bare.full_check_ms, full.full_check_ms);
     assert_eq!((bare.retention_ms, bare.may_mail_attendees), (full.retention_ms, full.may_mail_attendees));
     assert_eq!(bare.brakes, full.brakes);
     assert_eq!((&bare.devices[0].kinds, bare.devices[0].vcard), (&full.devices[0].kinds, full.devices[0].vcard));
@@ -72,7 +73,7 @@ fn every_key_that_can_be_set_stands_in_the_example() {
         ("[[device]]", &["name", "path", "group", "mode", "vcard"]),
         ("[[join]]", &["kind", "collections"]),
         ("[calendar]", &["may_mail_attendees"]),
-        ("[schedule]", &["every", "full_check"]),
+        ("[schedule]", &["every", "mail", "calendar", "contacts", "full_check"]),
         ("[brakes]", &["contacts", "calendar", "mail"]),
         ("[history]", &["retention"]),
         ("[network]", &["proxy", "ca_file"]),

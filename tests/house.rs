@@ -88,15 +88,20 @@ fn modules_named(code: &str) -> BTreeSet<String> {
 const CONNECTORS: [&str; 3] = ["google", "microsoft365", "device"];
 
 /// Part of the root crate, the crates of ours it may name, the modules of its own it may name.
-const ROOMS: [(&str, &[&str], &[&str]); 6] = [
+const ROOMS: [(&str, &[&str], &[&str]); 7] = [
     ("src/config.rs", &["engine", "model"], &["config"]),
-    ("src/config", &["model"], &["config"]),
+    ("src/config", &["model", "schedule"], &["config"]),
     (
         "src/connect.rs",
         &["auth", "blobs", "cycle", "device", "google", "http", "hub", "microsoft365", "model", "zones"],
         &["config", "connect"],
     ),
-    ("src/cli", &["auth", "cycle", "engine", "http", "hub", "model", "sandbox"], &["cli", "config", "connect"]),
+    ("src/daemon", &["model", "schedule"], &["daemon"]),
+    (
+        "src/cli",
+        &["auth", "cycle", "engine", "http", "hub", "model", "sandbox", "schedule"],
+        &["cli", "config", "connect", "daemon"],
+    ),
     ("src/lib.rs", &[], &[]),
     ("src/main.rs", &[], &[]),
 ];

@@ -2,6 +2,7 @@
 
 mod adopt;
 mod conflicts;
+mod daemon;
 mod demo;
 mod device;
 mod doctor;
@@ -63,6 +64,8 @@ enum Command {
     Logout(login::LogoutArgs),
     /// Bring all replicas into line, once
     Sync(sync::Args),
+    /// The service: keeps all replicas in line, on a schedule and whenever a device folder changes
+    Daemon,
     /// Replicas, collections, last proof of life, what is held, in conflict or in quarantine
     Status(status::Args),
     /// Plans that a brake stopped
@@ -165,6 +168,7 @@ async fn dispatch(cli: Cli) -> Result<i32> {
         Command::Login(args) => login::login(&context, args).await,
         Command::Logout(args) => login::logout(&context, args).await,
         Command::Sync(args) => sync::run(&context, args).await,
+        Command::Daemon => daemon::run(&context).await,
         Command::Status(args) => status::run(&context, args),
         Command::Held(args) => held::held(&context, args),
         Command::Approve(args) => held::approve(&context, args),

@@ -35,6 +35,9 @@ pub struct Args {
     /// One JSON object on stdout
     #[arg(long)]
     pub json: bool,
+    /// Providers that are left alone in this run, because they could not be reached a moment ago; a service says so, nobody types it.
+    #[arg(skip)]
+    pub without: Vec<String>,
 }
 
 /// Runs one cycle and shows what moved.
@@ -95,7 +98,7 @@ pub async fn sync(
         full_check: args.full_check,
         full_check_ms: config.full_check_ms,
         dry_run: args.dry_run,
-        retention_ms: args.replica.is_none().then_some(config.retention_ms),
+        retention_ms: (args.replica.is_none() && args.without.is_empty()).then_some(config.retention_ms),
         may_mail: config.may_mail_attendees,
         blobs: blobs.clone(),
         zones: Arc::new(connect::zones()),
@@ -114,7 +117,10 @@ pub async fn sync(
         // Also what opening the places writes down is thrown away.
         hub.begin_dry_run()?;
     }
-    let opened = connect::open(config, &mut hub, blobs.as_ref(), args.replica.as_deref())?;
+    let wanted = |name: &str| {
+        args.replica.as_deref().is_none_or(|only| only == name) && !args.without.iter().any(|left| left == name)
+    };
+    let opened = connect::open(config, &mut hub, blobs.as_ref(), &wanted)?;
     let report = cycle(&mut hub, opened.parties, &settings).await;
     // What was used of the budgets counts for the next run, also when this one failed.
     for (name, budget) in &opened.budgets {

@@ -94,6 +94,9 @@ pub struct Report {
     /// The process was asked to stop.
     #[serde(skip)]
     pub stopped: bool,
+    /// Providers that could not be reached, by name.
+    #[serde(skip)]
+    pub absent: Vec<String>,
 }
 
 /// Seconds with three decimals, comparable.
@@ -166,6 +169,7 @@ impl Report {
             troubles: Vec::new(),
             codes: Vec::new(),
             stopped: false,
+            absent: Vec::new(),
         }
     }
 
@@ -226,6 +230,9 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
         }
         if let Some(error) = &member.trouble {
             cycle.report.trouble(&member.replica.name, error);
+            if !member.replica.is_device {
+                cycle.report.absent.push(member.replica.name.clone());
+            }
         }
     }
     if cycle.hub.intents()?.iter().any(|intent| intent.sent_ms.is_some()) {

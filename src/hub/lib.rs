@@ -185,7 +185,7 @@ pub fn prepare_folder(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Held while one process works on a hub (promise 12).
+/// Held while one process works on a hub (promise 12), or is the one service of it.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -194,9 +194,18 @@ pub struct Lock {
 impl Lock {
     /// Takes the lock of a state folder; `None` when another process holds it.
     pub fn take(dir: &Path) -> Result<Option<Lock>> {
-        let path = dir.join("lock");
+        Self::take_file(&dir.join("lock"))
+    }
+
+    /// Takes the place of the one service of a state folder, which holds [`Lock::take`]'s only while a run is under way; `None` when another
+    /// process has it.
+    pub fn take_service(dir: &Path) -> Result<Option<Lock>> {
+        Self::take_file(&dir.join("service.lock"))
+    }
+
+    fn take_file(path: &Path) -> Result<Option<Lock>> {
         let file =
-            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(|error| {
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(|error| {
                 Error::new(ErrorKind::Misconfigured, format!("cannot open {}: {error}", path.display()))
                     .with_source(error)
             })?;

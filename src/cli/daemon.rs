@@ -1,0 +1,290 @@
+//! `twofold daemon`: the service, with the machine's clock, signals and folders.
+
+use super::{Context, now_ms, sync};
+use crate::config::Config;
+use crate::daemon::troubles::Troubles;
+use crate::daemon::watch::{Folders, SignIns, Watch};
+use crate::daemon::{Clock, Duty, End, Event, Outcome, State, Work, serve, systemd};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use twofold_auth::{ProviderName, Vault};
+use twofold_cycle::report::exit;
+use twofold_cycle::{Progress, Reading, Report};
+use twofold_hub::Lock;
+use twofold_model::{Error, ErrorKind, Kind, Result};
+use twofold_schedule::Trigger;
+
+/// After a signal the process ends within this time, whatever it hangs on (promise 12).
+const END_WITHIN: Duration = Duration::from_millis(9_500);
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(context: &Context) -> Result<i32> {
+    let signals = Signals::listen()?;
+    let config = context.config()?;
+    twofold_hub::prepare_folder(&config.state_dir)?;
+    let _place = Lock::take_service(&config.state_dir)?.ok_or_else(|| {
+        let words =
+            "another service of this hub is running; this one was not started. See: systemctl status 'twofold*'";
+        Error::new(ErrorKind::Throttled { retry_after_s: None }, words)
+    })?;
+    open_hub(context, &config)?;
+    let vault = Vault::open(&config.state_dir)?;
+    let (events, told) = unbounded_channel();
+    let folders = Arc::new(Mutex::new(paths_of(&config)));
+    let watch = Watch::new(folders.clone(), Box::new(move || sign_ins(&vault)), events.clone());
+    let triggers = triggers_of(&config);
+    let progress = Arc::new(systemd::Progress::default());
+    let stop = Arc::new(AtomicBool::new(false));
+    let tasks = [
+        tokio::spawn(watch.keep()),
+        tokio::spawn(signals.tell(events, stop.clone())),
+        tokio::spawn({
+            let progress = progress.clone();
+            async move { systemd::feed_watchdog(&progress).await }
+        }),
+    ];
+    let chance = chance_of(&config);
+    let work =
+        Runs { context, config: Mutex::new(Arc::new(config)), folders, progress, stop, troubles: Mutex::default() };
+    tracing::info!("the service begins");
+    let end = serve(&work, &Machine, triggers, chance, told).await;
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    match end {
+        End::Clean => context.say("twofold: stopped at a clean point"),
+        End::Cut => context.say("twofold: stopped while a request was under way; the next run looks for it"),
+    }
+    Ok(exit::ALIGNED)
+}
+
+/// Opens the hub once, so that a service that can never work does not say that it is ready. A command that is at work on it opened it.
+fn open_hub(context: &Context, config: &Config) -> Result<()> {
+    match context.hub(config) {
+        Err(error) if !matches!(error.kind, ErrorKind::Throttled { .. }) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// When somebody last signed in at each provider; those are left out of which nothing can be read just now.
+fn sign_ins(vault: &Vault) -> SignIns {
+    let at = |name: ProviderName| Some((name.as_str().to_owned(), vault.status(name).ok()?.signed_in_ms?));
+    [ProviderName::Google, ProviderName::Microsoft365].into_iter().filter_map(at).collect()
+}
+
+/// When each kind that anybody keeps is due.
+fn triggers_of(config: &Config) -> BTreeMap<Kind, Trigger> {
+    let mut kinds: BTreeSet<Kind> = config.google.iter().flat_map(|table| table.kinds.clone()).collect();
+    kinds.extend(config.microsoft365.iter().flat_map(|table| table.kinds.clone()));
+    kinds.extend(config.devices.iter().flat_map(|device| device.kinds.clone()));
+    let zone = iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::Tz::UTC);
+    let cadences = config.cadences.iter().filter(|(kind, _)| kinds.contains(kind));
+    cadences.map(|(kind, cadence)| (*kind, cadence.trigger(zone))).collect()
+}
+
+fn paths_of(config: &Config) -> Vec<std::path::PathBuf> {
+    config.devices.iter().map(|device| device.path.clone()).collect()
+}
+
+/// A number that differs between the services of a company and stays the same for one.
+fn chance_of(config: &Config) -> u64 {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    std::fs::read_to_string("/etc/machine-id").unwrap_or_default().hash(&mut hasher);
+    config.state_dir.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What the machine asks of the service.
+struct Signals {
+    term: Signal,
+    int: Signal,
+    hup: Signal,
+}
+
+impl Signals {
+    /// From here on no signal ends the process by itself.
+    fn listen() -> Result<Signals> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| {
+                Error::new(ErrorKind::Broken, format!("signals cannot be listened for: {error}")).with_source(error)
+            })
+        };
+        Ok(Signals {
+            term: listen(SignalKind::terminate())?,
+            int: listen(SignalKind::interrupt())?,
+            hup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Turns signals into events; ends the process itself where a run hangs on.
+    async fn tell(mut self, events: UnboundedSender<Event>, stop: Arc<AtomicBool>) {
+        loop {
+            tokio::select! {
+                _ = self.term.recv() => break,
+                _ = self.int.recv() => break,
+                _ = self.hup.recv() => {
+                    // Nobody listens any more: the service ends.
+                    let _ = events.send(Event::Reload);
+                }
+            }
+        }
+        // A run that has not let go of its thread hears of it, too.
+        stop.store(true, Ordering::SeqCst);
+        let _ = events.send(Event::Stop);
+        // A thread of its own: one that hangs in a file system holds the others, too.
+        std::thread::spawn(|| {
+            std::thread::sleep(END_WITHIN);
+            eprintln!("twofold: stopped while a file or request was under way; the next run looks for it");
+            std::process::exit(exit::ALIGNED);
+        });
+    }
+}
+
+struct Machine;
+
+#[async_trait::async_trait(?Send)]
+impl Clock for Machine {
+    fn now_ms(&self) -> i64 {
+        now_ms()
+    }
+
+    async fn sleep_ms(&self, ms: i64) {
+        tokio::time::sleep(Duration::from_millis(ms.max(0).unsigned_abs())).await;
+    }
+}
+
+/// The runs of the service.
+struct Runs<'a> {
+    context: &'a Context,
+    config: Mutex<Arc<Config>>,
+    folders: Folders,
+    progress: Arc<systemd::Progress>,
+    /// Set when the run under way is to end.
+    stop: Arc<AtomicBool>,
+    troubles: Mutex<Troubles>,
+}
+
+impl Runs<'_> {
+    fn config(&self) -> Arc<Config> {
+        self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells what stands in the way since this run, and what does so no more.
+    fn tell(&self, found: BTreeSet<String>, duty: &Duty) {
+        let kinds: Vec<Kind> = triggers_of(&self.config()).into_keys().collect();
+        let news = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).hear(found, duty, &kinds);
+        news.new.iter().for_each(|words| tracing::warn!("{words}"));
+        news.over.iter().for_each(|words| tracing::info!("over: {words}"));
+    }
+
+    /// The line of `systemctl status` between two runs.
+    fn waiting(&self, next_ms: Option<i64>) -> String {
+        let troubles = match self.troubles.lock().unwrap_or_else(PoisonError::into_inner).first() {
+            None => "all is well".to_owned(),
+            Some((words, 1)) => words.to_owned(),
+            Some((words, count)) => format!("{words} (and {} more: twofold status)", count - 1),
+        };
+        match next_ms {
+            Some(next_ms) => format!("next run in {} s; {troubles}", (next_ms - now_ms()).max(0) / 1000),
+            None => troubles,
+        }
+    }
+
+    fn moved(report: &Report) {
+        for row in report.replicas.iter().filter(|row| row.moved()) {
+            tracing::info!(
+                run = report.run,
+                replica = %row.name,
+                kind = %row.kind,
+                taken_new = row.created,
+                taken_edited = row.updated,
+                taken_removed = row.deleted,
+                sent_new = row.sent_created,
+                sent_edited = row.sent_updated,
+                sent_removed = row.sent_deleted,
+                "moved"
+            );
+        }
+    }
+}
+
+#[async_trait::async_trait(?Send)]
+impl Work for Runs<'_> {
+    async fn run(&self, duty: Duty) -> Outcome {
+        let config = self.config();
+        let only = duty.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
+        let args = sync::Args { only, without: duty.without.clone(), ..sync::Args::default() };
+        self.progress.step();
+        let steps = Arc::new(Steps(self.progress.clone()));
+        match sync::sync(self.context, &config, &args, self.stop.clone(), steps).await {
+            Ok(report) => {
+                Self::moved(&report);
+                self.tell(report.troubles.iter().cloned().collect(), &duty);
+                Outcome::Ran { absent: report.absent }
+            }
+            // Only the lock of the hub says so: what stands in the way at a place is in a report.
+            Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => Outcome::Busy,
+            Err(error) => {
+                // It looked at nothing.
+                self.tell([error.to_string()].into(), &Duty::default());
+                Outcome::Failed
+            }
+        }
+    }
+
+    fn reload(&self) -> Option<BTreeMap<Kind, Trigger>> {
+        let before = self.config();
+        match self.context.config() {
+            Ok(config) if config.state_dir != before.state_dir => {
+                tracing::error!(
+                    "state_dir cannot change under a running service; the old configuration stays. Restart it"
+                );
+                None
+            }
+            Ok(config) => {
+                let triggers = triggers_of(&config);
+                *self.folders.lock().unwrap_or_else(PoisonError::into_inner) = paths_of(&config);
+                *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                tracing::info!("the configuration was read again");
+                Some(triggers)
+            }
+            Err(error) => {
+                tracing::error!("the configuration is refused, and the old one stays: {error}");
+                None
+            }
+        }
+    }
+
+    fn state(&self, state: State) {
+        self.progress.step();
+        match state {
+            State::Ready => systemd::ready(),
+            State::Reloading => systemd::reloading(),
+            State::Stopping => {
+                self.stop.store(true, Ordering::SeqCst);
+                systemd::stopping();
+            }
+            State::Running(duty) => {
+                let kinds: Vec<&str> = duty.kinds.iter().map(|kind| kind.as_str()).collect();
+                systemd::status(&format!("at work: {}", kinds.join(", ")));
+            }
+            State::Waiting(next) => systemd::status(&self.waiting(next)),
+        }
+    }
+}
+
+/// Tells the watchdog of each step of a run.
+struct Steps(Arc<systemd::Progress>);
+
+impl Progress for Steps {
+    fn at(&self, _phase: &str, _done: usize, _of: usize) {
+        self.0.step();
+    }
+
+    fn reading(&self, _replica: &str, _reading: Reading) {
+        self.0.step();
+    }
+}

@@ -1,0 +1,299 @@
+//! The service: one run after another, on a schedule and whenever a device folder changes, until it is asked to stop.
+//!
+//! It does nothing of its own: each run is that of `twofold sync`, which opens the hub, does one cycle and lets go of everything. So a
+//! command that is typed meanwhile works between two runs, a sign-in that was made elsewhere counts with the next one, and nothing grows.
+//!
+//! [`serve`] is the loop; what it works with is handed in, so that tests let days pass in a moment. [`watch`] tells of changes in device
+//! folders and of new sign-ins, [`troubles`] remembers what stands in the way, [`systemd`] talks to the manager.
+
+pub mod systemd;
+pub mod troubles;
+pub mod watch;
+
+use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::mpsc::UnboundedReceiver;
+use twofold_model::Kind;
+use twofold_schedule::{Backoff, Timetable, Trigger};
+
+/// A run that was asked to stop has so long until it is left where it is (promise 12).
+const STOP_WITHIN_MS: i64 = 8_000;
+/// A folder that changes is left to come to rest for so long, so that many files that arrive together make one run …
+const REST_MS: i64 = 400;
+/// … but never for longer than this after its first change.
+const REST_AT_MOST_MS: i64 = 1_500;
+/// The clock is looked at this often at least: it does not run while the machine sleeps, and may be set.
+const LOOK_MS: i64 = 30_000;
+/// Another process works on the hub: it is looked again then.
+const BUSY_MS: i64 = 2_000;
+/// All kinds have a run together this often at least, whenever they are due: what is past its time goes in such a run only.
+const WHOLE_MS: i64 = 24 * 3_600_000;
+
+/// What a run is to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Duty {
+    /// The kinds.
+    pub kinds: Vec<Kind>,
+    /// Providers that are left alone, by name.
+    pub without: Vec<String>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It came to its end.
+    Ran {
+        /// Providers that could not be reached, by name.
+        absent: Vec<String>,
+    },
+    /// Another process was at work; nothing was done.
+    Busy,
+    /// It failed as a whole (a full disk); nothing is known of the providers.
+    Failed,
+}
+
+/// What happens to the service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Something changed in a device folder.
+    Changed(BTreeSet<Kind>),
+    /// Somebody signed in at these providers.
+    SignedIn(BTreeSet<String>),
+    /// The configuration is to be read again.
+    Reload,
+    /// It is to end.
+    Stop,
+}
+
+/// What the service does, and what it is set to.
+#[async_trait::async_trait(?Send)]
+pub trait Work {
+    /// One run. It ends at its next clean point once the service is [`State::Stopping`].
+    async fn run(&self, duty: Duty) -> Outcome;
+    /// Reads the configuration again and answers when each kind is due from now on; `None`: the new one is refused, and the old one stays.
+    /// A run that is under way goes on under the one with which it began.
+    fn reload(&self) -> Option<BTreeMap<Kind, Trigger>>;
+    /// Is told whenever the state of the service changes, and twice a minute while it waits.
+    fn state(&self, state: State);
+}
+
+/// What the service is at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The schedule stands.
+    Ready,
+    /// The configuration is read.
+    Reloading,
+    /// Nothing is due before that moment, in milliseconds since 1970.
+    Waiting(Option<i64>),
+    /// A run is under way.
+    Running(Duty),
+    /// It ends.
+    Stopping,
+}
+
+/// The time, and waiting for it.
+#[async_trait::async_trait(?Send)]
+pub trait Clock {
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> i64;
+    /// Comes back after so many milliseconds, or earlier.
+    async fn sleep_ms(&self, ms: i64);
+}
+
+/// How the service ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// At a clean point.
+    Clean,
+    /// A run did not come to a clean point in time; what it was at is an open intent, and the next run looks for it.
+    Cut,
+}
+
+struct Service<'a> {
+    work: &'a dyn Work,
+    clock: &'a dyn Clock,
+    table: Timetable,
+    backoff: Backoff,
+    chance: u64,
+    /// When the last run over all kinds began.
+    whole_ms: Option<i64>,
+    /// Providers at which somebody signed in while the run under way was at it.
+    signed_in: BTreeSet<String>,
+    /// Kinds that changed on a device, when the first of them did and when the last.
+    changed: BTreeSet<Kind>,
+    changed_ms: Option<(i64, i64)>,
+    is_stopping: bool,
+}
+
+/// Runs until it is told to stop. `triggers`: when each kind is due; `chance`: a number of this machine's own, that spreads many of them.
+pub async fn serve(
+    work: &dyn Work,
+    clock: &dyn Clock,
+    triggers: BTreeMap<Kind, Trigger>,
+    chance: u64,
+    mut events: UnboundedReceiver<Event>,
+) -> End {
+    let table = Timetable::new(triggers, chance, clock.now_ms());
+    let backoff = Backoff::default();
+    let mut service = Service {
+        work,
+        clock,
+        table,
+        backoff,
+        chance,
+        whole_ms: None,
+        signed_in: BTreeSet::new(),
+        changed: BTreeSet::new(),
+        changed_ms: None,
+        is_stopping: false,
+    };
+    work.state(State::Ready);
+    loop {
+        while let Ok(event) = events.try_recv() {
+            service.take(event);
+        }
+        if service.is_stopping {
+            return End::Clean;
+        }
+        let now = clock.now_ms();
+        let kinds = service.due(now);
+        if !kinds.is_empty() {
+            if service.run(kinds, &mut events).await == End::Cut {
+                return End::Cut;
+            }
+            continue;
+        }
+        let next = service.next();
+        work.state(State::Waiting(next));
+        let wait_ms = next.map_or(LOOK_MS, |next| (next - now).clamp(1, LOOK_MS));
+        tokio::select! {
+            event = events.recv() => match event {
+                Some(event) => service.take(event),
+                // Nobody is left who could say anything.
+                None => service.take(Event::Stop),
+            },
+            () = clock.sleep_ms(wait_ms) => {}
+        }
+    }
+}
+
+impl Service<'_> {
+    fn take(&mut self, event: Event) {
+        let now = self.clock.now_ms();
+        match event {
+            Event::Changed(kinds) => {
+                self.changed.extend(kinds);
+                let first = self.changed_ms.map_or(now, |(first, _)| first);
+                self.changed_ms = Some((first, now));
+            }
+            // Somebody did something about what stood in the way: everything is due, and nobody who signed in is left alone.
+            Event::SignedIn(places) => {
+                places.iter().for_each(|place| self.backoff.reached(place));
+                self.signed_in.extend(places);
+                self.table.again(&self.table.kinds(), now);
+            }
+            Event::Reload => {
+                self.work.state(State::Reloading);
+                if let Some(triggers) = self.work.reload() {
+                    self.table = Timetable::new(triggers, self.chance, now);
+                    self.backoff.clear();
+                }
+                self.work.state(State::Ready);
+            }
+            Event::Stop => {
+                self.is_stopping = true;
+                self.work.state(State::Stopping);
+            }
+        }
+    }
+
+    fn due(&mut self, now: i64) -> Vec<Kind> {
+        let mut kinds: BTreeSet<Kind> = self.table.due(now).into_iter().collect();
+        // A clock that was set back since leaves no change waiting.
+        let is_set_back = self.changed_ms.is_some_and(|(_, last)| now < last);
+        if is_set_back || self.rested_ms().is_some_and(|rested| rested <= now) {
+            let known = self.table.kinds();
+            kinds.extend(std::mem::take(&mut self.changed).into_iter().filter(|kind| known.contains(kind)));
+            self.changed_ms = None;
+        }
+        // A clock that was set counts as a day that is over.
+        let is_whole_due = self.whole_ms.is_none_or(|whole_ms| (now - whole_ms).abs() >= WHOLE_MS);
+        if !kinds.is_empty() && is_whole_due {
+            kinds.extend(self.table.kinds());
+        }
+        kinds.into_iter().collect()
+    }
+
+    /// When what changed has come to rest.
+    fn rested_ms(&self) -> Option<i64> {
+        self.changed_ms.map(|(first, last)| (last + REST_MS).min(first + REST_AT_MOST_MS))
+    }
+
+    fn next(&self) -> Option<i64> {
+        [self.table.next(), self.rested_ms()].into_iter().flatten().min()
+    }
+
+    /// One run. Events that come meanwhile are kept; a stop is passed on.
+    async fn run(&mut self, kinds: Vec<Kind>, events: &mut UnboundedReceiver<Event>) -> End {
+        let began = self.clock.now_ms();
+        let without: Vec<String> = PROVIDERS
+            .iter()
+            .filter(|place| self.backoff.is_left_alone(place, began))
+            .map(|place| (*place).to_owned())
+            .collect();
+        let duty = Duty { kinds: kinds.clone(), without: without.clone() };
+        let is_whole = kinds == self.table.kinds();
+        self.table.began(&kinds, began);
+        self.signed_in.clear();
+        self.work.state(State::Running(duty.clone()));
+        let mut deadline_ms = None;
+        let mut run = self.work.run(duty);
+        let outcome = loop {
+            let wait_ms = deadline_ms.map_or(LOOK_MS, |deadline: i64| (deadline - self.clock.now_ms()).max(0));
+            tokio::select! {
+                biased;
+                outcome = &mut run => break outcome,
+                Some(event) = events.recv() => {
+                    self.take(event);
+                    if self.is_stopping {
+                        deadline_ms.get_or_insert(self.clock.now_ms() + STOP_WITHIN_MS);
+                    }
+                }
+                () = self.clock.sleep_ms(wait_ms) => {
+                    if deadline_ms.is_some_and(|deadline| deadline <= self.clock.now_ms()) {
+                        return End::Cut;
+                    }
+                }
+            }
+        };
+        drop(run);
+        let now = self.clock.now_ms();
+        match outcome {
+            Outcome::Busy => self.table.again(&kinds, now + BUSY_MS),
+            Outcome::Failed => {}
+            Outcome::Ran { absent } => {
+                if is_whole {
+                    self.whole_ms = Some(began);
+                }
+                for place in PROVIDERS.iter().filter(|place| !without.iter().any(|left| left == *place)) {
+                    match absent.iter().any(|absent| absent == place) {
+                        true if self.signed_in.contains(*place) => {}
+                        true => self.backoff.failed(place, now),
+                        false => self.backoff.reached(place),
+                    }
+                }
+                // What could not be done for want of a place is done when that is asked again.
+                if let Some(again_ms) = self.backoff.next() {
+                    self.table.again(&kinds, again_ms.max(now + 1));
+                }
+            }
+        }
+        End::Clean
+    }
+}
+
+/// The places that may be out of reach for a while.
+const PROVIDERS: [&str; 2] = ["google", "microsoft365"];
+
+#[cfg(test)]
+mod tests;

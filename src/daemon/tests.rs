@@ -1,0 +1,334 @@
+//! Days of the service in a moment: whenever everybody waits, time goes on to the first moment that somebody waits for.
+
+use super::*;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use tokio::sync::mpsc::unbounded_channel;
+
+const SECOND: i64 = 1000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const ALL: [Kind; 3] = [Kind::Mail, Kind::Calendar, Kind::Contacts];
+
+/// What time it is, and the first moment that somebody waits for.
+#[derive(Clone, Default)]
+struct Time(Rc<(Cell<i64>, Cell<Option<i64>>)>);
+
+impl Time {
+    fn now(&self) -> i64 {
+        self.0.0.get()
+    }
+
+    fn until(&self, until: i64) -> Until {
+        Until(self.clone(), until)
+    }
+}
+
+struct Until(Time, i64);
+
+impl Future for Until {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        if self.0.now() >= self.1 {
+            return Poll::Ready(());
+        }
+        let first = &self.0.0.1;
+        first.set(Some(first.get().map_or(self.1, |at| at.min(self.1))));
+        Poll::Pending
+    }
+}
+
+#[async_trait::async_trait(?Send)]
+impl Clock for Time {
+    fn now_ms(&self) -> i64 {
+        self.now()
+    }
+
+    async fn sleep_ms(&self, ms: i64) {
+        self.until(self.now() + ms).await;
+    }
+}
+
+/// What the runs of the service meet.
+struct World {
+    time: Time,
+    /// How long a run takes, and how long one goes on that was asked to stop.
+    takes_ms: i64,
+    stops_in_ms: i64,
+    is_away: fn(&str, i64) -> bool,
+    is_busy: fn(i64) -> bool,
+    fails: fn(i64) -> bool,
+    reload: fn() -> Option<BTreeMap<Kind, Trigger>>,
+    is_stopping: Cell<bool>,
+    runs: RefCell<Vec<(i64, Duty)>>,
+    states: RefCell<Vec<State>>,
+}
+
+impl World {
+    fn new() -> World {
+        World {
+            time: Time::default(),
+            takes_ms: 2 * SECOND,
+            stops_in_ms: SECOND,
+            is_away: |_, _| false,
+            is_busy: |_| false,
+            fails: |_| false,
+            is_stopping: Cell::new(false),
+            reload: || None,
+            runs: RefCell::default(),
+            states: RefCell::default(),
+        }
+    }
+
+    /// Lets the service run; each event happens at its moment. Comes back with the moment at which it ended.
+    fn serve(&self, mail_ms: i64, others_ms: i64, mut events: Vec<(i64, Event)>) -> (End, i64) {
+        let triggers = ALL.map(|kind| (kind, Trigger::Every(if kind == Kind::Mail { mail_ms } else { others_ms })));
+        let (tell, told) = unbounded_channel();
+        let mut service = pin!(serve(self, &self.time, triggers.into(), 0, told));
+        events.sort_by_key(|(at, _)| *at);
+        events.reverse();
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..10_000_000 {
+            while events.last().is_some_and(|(at, _)| *at <= self.time.now()) {
+                tell.send(events.pop().unwrap().1).unwrap();
+            }
+            self.time.0.1.set(None);
+            if let Poll::Ready(end) = service.as_mut().poll(&mut context) {
+                return (end, self.time.now());
+            }
+            let next = [self.time.0.1.get(), events.last().map(|(at, _)| *at)].into_iter().flatten().min();
+            self.time.0.0.set(next.expect("somebody waits for something").max(self.time.now()));
+        }
+        panic!("the service turns in circles");
+    }
+
+    /// When each run began, and its kinds.
+    fn began(&self) -> Vec<(i64, Vec<Kind>)> {
+        self.runs.borrow().iter().map(|(at, duty)| (*at, duty.kinds.clone())).collect()
+    }
+
+    fn days(&self, hours: i64) -> Vec<(i64, Event)> {
+        vec![(hours * HOUR, Event::Stop)]
+    }
+}
+
+#[async_trait::async_trait(?Send)]
+impl Work for World {
+    async fn run(&self, duty: Duty) -> Outcome {
+        let began = self.time.now();
+        self.runs.borrow_mut().push((began, duty.clone()));
+        if (self.is_busy)(began) {
+            return Outcome::Busy;
+        }
+        let mut end = began + self.takes_ms;
+        let mut is_told = false;
+        while self.time.now() < end {
+            if self.is_stopping.get() && !is_told {
+                is_told = true;
+                end = self.time.now() + self.stops_in_ms;
+            }
+            self.time.sleep_ms(100.min(end - self.time.now()).max(1)).await;
+        }
+        let asked = PROVIDERS.iter().filter(|place| !duty.without.iter().any(|left| left == *place));
+        let absent = asked.filter(|place| (self.is_away)(place, began)).map(|place| (*place).to_owned()).collect();
+        match (self.fails)(began) {
+            true => Outcome::Failed,
+            false => Outcome::Ran { absent },
+        }
+    }
+
+    fn reload(&self) -> Option<BTreeMap<Kind, Trigger>> {
+        (self.reload)()
+    }
+
+    fn state(&self, state: State) {
+        self.is_stopping.set(self.is_stopping.get() || state == State::Stopping);
+        self.states.borrow_mut().push(state);
+    }
+}
+
+#[test]
+fn a_day_has_a_run_of_each_kind_as_often_as_it_is_due_and_no_more() {
+    let world = World::new();
+    world.serve(MINUTE, 5 * MINUTE, world.days(24));
+    let count = |kind| world.began().iter().filter(|(_, kinds)| kinds.contains(&kind)).count();
+    assert_eq!((count(Kind::Mail), count(Kind::Calendar), count(Kind::Contacts)), (1440, 288, 288));
+    assert_eq!(world.began().len(), 1440, "what is due together is one run");
+}
+
+#[test]
+fn a_run_that_takes_longer_than_its_interval_is_followed_by_one_and_never_overlapped() {
+    let mut world = World::new();
+    world.takes_ms = 3 * MINUTE + 1;
+    world.serve(MINUTE, MINUTE, world.days(1));
+    let began: Vec<i64> = world.began().into_iter().map(|(at, _)| at).collect();
+    assert!(began.windows(2).all(|pair| pair[1] - pair[0] == world.takes_ms), "{began:?}");
+}
+
+#[test]
+fn a_change_on_a_device_is_at_work_within_two_seconds_and_many_make_one_run() {
+    let world = World::new();
+    let changed = |at| (at, Event::Changed([Kind::Contacts].into()));
+    let mut events = world.days(1);
+    events.push(changed(7 * MINUTE));
+    // A folder that is filled for ten seconds.
+    events.extend((0..100).map(|n| changed(17 * MINUTE + n * 100)));
+    world.serve(HOUR * 2, HOUR * 2, events);
+    let began: Vec<(i64, Vec<Kind>)> = world.began().into_iter().skip(1).collect();
+    assert!(began.iter().all(|(_, kinds)| *kinds == [Kind::Contacts]), "{began:?}");
+    assert_eq!(began[0].0, 7 * MINUTE + REST_MS);
+    assert_eq!(began[1].0, 17 * MINUTE + REST_AT_MOST_MS);
+    assert!(began.len() <= 8, "{began:?}");
+    assert!(began.last().unwrap().0 >= 17 * MINUTE + 10 * SECOND, "what came last has its run, too");
+}
+
+#[test]
+fn what_changes_while_a_run_is_under_way_has_a_run_of_its_own() {
+    let world = World::new();
+    let mut events = world.days(1);
+    events.push((SECOND, Event::Changed([Kind::Mail].into())));
+    world.serve(2 * HOUR, 2 * HOUR, events);
+    assert_eq!(world.began().len(), 2);
+    assert_eq!(world.began()[1], (world.takes_ms, vec![Kind::Mail]));
+}
+
+#[test]
+fn a_provider_that_is_down_is_left_alone_for_longer_each_time_and_the_other_one_is_not() {
+    let mut world = World::new();
+    world.is_away = |place, at| place == "google" && (10 * MINUTE..130 * MINUTE).contains(&at);
+    world.serve(MINUTE, 5 * MINUTE, world.days(4));
+    let runs = world.runs.borrow();
+    let asked = |from: i64, to: i64| {
+        runs.iter().filter(|(at, duty)| (from..to).contains(at) && !duty.without.contains(&"google".to_owned())).count()
+    };
+    assert!(runs.iter().all(|(_, duty)| !duty.without.contains(&"microsoft365".to_owned())));
+    assert!(
+        (5..=9).contains(&asked(10 * MINUTE, 130 * MINUTE)),
+        "asked {} times in two hours",
+        asked(10 * MINUTE, 130 * MINUTE)
+    );
+    // Back at work within the hour that it is left alone at most, and then as often as ever.
+    assert!(asked(130 * MINUTE, 200 * MINUTE) >= 10);
+    assert!(asked(200 * MINUTE, 240 * MINUTE) >= 40);
+}
+
+fn signed_in(at: i64, place: &str) -> (i64, Event) {
+    (at, Event::SignedIn([place.to_owned()].into()))
+}
+
+#[test]
+fn a_new_sign_in_is_picked_up_at_once_and_only_its_provider_is_asked_earlier_for_it() {
+    let mut world = World::new();
+    world.is_away = |place, at| place == "microsoft365" || at < 3 * HOUR;
+    let mut events = world.days(5);
+    let at = 3 * HOUR + MINUTE + 7 * SECOND;
+    events.push(signed_in(at, "google"));
+    world.serve(10 * HOUR, 10 * HOUR, events);
+    let runs = world.runs.borrow();
+    let (began, duty) = runs.iter().find(|(began, _)| *began > 3 * HOUR).unwrap();
+    assert_eq!((*began, &duty.without[..], duty.kinds.len()), (at, &["microsoft365".to_owned()][..], 3));
+}
+
+#[test]
+fn a_sign_in_that_comes_while_a_run_fails_for_want_of_it_is_used_by_the_next_run_at_once() {
+    let mut world = World::new();
+    world.is_away = |_, at| at == 0;
+    let mut events = world.days(1);
+    events.push(signed_in(SECOND, "google"));
+    world.serve(10 * HOUR, 10 * HOUR, events);
+    let runs = world.runs.borrow();
+    assert_eq!(runs[1], (world.takes_ms, Duty { kinds: ALL.to_vec(), without: vec!["microsoft365".into()] }));
+}
+
+#[test]
+fn a_folder_that_changes_does_not_drive_the_kinds_apart() {
+    let world = World::new();
+    let mut events = world.days(2);
+    events.push((7 * MINUTE, Event::Changed([Kind::Contacts].into())));
+    world.serve(5 * MINUTE, 5 * MINUTE, events);
+    let runs = world.began();
+    assert_eq!(runs.iter().filter(|(_, kinds)| *kinds != ALL).count(), 1);
+    assert_eq!(runs.len(), 24 + 1);
+}
+
+#[test]
+fn kinds_whose_moments_never_meet_have_a_run_together_once_a_day() {
+    let mut world = World::new();
+    world.reload = || {
+        let cron = |text| Trigger::cron(text, chrono_tz::UTC).unwrap();
+        let triggers = [(Kind::Mail, cron("10 * * * * *")), (Kind::Calendar, cron("40 0 * * * *"))];
+        Some(triggers.into())
+    };
+    let mut events = world.days(24 * 7);
+    events.push((SECOND, Event::Reload));
+    world.serve(HOUR, HOUR, events);
+    let whole = world.began().iter().filter(|(_, kinds)| *kinds == [Kind::Mail, Kind::Calendar]).count();
+    assert!((7..=8).contains(&whole), "{whole}");
+}
+
+#[test]
+fn a_run_that_fails_as_a_whole_or_is_kept_out_says_nothing_of_a_provider_that_is_down_and_does_not_turn_in_circles() {
+    for kept_out in [true, false] {
+        let mut world = World::new();
+        world.is_away = |place, _| place == "google";
+        let trouble: fn(i64) -> bool = |at| (MINUTE..HOUR).contains(&at);
+        match kept_out {
+            true => world.is_busy = trouble,
+            false => world.fails = trouble,
+        }
+        world.serve(MINUTE, MINUTE, world.days(1));
+        let runs = world.began().len();
+        assert!(runs <= if kept_out { 1800 } else { 61 }, "{kept_out}: {runs} runs in an hour");
+    }
+}
+
+#[test]
+fn while_another_process_is_at_work_it_waits_and_then_does_what_was_due() {
+    let mut world = World::new();
+    world.is_busy = |at| at < 10 * MINUTE;
+    world.serve(2 * HOUR, 2 * HOUR, world.days(1));
+    let began = world.began();
+    assert_eq!(began.len(), 301, "every two seconds, and then once");
+    assert_eq!(*began.last().unwrap(), (10 * MINUTE, ALL.to_vec()));
+}
+
+#[test]
+fn a_stop_ends_it_at_once_or_with_the_run_or_leaves_the_run_after_eight_seconds() {
+    let idle = World::new();
+    assert_eq!(idle.serve(HOUR, HOUR, vec![(MINUTE, Event::Stop)]), (End::Clean, MINUTE));
+    let mut busy = World::new();
+    busy.takes_ms = HOUR;
+    let (end, at) = busy.serve(HOUR, HOUR, vec![(MINUTE, Event::Stop)]);
+    assert!(end == End::Clean && (MINUTE + SECOND..=MINUTE + 2 * SECOND).contains(&at), "{at}");
+    assert_eq!(*busy.states.borrow().last().unwrap(), State::Stopping);
+    let mut stuck = World::new();
+    (stuck.takes_ms, stuck.stops_in_ms) = (HOUR, HOUR);
+    assert_eq!(stuck.serve(HOUR, HOUR, vec![(MINUTE, Event::Stop)]), (End::Cut, MINUTE + STOP_WITHIN_MS));
+}
+
+#[test]
+fn a_configuration_that_is_read_again_counts_from_then_on_and_a_bad_one_does_not() {
+    let mut world = World::new();
+    world.reload = || Some([(Kind::Mail, Trigger::Every(MINUTE))].into());
+    let mut events = world.days(2);
+    // In the middle of a run: that one goes on.
+    events.push((HOUR + SECOND, Event::Reload));
+    world.serve(30 * MINUTE, 30 * MINUTE, events);
+    let began = world.began();
+    assert_eq!(began.iter().filter(|(at, _)| *at <= HOUR).count(), 3);
+    let after: Vec<_> = began.iter().filter(|(at, _)| *at > HOUR).collect();
+    assert_eq!(after[0].0, HOUR + world.takes_ms);
+    assert!(after.len() >= 59 && after.iter().all(|(_, kinds)| *kinds == [Kind::Mail]));
+    let told = world.states.borrow();
+    assert!(told.windows(2).any(|pair| pair == [State::Reloading, State::Ready]));
+
+    let refused = World::new();
+    let mut events = refused.days(2);
+    events.push((HOUR + MINUTE, Event::Reload));
+    refused.serve(30 * MINUTE, 30 * MINUTE, events);
+    assert_eq!(refused.began().len(), 4);
+}
