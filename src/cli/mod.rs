@@ -6,6 +6,7 @@ mod daemon;
 mod demo;
 mod device;
 mod doctor;
+mod dropin;
 mod held;
 mod login;
 mod progress;
@@ -91,6 +92,8 @@ enum Command {
     },
     /// The manual page
     Man,
+    /// What systemd's sandbox must let through for the device folders, as a drop-in of the unit
+    SystemdDropin,
 }
 
 /// What every command is handed.
@@ -178,6 +181,7 @@ async fn dispatch(cli: Cli) -> Result<i32> {
         Command::Adopt(args) => adopt::run(&context, args).await,
         Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
+        Command::SystemdDropin => dropin::run(&context),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "twofold", &mut std::io::stdout());
             Ok(exit::ALIGNED)

@@ -1,0 +1,105 @@
+//! `twofold systemd-dropin`: what the sandbox of the units must let through for this configuration's device folders.
+
+use super::Context;
+use crate::config::Config;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::Path;
+use twofold_cycle::report::exit;
+use twofold_model::Result;
+
+/// What `ProtectHome=yes` hides, and what lies there.
+const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
+/// What `PrivateTmp=yes` replaces by folders of the service's own.
+const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
+
+/// Prints the drop-in.
+pub fn run(context: &Context) -> Result<i32> {
+    print!("{}", drop_in(&context.config()?));
+    context.say(
+        "twofold: put it beside the unit, and again whenever a [[device]] changes:\n  \
+         twofold systemd-dropin | sudo install -D -m 644 /dev/stdin /etc/systemd/system/twofold.service.d/devices.conf\n  \
+         sudo systemctl daemon-reload && sudo systemctl restart twofold.service\n\
+         For one of several people: twofold@ada.service.d and twofold@ada.service; for the timer: twofold-sync.service.d",
+    );
+    Ok(exit::ALIGNED)
+}
+
+fn drop_in(config: &Config) -> String {
+    let is_below = |path: &Path, roots: &[&str]| roots.iter().any(|root| path.starts_with(root));
+    let mut text =
+        format!("# The device folders of {}, by `twofold systemd-dropin`.\n[Service]\n", one_line(&config.path));
+    let outside: Vec<&Path> =
+        config.devices.iter().map(|device| &*device.path).filter(|path| !path.starts_with(&config.state_dir)).collect();
+    if outside.iter().any(|path| is_below(path, &HOMES)) {
+        text += "# Of the homes, the service sees these folders and nothing else.\nProtectHome=tmpfs\n";
+    }
+    for path in outside {
+        // A folder that is not there (a disk that is not plugged in) must not keep the service from starting.
+        let key = if is_below(path, &HOMES) || is_below(path, &TEMPORARY) { "BindPaths" } else { "ReadWritePaths" };
+        let _ = writeln!(text, "{key}={}", quoted(path));
+    }
+    let groups: BTreeSet<&str> = config.devices.iter().filter_map(|device| device.group.as_deref()).collect();
+    if !groups.is_empty() {
+        let groups: Vec<&str> = groups.into_iter().collect();
+        text += "# A folder for a group is handed to it, and hands it on.\n";
+        let _ = writeln!(text, "SupplementaryGroups={}", groups.join(" ").replace('%', "%%"));
+        text += "RestrictSUIDSGID=no\nSystemCallFilter=@chown\n";
+    }
+    text
+}
+
+/// A path as systemd reads one in a list: in quotation marks, where only these, `\` and `%` mean something, and ignored where it is not there.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string().replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
+    format!("\"-{text}\"")
+}
+
+/// A path in a comment.
+fn one_line(path: &Path) -> String {
+    path.display().to_string().replace(char::is_control, "?")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(devices: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("config.toml");
+        std::fs::write(&path, format!("state_dir = \"/var/lib/twofold\"\n{devices}")).unwrap();
+        let text = drop_in(&Config::load(Some(&path)).unwrap());
+        text.lines().filter(|line| !line.starts_with('#')).fold(String::new(), |text, line| text + line + "\n")
+    }
+
+    fn device(name: &str, path: &str, more: &str) -> String {
+        format!("[[device]]\nname = \"{name}\"\npath = '{path}'\nkinds = [\"contacts\"]\n{more}")
+    }
+
+    #[test]
+    fn each_device_folder_can_be_written_and_nothing_else_is_let_through() {
+        let both = device("a", "/srv/twofold/a", "") + &device("b", "/mnt/My disk 100%/b", "");
+        assert_eq!(
+            of(&both),
+            "[Service]\nReadWritePaths=\"-/srv/twofold/a\"\nReadWritePaths=\"-/mnt/My disk 100%%/b\"\n"
+        );
+        assert_eq!(of(&device("a", "/var/lib/twofold-a/laptop", "")).lines().count(), 2);
+        assert_eq!(of(""), "[Service]\n");
+    }
+
+    #[test]
+    fn a_folder_in_a_home_is_all_that_is_seen_of_the_homes() {
+        assert_eq!(
+            of(&device("a", "/home/ada/a:b", "")),
+            "[Service]\nProtectHome=tmpfs\nBindPaths=\"-/home/ada/a:b\"\n"
+        );
+    }
+
+    #[test]
+    fn a_device_for_a_group_may_be_handed_to_it() {
+        assert_eq!(
+            of(&device("a", "/srv/a", "group = \"users\"\n")),
+            "[Service]\nReadWritePaths=\"-/srv/a\"\nSupplementaryGroups=users\nRestrictSUIDSGID=no\nSystemCallFilter=@chown\n"
+        );
+    }
+}
