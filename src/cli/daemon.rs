@@ -223,7 +223,7 @@ impl Work for Runs<'_> {
             Ok(report) => {
                 Self::moved(&report);
                 self.tell(report.troubles.iter().cloned().collect(), &duty);
-                Outcome::Ran { absent: report.absent }
+                Outcome::Ran { down: report.down }
             }
             // Only the lock of the hub says so: what stands in the way at a place is in a report.
             Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => Outcome::Busy,

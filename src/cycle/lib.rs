@@ -143,6 +143,8 @@ pub struct Member {
     pub trouble: Option<Error>,
     /// Kinds of which every feed was read to its end in this run.
     pub complete: BTreeSet<Kind>,
+    /// It is there, but of some kind no feed at all could be read to its end, for a reason that may pass.
+    pub stumbles: bool,
     /// Collections (the hub's) whose feed could not be read to its end in this run: what was not seen of them is not known to be as it was.
     pub unread: BTreeSet<i64>,
     /// What it had used of the network when it went away.
@@ -166,6 +168,12 @@ impl Member {
     /// What it has used of the network in this run.
     pub fn usage(&self) -> Usage {
         self.connector.as_ref().map_or(self.used, |connector| connector.usage())
+    }
+
+    /// Whether it is better left alone for a while: it could not be reached, or stumbled, and that may pass by itself or with a sign-in.
+    pub fn is_down(&self) -> bool {
+        let may_pass = |error: &Error| error.kind.is_temporary() || error.kind == ErrorKind::SignInNeeded;
+        self.stumbles || self.trouble.as_ref().is_some_and(may_pass)
     }
 
     /// From now on the replica is absent: its column is "unknown".
@@ -294,6 +302,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         connector: None,
         trouble: None,
         complete: BTreeSet::new(),
+        stumbles: false,
         unread: BTreeSet::new(),
         used: Usage::default(),
         counted: Usage::default(),

@@ -103,6 +103,8 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     while tasks.join_next().await.is_some() {}
     for (member, error) in failed {
         let gone_dark = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
+        let is_any_read = read_to_end.iter().any(|(reader, _)| *reader == member);
+        cycle.members[member].stumbles |= error.kind.is_temporary() && !is_any_read;
         let name = cycle.members[member].replica.name.clone();
         if gone_dark {
             cycle.members[member].lose(error);

@@ -94,9 +94,9 @@ pub struct Report {
     /// The process was asked to stop.
     #[serde(skip)]
     pub stopped: bool,
-    /// Providers that could not be reached, by name.
+    /// Providers that are better left alone for a while, by name.
     #[serde(skip)]
-    pub absent: Vec<String>,
+    pub down: Vec<String>,
 }
 
 /// Seconds with three decimals, comparable.
@@ -169,7 +169,7 @@ impl Report {
             troubles: Vec::new(),
             codes: Vec::new(),
             stopped: false,
-            absent: Vec::new(),
+            down: Vec::new(),
         }
     }
 
@@ -230,9 +230,9 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
         }
         if let Some(error) = &member.trouble {
             cycle.report.trouble(&member.replica.name, error);
-            if !member.replica.is_device {
-                cycle.report.absent.push(member.replica.name.clone());
-            }
+        }
+        if member.is_down() && !member.replica.is_device {
+            cycle.report.down.push(member.replica.name.clone());
         }
     }
     if cycle.hub.intents()?.iter().any(|intent| intent.sent_ms.is_some()) {

@@ -42,8 +42,8 @@ pub struct Duty {
 pub enum Outcome {
     /// It came to its end.
     Ran {
-        /// Providers that could not be reached, by name.
-        absent: Vec<String>,
+        /// Providers that could not be reached, or stumbled, by name.
+        down: Vec<String>,
     },
     /// Another process was at work; nothing was done.
     Busy,
@@ -271,12 +271,12 @@ impl Service<'_> {
         match outcome {
             Outcome::Busy => self.table.again(&kinds, now + BUSY_MS),
             Outcome::Failed => {}
-            Outcome::Ran { absent } => {
+            Outcome::Ran { down } => {
                 if is_whole {
                     self.whole_ms = Some(began);
                 }
                 for place in PROVIDERS.iter().filter(|place| !without.iter().any(|left| left == *place)) {
-                    match absent.iter().any(|absent| absent == place) {
+                    match down.iter().any(|down| down == place) {
                         true if self.signed_in.contains(*place) => {}
                         true => self.backoff.failed(place, now),
                         false => self.backoff.reached(place),

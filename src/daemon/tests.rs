@@ -134,10 +134,10 @@ impl Work for World {
             self.time.sleep_ms(100.min(end - self.time.now()).max(1)).await;
         }
         let asked = PROVIDERS.iter().filter(|place| !duty.without.iter().any(|left| left == *place));
-        let absent = asked.filter(|place| (self.is_away)(place, began)).map(|place| (*place).to_owned()).collect();
+        let down = asked.filter(|place| (self.is_away)(place, began)).map(|place| (*place).to_owned()).collect();
         match (self.fails)(began) {
             true => Outcome::Failed,
-            false => Outcome::Ran { absent },
+            false => Outcome::Ran { down },
         }
     }
 
