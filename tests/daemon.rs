@@ -336,16 +336,23 @@ fn a_stop_at_any_moment_ends_it_in_time_and_leaves_nothing_to_mend() {
     let cards = home.cards().len();
     let (people, contacts) = (home.sandbox.google_people().len(), home.sandbox.graph_contacts().len());
     let mut name = "Hotel Beispiel".to_owned();
+    let mut in_a_run = 0;
     for stop in 0..stops {
         // Something to do at each place, for the first run or one after it.
         let next = format!("Hotel Nummer {stop}");
         rename(&home, &name, &next);
         name = next;
         give_title(&home, "Karl", &format!("Chief {stop}"));
+        // A run takes a while, so that it is met at each of its steps.
+        home.sandbox.fault(Rule::any(Fault::Delay { ms: 20 }));
         let service = Service::start(&home, OFTEN);
-        let wait_ms = random.random_range(0..600);
+        let wait_ms = random.random_range(0..400);
         std::thread::sleep(Duration::from_millis(wait_ms));
+        let told = service.told.clone();
         let ran = service.stop();
+        let last = told.lock().unwrap().iter().rev().find(|line| line.starts_with("STATUS=")).cloned();
+        in_a_run += u64::from(last.is_some_and(|line| line.contains("at work")));
+        home.sandbox.with(|state| state.faults.clear());
         let next = home.sync();
         assert_eq!(next.code, Some(0), "stop {stop} (seed {seed}) after {wait_ms} ms: {ran}\n{next}");
         assert!(home.google_text().contains(&name), "stop {stop} (seed {seed}) after {wait_ms} ms: {ran}\n{next}");
@@ -354,6 +361,8 @@ fn a_stop_at_any_moment_ends_it_in_time_and_leaves_nothing_to_mend() {
         home.sync().expect(0);
         assert_eq!(home.writes(), 0, "stop {stop} (seed {seed}) after {wait_ms} ms: a run after it has nothing to do");
     }
+    assert!(in_a_run > 0, "no run was met");
+    println!("{in_a_run} of {stops} stops met a run");
     assert_eq!(home.cards().len(), cards, "nothing twice, nothing lost");
     let now = (home.sandbox.google_people().len(), home.sandbox.graph_contacts().len());
     assert_eq!(now, (people, contacts), "nothing twice, nothing lost");
