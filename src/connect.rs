@@ -114,13 +114,13 @@ pub fn scopes(config: &Config) -> BTreeMap<String, Scope> {
 /// How many messages are kept there, and how many bytes they take on the disk; `None` where none ever were.
 ///
 /// # Errors
-/// Where the folder cannot be read, or another process works on it.
+/// Where the folder cannot be read.
 pub fn blobs_kept(config: &Config) -> Result<Option<(u64, u64)>> {
     let folder = config.state_dir.join("blobs");
     if !folder.is_dir() {
         return Ok(None);
     }
-    let usage = Store::open(&folder)?.usage()?;
+    let usage = Store::usage_at(&folder)?;
     Ok(Some((usage.blobs, usage.packed_bytes)))
 }
 

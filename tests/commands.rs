@@ -9,7 +9,7 @@ mod mishaps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
@@ -588,14 +588,43 @@ fn exit_75_another_run_holds_the_lock() {
     let home = Home::synced(&GOOGLE);
     let file = fs::OpenOptions::new().write(true).open(home.state().join("lock")).unwrap();
     rustix::fs::flock(&file, rustix::fs::FlockOperation::LockExclusive).unwrap();
-    let commands: [&[&str]; 5] = [&["sync"], &["status"], &["held"], &["conflicts"], &["device", "fill", "laptop"]];
+    let commands: [&[&str]; 4] = [
+        &["sync"],
+        &["device", "fill", "laptop"],
+        &["approve", "1"],
+        &["conflicts", "resolve", "1", "--take", "other"],
+    ];
     for args in commands {
         let ran = home.run(args).expect(75).says(&["another twofold is at work", "nothing was done"]);
         home.names_a_command(&ran);
     }
+    // What only reads works beside it, on a hub that is as private as ever.
+    let hub = home.state().join("hub.sqlite");
+    fs::set_permissions(&hub, fs::Permissions::from_mode(0o644)).unwrap();
+    home.run(&["status"]).expect(2).says(&["others can read"]);
+    fs::set_permissions(&hub, fs::Permissions::from_mode(0o600)).unwrap();
+    home.run(&["status"]).expect(0).shows(&["google"]);
+    home.run(&["held"]).expect(0);
+    home.run(&["conflicts"]).expect(0);
     assert_eq!(home.requests(), 0);
     drop(file);
     home.sync().expect(0);
+}
+
+#[test]
+fn what_waits_can_be_read_while_a_run_is_in_the_middle_of_its_work() {
+    let home = Home::synced(&GOOGLE);
+    let before = home.json(&["status"]);
+    home.add_line(&home.card("Hotel Beispiel"), "NICKNAME:Zum Anker");
+    let (has_come, release) = stop_at(&home, Phase::After, |info| info.is_write);
+    let talk = home.start(&["sync"]);
+    wait_for(&has_come);
+    let meanwhile = home.json(&["status"]);
+    assert_eq!(meanwhile["unknown_writes"], 1, "the write under way");
+    assert_eq!(before["unknown_writes"], 0);
+    drop(release);
+    talk.end().expect(0);
+    assert_eq!(home.json(&["status"])["unknown_writes"], 0);
 }
 
 // ---------------------------------------------------------------- what commands show

@@ -67,6 +67,18 @@ impl Store {
         Ok(store)
     }
 
+    /// How much there is in a folder, beside whoever works on it: nothing is locked, made or removed.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] where it is not there or cannot be read.
+    pub fn usage_at(path: &Path) -> Result<Usage> {
+        let doing = || Error::disk(format!("reading the folder of blobs {}", path.display()));
+        let root = open_folder(CWD, path, OFlags::empty()).map_err(|e| doing()(e.into()))?;
+        // Without a lock it stands in for the folder whose lock another process may hold.
+        let tmp = root.try_clone().map_err(doing())?;
+        Store { path: path.to_owned(), root, tmp, next: AtomicU64::new(0) }.usage()
+    }
+
     fn clear_tmp(&self) -> rustix::io::Result<()> {
         for name in names(&self.tmp)? {
             rustix::fs::unlinkat(&self.tmp, &name[..], AtFlags::empty())?;

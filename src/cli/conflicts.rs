@@ -46,11 +46,13 @@ enum Side {
 /// Lists, shows or resolves.
 pub fn run(context: &Context, args: Args) -> Result<i32> {
     let config = context.config()?;
-    let (mut hub, _lock) = context.hub(&config)?;
     match args.action {
-        None => list(&hub, args.json),
-        Some(Action::Show { id }) => show(&hub, &id),
-        Some(Action::Resolve { id, take }) => resolve(context, &mut hub, &id, take),
+        None => list(&context.hub_to_read(&config)?, args.json),
+        Some(Action::Show { id }) => show(&context.hub_to_read(&config)?, &id),
+        Some(Action::Resolve { id, take }) => {
+            let (mut hub, _lock) = context.hub(&config)?;
+            resolve(context, &mut hub, &id, take)
+        }
     }
 }
 

@@ -80,7 +80,7 @@ fn shown(hub: &Hub) -> Result<Vec<Shown>> {
 /// Lists what is held, one line each, the id as its first word.
 pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
     let config = context.config()?;
-    let (hub, _lock) = context.hub(&config)?;
+    let hub = context.hub_to_read(&config)?;
     let all = shown(&hub)?;
     if args.json {
         let row = |s: &Shown| {

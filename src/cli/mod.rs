@@ -123,6 +123,15 @@ impl Context {
         Ok((Hub::open(&config.state_dir)?, lock))
     }
 
+    /// The hub as it is now, to be read, also while another process works on it.
+    pub(crate) fn hub_to_read(&self, config: &Config) -> Result<Hub> {
+        twofold_hub::prepare_folder(&config.state_dir)?;
+        match Hub::look(&config.state_dir)? {
+            Some(hub) => Ok(hub),
+            None => Ok(self.hub(config)?.0),
+        }
+    }
+
     /// Talk: on stderr, unless asked to be quiet.
     pub(crate) fn say(&self, words: impl std::fmt::Display) {
         if !self.quiet {

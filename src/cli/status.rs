@@ -27,7 +27,7 @@ pub struct Args {
 /// Shows the state. Exits with what is left: sign-in needed, held, conflicts or quarantine.
 pub fn run(context: &Context, args: Args) -> Result<i32> {
     let config = context.config()?;
-    let (hub, _lock) = context.hub(&config)?;
+    let hub = context.hub_to_read(&config)?;
     let vault = Vault::open(&config.state_dir)?;
     let mut codes = Vec::new();
     let mut replicas = Vec::new();

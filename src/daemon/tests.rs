@@ -182,6 +182,7 @@ fn a_change_on_a_device_is_at_work_within_two_seconds_and_many_make_one_run() {
     assert!(began.iter().all(|(_, kinds)| *kinds == [Kind::Contacts]), "{began:?}");
     assert_eq!(began[0].0, 7 * MINUTE + REST_MS);
     assert_eq!(began[1].0, 17 * MINUTE + REST_AT_MOST_MS);
+    assert!([REST_MS, REST_AT_MOST_MS].iter().all(|rest_ms| *rest_ms < 2 * SECOND));
     assert!(began.len() <= 8, "{began:?}");
     assert!(began.last().unwrap().0 >= 17 * MINUTE + 10 * SECOND, "what came last has its run, too");
 }

@@ -33,7 +33,7 @@ pub use replicas::{Collection, FeedState, Label, Place, Replica};
 pub use runs::Run;
 
 use rand::Rng;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -185,6 +185,17 @@ pub fn prepare_folder(dir: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a file that others can read.
+fn check_private(path: &Path) -> Result<()> {
+    if std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0) {
+        return Err(Error::new(
+            ErrorKind::Misconfigured,
+            format!("others can read {0}; nothing was read or changed. Type: chmod 600 '{0}'", path.display()),
+        ));
+    }
+    Ok(())
+}
+
 /// Held while one process works on a hub (promise 12), or is the one service of it.
 #[derive(Debug)]
 pub struct Lock {
@@ -230,14 +241,31 @@ impl Hub {
             OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(|error| {
                 Error::new(ErrorKind::Broken, format!("cannot make {}: {error}", path.display())).with_source(error)
             })?;
-        } else if std::fs::metadata(&path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0) {
-            return Err(Error::new(
-                ErrorKind::Misconfigured,
-                format!("others can read {0}; nothing was read or changed. Type: chmod 600 '{0}'", path.display()),
-            ));
         }
+        check_private(&path)?;
         let connection = Connection::open(&path).store()?;
         Self::with(connection, path)
+    }
+
+    /// The hub as it is now, to be read beside whoever works on it: no lock is needed, nothing can be written, and what is written meanwhile
+    /// is not seen. `None` where there is none yet, or one that has to be opened first because its schema is another.
+    pub fn look(dir: &Path) -> Result<Option<Hub>> {
+        let path = dir.join("hub.sqlite");
+        if !path.exists() {
+            return Ok(None);
+        }
+        check_private(&path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(&path, flags).store()?;
+        connection.set_prepared_statement_cache_capacity(128);
+        connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 5000; BEGIN").store()?;
+        let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).store()?;
+        if version != SCHEMA_VERSION {
+            return Ok(None);
+        }
+        let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, path };
+        hub.id = hub.meta("hub")?.unwrap_or_default();
+        Ok(Some(hub))
     }
 
     /// A hub that lives in memory, for tests of the engine.
