@@ -31,17 +31,18 @@ pub async fn run(context: &Context) -> Result<i32> {
             "another service of this hub is running; this one was not started. See: systemctl status 'twofold*'";
         Error::new(ErrorKind::Throttled { retry_after_s: None }, words)
     })?;
+    let (events, told) = unbounded_channel();
+    let stop = Arc::new(AtomicBool::new(false));
+    let heard = tokio::spawn(signals.tell(events.clone(), stop.clone()));
     open_hub(context, &config)?;
     let vault = Vault::open(&config.state_dir)?;
-    let (events, told) = unbounded_channel();
     let folders = Arc::new(Mutex::new(paths_of(&config)));
-    let watch = Watch::new(folders.clone(), Box::new(move || sign_ins(&vault)), events.clone());
+    let watch = Watch::new(folders.clone(), Box::new(move || sign_ins(&vault)), events);
     let triggers = triggers_of(&config);
     let progress = Arc::new(systemd::Progress::default());
-    let stop = Arc::new(AtomicBool::new(false));
     let tasks = [
+        heard,
         tokio::spawn(watch.keep()),
-        tokio::spawn(signals.tell(events, stop.clone())),
         tokio::spawn({
             let progress = progress.clone();
             async move { systemd::feed_watchdog(&progress).await }

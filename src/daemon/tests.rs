@@ -64,6 +64,8 @@ struct World {
     fails: fn(i64) -> bool,
     reload: fn() -> Option<BTreeMap<Kind, Trigger>>,
     is_stopping: Cell<bool>,
+    /// The machine falls asleep at that moment, for so long.
+    falls_asleep: Cell<Option<(i64, i64)>>,
     runs: RefCell<Vec<(i64, Duty)>>,
     states: RefCell<Vec<State>>,
 }
@@ -78,6 +80,7 @@ impl World {
             is_busy: |_| false,
             fails: |_| false,
             is_stopping: Cell::new(false),
+            falls_asleep: Cell::new(None),
             reload: || None,
             runs: RefCell::default(),
             states: RefCell::default(),
@@ -101,7 +104,13 @@ impl World {
                 return (end, self.time.now());
             }
             let next = [self.time.0.1.get(), events.last().map(|(at, _)| *at)].into_iter().flatten().min();
-            self.time.0.0.set(next.expect("somebody waits for something").max(self.time.now()));
+            let mut next = next.expect("somebody waits for something").max(self.time.now());
+            if let Some((_, for_ms)) = self.falls_asleep.get().filter(|(at, _)| next >= *at) {
+                self.falls_asleep.set(None);
+                // The timers of a machine stand still while it sleeps.
+                next += for_ms;
+            }
+            self.time.0.0.set(next);
         }
         panic!("the service turns in circles");
     }
@@ -158,6 +167,19 @@ fn a_day_has_a_run_of_each_kind_as_often_as_it_is_due_and_no_more() {
     let count = |kind| world.began().iter().filter(|(_, kinds)| kinds.contains(&kind)).count();
     assert_eq!((count(Kind::Mail), count(Kind::Calendar), count(Kind::Contacts)), (1440, 288, 288));
     assert_eq!(world.began().len(), 1440, "what is due together is one run");
+}
+
+#[test]
+fn a_machine_that_slept_for_a_night_makes_up_for_it_with_one_run() {
+    let world = World::new();
+    world.falls_asleep.set(Some((HOUR + 20 * SECOND, 8 * HOUR)));
+    world.serve(MINUTE, 5 * MINUTE, world.days(10));
+    let began = world.began();
+    let after: Vec<_> = began.iter().filter(|(at, _)| *at > HOUR + 20 * SECOND).take(3).collect();
+    assert!(after[0].0 <= 9 * HOUR + MINUTE, "{after:?}");
+    assert_eq!(after[0].1, ALL, "all that was missed");
+    let later: Vec<i64> = began.iter().map(|(at, _)| *at).filter(|at| *at > after[0].0).collect();
+    assert!(later.windows(2).all(|pair| pair[1] - pair[0] == MINUTE), "{later:?}");
 }
 
 #[test]
