@@ -55,14 +55,7 @@ impl Store {
             Err(Errno::WOULDBLOCK) => return Err(Error::Busy),
             Err(errno) => return Err(doing()(errno.into())),
         }
-        let store = Store {
-            path: path.to_owned(),
-            root,
-            tmp,
-            next: AtomicU64::new(0),
-            packers: Mutex::default(),
-            contexts: Mutex::default(),
-        };
+        let store = Store::at(path, root, tmp);
         store.clear_tmp().map_err(|e| doing()(e.into()))?;
         Ok(store)
     }
@@ -76,7 +69,12 @@ impl Store {
         let root = open_folder(CWD, path, OFlags::empty()).map_err(|e| doing()(e.into()))?;
         // Without a lock it stands in for the folder whose lock another process may hold.
         let tmp = root.try_clone().map_err(doing())?;
-        Store { path: path.to_owned(), root, tmp, next: AtomicU64::new(0) }.usage()
+        Store::at(path, root, tmp).usage()
+    }
+
+    fn at(path: &Path, root: OwnedFd, tmp: OwnedFd) -> Store {
+        let (packers, contexts) = Default::default();
+        Store { path: path.to_owned(), root, tmp, next: AtomicU64::new(0), packers, contexts }
     }
 
     fn clear_tmp(&self) -> rustix::io::Result<()> {

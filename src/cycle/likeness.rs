@@ -32,7 +32,7 @@ impl Vanished {
             return Ok(vanished);
         };
         let lens = connector.lens(kind);
-        for claim in cycle.hub.claims(member.replica.id, MOST)? {
+        for claim in cycle.hub.claims(member.replica.id, kind, 0, MOST)? {
             let Some(known) = cycle.hub.placement(claim.replica, &claim.remote_id)? else { continue };
             let (Some(blob), Ok(content)) = (lens.facts(&known.seen).blob, lens.read(&known.seen)) else { continue };
             if let Some(name) = name_of(&content) {

@@ -75,7 +75,8 @@ impl Mail {
 
     async fn bytes(&self, id: &RemoteId) -> Result<Bytes> {
         let answer = self.graph.send(api::value(id.as_str())).await;
-        let answer = answer.map_err(|error| if is_too_large(&error) { self.too_large() } else { super::of_nothing(error) })?;
+        let answer =
+            answer.map_err(|error| if is_too_large(&error) { self.too_large() } else { super::of_nothing(error) })?;
         let mut bytes = api::read_value(&answer)?;
         let header = headers::read(bytes);
         let (blob, size) = self.blobs.put(&mut bytes)?;
