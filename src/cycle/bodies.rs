@@ -9,8 +9,8 @@ use crate::intake::Intake;
 use crate::known::{self, Filled};
 use crate::report::exit;
 use std::collections::{BTreeSet, HashSet};
-use twofold_hub::Hub;
-use twofold_model::{Error, ErrorKind, Kind, Place, RemoteId, Result, Seen, Uid};
+use twofold_hub::{Hub, Sighting};
+use twofold_model::{Error, ErrorKind, Kind, Place, RemoteId, Result, Seen, Uid, Unread};
 
 /// So many copies are asked for at once, at most.
 pub const ASK: usize = 200;
@@ -101,23 +101,23 @@ async fn ask(
     let replica = cycle.members[index].replica.clone();
     let places = cycle.hub.places(replica.id, kind)?;
     let member = &cycle.members[index];
-    let asked: Vec<Place> = cycle
+    let waiting = cycle
         .hub
         .lacking_bodies(replica.id, member.ask + member.unreadable.len())?
         .into_iter()
-        .filter(|(remote_id, _)| !member.unreadable.contains(remote_id))
-        .take(member.ask)
-        .filter_map(|(remote_id, collection)| {
-            let place = places.iter().find(|place| place.collection == collection)?;
-            Some(Place { remote_id, collection: place.remote_id.as_str().into() })
-        })
-        .collect();
+        .filter(|waiting| !member.unreadable.contains(&waiting.remote_id))
+        .take(member.ask);
+    let mut asked: Vec<Unread> = waiting.filter_map(|waiting| unread(waiting, &places)).collect();
     let count = asked.len();
     if count == 0 {
         return Ok(None);
     }
     let left_out = cycle.left_out.clone();
-    let asked = if left_out.has_limits() { within_limits(cycle, kind, index, asked).await? } else { asked };
+    if left_out.has_limits() {
+        let all = asked.iter().map(|copy| copy.place.clone()).collect();
+        let within: HashSet<Place> = within_limits(cycle, kind, index, all).await?.into_iter().collect();
+        asked.retain(|copy| within.contains(&copy.place));
+    }
     // None of these is asked for: the next ones may be.
     if asked.is_empty() {
         return Ok(Some((count, cycle.members[index].reached(kind).is_some())));
@@ -140,7 +140,7 @@ async fn ask(
     let (mut new, mut bytes) = (0, 0);
     let mut read = HashSet::new();
     cycle.hub.atomically("bodies", |hub| {
-        for (place, answer) in asked.iter().zip(answers) {
+        for (Unread { place, .. }, answer) in asked.iter().zip(answers) {
             let seen = answer.as_ref().ok().and_then(Option::as_ref);
             let facts = seen.map(|seen| lens.facts(&seen.rendering)).unwrap_or_default();
             let message =
@@ -181,6 +181,22 @@ async fn ask(
     row.read_ms += took_ms;
     failures.tell(cycle, index);
     Ok(Some((count, !read.is_empty() || asked.len() < count)))
+}
+
+/// A copy that waits for its bytes. What was seen of a new one is as its place's last delta said; a known one may have been written to since.
+fn unread(waiting: Sighting, places: &[twofold_hub::Place]) -> Option<Unread> {
+    let at = places.iter().find(|place| place.collection == waiting.collection)?;
+    let place = Place { remote_id: waiting.remote_id, collection: at.remote_id.as_str().into() };
+    let shown = waiting.item.is_none().then(|| Seen {
+        remote_id: place.remote_id.clone(),
+        collection: place.collection.clone(),
+        etag: waiting.etag,
+        rendering: waiting.rendering,
+        uid: waiting.uid,
+        mark: waiting.mark,
+        modified_ms: waiting.modified_ms,
+    });
+    Some(Unread { place, shown })
 }
 
 /// Those of the copies whose bytes may be asked for: not too old, not too large. Where the list did not say, the place is asked for that

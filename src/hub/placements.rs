@@ -481,13 +481,12 @@ impl Hub {
         )
     }
 
-    /// Copies whose bytes are still to be asked for, newest first: names and collections.
-    pub fn lacking_bodies(&self, replica: i64, most: usize) -> Result<Vec<(RemoteId, i64)>> {
+    /// Copies whose bytes are still to be asked for, newest first.
+    pub fn lacking_bodies(&self, replica: i64, most: usize) -> Result<Vec<Sighting>> {
         self.all(
-            "SELECT remote_id, collection FROM sightings WHERE replica = ?1 AND lacks > 0 AND gone = 0
-             ORDER BY dated DESC, id LIMIT ?2",
+            "SELECT * FROM sightings WHERE replica = ?1 AND lacks > 0 AND gone = 0 ORDER BY dated DESC, id LIMIT ?2",
             params![replica, i64::try_from(most).unwrap_or(i64::MAX)],
-            |row| Ok((RemoteId(row.get(0)?), row.get(1)?)),
+            sighting,
         )
     }
 

@@ -15,6 +15,12 @@ pub fn bodies_read(home: &Home) -> usize {
     lines.iter().filter(|line| line.info.path.ends_with("/$value") || line.query.iter().any(is_raw)).count()
 }
 
+/// How many messages of Graph were asked for without their bytes, one by one.
+pub fn looks(home: &Home) -> usize {
+    let named = |path: &str| path.split_once("/v1.0/me/messages/").is_some_and(|(_, id)| !id.contains('/'));
+    home.sandbox.log().iter().filter(|line| line.info.method == "GET" && named(&line.info.path)).count()
+}
+
 /// An answer of a provider's with this body, whatever was asked.
 pub fn answers(status: u16, body: Value) -> Fault {
     Fault::Status { status, retry_after: None, executed: false, body: Some(body) }

@@ -26,7 +26,7 @@ use twofold_http::Client;
 use twofold_model::zone::Zones;
 use twofold_model::{
     Abilities, Blobs, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind,
-    Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Usage, Written,
+    Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Unread, Usage, Written,
 };
 
 /// Feeds read at a time.
@@ -158,10 +158,12 @@ impl Connector for Google {
         }
     }
 
-    async fn bodies(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+    async fn bodies(&self, kind: Kind, copies: &[Unread]) -> Vec<Result<Option<Seen>>> {
+        // The bytes come with what else there is to say.
+        let places: Vec<Place> = copies.iter().map(|copy| copy.place.clone()).collect();
         match (kind, &self.mail) {
-            (Kind::Mail, Some(mail)) => mail.bodies(places).await,
-            _ => self.fetch(kind, places).await,
+            (Kind::Mail, Some(mail)) => mail.bodies(&places).await,
+            _ => self.fetch(kind, &places).await,
         }
     }
 

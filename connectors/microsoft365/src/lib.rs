@@ -27,7 +27,7 @@ use std::sync::Arc;
 use twofold_http::{Client, Dialect, Effect, Method, Part, Request, Response, batch::MAX_PARTS, judge_by_status};
 use twofold_model::{
     Abilities, Blobs, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind,
-    Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Usage, Written, zone,
+    Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Unread, Usage, Written, zone,
 };
 
 /// The version of the API; every address begins with it.
@@ -165,10 +165,10 @@ impl Connector for Microsoft365 {
         }
     }
 
-    async fn bodies(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+    async fn bodies(&self, kind: Kind, copies: &[Unread]) -> Vec<Result<Option<Seen>>> {
         match (&self.mail, kind) {
-            (Some(mail), Kind::Mail) => mail.bodies(places).await,
-            _ => self.fetch(kind, places).await,
+            (Some(mail), Kind::Mail) => mail.bodies(copies).await,
+            _ => self.fetch(kind, &copies.iter().map(|copy| copy.place.clone()).collect::<Vec<_>>()).await,
         }
     }
 

@@ -3,7 +3,7 @@
 #[allow(dead_code)]
 mod mail_world;
 
-use mail_world::{World, letter, place, sheet, words};
+use mail_world::{World, letter, place, sheet, unread, words};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use twofold_http::{Client, ClientOptions};
 use twofold_microsoft365::{GraphDialect, Microsoft365, Options};
 use twofold_model::email::{Role, Sheet};
 use twofold_model::{
-    Access, Collection, Connector, ErrorKind, Kind, Known, Next, Place, Poll, RemoteId, Removal, Since,
+    Access, Collection, Connector, ErrorKind, Kind, Known, Next, Poll, RemoteId, Removal, Since, Unread,
 };
 use twofold_sandbox::{Fault, Provider, Rule, Switches};
 use twofold_zones::SystemZones;
@@ -304,9 +304,9 @@ mod bodies {
             world.deliver("inbox", &letter(&at.to_string()));
         }
         let (there, _) = world.told().await;
-        let places: Vec<Place> = there.values().map(place).collect();
+        let copies: Vec<Unread> = there.values().map(unread).collect();
         let before = world.requests();
-        let whole = world.graph.bodies(Kind::Mail, &places).await;
+        let whole = world.graph.bodies(Kind::Mail, &copies).await;
         assert_eq!(world.requests() - before, 6, "what the round showed is not asked for once more");
         for (copy, listed) in whole.into_iter().zip(there.values()) {
             let copy = copy.unwrap().unwrap();
@@ -341,8 +341,10 @@ mod bodies {
         assert_eq!(sheet(&first).says, sheet(&again).says);
         assert_eq!(first.etag, again.etag);
         world.sandbox.graph_mail_purge(purged.as_str()).unwrap();
-        let gone = world.graph.bodies(Kind::Mail, &[place(&there[&purged])]).await.pop().unwrap();
+        let gone = world.graph.bodies(Kind::Mail, &[place(&there[&purged]).into()]).await.pop().unwrap();
         assert_eq!(gone.unwrap(), None);
+        let gone = world.graph.bodies(Kind::Mail, &[unread(&there[&purged])]).await.pop().unwrap();
+        assert_eq!(gone.unwrap(), None, "a round showed it, and it is gone since");
     }
 
     #[tokio::test]
@@ -357,7 +359,7 @@ mod bodies {
             body: Some(json!({"error": {"code": "ErrorCorruptData", "message": "no"}})),
         };
         world.sandbox.fault(Rule::any(corrupt).on(Provider::Microsoft).path(&format!("/{}/$value", one.as_str())));
-        let whole = world.graph.bodies(Kind::Mail, &[place(&there[&one]), place(&there[&two])]).await;
+        let whole = world.graph.bodies(Kind::Mail, &[unread(&there[&one]), unread(&there[&two])]).await;
         assert_eq!(whole[0].as_ref().unwrap_err().kind, ErrorKind::Refused);
         assert_eq!(whole[1].as_ref().unwrap().as_ref().unwrap().remote_id, two);
     }
@@ -368,10 +370,11 @@ mod bodies {
         let small = world.deliver("inbox", &letter("small"));
         let large = world.deliver("inbox", &format!("{}{}", letter("large"), "x".repeat(2 << 20)));
         let (told, _) = world.told().await;
-        let places = [place(&told[&large]), place(&told[&small])];
-        for _ in 0..2 {
+        let shown = [unread(&told[&large]), unread(&told[&small])];
+        let named = [&large, &small].map(|id| Unread::from(place(&told[id])));
+        for copies in [&shown, &named] {
             let before = world.requests();
-            let answers = world.graph.bodies(Kind::Mail, &places).await;
+            let answers = world.graph.bodies(Kind::Mail, copies).await;
             let error = answers[0].as_ref().unwrap_err();
             assert!(error.kind == ErrorKind::Refused && error.to_string().contains("more than the 1 MB"), "{error}");
             assert!(answers[1].as_ref().unwrap().is_some());
@@ -382,7 +385,7 @@ mod bodies {
         let (status, retry_after, executed) = (200, None, false);
         let fault = Fault::Status { status, retry_after, executed, body: Some(json!("x".repeat(2 << 20))) };
         world.sandbox.fault(Rule::any(fault).on(Provider::Microsoft).path("$value"));
-        let error = world.graph.bodies(Kind::Mail, &places[1..]).await.remove(0).unwrap_err();
+        let error = world.graph.bodies(Kind::Mail, &shown[1..]).await.remove(0).unwrap_err();
         assert!(error.kind == ErrorKind::Refused && error.to_string().contains("more than the 1 MB"), "{error}");
     }
 
@@ -421,11 +424,12 @@ async fn a_page_of_a_proxy_sets_no_message_aside() {
     let mut world = World::empty();
     world.deliver("inbox", &letter("one"));
     let seen = world.only().await;
-    // In the place of its bytes; and in the place of the message, once no list is left to go by.
+    // In the place of its bytes; and in the place of the message, once nothing was shown of it.
     for path in ["value", seen.remote_id.as_str()] {
         let page = Fault::Html { executed: false };
         world.sandbox.fault(Rule::any(page).on(Provider::Microsoft).path(path));
-        let read = world.graph.bodies(Kind::Mail, &[place(&seen)]).await.pop().unwrap();
+        let copy = if path == "value" { unread(&seen) } else { place(&seen).into() };
+        let read = world.graph.bodies(Kind::Mail, &[copy]).await.pop().unwrap();
         assert_eq!(read.unwrap_err().kind, ErrorKind::Unknown, "{path}");
         world.sandbox.with(|state| state.faults.clear());
         assert!(sheet(&world.body(&seen).await).blob().is_some(), "{path}");

@@ -161,12 +161,27 @@ pub struct Seen {
 }
 
 /// One copy to look at again.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Place {
     /// Its name there.
     pub remote_id: RemoteId,
     /// Where it stood.
     pub collection: CollectionId,
+}
+
+/// A copy whose bytes are asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unread {
+    /// Which.
+    pub place: Place,
+    /// What its place last said of it, where nothing was done there since: it need not be asked for that again.
+    pub shown: Option<Seen>,
+}
+
+impl From<Place> for Unread {
+    fn from(place: Place) -> Self {
+        Self { place, shown: None }
+    }
 }
 
 /// One change to make at a replica. The rendering was made by the connector's own [`Lens`].
@@ -351,8 +366,8 @@ pub trait Connector: Send + Sync {
     /// Each copy whole, where a list or a delta shows less ([`crate::lens::Facts::lacks_body`]): its bytes are with the blobs, and its rendering
     /// names them. `None` means what it does for [`Connector::fetch`]. Copies that are one message at the place are read once. The
     /// default: lists show everything.
-    async fn bodies(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
-        self.fetch(kind, places).await
+    async fn bodies(&self, kind: Kind, copies: &[Unread]) -> Vec<Result<Option<Seen>>> {
+        self.fetch(kind, &copies.iter().map(|copy| copy.place.clone()).collect::<Vec<_>>()).await
     }
 
     /// Each copy with what its header says, and without its bytes, where lists do not show it ([`Abilities::reads_headers`]). Asked only

@@ -39,7 +39,7 @@ pub mod zone;
 pub use blob::{BlobId, Blobs};
 pub use connector::{
     Abilities, Access, Arrival, Collection, Connector, Entry, Feed, Found, Known, Lookup, Next, Operation, Page, Place,
-    Poll, Removal, Seen, Since, Usage, Visit, Written, plain_color,
+    Poll, Removal, Seen, Since, Unread, Usage, Visit, Written, plain_color,
 };
 pub use content::Content;
 pub use error::{Error, ErrorKind, Result};

@@ -12,7 +12,7 @@ use twofold_model::blob::MemoryBlobs;
 use twofold_model::email::{Sheet, headers};
 use twofold_model::{
     Access, Blobs, Collection, CollectionId, Connector, DeltaToken, Entry, ErrorKind, Feed, FeedId, Kind, Known, Mark,
-    Next, Operation, Page, Place, Poll, RemoteId, Rendering, Result, Seen, Since, Uid,
+    Next, Operation, Page, Place, Poll, RemoteId, Rendering, Result, Seen, Since, Uid, Unread,
 };
 use twofold_sandbox::{Provider, Sandbox};
 
@@ -347,7 +347,7 @@ async fn messages_are_read_in_one_request_each_with_an_answer_of_its_own() {
         arrange,
         async |stage| {
             let (google, blobs) = google(stage);
-            let answers = google.bodies(KIND, &places(stage)).await;
+            let answers = google.bodies(KIND, &places(stage).map(Unread::from)).await;
             let [Ok(Some(here)), Ok(None)] = answers.as_slice() else { panic!("{answers:?}") };
             let mut bytes = String::new();
             std::io::Read::read_to_string(&mut blobs.open(&sheet(here).blob().unwrap()).unwrap(), &mut bytes).unwrap();
@@ -502,7 +502,7 @@ async fn a_draft_that_is_written_on_is_another_message() {
         async |stage| {
             let (google, blobs) = google(stage);
             let old = place(stage.arguments["message"]["id"].as_str().unwrap(), "DRAFT");
-            let seen = google.bodies(KIND, std::slice::from_ref(&old)).await.remove(0).unwrap().unwrap();
+            let seen = google.bodies(KIND, &[old.clone().into()]).await.remove(0).unwrap().unwrap();
             let to = rendering(&blobs, message(2).as_bytes(), &["$seen"]);
             let change = Operation::Update { place: old.clone(), etag: seen.etag, from: seen.rendering, to };
             let now = done(&google, change).await;

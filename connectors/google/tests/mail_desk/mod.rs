@@ -12,7 +12,7 @@ pub use twofold_model::blob::MemoryBlobs;
 pub use twofold_model::email::{Sheet, headers};
 pub use twofold_model::{
     Access, Blobs, Collection, Connector, DeltaToken, Entry, ErrorKind, Feed, Found, Kind, Known, Lookup, Mark, Next,
-    Operation, Page, Place, Poll, RemoteId, Result, Seen, Since, Uid, Written,
+    Operation, Page, Place, Poll, RemoteId, Result, Seen, Since, Uid, Unread, Written,
 };
 pub use twofold_sandbox::{Fault, Options, Provider, Rule, Running, Sandbox, Switches};
 
@@ -140,8 +140,8 @@ impl Desk {
     }
 
     pub async fn bodies(&self, ids: &[&RemoteId]) -> Vec<Result<Option<Seen>>> {
-        let places: Vec<Place> = ids.iter().map(|id| place(id)).collect();
-        self.google.bodies(KIND, &places).await
+        let copies: Vec<Unread> = ids.iter().map(|id| place(id).into()).collect();
+        self.google.bodies(KIND, &copies).await
     }
 
     /// A copy with its bytes.

@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 use twofold_http::is_too_large;
 use twofold_model::email::{Headers, Sheet, headers};
 use twofold_model::error::AtPlace;
-use twofold_model::{BlobId, Error, ErrorKind, FeedId, Place, RemoteId, Result, Seen};
+use twofold_model::{BlobId, Error, ErrorKind, Place, RemoteId, Result, Seen, Unread};
 
 /// Messages read at a time: as many as Graph allows for one mailbox.
 const AT_A_TIME: usize = 4;
@@ -27,12 +27,12 @@ struct Bytes {
 }
 
 impl Mail {
-    /// Each copy with its bytes. What the last round showed of it is not asked for once more.
-    pub(crate) async fn bodies(&self, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+    /// Each copy with its bytes. What a round showed of it is not asked for once more.
+    pub(crate) async fn bodies(&self, unread: &[Unread]) -> Vec<Result<Option<Seen>>> {
         let mut copies: Vec<Option<Result<Option<Seen>>>> =
-            places.iter().map(|place| self.take_shown(place).map(|seen| Ok(Some(seen)))).collect();
+            unread.iter().map(|copy| copy.shown.clone().map(|seen| Ok(Some(seen)))).collect();
         let unknown: Vec<Place> =
-            places.iter().zip(&copies).filter(|(_, copy)| copy.is_none()).map(|(place, _)| place.clone()).collect();
+            unread.iter().filter(|copy| copy.shown.is_none()).map(|copy| copy.place.clone()).collect();
         let mut fetched = self.fetch(&unknown).await.into_iter();
         for copy in copies.iter_mut().filter(|copy| copy.is_none()) {
             *copy = fetched.next();
@@ -56,8 +56,8 @@ impl Mail {
             });
             read.extend(reads.buffer_unordered(at_a_time).collect::<Vec<_>>().await);
         }
-        let mut whole = Vec::with_capacity(places.len());
-        for (copy, place) in copies.into_iter().zip(places) {
+        let mut whole = Vec::with_capacity(unread.len());
+        for (copy, Unread { place, .. }) in copies.into_iter().zip(unread) {
             let copy = match copy.unwrap_or_else(|| Err(no_answer())) {
                 Ok(Some(seen)) => match read.get(&seen.remote_id) {
                     Some(Ok(bytes)) => with_bytes(seen, bytes).map(Some),
@@ -106,22 +106,6 @@ impl Mail {
         match self.fetch(std::slice::from_ref(place)).await.pop().unwrap_or_else(|| Err(no_answer()))? {
             None => Ok(None),
             Some(_) => Err(Error::new(ErrorKind::Unknown, "the message is there, and its bytes cannot be read yet")),
-        }
-    }
-
-    /// What the last round of its folder showed of a copy.
-    fn take_shown(&self, place: &Place) -> Option<Seen> {
-        let seen = self.memory().shown.get_mut(&FeedId::from(place.collection.as_str()))?.remove(&place.remote_id)?;
-        (seen.collection == place.collection).then_some(seen)
-    }
-
-    /// Forgets what was shown of messages that are about to change.
-    pub(super) fn forget_shown<'a>(&self, ids: impl Iterator<Item = &'a RemoteId>) {
-        let mut memory = self.memory();
-        for id in ids {
-            for shown in memory.shown.values_mut() {
-                shown.remove(id);
-            }
         }
     }
 }

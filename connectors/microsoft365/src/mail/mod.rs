@@ -64,8 +64,6 @@ struct Memory {
     tree: Option<Arc<Tree>>,
     /// The rounds under way.
     rounds: HashMap<FeedId, Memo>,
-    /// What the last rounds showed of messages whose bytes may be asked for next.
-    shown: HashMap<FeedId, HashMap<RemoteId, Seen>>,
 }
 
 impl Mail {

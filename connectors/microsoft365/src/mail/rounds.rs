@@ -14,12 +14,10 @@ use super::{MAX_PAGES, Mail, api, bad, circles, entry, no_answer, number};
 use crate::{again, taken_as};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use twofold_http::{Effect, Part, Response};
 use twofold_model::error::AtPlace;
 use twofold_model::{DeltaToken, Entry, Error, ErrorKind, FeedId, Next, Page, Poll, RemoteId, Result, Since};
-
-/// Of so many messages it is remembered what the last rounds showed; the others are asked for once more when their bytes are.
-const MOST_SHOWN: usize = 10_000;
 
 /// Where a round stands: what [`Next::Page`] holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -64,6 +62,14 @@ fn text(value: &impl Serialize) -> Result<String> {
 pub(super) struct Memo {
     /// Links followed.
     links: HashSet<String>,
+    /// Of the messages that a listing showed so far, the hashes of their ids: an id is long, and a folder large.
+    shown: HashSet<u64>,
+}
+
+impl Memo {
+    fn key(id: &RemoteId) -> u64 {
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(id.as_str())
+    }
 }
 
 /// What the rows of a page say.
@@ -165,7 +171,6 @@ impl Mail {
         let mut memory = self.memory();
         if !matches!(poll.since, Since::Page(_)) {
             memory.rounds.insert(poll.feed.id.clone(), Memo::default());
-            memory.shown.remove(&poll.feed.id);
         }
         let memo = memory.rounds.entry(poll.feed.id.clone()).or_default();
         // A page asked for again after a failure is no circle; a link that the server repeats is, see `follow`.
@@ -238,7 +243,8 @@ impl Mail {
                 Err(error) => return Err(again(&error)),
             });
         }
-        if round.is_listing {
+        let is_listing = round.is_listing;
+        if is_listing {
             // What a listing did not show it does not take away; messages that left long ago are told in it, too (F).
             entries.retain(|entry| if let Entry::Gone(id) = entry { self.was_shown(feed, id) } else { true });
         }
@@ -247,31 +253,29 @@ impl Mail {
             (None, Some(link)) => Next::Done(Token { link, look: round.doubts }.write()?),
             (None, None) => return Err(Error::new(ErrorKind::Malformed, "the last page of the round has no token")),
         };
-        self.remember(feed, &entries, matches!(next, Next::Done(_)));
+        match next {
+            Next::Page(_) if is_listing => self.remember(feed, &entries),
+            Next::Page(_) => {}
+            Next::Done(_) => drop(self.memory().rounds.remove(feed)),
+        }
         Ok(Page { entries, next })
     }
 
     /// Whether an earlier page of the round showed a message.
     fn was_shown(&self, feed: &FeedId, id: &RemoteId) -> bool {
-        self.memory().shown.get(feed).is_some_and(|shown| shown.contains_key(id))
+        self.memory().rounds.get(feed).is_some_and(|memo| memo.shown.contains(&Memo::key(id)))
     }
 
-    /// Remembers what a page showed, for when the bytes are asked for.
-    fn remember(&self, feed: &FeedId, entries: &[Entry], is_last: bool) {
+    /// Remembers which messages a page of a listing showed.
+    fn remember(&self, feed: &FeedId, entries: &[Entry]) {
         let mut memory = self.memory();
-        if is_last {
-            memory.rounds.remove(feed);
-        }
-        let mut room = MOST_SHOWN.saturating_sub(memory.shown.values().map(HashMap::len).sum());
-        let shown = memory.shown.entry(feed.clone()).or_default();
+        let memo = memory.rounds.entry(feed.clone()).or_default();
         for entry in entries {
             match entry {
-                Entry::Seen(seen) if room > 0 => {
-                    room -= 1;
-                    shown.insert(seen.remote_id.clone(), (**seen).clone());
-                }
-                Entry::Gone(id) => drop(shown.remove(id)),
-                _ => {}
+                Entry::Seen(seen) => drop(memo.shown.insert(Memo::key(&seen.remote_id))),
+                Entry::Gone(id) => drop(memo.shown.remove(&Memo::key(id))),
+                // Graph renames nothing.
+                Entry::Bad { .. } | Entry::Renamed { .. } => {}
             }
         }
     }

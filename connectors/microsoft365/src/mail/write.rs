@@ -12,12 +12,11 @@ use crate::taken_as;
 use twofold_http::Response;
 use twofold_model::email::{Sheet, keywords};
 use twofold_model::error::AtPlace;
-use twofold_model::{Error, ErrorKind, Operation, Place, Result, Written};
+use twofold_model::{Error, ErrorKind, Operation, Result, Written};
 
 impl Mail {
     /// Carries out the operations: first what makes something, then changes, then what moves or takes away.
     pub(crate) async fn write(&self, operations: &[Operation]) -> Vec<Result<Written>> {
-        self.forget_shown(operations.iter().filter_map(|operation| Some(&place_of(operation)?.remote_id)));
         let mut answers: Vec<Option<Result<Written>>> = operations.iter().map(|_| None).collect();
         let (mut updates, mut trips) = (Vec::new(), Vec::new());
         for (at, operation) in operations.iter().enumerate() {
@@ -88,16 +87,6 @@ pub(super) fn gone() -> Error {
 
 pub(super) fn edited() -> Error {
     Error::new(ErrorKind::StaleEtag, "the message was changed there meanwhile")
-}
-
-fn place_of(operation: &Operation) -> Option<&Place> {
-    match operation {
-        Operation::Create { .. } => None,
-        Operation::Update { place, .. } | Operation::Delete { place, .. } | Operation::Move { place, .. } => {
-            Some(place)
-        }
-        Operation::Copy { of, .. } => Some(of),
-    }
 }
 
 fn name(operation: &Operation) -> String {

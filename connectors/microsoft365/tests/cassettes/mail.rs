@@ -413,7 +413,7 @@ async fn a_message_is_read_wherever_it_stands_or_known_to_be_gone() {
         },
         async |stage| {
             let (graph, blobs) = graph(stage);
-            let seen = graph.bodies(KIND, &[place(stage, "here")]).await.remove(0).unwrap().unwrap();
+            let seen = graph.bodies(KIND, &[place(stage, "here").into()]).await.remove(0).unwrap().unwrap();
             let mut bytes = String::new();
             std::io::Read::read_to_string(&mut blobs.open(&sheet(&seen).blob().unwrap()).unwrap(), &mut bytes).unwrap();
             assert_eq!(bytes, message(1));

@@ -11,7 +11,7 @@ use twofold_model::blob::{Blobs, MemoryBlobs};
 use twofold_model::email::{self, Role, Sheet, headers};
 use twofold_model::{
     Collection, CollectionId, Connector, Content, DeltaToken, Entry, Feed, Identity, Kind, Known, Lookup, Mark, Next,
-    Operation, Page, Place, Poll, RemoteId, Result, Seen, Since, Uid, Written,
+    Operation, Page, Place, Poll, RemoteId, Result, Seen, Since, Uid, Unread, Written,
 };
 use twofold_sandbox::{Fault, Provider, Request, Rule, Sandbox, Switches};
 use twofold_zones::SystemZones;
@@ -192,7 +192,7 @@ impl World {
 
     /// The copy with its bytes.
     pub async fn body(&self, seen: &Seen) -> Seen {
-        self.graph.bodies(Kind::Mail, &[place(seen)]).await.pop().unwrap().unwrap().unwrap()
+        self.graph.bodies(Kind::Mail, &[place(seen).into()]).await.pop().unwrap().unwrap().unwrap()
     }
 
     pub async fn write(&self, operation: Operation) -> Result<Written> {
@@ -269,6 +269,11 @@ pub fn uid(item: &str) -> Uid {
 
 pub fn place(seen: &Seen) -> Place {
     Place { remote_id: seen.remote_id.clone(), collection: seen.collection.clone() }
+}
+
+/// A copy as a round showed it, to be read.
+pub fn unread(seen: &Seen) -> Unread {
+    Unread { place: place(seen), shown: Some(seen.clone()) }
 }
 
 pub fn letter(subject: &str) -> String {

@@ -7,7 +7,7 @@ use twofold_model::email::{EmailLens, Role, Sheet, headers, path};
 use twofold_model::{
     Abilities, Access, BlobId, Blobs, Collection, CollectionId, Connector, DeltaToken, Entry, Error, ErrorKind, Etag,
     Feed, Found, Kind, Lens, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Result, Seen, Since, Uid,
-    Written,
+    Unread, Written,
 };
 
 /// How a place keeps messages.
@@ -578,11 +578,11 @@ impl Connector for Office {
             .collect()
     }
 
-    async fn bodies(&self, _: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+    async fn bodies(&self, _: Kind, copies: &[Unread]) -> Vec<Result<Option<Seen>>> {
         let mut state = self.state();
         let mut read: BTreeSet<u64> = BTreeSet::new();
         let mut answers = Vec::new();
-        for place in places {
+        for Unread { place, shown } in copies {
             let Some((id, at)) = self.parse(&state, &place.remote_id) else {
                 answers.push(Ok(None));
                 continue;
@@ -605,7 +605,17 @@ impl Connector for Office {
                 state.bodies_left = state.bodies_left.map(|left| left - 1);
                 *state.bodies.entry(id).or_default() += 1;
             }
-            answers.push(Ok(Some(self.seen(id, &state.messages[&id], &at, true))));
+            let now = self.seen(id, &state.messages[&id], &at, true);
+            // Folders answer the bytes alone: the rest is as it was shown.
+            let shown = shown.clone().filter(|_| self.manner == Manner::Folders);
+            let whole = shown.map_or(now.clone(), |mut shown| {
+                let bytes = &state.messages[&id].bytes;
+                let mut sheet = Sheet::read(&shown.rendering).unwrap();
+                sheet.set_bytes(&BlobId::of(bytes), bytes.len() as u64, &headers::read(bytes));
+                shown.rendering = sheet.write().unwrap();
+                shown
+            });
+            answers.push(Ok(Some(whole)));
         }
         answers
     }
