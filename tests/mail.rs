@@ -7,6 +7,8 @@ mod common;
 mod copies_made;
 #[path = "mail/dovecot.rs"]
 mod dovecot;
+#[path = "mail/folders.rs"]
+mod folders;
 #[path = "mail/large.rs"]
 mod large;
 #[path = "mail/options.rs"]

@@ -371,6 +371,22 @@ pub const MAIL: &[Scenario] = &[
         ],
     ),
     row(
+        // An empty folder without a marker may as well be a mount that is absent.
+        "mail: mailboxes made on the device in which nothing stands yet",
+        &[
+            Here(Google, MakeMailbox("Bills")),
+            Here(Google, MakeMailbox("Work/Bills")),
+            Here(Microsoft, MakeMailbox("Bills")),
+            Here(Microsoft, MakeMailbox("Work/Bills")),
+        ],
+        &[
+            Expect::There(Google, "the mailbox Bills"),
+            Expect::There(Google, "the mailbox Work/Bills"),
+            Expect::There(Microsoft, "the mailbox Bills"),
+            Expect::There(Microsoft, "the mailbox Work/Bills"),
+        ],
+    ),
+    row(
         "mail: mailboxes renamed at the providers",
         &[
             There(Google, RenameMailbox(WORK, "Job")),

@@ -108,6 +108,8 @@ struct State {
     offline: bool,
     /// Collections whose lists break off.
     unlisted: BTreeSet<CollectionId>,
+    /// Collections that lack the marker of a device's folder.
+    unmarked: BTreeSet<CollectionId>,
     /// So many items of each list are not to be understood.
     unintelligible: usize,
     expired_before: u64,
@@ -215,6 +217,14 @@ impl Memory {
             access,
         });
         state.collections.len() - 1
+    }
+
+    /// The collection of that number is a folder that somebody made by hand: it lacks the marker of those that the hub knows. While nothing
+    /// stands in it, it may as well be a mount that is absent, and a place that compares cannot tell.
+    pub fn unmark(&self, collection: usize) {
+        let mut state = self.state();
+        let id = state.collections[collection].id.clone();
+        state.unmarked.insert(id);
     }
 
     /// Another client of the user gives the collection of that number a name and a colour.
@@ -775,8 +785,9 @@ impl Connector for Memory {
                         && !one.id.as_str().contains('#')
                         && (parent.is_empty() || one.id.as_str().starts_with(&format!("{parent}/"))))
             };
-            if let Some(found) = state.collections.iter().find(is_it) {
-                return found.clone();
+            if let Some(found) = state.collections.iter().find(is_it).cloned() {
+                state.unmarked.remove(&found.id);
+                return found;
             }
             let color = like.color.clone().filter(|_| !self.manners.is_colorless);
             let made = Collection {
@@ -855,6 +866,13 @@ impl Memory {
         }
         let rows: Vec<Seen> =
             state.rows.iter().filter(|(_, row)| row.collection == *here).map(|(id, row)| self.seen(id, row)).collect();
+        if state.unmarked.contains(here) {
+            // Where nothing is known, nothing can be missed: what stands there is taken over.
+            if rows.is_empty() || !poll.known.is_empty() {
+                return Err(Error::new(ErrorKind::Held, "the folder has no marker"));
+            }
+            state.unmarked.remove(here);
+        }
         let outline: Vec<(&RemoteId, &Etag)> = rows.iter().map(|seen| (&seen.remote_id, &seen.etag)).collect();
         let outline = DeltaToken(format!("{outline:?}"));
         if let Since::Token(token) = &poll.since {

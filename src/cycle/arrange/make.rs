@@ -166,19 +166,20 @@ pub(super) async fn take_new_folders(
             cycle.report.say(format!("{}: {provider} would get a new {} \"{}\"", device.name, word(kind), folder.name));
             continue;
         }
+        // The folder takes its marker first: marked and not known it is found again, known and not marked it would be held.
+        let parent = folder.id.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
+        let marked = Collection { id: CollectionId(parent.to_owned()), ..folder.clone() };
+        if let Some(connector) = cycle.members[index].reached(kind).cloned()
+            && let Err(error) = connector.create_collection(kind, &marked).await
+        {
+            cycle.report.trouble(&provider, &error);
+            continue;
+        }
         cycle.hub.atomically("new collection", |hub| {
             let collection = hub.add_collection(kind, &folder.name, folder.color.as_deref(), origin)?;
             let shows = Label { name: folder.name.clone(), color: folder.color.clone() };
             hub.add_place(&Place::new(collection, device.id, folder.id.as_str(), shows))
         })?;
-        // The folder takes its marker.
-        let parent = folder.id.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
-        let marked = Collection { id: CollectionId(parent.to_owned()), ..folder.clone() };
-        if let Some(device) = cycle.members[index].reached(kind).cloned()
-            && let Err(error) = device.create_collection(kind, &marked).await
-        {
-            cycle.report.trouble(&provider, &error);
-        }
     }
     Ok(())
 }

@@ -418,6 +418,11 @@ const DEEDS: &[Deed] = &[
         // The one that was there is of no more interest.
         world.phone.label(number(&world.phone, "Work"), "Other", Some(RED));
     }),
+    ("made on the device, and nothing stands in it yet", false, |world| {
+        let job = world.phone.add_shelf("google/calendar/Job", Kind::Calendar, "Job", Some(BLUE));
+        world.phone.unmark(job);
+        world.phone.label(number(&world.phone, "Work"), "Other", Some(RED));
+    }),
     ("deleted on the device", true, |world| world.phone.remove_shelf("Work")),
     ("deleted at the provider", true, |world| world.google.remove_shelf("Work")),
 ];
