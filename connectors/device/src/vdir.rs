@@ -475,9 +475,18 @@ fn position_of(siblings: &[Found], key: Option<&str>, name: &str, wished: &str, 
             && s.collection.kind == format.kind
             && (s.collection.name == name || folder_of(s) == wished)
     };
+    // A copy that somebody made of a folder is one of its own, whatever the marker says that came along.
+    let is_copy = |s: &Found| match &s.state {
+        CollectionState::OtherFolder { was } => {
+            siblings.iter().any(|other| is_marked(other) && other.collection.id == *was)
+        }
+        _ => false,
+    };
+    let is_called_copy = |s: &Found| is_called(s) && is_copy(s);
     siblings
         .iter()
         .position(is_same_key)
         .or_else(|| siblings.iter().position(is_same_name))
         .or_else(|| siblings.iter().position(is_adoptable))
+        .or_else(|| siblings.iter().position(is_called_copy))
 }

@@ -154,6 +154,27 @@ async fn a_folder_with_cards_and_no_marker_is_adopted() {
 }
 
 #[tokio::test]
+async fn a_copy_of_a_folder_is_taken_up_as_a_folder_of_its_own_and_no_other_is_made() {
+    for has_card in [false, true] {
+        let world = World::fresh();
+        let first = world.make("google/contacts", "Friends").await.unwrap();
+        let (from, to) = (world.dir.path().join(first.id.as_str()), world.dir.path().join("google/contacts/Copy"));
+        fs::create_dir(&to).unwrap();
+        fs::copy(from.join(".twofold-collection"), to.join(".twofold-collection")).unwrap();
+        fs::write(to.join("displayname"), "Foes").unwrap();
+        if has_card {
+            fs::write(to.join("a.vcf"), card("a", "Ada")).unwrap();
+        }
+        let copy = world.make("google/contacts", "Foes").await.unwrap();
+        assert_eq!(copy.id.as_str(), "google/contacts/Copy");
+        for id in [&first.id, &copy.id] {
+            assert_eq!(world.device.collection_state(id).unwrap(), CollectionState::Marked, "{id}");
+        }
+        assert_eq!(world.device.collections(Kind::Contacts).await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn a_folder_that_somebody_filled_is_adopted_when_it_is_wished_for() {
     for (folder, displayname, wish) in [("Friends", None, "Friends"), ("abc", Some("Friends"), "Friends")] {
         let world = World::fresh();

@@ -247,7 +247,12 @@ fn already_there<'f>(siblings: &'f [Found], key: Option<&str>, name: &str, wants
         false => found.collection.name == name,
     };
     let is_same_name = |found: &&Found| is_called(found) && is_here(found) && (key.is_none() || found.key().is_none());
-    let is_adoptable = |found: &&Found| is_called(found) && found.state == CollectionState::Unmarked;
+    // A copy that somebody made of a folder is one of its own, whatever the marker says that came along.
+    let is_copy = |found: &&Found| {
+        matches!(found.state, CollectionState::OtherFolder { .. }) && found.known == found.collection.id
+    };
+    let is_adoptable =
+        |found: &&Found| is_called(found) && (found.state == CollectionState::Unmarked || is_copy(found));
     let mut all = siblings.iter();
     all.clone().find(is_same_key).or_else(|| all.clone().find(is_same_name)).or_else(|| all.find(is_adoptable))
 }

@@ -167,6 +167,19 @@ async fn a_folder_that_somebody_renamed_is_followed_and_a_copy_is_not() {
 }
 
 #[tokio::test]
+async fn a_copy_of_a_folder_is_taken_up_as_a_folder_of_its_own_and_no_other_is_made() {
+    let desk = Desk::new().await;
+    let copied = std::process::Command::new("cp").arg("-a").arg(desk.path(".Work")).arg(desk.path(".Copy")).status();
+    assert!(copied.unwrap().success());
+    let copy: CollectionId = "google/mail/.Copy".into();
+    assert_eq!(desk.make("Copy").await.id, copy);
+    for id in [WORK.into(), copy] {
+        assert_eq!(desk.device.collection_state(&id).unwrap(), CollectionState::Marked, "{id}");
+    }
+    assert_eq!(desk.collections().await.len(), 3);
+}
+
+#[tokio::test]
 async fn only_an_empty_folder_is_taken_away_and_never_the_inbox() {
     let desk = Desk::new().await;
     let work: CollectionId = WORK.into();
