@@ -39,6 +39,8 @@ pub enum Fault {
         #[serde(default)]
         executed: bool,
     },
+    /// Status 200 and nothing in it. Not executed.
+    Nothing,
     /// Executed; the reply announces its whole length and ends in the middle. In a batch: like a lost answer.
     Truncate,
     /// Executed; the reply waits.
@@ -72,7 +74,7 @@ impl Fault {
     /// Whether the request runs under this fault.
     pub fn executes(&self) -> bool {
         match self {
-            Self::DropBefore => false,
+            Self::DropBefore | Self::Nothing => false,
             Self::Status { executed, .. } | Self::Html { executed } => *executed,
             Self::DropAfter | Self::Truncate | Self::Delay { .. } | Self::ContentType { .. } => true,
         }
@@ -99,6 +101,7 @@ impl Fault {
                 "text/html; charset=utf-8",
                 "<!DOCTYPE html><html><head><title>Sorry...</title></head><body><h1>We're sorry...</h1></body></html>",
             )),
+            Self::Nothing => Some(Response::bytes(200, "text/plain", "")),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::bench::{answers, bodies_read, expire, flag, forbidden, looks, paths, put};
 use super::{copies, deliver, gmail_labels, graph, mail, mails, only, settled, synced, text};
-use crate::common::{BOTH, GOOGLE, Home, provider as provider_of};
+use crate::common::{BOTH, GOOGLE, Home, MICROSOFT, provider as provider_of};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -268,6 +268,33 @@ fn promise_9_one_message_whose_bytes_cannot_be_had_stops_no_other() {
         only(mail(&home, provider, "Bad"), provider);
         assert_eq!(copies(&home, provider), count, "{provider}");
         settled(&home, provider);
+    }
+}
+
+/// What is certainly no message says nothing of the message, whatever it is, until it comes again and again.
+#[test]
+fn promise_9_an_answer_that_is_no_message_sets_none_aside_before_it_came_three_times() {
+    for fault in [Fault::Nothing, Fault::Html { executed: false }, Fault::Truncate] {
+        for is_over in [true, false] {
+            let what = format!("{fault:?}, over: {is_over}");
+            let home = synced(&MICROSOFT);
+            let id = deliver(&home, "microsoft365", "Late");
+            let rule = Rule::any(fault.clone()).on(Provider::Microsoft).path(&format!("{id}/$value"));
+            home.sandbox.fault(rule);
+            for run in 1..=2 {
+                home.sync().expect(75);
+                assert!(!home.run(&["status"]).out.contains("in quarantine"), "{what}, run {run}");
+            }
+            if is_over {
+                home.sandbox.with(|state| state.faults.clear());
+                home.sync().expect(0);
+                only(mail(&home, "microsoft365", "Late"), &what);
+                settled(&home, &what);
+            } else {
+                home.sync().expect(5);
+                home.run(&["status"]).expect(5).shows(&["in quarantine"]);
+            }
+        }
     }
 }
 

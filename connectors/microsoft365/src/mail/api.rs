@@ -139,9 +139,9 @@ pub fn value(message: &str) -> Request {
     Request::get_bytes("read message", format!("{VERSION}{}/$value", path(message)))
 }
 
-/// Reads the bytes of a message. Exchange writes a header for each, so an answer without any is none.
+/// Reads the bytes of a message. Exchange writes a header for each, so an answer without any is none, and says nothing of the message.
 pub fn read_value(answer: &Response) -> Result<&[u8]> {
-    let none = || Error::new(ErrorKind::Malformed, "the message came without its bytes");
+    let none = || Error::new(ErrorKind::Unknown, "the message came without its bytes");
     Some(answer.body.as_slice()).filter(|bytes| !bytes.is_empty()).ok_or_else(none)
 }
 
@@ -334,6 +334,6 @@ mod tests {
     fn an_answer_without_bytes_is_no_message() {
         let answer = |body: &[u8]| Response::new(200, Vec::new(), body.to_vec());
         assert_eq!(read_value(&answer(b"Subject: x\r\n")).unwrap(), b"Subject: x\r\n");
-        assert_eq!(read_value(&answer(b"")).unwrap_err().kind, ErrorKind::Malformed);
+        assert_eq!(read_value(&answer(b"")).unwrap_err().kind, ErrorKind::Unknown);
     }
 }
