@@ -332,6 +332,58 @@ fn promise_10_a_sign_in_that_dies_amid_the_bodies_keeps_what_is_here() {
     }
 }
 
+/// How often the bytes of each message came, by the message.
+fn bodies_that_came(home: &Home) -> BTreeMap<String, usize> {
+    let mut came = BTreeMap::new();
+    for line in home.sandbox.log().into_iter().filter(|line| line.status == 200) {
+        let is_raw = line.query.iter().any(|(name, value)| name == "format" && value == "raw");
+        if is_raw || line.info.path.ends_with("/$value") {
+            *came.entry(line.info.path).or_default() += 1;
+        }
+    }
+    came
+}
+
+#[test]
+fn promise_10_an_access_token_that_expires_amid_the_bodies_is_renewed_and_none_is_read_twice() {
+    for provider in BOTH {
+        for expires_at in if provider == "google" { [0, 1, 2] } else { [0, 7, 30] } {
+            let what = format!("{provider}, at {expires_at}");
+            let home = Home::with_mail(&[provider]);
+            // Enough for several batches.
+            (0..60).for_each(|n| drop(deliver(&home, provider, &format!("More {n}"))));
+            let at = if provider == "google" { "/batch" } else { "/$value" };
+            let (sandbox, seen) = (home.sandbox.clone(), Arc::new(AtomicUsize::new(0)));
+            let counted = seen.clone();
+            home.sandbox.set_hook(Some(Arc::new(move |info, phase| {
+                let is_one = phase == Phase::Before && info.path.contains(at) && !info.is_part;
+                if is_one && counted.fetch_add(1, Ordering::SeqCst) == expires_at {
+                    sandbox.expire_access_tokens(provider_of(provider));
+                }
+            })));
+            home.sync().expect(0);
+            home.sandbox.set_hook(None);
+            assert!(seen.load(Ordering::SeqCst) > expires_at, "{what}: it expired");
+            let refused = home.sandbox.log().iter().filter(|line| line.status == 401).count();
+            assert!(refused > 0, "{what}: a request was refused");
+            let came = bodies_that_came(&home);
+            assert_eq!(came.len(), messages_at(&home, provider), "{what}");
+            assert!(came.values().all(|times| *times == 1), "{what}: {came:?}");
+            assert_eq!(mails(&home, provider).len(), copies(&home, provider), "{what}");
+            assert_eq!(home.writes(), 0, "{what}");
+            settled(&home, &what);
+        }
+    }
+}
+
+/// How many messages a provider has.
+fn messages_at(home: &Home, provider: &str) -> usize {
+    match provider {
+        "google" => home.sandbox.google_messages().len(),
+        _ => copies(home, provider),
+    }
+}
+
 #[test]
 fn promise_11_no_budget_is_overdrawn_and_a_pause_is_kept_by_the_next_run() {
     for provider in BOTH {
