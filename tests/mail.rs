@@ -9,6 +9,8 @@ mod copies_made;
 mod dovecot;
 #[path = "mail/folders.rs"]
 mod folders;
+#[path = "mail/labels.rs"]
+mod labels;
 #[path = "mail/large.rs"]
 mod large;
 #[path = "mail/options.rs"]

@@ -3,8 +3,9 @@
 //! One transaction a slice: new versions, places, bases and intents together (promise 3: the intent is on disk before the
 //! request leaves). This file tells the story and records the verdict; `copies` reads what every replica shows, `plan`
 //! makes the intents, `moves` those that are one step (a move, a further copy), `mail` holds those that would mail people, `invite` says who asks the guests of a new meeting, `bin` where a message
-//! goes that somebody deleted, `undo` what follows where this user may not write.
+//! goes that somebody deleted, `alone` which mailboxes do not go together, `undo` what follows where this user may not write.
 
+mod alone;
 mod bin;
 mod copies;
 mod invite;
@@ -34,6 +35,8 @@ pub struct Planned {
     pub operation: Operation,
     /// Whether people may hear of it.
     pub tells: bool,
+    /// Whether it comes after what is removed there: a move to where a message stands only while it stands nowhere else.
+    pub goes_last: bool,
 }
 
 /// Decides a slice of items. Returns what is to be written.
@@ -205,6 +208,7 @@ impl Weighing<'_> {
         verdict.collections = self.tables.at_home(verdict.collections);
         self.not_made_here(&item, &mut verdict, &case.current.collections)?;
         self.keep_deleted(&item, &mut verdict, &weighed, &case.current.collections)?;
+        self.part_what_stands_alone(&mut verdict, &weighed, &case.current.collections);
         let item = self.record(item, &case, &verdict, &weighed)?;
         self.plan_all(&item, &verdict, &weighed, &mut left)?;
         if !left.pending {
@@ -237,7 +241,7 @@ impl Weighing<'_> {
                 let Some(from) = copy.left_from().filter(|from| !verdict.collections.contains(from)) else { continue };
                 // What moved is not removed. And what somebody approved does not count for the brake: they said that it is not too much.
                 let is_approved = copy.sighting.as_ref().is_some_and(|sighting| sighting.hold.is_some());
-                if !is_approved && !self.stands_beside(copy.replica, from, weighed) {
+                if !is_approved && !self.stands_beside((copy.replica, from), weighed, verdict) {
                     self.hub.note_removal(copy.replica, from, self.now)?;
                 }
                 self.count(copy.replica, |row| match (is_moved, is_elsewhere) {
@@ -254,10 +258,12 @@ impl Weighing<'_> {
         Ok(item)
     }
 
-    /// Whether the item still stands at a replica, but in another collection and not only in the trash.
-    fn stands_beside(&self, replica: i64, from: i64, weighed: &[Weighed]) -> bool {
+    /// Whether the item still stands at a replica, and stays there, but in another collection and not only in the trash.
+    fn stands_beside(&self, (replica, from): (i64, i64), weighed: &[Weighed], verdict: &Verdict) -> bool {
         let is_here = |copy: &Weighed| copy.sighting.as_ref().is_none_or(|seen| seen.presence == Presence::Here);
-        let mut others = weighed.iter().filter(|copy| copy.replica == replica && copy.collection != from);
+        let is_other = |copy: &&Weighed| copy.replica == replica && copy.collection != from;
+        let stays = |copy: &&Weighed| verdict.collections.contains(&copy.collection);
+        let mut others = weighed.iter().filter(is_other).filter(stays);
         others
             .any(|copy| !matches!(copy.now, Now::Gone) && is_here(copy) && !self.tables.bins.is_trash(copy.collection))
     }

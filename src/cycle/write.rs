@@ -20,7 +20,7 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
     }
     // What is moved is made at its new place, verified, and only then removed at the old one.
     for queue in queues.values_mut() {
-        queue.make_contiguous().sort_by_key(|plan| (order(plan.intent.kind), plan.tells));
+        queue.make_contiguous().sort_by_key(|plan| (order(plan), plan.tells));
     }
     let mut not_made: HashSet<(i64, i64)> = HashSet::new();
     while queues.values().any(|queue| !queue.is_empty()) {
@@ -85,21 +85,26 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
     Ok(again)
 }
 
-fn order(kind: IntentKind) -> u8 {
-    match kind {
+fn order(plan: &Planned) -> u8 {
+    match plan.intent.kind {
+        IntentKind::Move if plan.goes_last => DELETES + 1,
         IntentKind::Create => 0,
         IntentKind::Copy => 1,
         IntentKind::Move => 2,
         IntentKind::Update => 3,
-        IntentKind::Delete => 4,
+        IntentKind::Delete => DELETES,
     }
 }
 
-/// The next operations of one kind, so that a delete never travels with the create on which it depends; and of those people hear
-/// of all, or of none.
+/// When copies are removed.
+const DELETES: u8 = 4;
+
+/// The next operations of one kind, so that a delete never travels with the create on which it depends; what comes after the removals
+/// travels with them, so that a place may take both for one change. And of those people hear of all, or of none.
 fn next_batch(queue: &mut VecDeque<Planned>, most: usize) -> Vec<Planned> {
-    let like = queue.front().map(|plan| (plan.intent.kind, plan.tells));
-    let count = queue.iter().take(most).take_while(|plan| Some((plan.intent.kind, plan.tells)) == like).count();
+    let manner = |plan: &Planned| (order(plan).min(DELETES), plan.tells);
+    let like = queue.front().map(manner);
+    let count = queue.iter().take(most).take_while(|plan| Some(manner(plan)) == like).count();
     queue.drain(..count).collect()
 }
 

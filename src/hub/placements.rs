@@ -51,11 +51,13 @@ pub(crate) const GOING: &str = "
     SELECT s.id, s.collection FROM sightings s
     WHERE s.replica = ?1 AND s.gone = 2 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))
       AND EXISTS (SELECT 1 FROM stands t WHERE t.item = s.item AND t.collection = s.collection)
-      AND NOT EXISTS (SELECT 1 FROM sightings o JOIN collections c ON c.id = o.collection
+      AND (EXISTS (SELECT 1 FROM sightings o JOIN collections c ON c.id = o.collection
+            WHERE o.item = s.item AND o.replica = ?1 AND o.gone = 0 AND o.collection <> s.collection AND c.role = 'trash')
+        OR NOT EXISTS (SELECT 1 FROM sightings o JOIN collections c ON c.id = o.collection
             WHERE o.item = s.item AND o.replica = ?1 AND o.gone = 0 AND o.collection <> s.collection AND c.role IS NOT 'trash')
       AND NOT EXISTS (SELECT 1 FROM placements o JOIN collections c ON c.id = o.collection
             WHERE o.item = s.item AND o.replica = ?1 AND o.collection <> s.collection AND c.role IS NOT 'trash'
-              AND NOT EXISTS (SELECT 1 FROM sightings g WHERE g.replica = ?1 AND g.remote_id = o.remote_id AND g.gone > 0))
+              AND NOT EXISTS (SELECT 1 FROM sightings g WHERE g.replica = ?1 AND g.remote_id = o.remote_id AND g.gone > 0)))
     UNION ALL
     SELECT s.id, p.collection FROM sightings s
     CROSS JOIN placements p ON p.replica = s.replica AND p.remote_id = s.remote_id AND p.collection <> s.collection

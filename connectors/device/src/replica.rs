@@ -216,6 +216,8 @@ impl Connector for Device {
             shares: &[Kind::Mail],
             copies: &[],
             moves: &[Kind::Mail],
+            alone: &[],
+            left_over: None,
             reads_headers: &[],
         }
     }

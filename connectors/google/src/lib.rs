@@ -23,6 +23,7 @@ use futures_util::{StreamExt, stream};
 use mail::Mail;
 use std::sync::Arc;
 use twofold_http::Client;
+use twofold_model::email::Role;
 use twofold_model::zone::Zones;
 use twofold_model::{
     Abilities, Blobs, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind,
@@ -107,6 +108,9 @@ impl Connector for Google {
             shares: &[Kind::Mail],
             copies: &[],
             moves: &[Kind::Mail],
+            // Provider: what is in the trash or among the spam is shown nowhere else, whatever labels it has; what has none is archived.
+            alone: &[Role::Trash, Role::Junk],
+            left_over: Some(Role::Archive),
             reads_headers: &[Kind::Mail],
         }
     }

@@ -112,6 +112,8 @@ impl Connector for Microsoft365 {
             shares: &[],
             copies: if self.mail.is_some() { &[Kind::Mail] } else { &[] },
             moves: if self.mail.is_some() { &[Kind::Mail] } else { &[] },
+            alone: &[],
+            left_over: None,
             reads_headers: &[],
         }
     }

@@ -292,6 +292,10 @@ pub struct Abilities {
     pub copies: &'static [Kind],
     /// Kinds whose copies can be moved from one collection to another in one step ([`Operation::Move`]).
     pub moves: &'static [Kind],
+    /// Mailboxes in which a message stands alone: it leaves all others for them, and one of the others takes it out again.
+    pub alone: &'static [Role],
+    /// The mailbox in which a message stands that stands in no other: it leaves that as soon as it stands elsewhere.
+    pub left_over: Option<Role>,
     /// Kinds whose lists show nothing of a header, which can be asked for without the bytes ([`Connector::headers`]).
     pub reads_headers: &'static [Kind],
     /// What the delta does not tell is looked at slowly ([`Connector::sweep`]).

@@ -57,8 +57,13 @@ impl Bins {
         self.is(collection, Role::Trash)
     }
 
+    /// What a mailbox is for.
+    pub(super) fn role(&self, collection: i64) -> Option<Role> {
+        self.roles.get(&collection).copied()
+    }
+
     fn is(&self, collection: i64, role: Role) -> bool {
-        self.roles.get(&collection) == Some(&role)
+        self.role(collection) == Some(role)
     }
 
     fn of(&self, account: i64, role: Role) -> Option<i64> {

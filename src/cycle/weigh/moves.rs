@@ -29,6 +29,7 @@ impl Weighing<'_> {
         open: &HashSet<(i64, i64)>,
     ) -> BTreeMap<(i64, i64), Step> {
         let mut steps = BTreeMap::new();
+        let moved_by_hand: BTreeSet<i64> = weighed.iter().filter_map(Weighed::left_from).collect();
         let replicas: BTreeSet<i64> = places.iter().map(|place| place.replica).collect();
         for replica in replicas {
             let Some(connector) = self.reached(replica) else { continue };
@@ -63,6 +64,8 @@ impl Weighing<'_> {
             });
             let mut leaving: Vec<&&Weighed> =
                 copies.iter().filter(|copy| moves && !verdict.collections.contains(&copy.collection)).collect();
+            // The copy that somebody moved elsewhere is the one that moves here too.
+            leaving.sort_by_key(|copy| moved_by_hand.contains(&copy.collection));
             let missing = places.iter().filter(|place| {
                 place.replica == replica
                     && verdict.collections.contains(&place.collection)
@@ -101,12 +104,7 @@ impl Weighing<'_> {
         }
         let copy = weighed.iter().find(|copy| (copy.replica, copy.collection) == step.from);
         let Some(copy) = copy else { return Ok(()) };
-        let placement = match (&copy.placement, &copy.sighting) {
-            (Some(placement), _) => Some(placement.clone()),
-            // It was met for the first time, and has its base by now.
-            (None, Some(sighting)) => self.hub.placement(place.replica, &sighting.remote_id)?,
-            (None, None) => None,
-        };
+        let placement = self.base_of(item, step.from, copy)?;
         let Some(placement) = placement else { return Ok(()) };
         // The base moves to what is seen now; what the hub says more is told where the copy stands then.
         let (mut agreed, mut seen) = (placement.agreed, as_seen_placement(&placement));
@@ -133,10 +131,14 @@ impl Weighing<'_> {
             false => (IntentKind::Copy, twofold_model::CollectionId(place.remote_id.clone())),
         };
         let told = Item { version: agreed, ..item.clone() };
+        let left_over = self.reached(place.replica).and_then(|connector| connector.abilities().left_over);
+        let goes_last = step.is_move && left_over.is_some() && left_over == self.tables.bins.role(place.collection);
         self.intend((&told, place), kind, Some(&seen), None, false, |_| match kind {
             IntentKind::Move => Operation::Move { place: of, etag: seen.etag.clone(), to },
             _ => Operation::Copy { of, collection: to },
-        })
+        })?;
+        self.planned.last_mut().into_iter().for_each(|plan| plan.goes_last = goes_last);
+        Ok(())
     }
 
     /// A copy of any item that stands at the same replica and has the same bytes, and where it stands. What is left out is no such copy:

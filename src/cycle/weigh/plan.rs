@@ -204,6 +204,38 @@ impl Weighing<'_> {
         self.hub.add_version(item, agreed, origin, None, None)
     }
 
+    /// The base of a copy. One that was met for the first time, or has moved, and does not stay gets it here: should the run end before
+    /// the copy went, it is none that is new.
+    pub(super) fn base_of(
+        &mut self,
+        item: &Item,
+        (replica, collection): (i64, i64),
+        copy: &Weighed,
+    ) -> Result<Option<Placement>> {
+        let is_based = copy.placement.as_ref().is_some_and(|known| known.collection == collection);
+        let (Some(sighting), false) = (&copy.sighting, is_based) else { return Ok(copy.placement.clone()) };
+        let Some(connector) = self.reached(replica) else { return Ok(None) };
+        let (lens, seen) = (connector.lens(self.kind), as_seen(sighting));
+        let known = match &copy.placement {
+            Some(known) => Some(known.clone()),
+            None => self.hub.placement(replica, &sighting.remote_id)?,
+        };
+        let (agreed, version) = match &known {
+            Some(known) => self.agreed_by_now(lens, known, &seen.rendering)?,
+            None => {
+                let content = self.hub.version(item.version)?.content;
+                (agreed_at_first(&lens.read(&seen.rendering)?, &content), None)
+            }
+        };
+        let version = match version {
+            Some(version) => version,
+            None => self.agree(connector.as_ref(), item.id, replica, &agreed)?,
+        };
+        self.hub.set_placement(item.id, replica, collection, version, &seen)?;
+        self.hub.remove_sighting(sighting.id)?;
+        self.hub.placement(replica, &sighting.remote_id)
+    }
+
     /// A copy that is there: its base moves to what is seen now, and it is told what the hub says more.
     fn align(
         &mut self,
@@ -355,6 +387,7 @@ impl Weighing<'_> {
             left.pending = true;
             return Ok(());
         };
+        self.base_of(item, (place.replica, place.collection), copy)?;
         self.intend((item, place), IntentKind::Delete, Some(&seen), None, tells, |_| Operation::Delete {
             place: twofold_model::Place {
                 remote_id: seen.remote_id.clone(),
@@ -421,7 +454,7 @@ impl Weighing<'_> {
             });
         }
         let operation = operation(&intent);
-        self.planned.push(Planned { intent, operation, tells });
+        self.planned.push(Planned { intent, operation, tells, goes_last: false });
         Ok(())
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct Deed {
     pub(super) needs_labels: bool,
     /// Places that it is to leave, and the operations that say so.
     leaves: Vec<(usize, String)>,
+    /// The place that it is to leave for the archive.
+    archived: Option<(usize, String)>,
 }
 
 /// What follows from a set of operations.
@@ -128,7 +130,11 @@ impl Deed {
                     return Err(no_way("it decides itself what is sent and what is a draft"));
                 }
                 if to == ARCHIVE {
-                    self.archive(label, table, looked)?;
+                    let labels = seen_labels(looked, &self.message)?.ok_or_else(gone)?;
+                    if !table.stands(labels).contains(&label) {
+                        return Err(gone());
+                    }
+                    self.archived = Some((at, label.to_owned()));
                 } else {
                     if is_alone(to) {
                         [INBOX, SPAM, TRASH].into_iter().filter(|place| *place != to).for_each(|one| self.remove(one));
@@ -155,38 +161,36 @@ impl Deed {
         Ok(Step::Planned)
     }
 
-    /// A message is archived where it stands nowhere else.
-    fn archive(&mut self, label: &str, table: &Labels, looked: &Looked) -> Result<()> {
-        let gone = || Error::new(ErrorKind::NotFound, "the message is not there any more");
-        let labels = seen_labels(looked, &self.message)?.ok_or_else(gone)?;
-        if !table.stands(labels).contains(&label) {
-            return Err(gone());
-        }
-        let mut off: BTreeSet<&str> = BTreeSet::from([label]);
-        if is_alone(label) {
+    /// A message is archived where it stands nowhere else but in what it leaves as well. Answers what cannot be done.
+    fn archive(&mut self, table: &Labels, labels: &BTreeSet<String>) -> Option<(usize, Error)> {
+        let (at, label) = self.archived.take()?;
+        let mut off: BTreeSet<&str> = self.leaves.iter().map(|(_, label)| label.as_str()).chain([&*label]).collect();
+        if is_alone(&label) {
             // Places that the trash hid.
             off.extend(labels.iter().map(String::as_str).filter(|have| table.is_place(have) && !is_fixed(have)));
         }
         let left: BTreeSet<String> = labels.iter().filter(|have| !off.contains(have.as_str())).cloned().collect();
         if table.stands(&left) != [ARCHIVE] {
-            return Err(no_way("a message is archived only where it stands nowhere else"));
+            return Some((at, no_way("a message is archived only where it stands nowhere else")));
         }
-        off.into_iter().for_each(|label| self.remove(label));
-        Ok(())
+        let off: Vec<String> = off.into_iter().map(str::to_owned).collect();
+        off.iter().for_each(|label| self.remove(label));
+        self.leaves.clear();
+        None
     }
 
     /// Takes the message out of the places that it is to leave: to the trash, where none is left. Answers what cannot be done.
     fn leave(&mut self, table: &Labels, looked: &Looked) -> Vec<(usize, Error)> {
-        let leaves = std::mem::take(&mut self.leaves);
         let Ok(Some(labels)) = seen_labels(looked, &self.message) else { return Vec::new() };
+        let mut refused: Vec<(usize, Error)> = self.archive(table, labels).into_iter().collect();
+        let leaves = std::mem::take(&mut self.leaves);
         if leaves.is_empty() {
-            return Vec::new();
+            return refused;
         }
         let mut labels = labels.clone();
         labels.extend(self.add.iter().cloned());
         labels.retain(|label| !self.remove.contains(label));
         let stays = table.stands(&labels).into_iter().any(|place| !leaves.iter().any(|(_, label)| label == place));
-        let mut refused = Vec::new();
         if !stays {
             [INBOX, SPAM].into_iter().for_each(|place| self.remove(place));
             self.add(TRASH);
@@ -277,6 +281,10 @@ fn is_alone(label: &str) -> bool {
     matches!(label, TRASH | SPAM)
 }
 
+fn gone() -> Error {
+    Error::new(ErrorKind::NotFound, "the message is not there any more")
+}
+
 fn no_way(words: &str) -> Error {
     Error::new(ErrorKind::Unsupported, format!("Gmail: {words}"))
 }
@@ -360,6 +368,16 @@ mod tests {
         assert_eq!(moved("TRASH", "ARCHIVE", &["TRASH", "Label_1"]), says("", "Label_1 TRASH"));
         assert_eq!(moved("INBOX", "ARCHIVE", &["INBOX", "Label_1"]).2, 1);
         assert_eq!(moved("INBOX", "ARCHIVE", &["Label_1"]).2, 1, "it is not there any more");
+        // What it leaves in the same moment does not hold it.
+        let leaves = [delete("Label_1"), shift("INBOX", "ARCHIVE")];
+        for operations in [leaves.clone(), [leaves[1].clone(), leaves[0].clone()]] {
+            assert_eq!(planned(&operations, &["INBOX", "Label_1", "UNREAD"]), says("", "INBOX Label_1"));
+        }
+        assert_eq!(
+            planned(&leaves, &["INBOX", "Label_1", "SENT"]),
+            ("".into(), "Label_1".into(), 1),
+            "it stays as sent"
+        );
         for (from, to) in [("INBOX", "SENT"), ("SENT", "INBOX"), ("DRAFT", "Label_1")] {
             assert_eq!(moved(from, to, &[]).2, 1, "{from} {to}");
         }

@@ -15,10 +15,18 @@ use twofold_model::{
 pub enum Manner {
     /// A message has any number of labels; a list shows no bytes.
     Labels,
+    /// As labels, and what is in the trash stands nowhere else, nor what is in the archive.
+    Alone,
     /// A message stands in one folder and keeps its id when it moves; a list shows no bytes.
     Folders,
     /// A message is a file in each folder, with its bytes.
     Files,
+}
+
+impl Manner {
+    fn has_labels(self) -> bool {
+        matches!(self, Manner::Labels | Manner::Alone)
+    }
 }
 
 /// A message at a place.
@@ -256,7 +264,7 @@ impl Office {
 
     fn remote_id(&self, id: u64, message: &Message, mailbox: &str) -> RemoteId {
         RemoteId(match self.manner {
-            Manner::Labels => format!("{id}|{mailbox}"),
+            Manner::Labels | Manner::Alone => format!("{id}|{mailbox}"),
             Manner::Folders => id.to_string(),
             Manner::Files => format!("{mailbox}|{}", message.at[mailbox]),
         })
@@ -272,7 +280,7 @@ impl Office {
     /// A copy as a list shows it: one of labels says neither date nor size.
     fn listed(&self, id: u64, message: &Message, mailbox: &str) -> Seen {
         let mut seen = self.seen(id, message, mailbox, self.manner == Manner::Files);
-        if self.manner == Manner::Labels {
+        if self.manner.has_labels() {
             let sheet = Sheet::read(&seen.rendering).unwrap();
             seen.rendering = Sheet { received_ms: None, size: None, ..sheet }.write().unwrap();
         }
@@ -348,6 +356,13 @@ impl Office {
 
     /// Notes which copies changed, came or went since the last time.
     fn note(&self, state: &mut State) {
+        for message in state.messages.values_mut().filter(|_| self.manner == Manner::Alone) {
+            if message.at.contains_key("Trash") {
+                message.at.retain(|mailbox, _| mailbox == "Trash");
+            } else if message.at.len() > 1 {
+                message.at.remove("Archive");
+            }
+        }
         let now = self.snapshot(state);
         state.tick += 1;
         for id in state.last.keys().chain(now.keys()).filter(|id| state.last.get(*id) != now.get(*id)) {
@@ -404,6 +419,10 @@ impl Office {
             }
             Operation::Copy { of, collection } => {
                 let (id, from) = self.parse(state, &of.remote_id).ok_or_else(gone)?;
+                let is_apart = ["Trash", "Archive"].contains(&collection.as_str()) || from == "Trash";
+                if self.manner == Manner::Alone && is_apart {
+                    return Err(Error::new(ErrorKind::Unsupported, "it cannot stand there beside where it stands"));
+                }
                 if self.manner == Manner::Folders {
                     // Another message like it, the mark included.
                     state.next += 1;
@@ -424,6 +443,9 @@ impl Office {
             Operation::Move { place, to, .. } => {
                 let (id, from) = self.parse(state, &place.remote_id).ok_or_else(gone)?;
                 let message = state.messages.get_mut(&id).ok_or_else(gone)?;
+                if self.manner == Manner::Alone && to.as_str() == "Archive" && message.at.len() > 1 {
+                    return Err(Error::new(ErrorKind::Unsupported, "it stands elsewhere too"));
+                }
                 let base = message.at.remove(&from).ok_or_else(gone)?;
                 message.deleted.remove(&from);
                 state.writes.push(format!("move to {to}"));
@@ -485,7 +507,7 @@ impl Office {
 impl Connector for Office {
     fn abilities(&self) -> Abilities {
         let (rank, shares, moves): (u8, &'static [Kind], &'static [Kind]) = match self.manner {
-            Manner::Labels => (1, &[Kind::Mail], &[Kind::Mail]),
+            Manner::Labels | Manner::Alone => (1, &[Kind::Mail], &[Kind::Mail]),
             Manner::Folders => (1, &[], &[Kind::Mail]),
             Manner::Files => (0, &[Kind::Mail], &[Kind::Mail]),
         };
@@ -495,7 +517,9 @@ impl Connector for Office {
             shares,
             moves,
             copies: of_mail(self.manner == Manner::Folders),
-            reads_headers: of_mail(self.manner == Manner::Labels),
+            alone: if self.manner == Manner::Alone { &[Role::Trash] } else { &[] },
+            left_over: (self.manner == Manner::Alone).then_some(Role::Archive),
+            reads_headers: of_mail(self.manner.has_labels()),
             compares_known: self.manner == Manner::Files,
             makes_collections: &[Kind::Mail],
             write_batch: 20,
@@ -513,7 +537,7 @@ impl Connector for Office {
     }
 
     fn feeds(&self, kind: Kind, collections: &[Collection]) -> Vec<Feed> {
-        if self.manner == Manner::Labels {
+        if self.manner.has_labels() {
             let collections = collections.iter().map(|collection| collection.id.clone()).collect();
             return vec![Feed { id: "all".into(), kind, collections }];
         }
