@@ -104,6 +104,26 @@ pub fn blobs(config: &Config) -> Result<Option<Arc<dyn Blobs>>> {
     Ok(Some(Arc::new(Store::open(&config.state_dir.join("blobs"))?)))
 }
 
+/// The bytes of messages below the state folder, to be read beside whoever works on them; `None` where none ever were.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn blobs_to_read(config: &Config) -> Result<Option<Arc<dyn Blobs>>> {
+    let folder = config.state_dir.join("blobs");
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    Ok(Some(Arc::new(Store::look(&folder)?)))
+}
+
+/// The bytes of messages below the state folder, whatever kinds are configured; the folder is made where it is not there.
+///
+/// # Errors
+/// Where the folder cannot be made or read, or another process works on it.
+pub fn blobs_of_all(config: &Config) -> Result<Arc<dyn Blobs>> {
+    Ok(Arc::new(Store::open(&config.state_dir.join("blobs"))?))
+}
+
 /// What of each provider's mail is kept in step.
 pub fn scopes(config: &Config) -> BTreeMap<String, Scope> {
     let google = config.google.as_ref().map(|google| (ProviderName::Google, &google.mail));

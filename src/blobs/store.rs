@@ -60,16 +60,24 @@ impl Store {
         Ok(store)
     }
 
-    /// How much there is in a folder, beside whoever works on it: nothing is locked, made or removed.
+    /// A folder to be read beside whoever works on it: nothing is locked, made or removed. Nothing is put there.
     ///
     /// # Errors
     /// [`Error::Disk`] where it is not there or cannot be read.
-    pub fn usage_at(path: &Path) -> Result<Usage> {
+    pub fn look(path: &Path) -> Result<Store> {
         let doing = || Error::disk(format!("reading the folder of blobs {}", path.display()));
         let root = open_folder(CWD, path, OFlags::empty()).map_err(|e| doing()(e.into()))?;
         // Without a lock it stands in for the folder whose lock another process may hold.
         let tmp = root.try_clone().map_err(doing())?;
-        Store::at(path, root, tmp).usage()
+        Ok(Store::at(path, root, tmp))
+    }
+
+    /// How much there is in a folder, beside whoever works on it.
+    ///
+    /// # Errors
+    /// [`Error::Disk`] where it is not there or cannot be read.
+    pub fn usage_at(path: &Path) -> Result<Usage> {
+        Store::look(path)?.usage()
     }
 
     fn at(path: &Path, root: OwnedFd, tmp: OwnedFd) -> Store {

@@ -1,6 +1,7 @@
 //! What a person can type, and what comes back: results on stdout, talk on stderr, one exit code.
 
 mod adopt;
+mod backup;
 mod conflicts;
 mod daemon;
 mod demo;
@@ -81,6 +82,8 @@ enum Command {
     Device(device::Args),
     /// Take over a tree that another tool filled, without downloading it again
     Adopt(adopt::Args),
+    /// One file with everything that the hub holds, made while the service runs; and the way back
+    Backup(backup::Args),
     /// Configuration, permissions, sign-ins, clock, disk, hub: ok, warn or fail, and what to do
     Doctor(doctor::Args),
     /// The stand-in providers alone
@@ -188,6 +191,7 @@ async fn dispatch(cli: Cli) -> Result<i32> {
         Command::Conflicts(args) => conflicts::run(&context, args),
         Command::Device(args) => device::run(&context, args),
         Command::Adopt(args) => adopt::run(&context, args).await,
+        Command::Backup(args) => backup::run(&context, args),
         Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
         Command::SystemdDropin => dropin::run(&context),

@@ -30,7 +30,7 @@ const NAMED: &str = "
     UNION SELECT CAST(substr(seen, 12, 64) AS TEXT) FROM placements WHERE substr(seen, 1, 11) = X'7b22626c6f624964223a22'";
 
 /// What is seen and not settled, about to be written, in quarantine, or brought by somebody: few rows, once a run is through.
-const UNSETTLED: &str = "
+pub(crate) const UNSETTLED: &str = "
     SELECT rendering FROM sightings WHERE rendering IS NOT NULL
     UNION ALL SELECT target FROM intents WHERE target IS NOT NULL
     UNION ALL SELECT raw FROM quarantine
@@ -40,7 +40,7 @@ const UNSETTLED: &str = "
 const MEMBER: &[u8] = b"\"blobId\":\"";
 
 /// The blob that a rendering names.
-fn named_in(rendering: &[u8]) -> Option<BlobId> {
+pub(crate) fn named_in(rendering: &[u8]) -> Option<BlobId> {
     let at = rendering.windows(MEMBER.len()).position(|bytes| bytes == MEMBER)? + MEMBER.len();
     BlobId::parse(std::str::from_utf8(rendering.get(at..at + 64)?).ok()?)
 }

@@ -6,8 +6,9 @@
 //! Rooms: [`replicas`] (replicas, collections, feeds), [`items`] (items, versions, where they stand), [`placements`] (bases and
 //! sightings), [`offers`] (bytes that somebody brought), [`intents`] (writes about to be made), [`joins`] (collections that become one, or
 //! several), [`left_out`] (what is frozen), [`holds`] (held plans, quarantine, conflicts), [`runs`] (budgets, runs), [`counts`] (what people
-//! are shown of it), [`prune`] (what may go at last), [`blobs`] (which bytes are named).
+//! are shown of it), [`prune`] (what may go at last), [`blobs`] (which bytes are named), [`backup`] (a copy of all).
 
+pub mod backup;
 pub mod blobs;
 pub mod counts;
 pub mod holds;

@@ -1,0 +1,7 @@
+//! What keeps an administrator's sleep sound, through the built program: backups and the way back, a leaver's data erased, a disk that is
+//! nearly full, several instances with one app, what `doctor` finds, and signing in from another machine.
+
+mod common;
+
+#[path = "keep/backup.rs"]
+mod backup;

@@ -1,0 +1,207 @@
+//! `twofold backup FILE` and `twofold backup --restore FILE`.
+
+use crate::common::{BOTH, GOOGLE, Home, files};
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use twofold_blobs::Store;
+use twofold_hub::Lock;
+
+fn file(home: &Home) -> String {
+    home.dir.path().join("backup.tar").display().to_string()
+}
+
+fn hub(home: &Home) -> PathBuf {
+    home.state().join("hub.sqlite")
+}
+
+/// How often words stand in the folder of the device, one for each file.
+fn on_device(home: &Home, words: &str) -> usize {
+    let of = files(&home.laptop());
+    of.values().filter(|bytes| String::from_utf8_lossy(bytes).contains(words)).count()
+}
+
+/// Two runs more change nothing anywhere.
+#[track_caller]
+fn settled(home: &Home) {
+    home.sync().expect(0);
+    home.sandbox.reset_counts();
+    home.sync().expect(0);
+    assert_eq!(home.writes(), 0, "a second run wrote");
+}
+
+#[test]
+fn a_backup_is_made_while_a_run_is_at_work_and_says_what_is_in_it() {
+    let home = Home::with_mail(&BOTH);
+    home.sync().expect(0);
+    let lock = Lock::take(&home.state()).unwrap().unwrap();
+    let service = Lock::take_service(&home.state()).unwrap().unwrap();
+    let blobs = Store::open(&home.state().join("blobs")).unwrap();
+    let count = blobs.hashes().count();
+    assert!(count > 3);
+    let ran = home.run(&["backup", &file(&home)]).expect(0);
+    let ran = ran.shows(&[&format!("{count} messages"), "read back and whole"]).says(&["configuration", "sign-ins"]);
+    assert!(ran.err.contains("not encrypted"), "{ran}");
+    drop((lock, service));
+    let meta = fs::metadata(file(&home)).unwrap();
+    assert_eq!(meta.permissions().mode() & 0o777, 0o600);
+    // Neither the key nor the sign-ins, sealed or not, and no token.
+    let bytes = fs::read(file(&home)).unwrap();
+    for secret in ["vault.json", "vault.key", "refresh", "client_secret"] {
+        let found = bytes.windows(secret.len()).any(|part| part == secret.as_bytes());
+        assert!(!found || secret == "refresh", "{secret} is in the backup");
+    }
+    let left: Vec<_> = fs::read_dir(home.dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().contains("unfinished")), "{left:?}");
+}
+
+#[test]
+fn a_backup_takes_the_place_of_nothing_but_an_older_one_that_is_named_with_force() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["backup", &file(&home)]).expect(0);
+    let first = fs::read(file(&home)).unwrap();
+    home.run(&["backup", &file(&home)]).expect(2).says(&["is there", "--force"]);
+    assert_eq!(fs::read(file(&home)).unwrap(), first);
+    home.sync().expect(0);
+    home.run(&["backup", "--force", &file(&home)]).expect(0);
+    assert_ne!(fs::read(file(&home)).unwrap(), first);
+    let letter = home.dir.path().join("letter.txt");
+    fs::write(&letter, "dear all").unwrap();
+    home.run(&["backup", "--force", letter.to_str().unwrap()]).expect(2).says(&["is no backup", "not touched"]);
+    assert_eq!(fs::read(&letter).unwrap(), b"dear all");
+    for inside in [home.state().join("b.tar"), home.laptop().join("b.tar")] {
+        home.run(&["backup", inside.to_str().unwrap()]).expect(2).says(&["no backup was made"]);
+        assert!(!inside.exists());
+    }
+}
+
+#[test]
+fn nothing_that_was_made_since_the_backup_is_deleted_or_doubled_when_it_is_put_back() {
+    let home = Home::synced(&BOTH);
+    home.run(&["backup", &file(&home)]).expect(0);
+
+    // Since then, and in step everywhere:
+    home.sandbox.google_create(&json!({"names": [{"givenName": "Newly", "familyName": "Google"}]})).unwrap();
+    home.sandbox
+        .graph_create("contacts", &json!({"displayName": "Newly Graph", "givenName": "Newly", "surname": "Graph"}))
+        .unwrap();
+    let card =
+        "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:newly-device\r\nFN:Newly Device\r\nN:Device;Newly;;;\r\nEND:VCARD\r\n";
+    fs::write(home.google_folder().join("newly-device.vcf"), card).unwrap();
+    let people = home.sandbox.google_people();
+    let names: Vec<String> = people.iter().filter_map(|p| Some(p["resourceName"].as_str()?.to_owned())).collect();
+    let (edited, deleted) = (names[0].clone(), names[1].clone());
+    let deleted_name = people[1]["names"][0]["displayName"].as_str().unwrap().to_owned();
+    home.sandbox.google_edit(&edited, |p| p["biographies"] = json!([{"value": "edited since"}])).unwrap();
+    home.sandbox.google_delete(&deleted).unwrap();
+    home.sync().expect(0);
+    home.sync().expect(0);
+    // And what no run has seen yet:
+    let unseen = home.google_folder().join("unseen.vcf");
+    fs::write(
+        &unseen,
+        card.replace("newly-device", "unseen-uid")
+            .replace("Newly Device", "Unseen Card")
+            .replace("Device;Newly", "Card;Unseen"),
+    )
+    .unwrap();
+    let graph = home.sandbox.graph_contacts();
+    let touched = graph[0]["id"].as_str().unwrap().to_owned();
+    home.sandbox.graph_edit(&touched, |contact| contact["personalNotes"] = json!("unseen edit")).unwrap();
+    let (google_before, graph_before) = (home.sandbox.google_people().len(), home.sandbox.graph_contacts().len());
+
+    home.run(&["backup", "--restore", &file(&home)]).expect(2).says(&["nothing was put back", "--force"]);
+    let ran = home.run(&["backup", "--restore", "--force", &file(&home)]).expect(0);
+    home.names_a_command(&ran.says(&["twofold sync", "twofold device fill laptop"]));
+    home.sync().expect(4).says(&["twofold device fill laptop"]);
+    // The folder has no base any more, so a note that was edited at Graph and not yet here is both: one is shown, the other kept.
+    home.run(&["device", "fill", "laptop"]).expect(5);
+    home.sandbox.reset_counts();
+    home.sync().expect(5);
+    assert_eq!(home.writes(), 0, "a second run wrote");
+    assert_eq!(home.run(&["conflicts"]).out.lines().count(), 1);
+
+    assert_eq!(
+        home.sandbox.google_people().len(),
+        google_before + 1,
+        "the unseen card is new, and nothing else: {}",
+        home.google_text()
+    );
+    assert_eq!(home.sandbox.graph_contacts().len(), graph_before, "{}", home.graph_text());
+    for words in ["Newly Google", "Newly Graph", "Newly Device", "Unseen Card"] {
+        let (google, graph) = (home.google_text().matches(words).count(), home.graph_text().matches(words).count());
+        assert!(google + graph > 0, "{words} is at no provider");
+        assert_eq!(on_device(&home, words), 1, "{words}");
+    }
+    assert_eq!(on_device(&home, "edited since"), 1);
+    assert!(home.google_text().contains("edited since"));
+    assert_eq!(on_device(&home, "unseen edit"), 1);
+    assert!(home.graph_text().contains("unseen edit"));
+    assert!(!home.google_text().contains(&deleted_name), "{deleted_name} is back at Google");
+    let cards = files(&home.google_folder());
+    let is_back = cards.values().any(|bytes| String::from_utf8_lossy(bytes).contains(&deleted_name));
+    assert!(!is_back, "{deleted_name} is back on the laptop");
+}
+
+#[test]
+fn a_state_folder_that_is_gone_comes_back_from_its_backup() {
+    let home = Home::with_mail(&BOTH);
+    home.sync().expect(0);
+    home.run(&["backup", &file(&home)]).expect(0);
+    let mails = files(&home.laptop());
+    fs::remove_dir_all(home.state()).unwrap();
+    let ran = home.run(&["backup", "--restore", &file(&home)]).expect(0);
+    ran.says(&["twofold login google", "twofold login microsoft365", "twofold sync"]);
+    for name in BOTH {
+        home.login(name).expect(0);
+    }
+    settled(&home);
+    assert_eq!(files(&home.laptop()), mails);
+    home.run(&["doctor", "--full"]).expect(0);
+}
+
+#[test]
+fn a_backup_that_is_damaged_or_cut_off_is_put_back_nowhere() {
+    let home = Home::with_mail(&GOOGLE);
+    home.sync().expect(0);
+    home.run(&["backup", &file(&home)]).expect(0);
+    let whole = fs::read(file(&home)).unwrap();
+    let before = fs::read(hub(&home)).unwrap();
+    let restore = |bytes: &[u8]| {
+        fs::write(file(&home), bytes).unwrap();
+        let ran = home.run(&["backup", "--restore", "--force", &file(&home)]).expect(2);
+        assert_eq!(fs::read(hub(&home)).unwrap(), before, "{ran}");
+    };
+    restore(&whole[..whole.len() / 2]);
+    // One letter of a message is another: the names of blobs stand before their bytes.
+    let at = whole.windows(9).position(|part| part == b"Subject: ").unwrap();
+    let mut other = whole.clone();
+    other[at + 10] ^= 1;
+    restore(&other);
+    restore(b"no tar at all");
+    fs::write(file(&home), &whole).unwrap();
+    home.run(&["backup", "--restore", "--force", &file(&home)]).expect(0);
+    assert!(home.state().join("hub.sqlite.replaced").exists());
+}
+
+#[test]
+fn a_message_whose_bytes_are_gone_is_said_and_the_rest_is_in_the_backup() {
+    let home = Home::with_mail(&GOOGLE);
+    home.sync().expect(0);
+    {
+        let blobs = Store::open(&home.state().join("blobs")).unwrap();
+        let one = blobs.hashes().next().unwrap().unwrap();
+        blobs.remove(&one).unwrap();
+    }
+    home.run(&["backup", &file(&home)]).expect(1).says(&["1 message", "not in the backup", "doctor --full"]);
+    assert!(fs::metadata(file(&home)).unwrap().len() > 0);
+}
+
+#[test]
+fn nothing_is_put_back_under_a_service() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["backup", &file(&home)]).expect(0);
+    let _service = Lock::take_service(&home.state()).unwrap().unwrap();
+    home.run(&["backup", "--restore", "--force", &file(&home)]).expect(75).says(&["service", "Stop it first"]);
+}
