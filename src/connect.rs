@@ -19,7 +19,7 @@ use twofold_http::{
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
 use twofold_model::email::scope::Scope;
-use twofold_model::{Blobs, Connector, Error, ErrorKind, Kind, Result, Uid};
+use twofold_model::{Blobs, Connector, Error, ErrorKind, Kind, Result, Uid, Visit};
 use twofold_zones::SystemZones;
 
 /// Provider: Graph allows 4 requests at a time and 10,000 in 10 minutes for an app and mailbox (throttling limits).
@@ -109,11 +109,15 @@ pub fn blobs(config: &Config) -> Result<Option<Arc<dyn Blobs>>> {
 /// # Errors
 /// Where the folder cannot be read.
 pub fn blobs_to_read(config: &Config) -> Result<Option<Arc<dyn Blobs>>> {
-    let folder = config.state_dir.join("blobs");
-    if !folder.is_dir() {
-        return Ok(None);
+    match has_blobs(config) {
+        true => Ok(Some(Arc::new(Store::look(&config.state_dir.join("blobs"))?))),
+        false => Ok(None),
     }
-    Ok(Some(Arc::new(Store::look(&folder)?)))
+}
+
+/// Whether the bytes of any message were ever kept below the state folder.
+pub fn has_blobs(config: &Config) -> bool {
+    config.state_dir.join("blobs").is_dir()
 }
 
 /// The bytes of messages below the state folder, whatever kinds are configured; the folder is made where it is not there.
@@ -264,6 +268,7 @@ fn open_provider(
     budgets: &[Arc<Budget>],
     blobs: Option<&Arc<dyn Blobs>>,
 ) -> Result<Arc<dyn Connector>> {
+    check_not_forgotten(hub, name.as_str())?;
     let provider = provider(config, name)?;
     let session = Session::new(provider.clone(), vault.clone(), sign_in_transport(config)?, Arc::new(SystemClock));
     // From here on it is the session of this account.
@@ -357,6 +362,49 @@ fn check_account(hub: &mut Hub, name: ProviderName, status: &twofold_auth::Statu
     }
 }
 
+/// What was begun to be forgotten takes part in nothing until that is through.
+fn check_not_forgotten(hub: &Hub, name: &str) -> Result<()> {
+    if !hub.is_being_forgotten(name)? {
+        return Ok(());
+    }
+    let words = format!(
+        "forgetting it was begun and not finished; nothing was read or changed there. Type: twofold forget {name}"
+    );
+    Err(Error::new(ErrorKind::Misconfigured, words))
+}
+
+/// Takes the marker of a folder away that is no device any more; one that somebody else wrote stays.
+pub fn unmark(device: &DeviceConfig, mark: &str) -> Result<()> {
+    if twofold_device::replica_marked_at(&device.path).as_deref() != Some(mark) {
+        return Ok(());
+    }
+    std::fs::remove_file(device.path.join(twofold_device::ROOT_MARKER)).map_err(|error| {
+        let words = format!("the marker of {} cannot be removed: {error}", device.path.display());
+        Error::new(ErrorKind::Misconfigured, words).with_source(error)
+    })
+}
+
+/// Opens a device folder to remove what is forgotten of it: the folder that the hub knows, and no other.
+///
+/// # Errors
+/// Where it is not there, or is not that folder.
+pub async fn open_to_forget(config: &Config, device: &DeviceConfig, hub: &mut Hub) -> Result<Arc<dyn Connector>> {
+    let mark = hub.replica(&device.name, true)?.mark;
+    let mut options = DeviceOptions::new(&device.name, &device.path, hub.id(), &mark);
+    options.kinds = vec![Kind::Mail, Kind::Calendar, Kind::Contacts];
+    options.zones = Some(Arc::new(zones()));
+    options.blobs = match has_blobs(config) {
+        true => Some(blobs_of_all(config)?),
+        false => None,
+    };
+    let opened = Device::open(options)?;
+    let visit = Visit { is_known: true, hub_is_empty: false, is_dry_run: true, run: i64::MAX, last_run: i64::MAX };
+    opened.arrive(visit).await?;
+    // From here on it is written to.
+    opened.arrive(Visit { is_dry_run: false, ..visit }).await?;
+    Ok(Arc::new(opened))
+}
+
 /// Opens a device folder as the replica that the hub knows by its name, or by its marker when it was renamed.
 pub fn open_device(
     config: &Config,
@@ -364,6 +412,7 @@ pub fn open_device(
     hub: &mut Hub,
     blobs: Option<&Arc<dyn Blobs>>,
 ) -> Result<Device> {
+    check_not_forgotten(hub, &device.name)?;
     let replica = follow_rename(config, device, hub)?;
     let mut options = DeviceOptions::new(&device.name, &device.path, hub.id(), &replica.mark);
     options.kinds.clone_from(&device.kinds);

@@ -5,3 +5,5 @@ mod common;
 
 #[path = "keep/backup.rs"]
 mod backup;
+#[path = "keep/forget.rs"]
+mod forget;

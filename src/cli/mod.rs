@@ -8,6 +8,7 @@ mod demo;
 mod device;
 mod doctor;
 mod dropin;
+mod forget;
 mod held;
 mod login;
 mod progress;
@@ -84,6 +85,8 @@ enum Command {
     Adopt(adopt::Args),
     /// One file with everything that the hub holds, made while the service runs; and the way back
     Backup(backup::Args),
+    /// Erase what is kept of a provider's account or a device, with all its history; nothing is deleted at any provider
+    Forget(forget::Args),
     /// Configuration, permissions, sign-ins, clock, disk, hub: ok, warn or fail, and what to do
     Doctor(doctor::Args),
     /// The stand-in providers alone
@@ -192,6 +195,7 @@ async fn dispatch(cli: Cli) -> Result<i32> {
         Command::Device(args) => device::run(&context, args),
         Command::Adopt(args) => adopt::run(&context, args).await,
         Command::Backup(args) => backup::run(&context, args),
+        Command::Forget(args) => forget::run(&context, args).await,
         Command::Doctor(args) => doctor::run(&context, args).await,
         Command::Sandbox(args) => sandbox::run(&context, args).await,
         Command::SystemdDropin => dropin::run(&context),

@@ -6,11 +6,12 @@
 //! Rooms: [`replicas`] (replicas, collections, feeds), [`items`] (items, versions, where they stand), [`placements`] (bases and
 //! sightings), [`offers`] (bytes that somebody brought), [`intents`] (writes about to be made), [`joins`] (collections that become one, or
 //! several), [`left_out`] (what is frozen), [`holds`] (held plans, quarantine, conflicts), [`runs`] (budgets, runs), [`counts`] (what people
-//! are shown of it), [`prune`] (what may go at last), [`blobs`] (which bytes are named), [`backup`] (a copy of all).
+//! are shown of it), [`prune`] (what may go at last), [`blobs`] (which bytes are named), [`backup`] (a copy of all), [`forget`] (a place with all that is its own).
 
 pub mod backup;
 pub mod blobs;
 pub mod counts;
+pub mod forget;
 pub mod holds;
 pub mod intents;
 pub mod items;
@@ -24,6 +25,7 @@ pub mod replicas;
 pub mod runs;
 
 pub use counts::{Amount, Holdings, Lacking};
+pub use forget::{Mirrored, Toll, remove_copies};
 pub use holds::{Bad, Conflict, HeldRow, Hold, Quarantined};
 pub use intents::{Intent, IntentKind};
 pub use items::{Item, Version};

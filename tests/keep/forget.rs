@@ -1,0 +1,214 @@
+//! `twofold forget PROVIDER|DEVICE [--data]`.
+
+use crate::common::{BOTH, Home, files};
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+use twofold_hub::Hub;
+
+/// What nobody but Google's account says, in an earlier version and in the last one.
+const EARLIER: &str = "Quixotic-Earlier-Note";
+const LATER: &str = "Quixotic-Later-Note";
+/// What nobody but Microsoft's says.
+const THEIRS: &str = "Zephyrine-Graph-Note";
+/// What was said of a person that was deleted since.
+const BURIED: &str = "Umbrageous-Buried-Note";
+
+/// The files below a folder in which words stand.
+fn holding(folder: &Path, words: &str) -> Vec<String> {
+    let holds = |bytes: &[u8]| bytes.windows(words.len()).any(|part| part == words.as_bytes());
+    let found = files(folder).into_iter().filter(|(_, bytes)| holds(bytes));
+    found.map(|(path, _)| path.display().to_string()).collect()
+}
+
+fn note(home: &Home, person: &str, words: &str) {
+    home.sandbox.google_edit(person, |p| p["biographies"] = json!([{"value": words}])).unwrap();
+    home.sync().expect(0);
+}
+
+/// Both providers with a known history, in step.
+fn with_history() -> Home {
+    let home = Home::synced(&BOTH);
+    let people = home.sandbox.google_people();
+    let name = |at: usize| people[at]["resourceName"].as_str().unwrap().to_owned();
+    note(&home, &name(0), EARLIER);
+    note(&home, &name(0), LATER);
+    note(&home, &name(1), BURIED);
+    home.sandbox.google_delete(&name(1)).unwrap();
+    let contact = home.sandbox.graph_contacts()[0]["id"].as_str().unwrap().to_owned();
+    home.sandbox.graph_edit(&contact, |contact| contact["personalNotes"] = json!(THEIRS)).unwrap();
+    home.sync().expect(0);
+    home.sync().expect(0);
+    for words in [EARLIER, LATER, BURIED, THEIRS] {
+        assert!(!holding(&home.state(), words).is_empty(), "{words} is not in the hub to begin with");
+    }
+    home.sandbox.reset_counts();
+    home
+}
+
+/// The configuration without Google.
+fn without_google(home: &mut Home) {
+    home.providers = vec!["microsoft365"];
+    fs::write(home.config(), home.configuration("")).unwrap();
+}
+
+#[test]
+fn what_is_kept_of_a_leaver_is_in_no_file_of_the_state_folder_and_at_the_provider_nothing_changed() {
+    let mut home = with_history();
+    let (people, contacts) = (home.google_text(), home.graph_text());
+    let foreign = home.google_folder().join("notes of mine.txt");
+    fs::write(&foreign, "not twofold's").unwrap();
+    home.run(&["backup", &home.dir.path().join("b.tar").display().to_string()]).expect(0);
+    let theirs = files(&home.laptop().join("microsoft365"));
+
+    let ran = home.run(&["forget", "google", "--data", "--yes"]).expect(0);
+    let ran = ran.shows(&["forgotten: google", "nothing is deleted there", "files in device folders"]);
+    assert!(ran.err.contains("was revoked") && ran.err.contains("still stands in"), "{ran}");
+    for words in [EARLIER, LATER, BURIED] {
+        assert_eq!(holding(&home.state(), words), Vec::<String>::new(), "{words}");
+        assert_eq!(holding(&home.laptop(), words), Vec::<String>::new(), "{words}");
+    }
+    assert_eq!(files(&home.laptop().join("google")).len(), 1 + home_markers(&home), "only what is not ours is left");
+    assert_eq!(fs::read(&foreign).unwrap(), b"not twofold's");
+    assert_eq!(files(&home.laptop().join("microsoft365")), theirs);
+    assert!(!holding(&home.state(), THEIRS).is_empty());
+    assert!(!fs::read_to_string(home.state().join("vault.json")).unwrap().contains("google"));
+    home.run(&["sync"]).expect(3).says(&["google", "twofold login google"]);
+    without_google(&mut home);
+    home.sync().expect(0);
+    assert_eq!((home.google_text(), home.graph_text()), (people, contacts));
+    assert_eq!(home.writes(), 0);
+    home.run(&["doctor"]).expect(0);
+}
+
+/// The folder with the foreign file keeps what names it: its marker and its display name.
+fn home_markers(home: &Home) -> usize {
+    let ours = [".twofold-collection", "displayname", "color"];
+    let all = files(&home.laptop().join("google"));
+    all.keys().filter(|path| ours.iter().any(|name| path.ends_with(name))).count()
+}
+
+#[test]
+fn without_data_the_files_stay_and_go_to_nobody_else() {
+    let mut home = with_history();
+    let before = files(&home.laptop());
+    home.run(&["forget", "google", "--yes"]).expect(0).shows(&["stay as they are"]);
+    assert_eq!(files(&home.laptop()), before);
+    assert_eq!(holding(&home.state(), LATER), Vec::<String>::new());
+    without_google(&mut home);
+    for _ in 0..2 {
+        let ran = home.sync();
+        assert_eq!(home.writes(), 0, "{ran}");
+        assert_eq!(holding(&home.laptop(), LATER).len(), 1);
+    }
+}
+
+#[test]
+fn nobody_is_forgotten_without_being_asked() {
+    let home = with_history();
+    home.run(&["forget", "google"]).expect(2).shows(&["goes for good"]).says(&["nothing was erased", "--yes"]);
+    home.run(&["forget", "toaster", "--yes"]).expect(2).says(&["nothing was erased", "laptop"]);
+    assert!(!holding(&home.state(), LATER).is_empty());
+    home.sync().expect(0);
+}
+
+#[test]
+fn of_joined_collections_what_the_other_provider_holds_stays() {
+    let home = Home::signed_in(&BOTH);
+    let join = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:default\", \"google:default\"]\n";
+    fs::write(home.config(), home.configuration(join)).unwrap();
+    let ran = home.sync();
+    for id in home.run(&["held"]).out.lines().filter_map(|line| line.split_whitespace().next()) {
+        home.run(&["approve", id]);
+    }
+    home.sync();
+    let cards = home.cards();
+    let contacts = home.graph_text();
+    assert!(cards.len() > 3, "{ran}");
+    let before = home.sandbox.google_people().len();
+    home.sandbox.reset_counts();
+    let ran = home.run(&["forget", "google", "--data", "--yes"]).expect(0);
+    assert!(ran.out.contains("stay, because they are elsewhere too"), "{ran}");
+    let left = home.cards();
+    assert!(left.len() + 2 > cards.len(), "{} of {}: {ran}", left.len(), cards.len());
+    assert_eq!(home.graph_text(), contacts);
+    assert_eq!((home.sandbox.google_people().len(), home.writes()), (before, 0));
+    home.run(&["doctor"]);
+}
+
+#[test]
+fn a_device_is_forgotten_with_its_files_and_nothing_is_deleted_anywhere_else() {
+    let home = with_history();
+    let (people, contacts) = (home.google_text(), home.graph_text());
+    fs::write(home.laptop().join("mine.txt"), "not twofold's").unwrap();
+    let ran = home.run(&["forget", "laptop", "--data", "--yes"]).expect(0);
+    assert!(ran.err.contains("[[device]]"), "{ran}");
+    let left: Vec<_> = files(&home.laptop()).into_keys().collect();
+    assert_eq!(left, [Path::new("mine.txt")]);
+    assert!(!holding(&home.state(), LATER).is_empty(), "the history of the accounts stays");
+    let text = home.configuration("");
+    fs::write(home.config(), &text[..text.find("[[device]]").unwrap()]).unwrap();
+    home.sync().expect(0);
+    assert_eq!((home.google_text(), home.graph_text(), home.writes()), (people, contacts, 0));
+}
+
+#[test]
+fn a_file_that_nobody_else_has_seen_is_not_removed() {
+    let home = with_history();
+    let card = home.card(LATER);
+    home.add_line(&card, "NICKNAME:Unseen");
+    home.run(&["forget", "google", "--data", "--yes"])
+        .expect(4)
+        .says(&["1 file changed", "twofold forget google --data"]);
+    assert!(card.exists());
+    // Until it is through, nothing of it is read or written.
+    let ran = home.sync().expect(2).says(&["not finished", "twofold forget google"]);
+    assert_eq!(home.writes(), 0, "{ran}");
+    fs::remove_file(&card).unwrap();
+    home.run(&["forget", "google", "--data", "--yes"]).expect(0);
+    assert_eq!(holding(&home.state(), LATER), Vec::<String>::new());
+}
+
+#[test]
+fn forgetting_that_is_killed_anywhere_is_finished_by_typing_it_again() {
+    let home = with_history();
+    let people = home.google_text();
+    for ms in (10..90).step_by(4) {
+        let talk = home.start(&["forget", "google", "--data", "--yes"]);
+        std::thread::sleep(Duration::from_millis(ms));
+        talk.signal(rustix::process::Signal::KILL);
+        talk.end();
+        let is_open = Hub::open(&home.state()).unwrap().is_being_forgotten("google").unwrap();
+        if is_open {
+            home.sync().expect(2).says(&["twofold forget google"]);
+        }
+    }
+    home.run(&["forget", "google", "--data", "--yes"]).expect(0);
+    for words in [EARLIER, LATER, BURIED] {
+        assert_eq!(holding(&home.state(), words), Vec::<String>::new(), "{words}");
+        assert_eq!(holding(&home.laptop(), words), Vec::<String>::new(), "{words}");
+    }
+    assert_eq!(home.google_text(), people);
+}
+
+#[test]
+fn the_bytes_of_a_leaver_s_messages_are_gone() {
+    let home = Home::with_mail(&BOTH);
+    let raw = "From: a@example.com\r\nTo: b@example.com\r\nSubject: Xylographic-Subject\r\nMessage-ID: <x1@example.com>\r\n\
+               Date: Mon, 02 Mar 2026 09:00:00 +0000\r\n\r\nXylographic-Body\r\n";
+    home.sandbox.google_add_mail(raw.as_bytes(), &["INBOX"]);
+    home.sync().expect(0);
+    let count = || files(&home.state().join("blobs")).len();
+    let before = count();
+    assert!(!holding(&home.state(), "Xylographic-Subject").is_empty());
+    home.sandbox.reset_counts();
+    home.run(&["forget", "google", "--data", "--yes"]).expect(0);
+    assert!(count() < before && count() > 0, "{before} then {}", count());
+    for words in ["Xylographic-Subject", "Xylographic-Body"] {
+        assert_eq!(holding(&home.state(), words), Vec::<String>::new(), "{words}");
+        assert_eq!(holding(&home.laptop(), words), Vec::<String>::new(), "{words}");
+    }
+    assert_eq!(home.writes(), 0);
+    home.run(&["doctor", "--full"]);
+}
