@@ -57,6 +57,8 @@ pub struct Config {
     pub network: Network,
     /// Whether a write may send mail to the guests of a meeting.
     pub may_mail_attendees: bool,
+    /// How many bytes stay free on each disk; `None`: as many as fit it.
+    pub keep_free: Option<u64>,
 }
 
 /// `[microsoft365]`.
@@ -224,6 +226,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
             "brakes",
             "history",
             "network",
+            "disk",
         ],
         &[("endpoint", "this version has no CalDAV/CardDAV server yet")],
     )?;
@@ -246,6 +249,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
         retention_ms: retention(&top)?,
         network: network(&top, &places)?,
         may_mail_attendees: calendar(&top)?,
+        keep_free: keep_free(&top)?,
     };
     check_state_dir(&config, &top)?;
     check_joins(&config, &top)?;
@@ -410,6 +414,12 @@ fn calendar(top: &Table<'_>) -> Result<bool> {
     let Some(table) = top.table("calendar")? else { return Ok(false) };
     table.allow(&["may_mail_attendees"], &[])?;
     table.get("may_mail_attendees").map_or(Ok(false), |value| value.flag())
+}
+
+fn keep_free(top: &Table<'_>) -> Result<Option<u64>> {
+    let Some(table) = top.table("disk")? else { return Ok(None) };
+    table.allow(&["keep_free"], &[])?;
+    table.get("keep_free").map(|value| mail::size(&value)).transpose()
 }
 
 fn brakes(top: &Table<'_>) -> Result<BTreeMap<Kind, Brake>> {

@@ -37,6 +37,7 @@ fn the_example_loads_with_every_setting_switched_on() {
     assert_eq!((device.group.as_deref(), device.mode, device.vcard), (Some("users"), Some(0o660), VcardVersion::V3));
     assert_eq!(config.joins.len(), 1);
     assert!(config.network.proxy.is_some() && config.network.ca_file.is_some());
+    assert_eq!(config.keep_free, Some(500_000_000));
 }
 
 #[test]
@@ -77,6 +78,7 @@ fn every_key_that_can_be_set_stands_in_the_example() {
         ("[brakes]", &["contacts", "calendar", "mail"]),
         ("[history]", &["retention"]),
         ("[network]", &["proxy", "ca_file"]),
+        ("[disk]", &["keep_free"]),
     ] {
         assert!(table.is_empty() || text.lines().any(|line| line == table), "{table}");
         for key in known {

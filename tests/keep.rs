@@ -5,5 +5,7 @@ mod common;
 
 #[path = "keep/backup.rs"]
 mod backup;
+#[path = "keep/disk.rs"]
+mod disk;
 #[path = "keep/forget.rs"]
 mod forget;

@@ -1,6 +1,6 @@
 //! `twofold doctor`: what is well, what is not, and what to type.
 
-use super::{Context, moment, now_ms};
+use super::{Context, disk, moment, now_ms, words};
 use crate::config::Config;
 use crate::connect;
 use twofold_auth::{ProviderName, Vault};
@@ -14,9 +14,6 @@ pub struct Args {
     #[arg(long)]
     full: bool,
 }
-
-/// Less free space than this is a warning.
-const FEW_BYTES: u64 = 1 << 30;
 
 #[derive(Default)]
 struct Findings {
@@ -54,7 +51,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         return Ok(exit::USAGE);
     }
     findings.ok(format!("state folder: {}", config.state_dir.display()));
-    disk(&mut findings, &config);
+    room(&mut findings, &config);
     zones(&findings);
     sign_ins(&mut findings, &config);
     match context.hub(&config) {
@@ -71,14 +68,21 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     Ok(twofold_cycle::report::worst(&findings.codes))
 }
 
-fn disk(findings: &mut Findings, config: &Config) {
-    match rustix::fs::statvfs(&config.state_dir) {
-        Ok(stat) => {
-            let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-            let words = format!("disk: {} MiB free", free >> 20);
-            if free < FEW_BYTES { findings.warn(format!("{words}; free some space")) } else { findings.ok(words) }
+fn room(findings: &mut Findings, config: &Config) {
+    for path in disk::places(config) {
+        let Some(room) = disk::room(&path, config.keep_free) else { continue };
+        let (free, floor) = (words::bytes(room.free), words::bytes(room.floor));
+        let what = format!("disk: {free} free where {} lies", path.display());
+        if room.free < room.floor {
+            findings.fail(
+                exit::TEMPORARY,
+                format!("{what}, and {floor} are to stay free: nothing is read or written. Free some space, or set keep_free under [disk]"),
+            );
+        } else if room.free < room.floor.saturating_mul(2) {
+            findings.warn(format!("{what}; below {floor} nothing is read or written any more. Free some space"));
+        } else {
+            findings.ok(what);
         }
-        Err(error) => findings.warn(format!("disk: cannot be looked at: {error}")),
     }
 }
 

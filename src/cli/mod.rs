@@ -6,6 +6,7 @@ mod conflicts;
 mod daemon;
 mod demo;
 mod device;
+mod disk;
 mod doctor;
 mod dropin;
 mod forget;

@@ -1,7 +1,7 @@
 //! `twofold sync`: one cycle.
 
 use super::progress::{Bars, Lines};
-use super::{Context, kinds, now_ms, words};
+use super::{Context, disk, kinds, now_ms, words};
 use crate::config::Config;
 use crate::connect;
 use std::collections::BTreeSet;
@@ -89,6 +89,11 @@ pub async fn sync(
     stop: Arc<AtomicBool>,
     progress: Arc<dyn Progress>,
 ) -> Result<Report> {
+    if !args.dry_run
+        && let Some(words) = disk::shortage(config)
+    {
+        return Ok(Report::not_begun(words));
+    }
     let (mut hub, _lock) = context.hub(config)?;
     check_name(config, args.replica.as_deref())?;
     let blobs = connect::blobs(config)?;
@@ -111,6 +116,7 @@ pub async fn sync(
             .collect(),
         scopes: connect::scopes(config),
         progress,
+        room: disk::watch(config),
         stop,
     };
     if args.dry_run {

@@ -52,7 +52,7 @@ fn date(value: &Value<'_>) -> Result<i64> {
 }
 
 /// `"500kB"`, `"50MB"`, `"1GB"` in bytes.
-fn size(value: &Value<'_>) -> Result<u64> {
+pub(super) fn size(value: &Value<'_>) -> Result<u64> {
     let todo = "Write a number with kB, MB or GB behind it, such as \"50MB\"; 1 MB is 1,000,000 bytes.";
     bytes(value.text()?.trim()).ok_or_else(|| value.wrong("is no size", todo))
 }

@@ -35,7 +35,7 @@ pub use bodies::Reading;
 pub use report::{ReplicaReport, Report};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hub, Replica};
 use twofold_model::email::scope::Scope;
@@ -109,6 +109,8 @@ pub struct Settings {
     pub scopes: BTreeMap<String, Scope>,
     /// Told how the run goes on (progress bars).
     pub progress: Arc<dyn Progress>,
+    /// Says in words where there is too little room on a disk, if there is: the run ends at the next clean point, before a disk is full.
+    pub room: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// Set when the process was asked to stop: the run ends at the next clean point.
     pub stop: Arc<std::sync::atomic::AtomicBool>,
 }
@@ -199,6 +201,8 @@ pub struct Cycle<'a> {
     pub run: i64,
     /// What is left out of the kind that is gone through.
     pub left_out: Arc<scope::LeftOut>,
+    /// Where there was too little room, once that was seen.
+    pub full: OnceLock<String>,
 }
 
 impl Cycle<'_> {
@@ -220,9 +224,20 @@ impl Cycle<'_> {
             .collect()
     }
 
-    /// Whether the process was asked to stop.
+    /// Whether the run is to end at this clean point: the process was asked to stop, or a disk has too little room.
     pub fn must_stop(&self) -> bool {
-        self.settings.stop.load(std::sync::atomic::Ordering::SeqCst)
+        self.settings.stop.load(std::sync::atomic::Ordering::SeqCst) || self.has_no_room()
+    }
+
+    /// Whether there is too little room on a disk; once there was, the run does not go on.
+    fn has_no_room(&self) -> bool {
+        if self.full.get().is_none()
+            && !self.settings.dry_run
+            && let Some(words) = (self.settings.room)()
+        {
+            self.full.get_or_init(|| words);
+        }
+        self.full.get().is_some()
     }
 }
 
@@ -247,11 +262,22 @@ async fn run(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i
     }
     // Providers first: what a device brings is paired with what they hold.
     members.sort_by(|a, b| (a.replica.is_device, &a.replica.name).cmp(&(b.replica.is_device, &b.replica.name)));
-    let mut cycle = Cycle { hub, members, settings, report: Report::new(run), run, left_out: Arc::default() };
+    let mut cycle = Cycle {
+        hub,
+        members,
+        settings,
+        report: Report::new(run),
+        run,
+        left_out: Arc::default(),
+        full: OnceLock::new(),
+    };
     if settings.retry_quarantined {
         cycle.hub.retry_quarantined()?;
     }
     for kind in cycle.kinds() {
+        if cycle.has_no_room() {
+            break;
+        }
         for _ in 0..ROUNDS {
             if !round(&mut cycle, kind).await? || cycle.must_stop() {
                 break;

@@ -173,6 +173,11 @@ impl Report {
         }
     }
 
+    /// The report of a run that did not begin, and why: it may by itself later.
+    pub fn not_begun(words: String) -> Self {
+        Report { exit: exit::TEMPORARY, troubles: vec![words], ..Report::new(0) }
+    }
+
     /// The row of a replica and kind, made on first mention.
     pub fn row(&mut self, name: &str, kind: Kind) -> &mut ReplicaReport {
         let at =
@@ -253,7 +258,10 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
         cycle.report.codes.push(exit::LEFT);
         cycle.report.say("items are in quarantine; the rest was done. See: twofold status".into());
     }
-    if cycle.report.stopped {
+    if let Some(words) = cycle.full.get() {
+        cycle.report.codes.push(exit::TEMPORARY);
+        cycle.report.say(words.clone());
+    } else if cycle.report.stopped {
         cycle.report.codes.push(exit::TEMPORARY);
         cycle.report.say("the run was asked to stop and ended at a clean point. Go on with: twofold sync".into());
     }

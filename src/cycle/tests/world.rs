@@ -128,6 +128,7 @@ impl World {
             joins: if self.joined { vec![join] } else { Vec::new() },
             scopes: BTreeMap::new(),
             progress: Arc::new(Silent),
+            room: Box::new(|| None),
             stop: Arc::default(),
         }
     }

@@ -102,6 +102,7 @@ impl World {
             joins: Vec::new(),
             scopes: BTreeMap::from([("account".to_owned(), self.scope.clone())]),
             progress: self.ear.clone(),
+            room: Box::new(|| None),
             stop: Arc::default(),
         }
     }

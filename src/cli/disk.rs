@@ -1,0 +1,72 @@
+//! Room on the disks: below a floor nothing is read or written any more, so that no disk is ever filled to its last byte.
+
+use super::words;
+use crate::config::Config;
+use std::path::{Path, PathBuf};
+
+/// Where nobody says how much stays free…
+const USUAL: u64 = 500_000_000;
+/// …it is at most this part of the file system.
+const USUAL_PART: u64 = 20;
+
+/// What is free where a path lies, and what has to be.
+pub(crate) struct Room {
+    /// Free for this user, in bytes.
+    pub(crate) free: u64,
+    /// Below this nothing grows, in bytes.
+    pub(crate) floor: u64,
+}
+
+/// How much room there is where a path lies; `None` where that cannot be told (a folder that is not there yet).
+pub(crate) fn room(path: &Path, keep_free: Option<u64>) -> Option<Room> {
+    let stat = rustix::fs::statvfs(path).ok()?;
+    let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+    Some(Room { free: bytes(stat.f_bavail), floor: floor(bytes(stat.f_blocks), keep_free) })
+}
+
+fn floor(whole: u64, keep_free: Option<u64>) -> u64 {
+    keep_free.unwrap_or(USUAL.min(whole / USUAL_PART))
+}
+
+/// Where there is too little room, in words that stay the same as long as it lasts.
+pub(crate) fn shortage(config: &Config) -> Option<String> {
+    of(&places(config), config.keep_free)
+}
+
+/// The same, to be asked again and again during a run.
+pub(crate) fn watch(config: &Config) -> Box<dyn Fn() -> Option<String> + Send + Sync> {
+    let (places, keep_free) = (places(config), config.keep_free);
+    Box::new(move || of(&places, keep_free))
+}
+
+/// The state folder, and each device folder.
+pub(crate) fn places(config: &Config) -> Vec<PathBuf> {
+    let devices = config.devices.iter().map(|device| device.path.clone());
+    [config.state_dir.clone()].into_iter().chain(devices).collect()
+}
+
+fn of(places: &[PathBuf], keep_free: Option<u64>) -> Option<String> {
+    places.iter().find_map(|path| {
+        let room = room(path, keep_free)?;
+        (room.free < room.floor).then(|| {
+            format!(
+                "disk: less than {} are free where {} lies; nothing more is read or written before there is room, so that the disk is \
+                 not filled. Free some space, or set keep_free under [disk]; then it goes on: twofold sync",
+                words::bytes(room.floor),
+                path.display()
+            )
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_disk_keeps_a_part_of_itself_free_and_a_large_one_a_sum() {
+        let gb = 1_000_000_000;
+        assert_eq!((floor(2 * gb, None), floor(10 * gb, None), floor(4_000 * gb, None)), (gb / 10, gb / 2, gb / 2));
+        assert_eq!(floor(2 * gb, Some(3 * gb)), 3 * gb);
+    }
+}

@@ -1,0 +1,137 @@
+//! `[disk] keep_free`: no disk is filled to its last byte.
+
+use crate::common::{BOTH, Home, MICROSOFT, files};
+use rustix::process::Signal;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// More than any disk has.
+const ALL: &str = "\n[disk]\nkeep_free = \"9000000GB\"\n";
+
+fn configure(home: &Home, more: &str) {
+    fs::write(home.config(), home.configuration(more)).unwrap();
+}
+
+/// A small disk of its own; none where this machine does not let us.
+struct Small(PathBuf);
+
+impl Small {
+    fn at(path: PathBuf, size: &str) -> Option<Small> {
+        fs::create_dir_all(&path).unwrap();
+        let options = format!("size={size},mode=0700");
+        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).status();
+        match done {
+            Ok(status) if status.success() => Some(Small(path)),
+            _ => {
+                eprintln!("no disk can be mounted here; this test did nothing");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Fills a disk but for so many bytes.
+fn fill(disk: &Path, leave: u64) -> PathBuf {
+    let stat = rustix::fs::statvfs(disk).unwrap();
+    let ballast = disk.join("ballast");
+    let bytes = (stat.f_bavail * stat.f_frsize).saturating_sub(leave);
+    fs::write(&ballast, vec![1; usize::try_from(bytes).unwrap()]).unwrap();
+    ballast
+}
+
+#[test]
+fn below_the_floor_nothing_is_read_or_written_and_one_line_says_so() {
+    let home = Home::synced(&BOTH);
+    home.sandbox.google_create(&serde_json::json!({"names": [{"givenName": "Ada", "familyName": "Waiting"}]})).unwrap();
+    let (state, laptop) = (files(&home.state()), files(&home.laptop()));
+    configure(&home, ALL);
+    let ran = home.sync().expect(75).says(&["less than", "nothing more is read or written", "twofold sync"]);
+    assert_eq!(ran.err.lines().count(), 1, "{ran}");
+    assert_eq!(home.requests(), 0);
+    assert!(files(&home.state()) == state && files(&home.laptop()) == laptop);
+    home.run(&["doctor"]).expect(75).shows(&["fail  disk"]);
+    // What writes nothing goes on.
+    home.run(&["sync", "--dry-run"]).expect(0);
+    home.run(&["status"]);
+    configure(&home, "");
+    home.sync().expect(0);
+    home.card("Waiting");
+}
+
+#[test]
+fn the_service_says_it_once_and_goes_on_when_there_is_room() {
+    let home = Home::synced(&BOTH);
+    let Some(disk) = Small::at(home.dir.path().join("small"), "64m") else { return };
+    // The state is on the small disk.
+    let state = disk.0.join("state");
+    let text = home.configuration("\n[disk]\nkeep_free = \"20MB\"\n\n[schedule]\nevery = \"1s\"\n");
+    let copied = Command::new("cp").arg("-a").arg(home.state()).arg(&state).status().unwrap();
+    assert!(copied.success());
+    fs::write(home.config(), text.replace(&format!("{:?}", home.state()), &format!("{state:?}"))).unwrap();
+    let ballast = fill(&disk.0, 10_000_000);
+    home.sandbox.google_create(&serde_json::json!({"names": [{"givenName": "Ada", "familyName": "Waiting"}]})).unwrap();
+    let args = ["-v", "daemon"];
+    let mut command = home.command(&args);
+    let log = home.dir.path().join("log");
+    command.stderr(fs::File::create(&log).unwrap());
+    let mut child = command.spawn().unwrap();
+    let said = |words: &str| fs::read_to_string(&log).unwrap().matches(words).count();
+    let soon = |what: &str, holds: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !holds() {
+            assert!(began.elapsed() < Duration::from_secs(60), "{what}: {}", fs::read_to_string(&log).unwrap());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    soon("a line", &|| said("less than 20 MB") > 0);
+    // Some runs more say nothing more, and ask nobody.
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!((said("less than 20 MB"), home.requests()), (1, 0));
+    fs::remove_file(ballast).unwrap();
+    soon("the card", &|| files(&home.laptop()).values().any(|b| String::from_utf8_lossy(b).contains("Waiting")));
+    soon("the end of it", &|| said("over: disk") == 1);
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn a_first_sync_that_meets_the_floor_stops_between_two_parts_and_goes_on_later() {
+    let home = Home::new(twofold_sandbox::Options::empty().mails(1200), &MICROSOFT);
+    let Some(disk) = Small::at(home.dir.path().join("small"), "64m") else { return };
+    let state = disk.0.join("state");
+    let text = home.configuration("\n[disk]\nkeep_free = \"8MB\"\n").replace("contacts", "mail");
+    fs::write(home.config(), text.replace(&format!("{:?}", home.state()), &format!("{state:?}"))).unwrap();
+    home.login("microsoft365").expect(0);
+    let store = state.join("blobs");
+    let blobs = || twofold_blobs::Store::look(&store).map_or(0, |blobs| blobs.hashes().count());
+    let free = || rustix::fs::statvfs(&disk.0).map(|stat| stat.f_bavail * stat.f_frsize).unwrap();
+    // Each run finds a little more room than the one before, and takes a little more.
+    let mut parts = Vec::new();
+    for room in (9..60).map(|room| room * 1_000_000) {
+        let _ = fs::remove_file(disk.0.join("ballast"));
+        fill(&disk.0, room);
+        let ran = home.sync();
+        if ran.code == Some(0) {
+            break;
+        }
+        ran.expect(75).says(&["less than 8.0 MB"]);
+        assert!(free() > 4_000_000, "{} bytes are left", free());
+        parts.push(blobs());
+    }
+    assert!(parts.iter().any(|count| *count > 0 && *count < 1200), "{parts:?}");
+    assert_eq!(blobs(), 1200);
+    let is_mail =
+        |path: &&PathBuf| path.components().any(|part| part.as_os_str() == "cur" || part.as_os_str() == "new");
+    assert_eq!(files(&home.laptop()).keys().filter(is_mail).count(), 1200);
+    home.sandbox.reset_counts();
+    home.sync().expect(0);
+    assert_eq!(home.writes(), 0);
+}
