@@ -74,6 +74,8 @@ pub struct Microsoft365 {
     pub login_url: Url,
     /// Microsoft Graph.
     pub graph_url: Url,
+    /// A folder in which all instances on this machine keep the app's limit of requests at a time together.
+    pub shared_limit: Option<PathBuf>,
     /// What of its mail is kept in step (`[microsoft365.mail]`).
     pub mail: Scope,
 }
@@ -239,7 +241,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
     let config = Config {
         path: path.to_owned(),
         state_dir,
-        microsoft365: top.table("microsoft365")?.map(|table| microsoft365(&table)).transpose()?,
+        microsoft365: top.table("microsoft365")?.map(|table| microsoft365(&table, &places)).transpose()?,
         google: top.table("google")?.map(|table| google(&table, &places)).transpose()?,
         devices: devices(&top, &places)?,
         joins: joins(&top)?,
@@ -256,8 +258,8 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
     Ok(config)
 }
 
-fn microsoft365(table: &Table<'_>) -> Result<Microsoft365> {
-    table.allow(&["client_id", "tenant", "kinds", "login_url", "graph_url", "mail"], &[])?;
+fn microsoft365(table: &Table<'_>, places: &Places<'_>) -> Result<Microsoft365> {
+    table.allow(&["client_id", "tenant", "kinds", "login_url", "graph_url", "shared_limit", "mail"], &[])?;
     let mail = mail::scope(table)?;
     let tenant = match table.get("tenant") {
         None => "organizations".to_owned(),
@@ -277,6 +279,7 @@ fn microsoft365(table: &Table<'_>) -> Result<Microsoft365> {
         kinds: kinds(table)?,
         login_url: address(table, "login_url", "https://login.microsoftonline.com")?,
         graph_url: address(table, "graph_url", "https://graph.microsoft.com")?,
+        shared_limit: table.get("shared_limit").map(|value| places.path(&value)).transpose()?,
         mail,
     })
 }

@@ -13,8 +13,8 @@ use twofold_google::{
     CalendarDialect, CalendarOptions, GmailDialect, Google, GoogleDialect, GoogleOptions, MailOptions,
 };
 use twofold_http::{
-    Budget, Client, ClientOptions, Dialect, Limits, Network, NetworkTransport, Recorder, SystemClock, TokenSource,
-    Transport,
+    Budget, Client, ClientOptions, Dialect, Limits, Network, NetworkTransport, Recorder, Shared, SystemClock,
+    TokenSource, Transport,
 };
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
@@ -234,15 +234,23 @@ pub fn open(
             ProviderName::Microsoft365 => vec![("microsoft365", GRAPH_LIMITS)],
         };
         let mut budgets = Vec::new();
+        let mut unusable = None;
         for (service, limits) in services {
-            let budget = Arc::new(Budget::new(limits));
+            let shared = shared_limit(config, name).unwrap_or_else(|error| {
+                unusable = Some(error);
+                None
+            });
+            let budget = Arc::new(Budget::new(limits).sharing(shared));
             if let Some(kept) = hub.budget(service)?.and_then(|text| serde_json::from_str(&text).ok()) {
                 budget.restore(kept);
             }
             budgets.push(budget.clone());
             opened.budgets.push((service.into(), budget));
         }
-        let connector = open_provider(config, hub, name, &vault, &transport, &budgets, blobs);
+        let connector = match unusable {
+            None => open_provider(config, hub, name, &vault, &transport, &budgets, blobs),
+            Some(error) => Err(error),
+        };
         let account = account(hub, name, &vault)?.and_then(|account| account.address);
         opened.parties.push(Party { name: name.as_str().into(), is_device: false, kinds, account, connector });
     }
@@ -257,6 +265,15 @@ pub fn open(
         opened.parties.push(Party { name: device.name.clone(), is_device: true, kinds, account: None, connector });
     }
     Ok(opened)
+}
+
+/// The limit that several instances on this machine keep together, where the configuration names a folder for it.
+fn shared_limit(config: &Config, name: ProviderName) -> Result<Option<Shared>> {
+    let table = config.microsoft365.as_ref().filter(|_| name == ProviderName::Microsoft365);
+    let Some((table, folder)) = table.and_then(|table| Some((table, table.shared_limit.as_ref()?))) else {
+        return Ok(None);
+    };
+    Shared::in_folder(folder, &table.client_id, GRAPH_LIMITS.concurrency).map(Some)
 }
 
 fn open_provider(

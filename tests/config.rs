@@ -47,6 +47,7 @@ fn the_defaults_in_the_example_are_the_defaults() {
     // What is an example and not a default: state_dir (the environment may say otherwise), group, mode, join, network, and what of mail
     // is left out.
     let (google, microsoft) = (full.google.as_mut().unwrap(), full.microsoft365.as_mut().unwrap());
+    assert!(microsoft.shared_limit.take().is_some(), "an example, and no default");
     for scope in [&mut google.mail, &mut microsoft.mail] {
         assert_eq!(scope.limits, Limits { since_ms: Some(1_577_836_800_000), max_size: Some(50_000_000) });
         assert!(!scope.include.is_empty() && !scope.exclude.is_empty());
@@ -67,7 +68,7 @@ fn every_key_that_can_be_set_stands_in_the_example() {
     let keys: Vec<&str> = text.lines().filter_map(|line| line.split_once(" = ")).map(|(key, _)| key).collect();
     for (table, known) in [
         ("", &["state_dir"][..]),
-        ("[microsoft365]", &["client_id", "tenant", "kinds", "login_url", "graph_url"]),
+        ("[microsoft365]", &["client_id", "tenant", "kinds", "login_url", "graph_url", "shared_limit"]),
         ("[google]", &["client_secret", "auth_url", "token_url", "gmail_url", "calendar_url", "people_url"]),
         ("[google.mail]", &["include", "exclude", "since", "max_size"]),
         ("[microsoft365.mail]", &["include", "exclude", "since", "max_size"]),

@@ -9,3 +9,5 @@ mod backup;
 mod disk;
 #[path = "keep/forget.rs"]
 mod forget;
+#[path = "keep/limit.rs"]
+mod limit;

@@ -39,6 +39,10 @@ fn drop_in(config: &Config) -> String {
         let key = if is_below(path, &HOMES) || is_below(path, &TEMPORARY) { "BindPaths" } else { "ReadWritePaths" };
         let _ = writeln!(text, "{key}={}", quoted(path));
     }
+    if let Some(folder) = config.microsoft365.as_ref().and_then(|table| table.shared_limit.as_ref()) {
+        text += "# Where all instances keep one limit together.\n";
+        let _ = writeln!(text, "ReadWritePaths={}", quoted(folder));
+    }
     let groups: BTreeSet<&str> = config.devices.iter().filter_map(|device| device.group.as_deref()).collect();
     if !groups.is_empty() {
         let groups: Vec<&str> = groups.into_iter().collect();
@@ -93,6 +97,12 @@ mod tests {
             of(&device("a", "/home/ada/a:b", "")),
             "[Service]\nProtectHome=tmpfs\nBindPaths=\"-/home/ada/a:b\"\n"
         );
+    }
+
+    #[test]
+    fn the_folder_of_a_shared_limit_can_be_written() {
+        let table = "[microsoft365]\nclient_id = \"app\"\nshared_limit = \"/run/twofold/limit\"\n";
+        assert_eq!(of(table), "[Service]\nReadWritePaths=\"-/run/twofold/limit\"\n");
     }
 
     #[test]

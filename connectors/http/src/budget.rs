@@ -6,6 +6,7 @@
 
 use crate::clock::{Clock, lock};
 use crate::retry;
+use crate::shared::{Shared, Taken};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -45,6 +46,8 @@ impl Default for Limits {
 pub struct Budget {
     limits: Limits,
     slots: Arc<Semaphore>,
+    /// What is allowed at a time is allowed to several processes together.
+    shared: Option<Shared>,
     state: Mutex<State>,
 }
 
@@ -72,6 +75,7 @@ impl State {
 #[derive(Debug)]
 pub struct Slot {
     _slots: OwnedSemaphorePermit,
+    _shared: Option<Taken>,
 }
 
 /// What stands in the way of a request.
@@ -91,7 +95,13 @@ impl Budget {
     /// A budget of which nothing is used yet.
     pub fn new(limits: Limits) -> Self {
         let slots = Arc::new(Semaphore::new(limits.concurrency.max(1) as usize));
-        Self { limits, slots, state: Mutex::default() }
+        Self { limits, slots, shared: None, state: Mutex::default() }
+    }
+
+    /// The same, whose requests at a time are those of several processes together.
+    pub fn sharing(mut self, shared: Option<Shared>) -> Self {
+        self.shared = shared;
+        self
     }
 
     /// What is allowed.
@@ -108,7 +118,14 @@ impl Budget {
         let slots = Arc::clone(&self.slots).acquire_many_owned(many).await.map_err(|_| throttled(0, "is busy"))?;
         loop {
             let ms = match self.take(cost, units, clock.now_ms()) {
-                Wait::Nothing => return Ok(Slot { _slots: slots }),
+                Wait::Nothing => {
+                    // Last, so that nobody else waits while this one waits for its window.
+                    let shared = match &self.shared {
+                        Some(shared) => Some(shared.take(many).await?),
+                        None => None,
+                    };
+                    return Ok(Slot { _slots: slots, _shared: shared });
+                }
                 Wait::Vain(ms) => return Err(throttled(ms, "asked us to wait again and again")),
                 Wait::Pause(ms) if ms > patience_ms => return Err(throttled(ms, "asked us to wait")),
                 Wait::Window(ms) if ms > patience_ms => return Err(throttled(ms, "allows no more requests for now")),

@@ -4,7 +4,7 @@
 //! address to the configured origin, takes a token from a [`TokenSource`], waits for its share of the [`Budget`], lets a
 //! [`Transport`] carry the exchange, repeats what may be repeated ([`retry`]) and has the provider's [`Dialect`] judge what
 //! went wrong. [`batch`] builds and reads JSON batches, [`cassette`] records exchanges and replays them strictly, [`clock`]
-//! hands in the time so that tests never wait.
+//! hands in the time so that tests never wait, [`shared`] is a limit that several processes keep together.
 //!
 //! Invariants:
 //! - a bearer leaves only for the configured origin (and origins named as extra), over https or to this very machine;
@@ -22,6 +22,7 @@ pub mod options;
 pub mod request;
 pub mod retry;
 mod scrub;
+pub mod shared;
 pub mod transport;
 
 pub use batch::Part;
@@ -32,4 +33,5 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use options::{ClientOptions, Dialect, TokenSource, judge_by_status};
 pub use request::{Body, Effect, Expect, Method, Request, Response};
 pub use retry::retry_after_s;
+pub use shared::Shared;
 pub use transport::{Network, NetworkTransport, Transport, TransportError, Wire, is_too_large};
