@@ -2,6 +2,7 @@
 
 use super::{Context, now_ms, sync};
 use crate::config::Config;
+use crate::daemon::live::{self, Live};
 use crate::daemon::troubles::Troubles;
 use crate::daemon::watch::{Folders, SignIns, Watch};
 use crate::daemon::{Clock, Duty, End, Event, Outcome, State, Work, serve, systemd};
@@ -12,7 +13,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use twofold_auth::{ProviderName, Vault};
-use twofold_cycle::report::exit;
+use twofold_cycle::report::{code_of, exit};
 use twofold_cycle::{Progress, Reading, Report};
 use twofold_hub::Lock;
 use twofold_model::{Error, ErrorKind, Kind, Result};
@@ -49,8 +50,9 @@ pub async fn run(context: &Context) -> Result<i32> {
         }),
     ];
     let chance = chance_of(&config);
-    let work =
-        Runs { context, config: Mutex::new(Arc::new(config)), folders, progress, stop, troubles: Mutex::default() };
+    let live = Arc::new(Live::new(now_ms()));
+    let config = Mutex::new(Arc::new(config));
+    let work = Runs { context, config, folders, progress, live, stop, troubles: Mutex::default() };
     tracing::info!("the service begins");
     let end = serve(&work, &Machine, triggers, chance, told).await;
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
@@ -163,6 +165,7 @@ struct Runs<'a> {
     config: Mutex<Arc<Config>>,
     folders: Folders,
     progress: Arc<systemd::Progress>,
+    live: Arc<Live>,
     /// Set when the run under way is to end.
     stop: Arc<AtomicBool>,
     troubles: Mutex<Troubles>,
@@ -176,7 +179,12 @@ impl Runs<'_> {
     /// Tells what stands in the way since this run, and what does so no more.
     fn tell(&self, found: BTreeSet<String>, duty: &Duty) {
         let kinds: Vec<Kind> = triggers_of(&self.config()).into_keys().collect();
-        let news = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).hear(found, duty, &kinds);
+        let news = {
+            let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+            let news = troubles.hear(found, duty, &kinds);
+            self.live.troubles(troubles.all());
+            news
+        };
         news.new.iter().for_each(|words| tracing::warn!("{words}"));
         news.over.iter().for_each(|words| tracing::info!("over: {words}"));
     }
@@ -219,18 +227,28 @@ impl Work for Runs<'_> {
         let only = duty.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
         let args = sync::Args { only, without: duty.without.clone(), ..sync::Args::default() };
         self.progress.step();
-        let steps = Arc::new(Steps(self.progress.clone()));
+        let began_ms = now_ms();
+        let over = |run, exit| {
+            let kinds = duty.kinds.clone();
+            self.live.ended(Some(live::Last { run, kinds, began_ms, ended_ms: now_ms(), exit }));
+        };
+        let steps = Arc::new(Steps { watchdog: self.progress.clone(), live: self.live.clone() });
         match sync::sync(self.context, &config, &args, self.stop.clone(), steps).await {
             Ok(report) => {
                 Self::moved(&report);
                 self.tell(report.troubles.iter().cloned().collect(), &duty);
+                over(Some(report.run), report.exit);
                 Outcome::Ran { down: report.down }
             }
             // Only the lock of the hub says so: what stands in the way at a place is in a report.
-            Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => Outcome::Busy,
+            Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => {
+                self.live.ended(None);
+                Outcome::Busy
+            }
             Err(error) => {
                 // It looked at nothing.
                 self.tell([error.to_string()].into(), &Duty::default());
+                over(None, code_of(error.kind));
                 Outcome::Failed
             }
         }
@@ -266,26 +284,41 @@ impl Work for Runs<'_> {
             State::Reloading => systemd::reloading(),
             State::Stopping => {
                 self.stop.store(true, Ordering::SeqCst);
+                self.live.stopping();
                 systemd::stopping();
             }
             State::Running(duty) => {
+                self.live.running(&duty.kinds, &duty.without, now_ms());
                 let kinds: Vec<&str> = duty.kinds.iter().map(|kind| kind.as_str()).collect();
                 systemd::status(&format!("at work: {}", kinds.join(", ")));
             }
-            State::Waiting(next) => systemd::status(&self.waiting(next)),
+            State::Waiting(next) => {
+                self.live.waiting(next);
+                systemd::status(&self.waiting(next));
+            }
         }
+    }
+
+    fn due(&self, due_ms: BTreeMap<Kind, i64>) {
+        self.live.due(due_ms);
     }
 }
 
-/// Tells the watchdog of each step of a run.
-struct Steps(Arc<systemd::Progress>);
+/// Tells the watchdog, and whoever asks, of each step of a run.
+struct Steps {
+    watchdog: Arc<systemd::Progress>,
+    live: Arc<Live>,
+}
 
 impl Progress for Steps {
-    fn at(&self, _phase: &str, _done: usize, _of: usize) {
-        self.0.step();
+    fn at(&self, phase: &str, done: usize, of: usize) {
+        self.watchdog.step();
+        self.live.at(phase, done, of);
     }
 
-    fn reading(&self, _replica: &str, _reading: Reading) {
-        self.0.step();
+    fn reading(&self, replica: &str, reading: Reading) {
+        self.watchdog.step();
+        let Reading { done, of, bytes, took_ms } = reading;
+        self.live.reading(replica, live::Reading { done, of, bytes, took_ms });
     }
 }

@@ -4,8 +4,10 @@
 //! command that is typed meanwhile works between two runs, a sign-in that was made elsewhere counts with the next one, and nothing grows.
 //!
 //! [`serve`] is the loop; what it works with is handed in, so that tests let days pass in a moment. [`watch`] tells of changes in device
-//! folders and of new sign-ins, [`troubles`] remembers what stands in the way, [`systemd`] talks to the manager.
+//! folders and of new sign-ins, [`troubles`] remembers what stands in the way, [`systemd`] talks to the manager, [`live`] is what others may
+//! know of it.
 
+pub mod live;
 pub mod systemd;
 pub mod troubles;
 pub mod watch;
@@ -74,6 +76,8 @@ pub trait Work {
     fn reload(&self) -> Option<BTreeMap<Kind, Trigger>>;
     /// Is told whenever the state of the service changes, and twice a minute while it waits.
     fn state(&self, state: State);
+    /// Is told when each kind is due by the schedule, whenever that may have changed.
+    fn due(&self, _due_ms: BTreeMap<Kind, i64>) {}
 }
 
 /// What the service is at.
@@ -164,6 +168,7 @@ pub async fn serve(
             continue;
         }
         let next = service.next();
+        work.due(service.table.moments());
         work.state(State::Waiting(next));
         let wait_ms = next.map_or(LOOK_MS, |next| (next - now).clamp(1, LOOK_MS));
         tokio::select! {
@@ -245,6 +250,7 @@ impl Service<'_> {
         let is_whole = kinds == self.table.kinds();
         self.table.began(&kinds, began);
         self.signed_in.clear();
+        self.work.due(self.table.moments());
         self.work.state(State::Running(duty.clone()));
         let mut deadline_ms = None;
         let mut run = self.work.run(duty);

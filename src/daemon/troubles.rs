@@ -34,6 +34,11 @@ impl Troubles {
         News { new, over }
     }
 
+    /// All that stands in the way.
+    pub fn all(&self) -> Vec<String> {
+        self.told.iter().cloned().collect()
+    }
+
     /// The first of what stands in the way, and how many there are.
     pub fn first(&self) -> Option<(&str, usize)> {
         Some((self.told.first()?, self.told.len()))
@@ -58,7 +63,7 @@ mod tests {
         let dead = "google: sign in";
         assert_eq!(run(&mut troubles, &[dead], &ALL, &[]), (vec![dead.to_owned()], vec![]));
         assert_eq!(run(&mut troubles, &[dead], &ALL, &[]), (vec![], vec![]));
-        assert_eq!(troubles.first(), Some((dead, 1)));
+        assert_eq!((troubles.first(), troubles.all()), (Some((dead, 1)), vec![dead.to_owned()]));
         assert_eq!(run(&mut troubles, &[], &ALL, &[]), (vec![], vec![dead.to_owned()]));
         assert_eq!(troubles, Troubles::default());
     }

@@ -78,6 +78,11 @@ impl Timetable {
         self.rows.values().filter_map(|row| row.due_ms).min()
     }
 
+    /// When each kind is due; those are left out that never are.
+    pub fn moments(&self) -> BTreeMap<Kind, i64> {
+        self.rows.iter().filter_map(|(kind, row)| Some((*kind, row.due_ms?))).collect()
+    }
+
     /// All kinds.
     pub fn kinds(&self) -> Vec<Kind> {
         self.rows.keys().copied().collect()
@@ -126,6 +131,8 @@ mod tests {
         table.began(&[Kind::Mail, Kind::Contacts], night);
         assert_eq!(table.due(night + MINUTE - 1), []);
         assert_eq!(table.due(night + MINUTE), [Kind::Mail]);
+        let moments = [(Kind::Mail, night + MINUTE), (Kind::Contacts, night + 5 * MINUTE)];
+        assert_eq!(table.moments(), moments.into());
     }
 
     #[test]
