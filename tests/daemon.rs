@@ -5,6 +5,8 @@
 //! | `TWOFOLD_STOPS=100` | so many stops at random moments (ordinarily 20) |
 //! | `TWOFOLD_SEED=7` | which moments these are |
 
+#[path = "daemon/asked.rs"]
+mod asked;
 mod common;
 
 use common::{BOTH, GOOGLE, Home, Ran, Talk, files};

@@ -23,7 +23,7 @@ use twofold_model::{Error, ErrorKind, Result};
 use crate::account::Account;
 use crate::cause::Cause;
 use crate::exchange::TIMEOUT_MS;
-use crate::key::{Key, cannot, check_private, read_private, sync_directory, write_private};
+use crate::key::{KEY_FILE, Key, cannot, check_private, read_private, sync_directory, write_private};
 use crate::provider::{Provider, ProviderName};
 
 const FORMAT: u32 = 1;
@@ -297,6 +297,17 @@ impl Vault {
         }
     }
 
+    /// Whether systemd handed over a key.
+    pub fn has_credential_key(&self) -> bool {
+        self.credentials_dir.as_ref().is_some_and(|directory| directory.join(KEY_FILE).exists())
+    }
+
+    /// Whether the vault was sealed with a key that is not at hand: one that systemd hands to the service alone.
+    pub fn lacks_its_key(&self) -> Result<bool> {
+        let book = self.read()?;
+        Ok(book.check.is_some() && self.key(&book).is_err())
+    }
+
     /// What the last sign-in leaves for the next one.
     pub fn hint(&self, name: ProviderName) -> Result<Hint> {
         let book = self.read()?;
@@ -384,11 +395,11 @@ impl Vault {
     fn no_key(&self, tried: &[Key]) -> Error {
         let vault = self.path();
         let vault = vault.display();
-        let own = self.state_dir.join(crate::key::KEY_FILE);
+        let own = self.state_dir.join(KEY_FILE);
         let why = match tried {
             [] => format!(
                 "the key of {vault} is missing: neither $CREDENTIALS_DIRECTORY/{} nor {} is there",
-                crate::key::KEY_FILE,
+                KEY_FILE,
                 own.display()
             ),
             tried => {

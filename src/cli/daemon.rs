@@ -2,16 +2,20 @@
 
 use super::{Context, now_ms, sync};
 use crate::config::Config;
+use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
+use crate::daemon::socket::{Door, Over, Socket};
 use crate::daemon::troubles::Troubles;
 use crate::daemon::watch::{Folders, SignIns, Watch};
 use crate::daemon::{Clock, Duty, End, Event, Outcome, State, Work, serve, systemd};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
 use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::report::{code_of, exit};
 use twofold_cycle::{Progress, Reading, Report};
@@ -38,7 +42,8 @@ pub async fn run(context: &Context) -> Result<i32> {
     open_hub(context, &config)?;
     let vault = Vault::open(&config.state_dir)?;
     let folders = Arc::new(Mutex::new(paths_of(&config)));
-    let watch = Watch::new(folders.clone(), Box::new(move || sign_ins(&vault)), events);
+    let has_credential_key = vault.has_credential_key();
+    let watch = Watch::new(folders.clone(), Box::new(move || sign_ins(&vault)), events.clone());
     let triggers = triggers_of(&config);
     let progress = Arc::new(systemd::Progress::default());
     let tasks = [
@@ -51,11 +56,20 @@ pub async fn run(context: &Context) -> Result<i32> {
     ];
     let chance = chance_of(&config);
     let live = Arc::new(Live::new(now_ms()));
+    let desk = Arc::new(Desk::default());
+    let door = Door::new(live.clone(), desk.clone(), events, has_credential_key);
+    let asked = open_door(&door, &config.state_dir);
     let config = Mutex::new(Arc::new(config));
-    let work = Runs { context, config, folders, progress, live, stop, troubles: Mutex::default() };
+    let work = Runs { context, config, folders, progress, live, desk, stop, troubles: Mutex::default() };
     tracing::info!("the service begins");
     let end = serve(&work, &Machine, triggers, chance, told).await;
-    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    tasks.iter().for_each(JoinHandle::abort);
+    door.close().await;
+    if let Some(asked) = asked {
+        // The socket is gone before another service may make its own.
+        asked.abort();
+        let _ = asked.await;
+    }
     match end {
         End::Clean => context.say("twofold: stopped at a clean point"),
         End::Cut => context.say("twofold: stopped while a request was under way; the next run looks for it"),
@@ -68,6 +82,19 @@ fn open_hub(context: &Context, config: &Config) -> Result<()> {
     match context.hub(config) {
         Err(error) if !matches!(error.kind, ErrorKind::Throttled { .. }) => Err(error),
         _ => Ok(()),
+    }
+}
+
+/// Lets commands ask the service. Without its socket it works all the same.
+fn open_door(door: &Door, state_dir: &Path) -> Option<JoinHandle<()>> {
+    match Socket::bind(state_dir) {
+        Ok(socket) => Some(tokio::spawn(door.clone().keep(socket))),
+        Err(error) => {
+            tracing::warn!(
+                "the service cannot be asked for a run ({error}); commands work beside it, between two runs"
+            );
+            None
+        }
     }
 }
 
@@ -166,6 +193,8 @@ struct Runs<'a> {
     folders: Folders,
     progress: Arc<systemd::Progress>,
     live: Arc<Live>,
+    /// Who waits for a run that they asked for.
+    desk: Arc<Desk>,
     /// Set when the run under way is to end.
     stop: Arc<AtomicBool>,
     troubles: Mutex<Troubles>,
@@ -225,7 +254,16 @@ impl Work for Runs<'_> {
     async fn run(&self, duty: Duty) -> Outcome {
         let config = self.config();
         let only = duty.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
-        let args = sync::Args { only, without: duty.without.clone(), ..sync::Args::default() };
+        let wish = duty.wish.clone().unwrap_or_default();
+        let args = sync::Args {
+            only,
+            without: duty.without.clone(),
+            replica: wish.replica,
+            full_check: wish.full_check,
+            retry_quarantined: wish.retry_quarantined,
+            ..sync::Args::default()
+        };
+        self.desk.tell(&duty.asked, &Told::Began);
         self.progress.step();
         let began_ms = now_ms();
         let over = |run, exit| {
@@ -238,17 +276,21 @@ impl Work for Runs<'_> {
                 Self::moved(&report);
                 self.tell(report.troubles.iter().cloned().collect(), &duty);
                 over(Some(report.run), report.exit);
+                self.desk.tell(&duty.asked, &outcome(&report));
                 Outcome::Ran { down: report.down }
             }
             // Only the lock of the hub says so: what stands in the way at a place is in a report.
             Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => {
                 self.live.ended(None);
+                self.desk.tell(&duty.asked, &Told::PutOff);
                 Outcome::Busy
             }
             Err(error) => {
                 // It looked at nothing.
                 self.tell([error.to_string()].into(), &Duty::default());
-                over(None, code_of(error.kind));
+                let exit = code_of(error.kind);
+                over(None, exit);
+                self.desk.tell(&duty.asked, &Told::Failed { words: error.to_string(), exit });
                 Outcome::Failed
             }
         }
@@ -301,6 +343,17 @@ impl Work for Runs<'_> {
 
     fn due(&self, due_ms: BTreeMap<Kind, i64>) {
         self.live.due(due_ms);
+    }
+}
+
+/// What is told of a run to those who asked for it.
+fn outcome(report: &Report) -> Told {
+    let table = sync::table(report, false);
+    match serde_json::to_value(report) {
+        Ok(value) => Told::Over(Over { exit: report.exit, report: value, table, troubles: report.troubles.clone() }),
+        Err(error) => {
+            Told::Failed { words: format!("the report cannot be written as JSON: {error}"), exit: exit::FAILED }
+        }
     }
 }
 

@@ -44,6 +44,6 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
         tokio::runtime::Handle::current().block_on(sync::sync(context, &config, &sync::Args::default(), stop, silent))
     })?;
     print!("{}", sync::table(&report, false));
-    sync::tell(&report);
+    sync::tell(&report.troubles, report.exit);
     Ok(report.exit)
 }

@@ -10,6 +10,7 @@ mod disk;
 mod doctor;
 mod dropin;
 mod forget;
+mod handover;
 mod held;
 mod login;
 mod progress;

@@ -1,9 +1,10 @@
 //! `twofold sync`: one cycle.
 
 use super::progress::{Bars, Lines};
-use super::{Context, disk, kinds, now_ms, words};
+use super::{Context, disk, handover, kinds, now_ms, words};
 use crate::config::Config;
 use crate::connect;
+use crate::daemon::Wish;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,12 +44,32 @@ pub struct Args {
 /// Runs one cycle and shows what moved.
 pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let config = context.config()?;
-    let stop = stop_on_signal();
     let progress: Arc<dyn Progress> = match (context.quiet || args.json, context.progress) {
         (true, _) => Arc::new(Silent),
         (false, true) => Arc::new(Bars::new(&config)),
         (false, false) => Arc::new(Lines::new(&config)),
     };
+    // A dry run changes nothing that the service could know of: it waits for no one and works alone.
+    if !args.dry_run {
+        check_name(&config, args.replica.as_deref())?;
+        let wish = Wish {
+            kinds: kinds(&args.only)?,
+            replica: args.replica.clone(),
+            full_check: args.full_check,
+            retry_quarantined: args.retry_quarantined,
+        };
+        if let Some(over) = handover::run(context, &config, wish, progress.as_ref()).await? {
+            // Bars are gone before anything is printed.
+            drop(progress);
+            match args.json {
+                true => super::print_json(&over.report),
+                false => print!("{}", over.table),
+            }
+            tell(&over.troubles, over.exit);
+            return Ok(over.exit);
+        }
+    }
+    let stop = stop_on_signal();
     let report = sync(context, &config, &args, stop, progress).await?;
     if args.json {
         let text = serde_json::to_value(&report).map_err(|error| {
@@ -58,17 +79,17 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     } else {
         print!("{}", table(&report, args.dry_run));
     }
-    tell(&report);
+    tell(&report.troubles, report.exit);
     Ok(report.exit)
 }
 
 /// What stood in the way, on stderr; at the end what to type, where no line says so.
-pub fn tell(report: &Report) {
-    for trouble in &report.troubles {
+pub fn tell(troubles: &[String], exit: i32) {
+    for trouble in troubles {
         eprintln!("twofold: {trouble}");
     }
-    let names_command = report.troubles.iter().any(|words| words.contains(": twofold ") || words.contains("`twofold "));
-    match report.exit {
+    let names_command = troubles.iter().any(|words| words.contains(": twofold ") || words.contains("`twofold "));
+    match exit {
         exit::TEMPORARY if !names_command => {
             eprintln!(
                 "twofold: what could not be reached was left as it is; the rest was done. Go on later with: twofold sync"

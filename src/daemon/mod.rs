@@ -5,14 +5,17 @@
 //!
 //! [`serve`] is the loop; what it works with is handed in, so that tests let days pass in a moment. [`watch`] tells of changes in device
 //! folders and of new sign-ins, [`troubles`] remembers what stands in the way, [`systemd`] talks to the manager, [`live`] is what others may
-//! know of it.
+//! know of it, [`socket`] is where they ask, and [`desk`] keeps who waits for which run.
 
+pub mod desk;
 pub mod live;
+pub mod socket;
 pub mod systemd;
 pub mod troubles;
 pub mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokio::sync::mpsc::UnboundedReceiver;
 use twofold_model::Kind;
 use twofold_schedule::{Backoff, Timetable, Trigger};
@@ -37,6 +40,24 @@ pub struct Duty {
     pub kinds: Vec<Kind>,
     /// Providers that are left alone, by name.
     pub without: Vec<String>,
+    /// What somebody asked for, where this is it.
+    pub wish: Option<Wish>,
+    /// Who asked for it.
+    pub asked: Vec<u64>,
+}
+
+/// A run that somebody asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Wish {
+    /// Only these kinds; all where there are none.
+    pub kinds: Vec<Kind>,
+    /// Only this replica.
+    pub replica: Option<String>,
+    /// List everything in full and compare.
+    pub full_check: bool,
+    /// Try what waits in quarantine.
+    pub retry_quarantined: bool,
 }
 
 /// What became of it.
@@ -60,6 +81,13 @@ pub enum Event {
     Changed(BTreeSet<Kind>),
     /// Somebody signed in at these providers.
     SignedIn(BTreeSet<String>),
+    /// Somebody asks for a run.
+    Asked {
+        /// Names whoever asks.
+        id: u64,
+        /// What for.
+        wish: Wish,
+    },
     /// The configuration is to be read again.
     Reload,
     /// It is to end.
@@ -126,6 +154,10 @@ struct Service<'a> {
     /// Kinds that changed on a device, when the first of them did and when the last.
     changed: BTreeSet<Kind>,
     changed_ms: Option<(i64, i64)>,
+    /// What was asked for and has not begun, with everybody who asked for the same.
+    wishes: VecDeque<(Wish, Vec<u64>)>,
+    /// Not before then, because another process is at work.
+    wishes_ms: i64,
     is_stopping: bool,
 }
 
@@ -149,6 +181,8 @@ pub async fn serve(
         signed_in: BTreeSet::new(),
         changed: BTreeSet::new(),
         changed_ms: None,
+        wishes: VecDeque::new(),
+        wishes_ms: 0,
         is_stopping: false,
     };
     work.state(State::Ready);
@@ -160,9 +194,8 @@ pub async fn serve(
             return End::Clean;
         }
         let now = clock.now_ms();
-        let kinds = service.due(now);
-        if !kinds.is_empty() {
-            if service.run(kinds, &mut events).await == End::Cut {
+        if let Some(duty) = service.asked(now).or_else(|| service.by_schedule(now)) {
+            if service.run(duty, &mut events).await == End::Cut {
                 return End::Cut;
             }
             continue;
@@ -197,6 +230,10 @@ impl Service<'_> {
                 self.signed_in.extend(places);
                 self.table.again(&self.table.kinds(), now);
             }
+            Event::Asked { id, wish } => match self.wishes.iter_mut().find(|(other, _)| *other == wish) {
+                Some((_, ids)) => ids.push(id),
+                None => self.wishes.push_back((wish, vec![id])),
+            },
             Event::Reload => {
                 self.work.state(State::Reloading);
                 if let Some(triggers) = self.work.reload() {
@@ -210,6 +247,25 @@ impl Service<'_> {
                 self.work.state(State::Stopping);
             }
         }
+    }
+
+    /// What somebody asked for. Nobody is left alone in it: a person asks, and may have mended what stood in the way.
+    fn asked(&mut self, now: i64) -> Option<Duty> {
+        // A clock that was set back puts nothing off.
+        if now < self.wishes_ms && self.wishes_ms - now <= BUSY_MS {
+            return None;
+        }
+        let (wish, asked) = self.wishes.pop_front()?;
+        let kinds = if wish.kinds.is_empty() { self.table.kinds() } else { wish.kinds.clone() };
+        Some(Duty { kinds, without: Vec::new(), wish: Some(wish), asked })
+    }
+
+    /// What is due now.
+    fn by_schedule(&mut self, now: i64) -> Option<Duty> {
+        let kinds = self.due(now);
+        let left_alone = PROVIDERS.iter().filter(|place| self.backoff.is_left_alone(place, now));
+        let without = left_alone.map(|place| (*place).to_owned()).collect();
+        (!kinds.is_empty()).then(|| Duty { kinds, without, ..Duty::default() })
     }
 
     fn due(&mut self, now: i64) -> Vec<Kind> {
@@ -235,20 +291,20 @@ impl Service<'_> {
     }
 
     fn next(&self) -> Option<i64> {
-        [self.table.next(), self.rested_ms()].into_iter().flatten().min()
+        let asked = (!self.wishes.is_empty()).then_some(self.wishes_ms);
+        [self.table.next(), self.rested_ms(), asked].into_iter().flatten().min()
     }
 
     /// One run. Events that come meanwhile are kept; a stop is passed on.
-    async fn run(&mut self, kinds: Vec<Kind>, events: &mut UnboundedReceiver<Event>) -> End {
+    async fn run(&mut self, duty: Duty, events: &mut UnboundedReceiver<Event>) -> End {
         let began = self.clock.now_ms();
-        let without: Vec<String> = PROVIDERS
-            .iter()
-            .filter(|place| self.backoff.is_left_alone(place, began))
-            .map(|place| (*place).to_owned())
-            .collect();
-        let duty = Duty { kinds: kinds.clone(), without: without.clone() };
-        let is_whole = kinds == self.table.kinds();
-        self.table.began(&kinds, began);
+        let Duty { kinds, without, wish, asked } = duty.clone();
+        let only = wish.as_ref().and_then(|wish| wish.replica.clone());
+        let is_whole = only.is_none() && self.table.kinds().iter().all(|kind| kinds.contains(kind));
+        // A run with one replica alone is none of the schedule's.
+        if only.is_none() {
+            self.table.began(&kinds, began);
+        }
         self.signed_in.clear();
         self.work.due(self.table.moments());
         self.work.state(State::Running(duty.clone()));
@@ -275,13 +331,24 @@ impl Service<'_> {
         drop(run);
         let now = self.clock.now_ms();
         match outcome {
-            Outcome::Busy => self.table.again(&kinds, now + BUSY_MS),
+            Outcome::Busy => {
+                if only.is_none() {
+                    self.table.again(&kinds, now + BUSY_MS);
+                }
+                if let Some(wish) = wish {
+                    self.wishes.push_front((wish, asked));
+                    self.wishes_ms = now + BUSY_MS;
+                }
+            }
             Outcome::Failed => {}
             Outcome::Ran { down } => {
                 if is_whole {
                     self.whole_ms = Some(began);
                 }
-                for place in PROVIDERS.iter().filter(|place| !without.iter().any(|left| left == *place)) {
+                let took_part = |place: &str| {
+                    !without.iter().any(|left| left == place) && only.as_deref().is_none_or(|only| only == place)
+                };
+                for place in PROVIDERS.iter().filter(|place| took_part(place)) {
                     match down.iter().any(|down| down == place) {
                         true if self.signed_in.contains(*place) => {}
                         true => self.backoff.failed(place, now),

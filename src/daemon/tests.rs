@@ -264,7 +264,10 @@ fn a_sign_in_that_comes_while_a_run_fails_for_want_of_it_is_used_by_the_next_run
     events.push(signed_in(SECOND, "google"));
     world.serve(10 * HOUR, 10 * HOUR, events);
     let runs = world.runs.borrow();
-    assert_eq!(runs[1], (world.takes_ms, Duty { kinds: ALL.to_vec(), without: vec!["microsoft365".into()] }));
+    assert_eq!(
+        runs[1],
+        (world.takes_ms, Duty { kinds: ALL.to_vec(), without: vec!["microsoft365".into()], ..Duty::default() })
+    );
 }
 
 #[test]
@@ -317,6 +320,67 @@ fn while_another_process_is_at_work_it_waits_and_then_does_what_was_due() {
     let began = world.began();
     assert_eq!(began.len(), 301, "every two seconds, and then once");
     assert_eq!(*began.last().unwrap(), (10 * MINUTE, ALL.to_vec()));
+}
+
+fn asked(at: i64, id: u64, wish: Wish) -> (i64, Event) {
+    (at, Event::Asked { id, wish })
+}
+
+#[test]
+fn what_is_asked_for_is_the_next_run_and_those_who_ask_for_the_same_share_it() {
+    let world = World::new();
+    let mail = Wish { kinds: vec![Kind::Mail], ..Wish::default() };
+    let mut events = world.days(1);
+    // The first is at once; the others come in the middle of it.
+    events.push(asked(MINUTE, 1, mail.clone()));
+    events.extend([(2, Wish::default()), (3, mail.clone()), (4, Wish::default())].map(|(id, wish)| {
+        let at = MINUTE + SECOND;
+        asked(at, id, wish)
+    }));
+    world.serve(2 * HOUR, 2 * HOUR, events);
+    let runs = world.runs.borrow();
+    let told: Vec<(i64, Option<Wish>, Vec<u64>)> =
+        runs.iter().map(|(at, duty)| (*at, duty.wish.clone(), duty.asked.clone())).collect();
+    let (first, second, third) = (MINUTE, MINUTE + world.takes_ms, MINUTE + 2 * world.takes_ms);
+    assert_eq!(
+        told,
+        [
+            (0, None, vec![]),
+            (first, Some(mail.clone()), vec![1]),
+            (second, Some(Wish::default()), vec![2, 4]),
+            (third, Some(mail), vec![3])
+        ]
+    );
+    assert_eq!((&runs[1].1.kinds, &runs[2].1.kinds), (&vec![Kind::Mail], &ALL.to_vec()));
+}
+
+#[test]
+fn what_is_asked_for_waits_for_another_process_and_is_not_lost() {
+    let mut world = World::new();
+    world.is_busy = |at| (MINUTE..2 * MINUTE).contains(&at);
+    let mut events = world.days(1);
+    events.push(asked(MINUTE, 1, Wish { replica: Some("laptop".to_owned()), ..Wish::default() }));
+    world.serve(2 * HOUR, 2 * HOUR, events);
+    let runs = world.runs.borrow();
+    assert_eq!(runs.len(), 1 + 30 + 1, "every two seconds for a minute, and then once");
+    assert!(runs[1..].iter().all(|(_, duty)| duty.asked == [1]));
+    assert_eq!(runs.last().unwrap().0, 2 * MINUTE);
+}
+
+#[test]
+fn a_run_with_one_replica_says_nothing_of_the_others_and_moves_no_schedule() {
+    let mut world = World::new();
+    world.is_away = |place, _| place == "google";
+    let mut events = world.days(3);
+    events.push(asked(SECOND * 30, 1, Wish { replica: Some("laptop".to_owned()), ..Wish::default() }));
+    events.push(asked(SECOND * 40, 2, Wish::default()));
+    world.serve(HOUR, HOUR, events);
+    let runs = world.runs.borrow();
+    let without = |at: usize| runs[at].1.without.clone();
+    assert!(without(1).is_empty() && without(2).is_empty(), "whoever asks has everybody asked");
+    // Google failed twice, at the beginning and for the second who asked: it is left alone for two minutes since.
+    let next = 40 * SECOND + world.takes_ms + 2 * MINUTE;
+    assert_eq!(runs[3].0, next);
 }
 
 #[test]

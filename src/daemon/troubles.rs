@@ -20,9 +20,10 @@ pub struct News {
 
 impl Troubles {
     /// Takes what a run found; `kinds` are all that there are. Nothing is over that the run did not look at: a kind that it left out, a
-    /// provider that it left alone.
+    /// provider that it left alone, all but the one replica that somebody asked for.
     pub fn hear(&mut self, found: BTreeSet<String>, duty: &Duty, kinds: &[Kind]) -> News {
-        let is_whole = kinds.iter().all(|kind| duty.kinds.contains(kind));
+        let is_of_all = duty.wish.as_ref().is_none_or(|wish| wish.replica.is_none());
+        let is_whole = is_of_all && kinds.iter().all(|kind| duty.kinds.contains(kind));
         let was_looked_at = |words: &str| {
             is_whole
                 && !duty.without.iter().any(|name| words.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
@@ -52,7 +53,8 @@ mod tests {
     const ALL: [Kind; 3] = [Kind::Mail, Kind::Calendar, Kind::Contacts];
 
     fn run(troubles: &mut Troubles, found: &[&str], kinds: &[Kind], without: &[&str]) -> (Vec<String>, Vec<String>) {
-        let duty = Duty { kinds: kinds.to_vec(), without: without.iter().map(|name| (*name).to_owned()).collect() };
+        let without = without.iter().map(|name| (*name).to_owned()).collect();
+        let duty = Duty { kinds: kinds.to_vec(), without, ..Duty::default() };
         let news = troubles.hear(found.iter().map(|words| (*words).to_owned()).collect(), &duty, &ALL);
         (news.new, news.over)
     }
@@ -74,6 +76,9 @@ mod tests {
         let (dead, held) = ("google: sign in", "something is held");
         run(&mut troubles, &[dead, held], &ALL, &[]);
         assert_eq!(run(&mut troubles, &[], &[Kind::Mail], &[]), (vec![], vec![]));
+        let wish = Some(crate::daemon::Wish { replica: Some("laptop".to_owned()), ..Default::default() });
+        let duty = Duty { kinds: ALL.to_vec(), wish, ..Duty::default() };
+        assert_eq!(troubles.hear(BTreeSet::new(), &duty, &ALL), News::default(), "one replica alone");
         assert_eq!(run(&mut troubles, &[], &ALL, &["google"]), (vec![], vec![held.to_owned()]));
         assert_eq!(troubles.first(), Some((dead, 1)));
     }

@@ -1,0 +1,107 @@
+//! A run handed over to the running service, and watched from here.
+
+use super::Context;
+use crate::config::Config;
+use crate::daemon::Wish;
+use crate::daemon::live::Run;
+use crate::daemon::socket::{Answer, Conversation, Over, Request};
+use tokio::signal::unix::{SignalKind, signal};
+use twofold_cycle::{Progress, Reading};
+use twofold_model::{Error, ErrorKind, Result};
+
+/// Lets the service do a run and shows how it goes on; `None`: no service is running.
+///
+/// Keeps promise 12: with a service running there is one run at a time, and it is the service's. A signal ends the watching, not the run.
+pub async fn run(context: &Context, config: &Config, wish: Wish, progress: &dyn Progress) -> Result<Option<Over>> {
+    twofold_hub::prepare_folder(&config.state_dir)?;
+    let Some(mut talk) = begin(config, Request::Sync(wish)).await? else { return Ok(None) };
+    let mut leave = std::pin::pin!(asked_to_leave());
+    let mut shown = Shown::default();
+    loop {
+        let answer = tokio::select! {
+            answer = talk.next() => answer.map_err(|error| lost(&error.to_string()))?,
+            () = &mut leave => {
+                let words = "no longer watching; the service goes on with this run and nothing of it is lost. \
+                             See how it went with: twofold status";
+                return Err(Error::new(ErrorKind::Throttled { retry_after_s: None }, words));
+            }
+        };
+        match answer {
+            Some(Answer::Progress { mine, run }) => shown.take(context, mine, run, progress),
+            Some(Answer::Over(over)) => return Ok(Some(over)),
+            Some(Answer::Refused { words, exit }) => return Err(refused(words, exit)),
+            Some(Answer::Status { .. }) => {}
+            None => return Err(lost("it ended, or was killed")),
+        }
+    }
+}
+
+/// Asks the service; `None`: none is running.
+pub async fn begin(config: &Config, request: Request) -> Result<Option<Conversation>> {
+    Conversation::begin(&config.state_dir, request).await.map_err(|error| lost(&error.to_string()))
+}
+
+/// The service fell silent.
+fn lost(why: &str) -> Error {
+    let words = format!(
+        "the service does not answer any more ({why}); what was done is kept, and the next run goes on. Type: twofold sync"
+    );
+    Error::new(ErrorKind::Offline, words)
+}
+
+/// What the service refused, as an error of the same exit code.
+fn refused(words: String, exit: i32) -> Error {
+    use twofold_cycle::report::exit::{FAILED, HELD, SIGN_IN, USAGE};
+    let kind = match exit {
+        USAGE => ErrorKind::Misconfigured,
+        FAILED => ErrorKind::Broken,
+        SIGN_IN => ErrorKind::SignInNeeded,
+        HELD => ErrorKind::Held,
+        _ => ErrorKind::Offline,
+    };
+    Error::new(kind, words)
+}
+
+/// Comes back when this process is asked to end; never, where that cannot be heard.
+async fn asked_to_leave() {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+    }
+}
+
+/// What was shown last, so that only what is new is shown.
+#[derive(Default)]
+struct Shown {
+    run: Option<Run>,
+    has_said_next: bool,
+}
+
+impl Shown {
+    fn take(&mut self, context: &Context, mine: bool, run: Option<Run>, progress: &dyn Progress) {
+        let Some(run) = run else { return };
+        if !mine {
+            if !self.has_said_next {
+                context.say("twofold: the service is in the middle of a run; yours comes after it");
+                self.has_said_next = true;
+            }
+            progress.at(&format!("the run before yours: {}", run.phase), run.done, run.of);
+            return;
+        }
+        let before = self.run.as_ref();
+        for (replica, now) in &run.readings {
+            if before.and_then(|before| before.readings.get(replica)) != Some(now) {
+                let (done, of, bytes, took_ms) = (now.done, now.of, now.bytes, now.took_ms);
+                progress.reading(replica, Reading { done, of, bytes, took_ms });
+            }
+        }
+        let at = |run: &Run| (run.phase.clone(), run.done, run.of);
+        if before.map(at) != Some(at(&run)) && !run.phase.is_empty() {
+            progress.at(&run.phase, run.done, run.of);
+        }
+        self.run = Some(run);
+    }
+}

@@ -1,0 +1,201 @@
+//! Commands beside the service: they ask it at its socket, and never is there a second run on one hub.
+
+use super::*;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::UnixStream;
+
+/// The socket of a home's service.
+fn socket(home: &Home) -> std::path::PathBuf {
+    home.state().join("socket")
+}
+
+/// Opens a conversation and sends these bytes.
+fn send(home: &Home, bytes: &[u8]) -> UnixStream {
+    let mut stream = UnixStream::connect(socket(home)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(bytes).unwrap();
+    stream
+}
+
+/// Asks, and hears every line of the answer.
+fn ask(home: &Home, request: &Value) -> Vec<Value> {
+    let stream = send(home, format!("{request}\n").as_bytes());
+    BufReader::new(stream).lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect()
+}
+
+/// How many runs the service has begun.
+fn runs(home: &Home) -> u64 {
+    ask(home, &json!({"twofold": 1, "word": "status"}))[0]["status"]["now"]["runs"].as_u64().unwrap()
+}
+
+/// Every request takes so long from now on.
+fn slow(home: &Home, ms: u64) {
+    home.sandbox.fault(Rule::any(Fault::Delay { ms }));
+}
+
+fn quick(home: &Home) {
+    home.sandbox.with(|state| state.faults.clear());
+}
+
+#[test]
+fn a_sync_beside_the_service_is_a_run_of_the_service_and_ends_as_it_would_alone() {
+    let home = Home::synced(&BOTH);
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    let mode = fs::metadata(socket(&home)).unwrap();
+    assert!(mode.file_type().is_socket() && mode.permissions().mode() & 0o777 == 0o600, "{mode:?}");
+    let before = runs(&home);
+    give_nickname(&home, "Hotel Beispiel", "Zum Anker");
+    let ran = home.sync().expect(0).shows(&["google", "contacts", "laptop", "received"]);
+    assert!(device_says(&home, "Zum Anker"), "it is done when the command ends: {ran}");
+    home.sync().expect(0).shows(&["nothing to do"]);
+    give_title(&home, "Karl", "Chief");
+    let (code, report) = home.sync_json(&["--only", "contacts", "--full-check"]);
+    assert_eq!((code, &report["schema"], &report["exit"]), (Some(0), &json!(1), &json!(0)), "{report}");
+    let row = report["replicas"].as_array().unwrap().iter().find(|row| row["name"] == "microsoft365").unwrap();
+    assert_eq!(row["updated"], 1, "{report}");
+    assert_eq!(runs(&home), before + 3, "each of them was a run of the service");
+    // What makes no sense is refused before anybody is asked.
+    home.run(&["sync", "--replica", "phone"]).expect(2).says(&["phone", "laptop"]);
+    home.run(&["sync", "--only", "notes"]).expect(2);
+    assert_eq!(runs(&home), before + 3);
+    // A dry run is none of the service's.
+    home.run(&["sync", "--dry-run"]).expect(0).shows(&["nothing would be done"]);
+    assert_eq!(runs(&home), before + 3);
+    service.stop();
+    assert!(!socket(&home).exists(), "the socket goes with the service");
+    home.sync().expect(0).shows(&["nothing to do"]);
+}
+
+#[test]
+fn what_is_left_is_told_beside_the_service_as_it_is_alone() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["logout", "google"]).expect(0);
+    let alone = home.sync();
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    let beside = home.sync();
+    assert_eq!((alone.code, beside.code), (Some(3), Some(3)), "{alone}\n{beside}");
+    assert_eq!(alone.err, beside.err);
+    service.stop();
+}
+
+#[test]
+fn a_wish_during_a_run_is_the_next_run_and_those_who_wish_the_same_share_it() {
+    let home = Home::synced(&GOOGLE);
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    let before = runs(&home);
+    slow(&home, 500);
+    let first = home.start(&["sync", "--only", "contacts"]);
+    soon("the first run", || runs(&home) == before + 1);
+    // Its pull is over or under way: what changes now is in a run of those who come now.
+    give_nickname(&home, "Hotel Beispiel", "Zum Anker");
+    let others: Vec<Talk> = (0..3).map(|_| home.start(&["sync"])).collect();
+    let first = first.end().expect(0);
+    let others: Vec<Ran> = others.into_iter().map(|talk| talk.end().expect(0)).collect();
+    quick(&home);
+    assert!(device_says(&home, "Zum Anker"));
+    assert!(others.iter().any(|ran| ran.err.contains("yours comes after it")), "{}", others[0]);
+    assert!(!first.err.contains("yours comes after it"), "{first}");
+    let after = runs(&home);
+    assert!((before + 2..=before + 3).contains(&after), "{} runs for four commands", after - before);
+    service.stop();
+}
+
+#[test]
+fn whoever_goes_away_leaves_the_run_to_the_service() {
+    let home = Home::synced(&GOOGLE);
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    let before = runs(&home);
+    slow(&home, 500);
+    give_nickname(&home, "Hotel Beispiel", "Zum Anker");
+    let talk = home.start(&["sync"]);
+    soon("the run", || runs(&home) == before + 1);
+    talk.signal(Signal::INT);
+    let ran = talk.end().expect(75).says(&["the service goes on with this run", "twofold status"]);
+    home.names_a_command(&ran);
+    quick(&home);
+    soon("the run goes on", || device_says(&home, "Zum Anker"));
+    service.stop();
+}
+
+#[test]
+fn whoever_waits_hears_that_the_service_ended_or_was_killed() {
+    let home = Home::synced(&GOOGLE);
+    for signal in [Signal::TERM, Signal::KILL] {
+        let mut service = Service::start(&home, ONCE);
+        service.until_at_rest();
+        let before = runs(&home);
+        slow(&home, 120_000);
+        let talk = home.start(&["sync"]);
+        soon("the run", || runs(&home) == before + 1);
+        service.signal(signal);
+        let ran = talk.end().expect(75).says(&["twofold sync"]);
+        home.names_a_command(&ran);
+        assert!(signal == Signal::TERM || ran.err.contains("does not answer any more"), "{ran}");
+        quick(&home);
+        let ended = service.talk.take().unwrap().end();
+        assert_eq!(ended.code, if signal == Signal::TERM { Some(0) } else { None }, "{ended}");
+    }
+    // What the killed one left behind stands in nobody's way.
+    assert!(socket(&home).exists());
+    home.sync().expect(0);
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    home.sync().expect(0);
+    service.stop();
+}
+
+#[test]
+fn a_wish_beside_another_process_waits_for_it() {
+    let home = Home::synced(&GOOGLE);
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    slow(&home, 1_500);
+    let dry = home.start(&["sync", "--dry-run"]);
+    let asked = home.requests();
+    soon("the dry run", || home.requests() > asked);
+    let ran = home.sync().expect(0);
+    quick(&home);
+    dry.end().expect(0);
+    assert!(ran.out.contains("nothing to do"), "{ran}");
+    service.stop();
+}
+
+#[test]
+fn what_makes_no_sense_at_the_socket_is_refused_and_disturbs_nobody() {
+    let home = Home::synced(&GOOGLE);
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    for (request, exit, says) in [
+        (json!({"twofold": 1, "word": "dance"}), 2, "dance"),
+        (json!({"twofold": 99, "word": "status"}), 2, "another version"),
+        (json!({"twofold": 1, "word": "sync", "kinds": ["notes"]}), 2, "notes"),
+        (json!("hello"), 2, "another version"),
+    ] {
+        let answer = ask(&home, &request);
+        let refused = &answer[0]["refused"];
+        assert!(refused["exit"] == exit && refused["words"].as_str().unwrap().contains(says), "{answer:?}");
+    }
+    // Too long, and never ended.
+    let mut stream = send(&home, &vec![b'x'; 64 * 1024]);
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("no line of 65536 bytes"), "{answer}");
+    // Many who say nothing leave room for those who do, when their time is over.
+    let silent: Vec<UnixStream> = (0..40).map(|_| send(&home, b"")).collect();
+    soon("those who say nothing are let go", || {
+        let mut stream = UnixStream::connect(socket(&home)).unwrap();
+        let mut answer = String::new();
+        // Who comes while there is no room is turned away.
+        let is_asked = stream.write_all(b"{\"twofold\":1,\"word\":\"status\"}\n").is_ok();
+        is_asked && stream.read_to_string(&mut answer).is_ok_and(|length| length > 0)
+    });
+    drop(silent);
+    home.sync().expect(0);
+    service.stop();
+}
