@@ -49,6 +49,11 @@ impl Service {
 
     /// Starts it; its manager listens at a socket of its own.
     fn begin(home: &Home) -> Service {
+        Service::begin_with(home, &[])
+    }
+
+    /// The same, told more of its environment.
+    fn begin_with(home: &Home, environment: &[(&str, &str)]) -> Service {
         let path = home.dir.path().join("manager");
         // The socket of a service before this one.
         let _ = fs::remove_file(&path);
@@ -64,7 +69,7 @@ impl Service {
         });
         let args = ["-v", "daemon"];
         let mut command = home.command(&args);
-        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "900000");
+        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "900000").envs(environment.iter().copied());
         Service { talk: Some(home.talk(command, &args)), told }
     }
 

@@ -302,10 +302,10 @@ impl Vault {
         self.credentials_dir.as_ref().is_some_and(|directory| directory.join(KEY_FILE).exists())
     }
 
-    /// Whether the vault was sealed with a key that is not at hand: one that systemd hands to the service alone.
-    pub fn lacks_its_key(&self) -> Result<bool> {
+    /// Whether the key at hand opens the vault; `None`: nothing was sealed yet, so any key would do.
+    pub fn opens(&self) -> Result<Option<bool>> {
         let book = self.read()?;
-        Ok(book.check.is_some() && self.key(&book).is_err())
+        Ok(book.check.is_some().then(|| self.key(&book).is_ok()))
     }
 
     /// What the last sign-in leaves for the next one.

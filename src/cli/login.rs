@@ -1,6 +1,6 @@
 //! `twofold login` and `twofold logout`.
 
-use super::Context;
+use super::{Context, credential};
 use crate::config::Config;
 use crate::connect;
 use std::io::{BufRead, Write};
@@ -83,6 +83,12 @@ pub async fn login(context: &Context, args: LoginArgs) -> Result<i32> {
         (_, true) => Flow::Paste,
         _ => Flow::Loopback { open_browser: !args.no_browser },
     };
+    let how = match flow {
+        Flow::DeviceCode => " --device-code",
+        Flow::Paste => " --paste",
+        Flow::Loopback { .. } => " --no-browser",
+    };
+    credential::check(&config, &format!("login {name}{how}")).await?;
     let ui = Terminal { context, opens_browser: flow == Flow::Loopback { open_browser: true } };
     sign_in(context, &config, name, flow, &ui).await
 }
@@ -112,6 +118,7 @@ pub async fn sign_in(context: &Context, config: &Config, name: ProviderName, flo
 pub async fn logout(context: &Context, args: LogoutArgs) -> Result<i32> {
     let config = context.config()?;
     let name = name_of(&args.provider)?;
+    credential::check(&config, &format!("logout {name}")).await?;
     let provider = connect::provider(&config, name)?;
     twofold_hub::prepare_folder(&config.state_dir)?;
     let vault = Vault::open(&config.state_dir)?;

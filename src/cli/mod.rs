@@ -3,6 +3,7 @@
 mod adopt;
 mod backup;
 mod conflicts;
+mod credential;
 mod daemon;
 mod demo;
 mod device;

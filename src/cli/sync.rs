@@ -1,7 +1,7 @@
 //! `twofold sync`: one cycle.
 
 use super::progress::{Bars, Lines};
-use super::{Context, disk, handover, kinds, now_ms, words};
+use super::{Context, credential, disk, handover, kinds, now_ms, words};
 use crate::config::Config;
 use crate::connect;
 use crate::daemon::Wish;
@@ -80,6 +80,9 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         print!("{}", table(&report, args.dry_run));
     }
     tell(&report.troubles, report.exit);
+    if let Some(words) = credential::missing(&config, "sync")? {
+        eprintln!("twofold: {words}");
+    }
     Ok(report.exit)
 }
 

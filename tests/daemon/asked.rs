@@ -199,3 +199,49 @@ fn what_makes_no_sense_at_the_socket_is_refused_and_disturbs_nobody() {
     home.sync().expect(0);
     service.stop();
 }
+
+/// A folder with a key, as systemd hands one to a service.
+fn credentials(home: &Home) -> std::path::PathBuf {
+    let folder = home.dir.path().join("credentials");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("twofold.key"), [7; 32]).unwrap();
+    folder
+}
+
+#[test]
+fn where_the_key_is_the_services_a_shell_syncs_through_it_and_is_told_how_to_sign_in() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &GOOGLE);
+    let key = credentials(&home);
+    configure(&home, ONCE);
+    let service = Service::begin_with(&home, &[("CREDENTIALS_DIRECTORY", key.to_str().unwrap())]);
+    service.until_told("twofold login google", 1);
+    // A sign-in here would make a key that the service does not have.
+    let refused = home.run(&["login", "google", "--no-browser"]).expect(2);
+    let line = refused.err.lines().last().unwrap().trim();
+    let path = home.dir.path().join("twofold.key.cred");
+    for words in [
+        "sudo systemd-run --pty --wait --collect --uid=",
+        " --property=UMask=0077",
+        &format!(" --property=LoadCredentialEncrypted=twofold.key:{} ", path.display()),
+        &format!(" --config {} login google --no-browser", home.config().display()),
+    ] {
+        assert!(line.contains(words), "{words:?}: {refused}");
+    }
+    assert!(!home.state().join("twofold.key").exists() && !home.state().join("vault.json").exists(), "{refused}");
+    // What systemd would start.
+    let args = ["login", "google", "--no-browser"];
+    let mut command = home.command(&args);
+    command.env("CREDENTIALS_DIRECTORY", &key);
+    let mut talk = home.talk(command, &args);
+    common::visit(&talk.address().unwrap());
+    talk.end().expect(0);
+    soon("the sign-in is used", || home.laptop().exists() && device_says(&home, "Hotel Beispiel"));
+    service.until_at_rest();
+    give_nickname(&home, "Hotel Beispiel", "Zum Anker");
+    home.sync().expect(0);
+    assert!(device_says(&home, "Zum Anker"), "a shell needs no key for it");
+    home.run(&["logout", "google"]).expect(2).says(&["systemd-run", "logout google"]);
+    service.stop();
+    let alone = home.sync();
+    assert!(alone.code != Some(0) && alone.err.contains("systemd-run") && alone.err.ends_with(" sync\n"), "{alone}");
+}
