@@ -6,12 +6,14 @@
 //! ([`Secret::read`]) only by the one who needs it.
 
 mod devices;
+mod endpoint;
 mod mail;
 mod places;
 mod schedule;
 mod secret;
 mod table;
 
+pub use endpoint::{Endpoint, TOKEN_CHARS};
 pub use schedule::Cadence;
 pub use secret::Secret;
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub may_mail_attendees: bool,
     /// How many bytes stay free on each disk; `None`: as many as fit it.
     pub keep_free: Option<u64>,
+    /// Where the service tells of itself, if anywhere.
+    pub endpoint: Option<Endpoint>,
 }
 
 /// `[microsoft365]`.
@@ -229,8 +233,9 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
             "history",
             "network",
             "disk",
+            "endpoint",
         ],
-        &[("endpoint", "this version has no CalDAV/CardDAV server yet")],
+        &[],
     )?;
     let places = Places::beside(path, environment);
     let state_dir = match top.get("state_dir") {
@@ -252,6 +257,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
         network: network(&top, &places)?,
         may_mail_attendees: calendar(&top)?,
         keep_free: keep_free(&top)?,
+        endpoint: endpoint::endpoint(&top, &places)?,
     };
     check_state_dir(&config, &top)?;
     check_joins(&config, &top)?;

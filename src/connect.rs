@@ -148,6 +148,54 @@ pub fn blobs_kept(config: &Config) -> Result<Option<(u64, u64)>> {
     Ok(Some((usage.blobs, usage.packed_bytes)))
 }
 
+/// What is left of what a provider's service allows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BudgetLeft {
+    /// The service.
+    pub service: &'static str,
+    /// The share that may still be used in its window: 1 is all.
+    pub share: f64,
+    /// How long it asked for a pause from now on, in milliseconds.
+    pub pause_ms: u64,
+}
+
+/// What is left of the budgets, as the last run kept them.
+///
+/// # Errors
+/// Where the hub cannot be read.
+pub fn budgets_left(config: &Config, hub: &Hub, now_ms: i64) -> Result<Vec<BudgetLeft>> {
+    let now_ms = now_ms.unsigned_abs();
+    let mut all = Vec::new();
+    let configured =
+        [(ProviderName::Google, config.google.is_some()), (ProviderName::Microsoft365, config.microsoft365.is_some())];
+    for (service, limits) in
+        configured.into_iter().filter(|(_, is_there)| *is_there).flat_map(|(name, _)| services(config, name))
+    {
+        let Some(kept) = hub.budget(service)?.and_then(|text| serde_json::from_str(&text).ok()) else { continue };
+        let budget = Budget::new(limits);
+        budget.restore(kept);
+        let (requests, units) = budget.used(now_ms);
+        let left = |used: u64, most: u32| 1.0 - (used as f64 / f64::from(most.max(1))).min(1.0);
+        let shares = [
+            limits.requests_per_window.map(|(most, _)| left(requests, most)),
+            limits.units_per_minute.map(|most| left(units, most)),
+        ];
+        let share = shares.into_iter().flatten().fold(1.0, f64::min);
+        all.push(BudgetLeft { service, share, pause_ms: budget.pause_left_ms(now_ms) });
+    }
+    Ok(all)
+}
+
+/// The services of a provider, each with what it allows: what one of them cannot take for now does not hold the others.
+fn services(config: &Config, name: ProviderName) -> Vec<(&'static str, Limits)> {
+    match name {
+        ProviderName::Google => {
+            vec![("google", PEOPLE_LIMITS), ("google calendar", CALENDAR_LIMITS), ("google mail", gmail_limits(config))]
+        }
+        ProviderName::Microsoft365 => vec![("microsoft365", GRAPH_LIMITS)],
+    }
+}
+
 /// The network as the configuration wants it.
 pub fn transport(config: &Config) -> Arc<NetworkTransport> {
     let network =
@@ -197,8 +245,9 @@ pub fn provider(config: &Config, name: ProviderName) -> Result<Provider> {
             };
             let secret = match &table.client_secret {
                 Some(secret) => {
-                    let text =
-                        secret.read().map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))?;
+                    let text = secret
+                        .read("client_secret")
+                        .map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))?;
                     Some(text.into())
                 }
                 None => None,
@@ -224,18 +273,9 @@ pub fn open(
             ProviderName::Microsoft365 => config.microsoft365.as_ref().map(|table| table.kinds.clone()),
         };
         let Some(kinds) = kinds.filter(|_| wanted(name.as_str())) else { continue };
-        // What one service of a provider cannot take for now does not hold the other.
-        let services: Vec<(&str, Limits)> = match name {
-            ProviderName::Google => vec![
-                ("google", PEOPLE_LIMITS),
-                ("google calendar", CALENDAR_LIMITS),
-                ("google mail", gmail_limits(config)),
-            ],
-            ProviderName::Microsoft365 => vec![("microsoft365", GRAPH_LIMITS)],
-        };
         let mut budgets = Vec::new();
         let mut unusable = None;
-        for (service, limits) in services {
+        for (service, limits) in services(config, name) {
             let shared = shared_limit(config, name).unwrap_or_else(|error| {
                 unusable = Some(error);
                 None

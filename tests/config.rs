@@ -27,7 +27,7 @@ fn the_example_loads_as_it_stands() {
     assert!(matches!(google.client_secret, Some(Secret::File(_))));
     assert_eq!(config.microsoft365.unwrap().kinds, [Kind::Mail, Kind::Calendar, Kind::Contacts]);
     assert_eq!(config.devices.len(), 1);
-    assert!(config.joins.is_empty() && !config.may_mail_attendees);
+    assert!(config.joins.is_empty() && !config.may_mail_attendees && config.endpoint.is_none());
 }
 
 #[test]
@@ -38,6 +38,9 @@ fn the_example_loads_with_every_setting_switched_on() {
     assert_eq!(config.joins.len(), 1);
     assert!(config.network.proxy.is_some() && config.network.ca_file.is_some());
     assert_eq!(config.keep_free, Some(500_000_000));
+    let endpoint = config.endpoint.unwrap();
+    assert_eq!((endpoint.listen.to_string().as_str(), endpoint.names.len()), ("127.0.0.1:8420", 1));
+    assert!(matches!(endpoint.token, Some(Secret::File(_))));
 }
 
 #[test]
@@ -80,6 +83,7 @@ fn every_key_that_can_be_set_stands_in_the_example() {
         ("[history]", &["retention"]),
         ("[network]", &["proxy", "ca_file"]),
         ("[disk]", &["keep_free"]),
+        ("[endpoint]", &["listen", "token", "names"]),
     ] {
         assert!(table.is_empty() || text.lines().any(|line| line == table), "{table}");
         for key in known {

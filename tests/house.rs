@@ -88,7 +88,7 @@ fn modules_named(code: &str) -> BTreeSet<String> {
 const CONNECTORS: [&str; 3] = ["google", "microsoft365", "device"];
 
 /// Part of the root crate, the crates of ours it may name, the modules of its own it may name.
-const ROOMS: [(&str, &[&str], &[&str]); 7] = [
+const ROOMS: [(&str, &[&str], &[&str]); 8] = [
     ("src/config.rs", &["engine", "model"], &["config"]),
     ("src/config", &["model", "schedule"], &["config"]),
     (
@@ -97,10 +97,11 @@ const ROOMS: [(&str, &[&str], &[&str]); 7] = [
         &["config", "connect"],
     ),
     ("src/daemon", &["model", "schedule"], &["daemon"]),
+    ("src/endpoint", &["model"], &["config", "endpoint"]),
     (
         "src/cli",
         &["auth", "cycle", "engine", "http", "hub", "model", "sandbox", "schedule"],
-        &["cli", "config", "connect", "daemon"],
+        &["cli", "config", "connect", "daemon", "endpoint"],
     ),
     ("src/lib.rs", &[], &[]),
     ("src/main.rs", &[], &[]),

@@ -7,7 +7,7 @@ use twofold_cycle::report::exit;
 use twofold_hub::items::Origin;
 use twofold_hub::{Conflict, Hub};
 use twofold_model::merge::{put_at, value_at};
-use twofold_model::{Content, Error, ErrorKind, Result};
+use twofold_model::{Content, Error, ErrorKind, Kind, Result};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -63,8 +63,17 @@ fn find(hub: &Hub, id: &str) -> Result<Conflict> {
     })
 }
 
-fn list(hub: &Hub, as_json: bool) -> Result<i32> {
-    let mut rows = Vec::new();
+/// A conflict, and what people are shown of it.
+pub(super) struct Shown {
+    pub(super) conflict: Conflict,
+    pub(super) kind: Kind,
+    pub(super) collection: String,
+    pub(super) title: String,
+}
+
+/// Everything that is in conflict, oldest first.
+pub(super) fn shown(hub: &Hub) -> Result<Vec<Shown>> {
+    let mut all = Vec::new();
     for conflict in hub.conflicts()? {
         let item = hub.item(conflict.item)?;
         let title = super::title(&hub.version(item.version)?.content);
@@ -72,11 +81,19 @@ fn list(hub: &Hub, as_json: bool) -> Result<i32> {
             Some(id) => hub.collection(*id)?.map(|collection| collection.name).unwrap_or_default(),
             None => String::new(),
         };
+        all.push(Shown { conflict, kind: item.kind, collection, title });
+    }
+    Ok(all)
+}
+
+fn list(hub: &Hub, as_json: bool) -> Result<i32> {
+    let mut rows = Vec::new();
+    for Shown { conflict, kind, collection, title } in shown(hub)? {
         if !as_json {
-            println!("{} {} {collection}: {title}: {}", conflict.id, item.kind, conflict.fields.join(", "));
+            println!("{} {kind} {collection}: {title}: {}", conflict.id, conflict.fields.join(", "));
         }
         rows.push(json!({
-            "id": conflict.id, "kind": item.kind.as_str(), "collection": collection, "title": title,
+            "id": conflict.id, "kind": kind.as_str(), "collection": collection, "title": title,
             "fields": conflict.fields, "sides": ["shown", "other"],
         }));
     }

@@ -1,13 +1,15 @@
 //! `twofold daemon`: the service, with the machine's clock, signals and folders.
 
+use super::endpoint::{Clerk, Tally};
 use super::{Context, now_ms, sync};
-use crate::config::Config;
+use crate::config::{Config, Endpoint};
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
 use crate::daemon::socket::{Door, Over, Socket};
 use crate::daemon::troubles::Troubles;
 use crate::daemon::watch::{Folders, SignIns, Watch};
 use crate::daemon::{Clock, Duty, End, Event, Outcome, State, Work, serve, systemd};
+use crate::endpoint::listen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::report::{code_of, exit};
@@ -46,21 +49,33 @@ pub async fn run(context: &Context) -> Result<i32> {
     let watch = Watch::new(folders.clone(), Box::new(move || sign_ins(&vault)), events.clone());
     let triggers = triggers_of(&config);
     let progress = Arc::new(systemd::Progress::default());
+    let (live, tally) = (Arc::new(Live::new(now_ms())), Arc::new(Tally::default()));
+    let (endpoint, wanted) = watch::channel(config.endpoint.clone());
+    let chance = chance_of(&config);
+    let state_dir = config.state_dir.clone();
+    let config = Arc::new(Mutex::new(Arc::new(config)));
+    let clerk = Clerk {
+        config: config.clone(),
+        live: live.clone(),
+        progress: progress.clone(),
+        tally: tally.clone(),
+        events: events.clone(),
+        messages: Mutex::default(),
+    };
     let tasks = [
         heard,
         tokio::spawn(watch.keep()),
+        tokio::spawn(listen::keep(wanted, Arc::new(clerk))),
         tokio::spawn({
             let progress = progress.clone();
             async move { systemd::feed_watchdog(&progress).await }
         }),
     ];
-    let chance = chance_of(&config);
-    let live = Arc::new(Live::new(now_ms()));
     let desk = Arc::new(Desk::default());
     let door = Door::new(live.clone(), desk.clone(), events, has_credential_key);
-    let asked = open_door(&door, &config.state_dir);
-    let config = Mutex::new(Arc::new(config));
-    let work = Runs { context, config, folders, progress, live, desk, stop, troubles: Mutex::default() };
+    let asked = open_door(&door, &state_dir);
+    let work =
+        Runs { context, config, folders, progress, live, tally, endpoint, desk, stop, troubles: Mutex::default() };
     tracing::info!("the service begins");
     let end = serve(&work, &Machine, triggers, chance, told).await;
     tasks.iter().for_each(JoinHandle::abort);
@@ -105,7 +120,7 @@ fn sign_ins(vault: &Vault) -> SignIns {
 }
 
 /// When each kind that anybody keeps is due.
-fn triggers_of(config: &Config) -> BTreeMap<Kind, Trigger> {
+pub(super) fn triggers_of(config: &Config) -> BTreeMap<Kind, Trigger> {
     let mut kinds: BTreeSet<Kind> = config.google.iter().flat_map(|table| table.kinds.clone()).collect();
     kinds.extend(config.microsoft365.iter().flat_map(|table| table.kinds.clone()));
     kinds.extend(config.devices.iter().flat_map(|device| device.kinds.clone()));
@@ -189,10 +204,13 @@ impl Clock for Machine {
 /// The runs of the service.
 struct Runs<'a> {
     context: &'a Context,
-    config: Mutex<Arc<Config>>,
+    config: Arc<Mutex<Arc<Config>>>,
     folders: Folders,
     progress: Arc<systemd::Progress>,
     live: Arc<Live>,
+    tally: Arc<Tally>,
+    /// Where the endpoint is to listen.
+    endpoint: watch::Sender<Option<Endpoint>>,
     /// Who waits for a run that they asked for.
     desk: Arc<Desk>,
     /// Set when the run under way is to end.
@@ -274,6 +292,7 @@ impl Work for Runs<'_> {
         match sync::sync(self.context, &config, &args, self.stop.clone(), steps).await {
             Ok(report) => {
                 Self::moved(&report);
+                self.tally.ran(&report, began_ms, &config);
                 self.tell(report.troubles.iter().cloned().collect(), &duty);
                 over(Some(report.run), report.exit);
                 self.desk.tell(&duty.asked, &outcome(&report));
@@ -289,6 +308,7 @@ impl Work for Runs<'_> {
                 // It looked at nothing.
                 self.tell([error.to_string()].into(), &Duty::default());
                 let exit = code_of(error.kind);
+                self.tally.failed(exit);
                 over(None, exit);
                 self.desk.tell(&duty.asked, &Told::Failed { words: error.to_string(), exit });
                 Outcome::Failed
@@ -308,6 +328,11 @@ impl Work for Runs<'_> {
             Ok(config) => {
                 let triggers = triggers_of(&config);
                 *self.folders.lock().unwrap_or_else(PoisonError::into_inner) = paths_of(&config);
+                self.endpoint.send_if_modified(|listened| {
+                    let is_other = *listened != config.endpoint;
+                    listened.clone_from(&config.endpoint);
+                    is_other
+                });
                 *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
                 tracing::info!("the configuration was read again");
                 Some(triggers)

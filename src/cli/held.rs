@@ -29,22 +29,25 @@ pub struct DropArgs {
     id: String,
 }
 
-struct Shown {
-    hold: Hold,
-    replica: String,
-    collection: String,
+/// A held plan, and what people are shown of it.
+pub(super) struct Shown {
+    pub(super) hold: Hold,
+    pub(super) replica: String,
+    pub(super) collection: String,
     creates: usize,
     updates: usize,
     deletes: usize,
-    mails: usize,
+    /// How many people it would mail.
+    pub(super) mails: usize,
     /// What the first few rows are about.
-    titles: Vec<String>,
+    pub(super) titles: Vec<String>,
 }
 
 /// So many titles are named in a line.
 const TITLES: usize = 3;
 
-fn shown(hub: &Hub) -> Result<Vec<Shown>> {
+/// Everything that is held, oldest first.
+pub(super) fn shown(hub: &Hub) -> Result<Vec<Shown>> {
     let mut all = Vec::new();
     for hold in hub.holds()?.into_iter().filter(|hold| !hold.is_approved) {
         let (here, gone) = hub.hold_size(&hold.id)?;
@@ -114,13 +117,20 @@ fn find(hub: &Hub, id: &str) -> Result<Hold> {
     })
 }
 
-/// Lets the next run make a held plan. Each row is decided again then.
-///
-/// Keeps promise 8: nothing held is made by anything else.
+/// Lets the next run make a held plan.
 pub fn approve(context: &Context, args: ApproveArgs) -> Result<i32> {
     let config = context.config()?;
     let (mut hub, _lock) = context.hub(&config)?;
-    let hold = find(&hub, &args.id)?;
+    context.say(approve_in(&mut hub, &args.id, |_| args.mail_attendees)?);
+    Ok(exit::ALIGNED)
+}
+
+/// Lets the next run make a held plan. Each row is decided again then. `may_mail` is asked whether so many people may be mailed, where any
+/// would be. Answers what was done.
+///
+/// Keeps promise 8: nothing held is made by anything else.
+pub(super) fn approve_in(hub: &mut Hub, id: &str, may_mail: impl FnOnce(usize) -> bool) -> Result<String> {
+    let hold = find(hub, id)?;
     if hold.cause == "device" {
         let name = hub.replicas()?.into_iter().find(|r| r.id == hold.replica).map(|r| r.name).unwrap_or_default();
         return Err(Error::new(
@@ -130,26 +140,31 @@ pub fn approve(context: &Context, args: ApproveArgs) -> Result<i32> {
             ),
         ));
     }
-    let people: usize = hub.writes_of_hold(&args.id)?.iter().map(|write| write.people).sum();
-    if people > 0 && !args.mail_attendees {
+    let people: usize = hub.writes_of_hold(id)?.iter().map(|write| write.people).sum();
+    if people > 0 && !may_mail(people) {
         let words = format!(
             "{}; it stays held. If they may be mailed, type: twofold approve {} --mail-attendees",
             hold.reason, hold.id
         );
         return Err(Error::new(ErrorKind::Held, words));
     }
-    hub.atomically("approve", |hub| hub.approve(&args.id))?;
-    context.say(format!("{} is approved: {}. The next run makes it: twofold sync", hold.id, hold.reason));
-    Ok(exit::ALIGNED)
+    hub.atomically("approve", |hub| hub.approve(id))?;
+    Ok(format!("{} is approved: {}. The next run makes it: twofold sync", hold.id, hold.reason))
 }
 
 /// Puts things back at the replica, with the next run.
-///
-/// Keeps promise 8: what is put back and the end of the hold are one transaction.
 pub fn drop(context: &Context, args: DropArgs) -> Result<i32> {
     let config = context.config()?;
     let (mut hub, _lock) = context.hub(&config)?;
-    let hold = find(&hub, &args.id)?;
+    context.say(drop_in(&mut hub, &args.id)?);
+    Ok(exit::ALIGNED)
+}
+
+/// Puts things back at the replica, with the next run. Answers what was done.
+///
+/// Keeps promise 8: what is put back and the end of the hold are one transaction.
+pub(super) fn drop_in(hub: &mut Hub, id: &str) -> Result<String> {
+    let hold = find(hub, id)?;
     if hold.cause == "device" {
         return Err(Error::new(
             ErrorKind::Held,
@@ -163,17 +178,16 @@ pub fn drop(context: &Context, args: DropArgs) -> Result<i32> {
              configuration, put the folder or the account right, or make it with: twofold approve",
         ));
     }
-    let rows = hub.hold_rows(&args.id)?.len();
+    let rows = hub.hold_rows(id)?.len();
     let words = match hold.cause.as_str() {
         "adoption" => format!("{rows} files stay where they are and are not taken"),
         "collection" => "the folder is made again there with everything in it".to_owned(),
         "join" => "the two are not joined; take the [[join]] out of the configuration, or the next run holds it again"
             .to_owned(),
-        MAIL => format!("{} changes are taken back everywhere", hub.writes_of_hold(&args.id)?.len()),
+        MAIL => format!("{} changes are taken back everywhere", hub.writes_of_hold(id)?.len()),
         "foreign" => "writes go on there, until the other one is seen again".to_owned(),
         _ => format!("{rows} items are written back there"),
     };
     hub.atomically("drop", |hub| hub.drop_hold(&hold))?;
-    context.say(format!("{} is dropped: {words}. The next run does it: twofold sync", hold.id));
-    Ok(exit::ALIGNED)
+    Ok(format!("{} is dropped: {words}. The next run does it: twofold sync", hold.id))
 }

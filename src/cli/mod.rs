@@ -10,6 +10,7 @@ mod device;
 mod disk;
 mod doctor;
 mod dropin;
+mod endpoint;
 mod forget;
 mod handover;
 mod held;

@@ -33,16 +33,17 @@ impl fmt::Debug for Secret {
 }
 
 impl Secret {
-    /// The secret, without the final newline. A file that others may read is refused.
-    pub fn read(&self) -> Result<String> {
+    /// The secret, without the final newline; `key` is where the configuration names it, for complaints. A file that others may read is
+    /// refused.
+    pub fn read(&self, key: &str) -> Result<String> {
         let (bytes, origin) = match self {
             Secret::Plain(text) => return Ok(text.clone()),
-            Secret::File(path) => (read_file(path)?, path.display().to_string()),
-            Secret::Command(words) => (run(words)?, format!("what {} prints", program(words))),
+            Secret::File(path) => (read_file(path, key)?, path.display().to_string()),
+            Secret::Command(words) => (run(words, key)?, format!("what {} prints", program(words))),
         };
-        let todo = "Let it hold the client secret on one line and nothing else.";
+        let todo = "Let it hold the secret on one line and nothing else.";
         if bytes.len() as u64 > MAX_BYTES {
-            return Err(ConfigError::new(format!("{origin} is too long for a client secret"), todo));
+            return Err(ConfigError::new(format!("{origin} is too long for {key}"), todo));
         }
         let text = String::from_utf8(bytes).map_err(|_| ConfigError::new(format!("{origin} is no text"), todo))?;
         let text = text.strip_suffix('\n').unwrap_or(&text);
@@ -58,21 +59,17 @@ fn program(words: &[String]) -> &str {
     words.first().map_or("the command", String::as_str)
 }
 
-fn read_file(path: &Path) -> Result<Vec<u8>> {
+fn read_file(path: &Path, key: &str) -> Result<Vec<u8>> {
     let cannot = |error| {
-        let what = format!("the file of the client secret, {}, cannot be read ({error})", path.display());
-        ConfigError::new(what, "Correct client_secret in the configuration, or make the file readable for this user.")
+        let what = format!("the file of {key}, {}, cannot be read ({error})", path.display());
+        ConfigError::new(what, format!("Correct {key} in the configuration, or make the file readable for this user."))
     };
     let file = std::fs::File::open(path).map_err(cannot)?;
     let mode = file.metadata().map_err(cannot)?.mode();
     // systemd grants a service its credentials by an ACL, which shows as mode 0440; others cannot enter the folder.
     let is_credential = std::env::var_os("CREDENTIALS_DIRECTORY").is_some_and(|folder| path.starts_with(folder));
     if mode & 0o077 != 0 && !is_credential {
-        let what = format!(
-            "the file of the client secret, {}, can be used by others (mode {:04o})",
-            path.display(),
-            mode & 0o7777
-        );
+        let what = format!("the file of {key}, {}, can be used by others (mode {:04o})", path.display(), mode & 0o7777);
         return Err(ConfigError::new(what, format!("Type: chmod 600 {}", quoted(path))));
     }
     let mut bytes = Vec::new();
@@ -80,11 +77,10 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn run(words: &[String]) -> Result<Vec<u8>> {
-    let todo = "Try the command of client_secret by hand, as the user who runs twofold.";
+fn run(words: &[String], key: &str) -> Result<Vec<u8>> {
+    let todo = format!("Try the command of {key} by hand, as the user who runs twofold.");
     let name = program(words);
-    let failed =
-        |why: &dyn fmt::Display| ConfigError::new(format!("{name}, which gives the client secret, {why}"), todo);
+    let failed = |why: &dyn fmt::Display| ConfigError::new(format!("{name}, which gives {key}, {why}"), &todo);
     let (first, rest) = words.split_first().ok_or_else(|| failed(&"has no name"))?;
     // Its complaints are for the person to see; what it asks, it asks by its own means (an agent, a window).
     let output = Command::new(first).args(rest).stdin(Stdio::null()).stderr(Stdio::inherit()).output();

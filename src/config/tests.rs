@@ -151,6 +151,7 @@ fn an_unknown_key_is_an_error_with_its_line_and_the_nearest_name() {
         ("in network", "[network]\nca-file = \"x\"", 2, "ca_file"),
         ("in schedule", "[schedule]\nfullcheck = \"1h\"", 2, "full_check"),
         ("in calendar", "[calendar]\nmail_attendees = true", 2, "may_mail_attendees"),
+        ("in endpoint", "[endpoint]\nlistens = \"127.0.0.1:1\"", 2, "listen"),
         ("in history", "[history]\nretain = \"1d\"", 2, "retention"),
         ("the first of two", "[history]\nzz = 1\nretentoin = \"1d\"", 2, "retention"),
     ] {
@@ -203,6 +204,11 @@ fn values_that_do_not_fit_are_refused() {
         ),
         ("no place of a secret", google("client_secret = {}"), "one of file and command"),
         ("an empty command", google("client_secret = { command = [] }"), "names no program"),
+        ("no port to listen on", "[endpoint]\nlisten = \"127.0.0.1\"".into(), "no address and port"),
+        ("a name to listen on", "[endpoint]\nlisten = \"localhost:1\"".into(), "no address and port"),
+        ("all addresses without a token", "[endpoint]\nlisten = \"[::]:8420\"".into(), "there is no token"),
+        ("a token that can be guessed", "[endpoint]\ntoken = \"fifteen letters\"".into(), "is too short"),
+        ("a name with a port", "[endpoint]\nnames = [\"a.example:80\"]".into(), "no name of a machine"),
         ("an empty list of folders", mail("include = []"), "include in [google.mail] is empty"),
         ("folders without brackets", mail("exclude = \"Spam\""), "exclude in [google.mail] must be a list"),
         ("a folder twice", mail("exclude = [\"Spam\", \"spam\"]"), "exclude in [google.mail] names \"spam\" twice"),
@@ -368,14 +374,14 @@ fn a_secret_is_read_from_where_it_is_and_never_shown() {
     std::fs::write(&path, "s3cret\n").unwrap();
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
     let file = Secret::File(path.clone());
-    assert_eq!(file.read().unwrap(), "s3cret");
-    assert_eq!(Secret::Plain("s3cret".into()).read().unwrap(), "s3cret");
+    assert_eq!(file.read("client_secret").unwrap(), "s3cret");
+    assert_eq!(Secret::Plain("s3cret".into()).read("client_secret").unwrap(), "s3cret");
     let command = Secret::Command(vec!["echo".into(), "s3cret".into()]);
-    assert_eq!(command.read().unwrap(), "s3cret");
+    assert_eq!(command.read("client_secret").unwrap(), "s3cret");
     assert!(!format!("{:?} {command:?}", Secret::Plain("s3cret".into())).contains("s3cret"));
 
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
-    let words = file.read().unwrap_err().to_string();
+    let words = file.read("client_secret").unwrap_err().to_string();
     assert!(words.contains(&format!("chmod 600 {}", path.display())), "{words}");
     assert!(words.contains("0640") && !words.contains("s3cret"), "{words}");
 }
@@ -395,7 +401,7 @@ fn a_secret_that_cannot_be_had_is_an_error_that_says_why() {
         ("a program that says nothing", words(&["true"]), "is empty"),
         ("two lines", words(&["printf", "a\\nb\\n"]), "several lines"),
     ] {
-        let error = secret.read().expect_err(what).to_string();
+        let error = secret.read("client_secret").expect_err(what).to_string();
         assert!(error.contains(sentence), "{what}: {error}");
     }
 }
@@ -416,4 +422,18 @@ fn what_of_mail_is_kept_is_said_for_each_provider() {
     let microsoft = config.microsoft365.unwrap().mail;
     assert_eq!((names(&microsoft.include), microsoft.exclude.len()), (vec!["Projects/2024".to_owned()], 0));
     assert_eq!(microsoft.limits, Limits { since_ms: None, max_size: Some(500_000) });
+}
+
+#[test]
+fn the_service_listens_only_where_the_section_stands_and_elsewhere_only_with_a_token() {
+    assert_eq!(parse(BOTH).unwrap().endpoint, None);
+    let of = |lines: &str| parse(&format!("{BOTH}[endpoint]\n{lines}")).unwrap().endpoint.unwrap();
+    let usual = of("");
+    assert_eq!((usual.listen.to_string().as_str(), usual.token, usual.names.len()), ("127.0.0.1:8420", None, 0));
+    assert_eq!(of("listen = \"[::1]:9\"").listen.to_string(), "[::1]:9");
+    let open = of("listen = \"0.0.0.0:8420\"\ntoken = \"0123456789abcdef\"\nnames = [\"Sync.example.org\"]");
+    assert_eq!(
+        (open.token, open.names),
+        (Some(Secret::Plain("0123456789abcdef".into())), vec!["sync.example.org".into()])
+    );
 }

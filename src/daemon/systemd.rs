@@ -59,6 +59,11 @@ impl Progress {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = now;
     }
 
+    /// No step was made for so long that the watchdog is fed no more.
+    pub fn is_stuck(&self) -> bool {
+        !self.is_alive(Instant::now())
+    }
+
     /// Whether the watchdog may be fed.
     fn is_alive(&self, now: Instant) -> bool {
         now.saturating_duration_since(*self.0.lock().unwrap_or_else(PoisonError::into_inner)) < STUCK

@@ -81,6 +81,26 @@ impl Hub {
         Ok(lacking)
     }
 
+    /// How many copies stand at a replica, by collection.
+    pub fn copies_by_collection(&self, replica: i64) -> Result<HashMap<i64, usize>> {
+        let rows: Vec<(i64, i64)> = self.all(
+            "SELECT collection, count(*) FROM placements WHERE replica = ?1 GROUP BY collection",
+            [replica],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        Ok(rows.into_iter().map(|(collection, copies)| (collection, usize::try_from(copies).unwrap_or(0))).collect())
+    }
+
+    /// How many items wait in quarantine at a replica.
+    pub fn count_quarantined(&self, replica: i64) -> Result<usize> {
+        self.count("SELECT count(*) FROM quarantine WHERE replica = ?1", [replica])
+    }
+
+    /// How many items a replica cannot hold.
+    pub fn count_withheld(&self, replica: i64) -> Result<usize> {
+        self.count("SELECT count(DISTINCT item) FROM withheld WHERE replica = ?1", [replica])
+    }
+
     /// How many messages a replica lacks the bytes of, each once.
     pub fn lacking_messages(&self, replica: i64) -> Result<usize> {
         self.count(

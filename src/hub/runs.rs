@@ -1,7 +1,7 @@
 //! Runs and budgets: what the next run must know of the last ones.
 
 use crate::Hub;
-use rusqlite::params;
+use rusqlite::{Row, params};
 use twofold_model::Result;
 
 /// One run of the cycle.
@@ -15,6 +15,15 @@ pub struct Run {
     pub finished_ms: Option<i64>,
     /// Its exit code.
     pub exit: Option<i32>,
+}
+
+fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+    Ok(Run {
+        id: row.get("id")?,
+        started_ms: row.get("started")?,
+        finished_ms: row.get("finished")?,
+        exit: row.get("exit")?,
+    })
 }
 
 impl Hub {
@@ -34,9 +43,25 @@ impl Hub {
 
     /// The last run.
     pub fn last_run(&self) -> Result<Option<Run>> {
-        self.one("SELECT id, started, finished, exit FROM runs ORDER BY id DESC LIMIT 1", [], |row| {
-            Ok(Run { id: row.get(0)?, started_ms: row.get(1)?, finished_ms: row.get(2)?, exit: row.get(3)? })
-        })
+        self.one("SELECT id, started, finished, exit FROM runs ORDER BY id DESC LIMIT 1", [], run)
+    }
+
+    /// The last run that came to its end.
+    pub fn last_ended_run(&self) -> Result<Option<Run>> {
+        self.one(
+            "SELECT id, started, finished, exit FROM runs WHERE finished IS NOT NULL ORDER BY id DESC LIMIT 1",
+            [],
+            run,
+        )
+    }
+
+    /// The runs that began since then, the youngest first, and what each said of itself.
+    pub fn runs_since(&self, since_ms: i64) -> Result<Vec<(Run, Option<String>)>> {
+        self.all(
+            "SELECT id, started, finished, exit, report FROM runs WHERE started >= ?1 ORDER BY id DESC",
+            [since_ms],
+            |row| Ok((run(row)?, row.get("report")?)),
+        )
     }
 
     /// What the last runs said of themselves, the youngest first; one that was stopped said nothing.
@@ -50,9 +75,7 @@ impl Hub {
 
     /// The run before that one.
     pub fn run_before(&self, id: i64) -> Result<Option<Run>> {
-        self.one("SELECT id, started, finished, exit FROM runs WHERE id < ?1 ORDER BY id DESC LIMIT 1", [id], |row| {
-            Ok(Run { id: row.get(0)?, started_ms: row.get(1)?, finished_ms: row.get(2)?, exit: row.get(3)? })
-        })
+        self.one("SELECT id, started, finished, exit FROM runs WHERE id < ?1 ORDER BY id DESC LIMIT 1", [id], run)
     }
 
     /// The state of a budget, as its owner wrote it.

@@ -1,0 +1,173 @@
+//! What was asked for, and the answer to it.
+
+use super::facts::{Board, Facts};
+use super::gate::{Entry, Gate};
+use super::{health, metrics, page};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::sync::Arc;
+use twofold_model::{Error, ErrorKind, Result};
+use url::form_urlencoded;
+
+/// A form is no longer, in bytes.
+const FORM_MOST: usize = 4 * 1024;
+/// Nothing is loaded but our own style, nothing is sent but to us, nobody shows the page in theirs.
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+
+/// Where the facts come from, and who does what somebody decided on the page. Its calls may block.
+pub trait Desk: Send + Sync {
+    /// The facts as they are now.
+    fn facts(&self) -> Result<Facts>;
+    /// What the page shows.
+    fn board(&self) -> Result<Board>;
+    /// Lets a held plan be made; `people`: how many somebody agreed to mail. Answers what was done.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Throttled`] where a run is under way: nothing was done.
+    fn approve(&self, id: &str, people: Option<usize>) -> Result<String>;
+    /// Puts back what a held plan is about. Answers what was done.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Throttled`] where a run is under way: nothing was done.
+    fn drop(&self, id: &str) -> Result<String>;
+}
+
+/// An answer whose body is all there.
+pub type Answer = Response<Full<Bytes>>;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const HTML: &str = "text/html; charset=utf-8";
+
+/// Answers one request.
+pub async fn answer(
+    request: Request<Incoming>,
+    gate: Arc<Gate>,
+    desk: Arc<dyn Desk>,
+) -> std::result::Result<Answer, Infallible> {
+    let query = request.uri().query().unwrap_or_default().as_bytes();
+    let token = form_urlencoded::parse(query).find(|(key, _)| key == "token").map(|(_, value)| value.into_owned());
+    let mut answer = match gate.entry(request.headers(), token.as_deref()) {
+        Entry::Misnamed => said(
+            StatusCode::MISDIRECTED_REQUEST,
+            "this service does not go by that name; nothing was told. Add the name to names in [endpoint], or use its address",
+        ),
+        Entry::Unknown => {
+            let words = "a token is needed; nothing was told. Send it as a bearer token, or open /?token=… once";
+            let mut answer = said(StatusCode::UNAUTHORIZED, words);
+            answer.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            answer
+        }
+        Entry::Cookie => {
+            let mut answer = see_other("/");
+            if let Ok(cookie) = gate.cookie().parse() {
+                answer.headers_mut().insert(header::SET_COOKIE, cookie);
+            }
+            answer
+        }
+        Entry::Open => found(request, &gate, desk).await,
+    };
+    let headers = answer.headers_mut();
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        // A form tells its origin to us, and nobody else is told anything.
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    Ok(answer)
+}
+
+async fn found(request: Request<Incoming>, gate: &Gate, desk: Arc<dyn Desk>) -> Answer {
+    let path = request.uri().path().to_owned();
+    let is_read = [Method::GET, Method::HEAD].contains(request.method());
+    match (is_read, path.as_str()) {
+        (true, "/") => match ask(desk, |desk| desk.board()).await {
+            Ok(board) => with_type(StatusCode::OK, HTML, page::page(&board, &gate.form)),
+            Err(error) => told(&error),
+        },
+        (true, "/style.css") => with_type(StatusCode::OK, "text/css; charset=utf-8", page::STYLE.to_owned()),
+        (true, "/metrics") => match ask(desk, |desk| desk.facts()).await {
+            Ok(facts) => with_type(StatusCode::OK, metrics::CONTENT_TYPE, metrics::text(&facts)),
+            Err(error) => said(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        },
+        (true, "/healthz") => match ask(desk, |desk| desk.facts()).await.map(|facts| health::ills(&facts)) {
+            Ok(ills) if ills.is_empty() => said(StatusCode::OK, "ok"),
+            Ok(ills) => said(StatusCode::SERVICE_UNAVAILABLE, &ills.join("\n")),
+            Err(error) => said(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
+        },
+        (false, "/approve" | "/drop") if request.method() == Method::POST => decided(request, gate, desk, &path).await,
+        (_, "/" | "/style.css" | "/metrics" | "/healthz" | "/approve" | "/drop") => {
+            said(StatusCode::METHOD_NOT_ALLOWED, "this address is not asked like that; nothing was done")
+        }
+        _ => said(StatusCode::NOT_FOUND, "there is nothing here; the page is at /"),
+    }
+}
+
+/// What somebody decided on the page.
+async fn decided(request: Request<Incoming>, gate: &Gate, desk: Arc<dyn Desk>, path: &str) -> Answer {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, FORM_MOST).collect().await else {
+        return said(StatusCode::PAYLOAD_TOO_LARGE, "that is no form of the page; nothing was done");
+    };
+    let form: HashMap<String, String> = form_urlencoded::parse(&body.to_bytes()).into_owned().collect();
+    if !gate.is_from_page(&head.headers, form.get("form").map(String::as_str)) {
+        let words = "this form is not of the page as it is now, because the service was started again since; nothing was done. Open the page again";
+        return with_type(StatusCode::FORBIDDEN, HTML, page::message("Nothing was done", words));
+    }
+    let Some(id) = form.get("id").cloned() else {
+        return said(StatusCode::BAD_REQUEST, "the form names nothing that is held; nothing was done");
+    };
+    let people = form.get("people").and_then(|people| people.parse().ok());
+    let is_approved = path == "/approve";
+    let done = ask(desk, move |desk| if is_approved { desk.approve(&id, people) } else { desk.drop(&id) }).await;
+    match done {
+        Ok(words) => with_type(StatusCode::OK, HTML, page::message("Done", &words)),
+        Err(error) => told(&error),
+    }
+}
+
+/// Asks the desk on a thread that may block.
+async fn ask<T: Send + 'static>(
+    desk: Arc<dyn Desk>,
+    what: impl FnOnce(&dyn Desk) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let asked = tokio::task::spawn_blocking(move || what(desk.as_ref())).await;
+    asked.unwrap_or_else(|error| {
+        Err(Error::new(ErrorKind::Broken, format!("the service could not look it up: {error}")))
+    })
+}
+
+/// An error as a page.
+fn told(error: &Error) -> Answer {
+    let (status, title) = match error.kind {
+        ErrorKind::Throttled { .. } => (StatusCode::SERVICE_UNAVAILABLE, "A run is under way"),
+        ErrorKind::Held | ErrorKind::Misconfigured => (StatusCode::CONFLICT, "Nothing was done"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "That did not work"),
+    };
+    with_type(status, HTML, page::message(title, &error.to_string()))
+}
+
+fn with_type(status: StatusCode, kind: &'static str, body: String) -> Answer {
+    let mut answer = Response::new(Full::from(body));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer
+}
+
+fn said(status: StatusCode, words: &str) -> Answer {
+    with_type(status, TEXT, format!("{words}\n"))
+}
+
+fn see_other(to: &'static str) -> Answer {
+    let mut answer = said(StatusCode::SEE_OTHER, "go on there");
+    answer.headers_mut().insert(header::LOCATION, HeaderValue::from_static(to));
+    answer
+}

@@ -1,0 +1,221 @@
+//! What there is to tell of the service, as data. Whoever shows it reads nothing else and decides nothing.
+
+use std::collections::BTreeMap;
+use twofold_model::Kind;
+
+/// The state of the service and of what it keeps in step. Times are milliseconds since 1970. Nothing here names an item, a collection or a
+/// person.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// The version of the program.
+    pub version: String,
+    /// When this was looked up.
+    pub now_ms: i64,
+    /// What the process is at.
+    pub service: Service,
+    /// The last run, also one that somebody typed.
+    pub last_run: Option<Run>,
+    /// Every place of the configuration.
+    pub replicas: Vec<Replica>,
+    /// What is left of what the providers allow.
+    pub budgets: Vec<Budget>,
+    /// The disk of the state folder.
+    pub disk: Disk,
+    /// Fields that two sides changed differently.
+    pub conflicts: usize,
+    /// Writes whose fate is not known yet.
+    pub unknown_writes: usize,
+}
+
+/// The process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Service {
+    /// When it began.
+    pub started_ms: i64,
+    /// The run under way: since when, and over which kinds.
+    pub at_work: Option<(i64, Vec<Kind>)>,
+    /// When the next run is due.
+    pub next_run_ms: Option<i64>,
+    /// It made no step for so long that the watchdog is fed no more.
+    pub is_stuck: bool,
+    /// What stands in the way, in words for people.
+    pub troubles: Vec<String>,
+    /// What its runs did since it began.
+    pub totals: Totals,
+    /// Memory in use.
+    pub resident_bytes: Option<u64>,
+    /// Processor time used.
+    pub cpu_s: Option<f64>,
+}
+
+/// One run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// Its number.
+    pub id: i64,
+    /// When it began.
+    pub started_ms: i64,
+    /// When it ended; `None`: it is under way, or was cut off.
+    pub ended_ms: Option<i64>,
+    /// Its exit code.
+    pub exit: Option<i32>,
+    /// Changes that it took and sent, over all places.
+    pub changes: u64,
+    /// Requests that it made.
+    pub requests: u64,
+}
+
+/// One place.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Replica {
+    /// Its name in the configuration.
+    pub name: String,
+    /// A device folder, not a provider.
+    pub is_device: bool,
+    /// What stood in the way there last time, in words for people.
+    pub trouble: Option<String>,
+    /// The sign-in, where there is one to be had.
+    pub sign_in: Option<SignIn>,
+    /// What is kept there, by kind.
+    pub kinds: BTreeMap<Kind, Kept>,
+    /// Items in quarantine there.
+    pub quarantined: usize,
+    /// Items that it cannot hold.
+    pub withheld: usize,
+}
+
+/// What is kept of a kind at a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// Collections.
+    pub collections: usize,
+    /// Copies of items in them.
+    pub items: usize,
+    /// When something was last read there.
+    pub proof_ms: Option<i64>,
+    /// Without another proof it is late from then on; `None`: it is never due.
+    pub late_from_ms: Option<i64>,
+    /// Plans that wait for a person.
+    pub held: usize,
+    /// Since when the oldest of them waits.
+    pub held_since_ms: Option<i64>,
+}
+
+/// A sign-in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignIn {
+    /// Why somebody has to sign in, and what to type; `None`: it works.
+    pub needed: Option<String>,
+    /// When it ends, where the provider said so.
+    pub ends_ms: Option<i64>,
+}
+
+/// What is left of what a provider's service allows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Budget {
+    /// The service: `google mail`.
+    pub service: String,
+    /// The share of it that may still be used in its window: 1 is all.
+    pub left: f64,
+    /// How long the provider asked for a pause from now on, in milliseconds.
+    pub pause_ms: u64,
+}
+
+/// The disk of the state folder, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Disk {
+    /// The hub's files.
+    pub hub: u64,
+    /// The bytes of messages.
+    pub messages: u64,
+    /// What is free, for this user.
+    pub free: u64,
+    /// What there is in all.
+    pub size: u64,
+}
+
+/// What the runs of a service did since it began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Runs by exit code.
+    pub runs: BTreeMap<i32, u64>,
+    /// By replica and kind.
+    pub rows: BTreeMap<(String, Kind), Total>,
+}
+
+/// The same of one kind at one place.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Total {
+    /// Requests.
+    pub requests: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// New items, edits, moves and removals that were taken from there …
+    pub taken: [u64; 4],
+    /// … and sent to it.
+    pub sent: [u64; 4],
+}
+
+/// What the page shows besides: names of collections, and the titles that `twofold held` and `twofold conflicts` show.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Board {
+    /// The state.
+    pub facts: Facts,
+    /// Collections, by the place that they belong to.
+    pub collections: BTreeMap<String, Vec<Collection>>,
+    /// The runs of the last days, the youngest first.
+    pub runs: Vec<Run>,
+    /// What is held.
+    pub held: Vec<Held>,
+    /// What is in conflict.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// A folder, calendar or address book.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Collection {
+    /// What it is called there.
+    pub name: String,
+    /// What it holds.
+    pub kind: String,
+    /// How many copies stand in it.
+    pub items: usize,
+    /// Something in it, or all of it, may not be written by this user, or is left out: in words.
+    pub note: Option<&'static str>,
+}
+
+/// A plan that waits for a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Its id.
+    pub id: String,
+    /// Where.
+    pub replica: String,
+    /// Of what kind.
+    pub kind: String,
+    /// In which collection, if in one.
+    pub collection: String,
+    /// Why.
+    pub reason: String,
+    /// What the first few changes are about.
+    pub titles: Vec<String>,
+    /// How many people it would mail.
+    pub people: usize,
+    /// Since when.
+    pub since_ms: i64,
+}
+
+/// Fields that two sides changed differently.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conflict {
+    /// Its id.
+    pub id: String,
+    /// Of what kind the item is.
+    pub kind: String,
+    /// Where it stands.
+    pub collection: String,
+    /// What it is called.
+    pub title: String,
+    /// The fields.
+    pub fields: Vec<String>,
+}

@@ -1,0 +1,72 @@
+//! What waits for a person: held plans with their two buttons, and conflicts.
+
+use super::said::{Moment, Name, Said};
+use crate::endpoint::facts::{Board, Held};
+use std::fmt::Write as _;
+
+/// What is held, each with approve and drop.
+pub fn held(out: &mut String, board: &Board, form: &str) {
+    if board.held.is_empty() {
+        return;
+    }
+    let _ = write!(out, "<section id=\"held\"><h2>Held: {}</h2>", board.held.len());
+    out.push_str(
+        "<p class=\"dim\">These were not done. Approve makes them with the next run; drop puts things back.</p>",
+    );
+    for held in &board.held {
+        one(out, held, board.facts.now_ms, form);
+    }
+    out.push_str("</section>");
+}
+
+fn one(out: &mut String, held: &Held, now_ms: i64, form: &str) {
+    let (id, kind, since) = (Said(&held.id), Said(&held.kind), Moment { at_ms: held.since_ms, now_ms });
+    let _ = write!(
+        out,
+        "<div class=\"hold\" id=\"hold-{id}\"><h3>{}: {kind} {}</h3><p>{}</p>",
+        Name(&held.replica),
+        Name(&held.collection),
+        Said(&held.reason)
+    );
+    if !held.titles.is_empty() {
+        let titles: Vec<String> = held.titles.iter().map(|title| Name(title).to_string()).collect();
+        let _ = write!(out, "<p>{}</p>", titles.join(", "));
+    }
+    let _ = write!(out, "<p class=\"dim\">{id}, since {since}</p><div class=\"forms\">");
+    let hidden = format!(
+        "<input type=\"hidden\" name=\"form\" value=\"{}\"><input type=\"hidden\" name=\"id\" value=\"{id}\">",
+        Said(form)
+    );
+    let _ = write!(out, "<form method=\"post\" action=\"/approve\">{hidden}");
+    if held.people > 0 {
+        let people = if held.people == 1 { "1 person".to_owned() } else { format!("{} people", held.people) };
+        let _ = write!(
+            out,
+            "<label><input type=\"checkbox\" name=\"people\" value=\"{}\" required> Mail {people}</label>",
+            held.people
+        );
+    }
+    out.push_str("<button class=\"yes\">Approve</button></form>");
+    let _ = write!(out, "<form method=\"post\" action=\"/drop\">{hidden}<button>Drop</button></form></div></div>");
+}
+
+/// What is in conflict. Which side is right, a person says with `twofold conflicts resolve`.
+pub fn conflicts(out: &mut String, board: &Board) {
+    if board.conflicts.is_empty() {
+        return;
+    }
+    let _ = write!(out, "<section id=\"conflicts\"><h2>In conflict: {}</h2>", board.conflicts.len());
+    out.push_str("<p class=\"dim\">Both sides are kept. See <code>twofold conflicts show ID</code>.</p><ul>");
+    for one in &board.conflicts {
+        let _ = write!(
+            out,
+            "<li class=\"row\"><span>{} {}: {}</span><span class=\"dim\">{}, {}</span></li>",
+            Said(&one.kind),
+            Name(&one.collection),
+            Name(&one.title),
+            Said(&one.fields.join(", ")),
+            Said(&one.id)
+        );
+    }
+    out.push_str("</ul></section>");
+}

@@ -1,0 +1,184 @@
+//! What is written down of one and the same state.
+
+use super::facts::{
+    Board, Budget, Collection, Conflict, Disk, Facts, Held, Kept, Replica, Run, Service, SignIn, Total, Totals,
+};
+use super::{health, metrics, page};
+use std::collections::BTreeSet;
+use twofold_model::Kind;
+
+/// What a stranger may call a thing.
+const EVIL: &str = "<script>alert('1')</script>\"&";
+
+/// A state in which everything is known.
+fn facts() -> Facts {
+    let kept = |held| Kept {
+        collections: 2,
+        items: 1_234,
+        proof_ms: Some(1_700_000_000_000),
+        late_from_ms: Some(1_700_001_000_500),
+        held,
+        held_since_ms: (held > 0).then_some(1_699_999_000_000),
+    };
+    let total = Total { requests: 7, bytes: 900, taken: [1, 2, 3, 4], sent: [5, 6, 7, 8] };
+    let last_run = Run {
+        id: 9,
+        started_ms: 1_700_000_000_000,
+        ended_ms: Some(1_700_000_001_500),
+        exit: Some(4),
+        changes: 10,
+        requests: 7,
+    };
+    Facts {
+        version: "1.2.3".into(),
+        now_ms: 1_700_000_010_000,
+        service: Service {
+            started_ms: 1_699_990_000_000,
+            at_work: None,
+            next_run_ms: Some(1_700_000_300_000),
+            is_stuck: false,
+            troubles: vec!["something is held for approval".into()],
+            totals: Totals {
+                runs: [(0, 41), (75, 1)].into(),
+                rows: [(("google".to_owned(), Kind::Mail), total)].into(),
+            },
+            resident_bytes: Some(30_000_000),
+            cpu_s: Some(1.25),
+        },
+        last_run: Some(last_run),
+        replicas: vec![
+            Replica {
+                name: "google".into(),
+                is_device: false,
+                trouble: None,
+                sign_in: Some(SignIn { needed: None, ends_ms: Some(1_701_000_000_000) }),
+                kinds: [(Kind::Mail, kept(1)), (Kind::Calendar, kept(0))].into(),
+                quarantined: 3,
+                withheld: 4,
+            },
+            Replica {
+                name: "odd \"name\\".into(),
+                is_device: true,
+                kinds: [(Kind::Calendar, kept(0))].into(),
+                ..Replica::default()
+            },
+        ],
+        budgets: vec![Budget { service: "google mail".into(), left: 0.75, pause_ms: 1_500 }],
+        disk: Disk { hub: 1, messages: 2, free: 3, size: 4 },
+        conflicts: 2,
+        unknown_writes: 0,
+    }
+}
+
+fn board() -> Board {
+    let evil = || EVIL.to_owned();
+    let held = Held {
+        id: "mail-1".into(),
+        replica: "google".into(),
+        kind: "calendar".into(),
+        collection: evil(),
+        reason: evil(),
+        titles: vec![evil()],
+        people: 3,
+        since_ms: 1_699_999_000_000,
+    };
+    let collection = Collection { name: evil(), kind: "calendar".into(), items: 5, note: Some("read only") };
+    let conflict =
+        Conflict { id: "c-1".into(), kind: "calendar".into(), collection: evil(), title: evil(), fields: vec![evil()] };
+    let mut facts = facts();
+    facts.service.troubles.push(evil());
+    facts.replicas[1].name = evil();
+    facts.replicas[1].trouble = Some(evil());
+    Board {
+        collections: [("google".to_owned(), vec![collection; 8])].into(),
+        runs: facts.last_run.into_iter().collect(),
+        held: vec![held],
+        conflicts: vec![conflict],
+        facts,
+    }
+}
+
+#[test]
+fn metrics_say_what_is_known_under_names_units_and_labels_of_prometheus() {
+    let text = metrics::text(&facts());
+    for line in [
+        "# TYPE twofold_changes_total counter",
+        "twofold_build_info{version=\"1.2.3\"} 1",
+        "twofold_runs_total{exit=\"75\"} 1",
+        "twofold_changes_total{replica=\"google\",kind=\"mail\",direction=\"taken\",change=\"deleted\"} 4",
+        "twofold_changes_total{replica=\"google\",kind=\"mail\",direction=\"sent\",change=\"created\"} 5",
+        "twofold_received_bytes_total{replica=\"google\",kind=\"mail\"} 900",
+        "twofold_last_run_duration_seconds 1.5",
+        "twofold_next_run_timestamp_seconds 1700000300",
+        "twofold_last_proof_timestamp_seconds{replica=\"google\",kind=\"mail\"} 1700000000",
+        "twofold_items{replica=\"odd \\\"name\\\\\",kind=\"calendar\"} 1234",
+        "twofold_sign_in_needed{replica=\"google\"} 0",
+        "twofold_sign_in_expiry_timestamp_seconds{replica=\"google\"} 1701000000",
+        "twofold_held_plans{replica=\"google\",kind=\"mail\"} 1",
+        "twofold_held_since_timestamp_seconds{replica=\"google\",kind=\"mail\"} 1699999000",
+        "twofold_budget_pause_seconds{service=\"google mail\"} 1.5",
+        "twofold_healthy 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no line {line}:\n{text}");
+    }
+    // Each family is described once, and before its samples.
+    let mut described = BTreeSet::new();
+    for line in text.lines() {
+        match line.strip_prefix("# TYPE ").and_then(|rest| rest.split(' ').next()) {
+            Some(name) => assert!(described.insert(name), "{name} twice"),
+            None if line.starts_with("# HELP ") => {}
+            None => assert!(described.contains(line.split(['{', ' ']).next().unwrap()), "{line}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_not_known_has_no_sample() {
+    let text = metrics::text(&Facts::default());
+    for name in ["twofold_last_run_exit_code", "twofold_next_run_timestamp_seconds", "twofold_budget_left_ratio"] {
+        assert!(!text.contains(name), "{text}");
+    }
+    assert!(text.contains("twofold_run_in_progress 0\n"), "{text}");
+}
+
+#[test]
+fn nothing_that_others_named_is_markup_on_the_page() {
+    let html = page::page(&board(), "a word");
+    assert!(!html.contains("<script"), "{html}");
+    assert!(!html.contains(EVIL) && html.matches("&lt;script&gt;").count() >= 8 + 7, "{html}");
+    let message = page::message(EVIL, EVIL);
+    assert!(!message.contains("<script"), "{message}");
+}
+
+#[test]
+fn the_page_shows_each_place_what_is_held_and_what_is_in_conflict() {
+    let html = page::page(&board(), "a word");
+    let says = |words: &str| assert!(html.contains(words), "no {words}: {html}");
+    says("<h2>Held: 1</h2>");
+    says("<input type=\"hidden\" name=\"form\" value=\"a word\"><input type=\"hidden\" name=\"id\" value=\"mail-1\">");
+    says("<input type=\"checkbox\" name=\"people\" value=\"3\" required> Mail 3 people");
+    says("<h2>In conflict: 1</h2>");
+    says("<details><summary>2 more</summary>");
+    says("3 items in quarantine");
+    says("75 % of its budget left; asked for a pause of 1 s");
+    says(": something is held</span>");
+}
+
+#[test]
+fn the_page_loads_itself_again_unless_somebody_may_be_at_a_form() {
+    let refresh = "http-equiv=\"refresh\"";
+    assert!(!page::page(&board(), "a word").contains(refresh));
+    let calm = Board { held: Vec::new(), ..board() };
+    assert!(page::page(&calm, "a word").contains(refresh));
+}
+
+#[test]
+fn a_late_place_is_told_everywhere() {
+    let mut facts = facts();
+    facts.now_ms = 1_700_002_000_000;
+    assert_eq!(health::ills(&facts).len(), 2);
+    let text = metrics::text(&facts);
+    assert!(text.contains("twofold_healthy 0\n") && text.contains("twofold_stale{replica=\"google\"} 1\n"), "{text}");
+    let html = page::page(&Board { facts, ..Board::default() }, "a word");
+    assert!(html.contains("Something is wrong") && html.contains("google: mail, calendar were not read"), "{html}");
+}
