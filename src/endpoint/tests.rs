@@ -141,6 +141,33 @@ fn what_is_not_known_has_no_sample() {
     assert!(text.contains("twofold_run_in_progress 0\n"), "{text}");
 }
 
+/// The names of metrics in a text of rules, queries or tests.
+fn names(text: &str) -> BTreeSet<&str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = text.split(|c: char| !is_word(c));
+    words.filter(|word| ["twofold_", "process_"].iter().any(|room| word.starts_with(room))).collect()
+}
+
+#[test]
+fn rules_and_dashboard_name_only_metrics_that_there_are() {
+    let text = metrics::text(&facts());
+    let known: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/monitoring");
+    let mut named = BTreeSet::new();
+    for file in ["twofold.rules.yml", "twofold.rules.test.yml", "grafana.json"] {
+        let path = format!("{root}/{file}");
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let found = names(&text);
+        assert!(found.len() > 3, "{file} names {found:?}");
+        let strange: Vec<_> = found.difference(&known).collect();
+        assert!(strange.is_empty(), "{file} names what /metrics does not have: {strange:?}");
+        named.extend(found.into_iter().map(str::to_owned));
+    }
+    let unused: Vec<_> = known.iter().filter(|name| !named.contains(**name)).collect();
+    println!("named nowhere: {unused:?}");
+}
+
 #[test]
 fn nothing_that_others_named_is_markup_on_the_page() {
     let html = page::page(&board(), "a word");
