@@ -298,6 +298,29 @@ fn strangers_names_addresses_and_forms_are_turned_away() {
 }
 
 #[test]
+fn who_says_nothing_or_too_much_is_cut_off_and_holds_nobody_up_for_long() {
+    let home = Home::synced(&GOOGLE);
+    let service = Service::start(&home, ONCE, ANYWHERE);
+    service.until_at_rest();
+    let long = "x".repeat(20_000);
+    service.ask("GET", "/", &[("X-Long", &long)], "").is(431);
+    // More than are served at a time; the next one waits until the first of them is cut off.
+    let silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(&service.at).unwrap()).collect();
+    let card = home.card("Hotel Beispiel");
+    home.add_line(&card, "NOTE:Written meanwhile");
+    soon("the device's change at Google", || home.google_text().contains("Written meanwhile"));
+    let began = Instant::now();
+    service.get("/healthz").is(200);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    let mut first = &silent[0];
+    first.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut said = Vec::new();
+    let _ = first.read_to_end(&mut said);
+    assert!(!String::from_utf8_lossy(&said).contains("200 OK"), "it was cut off");
+    service.stop();
+}
+
+#[test]
 fn where_a_token_is_set_it_is_needed_once() {
     let home = Home::synced(&GOOGLE);
     let path = home.dir.path().join("token");
