@@ -326,7 +326,7 @@ fn where_a_token_is_set_it_is_needed_once() {
     let path = home.dir.path().join("token");
     fs::write(&path, format!("{TOKEN}\n")).unwrap();
     fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    let service = Service::start(&home, ONCE, &format!("{ANYWHERE}\ntoken = {{ file = {path:?} }}"));
+    let mut service = Service::start(&home, ONCE, &format!("{ANYWHERE}\ntoken = {{ file = {path:?} }}"));
     for path in ["/", "/metrics", "/healthz", "/style.css", "/nothing", "/?token=wrong"] {
         let answer = service.get(path).is(401);
         assert!(answer.head.contains("www-authenticate: bearer"), "{answer:?}");
@@ -341,6 +341,15 @@ fn where_a_token_is_set_it_is_needed_once() {
     );
     let cookie = cookie.split(';').next().unwrap();
     service.ask("GET", "/", &[("Cookie", cookie)], "").is(200).shows(&["laptop"]);
+    // Another token in the same file counts from the next reload on, and whoever knew the old one is out.
+    fs::write(&path, "another one that nobody guesses").unwrap();
+    let port = service.at.rsplit(':').next().unwrap().to_owned();
+    service.signal(Signal::HUP);
+    service.at = service.address(2);
+    let cookie = cookie.replace(&port, service.at.rsplit(':').next().unwrap());
+    service.ask("GET", "/metrics", &[("Authorization", &bearer)], "").is(401);
+    service.ask("GET", "/", &[("Cookie", &cookie)], "").is(401);
+    service.ask("GET", "/", &[("Authorization", "Bearer another one that nobody guesses")], "").is(200);
     service.stop();
 }
 

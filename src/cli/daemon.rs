@@ -331,7 +331,8 @@ impl Work for Runs<'_> {
                 self.endpoint.send_if_modified(|listened| {
                     let is_other = *listened != config.endpoint;
                     listened.clone_from(&config.endpoint);
-                    is_other
+                    // What a file or a command says may be another one now.
+                    is_other || listened.as_ref().is_some_and(|endpoint| endpoint.token.is_some())
                 });
                 *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
                 tracing::info!("the configuration was read again");

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::connect;
 use crate::daemon::live::{self, Live};
 use crate::daemon::{Event, systemd};
-use crate::endpoint::answer::Desk;
+use crate::endpoint::answer::Teller;
 use crate::endpoint::facts::{
     Board, Budget, Collection, Conflict, Disk, Facts, Held, Kept, Replica, Run, Service, SignIn, Totals,
 };
@@ -98,7 +98,7 @@ pub(super) struct Clerk {
     pub(super) messages: Mutex<Option<(i64, u64)>>,
 }
 
-impl Desk for Clerk {
+impl Teller for Clerk {
     fn facts(&self) -> Result<Facts> {
         let mut messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
         let (config, hub) = self.look()?;
@@ -355,6 +355,8 @@ fn run((run, report): (twofold_hub::Run, Option<String>)) -> Run {
 
 fn shown_held(shown: held::Shown) -> Held {
     Held {
+        can_be_approved: shown.can_be_approved(),
+        can_be_dropped: shown.can_be_dropped(),
         id: shown.hold.id,
         replica: shown.replica,
         kind: shown.hold.kind.as_str().to_owned(),
@@ -373,5 +375,37 @@ fn shown_conflict(shown: conflicts::Shown) -> Conflict {
         collection: shown.collection,
         title: shown.title,
         fields: shown.conflict.fields,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const MINUTE: i64 = 60_000;
+
+    #[test]
+    fn a_kind_is_late_when_it_was_due_three_times_and_a_while_besides() {
+        let every = Trigger::Every(10 * MINUTE);
+        assert_eq!(late_from(&every, 3 * MINUTE), Some(30 * MINUTE + GRACE_MS));
+        // Friday the 27th of November 2026, 18:50: nothing is due before Monday at 8.
+        let friday = 1_795_805_400_000;
+        let cron = Trigger::cron("0 0 8-18 * * MON-FRI", chrono_tz::Tz::UTC).unwrap();
+        let monday = friday + (2 * 24 + 13) * 60 * MINUTE + 10 * MINUTE;
+        assert_eq!(late_from(&cron, friday), Some(monday + 2 * 60 * MINUTE + GRACE_MS));
+    }
+
+    #[test]
+    fn what_was_taken_and_sent_on_is_one_change() {
+        let rows = json!({"replicas": [
+            {"name": "google", "kind": "mail", "created": 2, "moved": 1, "requests": 7},
+            {"name": "laptop", "kind": "mail", "sent_created": 2, "sent_moved": 1, "sent_deleted": 1, "requests": 0},
+        ]});
+        let ended = twofold_hub::Run { id: 1, started_ms: 2, finished_ms: Some(3), exit: Some(0) };
+        let told = run((ended.clone(), Some(rows.to_string())));
+        assert_eq!((told.changes, told.requests, told.ended_ms), (4, 7, Some(3)));
+        // A run that was cut off said nothing of itself.
+        assert_eq!((run((ended, None)).changes, told.id), (0, 1));
     }
 }

@@ -43,6 +43,18 @@ pub(super) struct Shown {
     pub(super) titles: Vec<String>,
 }
 
+impl Shown {
+    /// Whether somebody may say yes to it: a folder that is missing or foreign has to be brought back.
+    pub(super) fn can_be_approved(&self) -> bool {
+        self.hold.cause != "device"
+    }
+
+    /// Whether somebody may say no to it: what a lost hub left apart stays so.
+    pub(super) fn can_be_dropped(&self) -> bool {
+        !["device", "lost"].contains(&self.hold.cause.as_str())
+    }
+}
+
 /// So many titles are named in a line.
 const TITLES: usize = 3;
 

@@ -20,7 +20,7 @@ const POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
 
 /// Where the facts come from, and who does what somebody decided on the page. Its calls may block.
-pub trait Desk: Send + Sync {
+pub trait Teller: Send + Sync {
     /// The facts as they are now.
     fn facts(&self) -> Result<Facts>;
     /// What the page shows.
@@ -47,7 +47,7 @@ const HTML: &str = "text/html; charset=utf-8";
 pub async fn answer(
     request: Request<Incoming>,
     gate: Arc<Gate>,
-    desk: Arc<dyn Desk>,
+    teller: Arc<dyn Teller>,
 ) -> std::result::Result<Answer, Infallible> {
     let query = request.uri().query().unwrap_or_default().as_bytes();
     let token = form_urlencoded::parse(query).find(|(key, _)| key == "token").map(|(_, value)| value.into_owned());
@@ -69,7 +69,7 @@ pub async fn answer(
             }
             answer
         }
-        Entry::Open => found(request, &gate, desk).await,
+        Entry::Open => found(request, &gate, teller).await,
     };
     let headers = answer.headers_mut();
     for (name, value) in [
@@ -85,25 +85,27 @@ pub async fn answer(
     Ok(answer)
 }
 
-async fn found(request: Request<Incoming>, gate: &Gate, desk: Arc<dyn Desk>) -> Answer {
+async fn found(request: Request<Incoming>, gate: &Gate, teller: Arc<dyn Teller>) -> Answer {
     let path = request.uri().path().to_owned();
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
     match (is_read, path.as_str()) {
-        (true, "/") => match ask(desk, |desk| desk.board()).await {
+        (true, "/") => match ask(teller, |teller| teller.board()).await {
             Ok(board) => with_type(StatusCode::OK, HTML, page::page(&board, &gate.form)),
             Err(error) => told(&error),
         },
         (true, "/style.css") => with_type(StatusCode::OK, "text/css; charset=utf-8", page::STYLE.to_owned()),
-        (true, "/metrics") => match ask(desk, |desk| desk.facts()).await {
+        (true, "/metrics") => match ask(teller, |teller| teller.facts()).await {
             Ok(facts) => with_type(StatusCode::OK, metrics::CONTENT_TYPE, metrics::text(&facts)),
             Err(error) => said(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         },
-        (true, "/healthz") => match ask(desk, |desk| desk.facts()).await.map(|facts| health::ills(&facts)) {
+        (true, "/healthz") => match ask(teller, |teller| teller.facts()).await.map(|facts| health::ills(&facts)) {
             Ok(ills) if ills.is_empty() => said(StatusCode::OK, "ok"),
             Ok(ills) => said(StatusCode::SERVICE_UNAVAILABLE, &ills.join("\n")),
             Err(error) => said(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         },
-        (false, "/approve" | "/drop") if request.method() == Method::POST => decided(request, gate, desk, &path).await,
+        (false, "/approve" | "/drop") if request.method() == Method::POST => {
+            decided(request, gate, teller, &path).await
+        }
         (_, "/" | "/style.css" | "/metrics" | "/healthz" | "/approve" | "/drop") => {
             said(StatusCode::METHOD_NOT_ALLOWED, "this address is not asked like that; nothing was done")
         }
@@ -112,7 +114,7 @@ async fn found(request: Request<Incoming>, gate: &Gate, desk: Arc<dyn Desk>) -> 
 }
 
 /// What somebody decided on the page.
-async fn decided(request: Request<Incoming>, gate: &Gate, desk: Arc<dyn Desk>, path: &str) -> Answer {
+async fn decided(request: Request<Incoming>, gate: &Gate, teller: Arc<dyn Teller>, path: &str) -> Answer {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, FORM_MOST).collect().await else {
         return said(StatusCode::PAYLOAD_TOO_LARGE, "that is no form of the page; nothing was done");
@@ -127,19 +129,20 @@ async fn decided(request: Request<Incoming>, gate: &Gate, desk: Arc<dyn Desk>, p
     };
     let people = form.get("people").and_then(|people| people.parse().ok());
     let is_approved = path == "/approve";
-    let done = ask(desk, move |desk| if is_approved { desk.approve(&id, people) } else { desk.drop(&id) }).await;
+    let done =
+        ask(teller, move |teller| if is_approved { teller.approve(&id, people) } else { teller.drop(&id) }).await;
     match done {
         Ok(words) => with_type(StatusCode::OK, HTML, page::message("Done", &words)),
         Err(error) => told(&error),
     }
 }
 
-/// Asks the desk on a thread that may block.
+/// Asks the teller on a thread that may block.
 async fn ask<T: Send + 'static>(
-    desk: Arc<dyn Desk>,
-    what: impl FnOnce(&dyn Desk) -> Result<T> + Send + 'static,
+    teller: Arc<dyn Teller>,
+    what: impl FnOnce(&dyn Teller) -> Result<T> + Send + 'static,
 ) -> Result<T> {
-    let asked = tokio::task::spawn_blocking(move || what(desk.as_ref())).await;
+    let asked = tokio::task::spawn_blocking(move || what(teller.as_ref())).await;
     asked.unwrap_or_else(|error| {
         Err(Error::new(ErrorKind::Broken, format!("the service could not look it up: {error}")))
     })

@@ -203,6 +203,10 @@ pub struct Held {
     pub people: usize,
     /// Since when.
     pub since_ms: i64,
+    /// Somebody may say yes to it.
+    pub can_be_approved: bool,
+    /// Somebody may say no to it.
+    pub can_be_dropped: bool,
 }
 
 /// Fields that two sides changed differently.

@@ -1,6 +1,6 @@
 //! The listener: opened where the configuration says, again where it cannot be, anew when that changes. Nothing of it holds up a run.
 
-use super::answer::{self, Desk};
+use super::answer::{self, Teller};
 use super::gate::Gate;
 use crate::config::{Endpoint, TOKEN_CHARS};
 use hyper::server::conn::http1;
@@ -26,8 +26,9 @@ const HEAD_MOST: usize = 16 * 1024;
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Serves at the address that `wanted` says, for as long as anybody may change it. What cannot be served is told once, and once when it can.
-pub async fn keep(mut wanted: Receiver<Option<Endpoint>>, desk: Arc<dyn Desk>) {
-    let (session, form) = (random(), random());
+pub async fn keep(mut wanted: Receiver<Option<Endpoint>>, teller: Arc<dyn Teller>) {
+    let (mut session, form) = (random(), random());
+    let mut known: Option<String> = None;
     let mut told: Option<String> = None;
     loop {
         let endpoint = wanted.borrow_and_update().clone();
@@ -42,9 +43,14 @@ pub async fn keep(mut wanted: Receiver<Option<Endpoint>>, desk: Arc<dyn Desk>) {
                     tracing::info!("over: the endpoint");
                 }
                 tracing::info!("the page is at http://{at}/");
+                // Whoever came in with another token has to know the new one.
+                if token != known {
+                    session = random();
+                    known.clone_from(&token);
+                }
                 let gate = Gate { at, names, token, session: session.clone(), form: form.clone() };
                 tokio::select! {
-                    () = serve(listener, Arc::new(gate), desk.clone()) => false,
+                    () = serve(listener, Arc::new(gate), teller.clone()) => false,
                     changed = wanted.changed() => changed.is_err(),
                 }
             }
@@ -95,17 +101,17 @@ fn random() -> String {
     rand::rng().random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-async fn serve(listener: TcpListener, gate: Arc<Gate>, desk: Arc<dyn Desk>) {
+async fn serve(listener: TcpListener, gate: Arc<Gate>, teller: Arc<dyn Teller>) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         // Invariant: nobody closes it.
         let Ok(permit) = free.clone().acquire_owned().await else { return };
         match listener.accept().await {
             Ok((stream, _)) => {
-                let (gate, desk) = (gate.clone(), desk.clone());
+                let (gate, teller) = (gate.clone(), teller.clone());
                 tokio::spawn(async move {
                     // Whoever is too slow is cut off; what was begun for them is done all the same.
-                    let _ = tokio::time::timeout(ALL_WITHIN, connection(stream, gate, desk)).await;
+                    let _ = tokio::time::timeout(ALL_WITHIN, connection(stream, gate, teller)).await;
                     drop(permit);
                 });
             }
@@ -115,8 +121,8 @@ async fn serve(listener: TcpListener, gate: Arc<Gate>, desk: Arc<dyn Desk>) {
     }
 }
 
-async fn connection(stream: TcpStream, gate: Arc<Gate>, desk: Arc<dyn Desk>) {
-    let answer = service_fn(move |request| answer::answer(request, gate.clone(), desk.clone()));
+async fn connection(stream: TcpStream, gate: Arc<Gate>, teller: Arc<dyn Teller>) {
+    let answer = service_fn(move |request| answer::answer(request, gate.clone(), teller.clone()));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)

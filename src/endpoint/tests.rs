@@ -81,6 +81,8 @@ fn board() -> Board {
         titles: vec![evil()],
         people: 3,
         since_ms: 1_699_999_000_000,
+        can_be_approved: true,
+        can_be_dropped: true,
     };
     let collection = Collection { name: evil(), kind: "calendar".into(), items: 5, note: Some("read only") };
     let conflict =
@@ -189,6 +191,17 @@ fn the_page_shows_each_place_what_is_held_and_what_is_in_conflict() {
     says("3 items in quarantine");
     says("75 % of its budget left; asked for a pause of 1 s");
     says(": something is held</span>");
+}
+
+#[test]
+fn what_nobody_can_decide_has_no_button() {
+    let mut board = board();
+    (board.held[0].can_be_approved, board.held[0].can_be_dropped) = (true, false);
+    let html = page::page(&board, "a word");
+    assert!(html.contains("action=\"/approve\"") && !html.contains("action=\"/drop\""), "{html}");
+    board.held[0].can_be_approved = false;
+    let html = page::page(&board, "a word");
+    assert!(!html.contains("<form") && html.contains("mail-1, since"), "{html}");
 }
 
 #[test]

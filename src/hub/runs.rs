@@ -88,3 +88,21 @@ impl Hub {
         self.run("INSERT INTO budgets VALUES (?1, ?2) ON CONFLICT DO UPDATE SET state = ?2", params![name, state])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_told_from_the_youngest_on_also_those_that_were_cut_off() {
+        let mut hub = Hub::in_memory().unwrap();
+        assert_eq!(hub.last_ended_run().unwrap(), None);
+        let (first, second) = (hub.begin_run(10).unwrap(), hub.begin_run(20).unwrap());
+        hub.end_run(first, 15, 4, "a report").unwrap();
+        let ended = Run { id: first, started_ms: 10, finished_ms: Some(15), exit: Some(4) };
+        assert_eq!(hub.last_ended_run().unwrap(), Some(ended.clone()));
+        let cut = Run { id: second, started_ms: 20, finished_ms: None, exit: None };
+        assert_eq!(hub.runs_since(10).unwrap(), [(cut.clone(), None), (ended, Some("a report".to_owned()))]);
+        assert_eq!(hub.runs_since(11).unwrap(), [(cut, None)]);
+    }
+}

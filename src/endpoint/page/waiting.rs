@@ -37,17 +37,27 @@ fn one(out: &mut String, held: &Held, now_ms: i64, form: &str) {
         "<input type=\"hidden\" name=\"form\" value=\"{}\"><input type=\"hidden\" name=\"id\" value=\"{id}\">",
         Said(form)
     );
-    let _ = write!(out, "<form method=\"post\" action=\"/approve\">{hidden}");
-    if held.people > 0 {
-        let people = if held.people == 1 { "1 person".to_owned() } else { format!("{} people", held.people) };
+    if held.can_be_approved {
+        let tick = tick(held.people);
         let _ = write!(
             out,
-            "<label><input type=\"checkbox\" name=\"people\" value=\"{}\" required> Mail {people}</label>",
-            held.people
+            "<form method=\"post\" action=\"/approve\">{hidden}{tick}<button class=\"yes\">Approve</button></form>"
         );
     }
-    out.push_str("<button class=\"yes\">Approve</button></form>");
-    let _ = write!(out, "<form method=\"post\" action=\"/drop\">{hidden}<button>Drop</button></form></div></div>");
+    if held.can_be_dropped {
+        let _ = write!(out, "<form method=\"post\" action=\"/drop\">{hidden}<button>Drop</button></form>");
+    }
+    out.push_str("</div></div>");
+}
+
+/// The tick that says how many people may be mailed, where any would be.
+fn tick(people: usize) -> String {
+    let words = match people {
+        0 => return String::new(),
+        1 => "1 person".to_owned(),
+        _ => format!("{people} people"),
+    };
+    format!("<label><input type=\"checkbox\" name=\"people\" value=\"{people}\" required> Mail {words}</label>")
 }
 
 /// What is in conflict. Which side is right, a person says with `twofold conflicts resolve`.
