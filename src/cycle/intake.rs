@@ -65,6 +65,7 @@ impl Intake<'_> {
             hub.store_sighting(self.replica, place.collection, None, (&seen, &facts), self.now)?;
             return Ok(false);
         };
+        hub.prove(self.replica, &[place.collection], self.now)?;
         // A list row older than what the replica itself answered is old news (People's lists lag behind its writes). Both
         // stamps are the server's, as they came: our own clock has no part in it.
         if let (Some(stamp), Some(agreed)) = (seen.modified_ms, known.modified_ms)

@@ -406,6 +406,7 @@ fn take_page(
                 hub.drop_questions_beyond(replica.id)?;
             }
         }
+        hub.prove(replica.id, &own, now)?;
         let listed_ms = tally.is_listing.then_some(now);
         match tally.compares_known {
             true => hub.end_comparison(replica.id, feed.id.as_str(), token, listed_ms),

@@ -45,10 +45,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 7;
+pub const SCHEMA_VERSION: i64 = 8;
 
 /// What brings a hub from one version of the schema to the next, the first from version 1 to 2.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     "CREATE TABLE departed (
         replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;",
@@ -104,6 +104,8 @@ const STEPS: [&str; 6] = [
     "DROP TRIGGER IF EXISTS base_made; DROP TRIGGER IF EXISTS base_gone; DROP TRIGGER IF EXISTS base_moved;
      DROP INDEX IF EXISTS versions_by_blob; DROP INDEX IF EXISTS placements_by_blob; DROP INDEX sightings_by_item;
      CREATE INDEX sightings_by_item ON sightings (item) WHERE item IS NOT NULL;",
+    // Nothing is proven of a collection before it is read anew.
+    "ALTER TABLE places ADD COLUMN proof INTEGER;",
 ];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).

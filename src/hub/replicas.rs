@@ -129,6 +129,8 @@ pub struct Place {
     pub can_write: bool,
     /// Its first listing has been paired.
     pub met: bool,
+    /// When it was last certain that what is known of it is so, in milliseconds since 1970.
+    pub proof_ms: Option<i64>,
 }
 
 impl Place {
@@ -146,6 +148,7 @@ impl Place {
             is_default: false,
             can_write: true,
             met: false,
+            proof_ms: None,
         }
     }
 }
@@ -163,6 +166,7 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
         is_default: row.get("is_default")?,
         can_write: row.get("can_write")?,
         met: row.get("met")?,
+        proof_ms: row.get("proof")?,
     })
 }
 
@@ -343,6 +347,18 @@ impl Hub {
     /// Notes when a place was told a name or a colour.
     pub fn set_told(&mut self, id: i64, now_ms: i64) -> Result<()> {
         self.run("UPDATE places SET told = ?2 WHERE id = ?1", params![id, now_ms])
+    }
+
+    /// Notes proof of life of collections at a replica: a read saw an item of theirs that is known, or an answer that is complete vouches for
+    /// them. A later proof stays.
+    pub fn prove(&mut self, replica: i64, collections: &[i64], now_ms: i64) -> Result<()> {
+        for collection in collections {
+            self.run(
+                "UPDATE places SET proof = ?3 WHERE replica = ?1 AND collection = ?2 AND (proof IS NULL OR proof < ?3)",
+                params![replica, collection, now_ms],
+            )?;
+        }
+        Ok(())
     }
 
     /// Notes that a collection was deleted and leaves, or that it stays after all.

@@ -1,4 +1,4 @@
--- The hub, schema version 7. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
+-- The hub, schema version 8. Times are milliseconds since 1970. Item content is JSON text, renderings are bytes.
 
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -43,6 +43,7 @@ CREATE TABLE places (
     agreed_name TEXT NOT NULL DEFAULT '',    -- what it was last told or took
     agreed_color TEXT,
     told       INTEGER,                      -- when it was last told
+    proof      INTEGER,                      -- when it was last certain that what is known of it is so
     UNIQUE (replica, remote_id),
     UNIQUE (collection, replica)
 );

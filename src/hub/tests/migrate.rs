@@ -8,13 +8,14 @@ use twofold_hub::{Hub, Label, SCHEMA_VERSION};
 use twofold_model::Kind;
 use twofold_model::email::scope::Limits;
 
-const RELEASED: [(i64, &str); 6] = [
+const RELEASED: [(i64, &str); 7] = [
     (1, include_str!("hub_v1.sql")),
     (2, include_str!("hub_v2.sql")),
     (3, include_str!("hub_v3.sql")),
     (4, include_str!("hub_v4.sql")),
     (5, include_str!("hub_v5.sql")),
     (6, include_str!("hub_v6.sql")),
+    (7, include_str!("hub_v7.sql")),
 ];
 
 /// A state folder with a hub as that program left it.
@@ -110,4 +111,17 @@ fn how_large_a_message_is_is_read_off_its_copies() {
         hub.set_limits(account, Limits { since_ms: None, max_size }).unwrap();
         assert_eq!(hub.count_beyond(account).unwrap(), beyond, "{max_size:?}");
     }
+}
+
+#[test]
+fn nothing_is_proven_of_a_collection_before_this_program_read_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut hub = Hub::open(&left(dir.path(), RELEASED[6].1)).unwrap();
+    let proofs =
+        |hub: &Hub| -> Vec<Option<i64>> { hub.places_of(2).unwrap().iter().map(|place| place.proof_ms).collect() };
+    let phone = hub.replicas().unwrap()[1].id;
+    assert_eq!(proofs(&hub), [None, None]);
+    hub.prove(phone, &[2], 7).unwrap();
+    hub.prove(phone, &[2], 5).unwrap();
+    assert_eq!(proofs(&hub), [Some(7), None], "of each place by itself, and never back");
 }

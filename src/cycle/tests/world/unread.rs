@@ -82,3 +82,56 @@ async fn a_list_that_was_read_to_its_end_is_no_unknown_however_much_of_it_is_not
     assert_eq!(report.exit, 1, "{:?}", report.troubles);
     assert!(World::names(&world.google).contains(&"Ada King".to_owned()), "what is understood goes on");
 }
+
+/// When each collection was last proven, by its replica and its name there.
+fn proofs(world: &World) -> BTreeMap<String, Option<i64>> {
+    let mut all = BTreeMap::new();
+    for replica in world.hub.replicas().unwrap() {
+        for place in world.hub.places(replica.id, Kind::Contacts).unwrap() {
+            all.insert(format!("{}: {}", replica.name, place.name), place.proof_ms);
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn a_collection_is_proven_by_every_answer_that_is_whole_and_by_none_that_broke_off() {
+    let mut world = seeded(false);
+    add_collection(&world.google, "Second").await;
+    world.sync().await;
+    let first = proofs(&world);
+    assert!(first.len() > 3 && first.values().all(Option::is_some), "{first:?}");
+    world.tick(HOUR_MS);
+    world.google.set_listed(0, false);
+    assert_eq!(world.sync().await.exit, 75);
+    let second = proofs(&world);
+    for (name, proof) in &second {
+        let is_unread = name == "google: My Contacts";
+        assert_eq!(*proof == first[name], is_unread, "{name}: {first:?} {second:?}");
+        assert!(*proof >= first[name]);
+    }
+    world.google.set_listed(0, true);
+    // What nobody changed is proven all the same, and a dry run proves nothing.
+    world.tick(HOUR_MS);
+    let settings = Settings { dry_run: true, ..world.settings() };
+    world.run(&settings).await.unwrap();
+    assert_eq!(proofs(&world), second);
+    world.sync().await;
+    assert!(proofs(&world).iter().all(|(name, proof)| *proof > second[name]), "{second:?}");
+}
+
+#[tokio::test]
+async fn a_second_look_at_a_known_item_proves_its_collection() {
+    let mut world = seeded(false);
+    world.sync().await;
+    let before = proofs(&world)["google: My Contacts"];
+    world.tick(HOUR_MS);
+    // The list breaks off; what was said to be gone is asked for by name, and is there.
+    let replica = world.hub.replicas().unwrap().into_iter().find(|replica| replica.name == "google").unwrap();
+    let ada = World::find(&world.google, "Ada");
+    let now = world.now.load(Ordering::SeqCst);
+    world.hub.store_gone(replica.id, &ada, now).unwrap();
+    world.google.set_listed(0, false);
+    assert_eq!(world.sync().await.exit, 75);
+    assert!(proofs(&world)["google: My Contacts"] > before, "{before:?}");
+}
