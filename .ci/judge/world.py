@@ -18,8 +18,8 @@ PROVIDERS = ("google", "microsoft365")
 class World:
     """The program, its sandbox, and one device at a time (or several)."""
 
-    def __init__(self, program, *seed, kind="calendar"):
-        self.kind = kind
+    def __init__(self, program, *seed, kind="calendar", kinds=()):
+        self.kinds = list(kinds or [kind])
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="twofold-judge-"))
         self.config = self.dir / "config.toml"
         self.program = os.path.abspath(program)
@@ -29,13 +29,13 @@ class World:
         )
         lines = []
         for line in self.sandbox.stdout:
-            lines.append(f'kinds = ["{kind}"]\n' if line.startswith("kinds") else line)
+            lines.append(f"kinds = {json.dumps(self.kinds)}\n" if line.startswith("kinds") else line)
             if line.startswith("gmail_url"):
                 break
         self.tables = "".join(lines)
         self.base = re.search(r'gmail_url = "(https?://[^/"]+)', self.tables).group(1)
         self.wire = http.client.HTTPConnection(self.base.partition("//")[2])
-        if kind == "mail":
+        if "mail" in self.kinds:
             # Budgets are a matter of waiting, which no judge of mail looks at; nor can it look at bytes that differ each time.
             self.tables += "gmail_units = 4000000000\n"
             self.serve_plainly()
@@ -106,7 +106,7 @@ class World:
     def use_device(self, *names):
         """The only devices from now on."""
         self.device = self.dir / names[0]
-        devices = (f'[[device]]\nname = "{name}"\npath = "{self.dir / name}"\nkinds = ["{self.kind}"]\n' for name in names)
+        devices = (f'[[device]]\nname = "{name}"\npath = "{self.dir / name}"\nkinds = {json.dumps(self.kinds)}\n' for name in names)
         self.config.write_text(f'state_dir = "{self.dir}/state"\n{self.tables}\n{"".join(devices)}')
 
     def run(self, *args):

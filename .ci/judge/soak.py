@@ -1,0 +1,270 @@
+"""The service for a while, as an administrator leaves it: it looks every second, things change everywhere, and all goes wrong that can.
+
+    python soak.py PROGRAM [SECONDS [SEED]]     (default 300; 3600 for an hour. Root, or sudo, makes the small disk on which it lives)
+
+In turn: requests that fail by chance, a restart, a kill, no network, a sign-in that was revoked and comes back, a disk that is full and is
+not. The service has to be there all the time, must not spin, and has at the end what each provider has, once.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import post
+from post import Mailboxes, differences, letter, verdict
+from world import PROVIDERS, World
+
+# What a run that meets chance may meet.
+WEATHER = {
+    "drop_before": 0.01, "drop_after": 0.005, "throttled": 0.005, "throttled_silent": 0.002, "unavailable": 0.01, "internal": 0.005,
+    "internal_executed": 0.003, "html": 0.003, "truncate": 0.005, "content_type": 0.002, "delay": 0.02, "sign_in_too": False,
+}
+DISK_MB = 96
+STOP_WITHIN_S = 10
+# What a service takes that cannot reach anybody, a share of one core, and how often it asks in a minute.
+IDLE_CPU, IDLE_REQUESTS = 0.1, 120
+# At most so much more memory at the end than after a while.
+MEMORY_GROWTH = 1.2
+CALM_S = 120
+CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{name}\r\nN:{name};;;;\r\nEND:VCARD\r\n"
+
+
+class Service:
+    """`twofold daemon`, started again and again; what it says goes into one file."""
+
+    def __init__(self, world):
+        self.world, self.log = world, open(world.dir / "service.log", "ab")
+        self.process = None
+
+    def begin(self):
+        world = self.world
+        self.process = world.start([world.program, "--config", world.config, "-v", "daemon"], stdout=self.log, stderr=self.log)
+        self.memory = []
+
+    def require(self):
+        if self.process.poll() is not None:
+            raise SystemExit(f"WRONG: the service ended with {self.process.returncode}:\n{self.words()[-3000:]}")
+
+    def words(self):
+        return (self.world.dir / "service.log").read_text(errors="replace")
+
+    def cpu_s(self):
+        with open(f"/proc/{self.process.pid}/stat") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def note_memory(self):
+        with open(f"/proc/{self.process.pid}/status") as status:
+            kib = next(int(line.split()[1]) for line in status if line.startswith("VmRSS"))
+        self.memory.append(kib / 1024)
+
+    def stop(self):
+        began = time.monotonic()
+        self.process.terminate()
+        code = self.process.wait(timeout=60)
+        took = time.monotonic() - began
+        if code != 0 or took > STOP_WITHIN_S:
+            raise SystemExit(f"WRONG: a stop took {took:.1f} s and ended with {code}")
+        return took
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Disk:
+    """A small disk of its own, for the state and the device."""
+
+    def __init__(self, world):
+        self.path, self.sudo = world.dir / "disk", [] if os.geteuid() == 0 else ["sudo"]
+        self.path.mkdir()
+        subprocess.run([*self.sudo, "mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=777", "tmpfs", self.path], check=True)
+
+    def fill(self):
+        with open(self.path / "filler", "wb", buffering=0) as filler:
+            try:
+                while True:
+                    filler.write(b"\0" * 65536)
+            except OSError:
+                pass
+
+    def clear(self):
+        (self.path / "filler").unlink()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        subprocess.run([*self.sudo, "umount", "-l", self.path], check=True)
+
+
+class Life:
+    """What people do meanwhile, at the providers and on the device; and what has to be there in the end."""
+
+    def __init__(self, world, seed):
+        self.world, self.random = world, random.Random(seed)
+        self.boxes = {provider: Mailboxes(world, provider) for provider in PROVIDERS}
+        self.number, self.delivered, self.cards = 0, {provider: [] for provider in PROVIDERS}, []
+
+    def deed(self):
+        """One change somewhere; a disk that is full takes none on the device."""
+        self.number += 1
+        try:
+            self.random.choice([self.deliver, self.deliver, self.flag, self.card, self.card])()
+        except OSError:
+            pass
+
+    def deliver(self):
+        provider = self.random.choice(PROVIDERS)
+        subject = f"Soak {self.number}"
+        self.boxes[provider].deliver(letter(subject, self.number))
+        self.delivered[provider].append(subject)
+
+    def flag(self):
+        """Somebody marks a message on the device."""
+        found = [path for provider in PROVIDERS for _, path in post.files(self.world.device / provider / "mail")]
+        cold = [path for path in found if ":2," in path.name and "F" not in path.name.rpartition(":2,")[2]]
+        if cold:
+            path = self.random.choice(cold)
+            base, _, letters = path.name.rpartition(":2,")
+            path.rename(path.with_name(f"{base}:2,{''.join(sorted(letters + 'F'))}"))
+
+    def card(self):
+        """Somebody writes a card on the device, as khard does: under another name first."""
+        folders = [path for path in self.world.device.glob("*/contacts/*") if path.is_dir()]
+        if folders:
+            name = f"Soak{self.number}"
+            path = self.random.choice(folders) / f"{name}.vcf"
+            hidden = path.with_name(f".{name}.tmp")
+            hidden.write_text(CARD.format(uid=f"soak-{self.number}", name=name))
+            self.world.own(hidden)
+            hidden.rename(path)
+            self.cards.append(name)
+
+    def wrong(self):
+        """What is not as it should be, once all is calm."""
+        wrong = []
+        for provider in PROVIDERS:
+            told = self.boxes[provider].copies()
+            wrong += differences(told, post.copies(self.world.device / provider / "mail"), f"the device ({provider})")
+            for subject in self.delivered[provider]:
+                if len(self.boxes[provider].find(subject)) != 1:
+                    wrong.append(f"{provider}: {subject!r} is there {len(self.boxes[provider].find(subject))} times")
+        people = Counter(self.people())
+        wrong += [f"the card of {name} is there {people[name]} times" for name in self.cards if people[name] != 1]
+        return wrong
+
+    def people(self):
+        """The names that both providers list."""
+        whole = self.world.control("dump")
+        for contact in whole["google"]["contacts"].values():
+            names = contact["fields"].get("names") or [{}]
+            yield names[0].get("familyName") or names[0].get("displayName", "")
+        for folder in whole["microsoft"]["folders"]:
+            for contact in folder["contacts"]:
+                yield contact.get("surname") or contact.get("displayName") or ""
+
+
+def requests(world):
+    counts = world.control("stats")
+    return counts["google"]["requests"] + counts["microsoft"]["requests"]
+
+
+def judge_soak(program, seconds="300", seed="1"):
+    seconds = int(seconds)
+    kinds = ("mail", "calendar", "contacts")
+    with World(program, "--mails", "100", "--contacts", "50", "--events", "20", kinds=kinds) as world, Disk(world) as disk:
+        world.state, world.device = disk.path / "state", disk.path / "laptop"
+        device = f'[[device]]\nname = "laptop"\npath = "{world.device}"\nkinds = {json.dumps(list(kinds))}\n'
+        world.config.write_text(f'state_dir = "{world.state}"\n{world.tables}\n{device}[schedule]\nevery = "1s"\n')
+        world.sign_in()
+        world.sync()
+        life, service = Life(world, seed), Service(world)
+        parts = [
+            ("weather", 0.2, True), ("restart", 0.1, True), ("kill", 0.15, True), ("no network", 0.15, False),
+            ("no sign-in", 0.15, True), ("full disk", 0.15, True), ("weather again", 0.1, True),
+        ]
+        service.begin()
+        for name, share, is_rough in parts:
+            world.control("clear_faults")
+            if is_rough:
+                world.control("chances", seed=int(seed) * 1000 + life.number, **WEATHER)
+            enter(name, world, service, disk)
+            began, cpu, asked = time.monotonic(), service.cpu_s(), requests(world)
+            while time.monotonic() < began + seconds * share:
+                service.require()
+                life.deed()
+                service.note_memory()
+                time.sleep(life.random.uniform(0.3, 1.5))
+            took = time.monotonic() - began
+            share_of_core, asked = (service.cpu_s() - cpu) / took, requests(world) - asked
+            print(f"{name}: {took:.0f} s, {share_of_core:.1%} of a core, {asked} requests, {service.memory[-1]:.0f} MiB", flush=True)
+            if name == "no network" and (share_of_core > IDLE_CPU or asked > IDLE_REQUESTS * max(1, took / 60)):
+                raise SystemExit(f"WRONG: without a network it spins: {share_of_core:.1%} of a core, {asked} requests")
+            leave(name, world, service, disk)
+        world.control("clear_faults")
+        calm(world, service, life)
+        # It has run since the kill: what it had after a while against what it has now.
+        early, late = (sorted(part)[len(part) // 2] for part in (service.memory[10:40], service.memory[-20:]))
+        print(f"memory: {early:.1f} MiB after a while, {late:.1f} at the end")
+        wrong = life.wrong()
+        if late > early * MEMORY_GROWTH:
+            wrong.append(f"the memory grew from {early:.1f} to {late:.1f} MiB")
+        if "panicked" in service.words():
+            wrong.append("it panicked")
+        print(f"a stop took {service.stop():.1f} s, after {life.number} changes")
+        said, code = world.run("sync", "--json")
+        if code != 0 or any(row[name] for row in json.loads(said)["replicas"] for name in post.MOVED):
+            wrong.append(f"a run after it still has something to do ({code}): {said} {world.last_words[-1000:]}")
+        verdict(wrong, "the service outlived all of it, and everything is everywhere once")
+
+
+def enter(name, world, service, disk):
+    if name == "restart":
+        print(f"a stop took {service.stop():.1f} s")
+        service.begin()
+    if name == "kill":
+        service.kill()
+        service.begin()
+    if name == "no network":
+        world.control("fault", fault={"do": "drop_before"})
+    if name == "no sign-in":
+        world.control("end_sign_ins", provider="google", end="revoked", access_too=True)
+    if name == "full disk":
+        disk.fill()
+
+
+def leave(name, world, service, disk):
+    """The trouble is over, and was told while it lasted."""
+    code = world.run("status")[1]
+    if name == "no sign-in":
+        if code != 3:
+            raise SystemExit(f"WRONG: a sign-in is gone, and status says {code}")
+        world.sign_in("google")
+    if name == "full disk":
+        disk.clear()
+
+
+def calm(world, service, life):
+    """Waits until the places are the same."""
+    until = time.monotonic() + CALM_S
+    while True:
+        service.require()
+        service.note_memory()
+        held = json.loads(world.run("held", "--json")[0])["held"]
+        if held:
+            raise SystemExit(f"WRONG: something is held: {held}")
+        wrong = life.wrong()
+        if not wrong and world.run("status")[1] == 0:
+            return
+        if time.monotonic() > until:
+            verdict(wrong or [f"status: {world.run('status')}"], "")
+        time.sleep(2)
+
+
+if __name__ == "__main__":
+    judge_soak(*sys.argv[1:])
