@@ -12,12 +12,14 @@
 //! for a message that is none. Everything that this program shows of it says that it was received.
 
 use super::attach::{Files, Large};
+use super::charset;
 use super::files::{File, LARGEST_FILE};
 use super::map;
 use super::wire::{FLAGS, HEADERS, IN_REPLY_TO, INSTEAD, LARGE, MARK, PROPERTIES, RECEIVED, REFERENCES, SENT};
 use chrono::{DateTime, SecondsFormat, Utc};
 use mail_parser::{Address, HeaderValue, Message, MessageParser, MessagePart, PartType};
 use serde_json::{Map, Value, json};
+use std::borrow::Cow;
 use twofold_model::email::{Sheet, headers, keywords};
 use twofold_model::{Error, ErrorKind, Mark, Result};
 
@@ -47,10 +49,22 @@ impl Composed {
     /// Reads the bytes of a message.
     ///
     /// # Errors
-    /// [`ErrorKind::Refused`] where they are none.
+    /// [`ErrorKind::Refused`] where they are none, [`ErrorKind::Unsupported`] where it says something in a character set that nobody knows.
     pub fn of(bytes: &[u8]) -> Result<Composed> {
-        let message = MessageParser::default().parse(bytes);
-        let mut message = message.ok_or_else(|| Error::new(ErrorKind::Refused, "the bytes are no message"))?;
+        let none = || Error::new(ErrorKind::Refused, "the bytes are no message");
+        let as_sent = MessageParser::default().parse(bytes).ok_or_else(none)?;
+        let end = as_sent.root_part().offset_body as usize;
+        let known = charset::with_known_names(bytes, &as_sent);
+        let mut message = match &known {
+            Cow::Borrowed(_) => as_sent,
+            Cow::Owned(known) => MessageParser::default().parse(known).ok_or_else(none)?,
+        };
+        if let Some(label) = charset::unknown_of(&known, &message) {
+            let why = format!(
+                "the message is in the character set {label:?}, which this program cannot read, and would be garbled"
+            );
+            return Err(Error::new(ErrorKind::Unsupported, why));
+        }
         let mut says = Map::new();
         says.insert("subject".to_owned(), message.subject().unwrap_or_default().into());
         says.insert("body".to_owned(), body(&message));
@@ -76,7 +90,6 @@ impl Composed {
                 threading.push((id, ids));
             }
         }
-        let end = message.root_part().offset_body as usize;
         let header = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).trim_end().to_owned();
         Ok(Composed {
             says,
@@ -287,6 +300,59 @@ mod tests {
         assert_eq!((property(&unread, FLAGS), property(&unread, super::super::wire::VERB)), (Some("0"), Some("102")));
         // Nobody is asked for a receipt by what is made here.
         assert_eq!(unread.get("isReadReceiptRequested"), None);
+    }
+
+    /// The subject and the text of a message in this character set, by these bytes.
+    fn in_charset(label: &str, bytes: &[u8]) -> Result<(Value, Value)> {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(bytes);
+        let head = format!(
+            "From: Ada <ada@example.org>\r\nSubject: =?{label}?B?{encoded}?=\r\nContent-Type: text/plain; charset=\"{label}\"\r\n\r\n"
+        );
+        let composed = Composed::of(&[head.as_bytes(), bytes].concat())?;
+        Ok((composed.says["subject"].clone(), composed.says["body"]["content"].clone()))
+    }
+
+    #[test]
+    fn text_in_any_character_set_that_is_known_by_some_name_arrives_as_it_was_meant() {
+        const HARO: &[u8] = b"\x83n\x83\x8D\x81[";
+        const ANNYONG: &[u8] = b"\xbe\xc8\xb3\xe7";
+        for (label, bytes, meant) in [
+            ("cp932", HARO, "ハロー"),
+            ("CP932", HARO, "ハロー"),
+            ("x-sjis", HARO, "ハロー"),
+            ("x-ms-cp932", HARO, "ハロー"),
+            ("windows-31j", HARO, "ハロー"),
+            ("ks_c_5601-1987", ANNYONG, "안녕"),
+            ("cp949", ANNYONG, "안녕"),
+            ("x-windows-949", ANNYONG, "안녕"),
+            ("cp950", b"\xa7A\xa6n", "你好"),
+            ("unicode-1-1-utf-7", b"+ZYeB9FH6ckh5Pg-", "文致出版社"),
+            ("latin9", b"\xa4", "€"),
+            ("iso-2022-jp", b"\x1b$B%O%m!<\x1b(B", "ハロー"),
+            ("utf-8", "Grüße".as_bytes(), "Grüße"),
+        ] {
+            assert_eq!(in_charset(label, bytes).unwrap(), (meant.into(), meant.into()), "{label}");
+        }
+    }
+
+    #[test]
+    fn text_in_a_character_set_that_nobody_knows_is_refused_and_not_garbled() {
+        for (label, bytes) in
+            [("cp437", &b"\x81ber"[..]), ("iso-2022-kr", b"\x1b$)C\x0e>H3g\x0f"), ("x-nobodys", b"\xff\xfe")]
+        {
+            let error = in_charset(label, bytes).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unsupported, "{label}");
+            assert!(error.to_string().contains(label), "{error}");
+        }
+        // What can be read all the same is sent.
+        assert_eq!(in_charset("x-nobodys", b"plain").unwrap(), ("plain".into(), "plain".into()));
+        let subject = b"Subject: =?cp437?Q?=81ber?=\r\n\r\nplain\r\n";
+        assert_eq!(Composed::of(subject).unwrap_err().kind, ErrorKind::Unsupported);
+        // Nor is a text that is attached.
+        let rest = "Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: text/plain\r\n\r\nx\r\n--m\r\n\
+            Content-Type: text/plain; charset=cp437; name=a.txt\r\nContent-Disposition: attachment; filename=a.txt\r\n\
+            Content-Transfer-Encoding: base64\r\n\r\ngWJlcg==\r\n--m--\r\n";
+        assert_eq!(letter(rest).files()[0].bytes, b"\x81ber");
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is attached to a message that is made, and how it is sent. Pure.
 
+use super::charset;
 use super::compose::LARGEST_REQUEST;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -97,8 +98,12 @@ impl File {
     pub fn take_all(message: &mut Message<'_>) -> Vec<File> {
         let mut files = Vec::with_capacity(message.attachments.len());
         for at in std::mem::take(&mut message.attachments) {
+            // A text that cannot be read goes as it is.
+            let raw = message.parts.get(at as usize).filter(|part| charset::is_unknown(part));
+            let raw = raw.and_then(|part| charset::raw(message, part));
             if let Some(part) = message.parts.get_mut(at as usize) {
-                files.push(File::take(part));
+                let file = File::take(part);
+                files.push(raw.into_iter().fold(file, |file, bytes| File { bytes, ..file }));
             }
         }
         files

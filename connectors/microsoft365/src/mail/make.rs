@@ -60,7 +60,12 @@ impl Mail {
             Some(Files::GivenUp) => return self.give_up(found, "*").await.map(|()| None),
             Some(Files::Missing(blob)) => blob,
         };
-        let composed = Composed::of(&self.open(&blob, None)?)?;
+        let composed = match Composed::of(&self.open(&blob, None)?) {
+            Err(error) if error.kind == ErrorKind::Unsupported => {
+                return self.give_up(found, "*").await.map(|()| None);
+            }
+            composed => composed?,
+        };
         let there = self.attached(found.id()).await?;
         match self.finish(found, &composed, &there).await {
             Ok(whole) => Ok(Some(whole)),

@@ -14,6 +14,7 @@ pub mod attach;
 mod bodies;
 mod carry;
 pub mod categories;
+mod charset;
 mod collections;
 pub mod compose;
 pub mod files;
