@@ -403,7 +403,7 @@ fn take_page(
             hub.retain_noted(replica.id, feed.id.as_str(), &own)?;
             hub.absent_from_listing(replica.id, feed.id.as_str(), &own, now)?;
             if left_out.has_limits() {
-                hub.drop_questions_beyond(replica.id)?;
+                hub.drop_absences_beyond(replica.id)?;
             }
         }
         hub.prove(replica.id, &own, now)?;

@@ -87,8 +87,14 @@ impl Hub {
     }
 
     /// Nothing is to be decided of what an account's limits leave out, whatever was seen of it.
-    pub fn drop_questions_beyond(&mut self, replica: i64) -> Result<()> {
+    fn drop_questions_beyond(&mut self, replica: i64) -> Result<()> {
         self.run(&format!("DELETE FROM sightings WHERE item IN ({BEYOND_OF})"), [replica])
+    }
+
+    /// That a listing lacks what an account's limits leave out raises no question. What it shows of such a message is one of its own: it
+    /// may have become smaller.
+    pub fn drop_absences_beyond(&mut self, replica: i64) -> Result<()> {
+        self.run(&format!("DELETE FROM sightings WHERE gone > 0 AND item IN ({BEYOND_OF})"), [replica])
     }
 
     /// Whether an item is a message that its account's limits leave out.

@@ -2,7 +2,7 @@
 
 use super::left_out::{at_most, inside, since, without};
 use super::office::Manner;
-use super::{BOTH, World, at, carry, text};
+use super::{BOTH, Settings, World, at, carry, text};
 use twofold_model::Seen;
 use twofold_model::email::scope::Scope;
 
@@ -192,6 +192,28 @@ async fn however_many_are_put_away_every_question_has_its_turn() {
         world.sync().await;
     }
     assert_eq!(world.account.writes(), ["move to Trash"]);
+}
+
+#[tokio::test]
+async fn a_draft_that_is_small_again_goes_on_also_where_all_is_listed_anew() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        world.scope = at_most(1_000);
+        let there = world.account.put(&draft(500), &["INBOX"], &["$draft"]);
+        world.sync().await;
+        world.account.change(there, |message| message.bytes = draft(2_000));
+        world.sync().await;
+        assert!(world.laptop.has(&draft(500)), "{manner:?}: as it was");
+        // In the run that lists everything it is as large, then it shrinks.
+        for (bytes, here) in [(2_000, 500), (700, 700)] {
+            world.account.change(there, |message| message.bytes = draft(bytes));
+            let settings = Settings { full_check: true, ..world.settings() };
+            let report = world.run_with(settings).await.unwrap();
+            assert_eq!(report.exit, 0, "{manner:?}, {bytes}: {report:?}");
+            assert!(world.laptop.has(&draft(here)) && world.phone.has(&draft(here)), "{manner:?}, {bytes}");
+        }
+        world.settled(&format!("{manner:?}")).await;
+    }
 }
 
 /// A draft of so many bytes.
