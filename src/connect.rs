@@ -395,21 +395,50 @@ fn account(hub: &mut Hub, name: ProviderName, vault: &Vault) -> Result<Option<tw
     Ok(signed_in.or(kept_account(&hub.replica(name.as_str(), false)?)))
 }
 
+/// A provider's connector for a few questions, beside whoever works on the hub: nothing is noted anywhere but a fresh token.
+///
+/// # Errors
+/// Where nobody is signed in, or it cannot be asked.
+pub fn probe(config: &Config, name: ProviderName) -> Result<Arc<dyn Connector>> {
+    let vault = Vault::open(&config.state_dir)?;
+    let (mut hub, transport) = (Hub::in_memory()?, transport(config));
+    let services = if name == ProviderName::Google {
+        vec![PEOPLE_LIMITS, CALENDAR_LIMITS, gmail_limits(config)]
+    } else {
+        vec![GRAPH_LIMITS]
+    };
+    let mut budgets = Vec::new();
+    for limits in services {
+        budgets.push(Arc::new(Budget::new(limits).sharing(shared_limit(config, name)?)));
+    }
+    // No bytes are read; a kind that has some is asked for its collections only.
+    let blobs: Arc<dyn Blobs> = Arc::new(twofold_model::blob::MemoryBlobs::default());
+    open_provider(config, &mut hub, name, &vault, &transport, &budgets, Some(&blobs))
+}
+
+/// Why the account that is signed in is not the one whose data the hub holds, if it is another.
+pub fn other_account(hub: &Hub, name: ProviderName, status: &twofold_auth::Status) -> Result<Option<String>> {
+    let known = hub.replicas()?.into_iter().find(|replica| replica.name == name.as_str());
+    let kept = known.as_ref().and_then(kept_account);
+    Ok(match (&kept, &status.account) {
+        (Some(kept), Some(account)) if !kept.is_same_as(account) => Some(format!(
+            "{} is signed in, but this hub holds the data of {}; nothing was read or changed. Sign in as before: twofold login {name}",
+            account.label(),
+            kept.label()
+        )),
+        _ => None,
+    })
+}
+
 /// The account behind a replica is part of the replica (ENGINE 21).
 fn check_account(hub: &mut Hub, name: ProviderName, status: &twofold_auth::Status) -> Result<()> {
     let Some(account) = &status.account else { return Ok(()) };
     let replica = hub.replica(name.as_str(), false)?;
-    let kept = kept_account(&replica);
-    match kept {
-        Some(kept) if kept.is_same_as(account) => Ok(()),
-        Some(kept) => Err(Error::new(
-            ErrorKind::Misconfigured,
-            format!(
-                "{} is signed in, but this hub holds the data of {}; nothing was read or changed. Sign in as before: twofold login {name}",
-                account.label(),
-                kept.label()
-            ),
-        )),
+    if let Some(words) = other_account(hub, name, status)? {
+        return Err(Error::new(ErrorKind::Misconfigured, words));
+    }
+    match kept_account(&replica) {
+        Some(_) => Ok(()),
         None => {
             let text = serde_json::to_string(account).map_err(|error| {
                 Error::new(ErrorKind::Broken, "the account cannot be written as JSON").with_source(error)

@@ -7,6 +7,8 @@ mod common;
 mod backup;
 #[path = "keep/disk.rs"]
 mod disk;
+#[path = "keep/doctor.rs"]
+mod doctor;
 #[path = "keep/forget.rs"]
 mod forget;
 #[path = "keep/limit.rs"]
