@@ -1,22 +1,20 @@
-"""What the service tells of itself, as strangers read it: the page in a real Chromium, on a phone and on a desk, with a held plan that is
-approved by a click; and the metrics before Prometheus' own tool.
+"""The page of the service in a real Chromium: what stands there on a phone and on a desk, and a held plan that is approved by a click.
 
-    python page.py PROGRAM FOLDER       (chromium and promtool are on the path; no package is needed; pictures come into FOLDER)
+    python page.py PROGRAM FOLDER       (chromium is on the path; no package is needed; pictures come into FOLDER)
 """
 
 import base64
 import json
 import os
 import pathlib
-import re
 import select
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 
+from service import Service, require, soon
 from world import World
 
 PATIENCE_S = 60
@@ -139,48 +137,6 @@ class Browser:
         return [f"{entry['level']}: {entry['text']} {entry.get('url', '')}" for entry in entries]
 
 
-class Service:
-    """`twofold daemon` of a world, with an endpoint wherever there is room."""
-
-    def __init__(self, world):
-        with open(world.config, "a") as config:
-            config.write('[schedule]\nevery = "5s"\n[endpoint]\nlisten = "127.0.0.1:0"\n')
-        self.process = world.start(
-            [world.program, "--config", world.config, "-v", "daemon"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        for line in self.process.stderr:
-            found = re.search(r"the page is at (http://\S+)", line)
-            if found:
-                self.address = found.group(1)
-                break
-        else:
-            raise SystemExit("the service does not say where its page is")
-        # Nobody reads on: what it says next has to fit into the pipe, or go nowhere.
-        self.drain = subprocess.Popen(["cat"], stdin=self.process.stderr, stdout=subprocess.DEVNULL)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        if self.process.wait(timeout=20) != 0:
-            raise SystemExit(f"the service ended with {self.process.returncode}")
-        self.drain.wait()
-
-
-def soon(what, holds):
-    until = time.monotonic() + PATIENCE_S
-    while not holds():
-        if time.monotonic() > until:
-            raise SystemExit(f"not within {PATIENCE_S} s: {what}")
-        time.sleep(0.1)
-
-
-def require(holds, words):
-    if not holds:
-        raise SystemExit(f"WRONG: {words}")
-
-
 def held(world):
     return json.loads(world.run("held", "--json")[0])["held"]
 
@@ -235,7 +191,6 @@ def judge_page(program, folder):
         prepare(world)
         with Service(world) as service, Browser() as browser:
             soon("a run is over", lambda: "next run is due" in page_text(browser, service))
-            families = judge_metrics(service)
             papers = [see(browser, service, folder, size, scheme) for size in SIZES for scheme in ("light", "dark")]
             require(papers[0] != papers[1], f"dark is not light: {papers}")
             # Nobody is mailed by one click.
@@ -256,16 +211,6 @@ def judge_page(program, folder):
             require("Held:" not in browser.value("document.body.innerText"), "nothing is held any more")
             require(not browser.complaints(), f"Chromium complains: {browser.complaints()}")
     print(f"the page reads well in Chromium on {' and '.join(SIZES)}, light and dark, and a click approves; pictures are in {folder}")
-    print(f"promtool has nothing to say of {families} families of metrics")
-
-
-def judge_metrics(service):
-    """What Prometheus' own tool says of the metrics; it ends well only where it has nothing to say."""
-    with urllib.request.urlopen(service.address + "metrics") as answer:
-        text = answer.read()
-    judged = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True)
-    require(judged.returncode == 0 and not judged.stdout + judged.stderr, f"promtool: {judged.stdout + judged.stderr}")
-    return text.count(b"# TYPE ")
 
 
 def page_text(browser, service):
