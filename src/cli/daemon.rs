@@ -292,7 +292,7 @@ impl Work for Runs<'_> {
         match sync::sync(self.context, &config, &args, self.stop.clone(), steps).await {
             Ok(report) => {
                 Self::moved(&report);
-                self.tally.ran(&report, began_ms, &config);
+                self.tally.ran(&report);
                 self.tell(report.troubles.iter().cloned().collect(), &duty);
                 over(Some(report.run), report.exit);
                 self.desk.tell(&duty.asked, &outcome(&report));

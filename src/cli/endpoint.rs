@@ -1,6 +1,8 @@
 //! What the service tells of itself: the facts as they stand in the hub, at the sign-ins and in the process; and what somebody decides on
 //! the page, done as the commands do it.
 
+mod standing;
+
 use super::daemon::triggers_of;
 use super::{conflicts, held, now_ms};
 use crate::config::Config;
@@ -8,79 +10,50 @@ use crate::connect;
 use crate::daemon::live::{self, Live};
 use crate::daemon::{Event, systemd};
 use crate::endpoint::answer::Teller;
-use crate::endpoint::facts::{
-    Board, Budget, Collection, Conflict, Disk, Facts, Held, Kept, Replica, Run, Service, SignIn, Totals,
-};
+use crate::endpoint::facts::{Board, Budget, Conflict, Disk, Facts, Held, Run, Service, Totals};
 use crate::endpoint::page::SPAN_MS;
-use serde_json::Value;
-use std::collections::{BTreeMap, HashMap};
+use standing::{collections, replicas, run};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
-use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::Report;
 use twofold_hub::{Hub, Lock};
 use twofold_model::{Error, ErrorKind, Kind, Result};
-use twofold_schedule::Trigger;
 
-/// A place is late when it was due so often without a proof of it …
-const DUE_BEFORE_LATE: usize = 3;
-/// … and so long besides: a run takes its time.
-const GRACE_MS: i64 = 15 * 60 * 1000;
 /// Somebody who decides waits so long for the end of a run.
 const WAIT: Duration = Duration::from_secs(5);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The bytes of messages are counted file by file: no more often than this.
 const COUNT_AGAIN_MS: i64 = 15 * 60 * 1000;
 
-/// What the runs of this service did, and what they proved: told by the runs, read by whoever asks.
+/// What the runs of this service did: told by the runs, read by whoever asks.
 #[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<Counted>);
-
-#[derive(Clone, Debug, Default)]
-struct Counted {
-    totals: Totals,
-    /// When a kind was last read at a place.
-    proofs: BTreeMap<(String, Kind), i64>,
-}
+pub(super) struct Tally(Mutex<Totals>);
 
 impl Tally {
-    fn locked(&self) -> MutexGuard<'_, Counted> {
+    fn locked(&self) -> MutexGuard<'_, Totals> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A run failed as a whole.
     pub(super) fn failed(&self, exit: i32) {
-        *self.locked().totals.runs.entry(exit).or_default() += 1;
+        *self.locked().runs.entry(exit).or_default() += 1;
     }
 
-    /// A run that began then came to its end.
-    pub(super) fn ran(&self, report: &Report, began_ms: i64, config: &Config) {
-        let reached: HashMap<String, i64> = match Hub::look(&config.state_dir) {
-            Ok(Some(hub)) => hub
-                .replicas()
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|replica| Some((replica.name, replica.last_ok_ms.filter(|at| *at >= began_ms)?)))
-                .collect(),
-            // What cannot be read now proves nothing.
-            _ => HashMap::new(),
-        };
-        let mut counted = self.locked();
-        *counted.totals.runs.entry(report.exit).or_default() += 1;
+    /// A run came to its end.
+    pub(super) fn ran(&self, report: &Report) {
+        let mut totals = self.locked();
+        *totals.runs.entry(report.exit).or_default() += 1;
         for row in &report.replicas {
             let Some(kind) = Kind::from_name(&row.kind) else { continue };
-            let total = counted.totals.rows.entry((row.name.clone(), kind)).or_default();
+            let total = totals.rows.entry((row.name.clone(), kind)).or_default();
             total.requests += row.requests;
             total.bytes += row.bytes_in;
             let taken = [row.created, row.updated, row.moved, row.deleted];
             let sent = [row.sent_created, row.sent_updated, row.sent_moved, row.sent_deleted];
             total.taken.iter_mut().zip(taken).for_each(|(sum, number)| *sum += number as u64);
             total.sent.iter_mut().zip(sent).for_each(|(sum, number)| *sum += number as u64);
-            if let Some(at_ms) = reached.get(&row.name) {
-                counted.proofs.insert((row.name.clone(), kind), *at_ms);
-            }
         }
     }
 }
@@ -166,7 +139,7 @@ impl Clerk {
     }
 
     fn facts_of(&self, config: &Config, hub: &Hub, messages: &mut Option<(i64, u64)>) -> Result<Facts> {
-        let (now_ms, live, counted) = (now_ms(), self.live.now(), self.tally.locked().clone());
+        let (now_ms, live) = (now_ms(), self.live.now());
         let of_service = live.last.as_ref().map(|last| Run {
             id: last.run.unwrap_or_default(),
             started_ms: last.began_ms,
@@ -179,12 +152,12 @@ impl Clerk {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now_ms,
             last_run: in_hub.into_iter().chain(of_service).max_by_key(|run| run.ended_ms),
-            replicas: replicas(config, hub, &counted, live.since_ms)?,
+            replicas: replicas(config, hub, live.since_ms)?,
             budgets: connect::budgets_left(config, hub, now_ms)?.into_iter().map(budget).collect(),
             disk: disk(config, now_ms, messages),
             conflicts: hub.conflicts()?.len(),
             unknown_writes: hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some()).count(),
-            service: service(live, counted.totals, self.progress.is_stuck()),
+            service: service(live, self.tally.locked().clone(), self.progress.is_stuck()),
         })
     }
 }
@@ -242,117 +215,6 @@ fn space(folder: &Path) -> (u64, u64) {
     rustix::fs::statvfs(folder).map_or((0, 0), |disk| (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
 }
 
-/// Every place of the configuration, by its name there, and the kinds that it keeps.
-fn configured(config: &Config) -> Vec<(String, bool, Vec<Kind>)> {
-    let google =
-        config.google.iter().map(|table| (ProviderName::Google.as_str().to_owned(), false, table.kinds.clone()));
-    let microsoft = config
-        .microsoft365
-        .iter()
-        .map(|table| (ProviderName::Microsoft365.as_str().to_owned(), false, table.kinds.clone()));
-    let devices = config.devices.iter().map(|device| (device.name.clone(), true, device.kinds.clone()));
-    google.chain(microsoft).chain(devices).collect()
-}
-
-fn replicas(config: &Config, hub: &Hub, counted: &Counted, started_ms: i64) -> Result<Vec<Replica>> {
-    let (known, holds, vault) = (hub.replicas()?, hub.holds()?, Vault::open(&config.state_dir)?);
-    let triggers = triggers_of(config);
-    let mut all = Vec::new();
-    for (name, is_device, kinds) in configured(config) {
-        let found = known.iter().find(|replica| replica.name == name);
-        let copies = found.map(|replica| hub.copies_by_collection(replica.id)).transpose()?.unwrap_or_default();
-        let mut rows = BTreeMap::new();
-        for kind in kinds {
-            let places = found.map(|replica| hub.places(replica.id, kind)).transpose()?.unwrap_or_default();
-            let waiting = || {
-                holds.iter().filter(|hold| {
-                    !hold.is_approved && hold.kind == kind && found.is_some_and(|replica| replica.id == hold.replica)
-                })
-            };
-            let proof_ms =
-                counted.proofs.get(&(name.clone(), kind)).copied().or(found.and_then(|replica| replica.last_ok_ms));
-            // What was proved before the service began was nobody's duty until then.
-            let from_ms = proof_ms.unwrap_or(started_ms).max(started_ms);
-            rows.insert(
-                kind,
-                Kept {
-                    collections: places.len(),
-                    items: places.iter().filter_map(|place| copies.get(&place.collection)).sum(),
-                    proof_ms,
-                    late_from_ms: triggers.get(&kind).and_then(|trigger| late_from(trigger, from_ms)),
-                    held: waiting().count(),
-                    held_since_ms: waiting().map(|hold| hold.since_ms).min(),
-                },
-            );
-        }
-        let sign_in = ProviderName::from_name(&name).map(|provider| vault.status(provider)).transpose()?;
-        all.push(Replica {
-            is_device,
-            trouble: found.and_then(|replica| replica.trouble.clone()),
-            sign_in: sign_in.map(|status| SignIn {
-                needed: status.advice(),
-                ends_ms: status.refresh_expires_ms.and_then(|ms| i64::try_from(ms).ok()),
-            }),
-            kinds: rows,
-            quarantined: found.map(|replica| hub.count_quarantined(replica.id)).transpose()?.unwrap_or(0),
-            withheld: found.map(|replica| hub.count_withheld(replica.id)).transpose()?.unwrap_or(0),
-            name,
-        });
-    }
-    Ok(all)
-}
-
-/// When a kind that was last read then is late.
-fn late_from(trigger: &Trigger, proof_ms: i64) -> Option<i64> {
-    let mut at_ms = proof_ms;
-    for _ in 0..DUE_BEFORE_LATE {
-        at_ms = trigger.next(at_ms)?;
-    }
-    Some(at_ms + GRACE_MS)
-}
-
-fn collections(hub: &Hub) -> Result<BTreeMap<String, Vec<Collection>>> {
-    let mut all = BTreeMap::new();
-    for replica in hub.replicas()? {
-        let copies = hub.copies_by_collection(replica.id)?;
-        let mut of_replica = Vec::new();
-        for kind in [Kind::Mail, Kind::Calendar, Kind::Contacts] {
-            for place in hub.places(replica.id, kind)? {
-                let is_left_out = hub.collection(place.collection)?.is_some_and(|one| one.is_left_out);
-                let note = match (is_left_out, place.can_write) {
-                    (true, _) => Some("left out"),
-                    (false, false) => Some("read only"),
-                    (false, true) => None,
-                };
-                let items = copies.get(&place.collection).copied().unwrap_or(0);
-                of_replica.push(Collection { name: place.name, kind: kind.as_str().to_owned(), items, note });
-            }
-        }
-        // Where the most is comes first.
-        of_replica.sort_by_key(|one| std::cmp::Reverse(one.items));
-        all.insert(replica.name, of_replica);
-    }
-    Ok(all)
-}
-
-/// A run, and what it said of itself.
-fn run((run, report): (twofold_hub::Run, Option<String>)) -> Run {
-    let report: Value = report.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let rows = report["replicas"].as_array().map_or(&[][..], Vec::as_slice);
-    let sum = |keys: &[&str]| rows.iter().flat_map(|row| keys.iter().filter_map(|key| row[*key].as_u64())).sum::<u64>();
-    let taken = sum(&["created", "updated", "moved", "deleted"]);
-    let sent = sum(&["sent_created", "sent_updated", "sent_moved", "sent_deleted"]);
-    Run {
-        id: run.id,
-        started_ms: run.started_ms,
-        ended_ms: run.finished_ms,
-        exit: run.exit,
-        // What was taken from one place and sent to another is one change.
-        changes: taken.max(sent),
-        requests: sum(&["requests"]),
-    }
-}
-
 fn shown_held(shown: held::Shown) -> Held {
     Held {
         can_be_approved: shown.can_be_approved(),
@@ -375,37 +237,5 @@ fn shown_conflict(shown: conflicts::Shown) -> Conflict {
         collection: shown.collection,
         title: shown.title,
         fields: shown.conflict.fields,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    const MINUTE: i64 = 60_000;
-
-    #[test]
-    fn a_kind_is_late_when_it_was_due_three_times_and_a_while_besides() {
-        let every = Trigger::Every(10 * MINUTE);
-        assert_eq!(late_from(&every, 3 * MINUTE), Some(30 * MINUTE + GRACE_MS));
-        // Friday the 27th of November 2026, 18:50: nothing is due before Monday at 8.
-        let friday = 1_795_805_400_000;
-        let cron = Trigger::cron("0 0 8-18 * * MON-FRI", chrono_tz::Tz::UTC).unwrap();
-        let monday = friday + (2 * 24 + 13) * 60 * MINUTE + 10 * MINUTE;
-        assert_eq!(late_from(&cron, friday), Some(monday + 2 * 60 * MINUTE + GRACE_MS));
-    }
-
-    #[test]
-    fn what_was_taken_and_sent_on_is_one_change() {
-        let rows = json!({"replicas": [
-            {"name": "google", "kind": "mail", "created": 2, "moved": 1, "requests": 7},
-            {"name": "laptop", "kind": "mail", "sent_created": 2, "sent_moved": 1, "sent_deleted": 1, "requests": 0},
-        ]});
-        let ended = twofold_hub::Run { id: 1, started_ms: 2, finished_ms: Some(3), exit: Some(0) };
-        let told = run((ended.clone(), Some(rows.to_string())));
-        assert_eq!((told.changes, told.requests, told.ended_ms), (4, 7, Some(3)));
-        // A run that was cut off said nothing of itself.
-        assert_eq!((run((ended, None)).changes, told.id), (0, 1));
     }
 }

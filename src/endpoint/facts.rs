@@ -91,7 +91,7 @@ pub struct Kept {
     pub collections: usize,
     /// Copies of items in them.
     pub items: usize,
-    /// When something was last read there.
+    /// When all of it was certain to be as it is known: the oldest proof of its collections.
     pub proof_ms: Option<i64>,
     /// Without another proof it is late from then on; `None`: it is never due.
     pub late_from_ms: Option<i64>,
@@ -182,6 +182,8 @@ pub struct Collection {
     pub items: usize,
     /// Something in it, or all of it, may not be written by this user, or is left out: in words.
     pub note: Option<&'static str>,
+    /// When it was last certain that what is known of it is so.
+    pub proof_ms: Option<i64>,
 }
 
 /// A plan that waits for a person.

@@ -159,7 +159,7 @@ fn places(out: &mut Families, facts: &Facts) {
     let items = kept(facts, |kept| Some(kept.items as f64));
     out.gauge("twofold_items", "Copies of items at a replica.", items);
     let proofs = kept(facts, |kept| kept.proof_ms.map(seconds));
-    let help = "When a kind was last read at a replica, since 1970.";
+    let help = "When all collections of a kind at a replica were last read, since 1970.";
     out.gauge("twofold_last_proof_timestamp_seconds", help, proofs);
     let late = |replica: &Replica| Some(flag(health::late_kinds(facts, replica).next().is_some()));
     out.gauge("twofold_stale", "Whether a kind was not read at a replica when it should have been.", each(facts, late));

@@ -84,7 +84,13 @@ fn board() -> Board {
         can_be_approved: true,
         can_be_dropped: true,
     };
-    let collection = Collection { name: evil(), kind: "calendar".into(), items: 5, note: Some("read only") };
+    let collection = Collection {
+        name: evil(),
+        kind: "calendar".into(),
+        items: 5,
+        note: Some("read only"),
+        proof_ms: Some(1_699_999_000_000),
+    };
     let conflict =
         Conflict { id: "c-1".into(), kind: "calendar".into(), collection: evil(), title: evil(), fields: vec![evil()] };
     let mut facts = facts();
@@ -189,6 +195,7 @@ fn the_page_shows_each_place_what_is_held_and_what_is_in_conflict() {
     says("<h2>In conflict: 1</h2>");
     says("<details><summary>2 more</summary>");
     says("3 items in quarantine");
+    says("calendar, 5; read only; read <time datetime=\"2023-11-14T21:56:40Z\"");
     says("75 % of its budget left; asked for a pause of 1 s");
     says(": something is held</span>");
 }

@@ -128,23 +128,24 @@ fn place(out: &mut String, facts: &Facts, replica: &Replica, collections: &[Coll
         }
     }
     let (shown, more) = collections.split_at(COLLECTIONS.min(collections.len()));
-    list(out, shown);
+    list(out, shown, now_ms);
     if !more.is_empty() {
         let _ = write!(out, "<details><summary>{} more</summary>", more.len());
-        list(out, more);
+        list(out, more, now_ms);
         out.push_str("</details>");
     }
     out.push_str("</section>");
 }
 
-fn list(out: &mut String, collections: &[Collection]) {
+fn list(out: &mut String, collections: &[Collection], now_ms: i64) {
     out.push_str("<ul class=\"collections\">");
     for one in collections {
         let note = one.note.map(|note| format!("; {note}")).unwrap_or_default();
+        let read = one.proof_ms.map(|at_ms| format!("; read {}", Moment { at_ms, now_ms })).unwrap_or_default();
         let (name, items) = (Name(&one.name), count(one.items as u64));
         let _ = write!(
             out,
-            "<li class=\"row\"><span>{name}</span><span class=\"dim\">{}, {items}{note}</span></li>",
+            "<li class=\"row\"><span>{name}</span><span class=\"dim\">{}, {items}{note}{read}</span></li>",
             Said(&one.kind)
         );
     }
