@@ -198,8 +198,12 @@ fn services(config: &Config, name: ProviderName) -> Vec<(&'static str, Limits)> 
 
 /// The network as the configuration wants it.
 pub fn transport(config: &Config) -> Arc<NetworkTransport> {
-    let network =
-        Network { proxy: config.network.proxy.clone(), ca_file: config.network.ca_file.clone(), ..Network::default() };
+    let network = Network {
+        proxy: config.network.proxy.clone(),
+        ca_file: config.network.ca_file.clone(),
+        spill: Some(config.state_dir.clone()),
+        ..Network::default()
+    };
     Arc::new(NetworkTransport::new(network))
 }
 

@@ -13,6 +13,8 @@ mod folders;
 mod labels;
 #[path = "mail/large.rs"]
 mod large;
+#[path = "mail/memory.rs"]
+mod memory;
 #[path = "mail/options.rs"]
 mod options;
 #[path = "mail/promises.rs"]

@@ -329,12 +329,15 @@ impl Inner {
             };
             self.requests.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(what = request.what, method = %request.method, host = transport::host_of(&url), "request");
-            let outcome = self.transport.exchange(&wire).await;
+            let outcome = match request.spills {
+                true => self.transport.exchange_spilling(&wire).await,
+                false => self.transport.exchange(&wire).await,
+            };
             // A worker that waits for its next try keeps nobody else waiting.
             drop(slot);
             let verdict = match outcome {
                 Ok(response) => {
-                    self.bytes_in.fetch_add(response.body.len() as u64, Ordering::Relaxed);
+                    self.bytes_in.fetch_add(response.length(), Ordering::Relaxed);
                     self.answered(request, response, whose, token.as_deref(), &mut tries).await
                 }
                 Err(failure) => self.unanswered(request, failure, &wire, &mut tries),
@@ -413,7 +416,7 @@ impl Inner {
             TransportError::TooLarge(_) => (ErrorKind::Malformed, None),
             TransportError::Unsendable(_) => (ErrorKind::Refused, None),
             TransportError::Misconfigured(_) => (ErrorKind::Misconfigured, None),
-            TransportError::NotRecorded(_) => (ErrorKind::Broken, None),
+            TransportError::NotRecorded(_) | TransportError::NotKept(_) => (ErrorKind::Broken, None),
         };
         match wait_ms {
             Some(ms) if self.fits(ms, tries) => Verdict::Again(ms),
@@ -573,7 +576,8 @@ impl Inner {
 fn check_type(expect: Expect, response: Response) -> Result<Response> {
     let media_type = response.media_type().unwrap_or_default();
     let html = matches!(media_type.as_str(), "text/html" | "application/xhtml+xml");
-    let fine = match (expect, response.body.is_empty()) {
+    let is_empty = response.length() == 0;
+    let fine = match (expect, is_empty) {
         (Expect::Json, true) => matches!(response.status, 202 | 204 | 205),
         (Expect::Json, false) => is_json(&media_type),
         (_, true) => true,
@@ -582,7 +586,7 @@ fn check_type(expect: Expect, response: Response) -> Result<Response> {
     if fine {
         return Ok(response);
     }
-    let came = match (response.body.is_empty(), media_type.is_empty()) {
+    let came = match (is_empty, media_type.is_empty()) {
         (true, _) => "nothing".to_owned(),
         (false, true) => "something without a type".to_owned(),
         // Invariant: only what looks like a type is quoted.

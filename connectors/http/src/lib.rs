@@ -23,6 +23,7 @@ pub mod request;
 pub mod retry;
 mod scrub;
 pub mod shared;
+pub mod spill;
 pub mod transport;
 
 pub use batch::Part;
@@ -34,4 +35,5 @@ pub use options::{ClientOptions, Dialect, TokenSource, judge_by_status};
 pub use request::{Body, Effect, Expect, Method, Request, Response};
 pub use retry::retry_after_s;
 pub use shared::Shared;
+pub use spill::Spilled;
 pub use transport::{Network, NetworkTransport, Transport, TransportError, Wire, is_too_large};

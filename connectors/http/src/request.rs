@@ -1,7 +1,9 @@
 //! What a connector asks for and what it gets back: plain data, no I/O.
 
+use crate::spill::Spilled;
 use serde::de::DeserializeOwned;
 use std::fmt;
+use std::io::{self, Read};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// The method of a request.
@@ -139,6 +141,8 @@ pub struct Request {
     pub cost: u32,
     /// Quota units it costs, where the provider counts such.
     pub units: u32,
+    /// Whether a large answer may come on the disk ([`Response::spilled`]): whoever allows it reads it piece by piece.
+    pub spills: bool,
     /// The operation in plain words ("list contacts"): stands in errors and names the cassette.
     pub what: &'static str,
 }
@@ -160,6 +164,7 @@ impl Request {
             effect,
             cost: 1,
             units: 0,
+            spills: false,
             what,
         }
     }
@@ -239,6 +244,12 @@ impl Request {
         self
     }
 
+    /// Allows a large answer to come on the disk.
+    pub fn spills(mut self) -> Self {
+        self.spills = true;
+        self
+    }
+
     /// Says which status beside 2xx is an answer.
     pub fn takes(mut self, status: u16) -> Self {
         self.takes = Some(status);
@@ -268,6 +279,8 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body, gzip undone.
     pub body: Vec<u8>,
+    /// The body of a large answer, where the request allows it ([`Request::spills`]); `body` is empty then.
+    pub spilled: Option<Spilled>,
     /// What the provider calls this request, for its support.
     pub request_id: Option<String>,
 }
@@ -275,7 +288,7 @@ pub struct Response {
 impl Response {
     /// An answer with these parts; the request id is read from the headers.
     pub fn new(status: u16, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
-        let mut response = Self { status, headers, body, request_id: None };
+        let mut response = Self { status, headers, body, spilled: None, request_id: None };
         response.request_id = ["request-id", "x-request-id", "x-ms-request-id", "x-goog-request-id"]
             .into_iter()
             .find_map(|name| response.header(name))
@@ -297,6 +310,29 @@ impl Response {
     /// Whether the status is 2xx.
     pub fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
+    }
+
+    /// How many bytes the body has.
+    pub fn length(&self) -> u64 {
+        self.spilled.as_ref().map_or(self.body.len() as u64, Spilled::length)
+    }
+
+    /// The body, to be read piece by piece, wherever it is.
+    pub fn reader(&self) -> Box<dyn Read + '_> {
+        match &self.spilled {
+            Some(spilled) => Box::new(spilled.reader()),
+            None => Box::new(self.body.as_slice()),
+        }
+    }
+
+    /// The beginning of the body, at most so many bytes.
+    ///
+    /// # Errors
+    /// Where the disk fails that it is on.
+    pub fn beginning(&self, most: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.reader().take(most as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 
     /// Reads the body as JSON.
@@ -328,7 +364,7 @@ impl fmt::Debug for Response {
     // Invariant: no body and no header value but the type.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let media_type = self.media_type().unwrap_or_else(|| "no type".into());
-        write!(f, "Response({}, {media_type}, {} bytes", self.status, self.body.len())?;
+        write!(f, "Response({}, {media_type}, {} bytes", self.status, self.length())?;
         match &self.request_id {
             Some(id) => write!(f, ", request {id})"),
             None => f.write_str(")"),

@@ -6,10 +6,11 @@
 
 use crate::clock::lock;
 use crate::request::{Method, Response};
+use crate::spill::{self, Spilled};
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 use twofold_model::{Error, ErrorKind, Result};
@@ -66,6 +67,8 @@ pub enum TransportError {
     Misconfigured(String),
     /// A cassette has no such request.
     NotRecorded(String),
+    /// The answer is too large for memory, and this machine's disk did not take it.
+    NotKept(String),
 }
 
 impl fmt::Display for TransportError {
@@ -78,6 +81,12 @@ impl fmt::Display for TransportError {
             TransportError::Unsendable(why) => write!(f, "the request cannot be sent: {why}"),
             TransportError::Misconfigured(why) => f.write_str(why),
             TransportError::NotRecorded(what) => write!(f, "the cassette has no such request: {what}"),
+            TransportError::NotKept(why) => {
+                write!(
+                    f,
+                    "the disk does not take a large answer, which was let go: {why}. Free some space, then: twofold sync"
+                )
+            }
         }
     }
 }
@@ -96,6 +105,11 @@ pub fn is_too_large(error: &Error) -> bool {
 pub trait Transport: Send + Sync {
     /// Sends and reads the whole answer, whatever its status.
     async fn exchange(&self, wire: &Wire) -> Result<Response, TransportError>;
+
+    /// The same; a large answer may come on the disk. The default: in memory all the same.
+    async fn exchange_spilling(&self, wire: &Wire) -> Result<Response, TransportError> {
+        self.exchange(wire).await
+    }
 }
 
 /// How the network is reached.
@@ -109,11 +123,13 @@ pub struct Network {
     pub connect_timeout_s: u64,
     /// How long the other side may be silent within an exchange.
     pub silence_timeout_s: u64,
+    /// The folder for answers that are too large for memory; without one they are held in memory.
+    pub spill: Option<PathBuf>,
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self { proxy: None, ca_file: None, connect_timeout_s: 10, silence_timeout_s: 60 }
+        Self { proxy: None, ca_file: None, connect_timeout_s: 10, silence_timeout_s: 60, spill: None }
     }
 }
 
@@ -125,6 +141,7 @@ impl fmt::Debug for Network {
             .field("ca_file", &self.ca_file)
             .field("connect_timeout_s", &self.connect_timeout_s)
             .field("silence_timeout_s", &self.silence_timeout_s)
+            .field("spill", &self.spill)
             .finish()
     }
 }
@@ -221,6 +238,17 @@ fn no_tls() -> Result<rustls::ClientConfig, TransportError> {
 #[async_trait]
 impl Transport for NetworkTransport {
     async fn exchange(&self, wire: &Wire) -> Result<Response, TransportError> {
+        self.carry(wire, None).await
+    }
+
+    async fn exchange_spilling(&self, wire: &Wire) -> Result<Response, TransportError> {
+        self.carry(wire, self.network.spill.as_deref()).await
+    }
+}
+
+impl NetworkTransport {
+    /// One exchange; a large answer that succeeds goes to a file below `spill`.
+    async fn carry(&self, wire: &Wire, spill: Option<&Path>) -> Result<Response, TransportError> {
         let client = self.client(&wire.url)?;
         let mut builder =
             client.request(method(wire.method), wire.url.clone()).timeout(Duration::from_millis(wire.timeout_ms));
@@ -244,17 +272,32 @@ impl Transport for NetworkTransport {
         if answer.content_length().is_some_and(|n| n > wire.max_body as u64) {
             return Err(too_large);
         }
-        let mut body = Vec::with_capacity(answer.content_length().unwrap_or(0) as usize);
+        let not_kept = |error: std::io::Error| TransportError::NotKept(error.to_string());
+        let spill = spill.filter(|_| answer.status().is_success());
+        let held = if spill.is_some() { spill::HELD } else { wire.max_body };
+        let announced = usize::try_from(answer.content_length().unwrap_or(0)).unwrap_or_default();
+        let mut body = Vec::with_capacity(announced.min(held));
+        let mut spilled: Option<Spilled> = None;
         while let Some(chunk) = answer.chunk().await.map_err(failure)? {
-            if body.len() + chunk.len() > wire.max_body {
+            let before = spilled.as_ref().map_or(body.len() as u64, Spilled::length);
+            if before + chunk.len() as u64 > wire.max_body as u64 {
                 return Err(too_large);
             }
-            body.extend_from_slice(&chunk);
+            match (&mut spilled, spill) {
+                (Some(spilled), _) => spilled.add(&chunk).map_err(not_kept)?,
+                (None, Some(folder)) if body.len() + chunk.len() > held => {
+                    let mut file = Spilled::within(folder).map_err(not_kept)?;
+                    file.add(&std::mem::take(&mut body)).map_err(not_kept)?;
+                    file.add(&chunk).map_err(not_kept)?;
+                    spilled = Some(file);
+                }
+                (None, _) => body.extend_from_slice(&chunk),
+            }
         }
         let headers = answer.headers().iter();
         let headers =
             headers.map(|(n, v)| (n.to_string(), String::from_utf8_lossy(v.as_bytes()).into_owned())).collect();
-        Ok(Response::new(answer.status().as_u16(), headers, body))
+        Ok(Response { spilled, ..Response::new(answer.status().as_u16(), headers, body) })
     }
 }
 

@@ -7,11 +7,13 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::io;
 use std::ops::Range;
-use twofold_http::{Effect, Expect, Request, Response};
+use twofold_http::{Effect, Expect, Request, Response, Spilled};
 use twofold_model::{Error, ErrorKind, Result};
 use url::form_urlencoded;
 
+use super::batch::unreadable;
 use super::map::is_message_id;
 use super::walk::Ask;
 use super::wire::Message;
@@ -131,6 +133,13 @@ pub fn read_message(response: &Response) -> Result<Message> {
 
 /// Reads a message that was asked for. Its bytes, which may be nearly all of the answer, stay where they are.
 pub fn read_got(mut response: Response) -> Result<Message> {
+    if let Some(spilled) = response.spilled.take() {
+        if let Some(message) = read_spilled(&response, &spilled).map_err(unreadable)? {
+            return Ok(message);
+        }
+        // Not written as it always is: read as every other answer, in memory.
+        response.body = spilled.bytes(0..spilled.length()).map_err(unreadable)?;
+    }
     let Some(raw) = raw_in(&response.body) else { return read_message(&response) };
     let rest = [&response.body[..raw.start], b"\"\"", &response.body[raw.end..]].concat();
     let mut whole = std::mem::replace(&mut response.body, rest);
@@ -140,6 +149,28 @@ pub fn read_got(mut response: Response) -> Result<Message> {
     whole.drain(..=raw.start);
     message.raw = String::from_utf8(whole).ok();
     Ok(message)
+}
+
+/// Reads a message whose answer is on the disk, where its bytes stay. `None`: its `raw` is not a plain text, or stands elsewhere.
+fn read_spilled(response: &Response, answer: &Spilled) -> io::Result<Option<Message>> {
+    /// What stands beside the bytes is short.
+    const MOST_BESIDE: u64 = 64 * 1024;
+    const KEY: &[u8] = b"\"raw\"";
+    let Some(key) = answer.find(KEY, 0)? else { return Ok(None) };
+    let colon = key + KEY.len() as u64;
+    let Some(begin) = answer.find(b"\"", colon)?.map(|quote| quote + 1) else { return Ok(None) };
+    let between = answer.bytes(colon..begin.min(colon + MOST_BESIDE))?;
+    let Some(end) = answer.find(b"\"", begin)? else { return Ok(None) };
+    let raw = answer.part(begin..end);
+    let is_short = begin + answer.length().saturating_sub(end) < MOST_BESIDE;
+    if between.iter().any(|byte| !b": \t\r\n\"".contains(byte)) || !is_short || raw.find(b"\\", 0)?.is_some() {
+        return Ok(None);
+    }
+    let rest = [answer.bytes(0..begin)?, answer.bytes(end..answer.length())?].concat();
+    let rest = Response { body: rest, ..response.clone() };
+    // Where another text was cut out, the message lacks its own.
+    let message = read_message(&rest).ok().filter(|message| message.raw.as_deref() == Some(""));
+    Ok(message.map(|message| Message { raw: None, spilled_raw: Some(raw), ..message }))
 }
 
 /// Where in an answer the text of `raw` is, with its quotes, if it is written without escapes.
@@ -373,6 +404,37 @@ mod tests {
         assert_eq!(got("{\"id\": \"1a\"}").unwrap().raw, None);
         assert_eq!(got("{\"id\": \"1a\", \"raw\": null}").unwrap().raw, None);
         for body in ["{\"raw\": \"_-8=\"}", "{\"id\": \"1a\", \"raw\": 7}", "{\"id\": \"1a\", \"raw\": \"", ""] {
+            assert_eq!(got(body).unwrap_err().kind, ErrorKind::Malformed, "{body}");
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_a_message_on_the_disk_stay_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let got = |body: &str| {
+            let mut spilled = Spilled::within(dir.path()).unwrap();
+            spilled.add(body.as_bytes()).unwrap();
+            read_got(Response { spilled: Some(spilled), ..Response::new(200, Vec::new(), Vec::new()) })
+        };
+        for body in [
+            "{\"id\": \"1a\", \"raw\" : \"_-8\", \"labelIds\": [\"A\"]}",
+            "{\"raw\":\"_-8\",\"labelIds\":[\"A\"],\"id\":\"1a\"}",
+        ] {
+            let message = got(body).unwrap();
+            assert_eq!(message.label_ids.unwrap(), ["A"]);
+            assert_eq!((message.raw, message.spilled_raw.unwrap().bytes(0..9).unwrap()), (None, b"_-8".to_vec()));
+        }
+        // Escapes, another text of that name, and none.
+        for (body, raw) in [
+            ("{\"id\": \"1a\", \"raw\": \"_-8\\u003d\"}", Some("_-8=")),
+            ("{\"id\": \"1a\", \"labelIds\": [\"raw\", \"x\"], \"raw\": \"_-8\"}", Some("_-8")),
+            ("{\"id\": \"1a\", \"labelIds\": [\"raw\"]}", None),
+            ("{\"id\": \"1a\"}", None),
+        ] {
+            let message = got(body).unwrap();
+            assert_eq!((message.raw.as_deref(), message.spilled_raw), (raw, None), "{body}");
+        }
+        for body in ["{\"raw\": \"_-8=\"}", "{\"id\": \"1a\", \"raw\": \"", ""] {
             assert_eq!(got(body).unwrap_err().kind, ErrorKind::Malformed, "{body}");
         }
     }

@@ -2,14 +2,19 @@
 //!
 //! An answer is found by its Content-ID, never by its position; one that is missing says nothing of its message.
 
+use std::io;
 use std::ops::Range;
-use twofold_http::{Effect, Expect, Request, Response};
+use twofold_http::{Effect, Expect, Request, Response, Spilled};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// Provider: more than 50 parts are advised against.
 pub const MOST_PARTS: usize = 50;
 
 const BOUNDARY: &str = "twofold-part";
+/// What stands before the body of an answer has fewer bytes.
+const LARGEST_HEAD: u64 = 16 * 1024;
+/// The body of an answer is held in memory up to so many bytes, where the reply is on the disk.
+const HELD: u64 = 1 << 20;
 
 /// POST `batch`: GET of each of these paths. A part counts as a request, and costs `units`.
 pub fn gets(what: &'static str, paths: &[String], units: u32) -> Request {
@@ -24,18 +29,22 @@ pub fn gets(what: &'static str, paths: &[String], units: u32) -> Request {
     Request::post_bytes(what, "/batch", &format!("multipart/mixed; boundary={BOUNDARY}"), body.into_bytes())
         .effect(Effect::Read)
         .expect(Expect::Bytes)
+        .spills()
         .cost(parts)
         .units(parts.saturating_mul(units))
 }
 
 /// The answers to `count` parts, in the order of the parts. `None`: there is no (or no single) answer to that part. The longest one
-/// keeps the memory of the reply, so that a large message is there once.
+/// keeps the memory of the reply, so that a large message is there once; of a reply on the disk, large answers stay there.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] where the reply is not the answer to a batch.
+/// [`ErrorKind::Malformed`] where the reply is not the answer to a batch; [`ErrorKind::Broken`] where the disk fails that it is on.
 pub fn read(mut reply: Response, count: usize) -> Result<Vec<Option<Response>>> {
     let malformed = || Error::new(ErrorKind::Malformed, "the reply to a batch is not one");
     let boundary = boundary(&reply).ok_or_else(malformed)?;
+    if let Some(spilled) = &reply.spilled {
+        return spilled_answers(spilled, boundary, reply.header("date"), count).map_err(unreadable);
+    }
     let text = std::str::from_utf8(&reply.body).map_err(|_| malformed())?;
     let mark = format!("--{boundary}");
     let mut answers: Vec<Option<(Response, Range<usize>)>> = (0..count).map(|_| None).collect();
@@ -53,7 +62,6 @@ pub fn read(mut reply: Response, count: usize) -> Result<Vec<Option<Response>>> 
     }
     let mut whole = std::mem::take(&mut reply.body);
     let longest = answers.iter().flatten().map(|(_, body)| body.clone()).max_by_key(Range::len);
-    let mut answers: Vec<Option<(Response, Range<usize>)>> = answers;
     for (answer, body) in answers.iter_mut().flatten().filter(|(_, body)| Some(body.clone()) != longest) {
         answer.body = whole[body.clone()].to_vec();
     }
@@ -63,6 +71,43 @@ pub fn read(mut reply: Response, count: usize) -> Result<Vec<Option<Response>>> 
         answer.body = std::mem::take(&mut whole);
     }
     Ok(answers.into_iter().map(|answer| answer.map(|(answer, _)| answer)).collect())
+}
+
+/// The same of a reply on the disk.
+fn spilled_answers(
+    reply: &Spilled,
+    boundary: &str,
+    date: Option<&str>,
+    count: usize,
+) -> io::Result<Vec<Option<Response>>> {
+    let mark = format!("--{boundary}");
+    let mut answers: Vec<Option<Response>> = (0..count).map(|_| None).collect();
+    let mut doubled = vec![false; count];
+    let mut mark_at = reply.find(mark.as_bytes(), 0)?;
+    while let Some(begin) = mark_at.map(|at| at + mark.len() as u64) {
+        mark_at = reply.find(mark.as_bytes(), begin)?;
+        let piece = reply.part(begin..mark_at.unwrap_or(reply.length()));
+        let head = piece.bytes(0..LARGEST_HEAD)?;
+        // Its body may be cut within a letter, which is of no matter for what stands before.
+        let head = String::from_utf8_lossy(&head);
+        let Some((at, mut answer, body)) = part(&head).filter(|(at, ..)| *at < count) else { continue };
+        if let (None, Some(date)) = (answer.header("date"), date) {
+            answer.headers.push(("date".into(), date.to_owned()));
+        }
+        let body = piece.part((body.as_ptr().addr() - head.as_ptr().addr()) as u64..piece.length());
+        match body.length() > HELD {
+            true => answer.spilled = Some(body),
+            false => answer.body = body.bytes(0..HELD)?.trim_ascii_end().to_vec(),
+        }
+        doubled[at] |= answers[at].is_some();
+        answers[at] = Some(answer).filter(|_| !doubled[at]);
+    }
+    Ok(answers)
+}
+
+/// A large answer was on the disk and is not any more.
+pub(super) fn unreadable(error: io::Error) -> Error {
+    Error::new(ErrorKind::Broken, "a large answer cannot be read from the disk").with_source(error)
 }
 
 fn boundary(reply: &Response) -> Option<&str> {
@@ -135,6 +180,28 @@ mod tests {
         assert_eq!(read[2].as_ref().unwrap().body, b"{\"a\":\"x\\n\\ny\"}");
         assert_eq!(read[0].as_ref().map(|answer| (answer.status, answer.header("date"))), Some((429, Some("now"))));
         assert!(read[1].is_none() && read[3].is_none(), "no answer, and two answers, are unknown");
+    }
+
+    #[test]
+    fn a_reply_on_the_disk_is_read_as_one_in_memory() {
+        let answer = |at: usize, body: &str| {
+            format!("--b 1\r\nContent-ID: <response-part-{at}>\r\n\r\nHTTP/1.1 200 X\r\nA: b\r\n\r\n{body}\r\n\r\n")
+        };
+        let large = format!("{{\"raw\": \"{}\"}}", "x".repeat(2 * HELD as usize));
+        let body = [answer(1, &large), answer(0, "{}"), answer(3, "1"), answer(3, &large), "--b 1--\r\n".to_owned()];
+        let body = format!("preamble\r\n{}", body.concat());
+        let here = read(reply(&body), 4).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut spilled = Spilled::within(dir.path()).unwrap();
+        spilled.add(body.as_bytes()).unwrap();
+        let there = read(Response { body: Vec::new(), spilled: Some(spilled), ..reply("") }, 4).unwrap();
+        for (here, there) in here.into_iter().zip(there) {
+            let bytes = |answer: Response| {
+                let bytes = answer.beginning(usize::MAX).unwrap().trim_ascii_end().to_vec();
+                (answer.status, answer.headers, bytes)
+            };
+            assert!(here.map(bytes) == there.map(bytes));
+        }
     }
 
     #[test]

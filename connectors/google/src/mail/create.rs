@@ -7,14 +7,14 @@
 //! equal, also where that one lies in the trash. What it answers may therefore be an id that is known.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{self, BufRead as _, BufReader, Read};
 use twofold_http::Response;
 use twofold_model::email::{Headers, Sheet, headers};
 use twofold_model::error::AtPlace;
 use twofold_model::{BlobId, Error, ErrorKind, Found, Lookup, Mark, Place, Rendering, Result, Seen, Written};
 
 use super::api::{Format, Goal, SENT_AT_ONCE};
-use super::look::{bytes_of, labels_of};
+use super::look::{beginning, bytes_of, labels_of};
 use super::map::{self, ARCHIVE, DRAFT, IMPORTANT, Labels, SPAM, TRASH, flags_of, parts_of, set};
 use super::wire::{Draft, History, Message, MessageList};
 use super::{Mail, again, api};
@@ -44,7 +44,9 @@ pub(super) struct Pending {
 /// A message that is to be sent in.
 struct Parcel {
     sheet: Sheet,
-    bytes: Vec<u8>,
+    blob: BlobId,
+    /// How many bytes it has.
+    size: usize,
     header: Headers,
 }
 
@@ -86,17 +88,19 @@ impl Mail {
         seen_in(table, &id, label, &labels, parcel.sheet).map(Some)
     }
 
-    /// The message that is to be sent in, its bytes in memory.
+    /// The message that is to be sent in. Its bytes are read once to the end, which tells whether they are right, and are not held.
     fn parcel(&self, rendering: &Rendering) -> Result<Parcel> {
         let mut sheet = map::sheet_of(rendering)?;
         let blob: BlobId = sheet.blob().ok_or_else(|| Error::new(ErrorKind::Refused, "the message has no bytes"))?;
-        let mut bytes = Vec::new();
-        self.blobs.open(&blob)?.read_to_end(&mut bytes).map_err(|error| {
-            Error::new(ErrorKind::Refused, "the bytes of the message cannot be read").with_source(error)
-        })?;
-        let header = headers::read(&bytes);
-        sheet.set_bytes(&blob, bytes.len() as u64, &header);
-        Ok(Parcel { sheet, bytes, header })
+        let mut bytes = self.blobs.open(&blob)?;
+        let mut begin = Vec::new();
+        bytes.by_ref().take(headers::LARGEST_HEADER as u64 + 3).read_to_end(&mut begin).map_err(unread)?;
+        let rest = io::copy(&mut bytes, &mut io::sink()).map_err(unread)?;
+        let size = begin.len() as u64 + rest;
+        let header = headers::read(&begin);
+        sheet.set_bytes(&blob, size, &header);
+        let size = usize::try_from(size).map_err(|_| Error::new(ErrorKind::Refused, "the message is too large"))?;
+        Ok(Parcel { sheet, blob, size, header })
     }
 
     /// The message is there: it gets the labels that it lacks, and comes back from where it would stand alone.
@@ -129,14 +133,14 @@ impl Mail {
         there: &[There],
     ) -> Result<(String, BTreeSet<String>)> {
         if label == DRAFT {
-            let made = self.upload(Goal::Draft, &parcel.bytes).await?;
+            let made = self.upload(Goal::Draft, parcel).await?;
             return self.flag_draft(draft_of(&made)?, wanted).await;
         }
-        let made = match self.upload(Goal::Message(wanted.clone()), &parcel.bytes).await {
+        let made = match self.upload(Goal::Message(wanted.clone()), parcel).await {
             // Seen in the field: this label is refused at times. It can be set afterwards, or Gmail knows better.
             Err(error) if error.kind == ErrorKind::Refused && wanted.contains(IMPORTANT) => {
                 let fewer = wanted.iter().filter(|label| *label != IMPORTANT).cloned().collect();
-                self.upload(Goal::Message(fewer), &parcel.bytes).await?
+                self.upload(Goal::Message(fewer), parcel).await?
             }
             made => made?,
         };
@@ -196,19 +200,20 @@ impl Mail {
 
     /// Sends a message in: in one request, or piece by piece where it is large. An upload whose answer is cut off is asked how far it is,
     /// and gone on with from there.
-    async fn upload(&self, goal: Goal, bytes: &[u8]) -> Result<Response> {
-        if bytes.len() <= SENT_AT_ONCE {
-            return self.client.send(api::send_in(&goal, bytes)).await;
+    async fn upload(&self, goal: Goal, parcel: &Parcel) -> Result<Response> {
+        let total = parcel.size;
+        if total <= SENT_AT_ONCE {
+            return self.client.send(api::send_in(&goal, &self.piece(parcel, 0, total)?)).await;
         }
-        let begun = self.client.send(api::begin_upload(&goal, bytes.len())).await;
+        let begun = self.client.send(api::begin_upload(&goal, total)).await;
         // Nothing is made before the bytes came.
         let begun = begun.map_err(|error| super::change::not_executed(&error))?;
         let place = api::upload_address(&begun).map_err(|error| super::change::not_executed(&error))?;
-        let total = bytes.len();
         let (mut at, mut cuts) = (0, 0);
         loop {
             let end = total.min(at + api::PIECE);
-            let sent = self.client.send(api::upload(&goal, &place, &bytes[at..end], at, total)).await;
+            let piece = self.piece(parcel, at, end).map_err(|error| super::change::not_executed(&error))?;
+            let sent = self.client.send(api::upload(&goal, &place, &piece, at, total)).await;
             let is_cut = sent.as_ref().is_err_and(|error| error.kind == ErrorKind::Unknown);
             let sent = match sent {
                 Err(error) if is_cut && cuts < MOST_CUTS => {
@@ -228,6 +233,18 @@ impl Mail {
         }
     }
 
+    /// Some bytes of a message. Each piece reads those before it again, which is quick; holding them would take memory.
+    fn piece(&self, parcel: &Parcel, at: usize, end: usize) -> Result<Vec<u8>> {
+        let mut bytes = self.blobs.open(&parcel.blob)?;
+        io::copy(&mut bytes.by_ref().take(at as u64), &mut io::sink()).map_err(unread)?;
+        let mut piece = Vec::with_capacity(end - at);
+        bytes.take((end - at) as u64).read_to_end(&mut piece).map_err(unread)?;
+        match piece.len() == end - at {
+            true => Ok(piece),
+            false => Err(unread(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+
     // ---- drafts that are written on -----------------------------------------------------------------------------------
 
     /// Gives a draft another text. It is another message then, with the labels that the old one had.
@@ -242,7 +259,7 @@ impl Mail {
         let there = self.one(message, Format::Minimal).await.map_err(before)?.ok_or_else(gone)?;
         let mut wanted = wanted(DRAFT, &parcel.sheet);
         wanted.extend(labels_of(&there).into_iter().filter(|label| table.is_own(label)));
-        let made = self.upload(Goal::DraftAgain(draft), &parcel.bytes).await?;
+        let made = self.upload(Goal::DraftAgain(draft), &parcel).await?;
         let (id, labels) = self.flag_draft(draft_of(&made)?, &wanted).await?;
         self.memory().fates.remove(message);
         seen_in(table, &id, DRAFT, &labels, parcel.sheet).map(Some)
@@ -349,8 +366,11 @@ impl Mail {
             Ok(Some(message)) => {
                 let labels = labels_of(&message);
                 let may_be_renamed = is_new_draft && labels.contains(DRAFT);
-                let is_it = |bytes: Vec<u8>| is_same(&bytes, &parcel.bytes, &parcel.header, may_be_renamed);
-                let is_same = bytes_of(&message).is_ok_and(is_it);
+                let says = beginning(&message).map(|begin| headers::read(&begin));
+                let theirs = || bytes_of(&message).map_err(io::Error::other);
+                let ours = || self.blobs.open(&parcel.blob).map_err(io::Error::other);
+                let is_same =
+                    says.is_ok_and(|says| is_same(theirs, ours, says, &parcel.header, may_be_renamed).unwrap_or(false));
                 there.push(There { id: id.to_owned(), labels, is_same });
             }
             Ok(None) => {}
@@ -405,37 +425,93 @@ fn is_searchable(id: &str) -> bool {
     !id.contains(['(', ')', '{', '}', '"', '\\']) && id.is_ascii()
 }
 
+fn unread(error: io::Error) -> Error {
+    Error::new(ErrorKind::Refused, "the bytes of the message cannot be read").with_source(error)
+}
+
 /// Whether two messages are one: the same in the fields that tell messages apart, and the same body. Gmail ends lines with CR LF, and may
-/// add fields. `may_be_renamed`: their Message-ID is no matter.
-fn is_same(theirs: &[u8], ours: &[u8], header: &Headers, may_be_renamed: bool) -> bool {
-    let (theirs_plain, ours) = (plain(theirs), plain(ours));
-    let says_same = || {
-        let mut says = headers::read(theirs);
-        if may_be_renamed {
-            says.message_id.clone_from(&header.message_id);
-        }
-        says == *header
-    };
-    theirs_plain == ours || (says_same() && body(&theirs_plain) == body(&ours))
+/// add fields. `may_be_renamed`: their Message-ID is no matter. Neither is held in memory: each is read, and read again.
+fn is_same<A: Read, B: Read>(
+    theirs: impl Fn() -> io::Result<A>,
+    ours: impl Fn() -> io::Result<B>,
+    mut says: Headers,
+    header: &Headers,
+    may_be_renamed: bool,
+) -> io::Result<bool> {
+    if are_equal(Plain::of(theirs()?), Plain::of(ours()?))? {
+        return Ok(true);
+    }
+    if may_be_renamed {
+        says.message_id.clone_from(&header.message_id);
+    }
+    Ok(says == *header && are_equal(Plain::of_body(theirs()?)?, Plain::of_body(ours()?)?)?)
 }
 
-/// A message with its lines ended by LF alone, and none at its end.
-fn plain(bytes: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(bytes.len());
-    for (at, byte) in bytes.iter().enumerate() {
-        if *byte != b'\r' || bytes.get(at + 1) != Some(&b'\n') {
-            plain.push(*byte);
+fn are_equal(mut one: Plain<impl Read>, mut other: Plain<impl Read>) -> io::Result<bool> {
+    loop {
+        match (one.next()?, other.next()?) {
+            (None, None) => return Ok(true),
+            (one, other) if one != other => return Ok(false),
+            _ => {}
         }
     }
-    while plain.last() == Some(&b'\n') {
-        plain.pop();
-    }
-    plain
 }
 
-fn body(plain: &[u8]) -> &[u8] {
-    let end = plain.windows(2).position(|window| window == b"\n\n");
-    end.map_or(&[], |end| &plain[end + 2..])
+/// A message read with its lines ended by LF alone, and none at its end.
+struct Plain<R> {
+    bytes: BufReader<R>,
+    /// So many LF were read, which count only where something follows.
+    ends: usize,
+    /// What follows them.
+    held: Option<u8>,
+}
+
+impl<R: Read> Plain<R> {
+    fn of(bytes: R) -> Self {
+        Plain { bytes: BufReader::with_capacity(64 * 1024, bytes), ends: 0, held: None }
+    }
+
+    /// What stands behind the first empty line; nothing where there is none.
+    fn of_body(bytes: R) -> io::Result<Self> {
+        let mut plain = Plain::of(bytes);
+        let mut last = None;
+        while let Some(byte) = plain.next()? {
+            if last == Some(b'\n') && byte == b'\n' {
+                break;
+            }
+            last = Some(byte);
+        }
+        Ok(plain)
+    }
+
+    fn next(&mut self) -> io::Result<Option<u8>> {
+        if self.ends == 0
+            && let Some(byte) = self.held.take()
+        {
+            return Ok(Some(byte));
+        }
+        while self.held.is_none() {
+            match self.letter()? {
+                None => return Ok(None),
+                Some(b'\n') => self.ends += 1,
+                Some(byte) if self.ends == 0 => return Ok(Some(byte)),
+                byte => self.held = byte,
+            }
+        }
+        self.ends -= 1;
+        Ok(Some(b'\n'))
+    }
+
+    /// One byte; CR LF is LF.
+    fn letter(&mut self) -> io::Result<Option<u8>> {
+        let Some(byte) = self.bytes.fill_buf()?.first().copied() else { return Ok(None) };
+        self.bytes.consume(1);
+        if byte == b'\r' && self.bytes.fill_buf()?.first() == Some(&b'\n') {
+            self.bytes.consume(1);
+            return Ok(Some(b'\n'));
+        }
+        Ok(Some(byte))
+    }
 }
 
 #[cfg(test)]
@@ -446,15 +522,20 @@ mod tests {
     #[test]
     fn one_message_is_known_whatever_gmail_did_to_its_lines() {
         let ours = b"Message-ID: <1@x>\nSubject: a\n\nGr\xfc\xdfe\n\nx\n";
-        let same = |theirs: &[u8]| is_same(theirs, ours, &headers::read(ours), false);
+        let is_it = |theirs: &[u8], ours: &[u8], may_be_renamed| {
+            is_same(|| Ok(theirs), || Ok(ours), headers::read(theirs), &headers::read(ours), may_be_renamed).unwrap()
+        };
+        let same = |theirs: &[u8]| is_it(theirs, ours, false);
         assert!(same(b"Message-ID: <1@x>\r\nSubject: a\r\n\r\nGr\xfc\xdfe\r\n\r\nx\r\n"));
         assert!(same(b"Received: by gmailapi; x\r\nMessage-ID: <1@x>\r\nSubject: a\r\n\r\nGr\xfc\xdfe\r\n\r\nx"));
         assert!(!same(b"Message-ID: <1@x>\nSubject: a\n\nGr\xfc\xdfe\n\ny\n"));
         assert!(!same(b"Message-ID: <1@x>\nSubject: b\n\nGr\xfc\xdfe\n\nx\n"));
         assert!(!same(b""));
-        assert!(is_same(b"no header\r", b"no header\r", &headers::read(b"no header\r"), false), "a CR alone stays");
+        assert!(is_it(b"no header\r", b"no header\r", false), "a CR alone stays");
+        assert!(is_it(b"a: b\r\n\r\n\nc\r\n\n", b"a: b\n\n\nc", false));
+        assert!(!is_it(b"a: b\n\nc\r", b"a: b\n\nc", false) && !is_it(b"a: b\n\nc", b"a: b\n\n\nc", false));
         let renamed = b"Message-ID: <2@y>\nSubject: a\n\nGr\xfc\xdfe\n\nx\n";
-        assert!(!same(renamed) && is_same(renamed, ours, &headers::read(ours), true));
+        assert!(!same(renamed) && is_it(renamed, ours, true));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::read::DecoderReader;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::io::{BufReader, Read};
 use twofold_http::{Effect, is_too_large};
 use twofold_model::email::{Sheet, headers};
 use twofold_model::error::AtPlace;
@@ -161,12 +162,11 @@ impl Mail {
 
     /// Puts the bytes of a message with the blobs.
     fn keep(&self, message: &Message) -> Result<Whole> {
-        let raw = raw_of(message)?;
-        // Decoded on its way: a large message is in memory once.
-        let put = self.blobs.put(&mut DecoderReader::new(raw, &BASE64));
+        // Decoded on its way: a large message is in memory once at most.
+        let put = self.blobs.put(&mut bytes_of(message)?);
         let (blob, size) = put.map_err(|error| if error.kind == ErrorKind::Refused { no_base64() } else { error })?;
         let mut sheet = Sheet { received_ms: date_of(message), ..Sheet::default() };
-        sheet.set_bytes(&blob, size, &headers::read(&beginning(raw)?));
+        sheet.set_bytes(&blob, size, &headers::read(&beginning(message)?));
         Ok(Whole { labels: labels_of(message), sheet })
     }
 
@@ -192,7 +192,10 @@ impl Mail {
             let now: Vec<&str> = open.drain(..size).collect();
             let paths: Vec<String> = now.iter().map(|id| api::get_path(id, format)).collect();
             let reply = self.client.send(batch::gets(WHAT, &paths, GET_UNITS)).await;
-            let answers = reply.and_then(|reply| Ok((reply.body.len(), batch::read(reply, now.len()).at(WHAT)?)));
+            let answers = reply.and_then(|reply| {
+                let length = usize::try_from(reply.length()).unwrap_or(usize::MAX);
+                Ok((length, batch::read(reply, now.len()).at(WHAT)?))
+            });
             let (bytes, answers) = match answers {
                 Ok(answers) => answers,
                 // Too large as a whole, or no batch at all: one alone tells which it is.
@@ -345,28 +348,34 @@ fn date_of(message: &Message) -> Option<i64> {
     message.internal_date.as_deref()?.parse().ok()
 }
 
-/// The bytes of a message, in base64.
+/// The bytes of a message, in base64, to be read.
 ///
 /// # Errors
 /// [`ErrorKind::Malformed`] where the answer has none.
-fn raw_of(message: &Message) -> Result<&[u8]> {
+fn raw_of(message: &Message) -> Result<Box<dyn Read + '_>> {
     let none = || Error::new(ErrorKind::Malformed, "the bytes of the message did not come");
-    message.raw.as_deref().filter(|raw| !raw.is_empty()).map(str::as_bytes).ok_or_else(none)
+    match (&message.spilled_raw, &message.raw) {
+        (Some(spilled), _) => Ok(Box::new(BufReader::with_capacity(128 * 1024, spilled.reader()))),
+        (None, Some(raw)) if !raw.is_empty() => Ok(Box::new(raw.as_bytes())),
+        _ => Err(none()),
+    }
 }
 
-/// The bytes of a message.
+/// The bytes of a message, to be read; a read fails where they are no base64.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`] where the answer has none that can be read.
-pub(super) fn bytes_of(message: &Message) -> Result<Vec<u8>> {
-    BASE64.decode(raw_of(message)?).map_err(|_| no_base64())
+/// [`ErrorKind::Malformed`] where the answer has none.
+pub(super) fn bytes_of(message: &Message) -> Result<impl Read + '_> {
+    Ok(DecoderReader::new(raw_of(message)?, &BASE64))
 }
 
 /// As many bytes of a message as its header may have.
-fn beginning(raw: &[u8]) -> Result<Vec<u8>> {
+pub(super) fn beginning(message: &Message) -> Result<Vec<u8>> {
     // Four letters are three bytes; a byte order mark is no part of the header.
     const LETTERS: usize = (headers::LARGEST_HEADER / 3 + 2) * 4;
-    BASE64.decode(&raw[..raw.len().min(LETTERS)]).map_err(|_| no_base64())
+    let mut raw = Vec::new();
+    raw_of(message)?.take(LETTERS as u64).read_to_end(&mut raw).map_err(batch::unreadable)?;
+    BASE64.decode(raw).map_err(|_| no_base64())
 }
 
 fn no_base64() -> Error {
@@ -380,7 +389,6 @@ fn unanswered() -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Read;
 
     #[test]
     fn batches_shrink_fast_and_grow_slowly_within_bounds() {
@@ -423,27 +431,29 @@ mod tests {
 
     #[test]
     fn base64_is_read_with_and_without_padding() {
+        let message = |raw: &str| Message { raw: Some(raw.to_owned()), ..Message::default() };
         let read = |raw: &str| {
             let mut bytes = Vec::new();
-            DecoderReader::new(raw.as_bytes(), &BASE64).read_to_end(&mut bytes).ok()?;
+            bytes_of(&message(raw)).unwrap().read_to_end(&mut bytes).ok()?;
             Some(bytes)
         };
+        let beginning = |raw: &str| beginning(&message(raw));
         for raw in ["_-8=", "_-8"] {
-            assert_eq!((read(raw).unwrap(), beginning(raw.as_bytes()).unwrap()), (vec![0xff, 0xef], vec![0xff, 0xef]));
+            assert_eq!((read(raw).unwrap(), beginning(raw).unwrap()), (vec![0xff, 0xef], vec![0xff, 0xef]));
         }
         for raw in ["a", "/+8=", "a b", "_-8=_-8="] {
-            assert_eq!((read(raw), beginning(raw.as_bytes()).is_err()), (None, true), "{raw:?}");
+            assert_eq!((read(raw), beginning(raw).is_err()), (None, true), "{raw:?}");
         }
         // Also where the end of one piece that is decoded is no end of four letters.
         for length in [1_023, 1_024, 1_025, 3_071, 500_000, 500_001] {
             let bytes: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
             for raw in [BASE64.encode(&bytes), BASE64.encode(&bytes).trim_end_matches('=').to_owned()] {
                 assert!(read(&raw).unwrap() == bytes, "{length}");
-                assert!(bytes.starts_with(&beginning(raw.as_bytes()).unwrap()), "{length}");
+                assert!(bytes.starts_with(&beginning(&raw).unwrap()), "{length}");
             }
         }
         for message in [Message::default(), Message { raw: Some(String::new()), ..Message::default() }] {
-            assert_eq!(raw_of(&message).unwrap_err().kind, ErrorKind::Malformed);
+            assert_eq!(raw_of(&message).err().unwrap().kind, ErrorKind::Malformed);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+use twofold_http::Spilled;
 
 /// A label or a mailbox of the service's own.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -48,6 +49,9 @@ pub struct Message {
     pub size_estimate: Option<u64>,
     /// Its bytes in base64url.
     pub raw: Option<String>,
+    /// The same of a large message, on the disk; `raw` is empty then.
+    #[serde(skip)]
+    pub spilled_raw: Option<Spilled>,
     /// Its header, as far as it was asked for.
     pub payload: Payload,
 }

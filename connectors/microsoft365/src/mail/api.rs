@@ -136,13 +136,14 @@ pub fn read_message(answer: &Response) -> Result<Message> {
 
 /// GET /me/messages/{id}/$value: its bytes, as Exchange writes them. The path below the folder is refused (F).
 pub fn value(message: &str) -> Request {
-    Request::get_bytes("read message", format!("{VERSION}{}/$value", path(message)))
+    Request::get_bytes("read message", format!("{VERSION}{}/$value", path(message))).spills()
 }
 
-/// Reads the bytes of a message. Exchange writes a header for each, so an answer without any is none, and says nothing of the message.
-pub fn read_value(answer: &Response) -> Result<&[u8]> {
+/// Reads the bytes of a message, which may be on the disk: the answer to be read. Exchange writes a header for each, so one without any is
+/// none, and says nothing of the message.
+pub fn read_value(answer: &Response) -> Result<&Response> {
     let none = || Error::new(ErrorKind::Unknown, "the message came without its bytes");
-    Some(answer.body.as_slice()).filter(|bytes| !bytes.is_empty()).ok_or_else(none)
+    Some(answer).filter(|answer| answer.length() > 0).ok_or_else(none)
 }
 
 /// GET the messages that carry this mark: in a folder, or anywhere.
@@ -333,7 +334,7 @@ mod tests {
     #[test]
     fn an_answer_without_bytes_is_no_message() {
         let answer = |body: &[u8]| Response::new(200, Vec::new(), body.to_vec());
-        assert_eq!(read_value(&answer(b"Subject: x\r\n")).unwrap(), b"Subject: x\r\n");
+        assert_eq!(read_value(&answer(b"Subject: x\r\n")).unwrap().body, b"Subject: x\r\n");
         assert_eq!(read_value(&answer(b"")).unwrap_err().kind, ErrorKind::Unknown);
     }
 }

@@ -87,12 +87,18 @@ impl Mail {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] where it cannot be made whole; then it was taken back. Unknown for all that may be otherwise later.
-    pub(super) async fn finish(&self, made: &Message, composed: &Composed, there: &[Attached]) -> Result<Message> {
+    pub(super) async fn finish(
+        &self,
+        made: &Message,
+        composed: &Composed,
+        blob: &BlobId,
+        there: &[Attached],
+    ) -> Result<Message> {
         let files = composed.files();
         let mut open = lacking(files, there).ok_or_else(others)?;
         let mut is_second_try = false;
         while let Some(file) = open.first().and_then(|at| files.get(*at)) {
-            match self.attach(made.id(), file).await {
+            match self.attach(made.id(), file, blob).await {
                 Ok(true) => {
                     open.remove(0);
                     is_second_try = false;
@@ -140,24 +146,27 @@ impl Mail {
     }
 
     /// Attaches a file; `false` where a session ended before it was whole.
-    async fn attach(&self, id: &str, file: &File) -> Result<bool> {
+    async fn attach(&self, id: &str, file: &File, blob: &BlobId) -> Result<bool> {
         let (way, other) = file.ways();
-        match (self.attach_by(way, id, file).await, other) {
-            (Err(error), Some(other)) if error.kind == ErrorKind::Refused => self.attach_by(other, id, file).await,
+        match (self.attach_by(way, id, file, blob).await, other) {
+            (Err(error), Some(other)) if error.kind == ErrorKind::Refused => {
+                self.attach_by(other, id, file, blob).await
+            }
             (answer, _) => answer,
         }
     }
 
-    async fn attach_by(&self, way: Way, id: &str, file: &File) -> Result<bool> {
+    async fn attach_by(&self, way: Way, id: &str, file: &File, blob: &BlobId) -> Result<bool> {
         if way == Way::AtOnce {
+            let file = file.loaded(&*self.blobs, blob)?;
             return self.graph.send(api::attach(id, file.whole())).await.map(|_| true);
         }
         let session = api::read_session(&self.graph.send(api::begin_upload(id, file.announced())).await?)?;
-        let total = file.bytes.len();
+        let total = file.size();
         let (mut at, mut cuts) = (0, 0);
         while at < total {
-            let range = &file.bytes[at..total.min(at + RANGE)];
-            match self.graph.send_unsigned(api::range(&session, range, at, total)).await {
+            let range = file.range(at..total.min(at + RANGE), &*self.blobs, blob)?;
+            match self.graph.send_unsigned(api::range(&session, &range, at, total)).await {
                 Ok(answer) => match api::next_range(&answer).unwrap_or(at + range.len()) {
                     next if next > total => return Err(too_far()),
                     next if next > at => (at, cuts) = (next, 0),

@@ -16,7 +16,7 @@ use twofold_model::{BlobId, Error, ErrorKind, Place, RemoteId, Result, Seen, Unr
 
 /// Messages read at a time: as many as Graph allows for one mailbox.
 const AT_A_TIME: usize = 4;
-/// Larger ones, in bytes, are read one at a time: each is in memory as a whole.
+/// Larger ones, in bytes, are read one at a time: some megabytes of each are in memory.
 const LARGE: u64 = 4 << 20;
 
 /// The bytes of a message, as they were kept.
@@ -77,9 +77,11 @@ impl Mail {
         let answer = self.graph.send(api::value(id.as_str())).await;
         let answer =
             answer.map_err(|error| if is_too_large(&error) { self.too_large() } else { super::of_nothing(error) })?;
-        let mut bytes = api::read_value(&answer)?;
-        let header = headers::read(bytes);
-        let (blob, size) = self.blobs.put(&mut bytes)?;
+        let answer = api::read_value(&answer)?;
+        let lost =
+            |error| Error::new(ErrorKind::Broken, "a large answer cannot be read from the disk").with_source(error);
+        let header = headers::read(&answer.beginning(headers::LARGEST_HEADER + 3).map_err(lost)?);
+        let (blob, size) = self.blobs.put(&mut answer.reader())?;
         Ok(Bytes { blob, size, header })
     }
 

@@ -14,6 +14,7 @@
 use super::attach::{Files, Large};
 use super::charset;
 use super::files::{File, LARGEST_FILE};
+use super::lean::Run;
 use super::map;
 use super::wire::{FLAGS, HEADERS, IN_REPLY_TO, INSTEAD, LARGE, MARK, PROPERTIES, RECEIVED, REFERENCES, SENT};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -21,7 +22,7 @@ use mail_parser::{Address, HeaderValue, Message, MessageParser, MessagePart, Par
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use twofold_model::email::{Sheet, headers, keywords};
-use twofold_model::{Error, ErrorKind, Mark, Result};
+use twofold_model::{BlobId, Blobs, Error, ErrorKind, Mark, Result};
 
 /// PidTagMessageFlags: it was read. Without its bit for "not sent", what is made is no draft.
 const READ: u32 = 1;
@@ -50,11 +51,25 @@ impl Composed {
     ///
     /// # Errors
     /// [`ErrorKind::Refused`] where they are none, [`ErrorKind::Unsupported`] where it says something in a character set that nobody knows.
+    #[cfg(test)]
     pub fn of(bytes: &[u8]) -> Result<Composed> {
+        Ok(Self::without(bytes, &[])?.unwrap_or_default())
+    }
+
+    /// Reads the bytes of a message, of which these runs of base64 are left out. `None` where one of them is not the whole of a file, or
+    /// cannot be told to be.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Refused`] where they are none, [`ErrorKind::Unsupported`] where it says something in a character set that nobody knows.
+    pub fn without(bytes: &[u8], runs: &[Run]) -> Result<Option<Composed>> {
         let none = || Error::new(ErrorKind::Refused, "the bytes are no message");
         let as_sent = MessageParser::default().parse(bytes).ok_or_else(none)?;
         let end = as_sent.root_part().offset_body as usize;
         let known = charset::with_known_names(bytes, &as_sent);
+        // Names that were put in have moved the places of what was left out.
+        if matches!(known, Cow::Owned(_)) && !runs.is_empty() {
+            return Ok(None);
+        }
         let mut message = match &known {
             Cow::Borrowed(_) => as_sent,
             Cow::Owned(known) => MessageParser::default().parse(known).ok_or_else(none)?,
@@ -91,13 +106,27 @@ impl Composed {
             }
         }
         let header = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).trim_end().to_owned();
-        Ok(Composed {
+        let Some(files) = File::take_all(&mut message, runs) else { return Ok(None) };
+        Ok(Some(Composed {
             says,
-            files: File::take_all(&mut message),
+            files,
             threading,
             header,
             sent: headers::read(bytes).sent_at.map(|at| at.with_timezone(&Utc)),
-        })
+        }))
+    }
+
+    /// The same with its files in memory, where they go with it.
+    ///
+    /// # Errors
+    /// Where the store does not have them.
+    pub fn loaded(mut self, blobs: &dyn Blobs, blob: &BlobId) -> Result<Composed> {
+        if !self.is_large() {
+            for file in &mut self.files {
+                *file = file.loaded(blobs, blob)?;
+            }
+        }
+        Ok(self)
     }
 
     /// What is attached, in the order in which it is sent.
@@ -141,7 +170,7 @@ impl Composed {
         if !categories.is_empty() {
             body.insert("categories".to_owned(), categories.into());
         }
-        if self.files.iter().any(|file| file.bytes.len() > LARGEST_FILE) {
+        if self.files.iter().any(|file| file.size() > LARGEST_FILE) {
             let why = "an attachment is larger than the 150 MB that Microsoft 365 takes";
             return Err(Error::new(ErrorKind::Unsupported, why));
         }
@@ -240,6 +269,7 @@ fn message_ids(value: &HeaderValue<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files::Content;
     use super::*;
     use base64::Engine;
     use std::collections::BTreeSet;
@@ -352,7 +382,7 @@ mod tests {
         let rest = "Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: text/plain\r\n\r\nx\r\n--m\r\n\
             Content-Type: text/plain; charset=cp437; name=a.txt\r\nContent-Disposition: attachment; filename=a.txt\r\n\
             Content-Transfer-Encoding: base64\r\n\r\ngWJlcg==\r\n--m--\r\n";
-        assert_eq!(letter(rest).files()[0].bytes, b"\x81ber");
+        assert!(letter(rest).files()[0].content == Content::Here(b"\x81ber".to_vec()));
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use super::charset;
 use super::compose::LARGEST_REQUEST;
+use super::lean::Run;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use mail_parser::{Message, MessagePart, MimeHeaders, PartType};
+use mail_parser::{Encoding, Message, MessagePart, MimeHeaders, PartType};
 use serde_json::{Value, json};
 use std::fmt;
+use std::io::{self, Read};
 use std::ops::Range;
+use twofold_model::{BlobId, Blobs, Error, ErrorKind, Result};
 
 /// From this size on a file goes by a session of its own ("3 to 150 MB").
 pub const SESSION_FROM: usize = 3 * 1024 * 1024;
@@ -46,7 +49,7 @@ pub fn lacking(files: &[File], there: &[Attached]) -> Option<Vec<usize>> {
 
 impl Attached {
     fn is(&self, file: &File) -> bool {
-        let least = file.bytes.len() as u64;
+        let least = file.size() as u64;
         self.name == file.name && (least..=least.saturating_add(BESIDE)).contains(&self.size)
     }
 }
@@ -63,12 +66,21 @@ pub struct File {
     /// By which name the text shows it.
     pub content_id: Option<String>,
     /// What is in it.
-    pub bytes: Vec<u8>,
+    pub content: Content,
+}
+
+/// What is in a file.
+#[derive(Clone, PartialEq)]
+pub enum Content {
+    /// In memory.
+    Here(Vec<u8>),
+    /// In base64 in its message, which is in the store.
+    There(Run),
 }
 
 impl fmt::Debug for File {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "File({} bytes)", self.bytes.len())
+        write!(f, "File({} bytes)", self.size())
     }
 }
 
@@ -84,7 +96,7 @@ pub enum Way {
 impl File {
     /// How it is to be attached, and how it may be where that is refused.
     pub fn ways(&self) -> (Way, Option<Way>) {
-        let size = self.bytes.len();
+        let size = self.size();
         match DOUBTFUL.contains(&size) {
             false if size < SESSION_FROM => (Way::AtOnce, None),
             false => (Way::Session, None),
@@ -93,20 +105,71 @@ impl File {
         }
     }
 
-    /// Takes what is attached out of a message, whose parts are without it then: a large file is in memory once. A message that is
-    /// attached is a file, too.
-    pub fn take_all(message: &mut Message<'_>) -> Vec<File> {
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        match &self.content {
+            Content::Here(bytes) => bytes.len(),
+            Content::There(run) => run.length,
+        }
+    }
+
+    /// The same file with its bytes in memory.
+    ///
+    /// # Errors
+    /// Where the store does not have them.
+    pub fn loaded(&self, blobs: &dyn Blobs, blob: &BlobId) -> Result<File> {
+        let bytes = self.range(0..self.size(), blobs, blob)?;
+        Ok(File { content: Content::Here(bytes), ..self.clone() })
+    }
+
+    /// Some of its bytes. Where it is in the store, those before are read again, which is quick.
+    ///
+    /// # Errors
+    /// Where the store does not have them.
+    pub fn range(&self, range: Range<usize>, blobs: &dyn Blobs, blob: &BlobId) -> Result<Vec<u8>> {
+        let run = match &self.content {
+            Content::Here(bytes) => return Ok(bytes[range].to_vec()),
+            Content::There(run) => run,
+        };
+        let message = blobs.open(blob)?;
+        let read = || -> io::Result<Vec<u8>> {
+            let mut file = run.reader(message)?;
+            io::copy(&mut file.by_ref().take(range.start as u64), &mut io::sink())?;
+            let mut bytes = vec![0; range.len()];
+            file.read_exact(&mut bytes)?;
+            Ok(bytes)
+        };
+        read()
+            .map_err(|error| Error::new(ErrorKind::Refused, "the bytes of a message cannot be read").with_source(error))
+    }
+
+    /// Takes what is attached out of a message, whose parts are without it then: a file is in memory once. A message that is attached is
+    /// a file, too. `runs`: what the message lacks of the bytes that it is made of; `None` where one of them is not the whole of a file.
+    pub fn take_all(message: &mut Message<'_>, runs: &[Run]) -> Option<Vec<File>> {
         let mut files = Vec::with_capacity(message.attachments.len());
+        let mut taken = 0;
         for at in std::mem::take(&mut message.attachments) {
             // A text that cannot be read goes as it is.
-            let raw = message.parts.get(at as usize).filter(|part| charset::is_unknown(part));
-            let raw = raw.and_then(|part| charset::raw(message, part));
-            if let Some(part) = message.parts.get_mut(at as usize) {
-                let file = File::take(part);
-                files.push(raw.into_iter().fold(file, |file, bytes| File { bytes, ..file }));
+            let unread = message.parts.get(at as usize).filter(|part| charset::is_unknown(part));
+            let unread = unread.and_then(|part| charset::raw(message, part));
+            let raw = &message.raw_message;
+            let Some(part) = message.parts.get_mut(at as usize) else { continue };
+            let place = part.offset_body as usize..=part.offset_end as usize;
+            let within = runs.iter().filter(|run| place.contains(&run.at)).collect::<Vec<_>>();
+            let is_whole = part.encoding == Encoding::Base64
+                && matches!(part.body, PartType::Binary(_) | PartType::InlineBinary(_))
+                && raw.get(*place.start()..*place.end()).is_some_and(|beside| beside.trim_ascii().is_empty());
+            let mut file = File::take(part);
+            if let Some(bytes) = unread {
+                file.content = Content::Here(bytes);
             }
+            if let ([run], true) = (&within[..], is_whole) {
+                file.content = Content::There((*run).clone());
+                taken += 1;
+            }
+            files.push(file);
         }
-        files
+        (taken == runs.len()).then_some(files)
     }
 
     fn take(part: &mut MessagePart<'_>) -> File {
@@ -125,17 +188,21 @@ impl File {
             PartType::Message(message) => message.raw_message().to_vec(),
             PartType::Multipart(_) => Vec::new(),
         };
-        File { name, content_type, is_inline, content_id, bytes }
+        File { name, content_type, is_inline, content_id, content: Content::Here(bytes) }
     }
 
-    /// The file as it is sent at once, with a message or for itself.
+    /// The file as it is sent at once, with a message or for itself; it is in memory ([`File::loaded`]).
     pub fn whole(&self) -> Value {
+        let bytes: &[u8] = match &self.content {
+            Content::Here(bytes) => bytes,
+            Content::There(_) => &[],
+        };
         let mut file = json!({
             "@odata.type": "#microsoft.graph.fileAttachment",
             "name": self.name,
             "contentType": self.content_type,
             "isInline": self.is_inline,
-            "contentBytes": STANDARD.encode(&self.bytes),
+            "contentBytes": STANDARD.encode(bytes),
         });
         if let Some(id) = &self.content_id {
             file["contentId"] = id.as_str().into();
@@ -148,7 +215,7 @@ impl File {
         let mut item = json!({
             "attachmentType": "file",
             "name": self.name,
-            "size": self.bytes.len(),
+            "size": self.size(),
             "contentType": self.content_type,
             "isInline": self.is_inline,
         });
@@ -160,7 +227,7 @@ impl File {
 
     /// How many characters it is at most in a request, its bytes as base64.
     pub fn length(&self) -> usize {
-        self.bytes.len().div_ceil(3) * 4 + self.name.len() + self.content_type.len() + 256
+        self.size().div_ceil(3) * 4 + self.name.len() + self.content_type.len() + 256
     }
 }
 
@@ -170,7 +237,7 @@ mod tests {
 
     fn file(name: &str, length: usize) -> File {
         let (name, content_type) = (name.to_owned(), "application/octet-stream".to_owned());
-        File { name, content_type, is_inline: false, content_id: None, bytes: vec![b'x'; length] }
+        File { name, content_type, is_inline: false, content_id: None, content: Content::Here(vec![b'x'; length]) }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::attach::{Files, Large};
 use super::carry::{Goal, Step, Trip, step};
 use super::compose::Composed;
-use super::files::LARGEST_FILE;
+use super::lean::Lean;
 use super::marks::{Patch, Update};
 use super::wire::{MARK, Message};
 use super::write::{edited, gone, read_told, with_bytes_of};
@@ -24,7 +24,9 @@ impl Mail {
         mark: Option<&Mark>,
         instead: Option<&str>,
     ) -> Result<Written> {
-        let composed = self.composed(&sheet)?;
+        let none = || Error::new(ErrorKind::Unsupported, "the bytes of the message are not here yet");
+        let blob = sheet.blob().ok_or_else(none)?;
+        let composed = self.composed_of(&blob)?;
         let body = composed.create(&sheet, mark, instead)?;
         let answer = self.graph.send(api::create(folder.as_str(), body.clone())).await;
         let message = read_told(answer)?;
@@ -38,7 +40,7 @@ impl Mail {
         let folder = message.folder().unwrap_or(folder.as_str()).to_owned();
         if composed.is_large() {
             let own = map::sheet(&message).own;
-            message = self.finish(&message, &composed, &[]).await?;
+            message = self.finish(&message, &composed, &blob, &[]).await?;
             map::complete(&mut message, &own, &body);
             if map::is_edited(&sheet, &sheet, &map::sheet(&message)) {
                 // It took its time, and somebody used it. Whoever looks for it merges that.
@@ -60,14 +62,14 @@ impl Mail {
             Some(Files::GivenUp) => return self.give_up(found, "*").await.map(|()| None),
             Some(Files::Missing(blob)) => blob,
         };
-        let composed = match Composed::of(&self.open(&blob, None)?) {
+        let composed = match self.composed_of(&blob) {
             Err(error) if error.kind == ErrorKind::Unsupported => {
                 return self.give_up(found, "*").await.map(|()| None);
             }
             composed => composed?,
         };
         let there = self.attached(found.id()).await?;
-        match self.finish(found, &composed, &there).await {
+        match self.finish(found, &composed, &blob, &there).await {
             Ok(whole) => Ok(Some(whole)),
             Err(error) if error.kind == ErrorKind::Unsupported => Ok(None),
             Err(error) => Err(error),
@@ -77,18 +79,23 @@ impl Mail {
     /// The bytes that a sheet names, taken apart.
     fn composed(&self, sheet: &Sheet) -> Result<Composed> {
         let none = || Error::new(ErrorKind::Unsupported, "the bytes of the message are not here yet");
-        Composed::of(&self.open(&sheet.blob().ok_or_else(none)?, sheet.size)?)
+        self.composed_of(&sheet.blob().ok_or_else(none)?)
     }
 
-    fn open(&self, blob: &BlobId, size: Option<u64>) -> Result<Vec<u8>> {
-        // A hint only: what grows by doubling holds twice what it needs.
-        let size = size.and_then(|size| usize::try_from(size).ok()).unwrap_or_default();
-        let mut bytes = Vec::with_capacity(size.min(LARGEST_FILE) + 1);
-        let read = self.blobs.open(blob)?.read_to_end(&mut bytes);
-        read.map_err(|error| {
-            Error::new(ErrorKind::Refused, "the bytes of a message cannot be read").with_source(error)
-        })?;
-        Ok(bytes)
+    /// The same of a blob. Its large files stay in the store, where they can.
+    fn composed_of(&self, blob: &BlobId) -> Result<Composed> {
+        let unread = |error| Error::new(ErrorKind::Refused, "the bytes of a message cannot be read").with_source(error);
+        let lean = Lean::read(self.blobs.open(blob)?).map_err(unread)?;
+        let composed = match Composed::without(&lean.bytes, &lean.runs)? {
+            Some(composed) => composed,
+            // What is long in it is no file, or more than that.
+            None => {
+                let mut bytes = Vec::new();
+                self.blobs.open(blob)?.read_to_end(&mut bytes).map_err(unread)?;
+                Composed::without(&bytes, &[])?.unwrap_or_default()
+            }
+        };
+        composed.loaded(&*self.blobs, blob)
     }
 
     /// Gives a draft another text. While only its fields differ they are changed in place; else another draft takes its place, and the

@@ -18,6 +18,7 @@ mod charset;
 mod collections;
 pub mod compose;
 pub mod files;
+mod lean;
 mod make;
 pub mod map;
 mod marks;

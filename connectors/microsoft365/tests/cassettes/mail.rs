@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use twofold_http::{Client, Effect, Part, Response};
 use twofold_microsoft365::mail::api;
-use twofold_microsoft365::mail::files::{File, RANGE, SESSION_FROM};
+use twofold_microsoft365::mail::files::{Content, File, RANGE, SESSION_FROM};
 use twofold_microsoft365::mail::wire::{MARK, PROPERTIES};
 use twofold_microsoft365::{Microsoft365, Options};
 use twofold_model::blob::MemoryBlobs;
@@ -579,11 +579,11 @@ async fn messages_are_made_with_what_is_attached() {
         },
         async |stage| {
             let client = client(stage);
-            let file = small(&vec![0; SESSION_FROM + 1]);
-            let (first, rest) = file.bytes.split_at(RANGE / 2);
+            let bytes = vec![0; SESSION_FROM + 1];
+            let (file, (first, rest)) = (small(&bytes), bytes.split_at(RANGE / 2));
             let begun = client.send(api::begin_upload(id(stage, "draft"), file.announced())).await.unwrap();
             let session = api::read_session(&begun).unwrap();
-            let total = file.bytes.len();
+            let total = bytes.len();
             let answer = client.send_unsigned(api::range(&session, first, 0, total)).await.unwrap();
             assert_eq!(api::next_range(&answer), Some(first.len()));
             let state = client.send_unsigned(api::session_state(&session)).await.unwrap();
@@ -602,6 +602,6 @@ fn small(bytes: &[u8]) -> File {
         content_type: "application/octet-stream".into(),
         is_inline: false,
         content_id: None,
-        bytes: bytes.to_vec(),
+        content: Content::Here(bytes.to_vec()),
     }
 }
