@@ -7,6 +7,7 @@
 
 mod devices;
 mod endpoint;
+mod log;
 mod mail;
 mod places;
 mod schedule;
@@ -14,6 +15,7 @@ mod secret;
 mod table;
 
 pub use endpoint::{Endpoint, TOKEN_CHARS};
+pub use log::{Format, Level, Log};
 pub use schedule::Cadence;
 pub use secret::Secret;
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub keep_free: Option<u64>,
     /// Where the service tells of itself, if anywhere.
     pub endpoint: Option<Endpoint>,
+    /// The service's log.
+    pub log: Log,
 }
 
 /// `[microsoft365]`.
@@ -234,6 +238,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
             "network",
             "disk",
             "endpoint",
+            "log",
         ],
         &[],
     )?;
@@ -258,6 +263,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
         may_mail_attendees: calendar(&top)?,
         keep_free: keep_free(&top)?,
         endpoint: endpoint::endpoint(&top, &places)?,
+        log: log::log(&top)?,
     };
     check_state_dir(&config, &top)?;
     check_joins(&config, &top)?;

@@ -59,7 +59,7 @@ fn the_defaults_in_the_example_are_the_defaults() {
     assert_eq!(bare.cadences[&Kind::Calendar], full.cadences[&Kind::Calendar]);
     assert_eq!(bare.full_check_ms, full.full_check_ms);
     assert_eq!((bare.retention_ms, bare.may_mail_attendees), (full.retention_ms, full.may_mail_attendees));
-    assert_eq!(bare.brakes, full.brakes);
+    assert_eq!((&bare.brakes, bare.log), (&full.brakes, full.log));
     assert_eq!((&bare.devices[0].kinds, bare.devices[0].vcard), (&full.devices[0].kinds, full.devices[0].vcard));
     assert_eq!(format!("{:?}", bare.google), format!("{:?}", full.google));
     assert_eq!(format!("{:?}", bare.microsoft365), format!("{:?}", full.microsoft365));
@@ -84,6 +84,7 @@ fn every_key_that_can_be_set_stands_in_the_example() {
         ("[network]", &["proxy", "ca_file"]),
         ("[disk]", &["keep_free"]),
         ("[endpoint]", &["listen", "token", "names"]),
+        ("[log]", &["format", "level"]),
     ] {
         assert!(table.is_empty() || text.lines().any(|line| line == table), "{table}");
         for key in known {

@@ -8,6 +8,8 @@
 #[path = "daemon/asked.rs"]
 mod asked;
 mod common;
+#[path = "daemon/telling.rs"]
+mod telling;
 
 use common::{BOTH, GOOGLE, Home, Ran, Talk, files};
 use rand::{Rng, SeedableRng};
@@ -54,6 +56,11 @@ impl Service {
 
     /// The same, told more of its environment.
     fn begin_with(home: &Home, environment: &[(&str, &str)]) -> Service {
+        Service::begin_as(home, &["-v", "daemon"], environment)
+    }
+
+    /// The same with other arguments, and more of an environment.
+    fn begin_as(home: &Home, args: &[&str], environment: &[(&str, &str)]) -> Service {
         let path = home.dir.path().join("manager");
         // The socket of a service before this one.
         let _ = fs::remove_file(&path);
@@ -67,10 +74,9 @@ impl Service {
                 heard.lock().unwrap().extend(text.lines().map(str::to_owned));
             }
         });
-        let args = ["-v", "daemon"];
-        let mut command = home.command(&args);
+        let mut command = home.command(args);
         command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "900000").envs(environment.iter().copied());
-        Service { talk: Some(home.talk(command, &args)), told }
+        Service { talk: Some(home.talk(command, args)), told }
     }
 
     /// What it told so far.

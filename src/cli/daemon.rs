@@ -1,7 +1,7 @@
 //! `twofold daemon`: the service, with the machine's clock, signals and folders.
 
 use super::endpoint::{Clerk, Tally};
-use super::{Context, now_ms, sync};
+use super::{Context, log::Log, now_ms, sync};
 use crate::config::{Config, Endpoint};
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
@@ -33,6 +33,7 @@ const END_WITHIN: Duration = Duration::from_millis(9_500);
 pub async fn run(context: &Context) -> Result<i32> {
     let signals = Signals::listen()?;
     let config = context.config()?;
+    context.log.serve(config.log);
     twofold_hub::prepare_folder(&config.state_dir)?;
     let _place = Lock::take_service(&config.state_dir)?.ok_or_else(|| {
         let words =
@@ -41,7 +42,7 @@ pub async fn run(context: &Context) -> Result<i32> {
     })?;
     let (events, told) = unbounded_channel();
     let stop = Arc::new(AtomicBool::new(false));
-    let heard = tokio::spawn(signals.tell(events.clone(), stop.clone()));
+    let heard = tokio::spawn(signals.tell(events.clone(), stop.clone(), context.log.clone()));
     open_hub(context, &config)?;
     let vault = Vault::open(&config.state_dir)?;
     let folders = Arc::new(Mutex::new(paths_of(&config)));
@@ -147,6 +148,8 @@ struct Signals {
     term: Signal,
     int: Signal,
     hup: Signal,
+    usr1: Signal,
+    usr2: Signal,
 }
 
 impl Signals {
@@ -161,11 +164,13 @@ impl Signals {
             term: listen(SignalKind::terminate())?,
             int: listen(SignalKind::interrupt())?,
             hup: listen(SignalKind::hangup())?,
+            usr1: listen(SignalKind::user_defined1())?,
+            usr2: listen(SignalKind::user_defined2())?,
         })
     }
 
     /// Turns signals into events; ends the process itself where a run hangs on.
-    async fn tell(mut self, events: UnboundedSender<Event>, stop: Arc<AtomicBool>) {
+    async fn tell(mut self, events: UnboundedSender<Event>, stop: Arc<AtomicBool>, log: Arc<Log>) {
         loop {
             tokio::select! {
                 _ = self.term.recv() => break,
@@ -174,6 +179,8 @@ impl Signals {
                     // Nobody listens any more: the service ends.
                     let _ = events.send(Event::Reload);
                 }
+                _ = self.usr1.recv() => log.more(),
+                _ = self.usr2.recv() => log.less(),
             }
         }
         // A run that has not let go of its thread hears of it, too.
@@ -249,6 +256,7 @@ impl Runs<'_> {
         }
     }
 
+    /// The sum of a run's changes, of each of which the log has a line.
     fn moved(report: &Report) {
         for row in report.replicas.iter().filter(|row| row.moved()) {
             tracing::info!(
@@ -257,11 +265,17 @@ impl Runs<'_> {
                 kind = %row.kind,
                 taken_new = row.created,
                 taken_edited = row.updated,
+                taken_moved = row.moved,
                 taken_removed = row.deleted,
                 sent_new = row.sent_created,
                 sent_edited = row.sent_updated,
+                sent_moved = row.sent_moved,
                 sent_removed = row.sent_deleted,
-                "moved"
+                "{}, {}: {} taken, {} sent",
+                row.name,
+                row.kind,
+                row.taken(),
+                row.sent()
             );
         }
     }
@@ -327,6 +341,7 @@ impl Work for Runs<'_> {
             }
             Ok(config) => {
                 let triggers = triggers_of(&config);
+                self.context.log.serve(config.log);
                 *self.folders.lock().unwrap_or_else(PoisonError::into_inner) = paths_of(&config);
                 self.endpoint.send_if_modified(|listened| {
                     let is_other = *listened != config.endpoint;

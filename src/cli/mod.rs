@@ -14,6 +14,7 @@ mod endpoint;
 mod forget;
 mod handover;
 mod held;
+mod log;
 mod login;
 mod progress;
 mod sandbox;
@@ -114,6 +115,8 @@ pub(crate) struct Context {
     verbose: bool,
     /// Whether stderr is a terminal that wants progress bars.
     progress: bool,
+    /// What is told beyond results and talk.
+    log: std::sync::Arc<log::Log>,
 }
 
 impl Context {
@@ -163,7 +166,7 @@ pub fn main() -> ExitCode {
     };
     // Invariant: nobody has installed another provider before the first line of `main`; a second install changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    start_log(&cli);
+    let log = std::sync::Arc::new(log::Log::start(&cli));
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -171,7 +174,7 @@ pub fn main() -> ExitCode {
             return exit_code(exit::FAILED);
         }
     };
-    let result = runtime.block_on(dispatch(cli));
+    let result = runtime.block_on(dispatch(cli, log));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match result {
         Ok(code) => exit_code(code),
@@ -182,9 +185,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(cli: Cli) -> Result<i32> {
+async fn dispatch(cli: Cli, log: std::sync::Arc<log::Log>) -> Result<i32> {
     let progress = !cli.quiet && cli.color != Color::Never && std::io::stderr().is_terminal();
-    let context = Context { config: cli.config, quiet: cli.quiet, verbose: cli.verbose > 0, progress };
+    let context = Context { config: cli.config, quiet: cli.quiet, verbose: cli.verbose > 0, progress, log };
     match cli.command {
         Command::Demo(args) => demo::run(&context, args).await,
         Command::Login(args) => login::login(&context, args).await,
@@ -215,23 +218,6 @@ async fn dispatch(cli: Cli) -> Result<i32> {
             Ok(exit::ALIGNED)
         }
     }
-}
-
-fn start_log(cli: &Cli) {
-    use tracing_subscriber::EnvFilter;
-    let level = match (cli.quiet, cli.verbose) {
-        (true, _) => "error",
-        (_, 0) => "warn",
-        (_, 1) => "twofold=info,info",
-        _ => "debug",
-    };
-    let filter = EnvFilter::try_from_env("TWOFOLD_LOG").unwrap_or_else(|_| EnvFilter::new(level));
-    let is_colored = match cli.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => std::io::stderr().is_terminal(),
-    };
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_colored).init();
 }
 
 fn exit_code(code: i32) -> ExitCode {

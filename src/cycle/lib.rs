@@ -10,7 +10,7 @@
 //! it was listed), [`mod@bodies`] (the bytes of messages), [`known`] (those that are here already), [`confirm`] (second looks, brakes),
 //! [`meet`] (which copy is which item), [`likeness`] (files that a program wrote anew), [`lost`] (too much is missing somewhere),
 //! [`mod@sweep`] (slow looks), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
-//! changed configuration makes one, or several), [`prune`] (let go of what is past its time), [`report`].
+//! changed configuration makes one, or several), [`prune`] (let go of what is past its time), [`report`]. `tell` is the log of changes.
 
 pub mod arrange;
 pub mod behind;
@@ -28,6 +28,7 @@ pub mod report;
 pub mod scope;
 pub mod settle;
 pub mod sweep;
+mod tell;
 pub mod weigh;
 pub mod write;
 
@@ -36,6 +37,7 @@ pub use report::{ReplicaReport, Report};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
+use tracing::Instrument;
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hub, Replica};
 use twofold_model::email::scope::Scope;
@@ -256,6 +258,10 @@ pub async fn cycle(hub: &mut Hub, parties: Vec<Party>, settings: &Settings) -> R
 
 async fn run(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i64) -> Result<Report> {
     let run = hub.begin_run(started)?;
+    walk(hub, parties, settings, started, run).instrument(tell::span(run, settings.dry_run)).await
+}
+
+async fn walk(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: i64, run: i64) -> Result<Report> {
     let mut members = Vec::with_capacity(parties.len());
     for party in parties {
         members.push(join_in(hub, party, settings, run, started).await?);
@@ -475,6 +481,7 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
     cycle.hub.forget_departed(now - DEPARTED_MS, now)?;
     prune::prune(&mut cycle, now)?;
     report::complete(&mut cycle, started)?;
+    tell::held(&cycle, started)?;
     let report = cycle.report;
     let text = serde_json::to_string(&report)
         .map_err(|error| Error::new(ErrorKind::Broken, "the run's report cannot be written").with_source(error))?;

@@ -542,6 +542,7 @@ pub fn take_new(
         hub.size_item(item.id, size)?;
     }
     hub.add_placement(item.id, intake.replica, collection, item.version, seen)?;
+    crate::tell::taken_new(hub, intake.replica, intake.kind, collection, &item.mark)?;
     Ok(Some(item.id))
 }
 

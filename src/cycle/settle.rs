@@ -79,7 +79,10 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
     cycle.hub.atomically("settle create", |hub| {
         for ((intent, lookup), answer) in asked.iter().zip(&lookups).zip(answers) {
             match answer {
-                Ok(Found::Here(seen)) => made(hub, &intake, intent, &lookup.mark, *seen)?,
+                Ok(Found::Here(seen)) => {
+                    made(hub, &intake, intent, &lookup.mark, *seen)?;
+                    crate::tell::sent(hub, &name, kind, intent.collection, intent.item, intent.kind)?;
+                }
                 Ok(Found::Nowhere) => {
                     hub.remove_intent(intent.id)?;
                     hub.add_todo(intent.item)?;
@@ -177,7 +180,10 @@ async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<I
     cycle.hub.atomically("settle write", |hub| {
         for ((intent, place), answer) in asked.iter().zip(answers) {
             match answer {
-                Ok(None) if intent.kind == IntentKind::Delete => done(hub, lens, intent, None, now)?,
+                Ok(None) if intent.kind == IntentKind::Delete => {
+                    done(hub, lens, intent, None, now)?;
+                    crate::tell::sent(hub, &name, kind, intent.collection, intent.item, intent.kind)?;
+                }
                 Ok(None) => {
                     hub.remove_intent(intent.id)?;
                     if let Some(remote_id) = &intent.remote_id {
@@ -195,6 +201,7 @@ async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<I
                     });
                     if is_done {
                         done(hub, lens, intent, Some(seen), now)?;
+                        crate::tell::sent(hub, &name, kind, intent.collection, intent.item, intent.kind)?;
                         hub.add_todo(intent.item)?;
                     } else {
                         // Not executed, or changed again since: what is there goes through the merge.

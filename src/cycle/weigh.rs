@@ -227,6 +227,7 @@ impl Weighing<'_> {
             item.version = version;
             for copy in weighed.iter().filter(|copy| matches!(copy.now, Now::Edited { .. })) {
                 self.count(copy.replica, |row| row.updated += 1);
+                self.tell_taken(copy, &item, "edited");
             }
         }
         for replica in record_clashes(self.hub, &item, verdict, self.now)? {
@@ -249,6 +250,12 @@ impl Weighing<'_> {
                     (true, false) => row.updated += 1,
                     (false, _) => row.deleted += 1,
                 });
+                let what = match (is_moved, is_elsewhere) {
+                    (true, true) => "moved",
+                    (true, false) => "edited",
+                    (false, _) => "removed",
+                };
+                self.tell_taken(copy, &item, what);
             }
             if case.current.collections.is_empty() {
                 self.hub.next_generation(item.id)?;
@@ -266,6 +273,12 @@ impl Weighing<'_> {
         let mut others = weighed.iter().filter(is_other).filter(stays);
         others
             .any(|copy| !matches!(copy.now, Now::Gone) && is_here(copy) && !self.tables.bins.is_trash(copy.collection))
+    }
+
+    fn tell_taken(&self, copy: &Weighed, item: &Item, what: &str) {
+        if let Some(member) = self.member(copy.replica) {
+            crate::tell::taken(&member.replica.name, self.kind, copy.collection, &item.mark, what);
+        }
     }
 
     fn count(&mut self, replica: i64, add: impl FnOnce(&mut crate::ReplicaReport)) {

@@ -147,7 +147,9 @@ async fn outcome_of(
                     if says_its_own || matches!(plan.intent.kind, IntentKind::Copy | IntentKind::Move) {
                         again.insert(plan.intent.item);
                     }
+                    let (collection, item) = (plan.intent.collection, plan.intent.item);
                     done(hub, lens, &plan.intent, written, now)?;
+                    crate::tell::sent(hub, &name, kind, collection, item, plan.intent.kind)?;
                 }
                 // Whatever may have been executed stays an intent, and is looked for, not repeated.
                 Err(error) if !error.kind.proves_not_executed() => {

@@ -120,7 +120,7 @@ fn configure(sandbox: &Sandbox, dir: &Path) -> Result<Config> {
 }
 
 async fn one_sync(context: &Context, config: &Config) -> Result<Report> {
-    let quiet = Context { config: None, quiet: true, verbose: false, progress: false };
+    let quiet = Context { config: None, quiet: true, verbose: false, progress: false, log: context.log.clone() };
     let report = sync::sync(&quiet, config, &sync::Args::default(), Arc::default(), Arc::new(Silent)).await?;
     print!("{}", sync::table(&report, false));
     for trouble in &report.troubles {
