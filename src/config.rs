@@ -9,6 +9,7 @@ mod devices;
 mod endpoint;
 mod log;
 mod mail;
+mod notify;
 mod places;
 mod schedule;
 mod secret;
@@ -16,6 +17,7 @@ mod table;
 
 pub use endpoint::{Endpoint, TOKEN_CHARS};
 pub use log::{Format, Level, Log};
+pub use notify::Notify;
 pub use schedule::Cadence;
 pub use secret::Secret;
 
@@ -67,6 +69,8 @@ pub struct Config {
     pub endpoint: Option<Endpoint>,
     /// The service's log.
     pub log: Log,
+    /// Who is told of troubles.
+    pub notify: Notify,
 }
 
 /// `[microsoft365]`.
@@ -239,6 +243,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
             "disk",
             "endpoint",
             "log",
+            "notify",
         ],
         &[],
     )?;
@@ -264,6 +269,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
         keep_free: keep_free(&top)?,
         endpoint: endpoint::endpoint(&top, &places)?,
         log: log::log(&top)?,
+        notify: notify::notify(&top, &places)?,
     };
     check_state_dir(&config, &top)?;
     check_joins(&config, &top)?;

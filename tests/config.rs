@@ -41,6 +41,8 @@ fn the_example_loads_with_every_setting_switched_on() {
     let endpoint = config.endpoint.unwrap();
     assert_eq!((endpoint.listen.to_string().as_str(), endpoint.names.len()), ("127.0.0.1:8420", 1));
     assert!(matches!(endpoint.token, Some(Secret::File(_))));
+    let notify = config.notify;
+    assert!(notify.webhook.is_some() && notify.file.is_some() && notify.command.len() == 3);
 }
 
 #[test]
@@ -85,6 +87,7 @@ fn every_key_that_can_be_set_stands_in_the_example() {
         ("[disk]", &["keep_free"]),
         ("[endpoint]", &["listen", "token", "names"]),
         ("[log]", &["format", "level"]),
+        ("[notify]", &["webhook", "file", "command"]),
     ] {
         assert!(table.is_empty() || text.lines().any(|line| line == table), "{table}");
         for key in known {

@@ -8,6 +8,8 @@
 #[path = "daemon/asked.rs"]
 mod asked;
 mod common;
+#[path = "daemon/notices.rs"]
+mod notices;
 #[path = "daemon/telling.rs"]
 mod telling;
 

@@ -1,7 +1,7 @@
 //! `twofold daemon`: the service, with the machine's clock, signals and folders.
 
 use super::endpoint::{Clerk, Tally};
-use super::{Context, log::Log, now_ms, sync};
+use super::{Context, log::Log, notify, now_ms, sync};
 use crate::config::{Config, Endpoint};
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
@@ -50,6 +50,7 @@ pub async fn run(context: &Context) -> Result<i32> {
     let watch = Watch::new(folders.clone(), Box::new(move || sign_ins(&vault)), events.clone());
     let triggers = triggers_of(&config);
     let progress = Arc::new(systemd::Progress::default());
+    let notices = Arc::new(notify::Notices::open(Arc::new(config.clone())));
     let (live, tally) = (Arc::new(Live::new(now_ms())), Arc::new(Tally::default()));
     let (endpoint, wanted) = watch::channel(config.endpoint.clone());
     let chance = chance_of(&config);
@@ -65,6 +66,10 @@ pub async fn run(context: &Context) -> Result<i32> {
     };
     let tasks = [
         heard,
+        tokio::spawn({
+            let notices = notices.clone();
+            async move { notices.deliver().await }
+        }),
         tokio::spawn(watch.keep()),
         tokio::spawn(listen::keep(wanted, Arc::new(clerk))),
         tokio::spawn({
@@ -75,8 +80,8 @@ pub async fn run(context: &Context) -> Result<i32> {
     let desk = Arc::new(Desk::default());
     let door = Door::new(live.clone(), desk.clone(), events, has_credential_key);
     let asked = open_door(&door, &state_dir);
-    let work =
-        Runs { context, config, folders, progress, live, tally, endpoint, desk, stop, troubles: Mutex::default() };
+    let troubles = Mutex::default();
+    let work = Runs { context, config, folders, progress, live, tally, endpoint, desk, stop, troubles, notices };
     tracing::info!("the service begins");
     let end = serve(&work, &Machine, triggers, chance, told).await;
     tasks.iter().for_each(JoinHandle::abort);
@@ -223,6 +228,8 @@ struct Runs<'a> {
     /// Set when the run under way is to end.
     stop: Arc<AtomicBool>,
     troubles: Mutex<Troubles>,
+    /// Who is told of them.
+    notices: Arc<notify::Notices>,
 }
 
 impl Runs<'_> {
@@ -230,12 +237,16 @@ impl Runs<'_> {
         self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// All that there are.
+    fn kinds(&self) -> Vec<Kind> {
+        triggers_of(&self.config()).into_keys().collect()
+    }
+
     /// Tells what stands in the way since this run, and what does so no more.
     fn tell(&self, found: BTreeSet<String>, duty: &Duty) {
-        let kinds: Vec<Kind> = triggers_of(&self.config()).into_keys().collect();
         let news = {
             let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-            let news = troubles.hear(found, duty, &kinds);
+            let news = troubles.hear(found, duty, &self.kinds());
             self.live.troubles(troubles.all());
             news
         };
@@ -308,6 +319,7 @@ impl Work for Runs<'_> {
                 Self::moved(&report);
                 self.tally.ran(&report);
                 self.tell(report.troubles.iter().cloned().collect(), &duty);
+                self.notices.hear(&notify::found(&report), &duty, &self.kinds());
                 over(Some(report.run), report.exit);
                 self.desk.tell(&duty.asked, &outcome(&report));
                 Outcome::Ran { down: report.down }
@@ -321,6 +333,7 @@ impl Work for Runs<'_> {
             Err(error) => {
                 // It looked at nothing.
                 self.tell([error.to_string()].into(), &Duty::default());
+                self.notices.hear(&notify::failed(&error), &Duty::default(), &self.kinds());
                 let exit = code_of(error.kind);
                 self.tally.failed(exit);
                 over(None, exit);
@@ -349,7 +362,9 @@ impl Work for Runs<'_> {
                     // What a file or a command says may be another one now.
                     is_other || listened.as_ref().is_some_and(|endpoint| endpoint.token.is_some())
                 });
-                *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                let config = Arc::new(config);
+                self.notices.configure(config.clone());
+                *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
                 tracing::info!("the configuration was read again");
                 Some(triggers)
             }

@@ -16,6 +16,7 @@ mod handover;
 mod held;
 mod log;
 mod login;
+mod notify;
 mod progress;
 mod sandbox;
 mod status;

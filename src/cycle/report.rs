@@ -2,6 +2,7 @@
 
 use crate::Cycle;
 use serde::Serialize;
+use std::collections::BTreeSet;
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
 /// One replica's part of a run, for one kind.
@@ -85,6 +86,9 @@ pub struct Report {
     /// What stood in the way, in words for the person who reads them.
     #[serde(skip)]
     pub troubles: Vec<String>,
+    /// What a person has to do something about, by the name of the replica, without any words.
+    #[serde(skip)]
+    pub signs: BTreeSet<(String, Sign)>,
     /// The worst kinds of trouble met.
     #[serde(skip)]
     pub(crate) codes: Vec<i32>,
@@ -97,6 +101,33 @@ pub struct Report {
     /// Providers that are better left alone for a while, by name.
     #[serde(skip)]
     pub down: Vec<String>,
+}
+
+/// What a person has to do something about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sign {
+    /// Somebody has to sign in.
+    SignIn,
+    /// Something waits for somebody's word.
+    Held,
+    /// There is no room.
+    Disk,
+    /// Something failed that does not pass by itself.
+    Failed,
+}
+
+impl Sign {
+    /// What an error asks of a person; `None`: it may pass by itself.
+    pub fn of(error: &Error) -> Option<Sign> {
+        match code_of(error.kind) {
+            // Our own words for it, at a device and in the hub.
+            _ if error.to_string().contains("disk full") => Some(Sign::Disk),
+            exit::SIGN_IN => Some(Sign::SignIn),
+            exit::HELD => Some(Sign::Held),
+            exit::FAILED | exit::USAGE => Some(Sign::Failed),
+            _ => None,
+        }
+    }
 }
 
 /// Seconds with three decimals, comparable.
@@ -167,6 +198,7 @@ impl Report {
             pruned: 0,
             elapsed_s: f64_as_text::Seconds(0),
             troubles: Vec::new(),
+            signs: BTreeSet::new(),
             codes: Vec::new(),
             stopped: false,
             down: Vec::new(),
@@ -191,6 +223,7 @@ impl Report {
     /// Notes trouble with one replica or item; it is told once, and counts for the exit code.
     pub fn trouble(&mut self, name: &str, error: &Error) {
         self.codes.push(code_of(error.kind));
+        self.signs.extend(Sign::of(error).map(|sign| (name.to_owned(), sign)));
         self.say(format!("{name}: {error}"));
     }
 
@@ -245,6 +278,12 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
         cycle.report.say(
             "a write's fate is not known yet; it is looked for, not repeated. Run again later: twofold sync".into(),
         );
+    }
+    for hold in holds.iter().filter(|hold| !hold.is_approved) {
+        if let Some(member) = cycle.member(hold.replica) {
+            let name = member.replica.name.clone();
+            cycle.report.signs.insert((name, Sign::Held));
+        }
     }
     if holds.iter().any(|hold| !hold.is_approved) {
         cycle.report.codes.push(exit::HELD);

@@ -4,11 +4,12 @@
 //! command that is typed meanwhile works between two runs, a sign-in that was made elsewhere counts with the next one, and nothing grows.
 //!
 //! [`serve`] is the loop; what it works with is handed in, so that tests let days pass in a moment. [`watch`] tells of changes in device
-//! folders and of new sign-ins, [`troubles`] remembers what stands in the way, [`systemd`] talks to the manager, [`live`] is what others may
-//! know of it, [`socket`] is where they ask, and [`desk`] keeps who waits for which run.
+//! folders and of new sign-ins, [`troubles`] remembers what stands in the way, [`notices`] who was told of it, [`systemd`] talks to the
+//! manager, [`live`] is what others may know of it, [`socket`] is where they ask, and [`desk`] keeps who waits for which run.
 
 pub mod desk;
 pub mod live;
+pub mod notices;
 pub mod socket;
 pub mod systemd;
 pub mod troubles;

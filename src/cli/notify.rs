@@ -1,0 +1,309 @@
+//! Tells people of the service's troubles (`[notify]`): an address, a file, a program.
+//!
+//! What is told says which place, what is the matter, since when, and what to type; it holds no word of an error or of an item. Each way has
+//! a task of its own, so that an address that does not answer holds neither a run nor the others. What waits, and what was told, is in the
+//! state folder: a restart repeats nothing, but what was sent in the very moment of a stop.
+
+use super::now_ms;
+use crate::config::{Config, Notify};
+use crate::connect;
+use crate::daemon::Duty;
+use crate::daemon::notices::{Cause, Found, Ledger, Notice, Waiting, Way};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::watch;
+use twofold_http::{Method, Transport, TransportError, Wire};
+use twofold_model::Kind;
+
+/// What was told, and what is to be told.
+const FILE: &str = "notices.json";
+/// An address has so long to answer.
+const ANSWER_MS: u64 = 20_000;
+/// A file or program has so long to take a message.
+const TAKEN_WITHIN: Duration = Duration::from_secs(60);
+/// Nobody needs the answer; a larger one was an answer all the same.
+const MOST_BYTES: usize = 1 << 20;
+
+/// The messages of one service.
+pub(super) struct Notices {
+    ledger: Mutex<Ledger>,
+    path: PathBuf,
+    /// The configuration as it is now; a new one, and a new message, wake those who deliver.
+    config: watch::Sender<Arc<Config>>,
+}
+
+impl Notices {
+    /// Goes on where the service before this one ended.
+    pub(super) fn open(config: Arc<Config>) -> Notices {
+        let path = config.state_dir.join(FILE);
+        let ledger = match std::fs::read(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ledger::default(),
+            Err(error) => lost(&error),
+            Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| lost(&error)),
+        };
+        Notices { ledger: Mutex::new(ledger), path, config: watch::Sender::new(config) }
+    }
+
+    /// Takes a configuration that was read again.
+    pub(super) fn configure(&self, config: Arc<Config>) {
+        self.config.send_replace(config);
+    }
+
+    /// Takes what a run found.
+    pub(super) fn hear(&self, found: &Found, duty: &Duty, kinds: &[Kind]) {
+        let ways = ways(&self.config.borrow().notify);
+        // Where nobody is told, nothing is remembered: who is told later hears of all that stands in the way then.
+        if ways.is_empty() {
+            return;
+        }
+        self.change(|ledger| {
+            ledger.keep_ways(&ways);
+            ledger.hear(found, duty, kinds, &ways, now_ms())
+        });
+        self.config.send_modify(|_| ());
+    }
+
+    /// Changes the ledger, and writes it down where `change` says that it is another one.
+    fn change(&self, change: impl FnOnce(&mut Ledger) -> bool) {
+        let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        if change(&mut ledger)
+            && let Err(error) = write(&self.path, &ledger)
+        {
+            tracing::warn!(
+                "{} cannot be written ({error}); after a restart a trouble may be told once more",
+                self.path.display()
+            );
+        }
+    }
+
+    /// Delivers what waits, in every way. Never comes back.
+    pub(super) async fn deliver(&self) {
+        let [webhook, file, command] = Way::ALL.map(|way| self.deliver_by(way));
+        tokio::join!(webhook, file, command);
+    }
+
+    async fn deliver_by(&self, way: Way) {
+        let mut config = self.config.subscribe();
+        loop {
+            // In this order: what comes after this look wakes it.
+            let is_configured = ways(&config.borrow_and_update().notify).contains(&way);
+            let next = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).next(way, now_ms());
+            match next.filter(|_| is_configured) {
+                None => {
+                    if config.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Some((waiting, 0)) => {
+                    let current = config.borrow().clone();
+                    let outcome = send(&current, way, &waiting.notice).await;
+                    self.sent(&waiting, outcome);
+                }
+                Some((_, wait_ms)) => {
+                    let wait = Duration::from_millis(wait_ms.unsigned_abs());
+                    tokio::select! {
+                        () = tokio::time::sleep(wait) => {}
+                        changed = config.changed() => if changed.is_err() { return },
+                    }
+                }
+            }
+        }
+    }
+
+    fn sent(&self, waiting: &Waiting, outcome: Result<(), String>) {
+        let way = waiting.way;
+        self.change(|ledger| {
+            match &outcome {
+                Ok(()) => ledger.delivered(waiting),
+                Err(_) => ledger.failed(waiting, now_ms()),
+            }
+            true
+        });
+        match outcome {
+            Ok(()) => tracing::info!(?way, "told of a trouble"),
+            Err(why) if waiting.tries == 0 => {
+                tracing::warn!(?way, "nobody could be told of a trouble: {why}. It is tried again. See [notify]");
+            }
+            Err(why) => tracing::debug!(?way, "nobody could be told of a trouble: {why}"),
+        }
+    }
+}
+
+fn lost(error: &dyn std::fmt::Display) -> Ledger {
+    tracing::warn!("what was told of troubles cannot be read ({error}); what stands in the way is told once more");
+    Ledger::default()
+}
+
+/// Replaced as a whole; whose it is alone.
+fn write(path: &Path, ledger: &Ledger) -> std::io::Result<()> {
+    let new = path.with_extension("new");
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    serde_json::to_writer(&mut file, ledger)?;
+    file.sync_all()?;
+    std::fs::rename(new, path)
+}
+
+fn ways(notify: &Notify) -> Vec<Way> {
+    let has = |way: &Way| match way {
+        Way::Webhook => notify.webhook.is_some(),
+        Way::File => notify.file.is_some(),
+        Way::Command => !notify.command.is_empty(),
+    };
+    Way::ALL.into_iter().filter(has).collect()
+}
+
+/// One message as it is told.
+fn message(notice: &Notice) -> Value {
+    let Notice { trouble, since_ms, over_ms } = notice;
+    let place = if trouble.replica.is_empty() { "twofold" } else { &trouble.replica };
+    let command = trouble.cause.command(&trouble.replica);
+    let text = match over_ms {
+        None => format!("{place}: {}. Type: {command}", trouble.cause.words()),
+        Some(_) => format!("{place}: over: {}", trouble.cause.words()),
+    };
+    let mut message = json!({
+        "schema": 1,
+        "text": text,
+        "state": if over_ms.is_some() { "over" } else { "begun" },
+        "trouble": trouble.cause,
+        "replica": (!trouble.replica.is_empty()).then_some(&trouble.replica),
+        "since": moment(*since_ms),
+    });
+    match over_ms {
+        Some(over_ms) => message["over"] = json!(moment(*over_ms)),
+        None => message["type"] = json!(command),
+    }
+    message
+}
+
+fn moment(at_ms: i64) -> Option<String> {
+    Some(chrono::DateTime::from_timestamp_millis(at_ms)?.format("%Y-%m-%dT%H:%M:%SZ").to_string())
+}
+
+/// Delivers one message; why not, in words without any address.
+async fn send(config: &Config, way: Way, notice: &Notice) -> Result<(), String> {
+    let text = message(notice).to_string();
+    let notify = config.notify.clone();
+    match (way, notify.webhook, notify.file) {
+        (Way::Webhook, Some(url), _) => {
+            let headers =
+                [("content-type", "application/json"), ("user-agent", concat!("twofold/", env!("CARGO_PKG_VERSION")))];
+            let wire = Wire {
+                what: "tell of a trouble",
+                method: Method::Post,
+                url,
+                headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
+                body: text.into_bytes().into(),
+                timeout_ms: ANSWER_MS,
+                max_body: MOST_BYTES,
+            };
+            match connect::transport(config).exchange(&wire).await {
+                Ok(answer) if answer.is_success() => Ok(()),
+                Err(TransportError::TooLarge(_)) => Ok(()),
+                Ok(answer) => Err(format!("the webhook answers with status {}", answer.status)),
+                Err(error) => Err(format!("the webhook: {error}")),
+            }
+        }
+        (Way::File, _, Some(path)) => {
+            let shown = path.display().to_string();
+            // A thread of its own: it may be a pipe that nobody reads.
+            let append = tokio::task::spawn_blocking(move || append(&path, text));
+            let outcome = tokio::time::timeout(TAKEN_WITHIN, append).await;
+            let outcome =
+                outcome.map_err(|_| format!("{shown} did not take it"))?.map_err(|error| error.to_string())?;
+            outcome.map_err(|error| format!("{shown}: {error}"))
+        }
+        (Way::Command, ..) => run(&notify.command, text).await,
+        // Invariant: `ways` named it.
+        _ => Ok(()),
+    }
+}
+
+fn append(path: &Path, text: String) -> std::io::Result<()> {
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
+    file.write_all((text + "\n").as_bytes())
+}
+
+async fn run(command: &[String], text: String) -> Result<(), String> {
+    let Some((program, args)) = command.split_first() else { return Ok(()) };
+    let failed = |why: &dyn std::fmt::Display| format!("{program} {why}");
+    let mut child = tokio::process::Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| failed(&format_args!("cannot be run ({error})")))?;
+    let told = async {
+        if let Some(mut input) = child.stdin.take() {
+            // One that does not read it may do all the same what it is for.
+            let _ = input.write_all((text + "\n").as_bytes()).await;
+        }
+        child.wait().await
+    };
+    match tokio::time::timeout(TAKEN_WITHIN, told).await {
+        Err(_) => Err(failed(&"did not end within a minute")),
+        Ok(Err(error)) => Err(failed(&error)),
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(failed(&format_args!("failed ({status})"))),
+    }
+}
+
+/// What asks for a person in a run's report.
+pub(super) fn found(report: &twofold_cycle::Report) -> Found {
+    let mut found = Found::default();
+    for (replica, sign) in &report.signs {
+        found.troubles.insert(trouble(replica, *sign));
+    }
+    let needs_sign_in = |name: &String| report.signs.contains(&(name.clone(), twofold_cycle::report::Sign::SignIn));
+    found.away = report.down.iter().filter(|name| !needs_sign_in(name)).cloned().collect();
+    let reached = report.replicas.iter().filter(|row| row.requests > 0 && !report.down.contains(&row.name));
+    found.reached = reached.map(|row| row.name.clone()).collect();
+    found
+}
+
+/// What asks for a person where a run failed as a whole.
+pub(super) fn failed(error: &twofold_model::Error) -> Found {
+    let sign = twofold_cycle::report::Sign::of(error);
+    Found { troubles: sign.map(|sign| trouble("", sign)).into_iter().collect(), ..Found::default() }
+}
+
+fn trouble(replica: &str, sign: twofold_cycle::report::Sign) -> crate::daemon::notices::Trouble {
+    use twofold_cycle::report::Sign;
+    let cause = match sign {
+        Sign::SignIn => Cause::SignIn,
+        Sign::Held => Cause::Held,
+        Sign::Disk => Cause::Disk,
+        Sign::Failed => Cause::Failed,
+    };
+    crate::daemon::notices::Trouble { replica: replica.to_owned(), cause }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::notices::Trouble;
+
+    #[test]
+    fn a_message_says_where_what_since_when_and_what_to_type() {
+        let trouble = Trouble { replica: "google".into(), cause: Cause::SignIn };
+        let begun = message(&Notice { trouble: trouble.clone(), since_ms: 0, over_ms: None });
+        assert_eq!(
+            begun,
+            json!({"schema": 1, "text": "google: a sign-in is needed. Type: twofold login google", "state": "begun", "trouble": "sign-in",
+                "replica": "google", "since": "1970-01-01T00:00:00Z", "type": "twofold login google"})
+        );
+        let over = message(&Notice { trouble, since_ms: 0, over_ms: Some(60_000) });
+        assert_eq!(
+            (&over["state"], &over["over"], over.get("type")),
+            (&json!("over"), &json!("1970-01-01T00:01:00Z"), None)
+        );
+    }
+}

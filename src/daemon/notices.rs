@@ -1,0 +1,300 @@
+//! Who was told of which trouble, and who is still to be told: a ledger that outlives the service, so that nobody hears of one trouble twice.
+//!
+//! Pure: what a run found comes in, what is to be sent goes out. A trouble is a place and a cause, and no words of an error, which may name
+//! what people keep. A message that could not be delivered is tried again, for longer pauses each time; one of a trouble that is over by
+//! then is dropped, for there is nothing to be over of what nobody heard.
+
+use super::{Duty, Kind};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A place that cannot be reached for so long was not proven for too long.
+pub const STALE_MS: i64 = 24 * 3_600_000;
+/// The pause after a first failure …
+const FIRST_MS: i64 = 5_000;
+/// … and after any number of them.
+const MOST_MS: i64 = 3_600_000;
+
+/// Why something does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// Somebody has to sign in.
+    SignIn,
+    /// A plan, or a device as a whole, waits for somebody's word.
+    Held,
+    /// It could not be reached for a day.
+    Stale,
+    /// There is no room.
+    Disk,
+    /// Something failed that does not pass by itself.
+    Failed,
+}
+
+impl Cause {
+    /// What it means, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Cause::SignIn => "a sign-in is needed",
+            Cause::Held => "something is held until somebody approves or drops it",
+            Cause::Stale => "it could not be reached for a day",
+            Cause::Disk => "there is no room on the disk",
+            Cause::Failed => "something failed",
+        }
+    }
+
+    /// What to type.
+    pub fn command(self, replica: &str) -> String {
+        match self {
+            Cause::SignIn => format!("twofold login {replica}"),
+            Cause::Held => "twofold held".into(),
+            Cause::Disk => "df -h; twofold status".into(),
+            Cause::Stale | Cause::Failed => "twofold doctor".into(),
+        }
+    }
+}
+
+/// One trouble: a place (empty: the service as a whole), and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The name of a replica in the configuration.
+    pub replica: String,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Of what.
+    pub trouble: Trouble,
+    /// Since when, in milliseconds since 1970.
+    pub since_ms: i64,
+    /// When it was over; `None`: it has begun.
+    pub over_ms: Option<i64>,
+}
+
+/// A way in which people are told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// A request to an address.
+    Webhook,
+    /// A line in a file.
+    File,
+    /// The input of a program.
+    Command,
+}
+
+impl Way {
+    /// All of them.
+    pub const ALL: [Way; 3] = [Way::Webhook, Way::File, Way::Command];
+}
+
+/// A message that is still to be delivered in one way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The message.
+    pub notice: Notice,
+    /// The way.
+    pub way: Way,
+    /// How often that failed.
+    pub tries: u32,
+    /// When it is tried next, in milliseconds since 1970.
+    pub next_ms: i64,
+}
+
+/// What is known of troubles and of who was told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// What stands in the way, and since when.
+    open: Vec<(Trouble, i64)>,
+    /// Places that cannot be reached, since when: they are a trouble only after a while.
+    away: BTreeMap<String, i64>,
+    /// What is to be delivered, in the order in which it happened.
+    waiting: Vec<Waiting>,
+}
+
+/// What a run found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What stands in the way.
+    pub troubles: BTreeSet<Trouble>,
+    /// Places that could not be reached.
+    pub away: BTreeSet<String>,
+    /// Places that could.
+    pub reached: BTreeSet<String>,
+}
+
+impl Ledger {
+    /// Takes what a run found; `kinds` are all that there are, `ways` those in which people are told. Nothing is over that the run did not
+    /// look at. Whether anything changed.
+    pub fn hear(&mut self, found: &Found, duty: &Duty, kinds: &[Kind], ways: &[Way], now_ms: i64) -> bool {
+        let before = self.clone();
+        self.away.retain(|replica, _| !found.reached.contains(replica));
+        for replica in &found.away {
+            self.away.entry(replica.clone()).or_insert(now_ms);
+        }
+        let is_whole = !kinds.is_empty() && kinds.iter().all(|kind| duty.kinds.contains(kind));
+        let is_over = |trouble: &Trouble| match (trouble.cause, trouble.replica.as_str()) {
+            (Cause::Stale, replica) => found.reached.contains(replica),
+            // What failed as a whole did not when a run came to its end.
+            (_, "") => !duty.kinds.is_empty(),
+            (_, replica) => is_whole && !duty.without.iter().any(|left| left == replica),
+        };
+        let mut troubles = found.troubles.clone();
+        let stale = self.away.iter().filter(|(_, since_ms)| now_ms - **since_ms >= STALE_MS);
+        troubles.extend(stale.map(|(replica, _)| Trouble { replica: replica.clone(), cause: Cause::Stale }));
+        let is_gone = |(trouble, _): &mut (Trouble, i64)| !troubles.contains(trouble) && is_over(trouble);
+        let over: Vec<(Trouble, i64)> = self.open.extract_if(.., is_gone).collect();
+        for (trouble, since_ms) in over {
+            // Who has not heard that it began need not hear that it is over.
+            let is_unheard = |one: &mut Waiting| one.notice.trouble == trouble && one.notice.over_ms.is_none();
+            let unheard: Vec<Way> = self.waiting.extract_if(.., is_unheard).map(|one| one.way).collect();
+            let notice = Notice { trouble, since_ms, over_ms: Some(now_ms) };
+            self.tell(&notice, ways.iter().filter(|way| !unheard.contains(way)), now_ms);
+        }
+        for trouble in troubles {
+            if !self.open.iter().any(|(open, _)| *open == trouble) {
+                let away = self.away.get(&trouble.replica).filter(|_| trouble.cause == Cause::Stale);
+                let since_ms = away.copied().unwrap_or(now_ms);
+                self.open.push((trouble.clone(), since_ms));
+                self.tell(&Notice { trouble, since_ms, over_ms: None }, ways.iter(), now_ms);
+            }
+        }
+        *self != before
+    }
+
+    fn tell<'a>(&mut self, notice: &Notice, ways: impl Iterator<Item = &'a Way>, now_ms: i64) {
+        let waiting = |way: &Way| Waiting { notice: notice.clone(), way: *way, tries: 0, next_ms: now_ms };
+        self.waiting.extend(ways.map(waiting));
+    }
+
+    /// Forgets what waits for ways that are configured no more.
+    pub fn keep_ways(&mut self, ways: &[Way]) {
+        self.waiting.retain(|one| ways.contains(&one.way));
+    }
+
+    /// The first message that waits for a way, so that they come in order, and in how many milliseconds it is due.
+    pub fn next(&self, way: Way, now_ms: i64) -> Option<(Waiting, i64)> {
+        let first = self.waiting.iter().find(|one| one.way == way)?;
+        // A clock that was set back makes nothing wait for longer than it would have.
+        Some((first.clone(), (first.next_ms - now_ms).clamp(0, MOST_MS)))
+    }
+
+    /// A message was delivered.
+    pub fn delivered(&mut self, sent: &Waiting) {
+        self.waiting.retain(|one| one != sent);
+    }
+
+    /// A message could not be delivered.
+    pub fn failed(&mut self, sent: &Waiting, now_ms: i64) {
+        if let Some(one) = self.waiting.iter_mut().find(|one| *one == sent) {
+            one.next_ms = now_ms + (FIRST_MS << one.tries.min(10)).min(MOST_MS);
+            one.tries = one.tries.saturating_add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Kind; 3] = [Kind::Mail, Kind::Calendar, Kind::Contacts];
+    const HOUR: i64 = 3_600_000;
+    const WAYS: [Way; 2] = [Way::Webhook, Way::File];
+
+    fn dead() -> Trouble {
+        Trouble { replica: "google".into(), cause: Cause::SignIn }
+    }
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    /// What a whole run found.
+    fn found(troubles: &[Trouble], away: &[&str], reached: &[&str]) -> Found {
+        Found { troubles: troubles.iter().cloned().collect(), away: names(away), reached: names(reached) }
+    }
+
+    /// Hears of a run over all kinds; answers what is then told, all of which is delivered.
+    fn hear(ledger: &mut Ledger, found: &Found, without: &[&str], now_ms: i64) -> Vec<(Way, Cause, bool)> {
+        let duty = Duty { kinds: ALL.to_vec(), without: names(without).into_iter().collect(), ..Duty::default() };
+        ledger.hear(found, &duty, &ALL, &WAYS, now_ms);
+        let mut told = Vec::new();
+        for way in WAYS {
+            while let Some((due, 0)) = ledger.next(way, now_ms) {
+                ledger.delivered(&due);
+                told.push((due.way, due.notice.trouble.cause, due.notice.over_ms.is_some()));
+            }
+        }
+        told
+    }
+
+    fn both(cause: Cause, is_over: bool) -> Vec<(Way, Cause, bool)> {
+        WAYS.map(|way| (way, cause, is_over)).to_vec()
+    }
+
+    #[test]
+    fn everybody_hears_once_that_it_begins_and_once_that_it_is_over() {
+        let mut ledger = Ledger::default();
+        let (bad, good) = (found(&[dead()], &[], &[]), found(&[], &[], &["google"]));
+        assert_eq!(hear(&mut ledger, &bad, &[], 0), both(Cause::SignIn, false));
+        assert!(hear(&mut ledger, &bad, &[], HOUR).is_empty());
+        // It was left alone, so nobody knows.
+        assert!(hear(&mut ledger, &found(&[], &[], &[]), &["google"], 2 * HOUR).is_empty());
+        // What was told before a restart is not told again.
+        let mut ledger: Ledger = serde_json::from_str(&serde_json::to_string(&ledger).unwrap()).unwrap();
+        assert!(hear(&mut ledger, &bad, &[], 3 * HOUR).is_empty());
+        assert_eq!(hear(&mut ledger, &good, &[], 4 * HOUR), both(Cause::SignIn, true));
+        assert_eq!(ledger, Ledger::default());
+    }
+
+    #[test]
+    fn what_failed_as_a_whole_is_over_with_any_run_that_came_to_its_end() {
+        let mut ledger = Ledger::default();
+        let full = Trouble { replica: String::new(), cause: Cause::Disk };
+        ledger.hear(&found(&[full], &[], &[]), &Duty::default(), &ALL, &WAYS, 0);
+        assert!(!ledger.hear(&found(&[], &[], &[]), &Duty::default(), &ALL, &WAYS, 1));
+        let of_one = Duty { kinds: vec![Kind::Mail], without: vec![], ..Duty::default() };
+        assert!(ledger.hear(&found(&[], &[], &[]), &of_one, &ALL, &WAYS, 2));
+        assert!(ledger.open.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_reached_is_told_after_a_day_and_counts_from_its_beginning() {
+        let mut ledger = Ledger::default();
+        let (away, reached) = (found(&[], &["google"], &[]), found(&[], &[], &["google"]));
+        assert!(hear(&mut ledger, &away, &[], HOUR).is_empty());
+        assert!(hear(&mut ledger, &found(&[], &[], &[]), &["google"], 20 * HOUR).is_empty());
+        assert_eq!(hear(&mut ledger, &away, &[], 25 * HOUR), both(Cause::Stale, false));
+        assert_eq!(ledger.open, [(Trouble { replica: "google".into(), cause: Cause::Stale }, HOUR)]);
+        assert_eq!(hear(&mut ledger, &reached, &[], 26 * HOUR), both(Cause::Stale, true));
+        // Reached in between: it begins anew.
+        hear(&mut ledger, &away, &[], 30 * HOUR);
+        hear(&mut ledger, &reached, &[], 31 * HOUR);
+        assert!(hear(&mut ledger, &away, &[], 54 * HOUR).is_empty());
+    }
+
+    #[test]
+    fn a_way_that_fails_is_tried_again_later_and_holds_no_other() {
+        let mut ledger = Ledger::default();
+        let duty = Duty { kinds: ALL.to_vec(), without: vec![], ..Duty::default() };
+        assert!(ledger.hear(&found(&[dead()], &[], &[]), &duty, &ALL, &WAYS, 0));
+        let (mut waits_s, mut now) = (Vec::new(), 0);
+        for _ in 0..12 {
+            let (due, 0) = ledger.next(Way::Webhook, now).unwrap() else { panic!("it is due") };
+            ledger.failed(&due, now);
+            let (_, wait_ms) = ledger.next(Way::Webhook, now).unwrap();
+            waits_s.push(wait_ms / 1000);
+            now += wait_ms;
+        }
+        assert_eq!(waits_s, [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600]);
+        let (due, 0) = ledger.next(Way::File, now).unwrap() else { panic!("it is due") };
+        ledger.delivered(&due);
+        // It is over before anybody heard of it there: the file hears that, the webhook nothing.
+        ledger.hear(&found(&[], &[], &[]), &duty, &ALL, &WAYS, now);
+        assert!(ledger.next(Way::Webhook, now).is_none());
+        assert!(ledger.next(Way::File, now).unwrap().0.notice.over_ms.is_some());
+    }
+}

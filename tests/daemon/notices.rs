@@ -1,0 +1,178 @@
+//! Who is told of troubles: an address, a file, a program; once when a trouble begins and once when it is over.
+
+use super::*;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::path::Path;
+
+/// What of the webhook's address nobody may see.
+const SECRET: &str = "T01-only-we-know-this";
+
+/// Somebody who listens at an address.
+struct Listener {
+    address: String,
+    heard: Arc<Mutex<Vec<(String, Value)>>>,
+}
+
+impl Listener {
+    /// Answers the first requests with these statuses (0: with nothing at all), and all others with 200.
+    fn answering(statuses: &[u16]) -> Listener {
+        let socket = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/{SECRET}?key={SECRET}", socket.local_addr().unwrap());
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let told = heard.clone();
+        let mut statuses: VecDeque<u16> = statuses.iter().copied().collect();
+        std::thread::spawn(move || {
+            let mut silent = Vec::new();
+            for stream in socket.incoming() {
+                let mut reader = BufReader::new(stream.unwrap());
+                let (mut head, mut length) = (String::new(), 0);
+                loop {
+                    let mut line = String::new();
+                    if reader.read_line(&mut line).unwrap_or(0) < 3 {
+                        break;
+                    }
+                    if let Some(number) = line.to_lowercase().strip_prefix("content-length:") {
+                        length = number.trim().parse().unwrap();
+                    }
+                    head += &line;
+                }
+                let mut body = vec![0; length];
+                reader.read_exact(&mut body).unwrap();
+                told.lock().unwrap().push((head, serde_json::from_slice(&body).unwrap()));
+                let mut stream = reader.into_inner();
+                match statuses.pop_front().unwrap_or(200) {
+                    // Kept open, so that it hangs.
+                    0 => silent.push(stream),
+                    status => {
+                        let _ = write!(stream, "HTTP/1.1 {status} -\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                    }
+                }
+            }
+        });
+        Listener { address, heard }
+    }
+
+    fn heard(&self) -> Vec<Value> {
+        self.heard.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
+    }
+}
+
+fn lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Starts the service with these ways of telling.
+fn start(home: &Home, schedule: &str, notify: &str) -> Service {
+    fs::write(home.config(), home.configuration(&format!("\n[schedule]\n{schedule}\n\n[notify]\n{notify}\n"))).unwrap();
+    let service = Service::begin(home);
+    service.until_told("READY=1", 1);
+    service
+}
+
+#[test]
+fn everybody_is_told_once_of_a_trouble_across_restarts_and_once_when_it_is_over() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["logout", "google"]).expect(0);
+    let listener = Listener::answering(&[]);
+    let (file, other) = (home.dir.path().join("troubles.jsonl"), home.dir.path().join("program.jsonl"));
+    let notify =
+        format!("webhook = {:?}\nfile = {file:?}\ncommand = [\"/usr/bin/tee\", \"-a\", {other:?}]", listener.address);
+    let all =
+        |count: usize| listener.heard().len() == count && lines(&file).len() == count && lines(&other).len() == count;
+    let mut logs = String::new();
+    for _ in 0..2 {
+        let service = start(&home, ONCE, &notify);
+        service.until_told("twofold login google", 1);
+        soon("all are told", || all(1));
+        logs += &service.stop().err;
+    }
+    let service = start(&home, ONCE, &notify);
+    service.until_told("twofold login google", 1);
+    home.login("google").expect(0);
+    soon("all are told that it is over", || all(2));
+    logs += &service.stop().err;
+    let told = listener.heard();
+    assert_eq!((&told, &told), (&lines(&file), &lines(&other)));
+    assert_eq!((&told[0]["state"], &told[1]["state"]), (&json!("begun"), &json!("over")));
+    for message in &told {
+        assert_eq!((&message["trouble"], &message["replica"]), (&json!("sign-in"), &json!("google")), "{message}");
+        assert_eq!(message["since"], told[0]["since"]);
+        assert!(!message.to_string().contains("example.com"), "whose account it is, is nobody's business: {message}");
+    }
+    assert_eq!(told[0]["type"], "twofold login google");
+    assert!(told[0]["text"].as_str().unwrap().ends_with("Type: twofold login google"));
+    let head = listener.heard.lock().unwrap()[0].0.to_lowercase();
+    assert!(head.starts_with("post /") && head.contains("content-type: application/json"), "{head}");
+    assert!(!head.contains("authorization") && !head.contains("cookie"), "{head}");
+    assert!(!logs.contains(SECRET), "{logs}");
+    assert_eq!((mode(&file), mode(&home.state().join("notices.json"))), (0o600, 0o600));
+}
+
+#[test]
+fn an_address_that_is_down_is_tried_again_and_one_that_hangs_holds_neither_a_run_nor_a_stop() {
+    let home = Home::synced(&GOOGLE);
+    let elsewhere = home.dir.path().join("elsewhere");
+    fs::rename(home.laptop(), &elsewhere).unwrap();
+    let listener = Listener::answering(&[503, 0]);
+    let service = start(&home, OFTEN, &format!("webhook = {:?}", listener.address));
+    soon("it is told, and once more", || listener.heard().len() == 2);
+    // It hangs now; the runs go on.
+    give_nickname(&home, "Hotel Beispiel", "Zum Anker");
+    let moved = || service.told().iter().filter(|line| line.contains("STATUS=at work")).count();
+    let runs = moved();
+    soon("more runs", || moved() >= runs + 2);
+    let ran = service.stop();
+    assert_eq!(ran.err.matches("nobody could be told of a trouble").count(), 1, "{ran}");
+    assert!(!ran.err.contains(SECRET), "{ran}");
+    let told = listener.heard();
+    assert_eq!(told[0], told[1]);
+    assert_eq!((&told[0]["trouble"], &told[0]["replica"]), (&json!("held"), &json!("laptop")));
+    // What nobody took is told by the next service.
+    let service = start(&home, OFTEN, &format!("webhook = {:?}", listener.address));
+    soon("it is told by the next service", || listener.heard().len() == 3);
+    fs::rename(&elsewhere, home.laptop()).unwrap();
+    soon("it is over", || listener.heard().len() == 4);
+    soon("the change on the device", || device_says(&home, "Zum Anker"));
+    service.stop();
+    let told = listener.heard();
+    assert_eq!((&told[2], &told[3]["state"]), (&told[0], &json!("over")));
+}
+
+#[test]
+fn what_is_configured_while_it_runs_is_told_and_a_program_that_is_not_there_is_a_word_in_the_log() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["logout", "google"]).expect(0);
+    let service = start(&home, OFTEN, "command = [\"/nowhere/at-all\"]");
+    service.until_told("twofold login google", 1);
+    let file = home.dir.path().join("troubles.jsonl");
+    let config = home.configuration(&format!("\n[schedule]\n{OFTEN}\n\n[notify]\nfile = {file:?}\n"));
+    fs::write(home.config(), config).unwrap();
+    service.signal(Signal::HUP);
+    service.until_told("READY=1", 2);
+    home.login("google").expect(0);
+    soon("it is told that it is over", || lines(&file).len() == 1);
+    let ran = service.stop().says(&["/nowhere/at-all cannot be run"]);
+    assert_eq!(lines(&file)[0]["state"], "over", "{ran}");
+}
+
+#[test]
+fn an_address_without_encryption_is_refused_but_on_this_machine() {
+    let home = Home::synced(&GOOGLE);
+    for (notify, words) in [
+        ("webhook = \"http://hooks.example.com/x\"", "is not https"),
+        ("webhook = \"https://me:word@hooks.example.com/x\"", "has a name"),
+        ("command = []", "names no program"),
+        ("mail = \"me@example.com\"", "\"mail\" is no key of [notify]"),
+    ] {
+        fs::write(home.config(), home.configuration(&format!("\n[notify]\n{notify}\n"))).unwrap();
+        home.run(&["status"]).expect(2).says(&[words]);
+    }
+}
