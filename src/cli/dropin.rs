@@ -45,10 +45,17 @@ fn drop_in(config: &Config) -> String {
     }
     let groups: BTreeSet<&str> = config.devices.iter().filter_map(|device| device.group.as_deref()).collect();
     if !groups.is_empty() {
+        text +=
+            "# Each folder for a group has to belong to it and to hand it on, so that nothing is ever given away:\n";
+        for device in &config.devices {
+            if let Some(group) = &device.group {
+                let folder = one_line(&device.path);
+                let _ = writeln!(text, "#   sudo chgrp {group} \"{folder}\" && sudo chmod g+rwxs \"{folder}\"");
+            }
+        }
         let groups: Vec<&str> = groups.into_iter().collect();
-        text += "# A folder for a group is handed to it, and hands it on.\n";
         let _ = writeln!(text, "SupplementaryGroups={}", groups.join(" ").replace('%', "%%"));
-        text += "RestrictSUIDSGID=no\nSystemCallFilter=@chown\n";
+        text += "RestrictSUIDSGID=no\n";
     }
     text
 }
@@ -106,10 +113,11 @@ mod tests {
     }
 
     #[test]
-    fn a_device_for_a_group_may_be_handed_to_it() {
-        assert_eq!(
-            of(&device("a", "/srv/a", "group = \"users\"\n")),
-            "[Service]\nReadWritePaths=\"-/srv/a\"\nSupplementaryGroups=users\nRestrictSUIDSGID=no\nSystemCallFilter=@chown\n"
-        );
+    fn a_device_for_a_group_may_hand_it_on_and_nothing_is_given_away() {
+        let one = device("a", "/srv/a", "group = \"users\"\n");
+        let words = "SupplementaryGroups=users\nRestrictSUIDSGID=no\n";
+        assert_eq!(of(&one), format!("[Service]\nReadWritePaths=\"-/srv/a\"\n{words}"));
+        let two = one + &device("b", "/srv/b", "group = \"staff\"\n") + &device("c", "/srv/c", "");
+        assert!(of(&two).ends_with("SupplementaryGroups=staff users\nRestrictSUIDSGID=no\n"));
     }
 }

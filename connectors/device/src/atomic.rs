@@ -125,9 +125,12 @@ pub(crate) fn fill(file: impl AsFd, mut bytes: &[u8]) -> Io<()> {
     Ok(())
 }
 
-/// Sets group and permissions whatever the umask; the group first, for changing it clears bits.
+/// Sets group and permissions whatever the umask; the group first, for changing it clears bits. Where the group is right already, as in a
+/// folder that hands its group on, nothing is asked for that a sandbox may refuse.
 pub(crate) fn give(file: impl AsFd, mode: u32, group: Option<u32>) -> Io<()> {
-    if let Some(group) = group {
+    if let Some(group) = group
+        && rustix::fs::fstat(&file)?.st_gid != group
+    {
         rustix::fs::fchown(&file, None, Some(Gid::from_raw(group)))?;
     }
     match rustix::fs::fchmod(&file, Mode::from_raw_mode(mode)) {
