@@ -227,6 +227,8 @@ pub struct Switches {
     pub mail_insert_answers_dead_id: bool,
     /// Seconds until a search finds a new message.
     pub mail_search_lag_s: i64,
+    /// `after:` and `before:` take seconds since 1970 beside days; else they find nothing.
+    pub mail_search_takes_seconds: bool,
     /// The most bytes of a JSON body with `raw`.
     pub mail_most_json_bytes: usize,
     /// The most bytes of a message that is inserted or imported.
@@ -532,6 +534,7 @@ impl Default for Switches {
             mail_import_answers_dead_id: false,
             mail_insert_answers_dead_id: false,
             mail_search_lag_s: 0,
+            mail_search_takes_seconds: true,
             mail_most_json_bytes: 5 * 1024 * 1024,
             mail_most_message_bytes: 157_286_400,
             mail_most_draft_bytes: 36_700_160,

@@ -6,9 +6,10 @@
 //! Provider: Gmail itself takes a message that it is sent for one that it has, if their Message-IDs (perhaps also their contents) are
 //! equal, also where that one lies in the trash. What it answers may therefore be an id that is known.
 
+use chrono::TimeDelta;
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, BufReader, Read};
-use twofold_http::Response;
+use twofold_http::{Request, Response};
 use twofold_model::email::{Headers, Sheet, headers};
 use twofold_model::error::AtPlace;
 use twofold_model::{BlobId, Error, ErrorKind, Found, Lookup, Mark, Place, Rendering, Result, Seen, Written};
@@ -23,6 +24,8 @@ use super::{Mail, again, api};
 const SEARCH_LAG_MS: i64 = 120_000;
 /// So many messages are compared with one that is looked for.
 const MOST_CANDIDATES: usize = 50;
+/// A day of a search begins at midnight in some zone.
+const DAY: TimeDelta = TimeDelta::days(1);
 /// No history is read further in search of one message.
 const HISTORY_PAGES: usize = 100;
 /// So many creates of unknown fate are remembered.
@@ -341,19 +344,30 @@ impl Mail {
         Err(Error::new(ErrorKind::Malformed, "the history does not come to an end"))
     }
 
+    async fn listed(&self, request: Request, most: usize) -> Result<Vec<String>> {
+        let list: MessageList = self.client.send(request).await?.json()?;
+        Ok(list.messages.into_iter().map(|message| message.id).take(most).collect())
+    }
+
     /// The messages that may be this one: by its Message-ID, else by its date, else the newest ones of the mailbox.
     async fn alike(&self, parcel: &Parcel, label: &str) -> Result<Vec<There>> {
         let named = parcel.header.message_id.as_deref().filter(|id| is_searchable(id));
-        let (request, most) = match (named, parcel.header.sent_at) {
-            (Some(id), _) => (api::search(&format!("rfc822msgid:{id}"), None), MOST_CANDIDATES),
+        let ids = match (named, parcel.header.sent_at) {
+            (Some(id), _) => self.listed(api::search(&format!("rfc822msgid:{id}"), None), MOST_CANDIDATES).await?,
             (None, Some(date)) => {
                 let at_s = date.timestamp();
-                (api::search(&format!("after:{} before:{}", at_s - 1, at_s + 2), None), MOST_CANDIDATES)
+                let second = api::search(&format!("after:{} before:{}", at_s - 1, at_s + 2), None);
+                match self.listed(second, MOST_CANDIDATES).await? {
+                    // It is not written where seconds are taken in a search; days always are, which begin anywhere.
+                    ids if ids.is_empty() => {
+                        let [from, to] = [-DAY, DAY * 2].map(|days| (date + days).format("%Y/%m/%d"));
+                        self.listed(api::search(&format!("after:{from} before:{to}"), None), MOST_CANDIDATES).await?
+                    }
+                    ids => ids,
+                }
             }
-            (None, None) => (api::newest((label != ARCHIVE).then_some(label)), NEWEST),
+            (None, None) => self.listed(api::newest((label != ARCHIVE).then_some(label)), NEWEST).await?,
         };
-        let list: MessageList = self.client.send(request).await?.json()?;
-        let ids: Vec<String> = list.messages.into_iter().map(|message| message.id).take(most).collect();
         self.compare(parcel, &ids, false).await
     }
 

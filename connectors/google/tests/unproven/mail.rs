@@ -118,6 +118,20 @@ async fn a_lost_message_is_looked_for_until_a_search_must_show_it() {
 }
 
 #[tokio::test]
+async fn a_lost_message_without_a_message_id_is_found_whether_a_search_takes_seconds_or_not() {
+    for takes_seconds in [true, false] {
+        let mut desk = Desk::with(|switches| switches.mail_search_takes_seconds = takes_seconds).await;
+        let nameless = String::from_utf8(mail("one")).unwrap().replace("Message-ID: <one@example.org>\r\n", "");
+        desk.fault(Rule::any(Fault::DropAfter).writes().times(1));
+        let create = desk.create("1", nameless.as_bytes(), "INBOX", &["$seen"]);
+        desk.write(create.clone()).await.unwrap_err();
+        desk.restart();
+        desk.done(create).await;
+        assert_eq!(desk.sandbox.google_messages().len(), 1, "takes seconds: {takes_seconds}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_history_tells_late_is_told_once_and_nothing_is_lost_or_doubled() {
     for lag_s in [0, 60] {
         let desk = Desk::with(|switches| switches.mail_history_lag_s = lag_s).await;

@@ -98,6 +98,7 @@ fn holds(state: &State, term: &Term, message: &Message) -> bool {
             names.any(is_named)
         }
         "subject" | "from" => in_header(&term.operator),
+        "after" | "before" if term.value.parse::<i64>().is_ok() && !state.switches.mail_search_takes_seconds => false,
         "after" => time_ms(&term.value).is_some_and(|ms| message.internal_ms >= ms),
         "before" => time_ms(&term.value).is_some_and(|ms| message.internal_ms < ms),
         _ => message.snippet.to_lowercase().contains(&value) || in_header("subject"),
