@@ -99,7 +99,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     if args.dry_run {
         hub.forget_all_since()?;
     }
-    let rows = rows?;
+    let rows = rows.map_err(|error| unfinished(error, &args))?;
     if args.json {
         super::print_json(&as_json(&args, found.tool, &rows));
     } else {
@@ -122,6 +122,29 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         true => Ok(exit::LEFT),
         false => Ok(exit::ALIGNED),
     }
+}
+
+/// What ended a take-over half way, with what was not done, and the same command once more.
+fn unfinished(mut error: Error, args: &Args) -> Error {
+    if !matches!(error.kind, ErrorKind::Broken | ErrorKind::Offline) {
+        return error;
+    }
+    let goal = &args.to;
+    let name = goal.name.as_ref().map(|name| format!("/{name}")).unwrap_or_default();
+    let to = format!("{}/{}/{}{name}", goal.device, goal.provider.as_str(), goal.kind);
+    let [tree, to] = [args.path.display().to_string(), to].map(|text| match text.contains(char::is_whitespace) {
+        true => format!("\"{text}\""),
+        false => text,
+    });
+    let is_full = ["disk full", "No space left", "Free some space"].iter().any(|words| error.message.contains(words));
+    let first = if is_full { "Free some space, then once more" } else { "When that is mended, once more" };
+    let what = error.message.split(". Free some space").next().unwrap_or_default().to_owned();
+    error.message = format!(
+        "{what}. What was taken over by then stays, the rest was not, and {} was left as it is. {first}: \
+         twofold adopt {tree} --as {to}",
+        args.path.display()
+    );
+    error
 }
 
 /// Why files were left.
