@@ -45,7 +45,8 @@ fn placement(row: &Row<'_>) -> rusqlite::Result<Placement> {
 }
 
 /// What leaves a collection of replica `?1` for good, or for the trash, and is under no approved hold: `id` and `collection`. What does not
-/// stand there any more anyway removes nothing: that was decided, and counted, before.
+/// stand there any more anyway removes nothing: that was decided, and counted, before. What goes to the trash leaves, also where another
+/// copy of it stands.
 /// Asked of the sightings, which are few (hence `CROSS`: SQLite would go through all copies).
 pub(crate) const GOING: &str = "
     SELECT s.id, s.collection FROM sightings s

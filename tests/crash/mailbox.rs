@@ -269,6 +269,18 @@ pub const MAIL: &[Scenario] = &[
         ],
     ),
     row(
+        // Gmail shows what is in its trash, or archived, nowhere else.
+        "mail: of files with others one moved to the trash, all removed, and one copied out of the trash",
+        &[Here(Google, Move("Deck", TRASH)), Here(Google, Delete("Oar")), Here(Google, Put("Island", INBOX))],
+        &[
+            Holds(Google, "Deck", Field::Mailbox, TRASH),
+            Lacks(Google, "Deck", Field::Mailbox, INBOX),
+            Holds(Google, "Oar", Field::Mailbox, ARCHIVE),
+            Holds(Google, "Island", Field::Mailbox, INBOX),
+            Lacks(Google, "Island", Field::Mailbox, TRASH),
+        ],
+    ),
+    row(
         "mail: taken out of the trash there, destroyed there",
         &[
             There(Google, Move("Island", WORK)),
