@@ -2,7 +2,8 @@
 //! with those that somebody brought, before anything is read once more.
 //!
 //! What names a message, in this order: its UID (only what was brought knows it), and its Message-ID, provided that nothing else that
-//! both sides show is against it and that no other message of the account has it. Two candidates pair nobody: those are read.
+//! both sides show is against it and that no other message of the account has it. Two candidates pair nobody, nor does what may be a draft
+//! (its text changes, its Message-ID does not): those are read.
 //! Only the bytes are taken from here. Which copy on a device is which item is told by [`mod@crate::meet`], as always.
 
 use crate::bodies::{self, is_of_one_message};
@@ -12,7 +13,8 @@ use crate::{Cycle, SLICE};
 use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use twofold_engine::pair::is_same_message;
-use twofold_hub::{Hub, Sighting};
+use twofold_hub::{Collection, Hub, Sighting};
+use twofold_model::email::Role;
 use twofold_model::{BlobId, Blobs, Content, ErrorKind, Kind, Lens, Place, RemoteId, Rendering, Result, Seen, email};
 
 /// So many headers are asked for at once.
@@ -370,11 +372,17 @@ async fn take(
 ) -> Result<usize> {
     let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(0) };
     let lens = connector.lens(kind);
+    let is_drafts = |collection: &Collection| collection.role == Some(Role::Drafts);
+    let drafts: HashSet<i64> = cycle.hub.collections(kind)?.into_iter().filter(is_drafts).map(|all| all.id).collect();
     let mut found = Vec::new();
     for (sighting, from) in pairs {
         let Some(lacking) = cycle.hub.sighting_by_id(*sighting)? else { continue };
         let whole = match from {
-            Source::Device(id) => cycle.hub.sighting_by_id(*id)?.map(|seen| seen.rendering),
+            // Not every program marks its drafts.
+            Source::Device(id) => {
+                let seen = cycle.hub.sighting_by_id(*id)?;
+                seen.filter(|seen| !drafts.contains(&seen.collection)).map(|seen| seen.rendering)
+            }
             Source::Offer(id) => cycle.hub.offer_by_id(*id)?,
         };
         let Some(whole) = whole else { continue };

@@ -69,6 +69,7 @@ pub fn is_same_message((listed, received_ms): Shown<'_>, (here, kept_ms): Shown<
         Some(content.get("from")?.get(0)?.get("email")?.as_str()?.to_lowercase()).filter(|sender| !sender.is_empty())
     };
     let subject = |content: &Content| Some(content.get("subject")?.as_str()?.to_owned());
+    let is_draft = |content: &Content| content.at(&["keywords", "$draft"]).is_some();
     let agree = |a: Option<String>, b: Option<String>| a.is_none() || b.is_none() || a == b;
     let is_sent_then = match (sent_ms(listed), sent_ms(here)) {
         (Some(a), Some(b)) => a == b,
@@ -82,6 +83,8 @@ pub fn is_same_message((listed, received_ms): Shown<'_>, (here, kept_ms): Shown<
         _ => true,
     };
     has_id
+        && !is_draft(listed)
+        && !is_draft(here)
         && is_sent_then
         && is_received_then
         && agree(sender(listed), sender(here))
@@ -257,6 +260,7 @@ mod tests {
             ("another sender", json!({"from": [{"email": "bob@x"}]}), None, false),
             ("sent at another time", json!({"sentAt": "2026-03-02T10:00:00Z"}), None, false),
             ("another id", json!({"messageId": ["2@x"]}), None, false),
+            ("a draft", json!({"keywords": {"$draft": true}}), None, false),
             ("no id", json!({"messageId": null, "subject": "Lunch"}), None, false),
             ("received a year later", json!({}), Some(SENT_MS + 365 * 86_400_000), false),
             ("received a year later, as the file says", json!({}), Some(SENT_MS + 400 * 86_400_000), true),

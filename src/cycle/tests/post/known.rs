@@ -227,3 +227,26 @@ async fn two_files_of_one_message_id_with_other_texts_pair_nobody() {
         assert!(world.laptop.has(&other(1)) && world.laptop.has(&other(2)), "{manner:?}: and nothing is lost");
     }
 }
+
+#[tokio::test]
+async fn a_draft_is_not_given_the_text_of_a_file_that_somebody_wrote_on() {
+    // Where the account has it, what both say of it; a program need not mark its drafts.
+    let cases: [(&str, &[&str], &[&str]); 3] =
+        [("Drafts", &["$draft"], &["$draft"]), ("Drafts", &["$draft"], &[]), ("Trash", &[], &[])];
+    for manner in BOTH {
+        for (mailbox, there, here) in cases {
+            let mut world = World::new(manner);
+            world.account.add_mailbox("Drafts", Some(Role::Drafts));
+            world.laptop.add_mailbox("account/mail/Drafts", None);
+            world.account.put(&text(1), &[mailbox], there);
+            let written_on = [text(1), b"And more\r\n".to_vec()].concat();
+            world.laptop.put(&written_on, &["account/mail/Drafts"], here);
+            world.sync().await;
+            assert_eq!(world.account.bodies(), [1], "{manner:?}, {mailbox}, {here:?}");
+            for place in [&world.account, &world.phone] {
+                assert!(place.has(&text(1)), "{manner:?}, {mailbox}, {here:?}: what the account has is believed");
+            }
+            assert!(world.laptop.has(&written_on), "{manner:?}, {mailbox}, {here:?}: and nothing is lost");
+        }
+    }
+}
