@@ -82,12 +82,17 @@ impl Weighing<'_> {
                 && self.planned[planned_before..]
                     .iter()
                     .any(|plan| plan.intent.replica == place.replica && plan.intent.kind == IntentKind::Create);
+            let is_coming = || -> Result<bool> {
+                let may_come = belongs(place) && is_without_copy(place) && shares.contains(&place.replica);
+                Ok(may_come && self.is_coming(item, place.replica)?)
+            };
             if let Some(step) = steps.get(&at).filter(|_| place.can_write) {
                 self.step(item, place, step, weighed, left)?;
             } else if leaves(at)
                 || is_made_elsewhere
                 || open.contains(&at)
                 || waits_for_inviter
+                || is_coming()?
                 || belongs(place) && is_without_copy(place) && leaves_unread.contains(&place.replica)
                 || !belongs(place) && (waits_for_provider || is_made_at(place.replica))
             {
@@ -101,6 +106,12 @@ impl Weighing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether a place shows a new copy of the item whose bytes are still to be asked for: it may be the very one that is to be made.
+    fn is_coming(&self, item: &Item, replica: i64) -> Result<bool> {
+        let shown = self.hub.sightings_by_uid(replica, &item.uid)?;
+        Ok(shown.iter().any(|seen| seen.lacks_body && seen.item.is_none()))
     }
 
     /// What one place must be told of one item.

@@ -537,6 +537,28 @@ async fn a_draft_or_a_sent_message_that_is_deleted_on_a_device_goes_to_the_trash
 }
 
 #[tokio::test]
+async fn promise_3_a_draft_on_its_way_to_the_trash_is_not_made_there_once_more() {
+    for at in 0.. {
+        let mut world = World::new(Manner::Labels);
+        world.account.add_mailbox("Drafts", Some(Role::Drafts));
+        world.account.put(&text(1), &["Drafts"], &["$draft", "$seen"]);
+        world.account.put(&text(2), &["INBOX"], &["$seen"]);
+        world.sync().await;
+        let here = world.laptop.find_one(&text(1));
+        world.laptop.change(here, |message| message.at.clear());
+        if !world.stopped_at(at).await {
+            break;
+        }
+        for _ in 0..2 {
+            world.sync().await;
+        }
+        assert_eq!(world.account.creates(), 0, "stopped at {at}: {:?}", world.account.writes());
+        assert!(world.account.shows().contains(&self::at("Trash", 1, &["$draft", "$seen"])), "stopped at {at}");
+        world.settled(&format!("stopped at {at}")).await;
+    }
+}
+
+#[tokio::test]
 async fn a_trash_that_is_emptied_on_a_device_stays_in_the_account_and_is_not_filled_again() {
     for manner in BOTH {
         let mut world = World::with_twenty(manner).await;

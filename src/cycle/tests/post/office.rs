@@ -338,8 +338,9 @@ impl Office {
             let (blob, _) = self.blobs.put(&mut &message.bytes[..]).unwrap();
             sheet.set_bytes(&blob, message.bytes.len() as u64, &headers::read(&message.bytes));
         }
-        // Somebody goes on writing a draft.
-        let state = message.keywords.contains("$draft").then(|| BlobId::of(&message.bytes).as_str()[..8].to_owned());
+        // Somebody goes on writing a draft, but for one that was thrown away (as Gmail says it).
+        let is_draft = message.keywords.contains("$draft") && !(self.manner == Manner::Labels && mailbox == "Trash");
+        let state = is_draft.then(|| BlobId::of(&message.bytes).as_str()[..8].to_owned());
         sheet.draft = state.clone().filter(|_| self.manner != Manner::Files);
         let state = state.unwrap_or_default();
         let etag = Etag(format!("{:?}{:?}{state}", message.keywords, sheet.deleted));
