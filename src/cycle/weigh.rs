@@ -212,7 +212,23 @@ impl Weighing<'_> {
         let item = self.record(item, &case, &verdict, &weighed)?;
         self.plan_all(&item, &verdict, &weighed, &mut left)?;
         if !left.pending {
+            self.refused_no_more(&item)?;
             self.hub.done(id)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing is to be written of the item: what was refused of it before, its place says by itself now, or nobody wants it any more.
+    fn refused_no_more(&mut self, item: &Item) -> Result<()> {
+        if self.tables.waiting.is_empty() {
+            return Ok(());
+        }
+        let name = quarantine_name(item);
+        let reached = self.members.iter().filter(|member| member.reached(self.kind).is_some());
+        for replica in reached.map(|member| member.replica.id) {
+            if self.tables.waiting.contains_key(&(replica, name.clone())) {
+                self.hub.leave_refused(replica, item.id)?;
+            }
         }
         Ok(())
     }

@@ -617,6 +617,19 @@ async fn promise_9_one_refused_item_does_not_stop_the_rest() {
 }
 
 #[tokio::test]
+async fn promise_9_what_was_refused_waits_no_more_once_its_place_says_it_by_itself() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.google.fault([Some(Fault::Refused)]);
+    world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+    assert_eq!(world.sync().await.exit, 5);
+    world.google.edit(&World::find(&world.google, "Ada"), rename("Ada King"));
+    let report = world.sync().await;
+    assert_eq!((report.exit, world.hub.quarantined().unwrap().len()), (0, 0), "{report:?}");
+    world.settled("done by hand").await;
+}
+
+#[tokio::test]
 async fn what_a_place_has_no_way_to_hold_is_listed_and_no_failure() {
     let mut world = seeded(false);
     world.sync().await;
