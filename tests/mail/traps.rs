@@ -84,6 +84,28 @@ fn folder_rename_zero_bodies() {
 }
 
 #[test]
+fn a_folder_that_is_renamed_on_a_device_takes_those_below_it_along() {
+    let home = synced(&["microsoft365"]);
+    // The folder above came later than the one below.
+    let below = home.sandbox.graph_mail_folder_create("", "Below").unwrap();
+    home.sync().expect(0);
+    let above = home.sandbox.graph_mail_folder_create("", "Above").unwrap();
+    home.sandbox.graph_mail_folder_move(&below, &above).unwrap();
+    home.sandbox.graph_mail_deliver(&below, &text("Low")).unwrap();
+    home.sync().expect(0);
+    let folder = |name: &str| home.laptop().join("microsoft365/mail").join(name);
+    fs::rename(folder(".Above"), folder(".Higher")).unwrap();
+    fs::rename(folder(".Above.Below"), folder(".Higher.Below")).unwrap();
+    home.sync().expect(0);
+    let path = |id: &str| {
+        let folder = home.sandbox.graph_mail_folders().into_iter().find(|folder| folder["id"] == id).unwrap();
+        folder["path"].clone()
+    };
+    assert_eq!((path(&above), path(&below)), (json!(["Higher"]), json!(["Higher", "Below"])));
+    settled(&home, "renamed");
+}
+
+#[test]
 fn folders_five_deep() {
     let home = synced(&BOTH);
     home.sandbox.google_add_label("a/b/c/d/e").unwrap();

@@ -115,11 +115,15 @@ pub(super) fn take_one(
 pub(super) async fn tell(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     for index in 0..cycle.members.len() {
         let replica = cycle.members[index].replica.clone();
+        let mut places = Vec::new();
         for place in cycle.hub.places(replica.id, kind)? {
+            let collection = cycle.hub.collection(place.collection)?.filter(|it| !it.is_left_out);
+            places.extend(collection.map(|collection| (place, collection)));
+        }
+        // A mailbox comes after the one above it, whose path its own begins with: told first, it would make that one once more.
+        places.sort_by_key(|(_, collection)| collection.name.len());
+        for (place, collection) in places {
             let Some(connector) = cycle.members[index].reached(kind).cloned() else { break };
-            let Some(collection) = cycle.hub.collection(place.collection)?.filter(|it| !it.is_left_out) else {
-                continue;
-            };
             let label = collection.label();
             let name = Some(label.name.as_str()).filter(|name| *name != place.agreed.name);
             let color = label.color.as_deref().filter(|color| Some(*color) != place.agreed.color.as_deref());
