@@ -60,11 +60,12 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
         make::make_missing(cycle, kind, *index).await?;
         make::take_new_folders(cycle, kind, *index, collections).await?;
     }
+    // A mailbox that is made stands below one that goes by its new name already.
+    label::tell(cycle, kind).await?;
     // What one device brought is made at its provider, and at the other devices.
     for (index, _) in &found {
         make::make_missing(cycle, kind, *index).await?;
     }
-    label::tell(cycle, kind).await?;
     Ok(true)
 }
 

@@ -106,6 +106,24 @@ fn a_folder_that_is_renamed_on_a_device_takes_those_below_it_along() {
 }
 
 #[test]
+fn a_folder_that_is_made_below_one_that_is_renamed_on_a_device_stands_below_it() {
+    let home = synced(&["microsoft365"]);
+    let above = home.sandbox.graph_mail_folder_create("", "Above").unwrap();
+    home.sync().expect(0);
+    let folder = |name: &str| home.laptop().join("microsoft365/mail").join(name);
+    fs::rename(folder(".Above"), folder(".Higher")).unwrap();
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(folder(".Higher.New").join(part)).unwrap();
+    }
+    home.sync().expect(0);
+    let folders = home.sandbox.graph_mail_folders();
+    let path = |id: &str| folders.iter().find(|folder| folder["id"] == id).unwrap()["path"].clone();
+    assert_eq!(path(&above), json!(["Higher"]));
+    assert!(folders.iter().any(|folder| folder["path"] == json!(["Higher", "New"])), "{folders:?}");
+    settled(&home, "renamed");
+}
+
+#[test]
 fn folders_five_deep() {
     let home = synced(&BOTH);
     home.sandbox.google_add_label("a/b/c/d/e").unwrap();
