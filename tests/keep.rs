@@ -13,3 +13,5 @@ mod doctor;
 mod forget;
 #[path = "keep/limit.rs"]
 mod limit;
+#[path = "keep/login.rs"]
+mod login;

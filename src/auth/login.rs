@@ -19,7 +19,7 @@ use twofold_model::{Error, ErrorKind, Result};
 use url::Url;
 
 use crate::account::{Account, identify};
-use crate::cause::{Cause, Known, judge};
+use crate::cause::{Cause, Known, Verdict, judge};
 use crate::exchange::post_form;
 use crate::loopback::{Listener, NotOurs, Redirect, read_pasted};
 use crate::oauth::{Adapter, DeviceFields, Fresh, TokenError, client};
@@ -326,7 +326,15 @@ async fn by_device_code(sign_in: &SignIn<'_>) -> Result<(Fresh, u64)> {
                 if *answer.error() == DeviceCodeErrorResponseType::ExpiredToken);
             let failure =
                 if is_over { TokenError::time_is_up() } else { adapter.failure(provider.name, Known::default()) };
-            Err(failure.into_error(provider.name))
+            let is_blocked =
+                matches!(&failure, TokenError::Refused { verdict: Verdict::SignIn(Cause::BlockedByPolicy), .. });
+            let mut error = failure.into_error(provider.name);
+            if is_blocked {
+                let command = provider.name.login_command();
+                error.message +=
+                    &format!(" Many organisations block sign-ins by device code alone: try `{command} --paste`.");
+            }
+            Err(error)
         }
     }
 }

@@ -1,8 +1,11 @@
 //! `twofold login` and `twofold logout`.
 
+mod elsewhere;
+
 use super::{Context, credential};
 use crate::config::Config;
 use crate::connect;
+use elsewhere::Here;
 use std::io::{BufRead, Write};
 use twofold_auth::{Flow, ProviderName, Revocation, SignIn, Ui, Vault, accept};
 use twofold_cycle::report::exit;
@@ -14,10 +17,10 @@ pub struct LoginArgs {
     /// microsoft365 or google
     #[arg(value_parser = ["microsoft365", "google"])]
     provider: String,
-    /// Type a code on another device (Microsoft only)
+    /// Type a code on another device, such as a phone (Microsoft only; some organisations block it)
     #[arg(long, conflicts_with_all = ["no_browser", "paste"])]
     device_code: bool,
-    /// Print the address on stdout instead of opening the browser, then wait for the redirect
+    /// Print the address on stdout instead of opening the browser, then wait for the redirect; says what to type for a browser elsewhere
     #[arg(long)]
     no_browser: bool,
     /// Paste the address to which the browser was sent back (a machine without a browser)
@@ -41,7 +44,9 @@ fn name_of(text: &str) -> Result<ProviderName> {
 /// Talks to the person at the terminal.
 struct Terminal<'a> {
     context: &'a Context,
-    opens_browser: bool,
+    name: ProviderName,
+    flow: Flow,
+    here: Here,
 }
 
 impl Ui for Terminal<'_> {
@@ -49,8 +54,8 @@ impl Ui for Terminal<'_> {
         // The address stands on a line of its own, so that a script can read it.
         println!("{url}");
         let _ = std::io::stdout().flush();
-        if !self.opens_browser {
-            self.context.say("Open this address in a browser and sign in there.");
+        if let Some(advice) = elsewhere::advice(self.name, self.flow, url, &self.here) {
+            self.context.say(advice);
         }
     }
 
@@ -59,11 +64,11 @@ impl Ui for Terminal<'_> {
         println!("{user_code}");
         let _ = std::io::stdout().flush();
         self.context.say(message.unwrap_or("Open the address on any device and type the code."));
+        self.context.say("This waits until that is done, or the code is too old.");
     }
 
     fn read_pasted(&self) -> std::io::Result<String> {
-        self.context
-            .say("When the browser shows that it cannot open the page, copy its whole address and paste it here:");
+        self.context.say("Paste that address here, whole, and press Enter:");
         let mut line = String::new();
         std::io::stdin().lock().read_line(&mut line)?;
         Ok(line.trim().to_owned())
@@ -89,7 +94,9 @@ pub async fn login(context: &Context, args: LoginArgs) -> Result<i32> {
         Flow::Loopback { .. } => " --no-browser",
     };
     credential::check(&config, &format!("login {name}{how}")).await?;
-    let ui = Terminal { context, opens_browser: flow == Flow::Loopback { open_browser: true } };
+    let here = Here::of_process();
+    let flow = here.fitting(flow);
+    let ui = Terminal { context, name, flow, here };
     sign_in(context, &config, name, flow, &ui).await
 }
 

@@ -129,6 +129,7 @@ async fn a_device_code_that_is_declined_or_too_old_ends_with_its_own_words() {
         (r#"{"error":"bad_verification_code"}"#, "used up or too old"),
         (r#"{"error":"invalid_client","error_codes":[7000218]}"#, "Allow public client flows"),
         (r#"{"error":"invalid_grant","error_codes":[53003]}"#, "A rule of your organisation blocks"),
+        (r#"{"error":"invalid_grant","error_codes":[53003]}"#, "`twofold login microsoft365 --paste`"),
         ("<html>proxy</html>", "is not a token endpoint"),
     ] {
         let mut world = World::with_clock(ManualClock::hurried(START_MS)).await;
