@@ -164,8 +164,10 @@ impl Clerk {
 
 fn service(live: live::Snapshot, totals: Totals, is_stuck: bool) -> Service {
     let (resident_bytes, cpu_s) = process();
+    let readings = live.run.iter().flat_map(|run| &run.readings);
     Service {
         started_ms: live.since_ms,
+        readings: readings.map(|(replica, reading)| (replica.clone(), reading.done, reading.of)).collect(),
         at_work: live.run.map(|run| (run.began_ms, run.kinds)),
         next_run_ms: live.next_ms,
         is_stuck,

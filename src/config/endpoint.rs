@@ -17,7 +17,7 @@ pub struct Endpoint {
     pub listen: SocketAddr,
     /// What whoever asks has to know. Without one, whoever can reach the address may ask: this machine only.
     pub token: Option<Secret>,
-    /// Names by which browsers may call it, besides addresses and `localhost`.
+    /// Names by which it is called, besides addresses and `localhost`.
     pub names: Vec<String>,
 }
 

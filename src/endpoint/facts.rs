@@ -34,6 +34,8 @@ pub struct Service {
     pub started_ms: i64,
     /// The run under way: since when, and over which kinds.
     pub at_work: Option<(i64, Vec<Kind>)>,
+    /// How far it has come with reading messages: at which place, how many, of how many.
+    pub readings: Vec<(String, usize, usize)>,
     /// When the next run is due.
     pub next_run_ms: Option<i64>,
     /// It made no step for so long that the watchdog is fed no more.

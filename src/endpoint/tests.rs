@@ -35,6 +35,7 @@ fn facts() -> Facts {
         service: Service {
             started_ms: 1_699_990_000_000,
             at_work: None,
+            readings: Vec::new(),
             next_run_ms: Some(1_700_000_300_000),
             is_stuck: false,
             troubles: vec!["something is held for approval".into()],
@@ -198,6 +199,17 @@ fn the_page_shows_each_place_what_is_held_and_what_is_in_conflict() {
     says("calendar, 5; read only; read <time datetime=\"2023-11-14T21:56:40Z\"");
     says("75 % of its budget left; asked for a pause of 1 s");
     says(": something is held</span>");
+}
+
+#[test]
+fn a_long_run_says_how_far_it_has_come() {
+    let mut board = board();
+    board.facts.service.at_work = Some((1_700_000_000_000, vec![Kind::Mail, Kind::Contacts]));
+    board.facts.service.readings = vec![("google".into(), 1_234, 20_000)];
+    let html = page::page(&board, "a word");
+    assert!(html.contains("A run over mail, contacts is under way; it began <time"), "{html}");
+    assert!(html.contains("<bdi>google</bdi>: 1\u{202f}234 of 20\u{202f}000 messages are read."), "{html}");
+    assert!(!html.contains("The next run is due"), "{html}");
 }
 
 #[test]

@@ -86,6 +86,10 @@ fn state(out: &mut String, facts: &Facts) {
             let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
             let since = Moment { at_ms: *since_ms, now_ms };
             let _ = write!(out, "<p>A run over {} is under way; it began {since}.</p>", kinds.join(", "));
+            for (replica, done, of) in &service.readings {
+                let (done, of) = (count(*done as u64), count(*of as u64));
+                let _ = write!(out, "<p>{}: {done} of {of} messages are read.</p>", Name(replica));
+            }
         }
         (None, Some(at_ms)) => {
             let _ = write!(out, "<p>The next run is due {}.</p>", Moment { at_ms, now_ms });
