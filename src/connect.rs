@@ -13,8 +13,8 @@ use twofold_google::{
     CalendarDialect, CalendarOptions, GmailDialect, Google, GoogleDialect, GoogleOptions, MailOptions,
 };
 use twofold_http::{
-    Budget, Client, ClientOptions, Dialect, Limits, Network, NetworkTransport, Recorder, Shared, SystemClock,
-    TokenSource, Transport,
+    Allowance, Budget, Client, ClientOptions, Dialect, Limits, Network, NetworkTransport, Recorder, Shared,
+    SystemClock, TokenSource, Transport,
 };
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
@@ -63,6 +63,26 @@ pub fn pace(config: &Config, replica: &str) -> Option<Pace> {
         _ => return None,
     };
     Some(Pace { per_minute: per_minute.max(1), whose })
+}
+
+/// What is left of each configured provider's budgets at that moment.
+pub fn budgets_left(config: &Config, hub: &Hub, now_ms: i64) -> Result<Vec<(String, Allowance)>> {
+    let now_ms = u64::try_from(now_ms).unwrap_or(0);
+    let providers = [
+        config.google.as_ref().map(|_| ProviderName::Google),
+        config.microsoft365.as_ref().map(|_| ProviderName::Microsoft365),
+    ];
+    let mut all = Vec::new();
+    for name in providers.into_iter().flatten() {
+        for (service, limits) in services(config, name) {
+            let budget = Budget::new(limits);
+            if let Some(kept) = hub.budget(service)?.and_then(|text| serde_json::from_str(&text).ok()) {
+                budget.restore(kept);
+            }
+            all.push((service.to_owned(), budget.left(now_ms)));
+        }
+    }
+    Ok(all)
 }
 
 /// The parties of a cycle, and the budgets that the hub keeps for the next run.
@@ -146,44 +166,6 @@ pub fn blobs_kept(config: &Config) -> Result<Option<(u64, u64)>> {
     }
     let usage = Store::usage_at(&folder)?;
     Ok(Some((usage.blobs, usage.packed_bytes)))
-}
-
-/// What is left of what a provider's service allows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BudgetLeft {
-    /// The service.
-    pub service: &'static str,
-    /// The share that may still be used in its window: 1 is all.
-    pub share: f64,
-    /// How long it asked for a pause from now on, in milliseconds.
-    pub pause_ms: u64,
-}
-
-/// What is left of the budgets, as the last run kept them.
-///
-/// # Errors
-/// Where the hub cannot be read.
-pub fn budgets_left(config: &Config, hub: &Hub, now_ms: i64) -> Result<Vec<BudgetLeft>> {
-    let now_ms = now_ms.unsigned_abs();
-    let mut all = Vec::new();
-    let configured =
-        [(ProviderName::Google, config.google.is_some()), (ProviderName::Microsoft365, config.microsoft365.is_some())];
-    for (service, limits) in
-        configured.into_iter().filter(|(_, is_there)| *is_there).flat_map(|(name, _)| services(config, name))
-    {
-        let Some(kept) = hub.budget(service)?.and_then(|text| serde_json::from_str(&text).ok()) else { continue };
-        let budget = Budget::new(limits);
-        budget.restore(kept);
-        let (requests, units) = budget.used(now_ms);
-        let left = |used: u64, most: u32| 1.0 - (used as f64 / f64::from(most.max(1))).min(1.0);
-        let shares = [
-            limits.requests_per_window.map(|(most, _)| left(requests, most)),
-            limits.units_per_minute.map(|most| left(units, most)),
-        ];
-        let share = shares.into_iter().flatten().fold(1.0, f64::min);
-        all.push(BudgetLeft { service, share, pause_ms: budget.pause_left_ms(now_ms) });
-    }
-    Ok(all)
 }
 
 /// The services of a provider, each with what it allows: what one of them cannot take for now does not hold the others.

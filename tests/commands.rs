@@ -787,10 +787,18 @@ fn status_shows_replicas_and_collections() {
     let named = |name: &str| replicas.iter().find(|replica| replica["name"] == name).unwrap();
     assert_eq!(replicas.len(), 3);
     assert_eq!(named("google")["account"]["address"], "ada@example.com");
+    let proof = &named("google")["collections"][0]["last_proof_ms"];
+    assert!(proof.as_i64() >= value["last_run"]["started_ms"].as_i64(), "{value}");
     assert_eq!(
         named("google")["collections"],
-        json!([{"name": "My Contacts", "kind": "contacts", "items": 12, "can_write": true}])
+        json!([{"name": "My Contacts", "kind": "contacts", "items": 12, "can_write": true, "last_proof_ms": proof,
+                "late": false, "quarantined": 0}])
     );
+    assert_eq!(named("google")["sign_in"]["ok"], true);
+    assert!(value["disk"]["hub"].as_u64() > Some(0) && value["disk"]["free"].is_u64(), "{value}");
+    let graph = value["budgets_left"].as_array().unwrap().iter().find(|row| row["name"] == "microsoft365").unwrap();
+    assert!(graph["of"] == 10_000 && graph["left"].as_u64().is_some_and(|left| left < 10_000), "{graph}");
+    assert!(value["service"].is_null());
     assert_eq!(named("laptop")["device"], true);
     assert!(named("laptop")["last_ok_ms"].is_i64() && named("laptop")["trouble"].is_null());
     assert_eq!(value["last_run"]["exit"], 0);

@@ -10,6 +10,8 @@ mod asked;
 mod common;
 #[path = "daemon/notices.rs"]
 mod notices;
+#[path = "daemon/status.rs"]
+mod status;
 #[path = "daemon/telling.rs"]
 mod telling;
 

@@ -5,7 +5,6 @@
 
 use super::handover;
 use crate::config::Config;
-use crate::daemon::socket::{Answer, Request};
 use std::path::Path;
 use twofold_auth::Vault;
 use twofold_model::{Error, ErrorKind, Result};
@@ -40,9 +39,8 @@ async fn is_with_the_service_alone(config: &Config) -> Result<bool> {
     if vault.has_credential_key() || vault.opens()?.is_some() {
         return Ok(false);
     }
-    let Some(mut talk) = handover::begin(config, Request::Status).await? else { return Ok(false) };
     // A service that does not answer keeps nobody from signing in.
-    Ok(matches!(talk.next().await, Ok(Some(Answer::Status { has_credential_key: true, .. }))))
+    Ok(handover::status(config).await.is_some_and(|(_, has_credential_key)| has_credential_key))
 }
 
 /// The line with which systemd starts a command with the service's key, on this terminal.

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use twofold_cycle::Report;
+use twofold_http::Allowance;
 use twofold_hub::{Hub, Lock};
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
@@ -153,7 +154,10 @@ impl Clerk {
             now_ms,
             last_run: in_hub.into_iter().chain(of_service).max_by_key(|run| run.ended_ms),
             replicas: replicas(config, hub, live.since_ms)?,
-            budgets: connect::budgets_left(config, hub, now_ms)?.into_iter().map(budget).collect(),
+            budgets: connect::budgets_left(config, hub, now_ms)?
+                .into_iter()
+                .map(|(service, left)| budget(service, left, now_ms))
+                .collect(),
             disk: disk(config, now_ms, messages),
             conflicts: hub.conflicts()?.len(),
             unknown_writes: hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some()).count(),
@@ -193,8 +197,12 @@ fn process() -> (Option<u64>, Option<f64>) {
     (memory, processor)
 }
 
-fn budget(left: connect::BudgetLeft) -> Budget {
-    Budget { service: left.service.to_owned(), left: left.share, pause_ms: left.pause_ms }
+/// The share of a service's budget that is left: of requests or of units, whatever is less.
+fn budget(service: String, left: Allowance, now_ms: i64) -> Budget {
+    let share = |left: u64, of: u32| left as f64 / f64::from(of.max(1));
+    let shares = [left.requests.map(|(left, of, _)| share(left, of)), left.units.map(|(left, of)| share(left, of))];
+    let pause_ms = left.pause_until_ms.map_or(0, |until| until.saturating_sub(now_ms.unsigned_abs()));
+    Budget { service, left: shares.into_iter().flatten().fold(1.0, f64::min), pause_ms }
 }
 
 fn disk(config: &Config, now_ms: i64, messages: &mut Option<(i64, u64)>) -> Disk {

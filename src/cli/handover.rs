@@ -3,11 +3,15 @@
 use super::Context;
 use crate::config::Config;
 use crate::daemon::Wish;
-use crate::daemon::live::Run;
+use crate::daemon::live::{Run, Snapshot};
 use crate::daemon::socket::{Answer, Conversation, Over, Request};
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use twofold_cycle::{Progress, Reading};
 use twofold_model::{Error, ErrorKind, Result};
+
+/// A service says within this time what it is at.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Lets the service do a run and shows how it goes on; `None`: no service is running.
 ///
@@ -39,6 +43,18 @@ pub async fn run(context: &Context, config: &Config, wish: Wish, progress: &dyn 
 /// Asks the service; `None`: none is running.
 pub async fn begin(config: &Config, request: Request) -> Result<Option<Conversation>> {
     Conversation::begin(&config.state_dir, request).await.map_err(|error| lost(&error.to_string()))
+}
+
+/// What the service is at, and whether systemd handed it the key of the sign-ins; `None`: none is running, or it does not say.
+pub async fn status(config: &Config) -> Option<(Snapshot, bool)> {
+    let ask = async {
+        let mut talk = begin(config, Request::Status).await.ok()??;
+        match talk.next().await {
+            Ok(Some(Answer::Status { now, has_credential_key })) => Some((*now, has_credential_key)),
+            _ => None,
+        }
+    };
+    tokio::time::timeout(PATIENCE, ask).await.ok()?
 }
 
 /// The service fell silent.

@@ -195,7 +195,7 @@ async fn dispatch(cli: Cli, log: std::sync::Arc<log::Log>) -> Result<i32> {
         Command::Logout(args) => login::logout(&context, args).await,
         Command::Sync(args) => sync::run(&context, args).await,
         Command::Daemon => daemon::run(&context).await,
-        Command::Status(args) => status::run(&context, args),
+        Command::Status(args) => status::run(&context, args).await,
         Command::Held(args) => held::held(&context, args),
         Command::Approve(args) => held::approve(&context, args),
         Command::Drop(args) => held::drop(&context, args),

@@ -1,12 +1,17 @@
 //! `twofold status`: what stands where, and what waits for somebody.
 
+mod signs;
 mod text;
+mod wait;
 
 use super::progress::{left_s, per_minute};
-use super::{Context, moment};
+use super::{Context, handover, moment, now_ms};
 use crate::config::Config;
 use crate::connect;
+use crate::daemon::live::Snapshot;
 use serde_json::{Value, json};
+use signs::Signs;
+use std::time::Duration;
 use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::report::exit;
 use twofold_hub::{Holdings, Hub, Lacking, Place, Replica};
@@ -22,19 +27,45 @@ pub struct Args {
     /// One JSON object on stdout
     #[arg(long)]
     json: bool,
+    /// Wait until the service has brought everything into line, in a run that begins now or later
+    #[arg(long)]
+    wait_aligned: bool,
+    /// Wait for no longer than this (60s, 5m, 1h)
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = wait::span, requires = "wait_aligned")]
+    timeout: Duration,
 }
 
 /// Shows the state. Exits with what is left: sign-in needed, held, conflicts or quarantine.
-pub fn run(context: &Context, args: Args) -> Result<i32> {
+pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let config = context.config()?;
-    let hub = context.hub_to_read(&config)?;
+    let waited = if args.wait_aligned { Some(wait::wait(&config, args.timeout).await?) } else { None };
+    let service = handover::status(&config).await.map(|(now, _)| now);
+    let (state, code) = state(context, &config, service.as_ref())?;
+    if args.json {
+        super::print_json(&state);
+    } else {
+        print!("{}", text::text(&state, now_ms(), context.verbose));
+    }
+    Ok(match waited {
+        Some(waited) => wait::tell(context, &waited, args.timeout, code),
+        None => code,
+    })
+}
+
+/// The whole state, and the exit code that says what is left. Its form is written in `status/schema.json`.
+fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Result<(Value, i32)> {
+    let hub = context.hub_to_read(config)?;
     let vault = Vault::open(&config.state_dir)?;
+    let signs = Signs::new(&hub, super::daemon::triggers_of(config), now_ms())?;
     let mut codes = Vec::new();
     let mut replicas = Vec::new();
     for replica in hub.replicas()? {
         let mut advice = replica.trouble.clone();
+        let mut sign_in = Value::Null;
+        let was_reached = replica.last_ok_ms.is_some();
         if let Some(name) = ProviderName::from_name(&replica.name) {
             let status = vault.status(name)?;
+            sign_in = signs::sign_in(&status);
             if let Some(words) = status.advice() {
                 codes.push(exit::SIGN_IN);
                 advice = Some(words);
@@ -51,16 +82,19 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
                         .collection(place.collection)?
                         .map(|collection| name_of(&hub, collection.origin))
                         .transpose()?;
-                    collections.push(mailbox(place, account, &held, &lacking));
+                    let mut row = mailbox(place, account, &held, &lacking);
+                    signs.put(&mut row, kind, place, was_reached);
+                    collections.push(row);
                 }
-                mail = mail_of(&config, &hub, &replica, &held, &lacking)?;
+                mail = mail_of(config, &hub, &replica, &held, &lacking)?;
                 continue;
             }
             for place in places {
                 let items = hub.copies(replica.id, place.collection)?;
-                let kind = kind.as_str();
-                collections
-                    .push(json!({"name": place.name, "kind": kind, "items": items, "can_write": place.can_write}));
+                let mut row =
+                    json!({"name": place.name, "kind": kind.as_str(), "items": items, "can_write": place.can_write});
+                signs.put(&mut row, kind, &place, was_reached);
+                collections.push(row);
             }
         }
         replicas.push(json!({
@@ -69,6 +103,7 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
             "account": replica.account.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok()),
             "last_ok_ms": replica.last_ok_ms,
             "trouble": advice,
+            "sign_in": sign_in,
             "behind": replica.behind,
             "collections": collections,
             "mail": mail,
@@ -94,14 +129,12 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
             waiting.iter().map(|(replica, items)| json!({"replica": replica, "items": items})).collect::<Vec<_>>(),
         "left_out": left_out_rows(&hub)?,
         "budgets": budgets(&hub)?,
-        "blobs": connect::blobs_kept(&config)?.map(|(count, bytes)| json!({"count": count, "bytes": bytes})),
+        "budgets_left": signs::budgets_left(config, &hub, now_ms())?,
+        "service": service,
+        "disk": signs::disk(config)?,
+        "blobs": connect::blobs_kept(config)?.map(|(count, bytes)| json!({"count": count, "bytes": bytes})),
     });
-    if args.json {
-        super::print_json(&state);
-    } else {
-        print!("{}", text::text(&state, context.verbose));
-    }
-    Ok(twofold_cycle::report::worst(&codes))
+    Ok((state, twofold_cycle::report::worst(&codes)))
 }
 
 /// A mailbox at a replica, and whose it is.

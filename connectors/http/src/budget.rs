@@ -71,6 +71,17 @@ impl State {
     }
 }
 
+/// What is left of a budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allowance {
+    /// Requests in the window: how many are left, of how many, in how many seconds.
+    pub requests: Option<(u64, u32, u32)>,
+    /// Quota units in a minute: how many are left, of how many.
+    pub units: Option<(u64, u32)>,
+    /// The provider asked to be left alone until then, in milliseconds since 1970.
+    pub pause_until_ms: Option<u64>,
+}
+
 /// A share of the budget; gives its slots back when dropped.
 #[derive(Debug)]
 pub struct Slot {
@@ -245,6 +256,21 @@ impl Budget {
         })
     }
 
+    /// What is left of it at that moment. A window that is hearsay counts only while it is kept.
+    pub fn left(&self, now_ms: u64) -> Allowance {
+        let mut state = lock(&self.state);
+        let is_kept = !self.limits.window_once_asked || state.careful_until_ms > now_ms;
+        let requests = self.limits.requests_per_window.filter(|_| is_kept).map(|(most, window_s)| {
+            let left = u64::from(most).saturating_sub(state.requests.used(window_s, now_ms));
+            (left, most, window_s)
+        });
+        let units = self.limits.units_per_minute.map(|most| {
+            let left = u64::from(most).saturating_sub(state.units.used(UNITS_WINDOW_S, now_ms));
+            (left, most)
+        });
+        Allowance { requests, units, pause_until_ms: Some(state.pause_until_ms).filter(|until| *until > now_ms) }
+    }
+
     /// Takes up what an earlier run kept. What cannot be read is left out: a budget is never a reason not to run.
     pub fn restore(&self, kept: Value) {
         let mut state = lock(&self.state);
@@ -353,6 +379,25 @@ mod tests {
         for _ in 0..10 {
             next.acquire(1, 0, &clock, 0).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_left_is_told_of_what_an_earlier_run_used_too() {
+        let clock = ManualClock::standing(T0);
+        let used = graph();
+        for _ in 0..30 {
+            drop(used.acquire(1, 0, &clock, 0).await.unwrap());
+        }
+        let next = graph();
+        next.restore(used.snapshot());
+        assert_eq!(next.left(T0).requests, Some((9_970, 10_000, 600)));
+        next.pause_until(T0 + 5_000);
+        assert_eq!(next.left(T0).pause_until_ms, Some(T0 + 5_000));
+        let later = next.left(T0 + 700_000);
+        assert_eq!((later.requests, later.units, later.pause_until_ms), (Some((10_000, 10_000, 600)), None, None));
+        let hearsay =
+            Budget::new(Limits { requests_per_window: Some((3, 60)), window_once_asked: true, ..Limits::default() });
+        assert_eq!(hearsay.left(T0), Allowance::default());
     }
 
     #[tokio::test]

@@ -1,0 +1,129 @@
+//! Signs of life: what was proven when, what is late, when the next run is, what is left of budgets, sign-ins and the disk.
+
+use crate::config::Config;
+use crate::connect;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use twofold_auth::Status;
+use twofold_hub::{Hub, Place};
+use twofold_model::{Kind, Result};
+use twofold_schedule::Trigger;
+
+/// A proof this old is late, however often the collection is looked at …
+const LATE_MS: i64 = 3_600_000;
+/// … unless it is looked at more seldom: so many times in vain are late.
+const LOOKS: usize = 3;
+
+/// What is said of each collection beside what it holds.
+pub struct Signs {
+    now_ms: i64,
+    triggers: BTreeMap<Kind, Trigger>,
+    /// Items in quarantine, by replica and collection.
+    quarantined: HashMap<(i64, i64), usize>,
+    /// Collections that nobody reads.
+    left_out: Vec<i64>,
+}
+
+impl Signs {
+    /// Of a hub, at that moment; `triggers` say how often each kind is looked at.
+    pub fn new(hub: &Hub, triggers: BTreeMap<Kind, Trigger>, now_ms: i64) -> Result<Signs> {
+        let mut quarantined = HashMap::new();
+        for bad in hub.quarantined()? {
+            if let Some(collection) = bad.collection {
+                *quarantined.entry((bad.replica, collection)).or_default() += 1;
+            }
+        }
+        let mut left_out = Vec::new();
+        for kind in [Kind::Mail, Kind::Calendar, Kind::Contacts] {
+            left_out.extend(hub.collections(kind)?.iter().filter(|one| one.is_left_out).map(|one| one.id));
+        }
+        Ok(Signs { now_ms, triggers, quarantined, left_out })
+    }
+
+    /// Puts the signs of a collection at a replica to what is said of it. `was_reached`: the replica was, in some run.
+    pub fn put(&self, row: &mut Value, kind: Kind, place: &Place, was_reached: bool) {
+        let looks = self.triggers.get(&kind).filter(|_| !self.left_out.contains(&place.collection));
+        let is_late = looks.is_some_and(|trigger| match place.proof_ms {
+            Some(proof_ms) => is_late(trigger, proof_ms, self.now_ms),
+            None => was_reached,
+        });
+        row["last_proof_ms"] = json!(place.proof_ms);
+        row["late"] = json!(is_late);
+        row["quarantined"] = json!(self.quarantined.get(&(place.replica, place.collection)).copied().unwrap_or(0));
+    }
+}
+
+/// Whether what is looked at by a trigger should have been proven again since. A proof of the future was made under a clock that ran ahead.
+fn is_late(trigger: &Trigger, proof_ms: i64, now_ms: i64) -> bool {
+    let mut due_ms = Some(proof_ms);
+    for _ in 0..LOOKS {
+        due_ms = due_ms.and_then(|at| trigger.next(at));
+    }
+    // What is never due again is not late.
+    due_ms.is_some_and(|due_ms| now_ms > due_ms.max(proof_ms.saturating_add(LATE_MS)))
+}
+
+/// What is known of a sign-in.
+pub fn sign_in(status: &Status) -> Value {
+    json!({
+        "ok": status.cause().is_none(),
+        "since_ms": status.signed_in_ms,
+        "ends_ms": status.refresh_expires_ms,
+        "access_ends_ms": status.access_expires_ms,
+    })
+}
+
+/// What is left of each budget.
+pub fn budgets_left(config: &Config, hub: &Hub, now_ms: i64) -> Result<Value> {
+    let mut rows = Vec::new();
+    for (name, left) in connect::budgets_left(config, hub, now_ms)? {
+        let row = |what: &str, number: u64, of: u32, window_s: u32| {
+            json!({"name": name, "what": what, "left": number, "of": of, "window_s": window_s,
+                   "pause_until_ms": left.pause_until_ms})
+        };
+        rows.extend(left.requests.map(|(number, of, window_s)| row("requests", number, of, window_s)));
+        rows.extend(left.units.map(|(number, of)| row("units", number, of, 60)));
+        // One of which nothing is counted is told where it is to be left alone.
+        if left.requests.is_none() && left.units.is_none() && left.pause_until_ms.is_some() {
+            rows.push(row("pause", 0, 0, 0));
+        }
+    }
+    Ok(Value::from(rows))
+}
+
+/// What the state folder takes of the disk, in bytes.
+pub fn disk(config: &Config) -> Result<Value> {
+    let size = |name: &str| std::fs::metadata(config.state_dir.join(name)).map_or(0, |meta| meta.len());
+    let hub = ["hub.sqlite", "hub.sqlite-wal", "hub.sqlite-shm"].map(size).iter().sum::<u64>();
+    let blobs = connect::blobs_kept(config)?.map(|(_, bytes)| bytes);
+    Ok(json!({"hub": hub, "blobs": blobs, "free": free(&config.state_dir)}))
+}
+
+/// How much room is left for this user where the state folder lies.
+fn free(folder: &Path) -> Option<u64> {
+    let room = rustix::fs::statvfs(folder).ok()?;
+    Some(room.f_bavail.saturating_mul(room.f_frsize))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000;
+    const HOUR: i64 = 60 * MINUTE;
+
+    #[test]
+    fn a_proof_is_late_after_an_hour_or_after_three_looks_in_vain() {
+        let often = Trigger::Every(5 * MINUTE);
+        assert!(!is_late(&often, 0, HOUR) && is_late(&often, 0, HOUR + 1));
+        let seldom = Trigger::Every(6 * HOUR);
+        assert!(!is_late(&seldom, 0, 18 * HOUR) && is_late(&seldom, 0, 18 * HOUR + 1));
+        assert!(!is_late(&often, 10 * HOUR, 0), "a clock that was set back");
+        // Over a night in which nobody looks, nothing grows late: from six in the evening to a while past eight.
+        let office = Trigger::cron("0 */5 8-18 * * *", chrono_tz::UTC).unwrap();
+        let evening = 18 * HOUR + 55 * MINUTE;
+        assert!(!is_late(&office, evening, 32 * HOUR + 10 * MINUTE));
+        assert!(is_late(&office, evening, 32 * HOUR + 11 * MINUTE));
+    }
+}
