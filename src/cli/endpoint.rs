@@ -4,16 +4,17 @@
 mod standing;
 
 use super::daemon::triggers_of;
+use super::disk::room;
+use super::status::signs::hub_size;
 use super::{conflicts, held, now_ms};
 use crate::config::Config;
 use crate::connect;
 use crate::daemon::live::{self, Live};
 use crate::daemon::{Event, systemd};
 use crate::endpoint::answer::Teller;
-use crate::endpoint::facts::{Board, Budget, Conflict, Disk, Facts, Held, Run, Service, Totals};
+use crate::endpoint::facts::{Board, Budget, Conflict, Disk, Facts, Held, Room, Run, Service, Totals};
 use crate::endpoint::page::SPAN_MS;
 use standing::{collections, replicas, run};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
@@ -206,23 +207,16 @@ fn budget(service: String, left: Allowance, now_ms: i64) -> Budget {
 }
 
 fn disk(config: &Config, now_ms: i64, messages: &mut Option<(i64, u64)>) -> Disk {
-    let size = |name: &str| std::fs::metadata(config.state_dir.join(name)).map_or(0, |meta| meta.len());
     if messages.is_none_or(|(at_ms, _)| (now_ms - at_ms).abs() >= COUNT_AGAIN_MS) {
         let bytes = connect::blobs_kept(config).ok().flatten().map_or(0, |(_, bytes)| bytes);
         *messages = Some((now_ms, bytes));
     }
-    let (free, whole) = space(&config.state_dir);
+    let room = room(&config.state_dir, config.keep_free);
     Disk {
-        hub: ["hub.sqlite", "hub.sqlite-wal", "hub.sqlite-shm"].into_iter().map(size).sum(),
+        hub: hub_size(config),
         messages: messages.map_or(0, |(_, bytes)| bytes),
-        free,
-        size: whole,
+        room: room.map(|room| Room { free: room.free, floor: room.floor }),
     }
-}
-
-/// What is free for this user on the disk of a folder, and its size.
-fn space(folder: &Path) -> (u64, u64) {
-    rustix::fs::statvfs(folder).map_or((0, 0), |disk| (disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
 }
 
 fn shown_held(shown: held::Shown) -> Held {

@@ -1,6 +1,6 @@
 //! `twofold status`: what stands where, and what waits for somebody.
 
-mod signs;
+pub(super) mod signs;
 mod text;
 mod wait;
 

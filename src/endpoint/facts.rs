@@ -95,7 +95,7 @@ pub struct Kept {
     pub items: usize,
     /// When all of it was certain to be as it is known: the oldest proof of its collections.
     pub proof_ms: Option<i64>,
-    /// Without another proof it is late from then on; `None`: it is never due.
+    /// Without another proof it is late after that; `None`: it is never due.
     pub late_from_ms: Option<i64>,
     /// Plans that wait for a person.
     pub held: usize,
@@ -130,10 +130,17 @@ pub struct Disk {
     pub hub: u64,
     /// The bytes of messages.
     pub messages: u64,
-    /// What is free, for this user.
+    /// What is free, where it can be told.
+    pub room: Option<Room>,
+}
+
+/// What is free on a disk, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Room {
+    /// What this user may still write.
     pub free: u64,
-    /// What there is in all.
-    pub size: u64,
+    /// Below this nothing more is read or written (`keep_free`).
+    pub floor: u64,
 }
 
 /// What the runs of a service did since it began.

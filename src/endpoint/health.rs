@@ -17,6 +17,9 @@ pub fn ills(facts: &Facts) -> Vec<String> {
     if facts.last_run.and_then(|run| run.exit).is_some_and(|exit| FAILED.contains(&exit)) {
         ills.push("the last run failed; see the log of the service, or type: twofold doctor".to_owned());
     }
+    if facts.disk.room.is_some_and(|room| room.free < room.floor) {
+        ills.push("the disk is nearly full, and nothing more is read or written; free some space".to_owned());
+    }
     for replica in &facts.replicas {
         let needs_sign_in = replica.sign_in.as_ref().is_some_and(|sign_in| sign_in.needed.is_some());
         if needs_sign_in {
@@ -34,14 +37,14 @@ pub fn ills(facts: &Facts) -> Vec<String> {
 pub fn late_kinds(facts: &Facts, replica: &Replica) -> impl Iterator<Item = Kind> {
     // A run that is under way reads, and holds up what is due meanwhile.
     let as_of_ms = facts.service.at_work.as_ref().map_or(facts.now_ms, |(since_ms, _)| *since_ms);
-    let is_late = move |kept: &Kept| kept.late_from_ms.is_some_and(|late_ms| late_ms <= as_of_ms);
+    let is_late = move |kept: &Kept| kept.late_from_ms.is_some_and(|late_ms| late_ms < as_of_ms);
     replica.kinds.iter().filter(move |(_, kept)| is_late(kept)).map(|(kind, _)| *kind)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::facts::{Run, SignIn};
+    use crate::endpoint::facts::{Room, Run, SignIn};
 
     fn well() -> Facts {
         let kept = Kept { proof_ms: Some(0), late_from_ms: Some(1_000), ..Kept::default() };
@@ -52,7 +55,7 @@ mod tests {
             ..Replica::default()
         };
         let last_run = Some(Run { exit: Some(4), ..Run::default() });
-        Facts { now_ms: 999, replicas: vec![replica], last_run, ..Facts::default() }
+        Facts { now_ms: 1_000, replicas: vec![replica], last_run, ..Facts::default() }
     }
 
     #[test]
@@ -66,24 +69,25 @@ mod tests {
     #[test]
     fn what_was_not_read_in_time_is_told_by_place_and_kind() {
         let mut facts = well();
-        facts.now_ms = 1_000;
+        facts.now_ms = 1_001;
         assert_eq!(ills(&facts), ["google: mail, contacts were not read for too long"]);
         // A run that began before is still reading.
-        facts.service.at_work = Some((999, vec![Kind::Mail]));
+        facts.service.at_work = Some((1_000, vec![Kind::Mail]));
         assert_eq!(ills(&facts), [""; 0]);
     }
 
     #[test]
-    fn a_dead_sign_in_a_failed_run_and_no_progress_are_told() {
+    fn a_dead_sign_in_a_failed_run_a_full_disk_and_no_progress_are_told() {
         let mut facts = well();
         facts.now_ms = 5_000;
         facts.replicas[0].sign_in =
             Some(SignIn { needed: Some("the sign-in of ada@example.org ended".into()), ends_ms: None });
         facts.last_run = Some(Run { exit: Some(1), ..Run::default() });
         facts.service.is_stuck = true;
+        facts.disk.room = Some(Room { free: 9, floor: 10 });
         let ills = ills(&facts);
-        assert_eq!(ills.len(), 3, "{ills:?}");
-        assert!(ills[2].ends_with("type: twofold login google"), "{ills:?}");
+        assert_eq!(ills.len(), 4, "{ills:?}");
+        assert!(ills[3].ends_with("type: twofold login google"), "{ills:?}");
         assert!(!ills.concat().contains("ada@example.org"), "{ills:?}");
     }
 }

@@ -192,9 +192,11 @@ fn limits(out: &mut Families, facts: &Facts) {
     out.gauge("twofold_budget_left_ratio", help, of(|budget| budget.left));
     let help = "How long a provider's service asked for a pause, from now on.";
     out.gauge("twofold_budget_pause_seconds", help, of(|budget| budget.pause_ms as f64 / 1000.0));
-    let Disk { hub, messages, free, size } = facts.disk;
+    let Disk { hub, messages, room } = facts.disk;
     let used = [("hub", hub), ("messages", messages)].map(|(what, bytes)| (vec![("what", what)], bytes as f64));
     out.gauge("twofold_disk_used_bytes", "What the state folder takes on the disk.", used);
-    out.one("twofold_disk_free_bytes", "What is free on the disk of the state folder.", Some(free as f64));
-    out.one("twofold_disk_size_bytes", "The size of the disk of the state folder.", Some(size as f64));
+    let free = room.map(|room| room.free as f64);
+    out.one("twofold_disk_free_bytes", "What is free on the disk of the state folder.", free);
+    let floor = room.map(|room| room.floor as f64);
+    out.one("twofold_disk_floor_bytes", "With less free than this nothing more is read or written.", floor);
 }

@@ -1,7 +1,7 @@
 //! What is written down of one and the same state.
 
 use super::facts::{
-    Board, Budget, Collection, Conflict, Disk, Facts, Held, Kept, Replica, Run, Service, SignIn, Total, Totals,
+    Board, Budget, Collection, Conflict, Disk, Facts, Held, Kept, Replica, Room, Run, Service, SignIn, Total, Totals,
 };
 use super::{health, metrics, page};
 use std::collections::BTreeSet;
@@ -65,7 +65,7 @@ fn facts() -> Facts {
             },
         ],
         budgets: vec![Budget { service: "google mail".into(), left: 0.75, pause_ms: 1_500 }],
-        disk: Disk { hub: 1, messages: 2, free: 3, size: 4 },
+        disk: Disk { hub: 1, messages: 2, room: Some(Room { free: 4, floor: 3 }) },
         conflicts: 2,
         unknown_writes: 0,
     }
@@ -126,6 +126,8 @@ fn metrics_say_what_is_known_under_names_units_and_labels_of_prometheus() {
         "twofold_held_plans{replica=\"google\",kind=\"mail\"} 1",
         "twofold_held_since_timestamp_seconds{replica=\"google\",kind=\"mail\"} 1699999000",
         "twofold_budget_pause_seconds{service=\"google mail\"} 1.5",
+        "twofold_disk_used_bytes{what=\"messages\"} 2",
+        "twofold_disk_floor_bytes 3",
         "twofold_healthy 1",
     ] {
         assert!(text.lines().any(|found| found == line), "no line {line}:\n{text}");

@@ -1,6 +1,7 @@
 //! What stands at each place, and what runs said of themselves: the part of the facts that the hub and the sign-ins tell.
 
 use super::triggers_of;
+use crate::cli::status::signs::late_from;
 use crate::config::Config;
 use crate::endpoint::facts::{Collection, Kept, Replica, Run, SignIn};
 use serde_json::Value;
@@ -8,12 +9,6 @@ use std::collections::BTreeMap;
 use twofold_auth::{ProviderName, Vault};
 use twofold_hub::{Hub, Place};
 use twofold_model::{Kind, Result};
-use twofold_schedule::Trigger;
-
-/// A place is late when it was due so often without a proof of it …
-const DUE_BEFORE_LATE: usize = 3;
-/// … and so long besides: a run takes its time.
-const GRACE_MS: i64 = 15 * 60 * 1000;
 
 /// Every place of the configuration, by its name there, and the kinds that it keeps.
 fn configured(config: &Config) -> Vec<(String, bool, Vec<Kind>)> {
@@ -90,15 +85,6 @@ fn proofs(hub: &Hub, replica: i64, places: &[Place]) -> Result<Vec<Option<i64>>>
     Ok(all)
 }
 
-/// When a kind that was last read then is late.
-fn late_from(trigger: &Trigger, proof_ms: i64) -> Option<i64> {
-    let mut at_ms = proof_ms;
-    for _ in 0..DUE_BEFORE_LATE {
-        at_ms = trigger.next(at_ms)?;
-    }
-    Some(at_ms + GRACE_MS)
-}
-
 /// Every collection, by the place that it belongs to.
 pub(super) fn collections(hub: &Hub) -> Result<BTreeMap<String, Vec<Collection>>> {
     let mut all = BTreeMap::new();
@@ -147,19 +133,6 @@ pub(super) fn run((run, report): (twofold_hub::Run, Option<String>)) -> Run {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    const MINUTE: i64 = 60_000;
-
-    #[test]
-    fn a_kind_is_late_when_it_was_due_three_times_and_a_while_besides() {
-        let every = Trigger::Every(10 * MINUTE);
-        assert_eq!(late_from(&every, 3 * MINUTE), Some(30 * MINUTE + GRACE_MS));
-        // Friday the 27th of November 2026, 18:50: nothing is due before Monday at 8.
-        let friday = 1_795_805_400_000;
-        let cron = Trigger::cron("0 0 8-18 * * MON-FRI", chrono_tz::Tz::UTC).unwrap();
-        let monday = friday + (2 * 24 + 13) * 60 * MINUTE + 10 * MINUTE;
-        assert_eq!(late_from(&cron, friday), Some(monday + 2 * 60 * MINUTE + GRACE_MS));
-    }
 
     #[test]
     fn what_was_taken_and_sent_on_is_one_change() {

@@ -56,12 +56,16 @@ impl Signs {
 
 /// Whether what is looked at by a trigger should have been proven again since. A proof of the future was made under a clock that ran ahead.
 fn is_late(trigger: &Trigger, proof_ms: i64, now_ms: i64) -> bool {
-    let mut due_ms = Some(proof_ms);
+    late_from(trigger, proof_ms).is_some_and(|late_ms| now_ms > late_ms)
+}
+
+/// Until when what is looked at by a trigger, and was proven then, is in time; `None`: what is never due again is never late.
+pub fn late_from(trigger: &Trigger, proof_ms: i64) -> Option<i64> {
+    let mut due_ms = proof_ms;
     for _ in 0..LOOKS {
-        due_ms = due_ms.and_then(|at| trigger.next(at));
+        due_ms = trigger.next(due_ms)?;
     }
-    // What is never due again is not late.
-    due_ms.is_some_and(|due_ms| now_ms > due_ms.max(proof_ms.saturating_add(LATE_MS)))
+    Some(due_ms.max(proof_ms.saturating_add(LATE_MS)))
 }
 
 /// What is known of a sign-in.
@@ -94,10 +98,15 @@ pub fn budgets_left(config: &Config, hub: &Hub, now_ms: i64) -> Result<Value> {
 
 /// What the state folder takes of the disk, in bytes.
 pub fn disk(config: &Config) -> Result<Value> {
-    let size = |name: &str| std::fs::metadata(config.state_dir.join(name)).map_or(0, |meta| meta.len());
-    let hub = ["hub.sqlite", "hub.sqlite-wal", "hub.sqlite-shm"].map(size).iter().sum::<u64>();
+    let hub = hub_size(config);
     let blobs = connect::blobs_kept(config)?.map(|(_, bytes)| bytes);
     Ok(json!({"hub": hub, "blobs": blobs, "free": free(&config.state_dir)}))
+}
+
+/// What the hub's files take, in bytes.
+pub fn hub_size(config: &Config) -> u64 {
+    let size = |name: &str| std::fs::metadata(config.state_dir.join(name)).map_or(0, |meta| meta.len());
+    ["hub.sqlite", "hub.sqlite-wal", "hub.sqlite-shm"].map(size).iter().sum()
 }
 
 /// How much room is left for this user where the state folder lies.

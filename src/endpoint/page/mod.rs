@@ -195,12 +195,12 @@ fn took(ms: u64) -> String {
 }
 
 fn limits(out: &mut String, facts: &Facts) {
-    let disk = facts.disk;
+    let (disk, free) = (facts.disk, facts.disk.room.map(|room| format!("; {} are free", bytes(room.free))));
     let _ = write!(
         out,
-        "<section id=\"limits\"><h2>Disk and budgets</h2><ul><li class=\"row\"><span>the state folder</span><span class=\"dim\">{}; {} are free</span></li>",
+        "<section id=\"limits\"><h2>Disk and budgets</h2><ul><li class=\"row\"><span>the state folder</span><span class=\"dim\">{}{}</span></li>",
         bytes(disk.hub + disk.messages),
-        bytes(disk.free)
+        free.unwrap_or_default()
     );
     for budget in &facts.budgets {
         let pause = if budget.pause_ms > 0 {
