@@ -44,13 +44,13 @@ enum Side {
 }
 
 /// Lists, shows or resolves.
-pub fn run(context: &Context, args: Args) -> Result<i32> {
+pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let config = context.config()?;
     match args.action {
         None => list(&context.hub_to_read(&config)?, args.json),
         Some(Action::Show { id }) => show(&context.hub_to_read(&config)?, &id),
         Some(Action::Resolve { id, take }) => {
-            let (mut hub, _lock) = context.hub(&config)?;
+            let (mut hub, _lock) = context.hub_between_runs(&config).await?;
             resolve(context, &mut hub, &id, take)
         }
     }

@@ -130,9 +130,9 @@ fn find(hub: &Hub, id: &str) -> Result<Hold> {
 }
 
 /// Lets the next run make a held plan.
-pub fn approve(context: &Context, args: ApproveArgs) -> Result<i32> {
+pub async fn approve(context: &Context, args: ApproveArgs) -> Result<i32> {
     let config = context.config()?;
-    let (mut hub, _lock) = context.hub(&config)?;
+    let (mut hub, _lock) = context.hub_between_runs(&config).await?;
     context.say(approve_in(&mut hub, &args.id, |_| args.mail_attendees)?);
     Ok(exit::ALIGNED)
 }
@@ -165,9 +165,9 @@ pub(super) fn approve_in(hub: &mut Hub, id: &str, may_mail: impl FnOnce(usize) -
 }
 
 /// Puts things back at the replica, with the next run.
-pub fn drop(context: &Context, args: DropArgs) -> Result<i32> {
+pub async fn drop(context: &Context, args: DropArgs) -> Result<i32> {
     let config = context.config()?;
-    let (mut hub, _lock) = context.hub(&config)?;
+    let (mut hub, _lock) = context.hub_between_runs(&config).await?;
     context.say(drop_in(&mut hub, &args.id)?);
     Ok(exit::ALIGNED)
 }

@@ -108,6 +108,10 @@ enum Command {
     SystemdDropin,
 }
 
+/// A run is waited for this long, where something is to be said between two.
+const BETWEEN_RUNS: std::time::Duration = std::time::Duration::from_secs(5);
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
+
 /// What every command is handed.
 pub(crate) struct Context {
     config: Option<PathBuf>,
@@ -135,6 +139,21 @@ impl Context {
             Error::new(ErrorKind::Throttled { retry_after_s: None }, words)
         })?;
         Ok((Hub::open(&config.state_dir)?, lock))
+    }
+
+    /// The hub, for a word that is said to it and done with at once: a run that is under way is waited for, though not for long.
+    pub(crate) async fn hub_between_runs(&self, config: &Config) -> Result<(Hub, Lock)> {
+        let end = tokio::time::Instant::now() + BETWEEN_RUNS;
+        loop {
+            match self.hub(config) {
+                Err(error)
+                    if matches!(error.kind, ErrorKind::Throttled { .. }) && tokio::time::Instant::now() < end =>
+                {
+                    tokio::time::sleep(LOCK_PAUSE).await;
+                }
+                other => return other,
+            }
+        }
     }
 
     /// The hub as it is now, to be read, also while another process works on it.
@@ -197,9 +216,9 @@ async fn dispatch(cli: Cli, log: std::sync::Arc<log::Log>) -> Result<i32> {
         Command::Daemon => daemon::run(&context).await,
         Command::Status(args) => status::run(&context, args).await,
         Command::Held(args) => held::held(&context, args),
-        Command::Approve(args) => held::approve(&context, args),
-        Command::Drop(args) => held::drop(&context, args),
-        Command::Conflicts(args) => conflicts::run(&context, args),
+        Command::Approve(args) => held::approve(&context, args).await,
+        Command::Drop(args) => held::drop(&context, args).await,
+        Command::Conflicts(args) => conflicts::run(&context, args).await,
         Command::Device(args) => device::run(&context, args),
         Command::Adopt(args) => adopt::run(&context, args).await,
         Command::Backup(args) => backup::run(&context, args),

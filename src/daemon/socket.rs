@@ -393,6 +393,7 @@ mod tests {
             ("{\"word\":\"status\"}\n", "another version"),
             ("{\"twofold\":1,\"word\":\"dance\"}\n", "`status`"),
             ("{\"twofold\":1,\"word\":\"status\"}", "no line"),
+            ("{\"twofold\":1,\"word\":\"sync\",\"dry_run\":true}\n", "dry_run"),
             ("hello\n", "no request"),
             ("{\"twofold\":1,\"word\":\"sync\",\"kinds\":[\"notes\"]}\n", "notes"),
             ("", "no line"),

@@ -245,3 +245,65 @@ fn where_the_key_is_the_services_a_shell_syncs_through_it_and_is_told_how_to_sig
     let alone = home.sync();
     assert!(alone.code != Some(0) && alone.err.contains("systemd-run") && alone.err.ends_with(" sync\n"), "{alone}");
 }
+
+#[test]
+fn what_is_approved_or_resolved_during_a_run_waits_for_its_end() {
+    let home = Home::synced(&GOOGLE);
+    let cards: Vec<_> = home.cards().into_keys().take(6).collect();
+    cards.iter().for_each(|path| fs::remove_file(home.laptop().join(path)).unwrap());
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    let id = home.run(&["held"]).expect(0).only_id();
+    let before = runs(&home);
+    slow(&home, 400);
+    let run = home.start(&["sync"]);
+    soon("the run", || runs(&home) == before + 1);
+    home.run(&["approve", &id]).expect(0).says(&["is approved"]);
+    run.end().expect(4);
+    // A run that takes longer is not waited for.
+    quick(&home);
+    slow(&home, 120_000);
+    let run = home.start(&["sync"]);
+    soon("the run", || runs(&home) == before + 2);
+    home.run(&["drop", &id]).expect(75).says(&["nothing was done"]);
+    run.signal(Signal::INT);
+    run.end().expect(75);
+    quick(&home);
+    service.stop();
+    home.sync().expect(0);
+    assert_eq!(home.sandbox.google_people().len(), 6);
+}
+
+#[test]
+fn another_user_who_comes_to_the_socket_is_turned_away() {
+    let home = Home::synced(&GOOGLE);
+    let asks = "import socket,sys;s=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1]);\
+                s.sendall(b'{\"twofold\":1,\"word\":\"status\"}\\n');print(len(s.recv(9)))";
+    let ask = |user: Option<u32>| {
+        use std::os::unix::process::CommandExt;
+        let mut command = std::process::Command::new("python3");
+        command.args(["-c", asks]).arg(socket(&home));
+        user.map(|user| command.uid(user));
+        let output = command.output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().parse::<usize>().ok()
+    };
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    assert_eq!(ask(None), Some(9), "this user is answered");
+    if !rustix::process::geteuid().is_root() {
+        println!("left out: only root can come as another user");
+        service.stop();
+        return;
+    }
+    assert_eq!(ask(Some(65_534)), None, "another one does not even come to the socket");
+    // The doors that stand before it are opened; the kernel says who comes.
+    let open = |path: std::path::PathBuf, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    open(home.dir.path().to_owned(), 0o711);
+    open(home.state(), 0o711);
+    open(socket(&home), 0o666);
+    assert!(ask(Some(65_534)).is_none_or(|length| length == 0), "it is told nothing");
+    assert_eq!(ask(None), Some(9));
+    open(home.state(), 0o700);
+    let ran = service.stop();
+    assert!(ran.err.contains("user 65534 asked at the socket and was turned away"), "{ran}");
+}
