@@ -207,6 +207,10 @@ fn mail(out: &mut String, replica: &Value, mailboxes: &[&Value], is_verbose: boo
     }
     let is_device = replica["device"] == true;
     in_all(out, &replica["mail"], mailboxes);
+    let since = since(mailboxes.iter().copied().filter(|mailbox| is_well(mailbox)));
+    if let Some(since) = since.strip_prefix("; ") {
+        let _ = writeln!(out, "    mail {since}");
+    }
     let lacks = |mailbox: &&Value| number(&mailbox["lacking"]) > 0;
     let says_something =
         |mailbox: &&Value| !is_well(mailbox) || lacks(mailbox) || (number(&mailbox["items"]) > 0 && !is_device);
@@ -248,17 +252,16 @@ fn mail(out: &mut String, replica: &Value, mailboxes: &[&Value], is_verbose: boo
 
 /// How much there is, and how long what is missing will take.
 fn in_all(out: &mut String, sum: &Value, mailboxes: &[&Value]) {
-    let since = since(mailboxes.iter().copied().filter(|mailbox| is_well(mailbox)));
     let mailboxes = mailboxes.len();
     let (held, lacking) = (number(&sum["messages"]), number(&sum["lacking"]));
     let bytes = words::bytes(sum["bytes"].as_u64().unwrap_or(0));
     if lacking == 0 {
         let boxes = if mailboxes == 1 { "1 mailbox".into() } else { format!("{mailboxes} mailboxes") };
-        let _ = writeln!(out, "    mail in all: {} in {boxes}, {bytes}{since}", words::many(held, "message"));
+        let _ = writeln!(out, "    mail in all: {} in {boxes}, {bytes}", words::many(held, "message"));
         return;
     }
     let (held, of) = (words::count(held as u64), words::count(number(&sum["of"]) as u64));
-    let _ = writeln!(out, "    mail in all: {held} of {of} messages fetched, {bytes}{since}");
+    let _ = writeln!(out, "    mail in all: {held} of {of} messages fetched, {bytes}");
     if let Some(eta_s) = sum["eta_s"].as_u64() {
         let (whose, rate) = (word(&sum["eta_by"]), words::count(sum["per_minute"].as_f64().unwrap_or(0.0) as u64));
         let _ = writeln!(out, "    about {} left at {whose} ({rate} messages a minute)", words::span(eta_s));
@@ -379,9 +382,9 @@ mod tests {
         }
         boxes[150]["last_proof_ms"] = json!(NOW - 61 * MINUTE);
         let lines = of(boxes, false);
-        assert_eq!(lines.len(), 10, "{lines:?}");
-        assert!(lines[0].ends_with("; proven 2025-10-09 08:53 UTC or later"), "{}", lines[0]);
-        assert_eq!(lines[1], "    mail Box 150 (5 messages, 20 kB); LATE: last proven 2025-10-09 07:52 UTC");
+        assert_eq!(lines.len(), 11, "{lines:?}");
+        assert_eq!(lines[1], "    mail proven 2025-10-09 08:53 UTC or later");
+        assert_eq!(lines[2], "    mail Box 150 (5 messages, 20 kB); LATE: last proven 2025-10-09 07:52 UTC");
     }
 
     #[test]
