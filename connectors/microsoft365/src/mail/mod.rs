@@ -18,7 +18,7 @@ mod charset;
 mod collections;
 pub mod compose;
 pub mod files;
-mod lean;
+pub mod lean;
 mod make;
 pub mod map;
 mod marks;
