@@ -19,6 +19,8 @@ mod memory;
 mod options;
 #[path = "mail/promises.rs"]
 mod promises;
+#[path = "mail/stopped.rs"]
+mod stopped;
 #[path = "mail/telling.rs"]
 mod telling;
 #[path = "mail/traps.rs"]

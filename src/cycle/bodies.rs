@@ -1,23 +1,34 @@
 //! Asks for the bytes of messages that a pull saw without them, newest first, a part at a time.
 //!
 //! Lists of messages show no bytes, so a pull is quick and its tokens move. What was seen waits in the hub until its bytes are here; only
-//! then is it met and made anywhere else. Each part is durable before the next is asked for, so that a first sync that was stopped goes
-//! on where it was, and no message is read twice. What is here already is not asked for (`known`).
+//! then is it met and made anywhere else. What came is made durable every second, so that a first sync that was stopped goes on where it
+//! was. Where the run is asked to stop, no further request leaves, and what is under way is waited for, so that no message is read twice
+//! but one whose answer did not come. What is here already is not asked for (`known`).
 
 use crate::Cycle;
 use crate::intake::Intake;
 use crate::known::{self, Filled};
 use crate::report::exit;
 use std::collections::{BTreeSet, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use twofold_hub::{Hub, Sighting};
-use twofold_model::{Error, ErrorKind, Kind, Place, RemoteId, Result, Seen, Uid, Unread};
+use twofold_model::{Error, ErrorKind, Kind, Lens, Place, RemoteId, Result, Seen, Taker, Uid, Unread};
 
 /// So many copies are asked for at once, at most.
 pub const ASK: usize = 200;
 /// And so many at least, however long a place takes for them.
 const ASK_AT_LEAST: usize = 20;
-/// Asking for more takes too long: what is asked for at once is read again when the process is killed meanwhile, and nobody sees it come.
+/// Asking for more takes too long: nobody sees it come.
 const ASK_MS: u64 = 5_000;
+/// What came is made durable so often, in milliseconds: no more than that is read again when the process is killed.
+const KEEP_MS: u64 = 1_000;
+/// So often it is seen whether the run is to stop.
+const LOOK_MS: u64 = 50;
+/// What is under way when the run is to stop is waited for so long: its answers are kept, and the rest of promise 12's ten seconds is for what
+/// follows.
+const GRACE_MS: u64 = 3_000;
 /// A message whose bytes could not be had in so many runs, in which all else could, is set aside.
 const TRIES: u32 = 3;
 /// More copies than this of which a place says so at once: it is the place, not they.
@@ -76,6 +87,7 @@ pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Part> {
     if part == Part::Stuck {
         cycle.report.codes.push(exit::TEMPORARY);
     }
+    cycle.report.stopped |= part != Part::Through && cycle.must_stop();
     Ok(part)
 }
 
@@ -114,8 +126,8 @@ async fn ask(
     }
     let left_out = cycle.left_out.clone();
     if left_out.has_limits() {
-        let all = asked.iter().map(|copy| copy.place.clone()).collect();
-        let within: HashSet<Place> = within_limits(cycle, kind, index, all).await?.into_iter().collect();
+        let within: HashSet<Place> =
+            within_limits(cycle, kind, index, Unread::places(&asked)).await?.into_iter().collect();
         asked.retain(|copy| within.contains(&copy.place));
     }
     // None of these is asked for: the next ones may be.
@@ -129,47 +141,43 @@ async fn ask(
         reading.of = reading.done + left;
         cycle.settings.progress.reading(&replica.name, *reading);
     }
-    let answers = connector.bodies(kind, &asked).await;
-    if let Some(blobs) = &cycle.settings.blobs {
-        blobs.flush()?;
-    }
-    let now = cycle.now();
-    let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
-    let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
-    let mut failures = Failures::of(&answers, cycle.members[index].complete.contains(&kind));
-    let (mut new, mut bytes) = (0, 0);
-    let mut read = HashSet::new();
-    cycle.hub.atomically("bodies", |hub| {
-        for (Unread { place, .. }, answer) in asked.iter().zip(answers) {
-            let seen = answer.as_ref().ok().and_then(Option::as_ref);
-            let facts = seen.map(|seen| lens.facts(&seen.rendering)).unwrap_or_default();
-            let message =
-                seen.and_then(|seen| seen.uid.as_ref()).map_or(place.remote_id.as_str(), Uid::as_str).to_owned();
-            match answer {
-                Ok(Some(seen)) if facts.lacks_body => {
-                    let why = "the place shows the message and not its bytes";
-                    let raw = seen.rendering.as_bytes();
-                    intake.take_bad(hub, &place.remote_id, place.collection.as_str(), why, raw)?;
-                }
-                Ok(Some(seen)) => {
-                    new += usize::from(intake.take_whole(hub, seen, untouched)?);
-                }
-                Ok(None) => {
-                    hub.leave_quarantine(replica.id, place.remote_id.as_str())?;
-                    hub.store_gone(replica.id, &place.remote_id, now)?;
-                }
-                Err(error) if failures.is_set_aside(hub, &intake, place, &error)? => {}
-                Err(error) => {
-                    failures.wait(place, error);
-                    continue;
-                }
-            }
-            if read.insert(message) {
-                bytes += facts.size.unwrap_or(0);
-            }
+    let shelf = Shelf { stop: cycle.settings.stop.clone(), came: Mutex::default() };
+    let stock = Stock {
+        asked: &asked,
+        places: &places,
+        index,
+        kind,
+        lens: connector.lens(kind),
+        rank: connector.abilities().rank,
+    };
+    let mut got = Got::default();
+    let mut failed: Vec<(usize, Error)> = Vec::new();
+    let mut work = connector.read_bodies(kind, &asked, &shelf);
+    let (mut kept, mut stops) = (Instant::now(), None);
+    loop {
+        let is_over = tokio::select! {
+            () = &mut work => true,
+            () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => false,
+        };
+        let now = Instant::now();
+        if cycle.must_stop() {
+            stops.get_or_insert(now);
         }
-        Ok(())
-    })?;
+        let is_late = stops.is_some_and(|since: Instant| now - since > Duration::from_millis(GRACE_MS));
+        if is_over || is_late {
+            break;
+        }
+        if now - kept > Duration::from_millis(KEEP_MS) {
+            let came = shelf.came(&mut failed);
+            stock.keep(cycle, came, &mut got, untouched, Vec::new())?;
+            kept = Instant::now();
+        }
+    }
+    // What is under way still is let go.
+    drop(work);
+    let came = shelf.came(&mut failed);
+    let failures = stock.keep(cycle, came, &mut got, untouched, failed)?;
+    let Got { read, new, bytes } = got;
     let took_ms = u64::try_from(cycle.now() - began).unwrap_or(0);
     let reading = &mut cycle.members[index].reading;
     reading.add(read.len(), bytes, took_ms);
@@ -199,6 +207,121 @@ fn unread(waiting: Sighting, places: &[twofold_hub::Place]) -> Option<Unread> {
     Some(Unread { place, shown })
 }
 
+/// Where answers are put as they come. After a stop, only those that are whole are taken.
+struct Shelf {
+    stop: Arc<AtomicBool>,
+    came: Mutex<Vec<(usize, Result<Option<Seen>>)>>,
+}
+
+impl Shelf {
+    /// What came since it was last asked; what failed is put with what failed before.
+    fn came(&self, failed: &mut Vec<(usize, Error)>) -> Vec<(usize, Option<Seen>)> {
+        // Whoever panicked with the lock held had only added to it.
+        let came = std::mem::take(&mut *self.came.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut whole = Vec::with_capacity(came.len());
+        for (at, answer) in came {
+            match answer {
+                Ok(seen) => whole.push((at, seen)),
+                Err(error) => failed.push((at, error)),
+            }
+        }
+        whole
+    }
+}
+
+impl Taker for Shelf {
+    fn take(&self, at: usize, answer: Result<Option<Seen>>) {
+        if answer.is_ok() || self.goes_on() {
+            self.came.lock().unwrap_or_else(PoisonError::into_inner).push((at, answer));
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.stop.load(Ordering::SeqCst)
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Got {
+    /// The messages, each by its name.
+    read: HashSet<String>,
+    new: usize,
+    bytes: u64,
+}
+
+/// What is asked for at once.
+struct Stock<'a> {
+    asked: &'a [Unread],
+    places: &'a [twofold_hub::Place],
+    index: usize,
+    kind: Kind,
+    lens: &'a dyn Lens,
+    rank: u8,
+}
+
+impl Stock<'_> {
+    /// Makes durable what came. What failed is told, and set aside where it always will.
+    ///
+    /// Keeps promise 2: bytes are durable before the transaction that names them.
+    fn keep(
+        &self,
+        cycle: &mut Cycle<'_>,
+        came: Vec<(usize, Option<Seen>)>,
+        got: &mut Got,
+        untouched: &HashSet<i64>,
+        failed: Vec<(usize, Error)>,
+    ) -> Result<Failures> {
+        let is_complete = cycle.members[self.index].complete.contains(&self.kind);
+        let mut failures = Failures::of(failed.iter().map(|(_, error)| error), is_complete);
+        if came.is_empty() && failed.is_empty() {
+            return Ok(failures);
+        }
+        if let Some(blobs) = &cycle.settings.blobs {
+            blobs.flush()?;
+        }
+        let (now, left_out) = (cycle.now(), cycle.left_out.clone());
+        let (lens, rank) = (self.lens, self.rank);
+        let replica = cycle.members[self.index].replica.id;
+        let intake = Intake { replica, kind: self.kind, places: self.places, lens, rank, now, left_out: &left_out };
+        cycle.hub.atomically("bodies", |hub| {
+            for (at, seen) in came {
+                let place = &self.asked[at].place;
+                let facts = seen.as_ref().map(|seen| lens.facts(&seen.rendering)).unwrap_or_default();
+                if got.read.insert(message_of(place, seen.as_ref())) {
+                    got.bytes += facts.size.unwrap_or(0);
+                }
+                match seen {
+                    Some(seen) if facts.lacks_body => {
+                        let why = "the place shows the message and not its bytes";
+                        let raw = seen.rendering.as_bytes();
+                        intake.take_bad(hub, &place.remote_id, place.collection.as_str(), why, raw)?;
+                    }
+                    Some(seen) => got.new += usize::from(intake.take_whole(hub, seen, untouched)?),
+                    None => {
+                        hub.leave_quarantine(replica, place.remote_id.as_str())?;
+                        hub.store_gone(replica, &place.remote_id, now)?;
+                    }
+                }
+            }
+            for (at, error) in failed {
+                let place = &self.asked[at].place;
+                match failures.is_set_aside(hub, &intake, place, &error)? {
+                    true => drop(got.read.insert(message_of(place, None))),
+                    false => failures.wait(place, error),
+                }
+            }
+            Ok(())
+        })?;
+        Ok(failures)
+    }
+}
+
+/// The name of the message of a copy, by which it counts as one that was read.
+fn message_of(place: &Place, seen: Option<&Seen>) -> String {
+    seen.and_then(|seen| seen.uid.as_ref()).map_or(place.remote_id.as_str(), Uid::as_str).to_owned()
+}
+
 /// Those of the copies whose bytes may be asked for: not too old, not too large. Where the list did not say, the place is asked for that
 /// first; one that does not say it then is taken.
 ///
@@ -218,7 +341,8 @@ pub async fn within_limits(cycle: &mut Cycle<'_>, kind: Kind, index: usize, aske
     }
     let looks = if unclear.is_empty() { Vec::new() } else { connector.fetch(kind, &unclear).await };
     let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
-    let mut failures = Failures::of(&looks, cycle.members[index].complete.contains(&kind));
+    let errors = looks.iter().filter_map(|look| look.as_ref().err());
+    let mut failures = Failures::of(errors, cycle.members[index].complete.contains(&kind));
     let mut within = Vec::new();
     cycle.hub.atomically("look before bytes", |hub| {
         for (place, look) in unclear.into_iter().zip(looks) {
@@ -261,8 +385,8 @@ struct Failures {
 
 impl Failures {
     /// Of the answers of a place of which everything else was read in this run, or not.
-    fn of(answers: &[Result<Option<Seen>>], is_complete: bool) -> Failures {
-        let failed = answers.iter().filter(|answer| answer.as_ref().is_err_and(|error| is_of_one_message(error.kind)));
+    fn of<'a>(errors: impl Iterator<Item = &'a Error>, is_complete: bool) -> Failures {
+        let failed = errors.filter(|error| is_of_one_message(error.kind));
         let are_own = is_complete && failed.count() <= OWN_AT_MOST;
         Failures { are_own, troubles: Vec::new(), waiting: BTreeSet::new() }
     }

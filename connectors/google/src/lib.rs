@@ -26,8 +26,8 @@ use twofold_http::Client;
 use twofold_model::email::Role;
 use twofold_model::zone::Zones;
 use twofold_model::{
-    Abilities, Blobs, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind,
-    Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Unread, Usage, Written,
+    Abilities, Blobs, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Gathered, Identity,
+    Kind, Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Taker, Unread, Usage, Written,
 };
 
 /// Feeds read at a time.
@@ -164,10 +164,24 @@ impl Connector for Google {
 
     async fn bodies(&self, kind: Kind, copies: &[Unread]) -> Vec<Result<Option<Seen>>> {
         // The bytes come with what else there is to say.
-        let places: Vec<Place> = copies.iter().map(|copy| copy.place.clone()).collect();
+        let places = Unread::places(copies);
         match (kind, &self.mail) {
-            (Kind::Mail, Some(mail)) => mail.bodies(&places).await,
+            (Kind::Mail, Some(mail)) => {
+                let all = Gathered::of(places.len());
+                mail.read_bodies(&places, &all).await;
+                all.answers()
+            }
             _ => self.fetch(kind, &places).await,
+        }
+    }
+
+    async fn read_bodies(&self, kind: Kind, copies: &[Unread], taker: &dyn Taker) {
+        let places = Unread::places(copies);
+        match (kind, &self.mail) {
+            (Kind::Mail, Some(mail)) => mail.read_bodies(&places, taker).await,
+            _ => {
+                self.fetch(kind, &places).await.into_iter().enumerate().for_each(|(at, answer)| taker.take(at, answer))
+            }
         }
     }
 

@@ -46,6 +46,10 @@ impl fmt::Debug for Client {
     }
 }
 
+fn always() -> bool {
+    true
+}
+
 /// Whose address a request goes to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Whose {
@@ -111,7 +115,14 @@ impl Client {
             Effect::ExclusiveWrite => Some(self.inner.exclusive.lock().await),
             Effect::Read | Effect::Write => None,
         };
-        self.inner.run(&request, url, Whose::Provider, self.inner.options.max_body).await.at(what)
+        self.inner.run(&request, url, Whose::Provider, self.inner.options.max_body, &always).await.at(what)
+    }
+
+    /// [`Client::send`] of a read that leaves only as long as `may_leave` says so: what waits for its turn then, or for a repeat, is not sent.
+    pub async fn send_while(&self, request: Request, may_leave: &(dyn Fn() -> bool + Sync)) -> Result<Response> {
+        let what = request.what;
+        let url = self.inner.pinned(&request.url, request.effect).at(what)?;
+        self.inner.run(&request, url, Whose::Provider, self.inner.options.max_body, may_leave).await.at(what)
     }
 
     /// Reads from an address that somebody else may have chosen (a photo's): no bearer, no header of the provider, no
@@ -122,7 +133,7 @@ impl Client {
             return Err(Error::new(ErrorKind::Refused, "only a plain read goes to a foreign address").at(what));
         }
         let url = self.inner.foreign(&request.url).at(what)?;
-        self.inner.run(&request, url, Whose::Anyone, max_body).await.at(what)
+        self.inner.run(&request, url, Whose::Anyone, max_body, &always).await.at(what)
     }
 
     /// Sends to an address that an answer of the provider gave for this alone (an upload's), on whatever host, and that is its
@@ -131,7 +142,7 @@ impl Client {
     pub async fn send_unsigned(&self, request: Request) -> Result<Response> {
         let what = request.what;
         let url = self.inner.foreign(&request.url).at(what)?;
-        self.inner.run(&request, url, Whose::Anyone, self.inner.options.max_body).await.at(what)
+        self.inner.run(&request, url, Whose::Anyone, self.inner.options.max_body, &always).await.at(what)
     }
 
     /// What one part of a batch came to, by the same rules as a whole request: 2xx, or an error judged by the dialect.
@@ -301,7 +312,14 @@ impl Inner {
         Ok(url)
     }
 
-    async fn run(&self, request: &Request, url: Url, whose: Whose, max_body: usize) -> Result<Response> {
+    async fn run(
+        &self,
+        request: &Request,
+        url: Url,
+        whose: Whose,
+        max_body: usize,
+        may_leave: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Response> {
         let (content_type, body) = request.body.encoded();
         let body = Bytes::from(body);
         let mut tries = Tries::default();
@@ -311,6 +329,9 @@ impl Inner {
                 Whose::Provider => Some(self.turn(request, &tries).await?),
                 Whose::Anyone => None,
             };
+            if !may_leave() {
+                return Err(Error::new(ErrorKind::Unknown, "the run was asked to stop; nothing was sent"));
+            }
             let now_ms = self.options.clock.now_ms();
             let deadline_ms = *tries.deadline_ms.get_or_insert(now_ms + self.options.deadline_s * 1000);
             let token = match (whose, &self.options.token, fresh.take()) {

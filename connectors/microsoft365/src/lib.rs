@@ -26,8 +26,9 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use twofold_http::{Client, Dialect, Effect, Method, Part, Request, Response, batch::MAX_PARTS, judge_by_status};
 use twofold_model::{
-    Abilities, Blobs, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Identity, Kind,
-    Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Unread, Usage, Written, zone,
+    Abilities, Blobs, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Gathered, Identity,
+    Kind, Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Taker, Unread, Usage, Written,
+    zone,
 };
 
 /// The version of the API; every address begins with it.
@@ -169,8 +170,24 @@ impl Connector for Microsoft365 {
 
     async fn bodies(&self, kind: Kind, copies: &[Unread]) -> Vec<Result<Option<Seen>>> {
         match (&self.mail, kind) {
-            (Some(mail), Kind::Mail) => mail.bodies(copies).await,
-            _ => self.fetch(kind, &copies.iter().map(|copy| copy.place.clone()).collect::<Vec<_>>()).await,
+            (Some(mail), Kind::Mail) => {
+                let all = Gathered::of(copies.len());
+                mail.read_bodies(copies, &all).await;
+                all.answers()
+            }
+            _ => self.fetch(kind, &Unread::places(copies)).await,
+        }
+    }
+
+    async fn read_bodies(&self, kind: Kind, copies: &[Unread], taker: &dyn Taker) {
+        match (&self.mail, kind) {
+            (Some(mail), Kind::Mail) => mail.read_bodies(copies, taker).await,
+            _ => self
+                .fetch(kind, &Unread::places(copies))
+                .await
+                .into_iter()
+                .enumerate()
+                .for_each(|(at, answer)| taker.take(at, answer)),
         }
     }
 
@@ -387,6 +404,11 @@ impl Graph {
     /// Sends one request.
     pub(crate) async fn send(&self, request: Request) -> Result<Response> {
         self.client.send(request).await
+    }
+
+    /// Sends a read that leaves only as long as it may ([`Client::send_while`]).
+    pub(crate) async fn send_while(&self, request: Request, may_leave: &(dyn Fn() -> bool + Sync)) -> Result<Response> {
+        self.client.send_while(request, may_leave).await
     }
 
     /// Sends to an address of a session, without our token ([`Client::send_unsigned`]).

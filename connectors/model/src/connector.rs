@@ -9,6 +9,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 /// May the collection be written to by this user?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +179,13 @@ pub struct Unread {
     pub shown: Option<Seen>,
 }
 
+impl Unread {
+    /// Which these are.
+    pub fn places(copies: &[Unread]) -> Vec<Place> {
+        copies.iter().map(|copy| copy.place.clone()).collect()
+    }
+}
+
 impl From<Place> for Unread {
     fn from(place: Place) -> Self {
         Self { place, shown: None }
@@ -340,6 +348,45 @@ pub struct Usage {
     pub bytes_in: u64,
 }
 
+/// Takes in what [`Connector::read_bodies`] answers.
+pub trait Taker: Sync {
+    /// The answer for the place of this number.
+    fn take(&self, at: usize, answer: Result<Option<Seen>>);
+
+    /// Whether another request may leave. Once none may, none ever may.
+    fn goes_on(&self) -> bool;
+}
+
+/// Takes in every answer, and waits for all of them.
+pub struct Gathered(Mutex<Vec<Option<Result<Option<Seen>>>>>);
+
+impl Gathered {
+    /// For so many places.
+    pub fn of(count: usize) -> Self {
+        Self(Mutex::new((0..count).map(|_| None).collect()))
+    }
+
+    /// The answers, in the order of the places; a missing one is unknown.
+    pub fn answers(self) -> Vec<Result<Option<Seen>>> {
+        let answers = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let missing = || Err(Error::new(ErrorKind::Unknown, "there is no answer for this message"));
+        answers.into_iter().map(|answer| answer.unwrap_or_else(missing)).collect()
+    }
+}
+
+impl Taker for Gathered {
+    fn take(&self, at: usize, answer: Result<Option<Seen>>) {
+        // Whoever panicked with the lock held had only set one answer.
+        if let Some(slot) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(at) {
+            *slot = Some(answer);
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        true
+    }
+}
+
 /// One place that holds copies. All times are handed in; all methods may be called again after a failure.
 #[async_trait]
 pub trait Connector: Send + Sync {
@@ -371,7 +418,16 @@ pub trait Connector: Send + Sync {
     /// names them. `None` means what it does for [`Connector::fetch`]. Copies that are one message at the place are read once. The
     /// default: lists show everything.
     async fn bodies(&self, kind: Kind, copies: &[Unread]) -> Vec<Result<Option<Seen>>> {
-        self.fetch(kind, &copies.iter().map(|copy| copy.place.clone()).collect::<Vec<_>>()).await
+        self.fetch(kind, &Unread::places(copies)).await
+    }
+
+    /// [`Connector::bodies`], each answer handed over as soon as it is complete, in any order, so that what came before a stop is kept. Once
+    /// the taker says so, no further request leaves; what is not answered by then is not answered at all. Whoever has waited long
+    /// enough drops it.
+    async fn read_bodies(&self, kind: Kind, copies: &[Unread], taker: &dyn Taker) {
+        for (at, answer) in self.bodies(kind, copies).await.into_iter().enumerate() {
+            taker.take(at, answer);
+        }
     }
 
     /// Each copy with what its header says, and without its bytes, where lists do not show it ([`Abilities::reads_headers`]). Asked only

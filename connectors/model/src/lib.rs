@@ -38,8 +38,8 @@ pub mod zone;
 
 pub use blob::{BlobId, Blobs};
 pub use connector::{
-    Abilities, Access, Arrival, Collection, Connector, Entry, Feed, Found, Known, Lookup, Next, Operation, Page, Place,
-    Poll, Removal, Seen, Since, Unread, Usage, Visit, Written, plain_color,
+    Abilities, Access, Arrival, Collection, Connector, Entry, Feed, Found, Gathered, Known, Lookup, Next, Operation,
+    Page, Place, Poll, Removal, Seen, Since, Taker, Unread, Usage, Visit, Written, plain_color,
 };
 pub use content::Content;
 pub use error::{Error, ErrorKind, Result};

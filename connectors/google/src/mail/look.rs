@@ -12,7 +12,7 @@ use std::io::{BufReader, Read};
 use twofold_http::{Effect, is_too_large};
 use twofold_model::email::{Sheet, headers};
 use twofold_model::error::AtPlace;
-use twofold_model::{Error, ErrorKind, Place, Result, Seen};
+use twofold_model::{Error, ErrorKind, Gathered, Place, Result, Seen, Taker};
 
 use super::api::{Format, GET_UNITS};
 use super::batch::{self, MOST_PARTS};
@@ -120,44 +120,50 @@ impl Mail {
         places.iter().zip(&open).map(|asked| answer(asked).at(&asked.0.remote_id)).collect()
     }
 
-    /// Each copy whole: its bytes are with the blobs then.
-    pub(crate) async fn bodies(&self, places: &[Place]) -> Vec<Result<Option<Seen>>> {
-        self.look(places, Format::Raw, |message| self.keep(message)).await
+    /// Each copy whole, handed over as soon as it is: its bytes are with the blobs then.
+    pub(crate) async fn read_bodies(&self, places: &[Place], taker: &dyn Taker) {
+        self.look(places, Format::Raw, taker, |message| self.keep(message)).await;
     }
 
     /// Each copy with what its header says.
     pub(crate) async fn headers(&self, places: &[Place]) -> Vec<Result<Option<Seen>>> {
-        self.look(places, Format::Headers, |message| Ok(announced(message))).await
+        let all = Gathered::of(places.len());
+        self.look(places, Format::Headers, &all, |message| Ok(announced(message))).await;
+        all.answers()
     }
 
-    /// Each copy with what `take` makes of its message, which is read once, whatever labels it is asked for under.
+    /// Each copy with what `keep` makes of its message, which is read once, whatever labels it is asked for under.
     async fn look(
         &self,
         places: &[Place],
         format: Format,
-        take: impl Fn(&Message) -> Result<Whole> + Send + Sync,
-    ) -> Vec<Result<Option<Seen>>> {
+        taker: &dyn Taker,
+        keep: impl Fn(&Message) -> Result<Whole> + Send + Sync,
+    ) {
         let table = match self.labels().await {
             Ok(table) => table,
-            Err(error) => return places.iter().map(|_| Err(again(&error))).collect(),
+            Err(error) => return (0..places.len()).for_each(|at| taker.take(at, Err(again(&error)))),
         };
-        let mut found: HashMap<String, Result<Option<Whole>>> = HashMap::new();
-        let asked: Vec<&Place> = places.iter().collect();
-        self.read(&messages_of(&asked), format, &mut |id, answer| {
-            let whole = answer.and_then(|message| message.map(|message| take(&message)).transpose());
-            found.insert(id.to_owned(), whole);
+        let mut asked: HashMap<&str, Vec<(usize, &str)>> = HashMap::new();
+        for (at, place) in places.iter().enumerate() {
+            match parts_of(&place.remote_id) {
+                Ok((message, label)) => asked.entry(message).or_default().push((at, label)),
+                Err(error) => taker.take(at, Err(error).at(&place.remote_id)),
+            }
+        }
+        let all: Vec<&Place> = places.iter().collect();
+        self.read_while(&messages_of(&all), format, &|| taker.goes_on(), &mut |id, answer| {
+            let whole = answer.and_then(|message| message.map(|message| keep(&message)).transpose());
+            for (at, label) in asked.get(id).into_iter().flatten() {
+                let copy = match &whole {
+                    Ok(Some(whole)) => copy(&table, (id, label), &whole.labels, &whole.sheet),
+                    Ok(None) => Ok(None),
+                    Err(error) => Err(again(error)),
+                };
+                taker.take(*at, copy.at(&places[*at].remote_id));
+            }
         })
         .await;
-        let answer = |place: &Place| {
-            let (message, label) = parts_of(&place.remote_id)?;
-            match found.get(message) {
-                Some(Ok(Some(whole))) => copy(&table, (message, label), &whole.labels, &whole.sheet),
-                Some(Ok(None)) => Ok(None),
-                Some(Err(error)) => Err(again(error)),
-                None => Err(unanswered()),
-            }
-        };
-        places.iter().map(|place| answer(place).at(&place.remote_id)).collect()
     }
 
     /// Puts the bytes of a message with the blobs.
@@ -177,6 +183,17 @@ impl Mail {
         format: Format,
         on: &mut (dyn FnMut(&str, Result<Option<Message>>) + Send),
     ) {
+        self.read_while(ids, format, &|| true, on).await;
+    }
+
+    /// The same; no request leaves any more once `goes_on` says no.
+    async fn read_while(
+        &self,
+        ids: &[String],
+        format: Format,
+        goes_on: &(dyn Fn() -> bool + Sync),
+        on: &mut (dyn FnMut(&str, Result<Option<Message>>) + Send),
+    ) {
         const WHAT: &str = "get messages";
         let (refused, open): (Vec<&str>, Vec<&str>) = {
             let memory = self.memory();
@@ -187,11 +204,11 @@ impl Mail {
         let mut open = VecDeque::from(open);
         let mut stumbled: HashMap<&str, u32> = HashMap::new();
         let (mut in_vain, mut has_renewed) = (0, false);
-        while !open.is_empty() {
+        while !open.is_empty() && goes_on() {
             let size = self.memory().pace.size(format).min(open.len());
             let now: Vec<&str> = open.drain(..size).collect();
             let paths: Vec<String> = now.iter().map(|id| api::get_path(id, format)).collect();
-            let reply = self.client.send(batch::gets(WHAT, &paths, GET_UNITS)).await;
+            let reply = self.client.send_while(batch::gets(WHAT, &paths, GET_UNITS), goes_on).await;
             let answers = reply.and_then(|reply| {
                 let length = usize::try_from(reply.length()).unwrap_or(usize::MAX);
                 Ok((length, batch::read(reply, now.len()).at(WHAT)?))

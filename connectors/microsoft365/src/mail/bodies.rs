@@ -8,11 +8,11 @@
 use super::{Mail, api, no_answer};
 use crate::again;
 use futures_util::{StreamExt, stream};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use twofold_http::is_too_large;
 use twofold_model::email::{Headers, Sheet, headers};
 use twofold_model::error::AtPlace;
-use twofold_model::{BlobId, Error, ErrorKind, Place, RemoteId, Result, Seen, Unread};
+use twofold_model::{BlobId, Error, ErrorKind, Place, RemoteId, Result, Seen, Taker, Unread};
 
 /// Messages read at a time: as many as Graph allows for one mailbox.
 const AT_A_TIME: usize = 4;
@@ -27,54 +27,62 @@ struct Bytes {
 }
 
 impl Mail {
-    /// Each copy with its bytes. What a round showed of it is not asked for once more.
-    pub(crate) async fn bodies(&self, unread: &[Unread]) -> Vec<Result<Option<Seen>>> {
+    /// Each copy with its bytes, handed over as soon as they are here. What a round showed of it is not asked for once more.
+    pub(crate) async fn read_bodies(&self, unread: &[Unread], taker: &dyn Taker) {
         let mut copies: Vec<Option<Result<Option<Seen>>>> =
             unread.iter().map(|copy| copy.shown.clone().map(|seen| Ok(Some(seen)))).collect();
         let unknown: Vec<Place> =
             unread.iter().filter(|copy| copy.shown.is_none()).map(|copy| copy.place.clone()).collect();
-        let mut fetched = self.fetch(&unknown).await.into_iter();
-        for copy in copies.iter_mut().filter(|copy| copy.is_none()) {
-            *copy = fetched.next();
+        if !unknown.is_empty() && taker.goes_on() {
+            let mut fetched = self.fetch(&unknown).await.into_iter();
+            for copy in copies.iter_mut().filter(|copy| copy.is_none()) {
+                *copy = fetched.next();
+            }
         }
-        let mut met = HashSet::new();
-        copies.iter_mut().flatten().for_each(|copy| self.refuse_large(copy));
-        let there = copies.iter().flatten().flatten().flatten().map(|seen| seen.remote_id.clone());
-        let wanted: Vec<RemoteId> = there.filter(|id| met.insert(id.clone())).collect();
+        // Each message once, with the copies of it that were asked for.
+        let (mut order, mut wanted): (Vec<RemoteId>, HashMap<RemoteId, Vec<(usize, Seen)>>) = Default::default();
+        for (at, copy) in copies.into_iter().enumerate() {
+            let Some(mut copy) = copy else { continue };
+            self.refuse_large(&mut copy);
+            match copy {
+                Ok(Some(seen)) => {
+                    let copies = wanted.entry(seen.remote_id.clone()).or_default();
+                    if copies.is_empty() {
+                        order.push(seen.remote_id.clone());
+                    }
+                    copies.push((at, seen));
+                }
+                other => taker.take(at, other.at(format!("message {}", unread[at].place.remote_id))),
+            }
+        }
         let is_large = |id: &RemoteId| {
-            let mut known = copies.iter().flatten().flatten().flatten();
-            let size =
-                known.find(|seen| seen.remote_id == *id).and_then(|seen| Sheet::read(&seen.rendering).ok()?.size);
+            let mut known = wanted.get(id).into_iter().flatten();
+            let size = known.find_map(|(_, seen)| Sheet::read(&seen.rendering).ok()?.size);
             size.is_some_and(|size| size > LARGE)
         };
-        let (large, small): (Vec<RemoteId>, Vec<RemoteId>) = wanted.into_iter().partition(is_large);
-        let mut read: HashMap<RemoteId, Result<Bytes>> = HashMap::new();
+        let (large, small): (Vec<RemoteId>, Vec<RemoteId>) = order.into_iter().partition(is_large);
+        let wanted = &wanted;
         for (ids, at_a_time) in [(small, AT_A_TIME), (large, 1)] {
-            let reads = stream::iter(ids).map(|id| async move {
-                let bytes = self.bytes(&id).await;
-                (id, bytes)
+            let leaving = ids.into_iter().take_while(|_| taker.goes_on());
+            let reads = stream::iter(leaving).map(|id| async move {
+                let bytes = self.bytes(&id, taker).await;
+                for (at, seen) in wanted.get(&id).into_iter().flatten() {
+                    let place = &unread[*at].place;
+                    let copy = match &bytes {
+                        Ok(bytes) => with_bytes(seen.clone(), bytes).map(Some),
+                        // It was there a moment ago.
+                        Err(error) if error.kind == ErrorKind::NotFound && taker.goes_on() => self.lost(place).await,
+                        Err(error) => Err(again(error)),
+                    };
+                    taker.take(*at, copy.at(format!("message {}", place.remote_id)));
+                }
             });
-            read.extend(reads.buffer_unordered(at_a_time).collect::<Vec<_>>().await);
+            reads.buffer_unordered(at_a_time).collect::<()>().await;
         }
-        let mut whole = Vec::with_capacity(unread.len());
-        for (copy, Unread { place, .. }) in copies.into_iter().zip(unread) {
-            let copy = match copy.unwrap_or_else(|| Err(no_answer())) {
-                Ok(Some(seen)) => match read.get(&seen.remote_id) {
-                    Some(Ok(bytes)) => with_bytes(seen, bytes).map(Some),
-                    // It was there a moment ago.
-                    Some(Err(error)) if error.kind == ErrorKind::NotFound => self.lost(place).await,
-                    Some(Err(error)) => Err(again(error)),
-                    None => Err(no_answer()),
-                },
-                other => other,
-            };
-            whole.push(copy.at(format!("message {}", place.remote_id)));
-        }
-        whole
     }
 
-    async fn bytes(&self, id: &RemoteId) -> Result<Bytes> {
-        let answer = self.graph.send(api::value(id.as_str())).await;
+    async fn bytes(&self, id: &RemoteId, taker: &dyn Taker) -> Result<Bytes> {
+        let answer = self.graph.send_while(api::value(id.as_str()), &|| taker.goes_on()).await;
         let answer =
             answer.map_err(|error| if is_too_large(&error) { self.too_large() } else { super::of_nothing(error) })?;
         let answer = api::read_value(&answer)?;
