@@ -277,9 +277,6 @@ impl Stock<'_> {
         if came.is_empty() && failed.is_empty() {
             return Ok(failures);
         }
-        if let Some(blobs) = &cycle.settings.blobs {
-            blobs.flush()?;
-        }
         let (now, left_out) = (cycle.now(), cycle.left_out.clone());
         let (lens, rank) = (self.lens, self.rank);
         let replica = cycle.members[self.index].replica.id;

@@ -246,10 +246,12 @@ impl Cycle<'_> {
 /// Runs one cycle and says what moved. Only the hub's own failure ends it with an error; everything else is in the report.
 pub async fn cycle(hub: &mut Hub, parties: Vec<Party>, settings: &Settings) -> Result<Report> {
     let started = (settings.now_ms)();
+    hub.set_blobs(settings.blobs.clone());
     if settings.dry_run {
         hub.begin_dry_run()?;
     }
     let result = run(hub, parties, settings, started).await;
+    hub.set_blobs(None);
     if settings.dry_run {
         hub.forget_all_since()?;
     }

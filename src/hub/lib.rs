@@ -42,7 +42,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsE
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use twofold_model::{Error, ErrorKind, Result};
+use twofold_model::{Blobs, Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
 pub const SCHEMA_VERSION: i64 = 8;
@@ -118,6 +118,7 @@ pub struct Hub {
     id: String,
     steps: Option<Steps>,
     dead: Option<Arc<AtomicBool>>,
+    blobs: Option<Arc<dyn Blobs>>,
     path: PathBuf,
 }
 
@@ -268,7 +269,7 @@ impl Hub {
         if version != SCHEMA_VERSION {
             return Ok(None);
         }
-        let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, path };
+        let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, blobs: None, path };
         hub.id = hub.meta("hub")?.unwrap_or_default();
         Ok(Some(hub))
     }
@@ -286,7 +287,7 @@ impl Hub {
                  PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 5000;",
             )
             .store()?;
-        let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, path };
+        let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, blobs: None, path };
         hub.migrate()?;
         hub.id = hub.meta("hub")?.unwrap_or_default();
         Ok(hub)
@@ -367,6 +368,18 @@ impl Hub {
         self.dead = Some(dead);
     }
 
+    /// Whose bytes the rows name: what was put there is made durable before a transaction is committed.
+    pub fn set_blobs(&mut self, blobs: Option<Arc<dyn Blobs>>) {
+        self.blobs = blobs;
+    }
+
+    /// Keeps promise 2: no row ever names bytes that a stop may take.
+    fn commit(&self) -> Result<()> {
+        self.alive()?;
+        self.blobs.as_ref().map_or(Ok(()), |blobs| blobs.flush())?;
+        self.connection.execute_batch("COMMIT").store()
+    }
+
     fn alive(&self) -> Result<()> {
         match &self.dead {
             Some(dead) if dead.load(Ordering::SeqCst) => Err(Error::new(ErrorKind::Broken, "the process was stopped")),
@@ -395,7 +408,7 @@ impl Hub {
         let result = work(self);
         self.depth -= 1;
         let done = match (&result, outermost) {
-            (Ok(_), true) => self.alive().and_then(|()| self.connection.execute_batch("COMMIT").store()),
+            (Ok(_), true) => self.commit(),
             (Ok(_), false) => self.connection.execute_batch(&format!("RELEASE level{}", self.depth)).store(),
             (Err(_), true) => self.connection.execute_batch("ROLLBACK").store(),
             (Err(_), false) => {

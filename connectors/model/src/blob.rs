@@ -52,7 +52,7 @@ pub trait Blobs: Send + Sync {
     /// [`crate::ErrorKind::NotFound`] where there is no such blob.
     fn open(&self, id: &BlobId) -> Result<Box<dyn Read + Send>>;
 
-    /// Makes everything that was put so far durable.
+    /// Makes everything that was put and let go of so far durable. Where nothing was, nothing is done.
     ///
     /// # Errors
     /// Where the disk fails; nothing that was put since the last time may be named then.

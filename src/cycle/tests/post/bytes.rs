@@ -4,8 +4,9 @@ use super::{BOTH, HOUR_MS, World, text};
 use crate::office::Manner;
 use std::io::Read;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use twofold_cycle::Settings;
+use twofold_model::blob::MemoryBlobs;
 use twofold_model::{BlobId, Blobs, Error, ErrorKind, Result};
 
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -122,6 +123,81 @@ async fn a_run_that_lets_go_of_bytes_may_be_stopped_at_every_step() {
         at += 1;
     }
     assert!(at > 10, "only {at} steps");
+}
+
+/// A store that counts the changes which no flush has made durable yet.
+#[derive(Default)]
+struct Counting {
+    blobs: MemoryBlobs,
+    waiting: AtomicUsize,
+}
+
+impl Blobs for Counting {
+    fn put(&self, source: &mut dyn Read) -> Result<(BlobId, u64)> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.blobs.put(source)
+    }
+
+    fn open(&self, id: &BlobId) -> Result<Box<dyn Read + Send>> {
+        self.blobs.open(id)
+    }
+
+    fn flush(&self) -> Result<()> {
+        self.waiting.store(0, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn has(&self, id: &BlobId) -> Result<bool> {
+        self.blobs.has(id)
+    }
+
+    fn list(&self, first: u8) -> Result<Vec<BlobId>> {
+        self.blobs.list(first)
+    }
+
+    fn remove(&self, id: &BlobId) -> Result<()> {
+        self.waiting.fetch_add(1, Ordering::SeqCst);
+        self.blobs.remove(id)
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_committed_while_bytes_wait_to_be_durable() {
+    for manner in BOTH {
+        let blobs = Arc::new(Counting::default());
+        let mut world = World::keeping(manner, blobs.clone());
+        let (commits, counted) = (Arc::new(AtomicUsize::new(0)), blobs.clone());
+        let count = commits.clone();
+        world.hub.set_steps(Some(Box::new(move |step: &str| {
+            let waiting = counted.waiting.load(Ordering::SeqCst);
+            let is_committed = step.ends_with(": after");
+            count.fetch_add(usize::from(is_committed), Ordering::SeqCst);
+            assert!(!is_committed || waiting == 0, "{manner:?}: {waiting} changes wait at {step}");
+            Ok(())
+        })));
+        for n in 1..=5 {
+            world.account.put(&text(n), &["INBOX"], &[]);
+        }
+        world.laptop.put(&text(6), &["account/mail/INBOX"], &[]);
+        world.phone.put(&text(7), &["account/mail/INBOX"], &["$draft"]);
+        world.sync().await;
+        for place in [&world.account, &world.laptop] {
+            let there = place.find_one(&text(3));
+            place.change(there, |message| message.at.clear());
+        }
+        let there = world.laptop.find_one(&text(4));
+        world.laptop.change(there, |message| message.keywords.extend(["$flagged".to_owned()]));
+        world.sync().await;
+        world.leap(179).await;
+        world.leap(2).await;
+        assert!(!world.has_bytes(3) && world.has_bytes(6));
+        assert_eq!(
+            blobs.waiting.load(Ordering::SeqCst),
+            0,
+            "{manner:?}: at the end, what was removed is gone for good"
+        );
+        assert!(commits.load(Ordering::SeqCst) > 20);
+    }
 }
 
 /// A store on a disk that lists and removes nothing.

@@ -62,7 +62,10 @@ fn text(n: usize) -> Vec<u8> {
 
 impl World {
     fn new(manner: Manner) -> World {
-        let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
+        World::keeping(manner, Arc::new(MemoryBlobs::default()))
+    }
+
+    fn keeping(manner: Manner, blobs: Arc<dyn Blobs>) -> World {
         let account = Office::new("account", manner, blobs.clone());
         for (id, role) in [
             ("INBOX", Some(Role::Inbox)),
