@@ -2,6 +2,7 @@
 
 use crate::Hash;
 use std::fmt;
+use std::path::PathBuf;
 
 /// The result of what the store does.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -21,11 +22,11 @@ pub enum Error {
     Source(std::io::Error),
     /// There is no such blob.
     Absent(Hash),
-    /// The file of this blob no longer holds the bytes that its name promises.
+    /// What is kept under this name is no longer what the name promises.
     Rotten {
         /// Which blob.
         hash: Hash,
-        /// What is wrong with the file.
+        /// What is wrong with it.
         why: String,
     },
     /// The blob is longer than the caller had room for.
@@ -34,6 +35,18 @@ pub enum Error {
         hash: Hash,
         /// How many bytes there was room for.
         most: u64,
+    },
+    /// The file of the small blobs cannot be read as a whole. It was left as it is.
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The file of the small blobs was written by a program that knows more than this one.
+    Later {
+        /// Which file.
+        path: PathBuf,
     },
     /// Another process, or another [`Store`](crate::Store) in this one, works on the folder.
     Busy,
@@ -60,6 +73,17 @@ impl fmt::Display for Error {
                 write!(f, "the blob {hash} is damaged on the disk ({why}); its bytes are not what was stored")
             }
             Error::TooLarge { hash, most } => write!(f, "the blob {hash} is longer than {most} bytes"),
+            Error::Damaged { path, why } => write!(
+                f,
+                "{} is damaged ({why}), and the bytes of messages in it cannot be read; it was left as it is. Restore it from a backup, \
+                 then type: twofold doctor --full",
+                path.display()
+            ),
+            Error::Later { path } => write!(
+                f,
+                "{} was written by a later twofold; nothing was read or changed. Install that version again",
+                path.display()
+            ),
             Error::Busy => f.write_str("another process works on the blobs"),
         }
     }

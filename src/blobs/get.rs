@@ -1,8 +1,9 @@
 //! One blob on its way out: unpacked and hashed as it is read.
 
+use crate::put::PIECE;
 use crate::{Error, Hash, Result};
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek};
+use std::io::{self, Read, Seek};
 use std::sync::{Mutex, PoisonError};
 use zstd::zstd_safe::{self, DCtx};
 
@@ -19,21 +20,40 @@ pub struct Blob {
 enum Frame {
     /// Unpacked already: most messages are small, and what unpacking a piece at a time takes costs more than they do.
     Whole(io::Cursor<Vec<u8>>),
-    Pieces(Box<zstd::Decoder<'static, BufReader<File>>>),
+    Pieces(Box<dyn Read + Send>),
 }
 
-/// A blob of so many bytes, packed or not, is unpacked at once.
-const SMALL: u64 = 64 * 1024;
+/// A blob of so many bytes, packed or not, is unpacked at once. Bytes that do not shrink become a little longer when they are packed.
+const SMALL: u64 = 2 * PIECE as u64;
 
 impl Blob {
     /// A blob in its file; `contexts` are what unpacking takes, kept from one blob to the next.
-    pub(crate) fn new(hash: Hash, file: File, contexts: &Mutex<Vec<DCtx<'static>>>) -> Result<Self> {
-        let unpacking = || Error::disk(format!("unpacking the blob {hash}"));
-        let frame = match whole(&file, contexts).map_err(unpacking())? {
-            Some(bytes) => Frame::Whole(io::Cursor::new(bytes)),
-            None => Frame::Pieces(Box::new(zstd::Decoder::new(file).map_err(unpacking())?)),
-        };
-        Ok(Self { hash, frame, hasher: blake3::Hasher::new(), length: 0 })
+    pub(crate) fn of_file(hash: Hash, mut file: File, contexts: &Mutex<Vec<DCtx<'static>>>) -> Result<Self> {
+        let reading = || Error::disk(format!("reading the blob {hash}"));
+        let mut packed = Vec::new();
+        (&file).take(SMALL + 1).read_to_end(&mut packed).map_err(reading())?;
+        if packed.len() as u64 <= SMALL {
+            return Self::of_bytes(hash, packed, contexts);
+        }
+        file.rewind().map_err(reading())?;
+        Self::in_pieces(hash, file)
+    }
+
+    /// A blob whose packed bytes are here.
+    pub(crate) fn of_bytes(hash: Hash, packed: Vec<u8>, contexts: &Mutex<Vec<DCtx<'static>>>) -> Result<Self> {
+        match whole(&packed, contexts) {
+            Some(bytes) => Ok(Self::new(hash, Frame::Whole(io::Cursor::new(bytes)))),
+            None => Self::in_pieces(hash, io::Cursor::new(packed)),
+        }
+    }
+
+    fn in_pieces(hash: Hash, packed: impl Read + Send + 'static) -> Result<Self> {
+        let frame = zstd::Decoder::new(packed).map_err(Error::disk(format!("unpacking the blob {hash}")))?;
+        Ok(Self::new(hash, Frame::Pieces(Box::new(frame))))
+    }
+
+    fn new(hash: Hash, frame: Frame) -> Self {
+        Self { hash, frame, hasher: blake3::Hasher::new(), length: 0 }
     }
 
     /// Reads to the end and gives the number of bytes.
@@ -90,25 +110,16 @@ impl Blob {
 }
 
 /// All bytes of a small frame. `None`: it is none, or is damaged, which reading it piece by piece will tell.
-fn whole(mut file: &File, contexts: &Mutex<Vec<DCtx<'static>>>) -> io::Result<Option<Vec<u8>>> {
-    let mut packed = Vec::new();
-    file.take(SMALL + 1).read_to_end(&mut packed)?;
-    let is_small = packed.len() as u64 <= SMALL;
-    let size = zstd_safe::get_frame_content_size(&packed).ok().flatten().filter(|size| is_small && *size <= SMALL);
+fn whole(packed: &[u8], contexts: &Mutex<Vec<DCtx<'static>>>) -> Option<Vec<u8>> {
+    let size = zstd_safe::get_frame_content_size(packed).ok().flatten().filter(|size| *size <= SMALL)?;
     // Invariant: not more than SMALL, which is far less than any `usize` holds.
-    let mut bytes = Vec::with_capacity(size.map_or(0, |size| size as usize));
+    let mut bytes = Vec::with_capacity(size as usize);
     // Whoever panicked with the lock held had only pushed or popped.
     let free = || contexts.lock().unwrap_or_else(PoisonError::into_inner);
-    if size.is_some() {
-        let mut context = free().pop().unwrap_or_else(DCtx::create);
-        let unpacked = context.decompress(&mut bytes, &packed);
-        free().push(context);
-        if unpacked.is_ok() {
-            return Ok(Some(bytes));
-        }
-    }
-    file.rewind()?;
-    Ok(None)
+    let mut context = free().pop().unwrap_or_else(DCtx::create);
+    let unpacked = context.decompress(&mut bytes, packed);
+    free().push(context);
+    unpacked.is_ok().then_some(bytes)
 }
 
 impl Read for Blob {

@@ -1,17 +1,17 @@
-//! One blob on its way in: hashed and packed as it is read, under a name in `tmp/` until it is whole.
+//! One blob on its way in: hashed and packed as it is read; a large one under a name in `tmp/` until it is whole.
 
 use crate::{Error, Hash, Result};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read, Write as _};
-use zstd::zstd_safe::CParameter;
+use zstd::zstd_safe::{self, CCtx, CParameter};
 
 /// How hard zstd tries (its own default): mails shrink to a third, and packing costs less than the file around it.
 const LEVEL: i32 = 3;
 
-/// A blob is read in pieces of this many bytes. What fits in one is packed with its length known, which takes less memory.
-const PIECE: usize = 128 * 1024;
+/// A blob is read in pieces of this many bytes. One that is shorter than that is small, and is packed at once.
+pub(crate) const PIECE: usize = 128 * 1024;
 
 /// What was put.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,28 +65,38 @@ impl Drop for Temp<'_> {
 
 /// What packing takes: making it anew costs more than packing a small message.
 pub(crate) struct Packer {
-    context: zstd::zstd_safe::CCtx<'static>,
+    context: CCtx<'static>,
     piece: Vec<u8>,
+    packed: Vec<u8>,
 }
 
 impl Packer {
     pub fn new() -> Self {
-        Self { context: zstd::zstd_safe::CCtx::create(), piece: vec![0; PIECE] }
+        let packed = Vec::with_capacity(zstd_safe::compress_bound(PIECE));
+        Self { context: CCtx::create(), piece: vec![0; PIECE], packed }
     }
 
-    /// Packs all that `source` has into `file`; gives the name and the number of bytes.
-    pub fn pack(&mut self, mut source: impl Read, file: File) -> Result<(Hash, u64)> {
-        let full = |source| Error::Disk { doing: "writing a blob".into(), source };
-        let (context, piece) = (&mut self.context, &mut self.piece);
-        let mut hasher = blake3::Hasher::new();
-        let mut size = 0;
-        let mut count = fill(&mut source, piece).map_err(Error::Source)?;
+    /// Reads the first piece; how many bytes it has. Where that is less than [`PIECE`], the source has no more.
+    pub fn begin(&mut self, source: &mut impl Read) -> Result<usize> {
         let level = CParameter::CompressionLevel(LEVEL);
-        context.set_parameter(level).map_err(|code| full(io::Error::other(zstd::zstd_safe::get_error_name(code))))?;
-        let mut frame = zstd::Encoder::with_context(file, context);
-        if count < PIECE {
-            frame.set_pledged_src_size(Some(count as u64)).map_err(full)?;
-        }
+        self.context.set_parameter(level).map_err(|code| full(named(code)))?;
+        fill(source, &mut self.piece).map_err(Error::Source)
+    }
+
+    /// Packs a source that is no longer than its first piece, which was read; gives the name and the packed bytes.
+    pub fn pack_small(&mut self, count: usize) -> Result<(Hash, &[u8])> {
+        let bytes = &self.piece[..count];
+        self.packed.clear();
+        self.context.compress2(&mut self.packed, bytes).map_err(|code| full(named(code)))?;
+        Ok((Hash::of(bytes), &self.packed))
+    }
+
+    /// Packs all that `source` has into `file`, after the first piece, which was read; gives the name and the number of bytes.
+    pub fn pack_large(&mut self, mut source: impl Read, file: File) -> Result<(Hash, u64)> {
+        let piece = &mut self.piece;
+        let mut hasher = blake3::Hasher::new();
+        let mut frame = zstd::Encoder::with_context(file, &mut self.context);
+        let (mut count, mut size) = (PIECE, 0);
         while count > 0 {
             hasher.update(&piece[..count]);
             frame.write_all(&piece[..count]).map_err(full)?;
@@ -97,6 +107,15 @@ impl Packer {
         frame.finish().map_err(full)?;
         Ok((Hash::of_hasher(&hasher), size))
     }
+}
+
+fn full(source: io::Error) -> Error {
+    Error::Disk { doing: "writing a blob".into(), source }
+}
+
+/// What zstd calls an error.
+fn named(code: usize) -> io::Error {
+    io::Error::other(zstd_safe::get_error_name(code))
 }
 
 /// Reads until the buffer is full or the source has no more; gives the number of bytes.

@@ -9,7 +9,7 @@ impl From<Error> for twofold_model::Error {
     fn from(error: Error) -> Self {
         let (kind, todo) = match &error {
             Error::Disk { .. } => (ErrorKind::Broken, ". Free some space, then: twofold sync"),
-            Error::Busy => (ErrorKind::Broken, ""),
+            Error::Busy | Error::Damaged { .. } | Error::Later { .. } => (ErrorKind::Broken, ""),
             Error::Source(_) => (ErrorKind::Refused, ""),
             Error::Absent(_) => (ErrorKind::NotFound, ""),
             Error::Rotten { .. } | Error::TooLarge { .. } => (ErrorKind::Refused, ""),

@@ -1,7 +1,7 @@
 //! What the program says of mail: how much is here, what is still to be fetched and for how long, what waits, what moved.
 
 use super::{Mail, copies, mails, synced};
-use crate::common::{BOTH, GOOGLE, Home};
+use crate::common::{BOTH, GOOGLE, Home, files};
 use serde_json::{Value, json};
 use std::fs;
 use twofold_sandbox::{Fault, Provider, Rule};
@@ -108,4 +108,26 @@ fn without_a_terminal_a_short_run_says_nothing_of_how_far_it_is() {
     let ran = home.sync().expect(0);
     assert_eq!(ran.err, "", "{ran}");
     assert!(ran.out.contains("taken:") && ran.out.contains(" received"), "{ran}");
+}
+
+#[test]
+fn a_damaged_file_of_bytes_is_told_with_what_to_type_and_harms_nothing() {
+    let home = synced(&GOOGLE);
+    let path = home.state().join("blobs/small.db");
+    let sound = fs::read(&path).unwrap();
+    let before = files(&home.laptop());
+    fs::write(&path, &sound[..sound.len() / 2]).unwrap();
+    for (args, code) in [(&["sync"][..], 1), (&["doctor"], 1), (&["status"], 1)] {
+        let ran = home.run(args).expect(code);
+        let said = format!("{}{}", ran.out, ran.err);
+        assert!(said.contains("small.db is damaged") && said.contains("twofold doctor --full"), "{args:?}: {said}");
+    }
+    assert_eq!(files(&home.laptop()), before);
+    fs::write(&path, sound).unwrap();
+    home.run(&["doctor", "--full"]).expect(0).shows(&["are whole"]);
+    home.sync().expect(0);
+    assert_eq!(home.writes(), 0);
+    // Without it the bytes of all messages are missed.
+    fs::remove_file(&path).unwrap();
+    home.run(&["doctor"]).expect(1).shows(&["are missing below"]);
 }

@@ -40,7 +40,8 @@ impl Mail {
             }
         }
         // Each message once, with the copies of it that were asked for.
-        let (mut order, mut wanted): (Vec<RemoteId>, HashMap<RemoteId, Vec<(usize, Seen)>>) = Default::default();
+        let mut order: Vec<RemoteId> = Vec::new();
+        let mut wanted: HashMap<RemoteId, Vec<(usize, Seen)>> = HashMap::new();
         for (at, copy) in copies.into_iter().enumerate() {
             let Some(mut copy) = copy else { continue };
             self.refuse_large(&mut copy);
