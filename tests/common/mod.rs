@@ -301,7 +301,7 @@ fn commands_named(text: &str) -> Vec<String> {
     found
 }
 
-/// Every file below a folder, with its bytes; none when the folder is not there.
+/// Every file below a folder, with its bytes; none when the folder is not there. One that a service takes away meanwhile is none.
 pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     fn walk(root: &Path, folder: &Path, all: &mut BTreeMap<PathBuf, Vec<u8>>) {
         let Ok(entries) = std::fs::read_dir(folder) else { return };
@@ -310,7 +310,10 @@ pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             if path.is_dir() {
                 walk(root, &path, all);
             } else {
-                all.insert(path.strip_prefix(root).unwrap().to_owned(), std::fs::read(&path).unwrap());
+                match std::fs::read(&path) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    bytes => drop(all.insert(path.strip_prefix(root).unwrap().to_owned(), bytes.unwrap())),
+                }
             }
         }
     }

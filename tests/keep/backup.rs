@@ -193,6 +193,7 @@ fn a_message_whose_bytes_are_gone_is_said_and_the_rest_is_in_the_backup() {
         let blobs = Store::open(&home.state().join("blobs")).unwrap();
         let one = blobs.hashes().next().unwrap().unwrap();
         blobs.remove(&one).unwrap();
+        blobs.flush().unwrap();
     }
     home.run(&["backup", &file(&home)]).expect(1).says(&["1 message", "not in the backup", "doctor --full"]);
     assert!(fs::metadata(file(&home)).unwrap().len() > 0);
