@@ -129,5 +129,5 @@ fn a_damaged_file_of_bytes_is_told_with_what_to_type_and_harms_nothing() {
     assert_eq!(home.writes(), 0);
     // Without it the bytes of all messages are missed.
     fs::remove_file(&path).unwrap();
-    home.run(&["doctor"]).expect(1).shows(&["are missing below"]);
+    home.run(&["doctor"]).expect(1).shows(&["are missing or damaged below"]);
 }
