@@ -31,7 +31,8 @@ STOP_WITHIN_S = 10
 IDLE_CPU, IDLE_REQUESTS = 0.1, 120
 # At most so much more memory at the end than after a while.
 MEMORY_GROWTH = 1.2
-CALM_S = 240
+# A create at Google whose fate is not known is looked for during six minutes before it is made again.
+CALM_S = 480
 # A provider that was out of reach for a minute or two is asked again after two minutes at most.
 RETURN_S = 150
 CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{name}\r\nN:{name};;;;\r\nEND:VCARD\r\n"
