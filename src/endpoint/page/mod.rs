@@ -1,6 +1,6 @@
 //! The page: what stands where, what happened, and what waits for somebody. Plain HTML without scripts, for phones too.
 //!
-//! Invariant: everything that others named goes through [`said::Said`] or [`said::Name`].
+//! Invariant: everything that others named goes through `said::Said` or `said::Name`.
 
 mod plot;
 mod said;
