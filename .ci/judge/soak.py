@@ -252,10 +252,14 @@ def enter(name, world, service, disk):
 
 def leave(name, world, service, disk):
     """The trouble is over, and was told while it lasted."""
-    code = world.run("status")[1]
     if name == "no sign-in":
-        if code != 3:
-            raise SystemExit(f"WRONG: a sign-in is gone, and status says {code}")
+        # It is noticed when its provider is asked, which may still be left alone.
+        began = time.monotonic()
+        while (code := world.run("status")[1]) != 3:
+            service.require()
+            if time.monotonic() - began > RETURN_S:
+                raise SystemExit(f"WRONG: a sign-in is gone, and status says {code}")
+            time.sleep(0.5)
         world.sign_in("google")
     if name == "full disk":
         disk.clear()
