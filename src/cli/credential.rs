@@ -58,7 +58,13 @@ fn line(config: &Config, user: &str, program: &Path, arguments: &str) -> String 
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).filter(|stem| stem != "config");
     let key = path.with_file_name(format!("{}.key.cred", stem.as_deref().unwrap_or("twofold")));
     let state = config.state_dir.strip_prefix("/var/lib").ok();
-    let state = state.map(|state| format!(" --property={}", quoted(&format!("StateDirectory={}", state.display()))));
+    // With its mode: without, systemd opens the folder to everybody (`systemd.exec(5)`: 0755).
+    let state = state.map(|state| {
+        format!(
+            " --property={} --property=StateDirectoryMode=0700",
+            quoted(&format!("StateDirectory={}", state.display()))
+        )
+    });
     format!(
         "sudo systemd-run --pty --wait --collect --uid={user}{} --property=UMask=0077 --property={} {} --config {} {arguments}",
         state.unwrap_or_default(),
@@ -96,7 +102,8 @@ mod tests {
     fn the_line_has_the_key_the_user_and_the_state_of_the_unit() {
         assert_eq!(
             of("/etc/twofold/ada.toml", "/var/lib/twofold/ada"),
-            "sudo systemd-run --pty --wait --collect --uid=ada --property=StateDirectory=twofold/ada --property=UMask=0077 \
+            "sudo systemd-run --pty --wait --collect --uid=ada --property=StateDirectory=twofold/ada \
+             --property=StateDirectoryMode=0700 --property=UMask=0077 \
              --property=LoadCredentialEncrypted=twofold.key:/etc/twofold/ada.key.cred /usr/local/bin/twofold \
              --config /etc/twofold/ada.toml login google --no-browser"
         );
