@@ -118,6 +118,9 @@ fn meet_in(
                 foreign_mark(hub, intake, replica, &sighting)?;
                 let is_approved = sighting.hold.is_some();
                 let mut bound = bind(hub, intake, (&sighting, account), &gone, &mut waiting)?;
+                if bound.is_none() && replica.is_device && !is_first_use && account == Account::Shared {
+                    bound = beside_its_like(hub, intake, &sighting)?;
+                }
                 if let (None, Some(vanished)) = (bound, &mut vanished) {
                     bound = vanished.take(hub, intake, &sighting)?;
                 }
@@ -455,6 +458,19 @@ fn by_bytes(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, account: Ac
         }
     }
     Ok(others.first().copied())
+}
+
+/// The message whose copy stands in the very folder in which a further file of its bytes came to stand. Where it may stand in several
+/// folders it stands in each of them once, so that this is no other message: the file is taken away (`weigh/copies.rs`).
+fn beside_its_like(hub: &Hub, intake: &Intake<'_>, sighting: &Sighting) -> Result<Option<i64>> {
+    let Some(blob) = intake.lens.facts(&sighting.rendering).blob else { return Ok(None) };
+    for item in hub.items_by_blob(&blob)? {
+        let is_here = |copy: &Placement| (copy.replica, copy.collection) == (sighting.replica, sighting.collection);
+        if !is_of_other_account(hub, sighting, item.id)? && hub.placements(item.id)?.iter().any(is_here) {
+            return Ok(Some(item.id));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether all known copies at this replica are still there, in other collections, and say something else.

@@ -56,6 +56,13 @@ pub fn weigh(cycle: &mut Cycle<'_>, kind: Kind, slice: &[i64]) -> Result<Vec<Pla
     Ok(planned)
 }
 
+impl Planned {
+    /// Whether it is for that replica and collection.
+    fn is_at(&self, at: (i64, i64)) -> bool {
+        (self.intent.replica, self.intent.collection) == at
+    }
+}
+
 struct Weighing<'a> {
     hub: &'a mut Hub,
     members: &'a [Member],
@@ -169,6 +176,8 @@ impl Weighed {
 #[derive(Default)]
 struct Left {
     pending: bool,
+    /// Files that stand beside the copy of their message in the same folder.
+    beside: Vec<Sighting>,
 }
 
 impl Weighing<'_> {

@@ -407,6 +407,11 @@ impl Hub {
         self.add_todo(item)
     }
 
+    /// A new copy is one of no item again: it is met anew.
+    pub fn unbind_sighting(&mut self, id: i64) -> Result<()> {
+        self.run("UPDATE sightings SET item = NULL WHERE id = ?1", [id])
+    }
+
     /// Known copies of a replica that are seen in another collection than the one in which they were known.
     pub fn moved_copies(&self, replica: i64) -> Result<Vec<(Sighting, Placement)>> {
         let moved: Vec<Sighting> = self.all(

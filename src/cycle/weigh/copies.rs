@@ -151,6 +151,13 @@ impl Weighing<'_> {
         }
         // Copies met for the first time. One that appears where another of the same replica vanished inherits its base.
         for sighting in sightings {
+            let like = weighed.iter().find(|copy| {
+                (copy.replica, copy.collection) == (sighting.replica, sighting.collection) && copy.placement.is_some()
+            });
+            if let Some(like) = like.filter(|_| sighting.presence == Presence::Here) {
+                copies.extend(self.beside(like, sighting, left)?);
+                continue;
+            }
             let Some(connector) = self.reached(sighting.replica) else {
                 left.pending = true;
                 continue;
@@ -198,6 +205,31 @@ impl Weighing<'_> {
             });
         }
         Ok((weighed, copies))
+    }
+
+    /// A further file beside the copy of its message, which stands there once. What was marked on it counts, and it is taken away.
+    /// While nobody knows whether that copy stays, it is no file of the message: it may be the one that does.
+    fn beside(&mut self, like: &Weighed, sighting: Sighting, left: &mut Left) -> Result<Option<Copy>> {
+        left.pending = true;
+        let is_there = matches!(like.now, Now::Same | Now::Edited { .. });
+        let (Some(known), Some(connector), true) = (&like.placement, self.reached(like.replica), is_there) else {
+            self.hub.unbind_sighting(sighting.id)?;
+            return Ok(None);
+        };
+        let lens = connector.lens(self.kind);
+        let (Ok(seen), Ok(says)) = (lens.read(&known.seen), lens.read(&sighting.rendering)) else { return Ok(None) };
+        let mut content = seen.clone();
+        content.set("keywords", says.get("keywords").cloned().unwrap_or_default());
+        let copy = Copy {
+            replica: like.replica,
+            rank: connector.abilities().rank,
+            collection: like.collection,
+            base: Some(Base { agreed: self.hub.version(known.agreed)?.content, seen }),
+            now: Now::Edited { content, at_ms: sighting.observed_ms },
+            hub_edited: false,
+        };
+        left.beside.push(sighting);
+        Ok(Some(copy))
     }
 
     /// Whether a copy on a device is a message whose account cannot be reached, or holds it in a state that is not read.

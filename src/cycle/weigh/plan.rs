@@ -100,12 +100,30 @@ impl Weighing<'_> {
             } else if belongs(place) || !unmade.contains(&place.replica) {
                 self.plan(item, verdict, place, weighed, inviter == Some(at), left)?;
             }
-            let is_planned = |plan: &Planned| (plan.intent.replica, plan.intent.collection) == at;
+            let is_planned = |plan: &Planned| plan.is_at(at);
             if belongs(place) && (!is_without_copy(place) || self.planned[planned_before..].iter().any(is_planned)) {
                 unmade.remove(&place.replica);
             }
         }
+        for sighting in std::mem::take(&mut left.beside) {
+            let at = (sighting.replica, sighting.collection);
+            let is_at = |place: &&Place| (place.replica, place.collection) == at;
+            let is_busy = open.contains(&at) || self.planned[planned_before..].iter().any(|plan| plan.is_at(at));
+            if let Some(place) = places.iter().find(is_at).filter(|_| !is_busy && !self.tables.held.contains(&at)) {
+                self.take_away(item, place, &as_seen(&sighting), false)?;
+            }
+        }
         Ok(())
+    }
+
+    fn take_away(&mut self, item: &Item, place: &Place, seen: &twofold_model::Seen, tells: bool) -> Result<()> {
+        self.intend((item, place), IntentKind::Delete, Some(seen), None, tells, |_| Operation::Delete {
+            place: twofold_model::Place {
+                remote_id: seen.remote_id.clone(),
+                collection: place.remote_id.as_str().into(),
+            },
+            etag: seen.etag.clone(),
+        })
     }
 
     /// Whether a place shows a new copy of the item whose bytes are still to be asked for: it may be the very one that is to be made.
@@ -399,13 +417,7 @@ impl Weighing<'_> {
             return Ok(());
         };
         self.base_of(item, (place.replica, place.collection), copy)?;
-        self.intend((item, place), IntentKind::Delete, Some(&seen), None, tells, |_| Operation::Delete {
-            place: twofold_model::Place {
-                remote_id: seen.remote_id.clone(),
-                collection: place.remote_id.as_str().into(),
-            },
-            etag: seen.etag.clone(),
-        })?;
+        self.take_away(item, place, &seen, tells)?;
         left.pending = true;
         Ok(())
     }

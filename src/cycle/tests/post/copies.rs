@@ -1,9 +1,11 @@
 //! Copies that a folder of an account makes of its own messages: each is a message of its own.
 
+use crate::left_out::{inside, without};
 use crate::office::{Manner, Watch};
-use crate::{World, at, text};
+use crate::{World, at, carry, text};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use twofold_model::email::scope::Scope;
 use twofold_model::{Error, ErrorKind};
 
 /// How a message came to its account before somebody copies its file, and how that is done.
@@ -168,5 +170,43 @@ async fn a_run_that_is_stopped_at_any_step_leaves_one_copy() {
             at_step += 1;
         }
         assert!(at_step > 15, "{source:?}: only {at_step} steps");
+    }
+}
+
+/// A message stands once in a folder of an account with labels.
+#[tokio::test]
+async fn a_file_that_is_moved_to_where_another_file_of_its_message_stands_is_one_with_that() {
+    for is_left_out in [false, true] {
+        for keeps_its_name in [false, true] {
+            let what = format!("left out: {is_left_out}, keeps its name: {keeps_its_name}");
+            let mut world = World::new(Manner::Labels);
+            world.account.put(&text(1), &["INBOX", "Work"], &["$seen"]);
+            world.account.put(&text(2), &["INBOX"], &["$seen"]);
+            world.sync().await;
+            // Files of two names, as a program makes them that copies.
+            let here = world.laptop.find_one(&text(1));
+            world.laptop.change(here, |message| _ = message.at.remove("account/mail/Work"));
+            let second = world.laptop.put(&text(1), &["account/mail/Work"], &["$seen"]);
+            world.sync().await;
+            world.scope = if is_left_out { without(&["Work"]) } else { Scope::default() };
+            world.sync().await;
+            if keeps_its_name {
+                world.laptop.change(second, |message| carry(message, "account/mail/Work", "account/mail/INBOX"));
+            } else {
+                world.laptop.change(second, |message| message.at.clear());
+                world.laptop.put(&text(1), &["account/mail/INBOX"], &["$seen"]);
+            }
+            let third = *world.laptop.ids().last().unwrap();
+            world.laptop.change(third, |message| _ = message.keywords.insert("$flagged".into()));
+            world.sync().await;
+            world.scope = Scope::default();
+            world.sync().await;
+            for place in [&world.account, &world.laptop, &world.phone] {
+                let shows = [at("INBOX", 1, &["$flagged", "$seen"]), at("INBOX", 2, &["$seen"])];
+                assert_eq!(inside(place, "INBOX"), shows, "{what}");
+            }
+            world.settled(&what).await;
+            assert_eq!(world.account.creates(), 0, "{what}: {:?}", world.account.writes());
+        }
     }
 }
