@@ -49,10 +49,18 @@ pub fn fit(a: &Content, b: &Content) -> Fit {
     if adds_only(a, b) || adds_only(b, a) { Fit::Superset } else { Fit::Related }
 }
 
-/// Whether the headers of two messages say that they are two; never where one of them has not been read.
+/// Whether the headers of two messages say that they are two; never where one of them has not been read. A place that writes a message anew
+/// gives its date in another zone, and its sender a name.
 pub fn shows_other_message(a: &Content, b: &Content) -> bool {
     let are_read = a.get("blobId").is_some() && b.get("blobId").is_some();
-    are_read && ["messageId", "subject", "from", "sentAt"].iter().any(|member| a.get(member) != b.get(member))
+    let are_other = ["messageId", "subject"].iter().any(|member| a.get(member) != b.get(member));
+    are_read && (are_other || sender(a) != sender(b) || sent_ms(a) != sent_ms(b))
+}
+
+/// The address of whoever sent a message, in small letters.
+fn sender(content: &Content) -> Option<String> {
+    let address = content.get("from")?.get(0)?.get("email")?.as_str()?.to_lowercase();
+    Some(address).filter(|address| !address.is_empty())
 }
 
 /// A message is received within this time after it was sent; clocks of senders are often wrong.
@@ -65,9 +73,6 @@ pub type Shown<'a> = (&'a Content, Option<i64>);
 /// that both show is against it. That no other message has that Message-ID, the caller has seen to.
 pub fn is_same_message((listed, received_ms): Shown<'_>, (here, kept_ms): Shown<'_>) -> bool {
     let has_id = listed.get("messageId").is_some() && listed.get("messageId") == here.get("messageId");
-    let sender = |content: &Content| {
-        Some(content.get("from")?.get(0)?.get("email")?.as_str()?.to_lowercase()).filter(|sender| !sender.is_empty())
-    };
     let subject = |content: &Content| Some(content.get("subject")?.as_str()?.to_owned());
     let is_draft = |content: &Content| content.at(&["keywords", "$draft"]).is_some();
     let agree = |a: Option<String>, b: Option<String>| a.is_none() || b.is_none() || a == b;
@@ -103,8 +108,9 @@ pub fn clashes(a: &Content, b: &Content) -> bool {
 pub fn is_one_value(path: &[String], a: &Value, b: &Value) -> bool {
     let keys: Vec<&str> = path.iter().map(String::as_str).collect();
     match (keys.as_slice(), a, b) {
-        // Another program may have kept a message with other line ends; which bytes came first, the provider knows.
-        (["media", ..] | ["blobId"], a, b) => !a.is_null() && !b.is_null(),
+        // Another program may have kept a message with other line ends; which bytes came first, the provider knows. What the header says
+        // goes with them.
+        (["media", ..] | ["blobId"] | ["from", ..] | ["sentAt"], a, b) => !a.is_null() && !b.is_null(),
         (["emails", _, "address"], Value::String(a), Value::String(b)) => email_identity(a) == email_identity(b),
         (["phones", _, "number"], Value::String(a), Value::String(b)) => phone_identity(a) == phone_identity(b),
         (_, Value::String(a), Value::String(b)) => a.trim() == b.trim(),
@@ -270,6 +276,21 @@ mod tests {
         }
         let nameless = Content::from_value(json!({"subject": "Lunch"}));
         assert!(!is_same_message((&nameless, None), (&nameless, None)));
+    }
+
+    #[test]
+    fn a_message_that_a_place_wrote_anew_is_no_other_one() {
+        let says = |blob: &str, name: Option<&str>, sent_at: &str| {
+            let from = name.map_or(json!([{"email": "ada@x"}]), |name| json!([{"name": name, "email": "ada@x"}]));
+            Content::from_value(
+                json!({"blobId": blob, "messageId": ["1@x"], "subject": "Lunch", "from": from, "sentAt": sent_at}),
+            )
+        };
+        let ours = says("a", None, "2026-03-02T10:00:00+01:00");
+        let anew = says("b", Some("ada@x"), "2026-03-02T09:00:00Z");
+        assert!(!shows_other_message(&ours, &anew) && fit(&ours, &anew) > Fit::None && !clashes(&ours, &anew));
+        assert_eq!(agreed_at_first(&anew, &ours), ours);
+        assert!(shows_other_message(&ours, &says("b", None, "2026-03-02T10:00:00Z")), "another time");
     }
 
     #[test]

@@ -78,6 +78,43 @@ fn promise_3_a_copy_whose_reply_is_lost_is_there_once() {
     }
 }
 
+/// What came from here stands at Graph in Exchange's own writing, and so does a copy of it: its date in another zone, its sender with a name.
+#[test]
+fn promise_3_a_copy_of_what_came_from_here_is_there_once_whatever_gets_lost() {
+    let letter = RECEIVED.replace("Mon, 2 Mar 2026 09:00:00 +0000", "Mon, 2 Mar 2026 10:00:00 +0100");
+    let letter = letter.replace("From: Ada <ada@example.org>", "From: ada@example.org");
+    let rewrite = |home: &Home, how: &str| home.sandbox.switch(|switches| switches.graph_mime_rewritten = how.into());
+    for keeps_properties in [true, false] {
+        for faults in [vec![Fault::DropAfter], vec![Fault::DropBefore, Fault::DropAfter]] {
+            let what = format!("keeps properties: {keeps_properties}, {faults:?}");
+            let home = synced(&MICROSOFT);
+            rewrite(&home, "each");
+            home.sandbox.switch(|switches| switches.graph_copy_keeps_properties = keeps_properties);
+            put(&home, "microsoft365", "cur/1772442000.M8P8.desk:2,", letter.as_bytes());
+            home.sync().expect(0);
+            assert_eq!(there(&home).len(), 1, "{what}");
+            put(&home, "microsoft365", ".Rechnungen/cur/1772442000.M9P9.desk:2,FS", letter.as_bytes());
+            for fault in &faults {
+                home.sandbox.fault(Rule::any(fault.clone()).on(Provider::Microsoft).writes().parts().times(1));
+                home.sync().expect(75);
+                let mut hub = twofold_hub::Hub::open(&home.state()).unwrap();
+                for intent in hub.intents().unwrap() {
+                    hub.set_sent(intent.id, intent.sent_ms.unwrap() - 600_000).unwrap();
+                }
+            }
+            home.sync().expect(0);
+            settled(&home, &what);
+            let all = there(&home);
+            assert_eq!(all.len(), 2, "{what}");
+            assert_eq!(all.iter().filter(|one| one["folder"] == json!(["Rechnungen"])).count(), 1, "{what}");
+            for file in mail(&home, "microsoft365", "Copied") {
+                assert!(file.bytes == letter.as_bytes(), "{what}: the bytes stay");
+            }
+            assert_eq!(home.json(&["conflicts"])["conflicts"], json!([]), "{what}");
+        }
+    }
+}
+
 /// What goes to the trash at Gmail while it is flagged here, and one of them is heard of late, in a bad hour.
 #[test]
 fn a_message_that_is_flagged_here_and_deleted_there_comes_to_stand_in_one_place_whatever_gets_lost() {
