@@ -63,8 +63,15 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     // A mailbox that is made stands below one that goes by its new name already.
     label::tell(cycle, kind).await?;
     // What one device brought is made at its provider, and at the other devices.
-    for (index, _) in &found {
-        make::make_missing(cycle, kind, *index).await?;
+    for at in 0..found.len() {
+        let index = found[at].0;
+        if at >= providers {
+            // What was told another name just now left room for what is made under its old one.
+            follow::follow_moved(cycle, kind, index).await?;
+        }
+        if make::make_missing(cycle, kind, index).await? && at < providers && kind == Kind::Mail {
+            follow::follow_made(cycle, kind, at, &mut found).await?;
+        }
     }
     Ok(true)
 }

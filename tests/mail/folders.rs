@@ -49,3 +49,67 @@ fn an_empty_folder_made_on_the_laptop_is_made_at_its_provider_also_where_a_kille
         settled(&home, "an empty folder");
     }
 }
+
+/// The folders of that name, and those below it and below Deleted Items, at Graph and on the laptop.
+fn called(home: &Home, name: &str) -> [BTreeSet<String>; 2] {
+    let there = home.sandbox.graph_mail_folders().into_iter().map(|folder| {
+        let names = folder["path"].as_array().unwrap().clone();
+        names.iter().map(|name| format!(".{}", name.as_str().unwrap())).collect::<String>()
+    });
+    let here = fs::read_dir(home.laptop().join("microsoft365/mail")).unwrap();
+    let here = here.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let is_called = |path: &String| path.split('.').any(|part| part.starts_with(name));
+    let plain =
+        |path: String| path.replace(".Gelöschte Elemente", ".Trash").replace(".Gel&APY-schte Elemente", ".Trash");
+    [there.map(plain).filter(is_called).collect(), here.map(plain).filter(is_called).collect()]
+}
+
+/// Outlook puts a deleted folder below Deleted Items.
+#[test]
+fn a_folder_made_below_one_that_was_deleted_at_graph_stands_everywhere_below_a_new_one_of_that_name() {
+    for is_filled in [false, true] {
+        let home = synced(&MICROSOFT);
+        let above = home.sandbox.graph_mail_folder_create("", "Above").unwrap();
+        home.sandbox.graph_mail_deliver(&above, &text("High")).unwrap();
+        home.sync().expect(0);
+        home.sandbox.graph_mail_folder_delete(&above).unwrap();
+        let folder = make(&home, "microsoft365", ".Above.New");
+        if is_filled {
+            fs::write(folder.join("cur/1772442000.M9P9.desk:2,S"), text("Low")).unwrap();
+        }
+        let ran = home.sync().expect(0);
+        let all = [".Above", ".Above.New", ".Trash.Above"].map(str::to_owned).into();
+        assert_eq!(called(&home, "Above"), [all, called(&home, "Above")[0].clone()], "filled: {is_filled}");
+        ran.says(&["\"Above\"", "was made"]);
+        let high = only(mail(&home, "microsoft365", "High"), "kept").folder();
+        assert!(high.starts_with(".Gel") && high.ends_with(".Above"), "{high}");
+        assert_eq!(mail(&home, "microsoft365", "Low").len(), usize::from(is_filled));
+        settled(&home, "made below");
+    }
+}
+
+#[test]
+fn a_folder_made_below_one_that_is_gone_for_good_waits_until_somebody_said_what_becomes_of_that() {
+    for word in ["approve", "drop"] {
+        let home = synced(&MICROSOFT);
+        let above = home.sandbox.graph_mail_folder_create("", "Above").unwrap();
+        home.sandbox.graph_mail_deliver(&above, &text("High")).unwrap();
+        home.sync().expect(0);
+        home.sandbox.graph_mail_folder_delete(&above).unwrap();
+        home.sandbox.graph_mail_folder_delete(&above).unwrap();
+        let folder = make(&home, "microsoft365", ".Above.New");
+        fs::write(folder.join("cur/1772442000.M9P9.desk:2,S"), text("Low")).unwrap();
+        home.sync().expect(4).says(&["\"Above/New\"", "\"Above\""]);
+        assert_eq!(called(&home, "Above")[0], BTreeSet::new(), "nothing is made while that is held");
+        let id = home.run(&["held"]).expect(0).only_id();
+        home.run(&[word, &id]).expect(0);
+        home.sync();
+        home.sync().expect(0);
+        let [there, here] = called(&home, "Above");
+        assert_eq!((&there, there.len()), (&here, 2), "{word}");
+        assert!(there.contains(".Above.New"), "{word}: {there:?}");
+        assert_eq!(only(mail(&home, "microsoft365", "Low"), word).folder(), ".Above.New");
+        assert_eq!(mail(&home, "microsoft365", "High").len(), usize::from(word == "drop"), "{word}");
+        settled(&home, word);
+    }
+}

@@ -50,6 +50,30 @@ pub(super) fn follow(cycle: &mut Cycle<'_>, kind: Kind, index: usize, seen: &Col
     })
 }
 
+/// A mailbox was made at a provider, which makes those above it that it lacks: they are mirrored like all that it lists.
+pub(super) async fn follow_made(cycle: &mut Cycle<'_>, kind: Kind, at: usize, found: &mut Listed) -> Result<()> {
+    let index = found[at].0;
+    let replica = cycle.members[index].replica.clone();
+    let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(()) };
+    match connector.collections(kind).await {
+        Ok(listed) => found[at].1 = listed,
+        Err(error) => {
+            cycle.report.trouble(&replica.name, &error);
+            return Ok(());
+        }
+    }
+    let known = cycle.hub.places(replica.id, kind)?;
+    let is_new = |seen: &&Collection| !known.iter().any(|place| place.remote_id == seen.id.as_str());
+    for seen in found[at].1.iter().filter(is_new) {
+        follow(cycle, kind, index, seen, found)?;
+        cycle.report.say(format!(
+            "{}: \"{}\" was made there, for a folder below it was made elsewhere",
+            replica.name, seen.name
+        ));
+    }
+    crate::scope::arrange(cycle, kind, found)
+}
+
 /// The hub's collection that was to be made at this provider, by its name: it was made, and the reply got lost.
 fn awaited(cycle: &Cycle<'_>, kind: Kind, replica: i64, seen: &Collection) -> Result<Option<i64>> {
     let lower = seen.name.to_lowercase();

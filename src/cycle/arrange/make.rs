@@ -5,13 +5,15 @@ use super::word;
 use crate::{Cycle, Member};
 use twofold_hub::{Hold, Label, Place};
 use twofold_model::connector::{Access, Collection};
+use twofold_model::email::path;
 use twofold_model::{CollectionId, Error, ErrorKind, Kind, Result};
 
 /// Makes at a place what it lacks: at a device everything, at a provider what came from it, or was made for it on a device.
 ///
 /// Keeps promise 12: what is to be made is in the hub before, and is found there by its key or its name, so that one made
-/// before a stop is not made twice.
-pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<()> {
+/// before a stop is not made twice. Answers whether anything was made.
+pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<bool> {
+    let mut is_made = false;
     let replica = cycle.members[index].replica.clone();
     let places = cycle.hub.places(replica.id, kind)?;
     for collection in cycle.hub.collections(kind)?.into_iter().filter(|collection| collection.stays()) {
@@ -19,11 +21,36 @@ pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize
             true => cycle.members.iter().any(|member| member.replica.id == collection.origin),
             false => collection.origin == replica.id && !collection.joined,
         };
-        if is_wanted && !collection.is_left_out && !places.iter().any(|place| place.collection == collection.id) {
-            make(cycle, kind, index, &collection, None).await?;
+        if !is_wanted || collection.is_left_out || places.iter().any(|place| place.collection == collection.id) {
+            continue;
+        }
+        if let Some(above) = held_above(cycle, kind, &replica, &collection.name)? {
+            cycle.report.say(format!(
+                "\"{}\" is not made at {}: \"{above}\" is gone there, and held; what is in it stays where it is. See: twofold held",
+                collection.name, replica.name
+            ));
+            continue;
+        }
+        make(cycle, kind, index, &collection, None).await?;
+        is_made = true;
+    }
+    Ok(is_made)
+}
+
+/// The mailbox above that is said to be gone at a provider. Made there, one below it would bring it back before anybody decided.
+fn held_above(cycle: &Cycle<'_>, kind: Kind, replica: &twofold_hub::Replica, name: &str) -> Result<Option<String>> {
+    if kind != Kind::Mail || replica.is_device {
+        return Ok(None);
+    }
+    let names = path::split(name);
+    for collection in cycle.hub.collections(kind)?.into_iter().filter(|it| it.origin == replica.id) {
+        let above = path::split(&collection.name);
+        let is_above = above.len() < names.len() && names.starts_with(&above);
+        if is_above && cycle.hub.hold_on(replica.id, collection.id, "collection")?.is_some() {
+            return Ok(Some(collection.name));
         }
     }
-    Ok(())
+    Ok(None)
 }
 
 /// Somebody said that a collection's removal was wrong: it is made again there, and everything in it.
