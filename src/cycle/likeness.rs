@@ -84,6 +84,11 @@ impl Vanished {
     }
 }
 
+/// Whether two messages are the same but for what programs add; not where the bytes of one cannot be read.
+pub fn is_alike(blobs: &dyn Blobs, one: &BlobId, other: &BlobId) -> bool {
+    one == other || plain(blobs, one).is_some_and(|text| plain(blobs, other) == Some(text))
+}
+
 fn name_of(content: &Content) -> Option<String> {
     content.get("messageId").map(ToString::to_string)
 }

@@ -1,13 +1,14 @@
 //! Which copy is which item: mark, UID, content, in that order (ENGINE 4); what belongs to none becomes a new item.
 
 use crate::intake::Intake;
-use crate::likeness::Vanished;
+use crate::likeness::{Vanished, is_alike};
 use crate::{Cycle, SLICE};
 use std::collections::HashSet;
 use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
-use twofold_model::{Content, Kind, Lens, RemoteId, Result, Seen};
+use twofold_model::email::{has_keyword, keywords};
+use twofold_model::{BlobId, Blobs, Content, Kind, Lens, RemoteId, Result, Seen};
 
 /// More new files than this on a device's first use are held and shown: an old folder must not bring back what was deleted.
 const ADOPT_AT_MOST: usize = 5;
@@ -97,6 +98,7 @@ fn meet_in(
     (intake, mut vanished): (&Intake<'_>, Option<&mut Vanished>),
 ) -> Result<()> {
     let account = Account::of(cycle, replica, place, intake.kind)?;
+    let blobs = cycle.settings.blobs.clone().filter(|_| replica.is_device && intake.kind == Kind::Mail);
     let mut waiting = Candidates::default();
     for (item, version) in cycle.hub.waiting_for_copy(replica.id, place.collection)? {
         waiting.add(item, cycle.hub.version(version)?.content);
@@ -117,7 +119,7 @@ fn meet_in(
             for sighting in slice {
                 foreign_mark(hub, intake, replica, &sighting)?;
                 let is_approved = sighting.hold.is_some();
-                let mut bound = bind(hub, intake, (&sighting, account), &gone, &mut waiting)?;
+                let mut bound = bind(hub, intake, (&sighting, account, blobs.as_deref()), &gone, &mut waiting)?;
                 if bound.is_none() && replica.is_device && !is_first_use && account == Account::Shared {
                     bound = beside_its_like(hub, intake, &sighting)?;
                 }
@@ -325,20 +327,22 @@ pub fn is_nameless(hub: &Hub, kind: Kind, seen: &Seen) -> Result<bool> {
 }
 
 /// The item that a new copy belongs to; none: it is an item of its own. A copy that was known there under another name is
-/// renamed on the way.
+/// renamed on the way. `blobs`: the bytes of messages, where the copy is a file on a device.
 ///
 /// Keeps promise 13: what is already there is adopted, not doubled.
 fn bind(
     hub: &mut Hub,
     intake: &Intake<'_>,
-    (sighting, account): (&Sighting, Account),
+    (sighting, account, blobs): (&Sighting, Account, Option<&dyn Blobs>),
     gone: &[(i64, RemoteId, i64)],
     waiting: &mut Candidates,
 ) -> Result<Option<i64>> {
     for item in named(hub, intake.kind, &as_seen(sighting))? {
         // Two programs gave two messages one file name, or one message was copied from the folders of another account.
         if intake.kind == Kind::Mail
-            && (is_other_message(hub, intake.lens, sighting, &item)? || is_of_other_account(hub, sighting, item.id)?)
+            && (is_other_message(hub, intake.lens, sighting, &item)?
+                || is_other_draft(hub, intake.lens, blobs, sighting, item.id)?
+                || is_of_other_account(hub, sighting, item.id)?)
         {
             continue;
         }
@@ -378,7 +382,31 @@ fn bind(
         hub.rename_placement(old.id, &sighting.remote_id)?;
         return Ok(Some(old.item));
     }
-    Ok(waiting.take(&content).filter(|(_, fit)| *fit > Fit::None).map(|(item, _)| item))
+    let Some((item, _)) = waiting.take(&content).filter(|(_, fit)| *fit > Fit::None) else { return Ok(None) };
+    if is_other_draft(hub, intake.lens, blobs, sighting, item)? {
+        waiting.add(item, hub.version(hub.item(item)?.version)?.content);
+        return Ok(None);
+    }
+    Ok(Some(item))
+}
+
+/// Whether a file is another state of a draft, or what became of it: somebody goes on writing a draft, and it keeps its Message-ID. So the
+/// two are two until somebody throws one away.
+fn is_other_draft(
+    hub: &Hub,
+    lens: &dyn Lens,
+    blobs: Option<&dyn Blobs>,
+    sighting: &Sighting,
+    item: i64,
+) -> Result<bool> {
+    let (Some(blobs), Ok(says)) = (blobs, lens.read(&sighting.rendering)) else { return Ok(false) };
+    let known = hub.version(hub.item(item)?.version)?.content;
+    let blob = |content: &Content| content.get("blobId").and_then(|name| BlobId::parse(name.as_str()?));
+    let is_draft = has_keyword(&known, keywords::DRAFT) || has_keyword(&says, keywords::DRAFT);
+    Ok(match (blob(&known), blob(&says)) {
+        (Some(one), Some(other)) if is_draft => !is_alike(blobs, &one, &other),
+        _ => false,
+    })
 }
 
 /// Whether an item stands, or stood last, in folders of other accounts only: the mail of two accounts is never one.

@@ -250,3 +250,33 @@ async fn a_draft_is_not_given_the_text_of_a_file_that_somebody_wrote_on() {
         }
     }
 }
+
+/// Somebody went on writing a draft at one of two sides: nobody can tell which text is wanted.
+#[tokio::test]
+async fn a_draft_that_says_something_else_on_a_device_that_is_used_first_is_kept_beside_the_accounts() {
+    for manner in BOTH {
+        for words in [&["$draft"][..], &[]] {
+            let mut world = World::new(manner);
+            world.account.add_mailbox("Drafts", Some(Role::Drafts));
+            world.laptop.add_mailbox("account/mail/Drafts", None);
+            world.account.put(&text(1), &["Drafts"], &["$draft"]);
+            world.account.put(&text(2), &["Drafts"], &["$draft"]);
+            let written_on = [text(1), b"And more\r\n".to_vec()].concat();
+            world.laptop.put(&written_on, &["account/mail/Drafts"], words);
+            // Another tool ends its lines otherwise.
+            let kept = String::from_utf8(text(2)).unwrap().replace("\r\n", "\n");
+            world.laptop.put(kept.as_bytes(), &["account/mail/Drafts"], words);
+            world.sync().await;
+            world.sync().await;
+            let has_both = |place: &Office| place.has(&text(1)) && place.has(&written_on);
+            let what = format!("{manner:?}, {words:?}");
+            assert!(has_both(&world.account) && has_both(&world.laptop) && has_both(&world.phone), "{what}");
+            assert_eq!(
+                [&world.account, &world.laptop, &world.phone].map(|place| place.shows().len()),
+                [3; 3],
+                "{what}"
+            );
+            world.sync_and_write_nothing(&what).await;
+        }
+    }
+}
