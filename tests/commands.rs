@@ -6,6 +6,8 @@
 mod common;
 #[path = "commands/mishaps.rs"]
 mod mishaps;
+#[path = "commands/portals.rs"]
+mod portals;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -135,6 +135,10 @@ impl TokenSource for Session {
     async fn renewed(&self, refused: &str) -> Result<String> {
         self.fetch(Some(SecretString::from(refused))).await
     }
+
+    fn refused(&self) -> Option<Error> {
+        Some(Cause::RefusedFresh.error(self.inner.provider.name))
+    }
 }
 
 impl Inner {
@@ -193,8 +197,9 @@ impl Inner {
         if !is_refused && held.is_usable(now_ms) {
             return Ok(Some(held));
         }
+        // Another one would be no better, and a refusal may pass: whoever asks tries it once more.
         if is_refused && held.follows_refusal && now_ms.abs_diff(held.obtained_ms) < REFUSED_FRESH_MS {
-            return Err(Cause::RefusedFresh.error(name));
+            return Ok(Some(held));
         }
         let wait_ms = entry.wait_until_ms.map_or(0, |until_ms| until_ms.saturating_sub(now_ms));
         if wait_ms > 0 && wait_ms <= MOST_WAIT_MS {

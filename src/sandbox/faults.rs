@@ -39,6 +39,11 @@ pub enum Fault {
         #[serde(default)]
         executed: bool,
     },
+    /// What a captive portal answers in the service's name, whatever was asked: a page with that status, or a way to one. Not executed.
+    Portal {
+        /// The status.
+        status: u16,
+    },
     /// Status 200 and nothing in it. Not executed.
     Nothing,
     /// Executed; the reply announces its whole length and ends in the middle. In a batch: like a lost answer.
@@ -74,7 +79,7 @@ impl Fault {
     /// Whether the request runs under this fault.
     pub fn executes(&self) -> bool {
         match self {
-            Self::DropBefore | Self::Nothing => false,
+            Self::DropBefore | Self::Nothing | Self::Portal { .. } => false,
             Self::Status { executed, .. } | Self::Html { executed } => *executed,
             Self::DropAfter | Self::Truncate | Self::Delay { .. } | Self::ContentType { .. } => true,
         }
@@ -103,6 +108,15 @@ impl Fault {
             )),
             Self::Nothing => Some(Response::bytes(200, "text/plain", "")),
             _ => None,
+            Self::Portal { status } => {
+                let page =
+                    "<!DOCTYPE html><html><head><title>Welcome</title></head><body>Accept our terms.</body></html>";
+                let reply = Response::bytes(*status, "text/html", page);
+                Some(match status {
+                    300..=399 => reply.with_header("location", "https://portal.example/welcome"),
+                    _ => reply,
+                })
+            }
         }
     }
 }

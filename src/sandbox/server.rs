@@ -348,7 +348,7 @@ pub(crate) fn run(state: &mut State, info: RequestInfo, request: &Request) -> Ou
                 reply.set_header("content-type", &value);
             }
         }
-        Some(Fault::Status { .. } | Fault::Html { .. } | Fault::Nothing) | None => {}
+        Some(Fault::Status { .. } | Fault::Html { .. } | Fault::Portal { .. } | Fault::Nothing) | None => {}
     }
     outcome
 }

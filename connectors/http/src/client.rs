@@ -170,10 +170,15 @@ impl Client {
         let deadline_ms = clock.now_ms() + self.inner.options.deadline_s * 1000;
         let mut open: Vec<usize> = (0..parts.len()).collect();
         let (mut has_renewed, mut was_throttled) = (false, false);
+        let mut renewed_in_vain = None;
         for tried in 1..=retry::BATCH_TRIES {
             let now: Vec<Part> = open.iter().map(|i| parts[*i].clone()).collect();
-            let answers = match self.batch_once(what, url, effect, &now).await {
-                Ok(answers) => answers,
+            let sent = match self.inner.token().await {
+                Ok(token) => self.batch_once(what, url, effect, &now).await.map(|answers| (token, answers)),
+                Err(error) => Err(error.at(what)),
+            };
+            let (token, answers) = match sent {
+                Ok(sent) => sent,
                 Err(error) => {
                     open.iter().for_each(|i| results[*i] = Some(Err(copy(&error))));
                     break;
@@ -183,13 +188,20 @@ impl Client {
             let mut stumbled = false;
             // A part may find the token dead that the batch came in with. It was not executed.
             let is_refused = |answer: &Option<Response>| answer.as_ref().is_some_and(|answer| answer.status == 401);
-            let renews = !has_renewed && answers.iter().any(is_refused) && self.inner.renew().await;
-            has_renewed |= renews;
+            let mut renews = !has_renewed && answers.iter().any(is_refused);
+            if renews {
+                has_renewed = true;
+                renewed_in_vain = self.inner.renew(token).await.err();
+                renews = renewed_in_vain.is_none();
+            }
             for (i, answer) in open.into_iter().zip(answers) {
                 if renews && is_refused(&answer) {
                     again.push(i);
                 }
-                let result = self.inner.judge_part(effect, answer).at(what);
+                let result = match (&renewed_in_vain, is_refused(&answer)) {
+                    (Some(error), true) => Err(copy(error)).at(what),
+                    _ => self.inner.judge_part(effect, answer).at(what),
+                };
                 if let Err(error) = &result {
                     let throttled = matches!(error.kind, ErrorKind::Throttled { .. });
                     let stumbles = error.kind == ErrorKind::Unknown && !effect.is_write() && tried < retry::READ_TRIES;
@@ -336,7 +348,7 @@ impl Inner {
             let deadline_ms = *tries.deadline_ms.get_or_insert(now_ms + self.options.deadline_s * 1000);
             let token = match (whose, &self.options.token, fresh.take()) {
                 (Whose::Provider, Some(_), Some(fresh)) => Some(fresh),
-                (Whose::Provider, Some(source), None) => Some(source.token().await?),
+                (Whose::Provider, Some(_), None) => self.token().await?,
                 _ => None,
             };
             let wire = Wire {
@@ -372,12 +384,19 @@ impl Inner {
         }
     }
 
-    /// Asks for another token than the one in use; whether there is one.
-    async fn renew(&self) -> bool {
-        let Some(source) = &self.options.token else { return false };
-        match source.token().await {
-            Ok(token) => source.renewed(&token).await.is_ok(),
-            Err(_) => false,
+    /// The token that is in use, if requests have one.
+    async fn token(&self) -> Result<Option<String>> {
+        match &self.options.token {
+            Some(source) => source.token().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Asks for another token than that one.
+    async fn renew(&self, refused: Option<String>) -> Result<()> {
+        match (&self.options.token, refused) {
+            (Some(source), Some(refused)) => source.renewed(&refused).await.map(drop),
+            _ => Ok(()),
         }
     }
 
@@ -499,7 +518,7 @@ impl Inner {
                     }
                 }
             }
-            ErrorKind::Unknown if !request.effect.is_write() => {
+            ErrorKind::Unknown if !request.effect.is_write() && !is_page(&response) => {
                 tries.stumbled += 1;
                 let again = tries.stumbled < retry::READ_TRIES;
                 again.then(|| retry::backoff_ms(tries.stumbled).max(asked_ms.unwrap_or(0)))
@@ -534,8 +553,8 @@ impl Inner {
     fn judged(&self, effect: Effect, response: &Response, whose: Whose) -> (Error, Option<u64>) {
         let status = response.status;
         let mut error = match (status, whose) {
-            (300..=303 | 305..=399, _) => {
-                Error::new(ErrorKind::Malformed, format!("status {status}: a redirect, not followed"))
+            _ if is_page(response) => {
+                Error::new(ErrorKind::Unknown, format!("status {status} with a page or a redirect of somebody else's"))
             }
             (_, Whose::Provider) => self.options.dialect.judge(response),
             (_, Whose::Anyone) => judge_by_status(response),
@@ -555,13 +574,19 @@ impl Inner {
             }
             (429, _) | (_, ErrorKind::Throttled { .. }) => ErrorKind::Throttled { retry_after_s: asked_s },
             (500.., ErrorKind::Malformed | ErrorKind::Offline) => ErrorKind::Unknown,
-            (401, _) if self.options.token.is_some() && whose == Whose::Provider => ErrorKind::SignInNeeded,
+            (_, kind) if is_page(response) => kind,
+            (401, _) if whose == Whose::Provider && self.options.token.is_some() => ErrorKind::SignInNeeded,
             (_, kind) => kind,
         };
         (with_request_id(error, response), asked_ms)
     }
 
     fn judge_part(&self, effect: Effect, part: Option<Response>) -> Result<Response> {
+        if let (401, ErrorKind::SignInNeeded, Whose::Provider, Some(source)) =
+            (status, error.kind, whose, &self.options.token)
+        {
+            error = source.refused().unwrap_or(error);
+        }
         let Some(response) = part else {
             return Err(Error::new(ErrorKind::Unknown, "the batch has no answer to this part"));
         };
@@ -623,6 +648,18 @@ fn with_request_id(mut error: Error, response: &Response) -> Error {
     if let Some(id) = &response.request_id
         && !error.message.contains(id.as_str())
     {
+/// Whether an answer was made by somebody between us and the place, and says nothing: a redirect (no interface of theirs sends one that we
+/// ask), or a page for people where a refusal would mean something.
+fn is_page(response: &Response) -> bool {
+    let is_html = || matches!(response.media_type().as_deref(), Some("text/html" | "application/xhtml+xml"));
+    match response.status {
+        304 => false,
+        300..=399 => true,
+        401 | 403 | 404 | 407 | 410 => is_html(),
+        _ => false,
+    }
+}
+
         error.message.push_str(&format!(" (request {id})"));
     }
     error

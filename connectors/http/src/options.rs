@@ -17,8 +17,13 @@ use url::Url;
 pub trait TokenSource: Send + Sync {
     /// An access token that should still be good.
     async fn token(&self) -> Result<String>;
-    /// After a 401 with that token: a fresh one (or the one that another worker fetched meanwhile), or sign-in needed.
+    /// After a 401 with that token: a fresh one (or the one that another worker fetched meanwhile; or itself, where it is as fresh as one
+    /// can be), or sign-in needed.
     async fn renewed(&self, refused: &str) -> Result<String>;
+    /// What it means that a request is refused with such a token once more, in words for people. The default: as the provider says it.
+    fn refused(&self) -> Option<Error> {
+        None
+    }
 }
 
 /// What is particular to one provider's way of speaking HTTP.

@@ -6,8 +6,9 @@ mod common;
 use common::{Plain, Reply, Server, client, json, options, reply, status};
 use serde_json::{Value, json as value};
 use std::sync::Arc;
-use twofold_http::{Client, ClientOptions, Counters, Request};
-use twofold_model::ErrorKind;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use twofold_http::{Client, ClientOptions, Counters, Effect, Part, Request, TokenSource};
+use twofold_model::{Error, ErrorKind, Result};
 use url::Url;
 
 fn list() -> Request {
@@ -138,6 +139,62 @@ async fn a_second_401_means_sign_in_needed() {
 }
 
 #[tokio::test]
+async fn what_a_portal_says_is_no_verdict_about_a_sign_in_a_right_or_an_item_and_is_not_asked_for_again() {
+    let to = [("content-type", "text/html"), ("location", "https://portal.example/")];
+    for status in [302, 307, 401, 403, 404, 407, 410] {
+        let server = Server::start(move |_, _| reply(status, &to, b"<html>Accept our terms</html>")).await;
+        let (client, _) = client(&server);
+        let error = client.send(list()).await.unwrap_err();
+        // It may have been the token: that is tried once.
+        let asked = if status == 401 { 2 } else { 1 };
+        assert_eq!((error.kind, server.count()), (ErrorKind::Unknown, asked), "{status}: {error}");
+        assert!(!error.to_string().contains("terms"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_is_refused_has_the_error_of_the_token_that_could_not_be_had_and_another_workers_token_is_taken() {
+    let refused = value!({"responses": [{"id": "1", "status": 401, "headers": {}, "body": {}}]});
+    for is_reached in [false, true] {
+        let refused = refused.clone();
+        let fine = value!({"responses": [{"id": "1", "status": 200, "headers": {}, "body": {}}]});
+        let server =
+            Server::start(move |n, _| json(&if n == 0 { refused.to_string() } else { fine.to_string() })).await;
+        let (options, _) = options(&server.url);
+        let client = Client::new(options.token(Arc::new(Moving { is_reached, asked: AtomicUsize::new(0) }))).unwrap();
+        let parts = [Part::get("1", "/me/contacts")];
+        let answer = client.send_batch("list", "/$batch", Effect::Read, &parts).await.remove(0);
+        match is_reached {
+            true => assert!(answer.unwrap().is_success()),
+            false => assert_eq!(answer.unwrap_err().kind, ErrorKind::Offline),
+        }
+    }
+}
+
+/// Another worker renews the token while a batch is under way.
+struct Moving {
+    is_reached: bool,
+    asked: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl TokenSource for Moving {
+    async fn token(&self) -> Result<String> {
+        // The first is the one with which the batch leaves.
+        let is_first = self.asked.fetch_add(1, Ordering::SeqCst) < 2;
+        Ok(if is_first { "old" } else { "new" }.to_owned())
+    }
+
+    async fn renewed(&self, refused: &str) -> Result<String> {
+        assert_eq!(refused, "old", "the one that was refused");
+        match self.is_reached {
+            true => Ok("new".into()),
+            false => Err(Error::new(ErrorKind::Offline, "nobody gives out tokens")),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_next_link_to_another_origin_gets_no_bearer() {
     let other = Server::start(|_, _| json("{}")).await;
     let server = Server::start(|_, _| json("{}")).await;
@@ -204,7 +261,7 @@ async fn redirects_are_not_followed() {
     let server = Server::start(move |_, _| reply(302, &[("location", &target)], b"")).await;
     let (client, _) = client(&server);
     let error = client.send(list()).await.unwrap_err();
-    assert_eq!((error.kind, other.count(), server.count()), (ErrorKind::Malformed, 0, 1));
+    assert_eq!((error.kind, other.count(), server.count()), (ErrorKind::Unknown, 0, 1));
 }
 
 #[tokio::test]
