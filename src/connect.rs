@@ -6,14 +6,14 @@ use std::path::Path;
 use std::sync::Arc;
 use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, Vault};
 use twofold_blobs::Store;
-use twofold_cycle::Party;
+use twofold_cycle::{Party, was_down};
 use twofold_device::{Device, DeviceOptions};
 use twofold_google::mail::imap;
 use twofold_google::{
     CalendarDialect, CalendarOptions, GmailDialect, Google, GoogleDialect, GoogleOptions, MailOptions,
 };
 use twofold_http::{
-    Allowance, Budget, Client, ClientOptions, Dialect, Limits, Network, NetworkTransport, Recorder, Shared,
+    Allowance, Budget, Client, ClientOptions, Dialect, Limits, Network, NetworkTransport, Patience, Recorder, Shared,
     SystemClock, TokenSource, Transport,
 };
 use twofold_hub::Hub;
@@ -196,7 +196,10 @@ pub fn zones() -> SystemZones {
 
 /// [`transport`] for sign-in. Like every client it records where `$TWOFOLD_RECORD` says so.
 pub fn sign_in_transport(config: &Config) -> Result<Arc<dyn Transport>> {
-    let network = transport(config);
+    recorded(transport(config))
+}
+
+fn recorded(network: Arc<dyn Transport>) -> Result<Arc<dyn Transport>> {
     match std::env::var_os("TWOFOLD_RECORD").filter(|dir| !dir.is_empty()) {
         Some(dir) => Ok(Arc::new(Recorder::new(network, Path::new(&dir))?)),
         None => Ok(network),
@@ -273,6 +276,9 @@ pub fn open(
             budgets.push(budget.clone());
             opened.budgets.push((service.into(), budget));
         }
+        // What hangs at one provider says nothing of the other one.
+        let replica = hub.replica(name.as_str(), false)?.id;
+        let transport: Arc<dyn Transport> = Arc::new(Patience::new(transport.clone(), was_down(hub, replica)?));
         let connector = match unusable {
             None => open_provider(config, hub, name, &vault, &transport, &budgets, blobs),
             Some(error) => Err(error),
@@ -307,13 +313,13 @@ fn open_provider(
     hub: &mut Hub,
     name: ProviderName,
     vault: &Vault,
-    transport: &Arc<NetworkTransport>,
+    transport: &Arc<dyn Transport>,
     budgets: &[Arc<Budget>],
     blobs: Option<&Arc<dyn Blobs>>,
 ) -> Result<Arc<dyn Connector>> {
     check_not_forgotten(hub, name.as_str())?;
     let provider = provider(config, name)?;
-    let session = Session::new(provider.clone(), vault.clone(), sign_in_transport(config)?, Arc::new(SystemClock));
+    let session = Session::new(provider.clone(), vault.clone(), recorded(transport.clone())?, Arc::new(SystemClock));
     // From here on it is the session of this account.
     let status = session.status()?;
     if let Some(cause) = status.cause().filter(|cause| !cause.may_heal()) {
@@ -387,7 +393,7 @@ fn account(hub: &mut Hub, name: ProviderName, vault: &Vault) -> Result<Option<tw
 /// Where nobody is signed in, or it cannot be asked.
 pub fn probe(config: &Config, name: ProviderName) -> Result<Arc<dyn Connector>> {
     let vault = Vault::open(&config.state_dir)?;
-    let (mut hub, transport) = (Hub::in_memory()?, transport(config));
+    let (mut hub, transport) = (Hub::in_memory()?, transport(config) as Arc<dyn Transport>);
     let services = if name == ProviderName::Google {
         vec![PEOPLE_LIMITS, CALENDAR_LIMITS, gmail_limits(config)]
     } else {

@@ -296,6 +296,33 @@ fn a_provider_that_is_down_is_left_alone_and_the_other_one_goes_on() {
 }
 
 #[test]
+fn a_provider_that_hangs_holds_the_other_one_once_and_shortly_after_that() {
+    let home = Home::synced(&BOTH);
+    home.sandbox.fault(Rule::any(Fault::Hang).on(Provider::Google));
+    // First half a minute, then ten seconds, since it was down.
+    for (title, within_s) in [("Chief", 45), ("Chief of all", 25)] {
+        give_title(&home, "Karl", title);
+        let began = Instant::now();
+        home.sync().expect(75).says(&["google", "does not answer", "twofold sync"]);
+        assert!(device_says(&home, title), "{title}");
+        assert!(began.elapsed() < Duration::from_secs(within_s), "{:?}", began.elapsed());
+    }
+    give_title(&home, "Karl", "Nobody's chief");
+    let service = Service::start(&home, OFTEN);
+    let took = soon("Microsoft's change on the device", || device_says(&home, "Nobody's chief"));
+    assert!(took < Duration::from_secs(25), "{took:?}");
+    service.until_told("STATUS=next run in", 1);
+    let asked = home.sandbox.requests(Provider::Google);
+    give_title(&home, "Karl", "The chief's chief");
+    let took = soon("Microsoft's next change on the device", || device_says(&home, "The chief's chief"));
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert_eq!(home.sandbox.requests(Provider::Google), asked, "it is left alone for a minute");
+    service.stop();
+    home.sandbox.with(|state| state.faults.clear());
+    home.sync().expect(0);
+}
+
+#[test]
 fn a_configuration_that_is_read_again_counts_and_a_wrong_one_does_not() {
     let home = Home::synced(&GOOGLE);
     let service = Service::start(&home, ONCE);

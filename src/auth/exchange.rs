@@ -7,6 +7,7 @@
 use bytes::Bytes;
 use oauth2::{HttpRequest, HttpResponse};
 use serde_json::Value;
+use twofold_http::transport::SILENCE_MS;
 use twofold_http::{Method, Response, Transport, TransportError, Wire, retry_after_s};
 use twofold_model::{Error, ErrorKind, Result};
 use url::Url;
@@ -79,7 +80,8 @@ async fn exchange(
     let host = url.host_str().unwrap_or("the provider").to_owned();
     // Both may hold a secret: the form with the refresh token, the bearer.
     let body = Bytes::from_owner(Zeroizing::new(body));
-    let mut wire = Wire { what, method, url, headers, body, timeout_ms: TIMEOUT_MS, max_body: MOST_BODY };
+    let mut wire =
+        Wire { what, method, url, headers, body, timeout_ms: TIMEOUT_MS, silence_ms: SILENCE_MS, max_body: MOST_BODY };
     let outcome = transport.exchange(&wire).await;
     wire.headers.iter_mut().for_each(|(_, value)| value.zeroize());
     let response = outcome.map_err(|error| failed(&host, error))?;

@@ -201,6 +201,7 @@ async fn send(config: &Config, way: Way, notice: &Notice) -> Result<(), String> 
                 headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
                 body: text.into_bytes().into(),
                 timeout_ms: ANSWER_MS,
+                silence_ms: ANSWER_MS,
                 max_body: MOST_BYTES,
             };
             match connect::transport(config).exchange(&wire).await {

@@ -383,8 +383,12 @@ struct Failures {
 impl Failures {
     /// Of the answers of a place of which everything else was read in this run, or not.
     fn of<'a>(errors: impl Iterator<Item = &'a Error>, is_complete: bool) -> Failures {
-        let failed = errors.filter(|error| is_of_one_message(error.kind));
-        let are_own = is_complete && failed.count() <= OWN_AT_MOST;
+        let (mut failed, mut is_away) = (0, false);
+        for error in errors {
+            failed += usize::from(is_of_one_message(error.kind));
+            is_away |= is_of_absence(error.kind);
+        }
+        let are_own = is_complete && !is_away && failed <= OWN_AT_MOST;
         Failures { are_own, troubles: Vec::new(), waiting: BTreeSet::new() }
     }
 
@@ -417,7 +421,7 @@ impl Failures {
         let name = cycle.members[index].replica.name.clone();
         let mut said = HashSet::new();
         for error in self.troubles {
-            let is_away = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
+            let is_away = is_of_absence(error.kind);
             if said.insert(error.to_string()) {
                 cycle.report.trouble(&name, &error);
             }
@@ -460,6 +464,11 @@ impl Reading {
     }
 
     fn add(&mut self, done: usize, bytes: u64, took_ms: u64) {
+/// Whether an error says that its place is not there at all for now.
+fn is_of_absence(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::SignInNeeded | ErrorKind::Offline)
+}
+
         self.done = (self.done + done).min(self.of);
         self.bytes += bytes;
         self.took_ms += took_ms;

@@ -474,6 +474,15 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
             None => {
                 cycle.hub.set_reached(id, now)?;
                 if !met {
+fn down_key(replica: i64) -> String {
+    format!("down {replica}")
+}
+
+/// Whether a replica could not be reached, or stumbled, in the last run in which it took part.
+pub fn was_down(hub: &Hub, replica: i64) -> Result<bool> {
+    Ok(hub.meta(&down_key(replica))?.as_deref() == Some("1"))
+}
+
                     cycle.hub.set_met(id, true)?;
                 }
             }
@@ -484,6 +493,10 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
     prune::prune(&mut cycle, now)?;
     report::complete(&mut cycle, started)?;
     tell::held(&cycle, started)?;
+        let is_down = cycle.members[index].is_down();
+        if was_down(cycle.hub, id)? != is_down {
+            cycle.hub.set_meta(&down_key(id), if is_down { "1" } else { "0" })?;
+        }
     let report = cycle.report;
     let text = serde_json::to_string(&report)
         .map_err(|error| Error::new(ErrorKind::Broken, "the run's report cannot be written").with_source(error))?;

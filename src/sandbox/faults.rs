@@ -53,6 +53,8 @@ pub enum Fault {
         /// Real milliseconds.
         ms: u64,
     },
+    /// Not executed; nothing comes, and the connection stays open until the client gives up. In a batch: like a lost answer.
+    Hang,
     /// Executed; the reply is labelled wrongly.
     ContentType {
         /// The label.
@@ -79,7 +81,7 @@ impl Fault {
     /// Whether the request runs under this fault.
     pub fn executes(&self) -> bool {
         match self {
-            Self::DropBefore | Self::Nothing | Self::Portal { .. } => false,
+            Self::DropBefore | Self::Nothing | Self::Hang | Self::Portal { .. } => false,
             Self::Status { executed, .. } | Self::Html { executed } => *executed,
             Self::DropAfter | Self::Truncate | Self::Delay { .. } | Self::ContentType { .. } => true,
         }
@@ -106,8 +108,6 @@ impl Fault {
                 "text/html; charset=utf-8",
                 "<!DOCTYPE html><html><head><title>Sorry...</title></head><body><h1>We're sorry...</h1></body></html>",
             )),
-            Self::Nothing => Some(Response::bytes(200, "text/plain", "")),
-            _ => None,
             Self::Portal { status } => {
                 let page =
                     "<!DOCTYPE html><html><head><title>Welcome</title></head><body>Accept our terms.</body></html>";
@@ -117,6 +117,8 @@ impl Fault {
                     _ => reply,
                 })
             }
+            Self::Nothing => Some(Response::bytes(200, "text/plain", "")),
+            _ => None,
         }
     }
 }

@@ -56,6 +56,10 @@ async fn connection(mut stream: TcpStream, sandbox: &Sandbox) -> io::Result<()> 
         }
         // The client may send its next request as soon as it has read this reply, so the flight ends before.
         drop(flight);
+        if outcome.hangs {
+            while stream.read_buf(&mut buffer).await? > 0 {}
+            return Ok(());
+        }
         let Some(reply) = outcome.reply else {
             return Ok(());
         };

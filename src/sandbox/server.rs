@@ -318,6 +318,8 @@ pub(crate) struct Outcome {
     pub is_truncated: bool,
     /// Real milliseconds to wait before answering.
     pub delay_ms: u64,
+    /// Nothing comes, and the connection stays open.
+    pub hangs: bool,
 }
 
 /// Gives a request its number and says what it is.
@@ -338,9 +340,10 @@ pub(crate) fn run(state: &mut State, info: RequestInfo, request: &Request) -> Ou
     let status = executed.as_ref().or(own.as_ref()).map_or(0, |reply| reply.status);
     let size = own.as_ref().or(executed.as_ref()).map_or(0, |reply| reply.body.len());
     log(state, info, request, status, size, fault.as_ref());
-    let mut outcome = Outcome { reply: own.or(executed), is_truncated: false, delay_ms: 0 };
+    let mut outcome = Outcome { reply: own.or(executed), is_truncated: false, delay_ms: 0, hangs: false };
     match fault {
         Some(Fault::DropBefore | Fault::DropAfter) => outcome.reply = None,
+        Some(Fault::Hang) => outcome.hangs = true,
         Some(Fault::Truncate) => outcome.is_truncated = true,
         Some(Fault::Delay { ms }) => outcome.delay_ms = ms,
         Some(Fault::ContentType { value }) => {

@@ -240,6 +240,9 @@ fn read_answer(response: &Value) -> Option<Result<Response, TransportError>> {
         return Some(Err(match response["_error"].as_str() {
             Some("not connected") => TransportError::NotConnected("as recorded".into()),
             Some("timed out") => TransportError::TimedOut,
+            Some("silent") => TransportError::Silent,
+            Some("not opened") => TransportError::Unopened,
+            Some("away") => TransportError::Away,
             _ => TransportError::Cut("as recorded".into()),
         }));
     }
@@ -459,6 +462,9 @@ fn write_entry(scrubber: &mut Scrubber, wire: &Wire, outcome: &Result<Response, 
             let how = match e {
                 TransportError::NotConnected(_) => "not connected",
                 TransportError::TimedOut => "timed out",
+                TransportError::Silent => "silent",
+                TransportError::Unopened => "not opened",
+                TransportError::Away => "away",
                 _ => "cut",
             };
             json!({ "status": 0, "_error": how, "headers": [], "content": { "size": 0, "mimeType": "" } })

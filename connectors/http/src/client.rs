@@ -6,7 +6,7 @@ use crate::cassette::Recorder;
 use crate::options::{ClientOptions, judge_by_status};
 use crate::request::{Effect, Expect, Request, Response};
 use crate::retry::{self, retry_after_s, whole_s};
-use crate::transport::{self, NetworkTransport, Transport, TransportError, Wire};
+use crate::transport::{self, NetworkTransport, SILENCE_MS, Transport, TransportError, Wire};
 use bytes::Bytes;
 use std::fmt;
 use std::sync::Arc;
@@ -358,6 +358,7 @@ impl Inner {
                 headers: self.headers(request, whose, content_type.as_deref(), token.as_deref()),
                 body: body.clone(),
                 timeout_ms: deadline_ms.saturating_sub(now_ms).max(1),
+                silence_ms: SILENCE_MS,
                 max_body,
             };
             self.requests.fetch_add(1, Ordering::Relaxed);
@@ -453,6 +454,9 @@ impl Inner {
                 let again = !write && tries.stumbled < retry::READ_TRIES;
                 (ErrorKind::Unknown, again.then(|| retry::backoff_ms(tries.stumbled)))
             }
+            // Who is silent now will be so in a moment: asking again would hold the others only.
+            TransportError::Silent => (ErrorKind::Unknown, None),
+            TransportError::Unopened | TransportError::Away => (ErrorKind::Offline, None),
             TransportError::TooLarge(_) => (ErrorKind::Malformed, None),
             TransportError::Unsendable(_) => (ErrorKind::Refused, None),
             TransportError::Misconfigured(_) => (ErrorKind::Misconfigured, None),
@@ -578,15 +582,15 @@ impl Inner {
             (401, _) if whose == Whose::Provider && self.options.token.is_some() => ErrorKind::SignInNeeded,
             (_, kind) => kind,
         };
-        (with_request_id(error, response), asked_ms)
-    }
-
-    fn judge_part(&self, effect: Effect, part: Option<Response>) -> Result<Response> {
         if let (401, ErrorKind::SignInNeeded, Whose::Provider, Some(source)) =
             (status, error.kind, whose, &self.options.token)
         {
             error = source.refused().unwrap_or(error);
         }
+        (with_request_id(error, response), asked_ms)
+    }
+
+    fn judge_part(&self, effect: Effect, part: Option<Response>) -> Result<Response> {
         let Some(response) = part else {
             return Err(Error::new(ErrorKind::Unknown, "the batch has no answer to this part"));
         };
@@ -644,10 +648,6 @@ fn check_type(expect: Expect, response: Response) -> Result<Response> {
     Err(with_request_id(Error::new(ErrorKind::Malformed, message), &response))
 }
 
-fn with_request_id(mut error: Error, response: &Response) -> Error {
-    if let Some(id) = &response.request_id
-        && !error.message.contains(id.as_str())
-    {
 /// Whether an answer was made by somebody between us and the place, and says nothing: a redirect (no interface of theirs sends one that we
 /// ask), or a page for people where a refusal would mean something.
 fn is_page(response: &Response) -> bool {
@@ -660,6 +660,10 @@ fn is_page(response: &Response) -> bool {
     }
 }
 
+fn with_request_id(mut error: Error, response: &Response) -> Error {
+    if let Some(id) = &response.request_id
+        && !error.message.contains(id.as_str())
+    {
         error.message.push_str(&format!(" (request {id})"));
     }
     error

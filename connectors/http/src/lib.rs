@@ -4,7 +4,8 @@
 //! address to the configured origin, takes a token from a [`TokenSource`], waits for its share of the [`Budget`], lets a
 //! [`Transport`] carry the exchange, repeats what may be repeated ([`retry`]) and has the provider's [`Dialect`] judge what
 //! went wrong. [`batch`] builds and reads JSON batches, [`cassette`] records exchanges and replays them strictly, [`clock`]
-//! hands in the time so that tests never wait, [`shared`] is a limit that several processes keep together.
+//! hands in the time so that tests never wait, [`shared`] is a limit that several processes keep together, [`patience`] sees to it that a place
+//! that hangs holds nobody for long.
 //!
 //! Invariants:
 //! - a bearer leaves only for the configured origin (and origins named as extra), over https or to this very machine;
@@ -19,6 +20,7 @@ pub mod client;
 pub mod clock;
 mod multipart;
 pub mod options;
+pub mod patience;
 pub mod request;
 pub mod retry;
 mod scrub;
@@ -32,6 +34,7 @@ pub use cassette::{Cassette, Origin, Recorder, unscrubbed};
 pub use client::{Client, Counters};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use options::{ClientOptions, Dialect, TokenSource, judge_by_status};
+pub use patience::Patience;
 pub use request::{Body, Effect, Expect, Method, Request, Response};
 pub use retry::retry_after_s;
 pub use shared::Shared;

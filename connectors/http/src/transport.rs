@@ -31,6 +31,8 @@ pub struct Wire {
     pub body: Bytes,
     /// How long the whole exchange may take.
     pub timeout_ms: u64,
+    /// How long the other side may be silent within it.
+    pub silence_ms: u64,
     /// How large the answer's body may be, unpacked.
     pub max_body: usize,
 }
@@ -49,6 +51,11 @@ impl fmt::Debug for Wire {
     }
 }
 
+/// How long a place that was not silent before may be so within an exchange, in milliseconds, before it is taken to hang.
+pub const SILENCE_MS: u64 = 30_000;
+/// The slowest line on which a large request still comes through, half a megabit a second.
+const SLOWEST_BYTES_PER_MS: u64 = 64;
+
 /// Why there is no answer. The texts hold no address, header or body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -59,6 +66,12 @@ pub enum TransportError {
     Cut(String),
     /// It was sent, or partly, and took too long.
     TimedOut,
+    /// It was sent, or partly, and nothing came for too long.
+    Silent,
+    /// No connection was opened in time: nothing was sent.
+    Unopened,
+    /// The place was silent again and again: nothing was sent.
+    Away,
     /// The answer is larger than allowed.
     TooLarge(usize),
     /// The request cannot be put onto the wire at all (a line break in a header): nothing was sent.
@@ -77,6 +90,9 @@ impl fmt::Display for TransportError {
             TransportError::NotConnected(why) => write!(f, "no connection: {why}"),
             TransportError::Cut(why) => write!(f, "the answer was lost: {why}"),
             TransportError::TimedOut => f.write_str("the answer took too long"),
+            TransportError::Silent => f.write_str("it does not answer"),
+            TransportError::Unopened => f.write_str("no connection: it does not answer"),
+            TransportError::Away => f.write_str("it did not answer before, and is not asked again in this run"),
             TransportError::TooLarge(most) => write!(f, "the answer is larger than {most} bytes"),
             TransportError::Unsendable(why) => write!(f, "the request cannot be sent: {why}"),
             TransportError::Misconfigured(why) => f.write_str(why),
@@ -121,15 +137,13 @@ pub struct Network {
     pub ca_file: Option<PathBuf>,
     /// How long opening a connection may take.
     pub connect_timeout_s: u64,
-    /// How long the other side may be silent within an exchange.
-    pub silence_timeout_s: u64,
     /// The folder for answers that are too large for memory; without one they are held in memory.
     pub spill: Option<PathBuf>,
 }
 
 impl Default for Network {
     fn default() -> Self {
-        Self { proxy: None, ca_file: None, connect_timeout_s: 10, silence_timeout_s: 60, spill: None }
+        Self { proxy: None, ca_file: None, connect_timeout_s: 10, spill: None }
     }
 }
 
@@ -140,7 +154,6 @@ impl fmt::Debug for Network {
             .field("proxy", &self.proxy.as_ref().map(|_| "…"))
             .field("ca_file", &self.ca_file)
             .field("connect_timeout_s", &self.connect_timeout_s)
-            .field("silence_timeout_s", &self.silence_timeout_s)
             .field("spill", &self.spill)
             .finish()
     }
@@ -196,7 +209,6 @@ impl NetworkTransport {
             .retry(reqwest::retry::never())
             .referer(false)
             .connect_timeout(Duration::from_secs(self.network.connect_timeout_s))
-            .read_timeout(Duration::from_secs(self.network.silence_timeout_s))
             // Shorter than what servers keep, so that a write seldom meets a connection about to close.
             .pool_idle_timeout(Duration::from_secs(20));
         if way != Way::Tls {
@@ -267,7 +279,9 @@ impl NetworkTransport {
             builder = builder.header(header, value);
         }
         let request = builder.build().map_err(|e| TransportError::Unsendable(causes(&e.without_url())))?;
-        let mut answer = client.execute(request).await.map_err(failure)?;
+        // Nobody tells how much of a request has left: it has the time that it takes on a slow line.
+        let leaving_ms = wire.body.len() as u64 / SLOWEST_BYTES_PER_MS;
+        let mut answer = heard(wire.silence_ms + leaving_ms, client.execute(request)).await?;
         let too_large = TransportError::TooLarge(wire.max_body);
         if answer.content_length().is_some_and(|n| n > wire.max_body as u64) {
             return Err(too_large);
@@ -278,7 +292,7 @@ impl NetworkTransport {
         let announced = usize::try_from(answer.content_length().unwrap_or(0)).unwrap_or_default();
         let mut body = Vec::with_capacity(announced.min(held));
         let mut spilled: Option<Spilled> = None;
-        while let Some(chunk) = answer.chunk().await.map_err(failure)? {
+        while let Some(chunk) = heard(wire.silence_ms, answer.chunk()).await? {
             let before = spilled.as_ref().map_or(body.len() as u64, Spilled::length);
             if before + chunk.len() as u64 > wire.max_body as u64 {
                 return Err(too_large);
@@ -301,6 +315,14 @@ impl NetworkTransport {
     }
 }
 
+/// What comes within that time.
+async fn heard<T>(within_ms: u64, coming: impl Future<Output = reqwest::Result<T>>) -> Result<T, TransportError> {
+    match tokio::time::timeout(Duration::from_millis(within_ms), coming).await {
+        Ok(came) => came.map_err(failure),
+        Err(_) => Err(TransportError::Silent),
+    }
+}
+
 fn method(method: Method) -> reqwest::Method {
     match method {
         Method::Get => reqwest::Method::GET,
@@ -313,7 +335,9 @@ fn method(method: Method) -> reqwest::Method {
 
 fn failure(e: reqwest::Error) -> TransportError {
     let e = e.without_url();
-    if e.is_connect() {
+    if e.is_connect() && e.is_timeout() {
+        TransportError::Unopened
+    } else if e.is_connect() {
         TransportError::NotConnected(causes(&e))
     } else if e.is_builder() {
         TransportError::Unsendable(causes(&e))

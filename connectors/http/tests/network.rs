@@ -107,6 +107,7 @@ async fn an_exchange_ends_with_its_time() {
         headers: vec![("authorization".into(), "Bearer hush".into())],
         body: bytes::Bytes::new(),
         timeout_ms: 50,
+        silence_ms: 5_000,
         max_body: 100,
     };
     assert!(!format!("{wire:?}").contains("hush"));

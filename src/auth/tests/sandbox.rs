@@ -47,7 +47,16 @@ impl Ui for Browser {
 
 async fn open(transport: &dyn Transport, url: Url) -> Option<String> {
     let (headers, body) = (Vec::new(), Default::default());
-    let wire = Wire { what: "browse", method: Method::Get, url, headers, body, timeout_ms: 10_000, max_body: 1 << 20 };
+    let wire = Wire {
+        what: "browse",
+        method: Method::Get,
+        url,
+        headers,
+        body,
+        timeout_ms: 10_000,
+        silence_ms: 10_000,
+        max_body: 1 << 20,
+    };
     let page = transport.exchange(&wire).await.unwrap();
     assert!(page.status < 400, "{}", String::from_utf8_lossy(&page.body));
     page.header("location").map(str::to_owned)

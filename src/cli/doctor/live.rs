@@ -42,6 +42,7 @@ async fn reach(findings: &mut Findings, config: &Config, transport: &dyn Transpo
         headers: vec![("accept".into(), "application/json".into())],
         body: Vec::new().into(),
         timeout_ms: TIMEOUT_MS,
+        silence_ms: TIMEOUT_MS,
         max_body: 1 << 20,
     };
     let answer = match transport.exchange(&wire).await {

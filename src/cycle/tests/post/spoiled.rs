@@ -78,6 +78,25 @@ async fn a_place_that_fails_with_all_that_it_is_asked_for_sets_nothing_aside() {
 }
 
 #[tokio::test]
+async fn a_place_that_goes_away_while_it_is_asked_sets_nothing_aside() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        for n in 50..60 {
+            let there = world.account.put(&text(n), &["INBOX"], &[]);
+            // It was silent about some, and after that it was not asked for the others.
+            world.account.spoil(there, if n > 55 { ErrorKind::Unknown } else { ErrorKind::Offline });
+        }
+        for _ in 0..5 {
+            assert_eq!(world.sync().await.exit, 75, "{manner:?}");
+            assert!(world.hub.quarantined().unwrap().is_empty(), "{manner:?}");
+        }
+        world.account.mend();
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        world.settled("back").await;
+    }
+}
+
+#[tokio::test]
 async fn a_header_that_can_never_be_read_stops_no_adoption() {
     for (kind, runs) in WAYS {
         let mut world = World::new(Manner::Labels);

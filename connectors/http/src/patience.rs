@@ -1,0 +1,86 @@
+//! Silence is a fact about a place, and not about one request. Whoever did not answer in time is given little time with the next request,
+//! and is not asked again in this run where that brings nothing either. So a place that hangs holds the others once, and not with every
+//! request; and one request that hangs alone does not take its place away.
+
+use crate::clock::lock;
+use crate::request::Response;
+use crate::transport::{Transport, TransportError, Wire, host_of};
+use async_trait::async_trait;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+/// How long a place that was silent may be so within its next exchange, in milliseconds.
+pub const PROBE_MS: u64 = 10_000;
+
+/// A transport to the hosts of one place, in one run.
+pub struct Patience {
+    inner: Arc<dyn Transport>,
+    /// What is thought of a host before it was asked.
+    first: Standing,
+    hosts: Mutex<HashMap<String, Standing>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Answers,
+    /// It was silent: the next exchange has little time.
+    Doubtful,
+    /// It was so once more: it is not asked again.
+    Away,
+}
+
+impl Patience {
+    /// Over that transport. A place that was down in the last run is given little time from the beginning.
+    pub fn new(inner: Arc<dyn Transport>, was_down: bool) -> Self {
+        let first = if was_down { Standing::Doubtful } else { Standing::Answers };
+        Self { inner, first, hosts: Mutex::default() }
+    }
+
+    fn standing(&self, host: &str) -> Standing {
+        lock(&self.hosts).get(host).copied().unwrap_or(self.first)
+    }
+
+    async fn carry(&self, wire: &Wire, spills: bool) -> Result<Response, TransportError> {
+        let host = host_of(&wire.url);
+        let before = self.standing(&host);
+        let outcome = match before {
+            Standing::Away => return Err(TransportError::Away),
+            Standing::Doubtful => {
+                let wire = Wire { silence_ms: wire.silence_ms.min(PROBE_MS), ..wire.clone() };
+                self.send(&wire, spills).await
+            }
+            Standing::Answers => self.send(wire, spills).await,
+        };
+        let after = match (&outcome, before) {
+            (Ok(_), _) => Standing::Answers,
+            (Err(TransportError::Silent | TransportError::Unopened), Standing::Answers) => Standing::Doubtful,
+            (Err(TransportError::Silent | TransportError::Unopened), _) => Standing::Away,
+            (Err(_), _) => return outcome,
+        };
+        let mut hosts = lock(&self.hosts);
+        let now = hosts.entry(host).or_insert(self.first);
+        // Others that were sent with it may have found out more.
+        if *now != Standing::Away {
+            *now = after;
+        }
+        outcome
+    }
+
+    async fn send(&self, wire: &Wire, spills: bool) -> Result<Response, TransportError> {
+        match spills {
+            true => self.inner.exchange_spilling(wire).await,
+            false => self.inner.exchange(wire).await,
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Patience {
+    async fn exchange(&self, wire: &Wire) -> Result<Response, TransportError> {
+        self.carry(wire, false).await
+    }
+
+    async fn exchange_spilling(&self, wire: &Wire) -> Result<Response, TransportError> {
+        self.carry(wire, true).await
+    }
+}
