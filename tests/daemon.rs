@@ -15,7 +15,7 @@ mod status;
 #[path = "daemon/telling.rs"]
 mod telling;
 
-use common::{BOTH, GOOGLE, Home, Ran, Talk, files};
+use common::{BOTH, GOOGLE, Home, MICROSOFT, Ran, Talk, files};
 use rand::{Rng, SeedableRng};
 use rustix::process::Signal;
 use std::fs;
@@ -319,6 +319,53 @@ fn a_provider_that_hangs_holds_the_other_one_once_and_shortly_after_that() {
     assert_eq!(home.sandbox.requests(Provider::Google), asked, "it is left alone for a minute");
     service.stop();
     home.sandbox.with(|state| state.faults.clear());
+    home.sync().expect(0);
+}
+
+#[test]
+fn a_first_sync_of_mail_holds_neither_the_other_kinds_nor_a_folder_nor_who_asks_and_reads_no_message_twice() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &MICROSOFT);
+    let all =
+        |more: &str| home.configuration(more).replace("kinds = [\"contacts\"]", "kinds = [\"mail\", \"contacts\"]");
+    fs::write(home.config(), all("")).unwrap();
+    home.login("microsoft365").expect(0);
+    for n in 0..600 {
+        let letter =
+            format!("Message-ID: <{n}@example.org>\r\nSubject: Letter {n}\r\nFrom: a@example.org\r\n\r\nText\r\n");
+        home.sandbox.graph_mail_deliver("inbox", letter.as_bytes()).unwrap();
+    }
+    home.sandbox.switch(|switches| switches.latency_ms = 200);
+    home.sandbox.reset_counts();
+    let read = || -> Vec<String> {
+        let lines = home.sandbox.log();
+        lines
+            .iter()
+            .filter(|line| line.status == 200 && line.info.path.ends_with("/$value"))
+            .map(|line| line.info.path.clone())
+            .collect()
+    };
+    fs::write(home.config(), all(&format!("\n[schedule]\n{ONCE}\n"))).unwrap();
+    let service = Service::begin(&home);
+    service.until_told("READY=1", 1);
+    soon("messages are read", || read().len() > 20);
+    assert!(device_says(&home, "Karl"), "the contacts are here before the first message");
+    rename(&home, "Karl", "Kuno");
+    let took = soon("the device's change at Microsoft", || home.graph_text().contains("Kuno"));
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    home.run(&["sync", "--only", "contacts"]).expect(0);
+    let count = read().len();
+    assert!(count < 600, "{count} were read: that was no first sync any more");
+    home.sandbox.switch(|switches| switches.latency_ms = 0);
+    let letters = || {
+        let holds = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("Subject: Letter ");
+        files(&home.laptop()).values().filter(|bytes| holds(bytes)).count()
+    };
+    soon("all messages", || letters() == 600);
+    service.until_at_rest();
+    let (all, each) = (read(), read().into_iter().collect::<std::collections::BTreeSet<_>>());
+    assert_eq!(all.len(), each.len(), "no message is read twice");
+    let ran = service.stop();
+    assert!(!ran.err.contains("asked to stop"), "{ran}");
     home.sync().expect(0);
 }
 

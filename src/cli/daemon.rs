@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::report::{code_of, exit};
-use twofold_cycle::{Progress, Reading, Report};
+use twofold_cycle::{Calls, Progress, Reading, Report};
 use twofold_hub::Lock;
 use twofold_model::{Error, ErrorKind, Kind, Result};
 use twofold_schedule::Trigger;
@@ -81,7 +81,9 @@ pub async fn run(context: &Context) -> Result<i32> {
     let door = Door::new(live.clone(), desk.clone(), events, has_credential_key);
     let asked = open_door(&door, &state_dir);
     let troubles = Mutex::default();
-    let work = Runs { context, config, folders, progress, live, tally, endpoint, desk, stop, troubles, notices };
+    let give_way = Arc::default();
+    let work =
+        Runs { context, config, folders, progress, live, tally, endpoint, desk, stop, give_way, troubles, notices };
     tracing::info!("the service begins");
     let end = serve(&work, &Machine, triggers, chance, told).await;
     tasks.iter().for_each(JoinHandle::abort);
@@ -227,6 +229,8 @@ struct Runs<'a> {
     desk: Arc<Desk>,
     /// Set when the run under way is to end.
     stop: Arc<AtomicBool>,
+    /// Set when others wait for it.
+    give_way: Arc<AtomicBool>,
     troubles: Mutex<Troubles>,
     /// Who is told of them.
     notices: Arc<notify::Notices>,
@@ -314,7 +318,10 @@ impl Work for Runs<'_> {
             self.live.ended(Some(live::Last { run, kinds, began_ms, ended_ms: now_ms(), exit }));
         };
         let steps = Arc::new(Steps { watchdog: self.progress.clone(), live: self.live.clone() });
-        match sync::sync(self.context, &config, &args, self.stop.clone(), steps).await {
+        let calls = Calls { stop: self.stop.clone(), give_way: self.give_way.clone() };
+        let ran = sync::sync(self.context, &config, &args, calls, steps).await;
+        self.give_way.store(false, Ordering::SeqCst);
+        match ran {
             Ok(report) => {
                 Self::moved(&report);
                 self.tally.ran(&report);
@@ -322,7 +329,7 @@ impl Work for Runs<'_> {
                 self.notices.hear(&notify::found(&report), &duty, &self.kinds());
                 over(Some(report.run), report.exit);
                 self.desk.tell(&duty.asked, &outcome(&report));
-                Outcome::Ran { down: report.down }
+                Outcome::Ran { down: report.down, gave_way: report.gave_way }
             }
             // Only the lock of the hub says so: what stands in the way at a place is in a report.
             Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => {
@@ -341,6 +348,10 @@ impl Work for Runs<'_> {
                 Outcome::Failed
             }
         }
+    }
+
+    fn give_way(&self) {
+        self.give_way.store(true, Ordering::SeqCst);
     }
 
     fn reload(&self) -> Option<BTreeMap<Kind, Trigger>> {

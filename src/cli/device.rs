@@ -38,10 +38,10 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
         opened.reset_marker(&mark)?;
     }
     context.say(format!("{name} is a new folder from now on; filling it."));
-    let stop = std::sync::Arc::default();
+    let calls = twofold_cycle::Calls::default();
     let silent = std::sync::Arc::new(twofold_cycle::Silent);
     let report = tokio::task::block_in_place(|| {
-        tokio::runtime::Handle::current().block_on(sync::sync(context, &config, &sync::Args::default(), stop, silent))
+        tokio::runtime::Handle::current().block_on(sync::sync(context, &config, &sync::Args::default(), calls, silent))
     })?;
     print!("{}", sync::table(&report, false));
     sync::tell(&report.troubles, report.exit);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use twofold_cycle::report::exit;
-use twofold_cycle::{Join, Progress, ReplicaReport, Report, Settings, Silent, cycle};
+use twofold_cycle::{Calls, Join, Progress, ReplicaReport, Report, Settings, Silent, cycle};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// How long a stop may take (promise 12).
@@ -70,7 +70,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         }
     }
     let stop = stop_on_signal();
-    let report = sync(context, &config, &args, stop, progress).await?;
+    let report = sync(context, &config, &args, Calls { stop, ..Calls::default() }, progress).await?;
     if args.json {
         let text = serde_json::to_value(&report).map_err(|error| {
             Error::new(ErrorKind::Broken, "the report cannot be written as JSON").with_source(error)
@@ -110,7 +110,7 @@ pub async fn sync(
     context: &Context,
     config: &Config,
     args: &Args,
-    stop: Arc<AtomicBool>,
+    calls: Calls,
     progress: Arc<dyn Progress>,
 ) -> Result<Report> {
     if !args.dry_run
@@ -141,7 +141,7 @@ pub async fn sync(
         scopes: connect::scopes(config),
         progress,
         room: disk::watch(config),
-        stop,
+        calls,
     };
     if args.dry_run {
         // Also what opening the places writes down is thrown away.

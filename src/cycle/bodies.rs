@@ -56,6 +56,7 @@ pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Part> {
         return Ok(Part::Through);
     }
     let mut part = Part::Through;
+    let mut asking: Vec<(usize, HashSet<i64>)> = Vec::new();
     for index in 0..cycle.members.len() {
         let replica = cycle.members[index].replica.clone();
         if cycle.members[index].reached(kind).is_none() {
@@ -74,14 +75,26 @@ pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Part> {
             Filled::Some => part = part.max_of(Part::More),
             Filled::None => {}
         }
-        let mut asked = 0;
-        while asked < PART && !cycle.must_stop() {
-            let Some((count, is_moving)) = ask(cycle, kind, index, &untouched).await? else { break };
-            asked += count;
-            part = part.max_of(if is_moving { Part::More } else { Part::Stuck });
-            if !is_moving {
+        asking.push((index, untouched));
+    }
+    // In turns, so that the newest of each place are there before the oldest of another; and each has its turn before others have theirs.
+    let mut asked = 0;
+    while !asking.is_empty() && asked < PART {
+        let mut go_on = Vec::new();
+        for (index, untouched) in asking {
+            if cycle.must_stop() {
                 break;
             }
+            let Some((count, is_moving)) = ask(cycle, kind, index, &untouched).await? else { continue };
+            asked += count;
+            part = part.max_of(if is_moving { Part::More } else { Part::Stuck });
+            if is_moving {
+                go_on.push((index, untouched));
+            }
+        }
+        asking = go_on;
+        if cycle.gives_way() {
+            break;
         }
     }
     if part == Part::Stuck {
@@ -89,6 +102,16 @@ pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Part> {
     }
     cycle.report.stopped |= part != Part::Through && cycle.must_stop();
     Ok(part)
+}
+
+/// Whether a replica that can be reached has more messages to be read, of which nobody knows that they cannot be.
+pub fn are_left(cycle: &Cycle<'_>, kind: Kind) -> Result<bool> {
+    for member in cycle.members.iter().filter(|member| member.reached(kind).is_some()) {
+        if cycle.hub.lacking_bodies(member.replica.id, member.unreadable.len() + 1)?.len() > member.unreadable.len() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 impl Part {
@@ -141,7 +164,8 @@ async fn ask(
         reading.of = reading.done + left;
         cycle.settings.progress.reading(&replica.name, *reading);
     }
-    let shelf = Shelf { stop: cycle.settings.stop.clone(), came: Mutex::default() };
+    let shelf =
+        Shelf { stop: cycle.settings.calls.stop.clone(), is_over: AtomicBool::new(false), came: Mutex::default() };
     let stock = Stock {
         asked: &asked,
         places: &places,
@@ -153,14 +177,18 @@ async fn ask(
     let mut got = Got::default();
     let mut failed: Vec<(usize, Error)> = Vec::new();
     let mut work = connector.read_bodies(kind, &asked, &shelf);
-    let (mut kept, mut stops) = (Instant::now(), None);
+    let (asked_at, mut kept, mut stops, mut gave_way) = (Instant::now(), Instant::now(), None, false);
     loop {
         let is_over = tokio::select! {
             () = &mut work => true,
             () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => false,
         };
         let now = Instant::now();
-        if cycle.must_stop() {
+        if !gave_way && cycle.gives_way() && now - asked_at > Duration::from_millis(ASK_MS) {
+            gave_way = true;
+            shelf.is_over.store(true, Ordering::SeqCst);
+        }
+        if gave_way || cycle.must_stop() {
             stops.get_or_insert(now);
         }
         let is_late = stops.is_some_and(|since: Instant| now - since > Duration::from_millis(GRACE_MS));
@@ -188,7 +216,8 @@ async fn ask(
     row.read += read.len();
     row.read_ms += took_ms;
     failures.tell(cycle, index);
-    Ok(Some((count, !read.is_empty() || asked.len() < count)))
+    // Where nothing came for want of time, something will.
+    Ok(Some((count, !read.is_empty() || asked.len() < count || gave_way)))
 }
 
 /// A copy that waits for its bytes. What was seen of a new one is as its place's last delta said; a known one may have been written to since.
@@ -210,6 +239,8 @@ fn unread(waiting: Sighting, places: &[twofold_hub::Place]) -> Option<Unread> {
 /// Where answers are put as they come. After a stop, only those that are whole are taken.
 struct Shelf {
     stop: Arc<AtomicBool>,
+    /// Others wait, and enough was asked for.
+    is_over: AtomicBool,
     came: Mutex<Vec<(usize, Result<Option<Seen>>)>>,
 }
 
@@ -237,7 +268,7 @@ impl Taker for Shelf {
     }
 
     fn goes_on(&self) -> bool {
-        !self.stop.load(Ordering::SeqCst)
+        !self.stop.load(Ordering::SeqCst) && !self.is_over.load(Ordering::SeqCst)
     }
 }
 
@@ -433,6 +464,11 @@ impl Failures {
     }
 }
 
+/// Whether an error says that its place is not there at all for now.
+fn is_of_absence(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::SignInNeeded | ErrorKind::Offline)
+}
+
 /// Whether an error may be that of one message. The others are of its place, or of our own store.
 pub fn is_of_one_message(kind: ErrorKind) -> bool {
     use ErrorKind::{Broken, Held, Misconfigured, Offline, SignInNeeded, Throttled};
@@ -464,11 +500,6 @@ impl Reading {
     }
 
     fn add(&mut self, done: usize, bytes: u64, took_ms: u64) {
-/// Whether an error says that its place is not there at all for now.
-fn is_of_absence(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::SignInNeeded | ErrorKind::Offline)
-}
-
         self.done = (self.done + done).min(self.of);
         self.bytes += bytes;
         self.took_ms += took_ms;

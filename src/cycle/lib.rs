@@ -36,6 +36,7 @@ pub use bodies::Reading;
 pub use report::{ReplicaReport, Report};
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tracing::Instrument;
 use twofold_engine::brake::Brake;
@@ -113,8 +114,17 @@ pub struct Settings {
     pub progress: Arc<dyn Progress>,
     /// Says in words where there is too little room on a disk, if there is: the run ends at the next clean point, before a disk is full.
     pub room: Box<dyn Fn() -> Option<String> + Send + Sync>,
-    /// Set when the process was asked to stop: the run ends at the next clean point.
-    pub stop: Arc<std::sync::atomic::AtomicBool>,
+    /// What the run is told while it is under way.
+    pub calls: Calls,
+}
+
+/// What a run is told while it is under way: each is set once.
+#[derive(Clone, Debug, Default)]
+pub struct Calls {
+    /// The process was asked to stop: the run ends at the next clean point.
+    pub stop: Arc<AtomicBool>,
+    /// Others wait: a run that reads the bytes of many messages reads a part of them, and leaves the rest to the next.
+    pub give_way: Arc<AtomicBool>,
 }
 
 /// Is told how a run goes on.
@@ -218,17 +228,21 @@ impl Cycle<'_> {
         self.members.iter().find(|member| member.replica.id == replica)
     }
 
-    /// The kinds that take part in this run.
+    /// The kinds that take part in this run, in the order in which they are gone through: messages, which may take hours, hold nobody.
     pub fn kinds(&self) -> Vec<Kind> {
-        let all: BTreeSet<Kind> = self.members.iter().flat_map(|member| member.kinds.iter().copied()).collect();
-        all.into_iter()
-            .filter(|kind| self.settings.only_kinds.is_empty() || self.settings.only_kinds.contains(kind))
-            .collect()
+        let is_asked = |kind: &Kind| self.settings.only_kinds.is_empty() || self.settings.only_kinds.contains(kind);
+        let takes_part = |kind: &Kind| self.members.iter().any(|member| member.kinds.contains(kind));
+        [Kind::Calendar, Kind::Contacts, Kind::Mail].into_iter().filter(is_asked).filter(takes_part).collect()
     }
 
     /// Whether the run is to end at this clean point: the process was asked to stop, or a disk has too little room.
     pub fn must_stop(&self) -> bool {
-        self.settings.stop.load(std::sync::atomic::Ordering::SeqCst) || self.has_no_room()
+        self.settings.calls.stop.load(Ordering::SeqCst) || self.has_no_room()
+    }
+
+    /// Whether others wait for what takes long in this run.
+    pub fn gives_way(&self) -> bool {
+        self.settings.calls.give_way.load(Ordering::SeqCst)
     }
 
     /// Whether there is too little room on a disk; once there was, the run does not go on.
@@ -321,6 +335,10 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     while !cycle.must_stop() && bodies::bodies(cycle, kind).await? == bodies::Part::More {
         meet::meet(cycle, kind).await?;
         decide_and_write(cycle, kind).await?;
+        if cycle.gives_way() && bodies::are_left(cycle, kind)? {
+            cycle.report.gave_way = true;
+            break;
+        }
     }
     arrange::remove::bury(cycle, kind)?;
     Ok(true)
@@ -456,6 +474,15 @@ async fn decide_and_write(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     Ok(())
 }
 
+fn down_key(replica: i64) -> String {
+    format!("down {replica}")
+}
+
+/// Whether a replica could not be reached, or stumbled, in the last run in which it took part.
+pub fn was_down(hub: &Hub, replica: i64) -> Result<bool> {
+    Ok(hub.meta(&down_key(replica))?.as_deref() == Some("1"))
+}
+
 async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
     let run = cycle.run;
     let now = cycle.now();
@@ -466,6 +493,10 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
             cycle.members[index].lose(error);
         }
         let (id, met) = (cycle.members[index].replica.id, cycle.members[index].replica.met);
+        let is_down = cycle.members[index].is_down();
+        if was_down(cycle.hub, id)? != is_down {
+            cycle.hub.set_meta(&down_key(id), if is_down { "1" } else { "0" })?;
+        }
         match &cycle.members[index].trouble {
             Some(error) => {
                 let words = error.to_string();
@@ -474,15 +505,6 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
             None => {
                 cycle.hub.set_reached(id, now)?;
                 if !met {
-fn down_key(replica: i64) -> String {
-    format!("down {replica}")
-}
-
-/// Whether a replica could not be reached, or stumbled, in the last run in which it took part.
-pub fn was_down(hub: &Hub, replica: i64) -> Result<bool> {
-    Ok(hub.meta(&down_key(replica))?.as_deref() == Some("1"))
-}
-
                     cycle.hub.set_met(id, true)?;
                 }
             }
@@ -493,10 +515,6 @@ pub fn was_down(hub: &Hub, replica: i64) -> Result<bool> {
     prune::prune(&mut cycle, now)?;
     report::complete(&mut cycle, started)?;
     tell::held(&cycle, started)?;
-        let is_down = cycle.members[index].is_down();
-        if was_down(cycle.hub, id)? != is_down {
-            cycle.hub.set_meta(&down_key(id), if is_down { "1" } else { "0" })?;
-        }
     let report = cycle.report;
     let text = serde_json::to_string(&report)
         .map_err(|error| Error::new(ErrorKind::Broken, "the run's report cannot be written").with_source(error))?;

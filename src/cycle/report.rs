@@ -98,6 +98,9 @@ pub struct Report {
     /// The process was asked to stop.
     #[serde(skip)]
     pub stopped: bool,
+    /// Messages are left to be read, because others waited for the run.
+    #[serde(skip)]
+    pub gave_way: bool,
     /// Providers that are better left alone for a while, by name.
     #[serde(skip)]
     pub down: Vec<String>,
@@ -201,6 +204,7 @@ impl Report {
             signs: BTreeSet::new(),
             codes: Vec::new(),
             stopped: false,
+            gave_way: false,
             down: Vec::new(),
         }
     }
@@ -303,6 +307,11 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
     } else if cycle.report.stopped {
         cycle.report.codes.push(exit::TEMPORARY);
         cycle.report.say("the run was asked to stop and ended at a clean point. Go on with: twofold sync".into());
+    } else if cycle.report.gave_way {
+        cycle.report.codes.push(exit::TEMPORARY);
+        cycle
+            .report
+            .say("mail: not all messages are read yet; the service goes on with them. See: twofold status".into());
     }
     cycle.report.elapsed_s = f64_as_text::Seconds(now - started_ms);
     cycle.report.exit = worst(&cycle.report.codes);

@@ -34,6 +34,10 @@ const BUSY_MS: i64 = 2_000;
 /// All kinds have a run together this often at least, whenever they are due: what is past its time goes in such a run only.
 const WHOLE_MS: i64 = 24 * 3_600_000;
 
+/// The kind whose runs may take hours, and give way to whatever else is due. They write in its folders all the while, so that a change there
+/// says nothing before they end.
+const LONG: Kind = Kind::Mail;
+
 /// What a run is to do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Duty {
@@ -68,6 +72,8 @@ pub enum Outcome {
     Ran {
         /// Providers that could not be reached, or stumbled, by name.
         down: Vec<String>,
+        /// It gave way, and has more to do.
+        gave_way: bool,
     },
     /// Another process was at work; nothing was done.
     Busy,
@@ -100,6 +106,8 @@ pub enum Event {
 pub trait Work {
     /// One run. It ends at its next clean point once the service is [`State::Stopping`].
     async fn run(&self, duty: Duty) -> Outcome;
+    /// Others wait for the run under way: it ends as soon as it has moved on by a part.
+    fn give_way(&self) {}
     /// Reads the configuration again and answers when each kind is due from now on; `None`: the new one is refused, and the old one stays.
     /// A run that is under way goes on under the one with which it began.
     fn reload(&self) -> Option<BTreeMap<Kind, Trigger>>;
@@ -159,6 +167,8 @@ struct Service<'a> {
     wishes: VecDeque<(Wish, Vec<u64>)>,
     /// Not before then, because another process is at work.
     wishes_ms: i64,
+    /// The last run was one that somebody asked for: before the next wish comes what is due.
+    was_asked: bool,
     is_stopping: bool,
 }
 
@@ -184,6 +194,7 @@ pub async fn serve(
         changed_ms: None,
         wishes: VecDeque::new(),
         wishes_ms: 0,
+        was_asked: false,
         is_stopping: false,
     };
     work.state(State::Ready);
@@ -195,7 +206,7 @@ pub async fn serve(
             return End::Clean;
         }
         let now = clock.now_ms();
-        if let Some(duty) = service.asked(now).or_else(|| service.by_schedule(now)) {
+        if let Some(duty) = service.duty(now) {
             if service.run(duty, &mut events).await == End::Cut {
                 return End::Cut;
             }
@@ -250,6 +261,16 @@ impl Service<'_> {
         }
     }
 
+    /// What is to be done now. What somebody asks for comes first, and of two wishes the second after what is due.
+    fn duty(&mut self, now: i64) -> Option<Duty> {
+        let duty = match self.was_asked {
+            true => self.by_schedule(now).or_else(|| self.asked(now)),
+            false => self.asked(now).or_else(|| self.by_schedule(now)),
+        };
+        self.was_asked = duty.as_ref().is_some_and(|duty| duty.wish.is_some());
+        duty
+    }
+
     /// What somebody asked for. Nobody is left alone in it: a person asks, and may have mended what stood in the way.
     fn asked(&mut self, now: i64) -> Option<Duty> {
         // A clock that was set back puts nothing off.
@@ -292,11 +313,20 @@ impl Service<'_> {
     }
 
     fn next(&self) -> Option<i64> {
-        let asked = (!self.wishes.is_empty()).then_some(self.wishes_ms);
-        [self.table.next(), self.rested_ms(), asked].into_iter().flatten().min()
+        self.next_with(self.rested_ms())
     }
 
-    /// One run. Events that come meanwhile are kept; a stop is passed on.
+    fn next_with(&self, rested_ms: Option<i64>) -> Option<i64> {
+        let asked = (!self.wishes.is_empty()).then_some(self.wishes_ms);
+        [self.table.next(), rested_ms, asked].into_iter().flatten().min()
+    }
+
+    /// When somebody waits for a long run.
+    fn waited_for_ms(&self) -> Option<i64> {
+        self.next_with(self.rested_ms().filter(|_| self.changed.iter().any(|kind| *kind != LONG)))
+    }
+
+    /// One run. Events that come meanwhile are kept; a stop is passed on, and a run that may take long is told when others wait.
     async fn run(&mut self, duty: Duty, events: &mut UnboundedReceiver<Event>) -> End {
         let began = self.clock.now_ms();
         let Duty { kinds, without, wish, asked } = duty.clone();
@@ -309,10 +339,19 @@ impl Service<'_> {
         self.signed_in.clear();
         self.work.due(self.table.moments());
         self.work.state(State::Running(duty.clone()));
-        let mut deadline_ms = None;
+        let mut deadline_ms: Option<i64> = None;
+        let mut gives_way = !kinds.contains(&LONG);
         let mut run = self.work.run(duty);
         let outcome = loop {
-            let wait_ms = deadline_ms.map_or(LOOK_MS, |deadline: i64| (deadline - self.clock.now_ms()).max(0));
+            let now = self.clock.now_ms();
+            let waited_for_ms = self.waited_for_ms().filter(|_| !gives_way);
+            if waited_for_ms.is_some_and(|waited_for| waited_for <= now) {
+                gives_way = true;
+                self.work.give_way();
+                continue;
+            }
+            let next_ms = [deadline_ms, waited_for_ms].into_iter().flatten().min();
+            let wait_ms = next_ms.map_or(LOOK_MS, |next| (next - now).clamp(0, LOOK_MS));
             tokio::select! {
                 biased;
                 outcome = &mut run => break outcome,
@@ -342,8 +381,10 @@ impl Service<'_> {
                 }
             }
             Outcome::Failed => {}
-            Outcome::Ran { down } => {
-                if is_whole {
+            Outcome::Ran { down, gave_way } => {
+                if gave_way {
+                    self.table.again(&[LONG], now);
+                } else if is_whole {
                     self.whole_ms = Some(began);
                 }
                 let took_part = |place: &str| {

@@ -11,6 +11,8 @@ use tokio::sync::mpsc::unbounded_channel;
 const SECOND: i64 = 1000;
 const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
+/// A run that gives way reads for so long.
+const PART_MS: i64 = 5 * SECOND;
 const ALL: [Kind; 3] = [Kind::Mail, Kind::Calendar, Kind::Contacts];
 
 /// What time it is, and the first moment that somebody waits for.
@@ -64,6 +66,9 @@ struct World {
     fails: fn(i64) -> bool,
     reload: fn() -> Option<BTreeMap<Kind, Trigger>>,
     is_stopping: Cell<bool>,
+    /// How long it takes to read the messages that are left, and whether others wait for that.
+    left_ms: Cell<i64>,
+    gives_way: Cell<bool>,
     /// The machine falls asleep at that moment, for so long.
     falls_asleep: Cell<Option<(i64, i64)>>,
     runs: RefCell<Vec<(i64, Duty)>>,
@@ -80,6 +85,8 @@ impl World {
             is_busy: |_| false,
             fails: |_| false,
             is_stopping: Cell::new(false),
+            left_ms: Cell::new(0),
+            gives_way: Cell::new(false),
             falls_asleep: Cell::new(None),
             reload: || None,
             runs: RefCell::default(),
@@ -133,7 +140,14 @@ impl Work for World {
         if (self.is_busy)(began) {
             return Outcome::Busy;
         }
-        let mut end = began + self.takes_ms;
+        let reads_until = |left_ms: i64| self.time.now() < began + PART_MS || (!self.gives_way.get() && left_ms > 0);
+        while duty.kinds.contains(&Kind::Mail) && self.left_ms.get() > 0 && reads_until(self.left_ms.get()) {
+            self.time.sleep_ms(100).await;
+            self.left_ms.set(self.left_ms.get() - 100);
+        }
+        let gave_way = duty.kinds.contains(&Kind::Mail) && self.left_ms.get() > 0;
+        self.gives_way.set(false);
+        let mut end = self.time.now() + self.takes_ms;
         let mut is_told = false;
         while self.time.now() < end {
             if self.is_stopping.get() && !is_told {
@@ -146,8 +160,12 @@ impl Work for World {
         let down = asked.filter(|place| (self.is_away)(place, began)).map(|place| (*place).to_owned()).collect();
         match (self.fails)(began) {
             true => Outcome::Failed,
-            false => Outcome::Ran { down },
+            false => Outcome::Ran { down, gave_way },
         }
+    }
+
+    fn give_way(&self) {
+        self.gives_way.set(true);
     }
 
     fn reload(&self) -> Option<BTreeMap<Kind, Trigger>> {
@@ -418,4 +436,80 @@ fn a_configuration_that_is_read_again_counts_from_then_on_and_a_bad_one_does_not
     events.push((HOUR + MINUTE, Event::Reload));
     refused.serve(30 * MINUTE, 30 * MINUTE, events);
     assert_eq!(refused.began().len(), 4);
+}
+
+#[test]
+fn hours_of_first_sync_give_way_to_what_is_due_and_go_on_right_after() {
+    let world = World::new();
+    world.left_ms.set(3 * HOUR);
+    world.serve(10 * MINUTE, 5 * MINUTE, world.days(5));
+    let began = world.began();
+    let of_contacts: Vec<i64> =
+        began.iter().filter(|(_, kinds)| kinds.contains(&Kind::Contacts)).map(|(at, _)| *at).collect();
+    let longest = of_contacts.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+    assert!(longest <= 5 * MINUTE + PART_MS + 2 * world.takes_ms, "{longest}");
+    assert!(world.left_ms.get() <= 0, "{} s are left", world.left_ms.get() / SECOND);
+    let reading: Vec<_> = began.iter().take_while(|(at, _)| *at < 3 * HOUR).collect();
+    assert!(reading.len() < 60, "it gives way to what is due, and to nothing else: {reading:?}");
+    assert!(reading.iter().all(|(_, kinds)| kinds.contains(&Kind::Mail)), "and goes on with the next run: {reading:?}");
+}
+
+#[test]
+fn with_something_due_every_few_seconds_a_first_sync_moves_on_all_the_same() {
+    let world = World::new();
+    world.left_ms.set(HOUR);
+    world.serve(5 * MINUTE, 5 * SECOND, world.days(3));
+    assert!(world.left_ms.get() <= 0, "{} s are left", world.left_ms.get() / SECOND);
+    let began = world.began();
+    let longest = began.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap();
+    assert!(longest <= 5 * SECOND + PART_MS + world.takes_ms, "nobody waits longer: {longest}");
+}
+
+#[test]
+fn who_asks_who_signs_in_and_a_folder_of_another_kind_wait_for_a_part_and_not_for_a_first_sync() {
+    let wish = Wish { kinds: vec![Kind::Contacts], ..Wish::default() };
+    let contacts = Event::Changed([Kind::Contacts].into());
+    for event in [asked(MINUTE, 1, wish), signed_in(MINUTE, "google"), (MINUTE, contacts)] {
+        let world = World::new();
+        world.left_ms.set(HOUR);
+        let mut events = world.days(2);
+        events.push(event.clone());
+        world.serve(10 * HOUR, 10 * HOUR, events);
+        let began = world.began();
+        let (at, kinds) = &began[1];
+        let soon = MINUTE..MINUTE + PART_MS;
+        assert!(soon.contains(at) && kinds.contains(&Kind::Contacts), "{event:?}: {began:?}");
+        assert!(world.left_ms.get() <= 0, "{event:?}: it went on");
+        assert!(began.len() <= 4, "{event:?}: {began:?}");
+    }
+}
+
+#[test]
+fn what_a_first_sync_writes_into_its_own_folder_does_not_stop_it() {
+    let world = World::new();
+    world.left_ms.set(HOUR);
+    let mut events = world.days(2);
+    events.extend((1..HOUR / SECOND).map(|n| (n * SECOND, Event::Changed([Kind::Mail].into()))));
+    world.serve(10 * HOUR, 10 * HOUR, events);
+    assert_eq!(world.began().len(), 2, "the first sync, and one run for what changed meanwhile");
+}
+
+#[test]
+fn a_run_that_gave_way_is_no_run_over_all_kinds() {
+    let world = World::new();
+    world.left_ms.set(20 * MINUTE);
+    world.serve(2 * HOUR, 5 * MINUTE, world.days(1));
+    let all: Vec<i64> = world.began().iter().filter(|(_, kinds)| *kinds == ALL).map(|(at, _)| *at).collect();
+    assert!(all.last().is_some_and(|at| *at >= 15 * MINUTE), "one came to its end: {all:?}");
+}
+
+#[test]
+fn whoever_asks_again_and_again_does_not_keep_what_is_due_waiting() {
+    let world = World::new();
+    let mut events = world.days(1);
+    let mail = |n: u64| Wish { kinds: vec![Kind::Mail], replica: Some(format!("phone {n}")), ..Wish::default() };
+    events.extend((1..3000).map(|n| asked(SECOND * i64::try_from(n).unwrap(), n, mail(n))));
+    world.serve(MINUTE, 5 * MINUTE, events);
+    let by_schedule = world.runs.borrow().iter().filter(|(_, duty)| duty.wish.is_none()).count();
+    assert!(by_schedule >= 50, "{by_schedule} runs by the schedule in an hour");
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use twofold_auth::{Flow, ProviderName, Ui};
 use twofold_cycle::report::exit;
-use twofold_cycle::{Report, Silent};
+use twofold_cycle::{Calls, Report, Silent};
 use twofold_model::{Error, ErrorKind, Result};
 use twofold_sandbox::{Options, Provider, Sandbox};
 
@@ -121,7 +121,7 @@ fn configure(sandbox: &Sandbox, dir: &Path) -> Result<Config> {
 
 async fn one_sync(context: &Context, config: &Config) -> Result<Report> {
     let quiet = Context { config: None, quiet: true, verbose: false, progress: false, log: context.log.clone() };
-    let report = sync::sync(&quiet, config, &sync::Args::default(), Arc::default(), Arc::new(Silent)).await?;
+    let report = sync::sync(&quiet, config, &sync::Args::default(), Calls::default(), Arc::new(Silent)).await?;
     print!("{}", sync::table(&report, false));
     for trouble in &report.troubles {
         context.say(format!("   {trouble}"));

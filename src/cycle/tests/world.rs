@@ -22,7 +22,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use twofold_cycle::{Join, Party, Report, Settings, Silent, cycle};
+use twofold_cycle::{Calls, Join, Party, Report, Settings, Silent, cycle};
 use twofold_hub::Hub;
 use twofold_model::memory::{Fault, Manners, Memory, card};
 use twofold_model::zone::{Rules, Zones};
@@ -129,7 +129,7 @@ impl World {
             scopes: BTreeMap::new(),
             progress: Arc::new(Silent),
             room: Box::new(|| None),
-            stop: Arc::default(),
+            calls: Calls::default(),
         }
     }
 
@@ -857,7 +857,8 @@ async fn only_a_whole_run_prunes() {
     let mut world = past_its_time().await;
     let dry = Settings { dry_run: true, ..world.settings() };
     let of_one_replica = Settings { retention_ms: None, ..world.settings() };
-    let asked_to_stop = Settings { stop: Arc::new(AtomicBool::new(true)), ..world.settings() };
+    let asked_to_stop =
+        Settings { calls: Calls { stop: Arc::new(AtomicBool::new(true)), ..Calls::default() }, ..world.settings() };
     let of_another_kind = Settings { only_kinds: vec![Kind::Calendar], ..world.settings() };
     for (what, settings) in [
         ("a dry run", dry),

@@ -17,7 +17,7 @@ use rand::{Rng, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
-use twofold_cycle::{Party, Report, Settings, cycle};
+use twofold_cycle::{Calls, Party, Report, Settings, cycle};
 use twofold_engine::brake::Brake;
 use twofold_hub::Hub;
 use twofold_model::blob::MemoryBlobs;
@@ -53,6 +53,7 @@ struct World {
     /// Who keeps no mail any more.
     without_mail: Option<&'static str>,
     ear: Arc<Ear>,
+    calls: Calls,
 }
 
 fn text(n: usize) -> Vec<u8> {
@@ -85,6 +86,7 @@ impl World {
             scope: Scope::default(),
             without_mail: None,
             ear: Arc::default(),
+            calls: Calls::default(),
         }
     }
 
@@ -106,7 +108,7 @@ impl World {
             scopes: BTreeMap::from([("account".to_owned(), self.scope.clone())]),
             progress: self.ear.clone(),
             room: Box::new(|| None),
-            stop: Arc::default(),
+            calls: self.calls.clone(),
         }
     }
 
@@ -647,6 +649,32 @@ async fn a_first_sync_that_is_stopped_goes_on_and_reads_no_message_twice() {
         assert_eq!(world.sync().await.exit, 0, "{manner:?}");
         assert_eq!(world.account.bodies(), [1; 30], "{manner:?}");
         world.settled("stopped").await;
+    }
+}
+
+#[tokio::test]
+async fn a_first_sync_that_gives_way_moves_on_by_a_part_a_run_and_reads_no_message_twice() {
+    for manner in BOTH {
+        let mut world = World::new(manner);
+        for n in 1..=450 {
+            world.account.put(&text(n), &["INBOX"], &[]);
+        }
+        world.calls.give_way.store(true, Ordering::SeqCst);
+        let mut runs: Vec<(i32, bool, usize)> = Vec::new();
+        while runs.last().is_none_or(|(exit, ..)| *exit != 0) {
+            assert!(runs.len() < 10, "{manner:?}: {runs:?}");
+            let report = world.sync().await;
+            assert!(!report.stopped, "{manner:?}");
+            runs.push((report.exit, report.gave_way, world.laptop.shows().len()));
+            if runs.len() == 1 {
+                assert!(world.laptop.shows().contains(&at("INBOX", 450, &[])), "{manner:?}: the newest first");
+                assert!(report.troubles.iter().any(|words| words.contains("twofold status")), "{manner:?}: {report:?}");
+            }
+        }
+        assert_eq!(runs, [(75, true, 200), (75, true, 400), (0, false, 450)], "{manner:?}");
+        assert_eq!(world.account.bodies(), [1; 450], "{manner:?}");
+        assert!(!world.sync().await.gave_way, "{manner:?}: there is nothing to give way with");
+        world.settled("gave way").await;
     }
 }
 
