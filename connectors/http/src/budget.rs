@@ -9,7 +9,7 @@ use crate::retry;
 use crate::shared::{Shared, Taken};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use twofold_model::{Error, ErrorKind, Result};
 
@@ -53,6 +53,8 @@ pub struct Budget {
 
 #[derive(Debug, Default)]
 struct State {
+    /// When it was looked at last.
+    seen_ms: u64,
     pause_until_ms: u64,
     /// Until when nothing is written.
     write_pause_until_ms: u64,
@@ -146,8 +148,19 @@ impl Budget {
         }
     }
 
-    fn take(&self, cost: u32, units: u32, now_ms: u64) -> Wait {
+    /// The state at that moment. Where the clock was set back since, what is to last lasts for as long as it would have.
+    fn at(&self, now_ms: u64) -> MutexGuard<'_, State> {
         let mut state = lock(&self.state);
+        let back_ms = state.seen_ms.saturating_sub(now_ms);
+        state.pause_until_ms = state.pause_until_ms.saturating_sub(back_ms);
+        state.write_pause_until_ms = state.write_pause_until_ms.saturating_sub(back_ms);
+        state.careful_until_ms = state.careful_until_ms.saturating_sub(back_ms);
+        state.seen_ms = now_ms;
+        state
+    }
+
+    fn take(&self, cost: u32, units: u32, now_ms: u64) -> Wait {
+        let mut state = self.at(now_ms);
         if state.pause_until_ms > now_ms + LONGEST_PAUSE_MS {
             state.pause_until_ms = 0;
         }
@@ -196,7 +209,7 @@ impl Budget {
     /// The provider asked for a pause and names no time: how long it is taken to be, longer each time, and whether it is waited for. What
     /// was sent before a pause that is under way adds none.
     pub(crate) fn pause_unnamed(&self, is_for_writes: bool, now_ms: u64) -> (u64, bool) {
-        let mut state = lock(&self.state);
+        let mut state = self.at(now_ms);
         let until_ms = if is_for_writes { state.write_pause_until_ms } else { state.pause_until_ms };
         let left_ms = until_ms.saturating_sub(now_ms);
         if (1..=LONGEST_PAUSE_MS).contains(&left_ms) {
@@ -228,13 +241,13 @@ impl Budget {
 
     /// Milliseconds in which nothing may be written. A pause beyond a day is a wrong clock, and none.
     pub fn write_pause_left_ms(&self, now_ms: u64) -> u64 {
-        let left_ms = lock(&self.state).write_pause_until_ms.saturating_sub(now_ms);
+        let left_ms = self.at(now_ms).write_pause_until_ms.saturating_sub(now_ms);
         if left_ms > LONGEST_PAUSE_MS { 0 } else { left_ms }
     }
 
     /// Milliseconds of the pause that are left.
     pub fn pause_left_ms(&self, now_ms: u64) -> u64 {
-        lock(&self.state).pause_until_ms.saturating_sub(now_ms)
+        self.at(now_ms).pause_until_ms.saturating_sub(now_ms)
     }
 
     /// How many requests and units are counted in the windows now.
@@ -248,6 +261,7 @@ impl Budget {
     pub fn snapshot(&self) -> Value {
         let state = lock(&self.state);
         json!({
+            "seen_ms": state.seen_ms,
             "pause_until_ms": state.pause_until_ms,
             "write_pause_until_ms": state.write_pause_until_ms,
             "careful_until_ms": state.careful_until_ms,
@@ -258,7 +272,7 @@ impl Budget {
 
     /// What is left of it at that moment. A window that is hearsay counts only while it is kept.
     pub fn left(&self, now_ms: u64) -> Allowance {
-        let mut state = lock(&self.state);
+        let mut state = self.at(now_ms);
         let is_kept = !self.limits.window_once_asked || state.careful_until_ms > now_ms;
         let requests = self.limits.requests_per_window.filter(|_| is_kept).map(|(most, window_s)| {
             let left = u64::from(most).saturating_sub(state.requests.used(window_s, now_ms));
@@ -275,6 +289,7 @@ impl Budget {
     pub fn restore(&self, kept: Value) {
         let mut state = lock(&self.state);
         let moment = |name: &str| kept.get(name).and_then(Value::as_u64).unwrap_or(0);
+        state.seen_ms = state.seen_ms.max(moment("seen_ms"));
         state.pause_until_ms = state.pause_until_ms.max(moment("pause_until_ms"));
         state.write_pause_until_ms = state.write_pause_until_ms.max(moment("write_pause_until_ms"));
         state.careful_until_ms = state.careful_until_ms.max(moment("careful_until_ms"));
@@ -459,6 +474,24 @@ mod tests {
         }
         let took_s = (clock.now_ms() - T0) as f64 / 1000.0;
         assert!((60.0..62.0).contains(&took_s), "12,000 units take a minute and a step: {took_s}");
+    }
+
+    #[tokio::test]
+    async fn a_pause_is_no_longer_where_the_clock_is_set_back_meanwhile() {
+        let (hour_ms, budget) = (3_600_000, graph());
+        let at = |now_ms| ManualClock::standing(now_ms);
+        budget.pause_until(T0 + 1_000);
+        budget.pause_writes_until(T0 + 1_000);
+        drop(budget.acquire(1, 0, &at(T0 + hour_ms), 0).await.unwrap());
+        let over = graph();
+        over.restore(budget.snapshot());
+        drop(over.acquire(1, 0, &at(T0 - 60_000), 0).await.unwrap());
+        assert_eq!((over.left(T0 - 60_000).pause_until_ms, over.write_pause_left_ms(T0 - 60_000)), (None, 0));
+        budget.pause_until(T0 + hour_ms + 60_000);
+        let lasts = graph();
+        lasts.restore(budget.snapshot());
+        assert_eq!(lasts.pause_left_ms(T0), 60_000, "it is as long as it was");
+        assert_eq!(lasts.pause_left_ms(T0 + 10_000), 50_000);
     }
 
     #[tokio::test]
