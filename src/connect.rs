@@ -13,8 +13,8 @@ use twofold_google::{
     CalendarDialect, CalendarOptions, GmailDialect, Google, GoogleDialect, GoogleOptions, MailOptions,
 };
 use twofold_http::{
-    Allowance, Budget, Client, ClientOptions, Dialect, Limits, Network, NetworkTransport, Patience, Recorder, Shared,
-    SystemClock, TokenSource, Transport,
+    Allowance, Budget, Client, ClientOptions, Clock, Dialect, Limits, Network, NetworkTransport, Patience, Recorder, Shared,
+    TokenSource, Transport,
 };
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
@@ -251,6 +251,7 @@ pub fn open(
     config: &Config,
     hub: &mut Hub,
     blobs: Option<&Arc<dyn Blobs>>,
+    clock: &Arc<dyn Clock>,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Opened> {
     let vault = Vault::open(&config.state_dir)?;
@@ -280,7 +281,14 @@ pub fn open(
         let replica = hub.replica(name.as_str(), false)?.id;
         let transport: Arc<dyn Transport> = Arc::new(Patience::new(transport.clone(), was_down(hub, replica)?));
         let connector = match unusable {
-            None => open_provider(config, hub, name, &vault, &transport, &budgets, blobs),
+            None => open_provider(
+                config,
+                hub,
+                name,
+                &vault,
+                &Way { transport: &transport, clock, budgets: &budgets },
+                blobs,
+            ),
             Some(error) => Err(error),
         };
         let account = account(hub, name, &vault)?.and_then(|account| account.address);
@@ -308,18 +316,24 @@ fn shared_limit(config: &Config, name: ProviderName) -> Result<Option<Shared>> {
     Shared::in_folder(folder, &table.client_id, GRAPH_LIMITS.concurrency).map(Some)
 }
 
+/// How a provider is asked: over which network, by which clock, within what it allows.
+struct Way<'a> {
+    transport: &'a Arc<NetworkTransport>,
+    clock: &'a Arc<dyn Clock>,
+    budgets: &'a [Arc<Budget>],
+}
+
 fn open_provider(
     config: &Config,
     hub: &mut Hub,
     name: ProviderName,
     vault: &Vault,
-    transport: &Arc<dyn Transport>,
-    budgets: &[Arc<Budget>],
+    way: &Way<'_>,
     blobs: Option<&Arc<dyn Blobs>>,
 ) -> Result<Arc<dyn Connector>> {
     check_not_forgotten(hub, name.as_str())?;
     let provider = provider(config, name)?;
-    let session = Session::new(provider.clone(), vault.clone(), recorded(transport.clone())?, Arc::new(SystemClock));
+    let session = Session::new(provider.clone(), vault.clone(), recorded(way.transport.clone())?, way.clock.clone());
     // From here on it is the session of this account.
     let status = session.status()?;
     if let Some(cause) = status.cause().filter(|cause| !cause.may_heal()) {
@@ -334,12 +348,12 @@ fn open_provider(
     let token: Arc<dyn TokenSource> = Arc::new(session);
     let client = |base: &url::Url, dialect: Arc<dyn Dialect>, budget: &Arc<Budget>| {
         let options = ClientOptions::new(base.clone(), dialect).token(token.clone());
-        Client::new(options.budget(budget.clone()).transport(transport.clone()))
+        Client::new(options.budget(budget.clone()).transport(way.transport.clone()).clock(way.clock.clone()))
     };
     let zones = Arc::new(zones());
     // The zone of this machine is the best guess at the one that its user lives in.
     let home_zone = iana_time_zone::get_timezone().ok();
-    match (name, &config.google, &config.microsoft365, budgets) {
+    match (name, &config.google, &config.microsoft365, way.budgets) {
         (ProviderName::Google, Some(google), _, [people, calendar, mail]) => {
             let people = client(&google.people_url, Arc::new(GoogleDialect), people)?;
             let calendar = match google.kinds.contains(&Kind::Calendar) {
@@ -391,7 +405,7 @@ fn account(hub: &mut Hub, name: ProviderName, vault: &Vault) -> Result<Option<tw
 ///
 /// # Errors
 /// Where nobody is signed in, or it cannot be asked.
-pub fn probe(config: &Config, name: ProviderName) -> Result<Arc<dyn Connector>> {
+pub fn probe(config: &Config, name: ProviderName, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Connector>> {
     let vault = Vault::open(&config.state_dir)?;
     let (mut hub, transport) = (Hub::in_memory()?, transport(config) as Arc<dyn Transport>);
     let services = if name == ProviderName::Google {
@@ -405,7 +419,14 @@ pub fn probe(config: &Config, name: ProviderName) -> Result<Arc<dyn Connector>> 
     }
     // No bytes are read; a kind that has some is asked for its collections only.
     let blobs: Arc<dyn Blobs> = Arc::new(twofold_model::blob::MemoryBlobs::default());
-    open_provider(config, &mut hub, name, &vault, &transport, &budgets, Some(&blobs))
+    open_provider(
+        config,
+        &mut hub,
+        name,
+        &vault,
+        &Way { transport: &transport, clock, budgets: &budgets },
+        Some(&blobs),
+    )
 }
 
 /// Why the account that is signed in is not the one whose data the hub holds, if it is another.

@@ -6,7 +6,7 @@
 mod archive;
 mod put_back;
 
-use super::{Context, now_ms, words};
+use super::{Context, words};
 use crate::config::Config;
 use crate::connect;
 use archive::{Contents, Writer};
@@ -51,7 +51,7 @@ fn make(context: &Context, config: &Config, file: &Path, may_replace: bool) -> R
     let unfinished = Unfinished::begin(file)?;
     let mut lacking = Vec::new();
     for left in (0..TRIES).rev() {
-        lacking = unfinished.write(config, left == 0)?;
+        lacking = unfinished.write(config, left == 0, context.now_ms())?;
         if lacking.is_empty() || left == 0 {
             break;
         }
@@ -146,7 +146,7 @@ impl Unfinished {
     }
 
     /// Writes all of it; answers the messages whose bytes could not be had. Where that is so, the rest is written only the `last` time.
-    fn write(&self, config: &Config, is_last: bool) -> Result<Vec<BlobId>> {
+    fn write(&self, config: &Config, is_last: bool, now_ms: i64) -> Result<Vec<BlobId>> {
         let failed = |error: io::Error| {
             let words = format!("the backup cannot be written: {error}; none was made");
             Error::new(ErrorKind::Broken, words).with_source(error)
@@ -156,7 +156,7 @@ impl Unfinished {
         let hub = Hub::look(&self.folder)?.ok_or_else(|| {
             Error::new(ErrorKind::Broken, "the copy of the hub cannot be read; no backup was made. See: twofold doctor")
         })?;
-        let contents = Contents::begun(now_ms(), hub.id(), hub.last_run()?.map_or(0, |run| run.id));
+        let contents = Contents::begun(now_ms, hub.id(), hub.last_run()?.map_or(0, |run| run.id));
         let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).mode(0o600).open(self.tar());
         let mut hub_file = File::open(&copy).map_err(failed)?;
         let mut writer = Writer::begin(file.map_err(failed)?, &mut hub_file, contents).map_err(failed)?;

@@ -1,6 +1,6 @@
 //! `twofold conflicts`: fields that two sides changed differently.
 
-use super::{Context, now_ms};
+use super::Context;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use twofold_cycle::report::exit;
@@ -135,12 +135,12 @@ fn resolve(context: &Context, hub: &mut Hub, id: &str, take: Side) -> Result<i32
             for field in &conflict.fields {
                 put_at(&mut content, field, value_at(&other, field).unwrap_or(Value::Null));
             }
-            let origin = Origin { at_ms: now_ms(), rank: current.rank, source: None };
+            let origin = Origin { at_ms: context.now_ms(), rank: current.rank, source: None };
             let version =
                 hub.add_version(item.id, &content.tidied(), origin, Some(item.version), Some(conflict.other))?;
             hub.set_version(item.id, version)?;
         }
-        hub.resolve_conflict(id, now_ms())
+        hub.resolve_conflict(id, context.now_ms())
     })?;
     context.say("Resolved. The next run brings it everywhere: twofold sync");
     Ok(exit::ALIGNED)

@@ -1,7 +1,7 @@
 //! `twofold daemon`: the service, with the machine's clock, signals and folders.
 
 use super::endpoint::{Clerk, Tally};
-use super::{Context, log::Log, notify, now_ms, sync};
+use super::{Context, log::Log, notify, sync};
 use crate::config::{Config, Endpoint};
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
@@ -50,8 +50,8 @@ pub async fn run(context: &Context) -> Result<i32> {
     let watch = Watch::new(folders.clone(), Box::new(move || sign_ins(&vault)), events.clone());
     let triggers = triggers_of(&config);
     let progress = Arc::new(systemd::Progress::default());
-    let notices = Arc::new(notify::Notices::open(Arc::new(config.clone())));
-    let (live, tally) = (Arc::new(Live::new(now_ms())), Arc::new(Tally::default()));
+    let notices = Arc::new(notify::Notices::open(Arc::new(config.clone()), context.clock.clone()));
+    let (live, tally) = (Arc::new(Live::new(context.now_ms())), Arc::new(Tally::default()));
     let (endpoint, wanted) = watch::channel(config.endpoint.clone());
     let chance = chance_of(&config);
     let state_dir = config.state_dir.clone();
@@ -59,6 +59,7 @@ pub async fn run(context: &Context) -> Result<i32> {
     let clerk = Clerk {
         config: config.clone(),
         live: live.clone(),
+        clock: context.clock.clone(),
         progress: progress.clone(),
         tally: tally.clone(),
         events: events.clone(),
@@ -85,7 +86,7 @@ pub async fn run(context: &Context) -> Result<i32> {
     let work =
         Runs { context, config, folders, progress, live, tally, endpoint, desk, stop, give_way, troubles, notices };
     tracing::info!("the service begins");
-    let end = serve(&work, &Machine, triggers, chance, told).await;
+    let end = serve(&work, context, triggers, chance, told).await;
     tasks.iter().for_each(JoinHandle::abort);
     door.close().await;
     if let Some(asked) = asked {
@@ -202,16 +203,14 @@ impl Signals {
     }
 }
 
-struct Machine;
-
 #[async_trait::async_trait(?Send)]
-impl Clock for Machine {
+impl Clock for Context {
     fn now_ms(&self) -> i64 {
-        now_ms()
+        self.now_ms()
     }
 
     async fn sleep_ms(&self, ms: i64) {
-        tokio::time::sleep(Duration::from_millis(ms.max(0).unsigned_abs())).await;
+        self.clock.sleep_ms(ms.max(0).unsigned_abs()).await;
     }
 }
 
@@ -266,7 +265,7 @@ impl Runs<'_> {
             Some((words, count)) => format!("{words} (and {} more: twofold status)", count - 1),
         };
         match next_ms {
-            Some(next_ms) => format!("next run in {} s; {troubles}", (next_ms - now_ms()).max(0) / 1000),
+            Some(next_ms) => format!("next run in {} s; {troubles}", (next_ms - self.context.now_ms()).max(0) / 1000),
             None => troubles,
         }
     }
@@ -312,10 +311,10 @@ impl Work for Runs<'_> {
         };
         self.desk.tell(&duty.asked, &Told::Began);
         self.progress.step();
-        let began_ms = now_ms();
+        let began_ms = self.context.now_ms();
         let over = |run, exit| {
             let kinds = duty.kinds.clone();
-            self.live.ended(Some(live::Last { run, kinds, began_ms, ended_ms: now_ms(), exit }));
+            self.live.ended(Some(live::Last { run, kinds, began_ms, ended_ms: self.context.now_ms(), exit }));
         };
         let steps = Arc::new(Steps { watchdog: self.progress.clone(), live: self.live.clone() });
         let calls = Calls { stop: self.stop.clone(), give_way: self.give_way.clone() };
@@ -397,7 +396,7 @@ impl Work for Runs<'_> {
                 systemd::stopping();
             }
             State::Running(duty) => {
-                self.live.running(&duty.kinds, &duty.without, now_ms());
+                self.live.running(&duty.kinds, &duty.without, self.context.now_ms());
                 let kinds: Vec<&str> = duty.kinds.iter().map(|kind| kind.as_str()).collect();
                 systemd::status(&format!("at work: {}", kinds.join(", ")));
             }

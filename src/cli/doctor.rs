@@ -4,7 +4,7 @@ mod live;
 mod sign_ins;
 mod units;
 
-use super::{Context, disk, moment, now_ms, words};
+use super::{Context, disk, moment, words};
 use crate::config::{Config, Secret};
 use crate::connect;
 use twofold_cycle::report::exit;
@@ -67,15 +67,15 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     zones(&findings);
     private(&findings, &config);
     units::look(&findings, &config);
-    sign_ins::look(&mut findings, &config);
+    sign_ins::look(&mut findings, &config, context.now_ms());
     if !args.offline {
-        live::look(&mut findings, &config, args.live).await;
+        live::look(&mut findings, &config, &context.clock, args.live).await;
     }
     match context.hub(&config) {
         Ok((mut hub, _lock)) => {
-            store(&mut findings, &hub)?;
+            store(&mut findings, &hub, context.now_ms())?;
             sign_ins::accounts(&mut findings, &config, &hub)?;
-            messages(&mut findings, &config, &hub, args.full)?;
+            messages(&mut findings, &config, &hub, args.full, context.now_ms())?;
             devices(&mut findings, &config, &mut hub).await?;
         }
         Err(error) if error.kind == (ErrorKind::Throttled { retry_after_s: None }) => {
@@ -127,7 +127,7 @@ fn private(findings: &Findings, config: &Config) {
     }
 }
 
-fn store(findings: &mut Findings, hub: &Hub) -> Result<()> {
+fn store(findings: &mut Findings, hub: &Hub, now_ms: i64) -> Result<()> {
     match hub.check()? {
         None => findings.ok("hub: whole"),
         Some(words) => {
@@ -136,7 +136,7 @@ fn store(findings: &mut Findings, hub: &Hub) -> Result<()> {
     }
     match hub.last_run()? {
         None => findings.warn("last run: none yet; type: twofold sync"),
-        Some(run) if run.started_ms > now_ms() + 60_000 => {
+        Some(run) if run.started_ms > now_ms + 60_000 => {
             findings.fail(
                 exit::FAILED,
                 format!("clock: the last run was at {}, which is to come; set the clock", moment(run.started_ms)),
@@ -156,7 +156,7 @@ fn store(findings: &mut Findings, hub: &Hub) -> Result<()> {
 }
 
 /// The bytes of all messages that the hub names: are they there, and (`full`) are they what was received?
-fn messages(findings: &mut Findings, config: &Config, hub: &Hub, is_full: bool) -> Result<()> {
+fn messages(findings: &mut Findings, config: &Config, hub: &Hub, is_full: bool, now_ms: i64) -> Result<()> {
     let blobs = match connect::blobs(config) {
         Ok(Some(blobs)) => blobs,
         Ok(None) => return Ok(()),
@@ -167,7 +167,7 @@ fn messages(findings: &mut Findings, config: &Config, hub: &Hub, is_full: bool) 
     };
     let (mut count, mut read, mut bad) = (0_usize, 0_usize, Vec::new());
     // Another part each time, so that all are read in the end.
-    let part = format!("{:02x}", now_ms() / 1000 % 256);
+    let part = format!("{:02x}", now_ms / 1000 % 256);
     hub.each_named_blob(|blob| {
         count += 1;
         let is_read = is_full || count <= FEW || blob.as_str().starts_with(&part);

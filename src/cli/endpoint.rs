@@ -19,7 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use twofold_cycle::Report;
-use twofold_http::Allowance;
+use twofold_http::{Allowance, Clock};
 use twofold_hub::{Hub, Lock};
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
@@ -65,6 +65,7 @@ pub(super) struct Clerk {
     /// The configuration by now.
     pub(super) config: Arc<Mutex<Arc<Config>>>,
     pub(super) live: Arc<Live>,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) progress: Arc<systemd::Progress>,
     pub(super) tally: Arc<Tally>,
     /// Told of what was decided, so that a run follows at once.
@@ -141,7 +142,7 @@ impl Clerk {
     }
 
     fn facts_of(&self, config: &Config, hub: &Hub, messages: &mut Option<(i64, u64)>) -> Result<Facts> {
-        let (now_ms, live) = (now_ms(), self.live.now());
+        let (now_ms, live) = (now_ms(self.clock.as_ref()), self.live.now());
         let of_service = live.last.as_ref().map(|last| Run {
             id: last.run.unwrap_or_default(),
             started_ms: last.began_ms,

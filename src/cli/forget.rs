@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, IsTerminal, Write};
 use twofold_auth::{ProviderName, Revocation, Vault};
 use twofold_cycle::report::exit;
-use twofold_http::SystemClock;
 use twofold_hub::{Hub, Lock, Mirrored, Toll};
 use twofold_model::{CollectionId, Connector, Error, ErrorKind, Kind, Operation, Place, Result};
 
@@ -153,7 +152,7 @@ async fn sign_out(context: &Context, config: &Config, name: ProviderName) -> Res
     match connect::provider(config, name) {
         Ok(provider) => {
             let transport = connect::sign_in_transport(config)?;
-            match twofold_auth::logout(&vault, &provider, &transport, &SystemClock).await? {
+            match twofold_auth::logout(&vault, &provider, &transport, context.clock.as_ref()).await? {
                 Revocation::Done => context.say(format!("The sign-in at {title} was revoked.")),
                 Revocation::NotOffered => context.say(format!(
                     "{title} has no way to revoke from here; remove twofold on the account's page of applications."

@@ -9,7 +9,6 @@ use elsewhere::Here;
 use std::io::{BufRead, Write};
 use twofold_auth::{Flow, ProviderName, Revocation, SignIn, Ui, Vault, accept};
 use twofold_cycle::report::exit;
-use twofold_http::SystemClock;
 use twofold_model::{Error, ErrorKind, Result};
 
 #[derive(Debug, clap::Args)]
@@ -107,8 +106,7 @@ pub async fn sign_in(context: &Context, config: &Config, name: ProviderName, flo
     let vault = Vault::open(&config.state_dir)?;
     let hint = vault.hint(name)?;
     let transport = connect::sign_in_transport(config)?;
-    let clock = SystemClock;
-    let sign_in = SignIn { provider: &provider, hint: &hint, transport: &transport, clock: &clock, ui };
+    let sign_in = SignIn { provider: &provider, hint: &hint, transport: &transport, clock: context.clock.as_ref(), ui };
     let signed_in = twofold_auth::login(&sign_in, flow).await?;
     let accepted = accept(&vault, signed_in).await?;
     context.say(format!("Signed in at {} as {}.", name.title(), accepted.account.label()));
@@ -130,7 +128,7 @@ pub async fn logout(context: &Context, args: LogoutArgs) -> Result<i32> {
     twofold_hub::prepare_folder(&config.state_dir)?;
     let vault = Vault::open(&config.state_dir)?;
     let transport = connect::sign_in_transport(&config)?;
-    let words = match twofold_auth::logout(&vault, &provider, &transport, &SystemClock).await? {
+    let words = match twofold_auth::logout(&vault, &provider, &transport, context.clock.as_ref()).await? {
         Revocation::Done => format!(
             "Signed out at {}: the sign-in was revoked and its tokens are forgotten. The data stays.",
             name.title()

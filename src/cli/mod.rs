@@ -29,6 +29,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use twofold_cycle::report::{code_of, exit};
+use twofold_http::{Clock, SystemClock};
 use twofold_hub::{Hub, Lock};
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
@@ -122,12 +123,19 @@ pub(crate) struct Context {
     progress: bool,
     /// What is told beyond results and talk.
     log: std::sync::Arc<log::Log>,
+    /// The time.
+    clock: std::sync::Arc<dyn Clock>,
 }
 
 impl Context {
     /// Reads the configuration.
     pub(crate) fn config(&self) -> Result<Config> {
         Config::load(self.config.as_deref()).map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))
+    }
+
+    /// The time, in milliseconds since 1970.
+    pub(crate) fn now_ms(&self) -> i64 {
+        now_ms(self.clock.as_ref())
     }
 
     /// The hub, with the lock that keeps a second process away; an error of exit 75 when another run holds it.
@@ -207,7 +215,8 @@ pub fn main() -> ExitCode {
 
 async fn dispatch(cli: Cli, log: std::sync::Arc<log::Log>) -> Result<i32> {
     let progress = !cli.quiet && cli.color != Color::Never && std::io::stderr().is_terminal();
-    let context = Context { config: cli.config, quiet: cli.quiet, verbose: cli.verbose > 0, progress, log };
+    let clock = std::sync::Arc::new(SystemClock);
+    let context = Context { config: cli.config, quiet: cli.quiet, verbose: cli.verbose > 0, progress, log, clock };
     match cli.command {
         Command::Demo(args) => demo::run(&context, args).await,
         Command::Login(args) => login::login(&context, args).await,
@@ -268,10 +277,9 @@ fn print_json(value: &serde_json::Value) {
     println!("{value}");
 }
 
-/// The time, in milliseconds since 1970.
-pub(crate) fn now_ms() -> i64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+/// What a clock shows, in milliseconds since 1970.
+fn now_ms(clock: &dyn Clock) -> i64 {
+    i64::try_from(clock.now_ms()).unwrap_or(i64::MAX)
 }
 
 /// A moment for people: `2026-11-24 09:30 UTC`.

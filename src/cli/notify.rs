@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::watch;
-use twofold_http::{Method, Transport, TransportError, Wire};
+use twofold_http::{Clock, Method, Transport, TransportError, Wire};
 use twofold_model::Kind;
 
 /// What was told, and what is to be told.
@@ -36,18 +36,23 @@ pub(super) struct Notices {
     path: PathBuf,
     /// The configuration as it is now; a new one, and a new message, wake those who deliver.
     config: watch::Sender<Arc<Config>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Notices {
     /// Goes on where the service before this one ended.
-    pub(super) fn open(config: Arc<Config>) -> Notices {
+    pub(super) fn open(config: Arc<Config>, clock: Arc<dyn Clock>) -> Notices {
         let path = config.state_dir.join(FILE);
         let ledger = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ledger::default(),
             Err(error) => lost(&error),
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| lost(&error)),
         };
-        Notices { ledger: Mutex::new(ledger), path, config: watch::Sender::new(config) }
+        Notices { ledger: Mutex::new(ledger), path, config: watch::Sender::new(config), clock }
+    }
+
+    fn now_ms(&self) -> i64 {
+        now_ms(self.clock.as_ref())
     }
 
     /// Takes a configuration that was read again.
@@ -64,7 +69,7 @@ impl Notices {
         }
         self.change(|ledger| {
             ledger.keep_ways(&ways);
-            ledger.hear(found, duty, kinds, &ways, now_ms())
+            ledger.hear(found, duty, kinds, &ways, self.now_ms())
         });
         self.config.send_modify(|_| ());
     }
@@ -93,7 +98,7 @@ impl Notices {
         loop {
             // In this order: what comes after this look wakes it.
             let is_configured = ways(&config.borrow_and_update().notify).contains(&way);
-            let next = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).next(way, now_ms());
+            let next = self.ledger.lock().unwrap_or_else(PoisonError::into_inner).next(way, self.now_ms());
             match next.filter(|_| is_configured) {
                 None => {
                     if config.changed().await.is_err() {
@@ -106,9 +111,8 @@ impl Notices {
                     self.sent(&waiting, outcome);
                 }
                 Some((_, wait_ms)) => {
-                    let wait = Duration::from_millis(wait_ms.unsigned_abs());
                     tokio::select! {
-                        () = tokio::time::sleep(wait) => {}
+                        () = self.clock.sleep_ms(wait_ms.unsigned_abs()) => {}
                         changed = config.changed() => if changed.is_err() { return },
                     }
                 }
@@ -121,7 +125,7 @@ impl Notices {
         self.change(|ledger| {
             match &outcome {
                 Ok(()) => ledger.delivered(waiting),
-                Err(_) => ledger.failed(waiting, now_ms()),
+                Err(_) => ledger.failed(waiting, self.now_ms()),
             }
             true
         });

@@ -5,7 +5,7 @@ mod text;
 mod wait;
 
 use super::progress::{left_s, per_minute};
-use super::{Context, handover, moment, now_ms};
+use super::{Context, handover, moment};
 use crate::config::Config;
 use crate::connect;
 use crate::daemon::live::Snapshot;
@@ -44,7 +44,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     if args.json {
         super::print_json(&state);
     } else {
-        print!("{}", text::text(&state, now_ms(), context.verbose));
+        print!("{}", text::text(&state, context.now_ms(), context.verbose));
     }
     Ok(match waited {
         Some(waited) => wait::tell(context, &waited, args.timeout, code),
@@ -56,7 +56,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
 fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Result<(Value, i32)> {
     let hub = context.hub_to_read(config)?;
     let vault = Vault::open(&config.state_dir)?;
-    let signs = Signs::new(&hub, super::daemon::triggers_of(config), now_ms())?;
+    let signs = Signs::new(&hub, super::daemon::triggers_of(config), context.now_ms())?;
     let mut codes = Vec::new();
     let mut replicas = Vec::new();
     for replica in hub.replicas()? {
@@ -129,7 +129,7 @@ fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Resu
             waiting.iter().map(|(replica, items)| json!({"replica": replica, "items": items})).collect::<Vec<_>>(),
         "left_out": left_out_rows(&hub)?,
         "budgets": budgets(&hub)?,
-        "budgets_left": signs::budgets_left(config, &hub, now_ms())?,
+        "budgets_left": signs::budgets_left(config, &hub, context.now_ms())?,
         "service": service,
         "disk": signs::disk(config)?,
         "blobs": connect::blobs_kept(config)?.map(|(count, bytes)| json!({"count": count, "bytes": bytes})),

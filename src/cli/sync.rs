@@ -122,7 +122,10 @@ pub async fn sync(
     check_name(config, args.replica.as_deref())?;
     let blobs = connect::blobs(config)?;
     let settings = Settings {
-        now_ms: Box::new(now_ms),
+        now_ms: Box::new({
+            let clock = context.clock.clone();
+            move || now_ms(clock.as_ref())
+        }),
         only_kinds: kinds(&args.only)?,
         full_check: args.full_check,
         full_check_ms: config.full_check_ms,
@@ -150,7 +153,7 @@ pub async fn sync(
     let wanted = |name: &str| {
         args.replica.as_deref().is_none_or(|only| only == name) && !args.without.iter().any(|left| left == name)
     };
-    let opened = connect::open(config, &mut hub, blobs.as_ref(), &wanted)?;
+    let opened = connect::open(config, &mut hub, blobs.as_ref(), &context.clock, &wanted)?;
     let report = cycle(&mut hub, opened.parties, &settings).await;
     // What was used of the budgets counts for the next run, also when this one failed.
     for (name, budget) in &opened.budgets {

@@ -120,7 +120,14 @@ fn configure(sandbox: &Sandbox, dir: &Path) -> Result<Config> {
 }
 
 async fn one_sync(context: &Context, config: &Config) -> Result<Report> {
-    let quiet = Context { config: None, quiet: true, verbose: false, progress: false, log: context.log.clone() };
+    let quiet = Context {
+        config: None,
+        quiet: true,
+        verbose: false,
+        progress: false,
+        log: context.log.clone(),
+        clock: context.clock.clone(),
+    };
     let report = sync::sync(&quiet, config, &sync::Args::default(), Calls::default(), Arc::new(Silent)).await?;
     print!("{}", sync::table(&report, false));
     for trouble in &report.troubles {
@@ -130,7 +137,7 @@ async fn one_sync(context: &Context, config: &Config) -> Result<Report> {
 }
 
 /// The demo's person: opens the address and follows where it leads.
-struct Visitor;
+pub(super) struct Visitor;
 
 impl Ui for Visitor {
     fn address(&self, url: &str) {

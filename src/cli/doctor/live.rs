@@ -9,7 +9,7 @@ use crate::connect;
 use std::sync::Arc;
 use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::report::{code_of, exit};
-use twofold_http::{Method, Transport, TransportError, Wire};
+use twofold_http::{Clock, Method, Transport, TransportError, Wire};
 use twofold_model::{Collection, Connector, Error, ErrorKind, Kind, Known, Poll, Result, Since};
 use url::Url;
 
@@ -19,20 +19,26 @@ const SKEW_MS: i64 = 5 * 60_000;
 const TIMEOUT_MS: u64 = 20_000;
 
 /// Asks each provider.
-pub(super) async fn look(findings: &mut Findings, config: &Config, asks_for_kinds: bool) {
+pub(super) async fn look(findings: &mut Findings, config: &Config, clock: &Arc<dyn Clock>, asks_for_kinds: bool) {
     let transport: Arc<dyn Transport> = match connect::sign_in_transport(config) {
         Ok(transport) => transport,
         Err(error) => return findings.fail(code_of(error.kind), format!("network: {error}")),
     };
     for name in configured(config) {
-        if reach(findings, config, transport.as_ref(), name).await && asks_for_kinds {
-            ask(findings, config, name).await;
+        if reach(findings, config, transport.as_ref(), clock.as_ref(), name).await && asks_for_kinds {
+            ask(findings, config, name, clock).await;
         }
     }
 }
 
 /// Whether the address of the sign-in answers, and at what time.
-async fn reach(findings: &mut Findings, config: &Config, transport: &dyn Transport, name: ProviderName) -> bool {
+async fn reach(
+    findings: &mut Findings,
+    config: &Config,
+    transport: &dyn Transport,
+    clock: &dyn Clock,
+    name: ProviderName,
+) -> bool {
     let Some(url) = address(config, name) else { return false };
     let host = url.host_str().unwrap_or_default().to_owned();
     let wire = Wire {
@@ -59,7 +65,7 @@ async fn reach(findings: &mut Findings, config: &Config, transport: &dyn Transpo
         return false;
     }
     let theirs = answer.header("date").and_then(|date| chrono::DateTime::parse_from_rfc2822(date).ok());
-    match theirs.map(|theirs| now_ms() - theirs.timestamp_millis()).filter(|off| off.abs() > SKEW_MS) {
+    match theirs.map(|theirs| now_ms(clock) - theirs.timestamp_millis()).filter(|off| off.abs() > SKEW_MS) {
         None => findings.ok(format!("{name}: {host} answers, and this machine's clock is right")),
         Some(off) => {
             let span = words::span(off.unsigned_abs() / 1000);
@@ -106,7 +112,7 @@ fn advice(config: &Config, error: &TransportError) -> String {
 }
 
 /// Asks for the collections of each kind.
-async fn ask(findings: &mut Findings, config: &Config, name: ProviderName) {
+async fn ask(findings: &mut Findings, config: &Config, name: ProviderName, clock: &Arc<dyn Clock>) {
     let is_signed_in = Vault::open(&config.state_dir)
         .and_then(|vault| vault.status(name))
         .is_ok_and(|status| status.cause().is_none_or(twofold_auth::Cause::may_heal));
@@ -114,7 +120,7 @@ async fn ask(findings: &mut Findings, config: &Config, name: ProviderName) {
     if !is_signed_in {
         return;
     }
-    let connector = match connect::probe(config, name) {
+    let connector = match connect::probe(config, name, clock) {
         Ok(connector) => connector,
         Err(error) => return findings.fail(code_of(error.kind), format!("{name}: {error}")),
     };

@@ -1,7 +1,7 @@
 //! The sign-ins, from what is stored: which of the known traps bites, and what to do.
 
 use super::Findings;
-use crate::cli::{moment, now_ms};
+use crate::cli::moment;
 use crate::config::Config;
 use crate::connect;
 use twofold_auth::{Provider, ProviderName, Status, Vault};
@@ -23,7 +23,7 @@ pub(super) fn configured(config: &Config) -> Vec<ProviderName> {
 }
 
 /// Looks at each sign-in as it is stored.
-pub(super) fn look(findings: &mut Findings, config: &Config) {
+pub(super) fn look(findings: &mut Findings, config: &Config, now_ms: i64) {
     let vault = match Vault::open(&config.state_dir) {
         Ok(vault) => vault,
         Err(error) => return findings.fail(exit::USAGE, format!("vault: {error}")),
@@ -38,12 +38,12 @@ pub(super) fn look(findings: &mut Findings, config: &Config) {
         };
         match vault.status(name) {
             Err(error) => findings.fail(exit::FAILED, format!("{name}: {error}")),
-            Ok(status) => one(findings, &vault, &provider, &status.seen_with(&provider)),
+            Ok(status) => one(findings, &vault, &provider, &status.seen_with(&provider), now_ms),
         }
     }
 }
 
-fn one(findings: &mut Findings, vault: &Vault, provider: &Provider, status: &Status) {
+fn one(findings: &mut Findings, vault: &Vault, provider: &Provider, status: &Status, now_ms: i64) {
     let name = status.provider;
     if let Some(advice) = status.advice() {
         return findings.fail(exit::SIGN_IN, format!("{name}: {advice}"));
@@ -62,7 +62,7 @@ fn one(findings: &mut Findings, vault: &Vault, provider: &Provider, status: &Sta
             format!("{name}: not granted: {scope}; its box was not ticked, or an administrator does not allow it. Type: twofold login {name}"),
         );
     }
-    for words in warnings(status, now_ms()) {
+    for words in warnings(status, now_ms) {
         findings.warn(format!("{name}: {words}"));
     }
 }
