@@ -324,11 +324,16 @@ impl Work for Runs<'_> {
             Ok(report) => {
                 Self::moved(&report);
                 self.tally.ran(&report);
-                self.tell(report.troubles.iter().cloned().collect(), &duty);
-                self.notices.hear(&notify::found(&report), &duty, &self.kinds());
+                // What a full disk ended did not look at all that it was to.
+                let looked_at = if report.full { Duty::default() } else { duty.clone() };
+                self.tell(report.troubles.iter().cloned().collect(), &looked_at);
+                self.notices.hear(&notify::found(&report), &looked_at, &self.kinds());
                 over(Some(report.run), report.exit);
                 self.desk.tell(&duty.asked, &outcome(&report));
-                Outcome::Ran { down: report.down, gave_way: report.gave_way }
+                match report.full {
+                    true => Outcome::Failed,
+                    false => Outcome::Ran { down: report.down, gave_way: report.gave_way },
+                }
             }
             // Only the lock of the hub says so: what stands in the way at a place is in a report.
             Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => {

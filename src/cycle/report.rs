@@ -101,6 +101,9 @@ pub struct Report {
     /// Messages are left to be read, because others waited for the run.
     #[serde(skip)]
     pub gave_way: bool,
+    /// There was too little room on a disk: it did not begin, or did not come to its end.
+    #[serde(skip)]
+    pub full: bool,
     /// Providers that are better left alone for a while, by name.
     #[serde(skip)]
     pub down: Vec<String>,
@@ -205,13 +208,24 @@ impl Report {
             codes: Vec::new(),
             stopped: false,
             gave_way: false,
+            full: false,
             down: Vec::new(),
         }
     }
 
-    /// The report of a run that did not begin, and why: it may by itself later.
+    /// The report of a run that did not begin because there is too little room, in these words: it may by itself later.
     pub fn not_begun(words: String) -> Self {
-        Report { exit: exit::TEMPORARY, troubles: vec![words], ..Report::new(0) }
+        let mut report = Report { exit: exit::TEMPORARY, ..Report::new(0) };
+        report.no_room(words);
+        report
+    }
+
+    /// There is too little room on a disk, in these words.
+    fn no_room(&mut self, words: String) {
+        self.full = true;
+        self.signs.insert((String::new(), Sign::Disk));
+        self.codes.push(exit::TEMPORARY);
+        self.say(words);
     }
 
     /// The row of a replica and kind, made on first mention.
@@ -228,7 +242,11 @@ impl Report {
     pub fn trouble(&mut self, name: &str, error: &Error) {
         self.codes.push(code_of(error.kind));
         self.signs.extend(Sign::of(error).map(|sign| (name.to_owned(), sign)));
-        self.say(format!("{name}: {error}"));
+        // A sign-in is that of the whole account, wherever it was missed first.
+        match error.kind {
+            ErrorKind::SignInNeeded => self.say(format!("{name}: {}", error.message)),
+            _ => self.say(format!("{name}: {error}")),
+        }
     }
 
     /// Says something once.
@@ -302,8 +320,7 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
         cycle.report.say("items are in quarantine; the rest was done. See: twofold status".into());
     }
     if let Some(words) = cycle.full.get() {
-        cycle.report.codes.push(exit::TEMPORARY);
-        cycle.report.say(words.clone());
+        cycle.report.no_room(words.clone());
     } else if cycle.report.stopped {
         cycle.report.codes.push(exit::TEMPORARY);
         cycle.report.say("the run was asked to stop and ended at a clean point. Go on with: twofold sync".into());
