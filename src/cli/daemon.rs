@@ -446,3 +446,6 @@ impl Progress for Steps {
         self.live.reading(replica, live::Reading { done, of, bytes, took_ms });
     }
 }
+
+#[cfg(test)]
+mod day;
