@@ -13,8 +13,8 @@ use twofold_google::{
     CalendarDialect, CalendarOptions, GmailDialect, Google, GoogleDialect, GoogleOptions, MailOptions,
 };
 use twofold_http::{
-    Allowance, Budget, Client, ClientOptions, Clock, Dialect, Limits, Network, NetworkTransport, Patience, Recorder, Shared,
-    TokenSource, Transport,
+    Allowance, Budget, Client, ClientOptions, Clock, Dialect, Limits, Network, NetworkTransport, Patience, Recorder,
+    Shared, TokenSource, Transport,
 };
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
@@ -318,7 +318,7 @@ fn shared_limit(config: &Config, name: ProviderName) -> Result<Option<Shared>> {
 
 /// How a provider is asked: over which network, by which clock, within what it allows.
 struct Way<'a> {
-    transport: &'a Arc<NetworkTransport>,
+    transport: &'a Arc<dyn Transport>,
     clock: &'a Arc<dyn Clock>,
     budgets: &'a [Arc<Budget>],
 }

@@ -108,7 +108,7 @@ impl Ran {
 
     /// Whether it could not reach a provider.
     fn missed(&self, provider: &str) -> bool {
-        matches!(&self.outcome, Outcome::Ran { down } if down.iter().any(|one| one == provider))
+        matches!(&self.outcome, Outcome::Ran { down, .. } if down.iter().any(|one| one == provider))
     }
 }
 
@@ -416,6 +416,10 @@ impl Work for Seen<'_> {
         self.runs.reload()
     }
 
+    fn give_way(&self) {
+        self.runs.give_way();
+    }
+
     fn state(&self, state: State) {
         self.runs.state(state);
     }
@@ -454,6 +458,7 @@ async fn one_service(day: &Day, mut life: Pin<&mut impl Future<Output = ()>>, is
         endpoint: watch::channel(None).0,
         desk: Arc::default(),
         stop: Arc::default(),
+        give_way: Arc::default(),
         troubles: Mutex::default(),
         notices,
         config: Arc::new(Mutex::new(Arc::new(config))),
