@@ -342,7 +342,7 @@ impl Day {
         let says = |what: &str| troubles.iter().any(|words| words.contains(what));
         let begins = |name: &str| troubles.iter().any(|words| words.starts_with(&format!("{name}: ")));
         let at = format!("seed {}, {}: {ran:?}: {troubles:?}", self.seed, clock_of(ran.began));
-        let mut was_asked = self.runs.borrow().iter().any(|before| self.lost_sign_in(before) && before.asked("google"));
+        let was_asked = self.runs.borrow().iter().any(|before| self.lost_sign_in(before) && before.asked("google"));
         for (wrong, from, to) in self.troubles.borrow().iter() {
             let lasts = ran.began >= *from && to.is_none();
             let is_over = to.is_some_and(|to| ran.began >= to) && ran.is_whole();
@@ -353,8 +353,9 @@ impl Day {
                     }
                 }
                 Wrong::SignIn if lasts => {
-                    was_asked |= ran.asked("google");
-                    let is_told = says("twofold login google") || !was_asked;
+                    // What chance puts in the way first hides it from that run, which says so instead; the next one has to know.
+                    let is_hidden = !was_asked && ran.missed("google") && begins("google");
+                    let is_told = says("twofold login google") || is_hidden || !(was_asked || ran.asked("google"));
                     assert!(is_told, "a sign-in is gone, and nobody says so: {at}");
                 }
                 Wrong::SignIn if is_over && ran.asked("google") && !ran.missed("google") => {
