@@ -84,6 +84,8 @@ struct Tables {
     held: HashSet<(i64, i64)>,
     /// Collections whose removal at a replica was approved: nothing is made there any more.
     going: HashSet<(i64, i64)>,
+    /// Collections that are still to be made at the provider that they belong to.
+    unmade: HashSet<i64>,
     /// Replicas at which another twofold seems to work: nothing is written there.
     foreign: HashSet<i64>,
     /// Collections that leave, and what took their place (ENGINE 19).
@@ -109,6 +111,7 @@ impl Tables {
             waiting: hub.waiting(now)?,
             held: HashSet::new(),
             going: HashSet::new(),
+            unmade: hub.unmade(kind)?.into_iter().collect(),
             foreign: HashSet::new(),
             successors: hub.successors()?,
             read_only: undo::read_only(hub, kind)?,

@@ -272,6 +272,13 @@ impl Hub {
         self.one("SELECT * FROM collections WHERE id = ?1", [id], collection)
     }
 
+    /// The collections of a kind that are still to be made at the provider that they belong to.
+    pub fn unmade(&self, kind: Kind) -> Result<Vec<i64>> {
+        let sql = "SELECT c.id FROM collections c WHERE c.kind = ?1 AND c.successor IS NULL AND NOT c.ending AND NOT c.left_out
+             AND NOT EXISTS (SELECT 1 FROM places p WHERE p.collection = c.id AND p.replica = c.origin)";
+        self.all(sql, [kind.as_str()], |row| row.get(0))
+    }
+
     /// Follows a rename or a new colour.
     pub fn rename_collection(&mut self, id: i64, name: &str, color: Option<&str>) -> Result<()> {
         self.run("UPDATE collections SET name = ?2, color = ?3 WHERE id = ?1", params![id, name, color])

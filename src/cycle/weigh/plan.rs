@@ -36,7 +36,8 @@ impl Weighing<'_> {
             let of = self.places_of(collection)?;
             places.extend(of.into_iter().filter(|place| !is_left_out || !self.is_device(place.replica)));
         }
-        // An item that moves to a provider which cannot be reached stays where it is until it was made there (ENGINE 7).
+        // An item that moves to a provider which cannot be reached, or to what could not be made there yet, stays where it is until it
+        // was made there (ENGINE 7).
         let is_without_copy = |place: &Place| {
             !weighed.iter().any(|copy| {
                 (copy.replica, copy.collection) == (place.replica, place.collection) && !matches!(copy.now, Now::Gone)
@@ -45,12 +46,14 @@ impl Weighing<'_> {
         // Where it is to be made comes first: what was not made there is known when it comes to what is removed. And what is met for the
         // first time has its base before another copy is made beside it.
         places.sort_by_key(|place| (!verdict.collections.contains(&place.collection), is_without_copy(place)));
-        let waits_for_provider = places.iter().any(|place| {
-            verdict.collections.contains(&place.collection)
-                && is_without_copy(place)
-                && self.reached(place.replica).is_none()
-                && self.member(place.replica).is_some_and(|member| !member.replica.is_device)
-        });
+        let is_to_be_made = verdict.collections.iter().any(|collection| self.tables.unmade.contains(collection));
+        let waits_for_provider = is_to_be_made
+            || places.iter().any(|place| {
+                verdict.collections.contains(&place.collection)
+                    && is_without_copy(place)
+                    && self.reached(place.replica).is_none()
+                    && self.member(place.replica).is_some_and(|member| !member.replica.is_device)
+            });
         let inviter = self.inviter(item, verdict, weighed, &places)?;
         let belongs = |place: &Place| verdict.collections.contains(&place.collection);
         // Nor is it made beside a copy that leaves, as long as nobody knows what became of that: it may have to be moved.

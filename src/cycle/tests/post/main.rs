@@ -371,6 +371,39 @@ async fn a_deletion_waits_for_a_folder_of_the_account_that_could_not_be_read() {
     }
 }
 
+#[tokio::test]
+async fn promise_3_what_is_moved_on_a_device_into_a_folder_that_could_not_be_made_stays_where_it_was() {
+    for manner in BOTH {
+        for is_renamed in [true, false] {
+            let case = format!("{manner:?}, under another name: {is_renamed}");
+            let mut world = World::with_twenty(manner).await;
+            world.laptop.add_mailbox("account/mail/Bills", None);
+            let here = world.laptop.find_one(&text(1));
+            if is_renamed {
+                world.laptop.change(here, |message| message.at.clear());
+                world.laptop.put(&text(1), &["account/mail/Bills"], &["$seen"]);
+            } else {
+                world.laptop.change(here, |message| carry(message, "account/mail/INBOX", "account/mail/Bills"));
+            }
+            world.account.set_watch(Some(Arc::new(|step: &str| match step {
+                "before a mailbox is made" => Err(Error::new(ErrorKind::Unknown, "a page of a proxy")),
+                _ => Ok(()),
+            })));
+            for _ in 0..2 {
+                assert_ne!(world.sync().await.exit, 0, "{case}");
+                assert_eq!(world.account.writes(), Vec::<String>::new(), "{case}: there is nowhere to move it to yet");
+                assert_eq!(world.phone.shows().len(), 20, "{case}");
+            }
+            world.account.set_watch(None);
+            world.sync().await;
+            assert_eq!(world.account.writes(), ["move to Bills"], "{case}");
+            assert!(world.account.shows().contains(&at("Bills", 1, &["$seen"])), "{case}");
+            assert_eq!(world.account.shows().len(), 20, "{case}");
+            world.settled(&case).await;
+        }
+    }
+}
+
 /// neomutt writes a file that it moves anew, with a line that says how long it is.
 #[tokio::test]
 async fn a_file_that_is_moved_and_written_anew_with_lines_that_say_nothing_moves_the_message() {

@@ -699,6 +699,7 @@ impl Connector for Office {
     }
 
     async fn create_collection(&self, _: Kind, like: &Collection) -> Result<Collection> {
+        self.step("before a mailbox is made")?;
         let parent = like.id.as_str().split('#').next().unwrap_or_default();
         let id = if self.manner == Manner::Files { format!("{parent}/{}", like.name) } else { like.name.clone() };
         if let Some(there) = self.state().mailboxes.iter().find(|mailbox| mailbox.id.as_str() == id) {

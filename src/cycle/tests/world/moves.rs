@@ -34,6 +34,30 @@ async fn what_its_new_place_refuses_stays_where_it_was() {
 }
 
 #[tokio::test]
+async fn what_is_moved_to_a_book_that_could_not_be_made_stays_where_it_was() {
+    for fault in [Fault::LostRequest, Fault::LostReply, Fault::Throttled, Fault::Refused] {
+        let mut world = World::new(false, 0);
+        world.google.create(&card("Ada", &["ada@example.org"]));
+        world.sync().await;
+        world.phone.add_shelf("google/contacts/second", Kind::Contacts, "Second", None);
+        move_on_phone(&world, "Ada", "Second").await;
+        world.google.fault_collections([Some(fault), Some(fault)]);
+        let is_made = |world: &World| world.google.shelves().iter().any(|shelf| shelf.name == "Second");
+        while !is_made(&world) {
+            assert_eq!(World::names(&world.google), ["Ada"], "{fault:?}: it is nowhere else there");
+            world.sync().await;
+        }
+        world.sync().await;
+        world.settled("moved in the end").await;
+        let ada = World::find(&world.google, "Ada");
+        let second = world.google.shelves().into_iter().find(|shelf| shelf.name == "Second").unwrap();
+        let asked = Place { remote_id: ada, collection: second.id.clone() };
+        let found = world.google.fetch(Kind::Contacts, &[asked]).await.remove(0).unwrap();
+        assert_eq!(found.map(|seen| seen.collection), Some(second.id), "{fault:?}: it moved");
+    }
+}
+
+#[tokio::test]
 async fn what_its_new_place_has_no_way_to_hold_stays_where_it_was() {
     let mut world = two_books().await;
     move_on_phone(&world, "Ada", "Second").await;
