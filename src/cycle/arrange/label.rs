@@ -3,11 +3,15 @@
 //! where the hub's differs from what was agreed on. So what a place makes of a name, or has no room for, is neither an edit
 //! nor sent again.
 //!
+//! Of a mailbox its own name and the path above it are two members: who moves one says nothing of its name. So a place that got only half
+//! of a new path (it moves and renames in two steps) has renamed nothing.
+//!
 //! Of a joined collection the provider that gave it its name counts; the others keep their own, by which `[[join]]` knows them.
 
 use crate::Cycle;
 use twofold_hub::{Label, Place};
 use twofold_model::connector::{Collection, plain_color};
+use twofold_model::email::path;
 use twofold_model::{CollectionId, ErrorKind, Kind, Result};
 
 /// What happened to one member of a label at a place since its base.
@@ -30,6 +34,29 @@ fn change(shows: Option<&str>, showed: Option<&str>, agreed: Option<&str>, hub: 
         Some(_) if shows == hub => Change::Agrees,
         Some(_) if hub == agreed => Change::Taken,
         Some(_) => Change::Clash,
+    }
+}
+
+/// What is merged of a label, each by itself: the path above a mailbox, the name, the colour.
+struct Members([Option<String>; 3]);
+
+/// What people call them.
+const WORDS: [&str; 3] = ["folder above it", "name", "colour"];
+
+impl Members {
+    fn of(kind: Kind, label: &Label) -> Members {
+        let mut names = match kind {
+            Kind::Mail => path::split(&label.name),
+            Kind::Calendar | Kind::Contacts => return Members([None, Some(label.name.clone()), label.color.clone()]),
+        };
+        let own = names.pop().map(|name| path::join([name.as_str()]));
+        Members([Some(path::join(names.iter().map(String::as_str))), own, label.color.clone()])
+    }
+
+    fn whole(self) -> Label {
+        let [above, own, color] = self.0;
+        let above = above.filter(|above| !above.is_empty());
+        Label { name: above.into_iter().chain(own).collect::<Vec<_>>().join("/"), color }
     }
 }
 
@@ -76,34 +103,27 @@ pub(super) fn take_one(
     if place.told_ms.is_some_and(|told| (0..lag_ms).contains(&(cycle.now() - told))) {
         return Ok(());
     }
-    let (mut hub, mut agreed) = (collection.label(), place.agreed.clone());
-    let name = change(Some(&shows.name), Some(&showed.name), Some(&agreed.name), Some(&hub.name));
-    let color = change(shows.color.as_deref(), showed.color.as_deref(), agreed.color.as_deref(), hub.color.as_deref());
-    for (change, what, theirs, ours) in [
-        (name, "name", Some(&shows.name), Some(hub.name.clone())),
-        (color, "colour", shows.color.as_ref(), hub.color.clone()),
-    ] {
-        if let (Change::Clash, Some(theirs), Some(ours)) = (change, theirs, ours) {
-            let (stays, goes) = if replica.is_device { (&ours, theirs) } else { (theirs, &ours) };
+    let [mut hub, mut agreed] = [&collection.label(), &place.agreed].map(|label| Members::of(kind, label));
+    let [now, before] = [&shows, &showed].map(|label| Members::of(kind, label));
+    for (at, what) in WORDS.into_iter().enumerate() {
+        let change =
+            change(now.0[at].as_deref(), before.0[at].as_deref(), agreed.0[at].as_deref(), hub.0[at].as_deref());
+        if let (Change::Clash, Some(theirs), Some(ours)) = (change, &now.0[at], &hub.0[at]) {
+            let (stays, goes) = if replica.is_device { (ours, theirs) } else { (theirs, ours) };
+            let [stays, goes] = [stays, goes].map(|it| if it.is_empty() { "/" } else { it });
             cycle.report.say(format!(
                 "\"{}\" got another {what} on two sides: \"{stays}\" counts, \"{goes}\" was not taken",
                 collection.name
             ));
         }
+        if change != Change::None {
+            agreed.0[at].clone_from(&now.0[at]);
+        }
+        if change == Change::Taken || (change == Change::Clash && !replica.is_device) {
+            hub.0[at].clone_from(&now.0[at]);
+        }
     }
-    let is_taken = |change| change == Change::Taken || (change == Change::Clash && !replica.is_device);
-    if name != Change::None {
-        agreed.name.clone_from(&shows.name);
-    }
-    if color != Change::None {
-        agreed.color.clone_from(&shows.color);
-    }
-    if is_taken(name) {
-        hub.name.clone_from(&shows.name);
-    }
-    if is_taken(color) {
-        hub.color.clone_from(&shows.color);
-    }
+    let [hub, agreed] = [hub, agreed].map(Members::whole);
     cycle.hub.atomically("take label", |store| {
         store.set_label(place.id, &shows, &agreed)?;
         store.rename_collection(collection.id, &hub.name, hub.color.as_deref())

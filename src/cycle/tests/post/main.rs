@@ -5,6 +5,7 @@ mod brake;
 mod bytes;
 mod copies;
 mod ear;
+mod folders;
 mod frozen;
 mod known;
 mod left_out;

@@ -179,6 +179,19 @@ impl Office {
         rows
     }
 
+    /// Somebody gives a mailbox another path.
+    pub fn call(&self, id: &str, name: &str) {
+        let mut state = self.state();
+        let mailbox = state.mailboxes.iter_mut().find(|mailbox| mailbox.id.as_str() == id);
+        mailbox.expect("the mailbox is there").name = name.to_owned();
+    }
+
+    /// What a mailbox is called.
+    pub fn called(&self, id: &str) -> String {
+        let mailboxes = &self.state().mailboxes;
+        mailboxes.iter().find(|mailbox| mailbox.id.as_str() == id).expect("the mailbox is there").name.clone()
+    }
+
     /// Whether there is a mailbox of that name.
     pub fn has_mailbox(&self, id: &str) -> bool {
         self.state().mailboxes.iter().any(|mailbox| mailbox.id.as_str() == id)
@@ -709,5 +722,33 @@ impl Connector for Office {
         let made = Collection { id: id.as_str().into(), ..like.clone() };
         self.state().mailboxes.push(made.clone());
         Ok(made)
+    }
+
+    /// Where messages stand in folders, it takes a move and a rename, either of which may fail.
+    async fn rename_collection(
+        &self,
+        _: Kind,
+        id: &CollectionId,
+        name: Option<&str>,
+        _: Option<&str>,
+    ) -> Result<Collection> {
+        let to = path::split(name.unwrap_or_default());
+        let mut between = path::split(&self.called(id.as_str()));
+        let moved = to.iter().rev().skip(1).rev().chain(between.last()).cloned().collect();
+        let steps: &[(&str, &Vec<String>)] = match self.manner {
+            Manner::Folders => &[("folder moved", &moved), ("folder renamed", &to)],
+            _ => &[("folder renamed", &to)],
+        };
+        for (step, path) in steps {
+            if between != **path {
+                self.step(&format!("before {step}"))?;
+                self.call(id.as_str(), &path::join(path.iter().map(String::as_str)));
+                self.step(&format!("after {step}"))?;
+                between.clone_from(path);
+            }
+        }
+        let state = self.state();
+        let now = state.mailboxes.iter().find(|mailbox| mailbox.id == *id).cloned();
+        now.ok_or_else(|| Error::new(ErrorKind::NotFound, "it is gone"))
     }
 }
