@@ -20,7 +20,7 @@ pub(crate) const PUT_AWAY: &str =
 ///
 /// Keeps promise 1: only the answer that it is not there makes a copy gone; the answers to one question are one transaction.
 /// Where reads lag behind lists, the answer that it is still there settles nothing while the question is young: it stays open,
-/// the copy counts as unknown, and the next run asks again. What is really there (it left a folder and came back) is believed
+/// the copy counts as unknown, and the next run asks again; one that reads as it was can be moved and copied all the same. What is really there (it left a folder and came back) is believed
 /// once the question is older than any lag, so that nothing is asked for ever.
 pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     remove::bury(cycle, kind)?;
@@ -52,7 +52,7 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             let now = cycle.now();
             let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
             let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
-            let mut troubles = Vec::new();
+            let (mut troubles, mut still_read) = (Vec::new(), Vec::new());
             cycle.hub.atomically("confirm", |hub| {
                 for ((id, place, since), answer) in chunk.iter().zip(answers) {
                     match answer {
@@ -84,6 +84,7 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                             if seen.collection == place.collection && (0..lag_ms).contains(&(now - since)) =>
                         {
                             open += 1;
+                            still_read.extend(intake.is_as_agreed(hub, seen)?.then(|| place.remote_id.clone()));
                         }
                         Ok(Some(seen)) => {
                             hub.remove_sighting(*id)?;
@@ -95,6 +96,7 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 }
                 Ok(())
             })?;
+            cycle.members[index].still_read.extend(still_read);
             for error in troubles {
                 cycle.report.trouble(&replica.name, &error);
             }

@@ -92,11 +92,7 @@ impl Intake<'_> {
             return Ok(false);
         }
         // Another writing of the same (a photo looked at for the first time, fields in another order): the base moves silently.
-        let means_the_same = || match (self.lens.read(&known.seen), self.lens.read(&seen.rendering)) {
-            (Ok(before), Ok(now)) => before == now,
-            _ => false,
-        };
-        if place.collection == known.collection && !facts.lacks_body && means_the_same() {
+        if place.collection == known.collection && !facts.lacks_body && self.means_the_same(&known, &seen) {
             hub.remove_sighting_of(self.replica, &seen.remote_id)?;
             hub.touch_placement(known.id, &seen.etag, seen.modified_ms, Some(&seen.rendering))?;
             // Somebody did by hand what the place has no way for.
@@ -108,6 +104,25 @@ impl Intake<'_> {
         }
         hub.store_sighting(self.replica, place.collection, Some(known.item), (&seen, &facts), self.now)?;
         Ok(false)
+    }
+
+    fn means_the_same(&self, known: &Placement, seen: &Seen) -> bool {
+        match (self.lens.read(&known.seen), self.lens.read(&seen.rendering)) {
+            (Ok(before), Ok(now)) => before == now,
+            _ => false,
+        }
+    }
+
+    /// Whether a copy that was read while it is said to be gone says what was agreed. Then its base is the state that was read, on which a
+    /// move can rest.
+    pub fn is_as_agreed(&self, hub: &mut Hub, mut seen: Seen) -> Result<bool> {
+        let Some(known) = hub.placement(self.replica, &seen.remote_id)? else { return Ok(false) };
+        seen.rendering = self.lens.settle_unknown(&known.seen, seen.rendering);
+        let is_same = !self.lens.facts(&seen.rendering).lacks_body && self.means_the_same(&known, &seen);
+        if is_same {
+            hub.touch_placement(known.id, &seen.etag, seen.modified_ms, Some(&seen.rendering))?;
+        }
+        Ok(is_same)
     }
 
     /// [`Intake::take_or_make`] of a copy that waits in quarantine, and leaves that as soon as it is whole: that it is shown without its

@@ -171,6 +171,9 @@ pub struct Member {
     pub ask: usize,
     /// Copies whose bytes could not be had in this run: they are asked for in the next one.
     pub unreadable: BTreeSet<RemoteId>,
+    /// Copies that are said to be gone, and were read in this run as they were: whether they stay is not known, and they can be moved and
+    /// copied.
+    pub still_read: BTreeSet<RemoteId>,
 }
 
 impl Member {
@@ -361,6 +364,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         reading: Reading::default(),
         ask: bodies::ASK,
         unreadable: BTreeSet::new(),
+        still_read: BTreeSet::new(),
     };
     match party.connector {
         Err(error) => member.lose(error),

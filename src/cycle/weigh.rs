@@ -25,7 +25,7 @@ use twofold_hub::items::Origin;
 use twofold_hub::mail::HeldWrites;
 use twofold_hub::{Conflict, Hub, Intent, Item, Place, Placement, Presence, Sighting, random_id};
 use twofold_model::merge::put_at;
-use twofold_model::{Connector, Kind, Operation, Result};
+use twofold_model::{Connector, Kind, Operation, RemoteId, Result};
 
 /// One write that is planned: the intent on disk, and what the connector is to be told.
 pub struct Planned {
@@ -190,6 +190,11 @@ impl Weighing<'_> {
 
     fn reached(&self, replica: i64) -> Option<Arc<dyn Connector>> {
         self.member(replica)?.reached(self.kind).cloned()
+    }
+
+    /// Whether a copy that is said to be gone was read in this run as it was.
+    fn is_still_read(&self, replica: i64, remote_id: &RemoteId) -> bool {
+        self.member(replica).is_some_and(|member| member.still_read.contains(remote_id))
     }
 
     /// Where a collection stands.

@@ -51,7 +51,11 @@ impl Weighing<'_> {
             let copies: Vec<&Weighed> = weighed
                 .iter()
                 .filter(|copy| copy.replica == replica && is_free(copy.collection))
-                .filter(|copy| matches!(copy.now, Now::Same | Now::Edited { .. }))
+                .filter(|copy| match (&copy.now, &copy.placement) {
+                    (Now::Same | Now::Edited { .. }, _) => true,
+                    (Now::Unknown, Some(known)) => self.is_still_read(replica, &known.remote_id),
+                    _ => false,
+                })
                 .collect();
             // A copy that is left out is not moved, and what it says counts for nothing; but it is one and the same message, as long as its
             // account does not say that it is gone.
@@ -108,7 +112,9 @@ impl Weighing<'_> {
         let Some(placement) = placement else { return Ok(()) };
         // The base moves to what is seen now; what the hub says more is told where the copy stands then.
         let (mut agreed, mut seen) = (placement.agreed, as_seen_placement(&placement));
-        if let Some(sighting) = copy.sighting.as_ref().filter(|_| copy.placement.is_some()) {
+        if let Some(sighting) =
+            copy.sighting.as_ref().filter(|it| copy.placement.is_some() && it.presence == Presence::Here)
+        {
             seen = as_seen(sighting);
             let Some(connector) = self.reached(place.replica) else { return Ok(()) };
             let (content, version) = self.agreed_by_now(connector.lens(self.kind), &placement, &seen.rendering)?;
@@ -162,6 +168,7 @@ impl Weighing<'_> {
                 let collection = match self.hub.sighting(place.replica, &placement.remote_id)? {
                     None => placement.collection,
                     Some(sighting) if sighting.presence == Presence::Here => sighting.collection,
+                    Some(_) if self.is_still_read(place.replica, &placement.remote_id) => placement.collection,
                     Some(_) => continue,
                 };
                 // What is still being written cannot become what was received, nor the other way round.

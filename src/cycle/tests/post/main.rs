@@ -10,6 +10,7 @@ mod frozen;
 mod known;
 mod left_out;
 mod office;
+mod questions;
 mod spoiled;
 
 use ear::Ear;

@@ -41,6 +41,8 @@ pub struct Message {
     pub received_ms: i64,
     mark: Option<Mark>,
     uid: String,
+    /// Goes up with what leaves the message as it was.
+    stamp: usize,
 }
 
 type Snapshot = BTreeMap<RemoteId, (Etag, CollectionId)>;
@@ -68,6 +70,12 @@ struct State {
     writes: Vec<String>,
     creates: usize,
     is_away: bool,
+    /// How long reads may lag behind lists, in seconds.
+    lag_s: u64,
+    /// Copies that stand where they stood, and that the list calls gone since then.
+    blind: BTreeMap<RemoteId, u64>,
+    /// Copies that are gone, and can still be read.
+    ghosts: BTreeMap<RemoteId, Seen>,
 }
 
 /// Called before and after whatever a place does; an error there is a stop of the program.
@@ -140,7 +148,7 @@ impl Office {
         let keywords = keywords.iter().map(|word| (*word).to_owned()).collect();
         let received_ms = 1_000_000 + i64::try_from(id).unwrap();
         let deleted = BTreeSet::new();
-        let message = Message { bytes: bytes.to_vec(), at, keywords, deleted, received_ms, mark: None, uid };
+        let message = Message { bytes: bytes.to_vec(), at, keywords, deleted, received_ms, mark: None, uid, stamp: 0 };
         state.messages.insert(id, message);
         self.note(&mut state);
         id
@@ -155,6 +163,34 @@ impl Office {
             state.messages.remove(&id);
         }
         self.note(&mut state);
+    }
+
+    /// Reads may lag that long behind lists, in seconds.
+    pub fn lag(&self, lag_s: u64) {
+        self.state().lag_s = lag_s;
+    }
+
+    /// A message goes to another folder and comes back: the list says that it is gone from where it stands.
+    pub fn go_and_come_back(&self, id: u64) {
+        self.change(id, |message| message.stamp += 1);
+        let mut state = self.state();
+        let message = &state.messages[&id];
+        let names: Vec<RemoteId> = message.at.keys().map(|mailbox| self.remote_id(id, message, mailbox)).collect();
+        let tick = state.tick;
+        state.blind.extend(names.into_iter().map(|name| (name, tick)));
+    }
+
+    /// A message is destroyed, and can still be read until `ghosts_go`.
+    pub fn destroy_lagging(&self, id: u64) {
+        let message = self.message(id);
+        let seen = message.at.keys().map(|mailbox| self.seen(id, &message, mailbox, false));
+        self.state().ghosts.extend(seen.map(|seen| (seen.remote_id.clone(), seen)));
+        self.change(id, |message| message.at.clear());
+    }
+
+    /// What is gone can be read no more.
+    pub fn ghosts_go(&self) {
+        self.state().ghosts.clear();
     }
 
     /// The number of the message with these bytes.
@@ -356,7 +392,8 @@ impl Office {
         let state = is_draft.then(|| BlobId::of(&message.bytes).as_str()[..8].to_owned());
         sheet.draft = state.clone().filter(|_| self.manner != Manner::Files);
         let state = state.unwrap_or_default();
-        let etag = Etag(format!("{:?}{:?}{state}", message.keywords, sheet.deleted));
+        let stamp = "+".repeat(message.stamp);
+        let etag = Etag(format!("{:?}{:?}{state}{stamp}", message.keywords, sheet.deleted));
         Seen {
             remote_id: self.remote_id(id, message, mailbox),
             collection: mailbox.into(),
@@ -426,6 +463,7 @@ impl Office {
                     received_ms: sheet.received_ms.unwrap_or(0),
                     mark: (self.manner != Manner::Files).then(|| mark.clone()),
                     uid,
+                    stamp: 0,
                 };
                 state.writes.push(format!("create in {collection}"));
                 state.messages.insert(id, message);
@@ -454,8 +492,12 @@ impl Office {
                 state.writes.push(format!("copy to {collection}"));
                 Ok(self.answer(state, id, collection.as_str(), false))
             }
-            Operation::Move { place, to, .. } => {
+            Operation::Move { place, etag, to } => {
                 let (id, from) = self.parse(state, &place.remote_id).ok_or_else(gone)?;
+                let now = self.seen(id, &state.messages[&id], &from, false).etag;
+                if self.manner == Manner::Folders && now != *etag {
+                    return Err(Error::new(ErrorKind::StaleEtag, "changed meanwhile"));
+                }
                 let message = state.messages.get_mut(&id).ok_or_else(gone)?;
                 if self.manner == Manner::Alone && to.as_str() == "Archive" && message.at.len() > 1 {
                     return Err(Error::new(ErrorKind::Unsupported, "it stands elsewhere too"));
@@ -536,6 +578,7 @@ impl Connector for Office {
             reads_headers: of_mail(self.manner.has_labels()),
             compares_known: self.manner == Manner::Files,
             makes_collections: &[Kind::Mail],
+            reads_lag_s: self.state().lag_s,
             write_batch: 20,
             ..Abilities::default()
         }
@@ -581,18 +624,20 @@ impl Connector for Office {
             state.lists += usize::from(since == 0);
             let covers = |mailbox: &str| poll.feed.collections.iter().any(|one| one.as_str() == mailbox);
             let is_new = |id: &RemoteId| state.changed.get(id).is_some_and(|tick| *tick > since);
+            let is_blind =
+                |id: &RemoteId| since > 0 && state.blind.get(id).is_some_and(|at| state.changed.get(id) == Some(at));
             let mut entries: Vec<Entry> = Vec::new();
             for (id, message) in state.messages.iter().rev() {
                 for mailbox in message.at.keys().filter(|mailbox| covers(mailbox)) {
                     let seen = self.listed(*id, message, mailbox);
-                    if is_new(&seen.remote_id) {
+                    if is_new(&seen.remote_id) && !is_blind(&seen.remote_id) {
                         entries.push(Entry::Seen(Box::new(seen)));
                     }
                 }
             }
             // One that moved is gone from where it was.
             let is_there = |id: &RemoteId| state.last.get(id).is_some_and(|(_, mailbox)| covers(mailbox.as_str()));
-            let is_gone = |id: &&RemoteId| since > 0 && is_new(id) && !is_there(id);
+            let is_gone = |id: &&RemoteId| since > 0 && is_new(id) && (!is_there(id) || is_blind(id));
             entries.extend(state.changed.keys().filter(is_gone).cloned().map(Entry::Gone));
             let token = state.tick.to_string();
             pages.push(Ok(Page { entries, next: Next::Done(DeltaToken(token)) }));
@@ -607,7 +652,7 @@ impl Connector for Office {
             .iter()
             .map(|place| {
                 let found = self.parse(&state, &place.remote_id).or_else(|| self.find_file(&state, &place.remote_id));
-                let Some((id, at)) = found else { return Ok(None) };
+                let Some((id, at)) = found else { return Ok(state.ghosts.get(&place.remote_id).cloned()) };
                 if let Some(kind) = state.hidden.get(&id) {
                     return Err(Error::new(*kind, "it cannot be looked at"));
                 }

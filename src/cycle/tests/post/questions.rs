@@ -1,0 +1,92 @@
+//! Messages that a list calls gone and that can be read: one that went to another folder and back, or one that is gone and lags.
+
+use super::*;
+
+/// What somebody does to a message of the inbox on the laptop; and what becomes of it at its account.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Deed {
+    Move,
+    Delete,
+    Copy,
+}
+
+impl Deed {
+    const ALL: [Deed; 3] = [Deed::Move, Deed::Delete, Deed::Copy];
+
+    fn at(self, laptop: &Office) {
+        match self {
+            Deed::Move => laptop.change(laptop.find_one(&text(1)), |message| {
+                carry(message, "account/mail/INBOX", "account/mail/Work");
+            }),
+            Deed::Delete => laptop.change(laptop.find_one(&text(1)), |message| message.at.clear()),
+            Deed::Copy => _ = laptop.put(&text(1), &["account/mail/Work"], &["$seen"]),
+        }
+    }
+
+    fn written(self) -> &'static str {
+        match self {
+            Deed::Move => "move to Work",
+            Deed::Delete => "move to Trash",
+            Deed::Copy => "copy to Work",
+        }
+    }
+
+    fn left(self) -> Vec<(String, String, Vec<String>)> {
+        match self {
+            Deed::Move => vec![at("Work", 1, &["$seen"])],
+            Deed::Delete => vec![at("Trash", 1, &["$seen"])],
+            Deed::Copy => vec![at("INBOX", 1, &["$seen"]), at("Work", 1, &["$seen"])],
+        }
+    }
+}
+
+/// Where the first message stands at its account.
+fn first(world: &World) -> Vec<(String, String, Vec<String>)> {
+    world.account.shows().into_iter().filter(|(_, body, _)| body.as_bytes() == text(1)).collect()
+}
+
+async fn lagging() -> World {
+    let world = World::with_twenty(Manner::Folders).await;
+    world.account.lag(900);
+    world
+}
+
+#[tokio::test]
+async fn a_message_that_went_away_and_came_back_is_moved_deleted_and_copied_as_the_one_it_is() {
+    for deed in Deed::ALL {
+        for is_asked_before in [true, false] {
+            let mut world = lagging().await;
+            let case = format!("{deed:?}, asked for before: {is_asked_before}");
+            world.account.go_and_come_back(world.account.find_one(&text(1)));
+            if is_asked_before {
+                assert_eq!(world.sync().await.exit, 75, "{case}: nobody knows");
+            }
+            deed.at(&world.laptop);
+            world.sync().await;
+            assert_eq!(world.account.writes(), [deed.written()], "{case}");
+            assert_eq!(first(&world), deed.left(), "{case}");
+            world.now.fetch_add(HOUR_MS, Ordering::SeqCst);
+            world.sync().await;
+            world.settled(&case).await;
+            assert_eq!(world.account.writes(), [deed.written()], "{case}: and nothing after it");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_is_gone_and_can_still_be_read_is_no_message_that_was_moved() {
+    for deed in Deed::ALL {
+        let mut world = lagging().await;
+        world.account.destroy_lagging(world.account.find_one(&text(1)));
+        deed.at(&world.laptop);
+        for _ in 0..3 {
+            assert_eq!(world.sync().await.exit, 75, "{deed:?}: it is asked for again");
+        }
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{deed:?}: nothing is made while nobody knows");
+        world.account.ghosts_go();
+        world.sync().await;
+        world.settled(&format!("{deed:?}")).await;
+        let elsewhere = deed.left().pop();
+        assert_eq!(first(&world), Vec::from_iter(elsewhere), "{deed:?}: it stands where somebody put it");
+    }
+}
