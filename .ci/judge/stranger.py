@@ -1,195 +1,194 @@
 """The program against two providers that were written from their documentation alone (`stranger/`), over mail.
 
-    python3 stranger.py PROGRAM [SEEDS [FIRST]]     (default: 3 seeds from 1)
+    python3 stranger.py PROGRAM [--stories first,killed,rounds,weather,storm] [--seeds 1-3] [--rounds N] [--deeds N]
+                                [--only p_move,d_copy] [--let-in NAME,NAME] [--lag S] [--jobs N]
 
-For each seed, once as it comes and once with three kills: a first sync writes nothing; both devices are exactly what the providers have; the
-next run writes nothing. Without a kill each message is read once. What is done afterwards is not tried here.
+first    a first sync writes nothing and reads each message once; both devices are exactly what the providers have; the next run writes nothing
+killed   the same with three kills, but for how often a message is read
+rounds   after each round of deeds at providers and devices one run, and all places have what they must; the next two write nothing
+weather  the same deeds while 15 of 100 requests fail: in the end, when none fails any more, all is as if nothing had been
+storm    the same, and three runs of each round are killed
+
+`--let-in all`, or names of `stranger/model.py` (KNOWN_RED), tries what is known to go wrong as well. A failure prints the command that repeats
+it: the deeds are the same again, but which request fails, and where a kill falls, may differ.
 """
 
-import json
-import os
-import pathlib
-import random
-import shutil
-import subprocess
+import argparse
+import concurrent.futures
 import sys
-import tempfile
 import time
-import urllib.request
-from collections import Counter
 
 import post
-from stranger.gmail import Gmail
-from stranger.graph import Graph
-from stranger.oauth import SignIn
-from stranger.server import Server, Whims
+from stranger import deeds
+from stranger.model import KNOWN_RED, GmailModel, GraphModel
+from stranger.stage import Stage, Wrong
 
-PLAIN = b"From: Ada <ada@example.org>\r\nTo: bob@example.org\r\n"
-GRAPH_FOLDERS = ("inbox", "sentitems", "deleteditems", "junkemail")
-
-
-def nasty(number):
-    """A message as they come: number by number another trouble."""
-    head = PLAIN + b"Subject: Stranger %d\r\n" % number
-    name, date = b"Message-ID: <s.%d@stranger.example>\r\n" % number, b"Date: Tue, 3 Mar 2026 10:00:00 +0000\r\n"
-    kinds = [
-        head + name + date + b"\r\nNumber %d.\r\n" % number,
-        head + name + b"\r\nno date\r\n",
-        head + date + b"\r\nno name, %d\r\n" % number,
-        head + b"Message-ID: <twice@stranger.example>\r\n" + date + b"\r\nanother of the same name, %d\r\n" % number,
-        head + name + date + b"X-Large: " + b"x" * 60 + b"\r\n " + (b"y" * 70 + b"\r\n ") * 300 + b"z\r\n\r\nlarge head\r\n",
-        head + name + date + b"\r\n",
-        head + name + date + b"Content-Type: text/plain; charset=iso-8859-1\r\n\r\nGr\xfc\xdfe \xff\xfe\r\n",
-        head + name + date + b'Content-Type: multipart/mixed; boundary="b"\r\n\r\n--b\r\n\r\ntext\r\n--b\r\nContent-Type: application/octet-stream\r\n'
-        b"Content-Disposition: attachment; filename=a\r\n\r\n\x80\x81\x82\r\n--b\r\nContent-Type: message/rfc822\r\n\r\nSubject: inner\r\n\r\nin\r\n--b--\r\n",
-    ]
-    return kinds[number % len(kinds)]
+# How many of 100 requests fail in bad weather, and how many runs may be needed afterwards.
+TROUBLE, MOST_RUNS = 0.15, 12
+# Messages at each provider.
+MANY, FEW = 160, 60
 
 
-class Stage:
-    """The providers, the program, two devices."""
-
-    def __init__(self, program, seed, count=160):
-        self.program, self.random = os.path.abspath(program), random.Random(seed)
-        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="twofold-stranger-"))
-        self.whims = Whims(seed)
-        self.gmail, self.graph, signs = Gmail(self.whims), Graph(self.whims), SignIn()
-        self.server = Server(self.whims, {"login": signs, "signin": signs, "google": self.gmail, "graph": self.graph})
-        self.fill(count)
-        base, devices = self.server.base, ""
-        for name in ("laptop", "desk"):
-            devices += f'[[device]]\nname = "{name}"\npath = "{self.dir / name}"\nkinds = ["mail"]\n'
-        self.config = self.dir / "config.toml"
-        self.config.write_text(
-            f'state_dir = "{self.dir}/state"\n[microsoft365]\nclient_id = "8d0a1f5e-3c1b-4f39-9d0e-5a5d7f0c2b11"\nkinds = ["mail"]\n'
-            f'login_url = "{base}/login"\ngraph_url = "{base}/graph"\n[google]\nclient_id = "x.apps.googleusercontent.com"\nclient_secret = "x"\n'
-            f'kinds = ["mail"]\nauth_url = "{base}/signin"\ntoken_url = "{base}/signin"\npeople_url = "{base}/google"\ncalendar_url = "{base}/google"\n'
-            f'gmail_url = "{base}/google"\ngmail_units = 4000000000\n{devices}'
-        )
-
-    def fill(self, count):
-        gmail, graph = self.gmail, self.graph
-        labels = ["INBOX", "SENT", "TRASH", "SPAM"] + [gmail.make_label(name) for name in ("Kunden", "Kunden/Müller & Co", "日本/東京", "Wide")]
-        folders = [graph.known[name] for name in GRAPH_FOLDERS]
-        parent = graph.make_folder("Projekte", graph.root)
-        folders += [parent, graph.make_folder("Größe/2026", parent), graph.make_folder("日本", graph.known["inbox"])]
-        for number in range(count):
-            chosen = {self.random.choice(labels)} | ({"UNREAD"} if number % 3 == 0 else set()) | ({"STARRED"} if number % 7 == 0 else set())
-            if number % 5 == 0 and not chosen & {"TRASH", "SPAM"}:
-                chosen.add(labels[4])
-            if number % 11 == 0:
-                chosen -= {"INBOX"}
-            gmail.add(nasty(number), ["DRAFT"] if number % 40 == 1 else chosen)
-            draft = number % 40 == 1
-            folder = graph.known["drafts"] if draft else self.random.choice(folders)
-            graph.add(nasty(number + 1000), folder, number % 3 != 0, draft, "flagged" if number % 7 == 0 else "notFlagged")
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.http.shutdown()
-        if os.environ.get("JUDGE_KEEP"):
-            (self.dir / "requests.log").write_text("\n".join(self.server.log))
-            print(f"kept: {self.dir}")
-        else:
-            shutil.rmtree(self.dir)
-
-    def start(self, *args):
-        return subprocess.Popen([self.program, "--config", self.config, "--quiet", *args], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def run(self, *args):
-        started = self.start(*args)
-        out, self.words = started.communicate(timeout=400)
-        return out, started.returncode
-
-    def sign_in(self):
-        for provider in ("google", "microsoft365"):
-            login = self.start("login", provider, "--no-browser")
-            with urllib.request.urlopen(login.stdout.readline().strip()) as answer:
-                answer.read()
-            login.stdout.read()
-            words = login.stderr.read()
-            if login.wait() != 0:
-                self.stop(f"the sign-in at {provider} failed: {words}")
-
-    def stop(self, words):
-        tail = "\n".join(self.server.log[-15:])
-        raise SystemExit(f"WRONG: {words}\nlast requests:\n{tail}")
-
-    def writes(self):
-        return self.gmail.writes + self.graph.writes
-
-    def told(self):
-        """What the providers have, as mailboxes and letters."""
-        google, microsoft = Counter(), Counter()
-        names = {id: post.boxed(name.split("/")) for id, name in self.gmail.labels.items()}
-        for message in self.gmail.messages.values():
-            labels = message["labels"]
-            places = labels & {"TRASH", "SPAM"} or {label for label in labels if not post.HIDDEN.fullmatch(label)} or {None}
-            letters = post.said([("S", "UNREAD" not in labels), ("F", "STARRED" in labels), ("D", "DRAFT" in labels)])
-            for place in places:
-                google[post.GMAIL_NAMES.get(place) or names[place], post.digest(message["raw"]), letters] += 1
-        for message in self.graph.messages.values():
-            letters = post.said([("S", message["isRead"]), ("F", message["flag"] == "flagged"), ("D", message["isDraft"])])
-            microsoft[self.graph_box(message["folder"]), post.digest(message["raw"]), letters] += 1
-        return google, microsoft
-
-    def graph_box(self, id):
-        path = []
-        while id not in (self.graph.root, self.graph.known["inbox"]):
-            path.insert(0, self.graph.folders[id]["displayName"])
-            id = self.graph.folders[id]["parentFolderId"]
-        if id != self.graph.root:
-            path.insert(0, "_INBOX" if path else "INBOX")
-        return post.boxed(path)
-
-    def wrong(self):
-        wrong = []
-        for provider, told in zip(("google", "microsoft365"), self.told()):
-            for device in ("laptop", "desk"):
-                wrong += post.differences(told, post.copies(self.dir / device / provider / "mail"), f"{device} ({provider})")
-        return wrong
-
-
-def first_sync(program, seed, kills=0):
-    with Stage(program, seed) as stage:
+def first_sync(seed, args, kills=0):
+    with Stage(args.program, seed, MANY) as stage:
         stage.sign_in()
-        for number in range(kills):
-            started = stage.start("sync")
-            time.sleep(stage.random.uniform(0.05, 0.6))
-            started.kill()
-            started.communicate()
+        for _ in range(kills):
+            stage.kill(0.6)
         for _ in range(6):
             out, code = stage.run("sync")
             if code != 0 or not stage.wrong():
                 break
         if code != 0:
-            stage.stop(f"seed {seed}: sync ended with {code}: {out[-600:]} {stage.words[-1200:]}")
-        failed = [line for line in stage.server.log if "THE STRANGER" in line or "-> 501" in line or "-> 400" in line]
-        wrong = failed[:5] + stage.wrong()
+            stage.stop(f"sync ended with {code}: {out[-600:]} {stage.words[-1200:]}")
+        wrong = stage.misread()[:5] + stage.wrong()
         wrong += [f"a first sync sent {line}" for line in stage.writes()]
         # A kill loses what came in the last second, and these come in the first one: then nothing is claimed of how often a message was read.
-        for provider in (stage.gmail, stage.graph):
-            again = sum(count - 1 for count in provider.reads.values())
-            if again and not kills:
-                wrong.append(f"{again} messages were read again")
+        again = sum(count - 1 for provider in (stage.gmail, stage.graph) for count in provider.reads.values())
+        if again and not kills:
+            wrong.append(f"{again} messages were read again")
         before = len(stage.server.log)
         out, code = stage.run("sync")
         if code != 0 or stage.writes():
             wrong.append(f"the second run ended with {code}, writes: {stage.writes()}")
-        shown = {key: value for key, value in vars(stage.whims).items() if key != "random"}
-        print(f"seed {seed}, {kills} kills: {before} requests, then {len(stage.server.log) - before}; {shown}", flush=True)
-        return [f"seed {seed}: {line}" for line in wrong]
+        return wrong, f"{before} requests, then {len(stage.server.log) - before}; {stage.whims}"
 
 
-def judge(program, seeds="3", first="1"):
+def killed(seed, args):
+    return first_sync(seed, args, kills=3)
+
+
+def rounds(seed, args):
+    # Where nothing fails, a folder may go anywhere.
+    with Stage(args.program, seed, FEW) as stage:
+        models = begun(stage, args, args.let_in | {"folder-up"})
+        # A write that is refused for now takes another run, which is no subject here.
+        stage.whims.lag_s, stage.whims.batch_troubles = args.lag, False
+        for turn in range(args.rounds):
+            act(models, args)
+            time.sleep(args.lag)
+            if wrong := one_run(stage, models) or quiet_runs(stage, models, args.lag):
+                return after(turn, models, wrong)
+        return stage.misread()[:5], f"{args.rounds} rounds, {len(stage.writes())} writes"
+
+
+def one_run(stage, models):
+    out, code = stage.run("sync")
+    return stage.bad_end(out, code) + unlike(models, "after one run")
+
+
+def quiet_runs(stage, models, lag_s):
+    wrong, before = [], len(stage.writes())
+    for wait_s in (0, lag_s):
+        time.sleep(wait_s)
+        out, code = stage.run("sync")
+        wrong += stage.bad_end(out, code) + [f"the next run sent {line}" for line in stage.writes()[before:]] + unlike(models, "after the next run")
+    return wrong
+
+
+def weather(seed, args, kills=0):
+    with Stage(args.program, seed, FEW) as stage:
+        models = begun(stage, args, args.let_in)
+        for turn in range(args.rounds):
+            act(models, args)
+            stage.whims.trouble = TROUBLE
+            for _ in range(kills):
+                stage.kill(1.0)
+            for _ in range(2):
+                stage.run("sync")
+            stage.whims.trouble = 0.0
+            if wrong := stage.until_quiet(MOST_RUNS) + unlike(models, "when all is quiet"):
+                return after(turn, models, wrong)
+        return stage.misread()[:5], f"{args.rounds} rounds, {len(stage.writes())} writes"
+
+
+def storm(seed, args):
+    return weather(seed, args, kills=3)
+
+
+def begun(stage, args, let_in):
+    """Models of both accounts, after a first sync that is over."""
+    stage.sign_in()
+    wrong = stage.until_quiet(5) + stage.wrong()
+    if wrong:
+        stage.stop(f"the first sync: {wrong[:5]}")
+    return [GmailModel(stage, let_in), GraphModel(stage, let_in)]
+
+
+def act(models, args):
+    for model in models:
+        deeds.do(model, args.deeds, args.only)
+
+
+def unlike(models, words):
+    return [line for model in models for line in model.differences(words)]
+
+
+def after(turn, models, wrong):
+    """A story that ends here: what was done in this round, and what is wrong after it."""
+    return [f"round {turn + 1}: {line}" for line in [line for model in models for line in model.done] + wrong], None
+
+
+STORIES = {"first": first_sync, "killed": killed, "rounds": rounds, "weather": weather, "storm": storm}
+
+
+def tell(story, seed, args):
+    """What is wrong with a story, each line with how to repeat it, and what is told of a good one."""
+    begun_s = time.monotonic()
+    try:
+        wrong, told = STORIES[story](seed, args)
+    except Wrong as error:
+        wrong, told = [str(error)], None
+    if wrong:
+        wrong.append(f"repeat: {repeat(story, seed, args)}")
+    return [f"{story}, seed {seed}: {line}" for line in wrong], f"{story}, seed {seed}, {time.monotonic() - begun_s:.0f} s: {told}"
+
+
+def repeat(story, seed, args):
+    said = [f"--{name} {','.join(sorted(value))}" for name, value in (("only", args.only), ("let-in", args.let_in)) if value]
+    said += [f"--lag {args.lag}"] if args.lag else []
+    said += [f"--rounds {args.rounds} --deeds {args.deeds}"] if story not in ("first", "killed") else []
+    return " ".join([f"python3 {sys.argv[0]} {args.program} --stories {story} --seeds {seed}", *said])
+
+
+def names(known):
+    def read(text):
+        chosen = set(known) if text == "all" else set(text.split(","))
+        if chosen - set(known):
+            raise argparse.ArgumentTypeError(f"{', '.join(sorted(chosen - set(known)))}: there are {', '.join(known)}")
+        return chosen
+    return read
+
+
+def numbers(text):
+    """`3`, `1,2,5` or `1-7`."""
+    return [number for part in text.split(",") for number in range(int(part.partition("-")[0]), int(part.rpartition("-")[2]) + 1)]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(usage=__doc__)
+    parser.add_argument("program")
+    parser.add_argument("--stories", type=names(STORIES), default=set(STORIES))
+    parser.add_argument("--seeds", type=numbers, default=[1, 2, 3])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--deeds", type=int, default=8)
+    parser.add_argument("--only", type=names(deeds.DEEDS), default=set())
+    parser.add_argument("--let-in", type=names(KNOWN_RED), default=set())
+    parser.add_argument("--lag", type=float, default=0.0)
+    # A run mostly waits.
+    parser.add_argument("--jobs", type=int, default=8)
+    return parser.parse_args()
+
+
+def judge(args):
     wrong = []
-    for seed in range(int(first), int(first) + int(seeds)):
-        wrong += first_sync(program, seed)
-        wrong += first_sync(program, seed, kills=3)
+    with concurrent.futures.ProcessPoolExecutor(args.jobs) as pool:
+        told = [pool.submit(tell, story, seed, args) for seed in args.seeds for story in STORIES if story in args.stories]
+        for each in concurrent.futures.as_completed(told):
+            bad, words = each.result()
+            print(words if not bad else bad[-1], flush=True)
+            wrong += bad
     post.verdict(wrong, "the program and the strangers have the same")
 
 
 if __name__ == "__main__":
-    judge(*sys.argv[1:])
+    judge(arguments())

@@ -4,6 +4,7 @@ import email.utils
 import http.server
 import json
 import random
+import re
 import socket
 import threading
 import time
@@ -46,6 +47,11 @@ class Whims:
         self.hole, self.sparse_read, self.long_ids = (pick() < 0.5 for _ in range(3))
         self.retry_after = self.random.choice(["seconds", "date", "absent"])
         self.lag_s, self.trouble = 0.0, 0.0
+        # Whether what makes a message is refused or done, and the reply comes: the program waits for minutes where it does not.
+        self.sure_creates = True
+
+    def __str__(self):
+        return ", ".join(f"{name}={value}" for name, value in vars(self).items() if name != "random")
 
     def retry(self):
         if self.retry_after == "absent":
@@ -113,6 +119,8 @@ class Server:
         with self.lock:
             if self.whims.trouble and part in ("graph", "google") and self.whims.random.random() < self.whims.trouble:
                 trouble = self.whims.random.choice(["503", "429", "before", "after", "lost"])
+                is_create = ask.method == "POST" and (re.search("/(messages|drafts|copy)$", ask.path) or re.search(b"/(copy|messages)\"", ask.body))
+                trouble = "429" if is_create and self.whims.sure_creates else trouble
             if trouble in ("503", "429"):
                 answer = target.refuse(int(trouble))
             elif trouble == "before":
