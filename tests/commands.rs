@@ -159,6 +159,23 @@ fn a_declined_sign_in_is_a_sentence_and_stores_nothing() {
 }
 
 #[test]
+fn a_client_id_that_is_still_the_examples_opens_no_browser() {
+    let home = Home::new(Options::demo(), &BOTH);
+    let written = home.configuration("");
+    let example = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/config.example.toml")).unwrap();
+    for (at, name) in BOTH.iter().enumerate() {
+        let table = example.split_once(&format!("\n[{name}]")).unwrap().1;
+        let id = table.lines().find(|line| line.starts_with("client_id = ")).unwrap();
+        let own = written.lines().filter(|line| line.starts_with("client_id = ")).nth(at).unwrap();
+        fs::write(home.config(), written.replace(own, id)).unwrap();
+        let ran = home.run(&["login", name, "--no-browser"]).expect(2).says(&["client_id", name, "nobody was asked"]);
+        home.names_a_command(&ran);
+        assert_eq!(ran.out, "", "no address is shown");
+    }
+    assert!(!home.state().join("vault.json").exists(), "nothing is stored");
+}
+
+#[test]
 fn another_account_is_refused_and_nothing_is_changed() {
     for name in BOTH {
         let home = Home::synced(&[name]);

@@ -34,6 +34,9 @@ pub struct LogoutArgs {
     provider: String,
 }
 
+/// The ids that stand in config.example.toml: nobody has registered them, and a browser would be shown a provider's own error.
+const EXAMPLES: [&str; 2] = ["00000000-0000-0000-0000-000000000000", "000000000000-example.apps.googleusercontent.com"];
+
 fn name_of(text: &str) -> Result<ProviderName> {
     ProviderName::from_name(text).ok_or_else(|| {
         Error::new(ErrorKind::Misconfigured, format!("\"{text}\" is no provider; type microsoft365 or google"))
@@ -101,6 +104,7 @@ pub async fn login(context: &Context, args: LoginArgs) -> Result<i32> {
 
 /// Leads through a flow and stores the sign-in.
 pub async fn sign_in(context: &Context, config: &Config, name: ProviderName, flow: Flow, ui: &dyn Ui) -> Result<i32> {
+    check_registered(config, name)?;
     let provider = connect::provider(config, name)?;
     twofold_hub::prepare_folder(&config.state_dir)?;
     let vault = Vault::open(&config.state_dir)?;
@@ -117,6 +121,21 @@ pub async fn sign_in(context: &Context, config: &Config, name: ProviderName, flo
         eprintln!("twofold: not granted: {missing}. Those items are not kept in step. Grant it: twofold login {name}");
     }
     Ok(exit::SIGN_IN)
+}
+
+fn check_registered(config: &Config, name: ProviderName) -> Result<()> {
+    let id = match name {
+        ProviderName::Microsoft365 => config.microsoft365.as_ref().map(|table| &table.client_id),
+        ProviderName::Google => config.google.as_ref().map(|table| &table.client_id),
+    };
+    if !id.is_some_and(|id| EXAMPLES.contains(&id.as_str())) {
+        return Ok(());
+    }
+    let words = format!(
+        "client_id in [{name}] of {} is still that of the example; nobody was asked. Write the id of your own app registration there (README.md shows how to make one), then: twofold login {name}",
+        config.path.display()
+    );
+    Err(Error::new(ErrorKind::Misconfigured, words))
 }
 
 /// Signs out.
