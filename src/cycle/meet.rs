@@ -3,7 +3,7 @@
 use crate::intake::Intake;
 use crate::likeness::{Vanished, is_alike};
 use crate::{Cycle, SLICE};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
@@ -214,9 +214,15 @@ fn adopt(
 
 /// Whether an item that nobody buried stands in a collection, or is seen there.
 fn stands_there(hub: &Hub, item: i64, collection: i64) -> Result<bool> {
-    let is_seen = |seen: &Sighting| seen.collection == collection && seen.presence == Presence::Here;
-    Ok(hub.item(item)?.buried_ms.is_none()
-        && (hub.stands(item)?.contains(&collection) || hub.sightings(item)?.iter().any(is_seen)))
+    Ok(hub.item(item)?.buried_ms.is_none() && stands_or_is_seen(hub, item)?.contains(&collection))
+}
+
+/// The collections in which an item stands, or is seen by now.
+fn stands_or_is_seen(hub: &Hub, item: i64) -> Result<BTreeSet<i64>> {
+    let mut all = hub.stands(item)?;
+    let seen = hub.sightings(item)?;
+    all.extend(seen.iter().filter(|seen| seen.presence == Presence::Here).map(|seen| seen.collection));
+    Ok(all)
 }
 
 /// Stores a hold on a place, or renews the one that is there. Answers its id.
@@ -466,7 +472,7 @@ fn by_bytes(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, account: Ac
         if is_of_other_account(hub, sighting, item.id)? {
             continue;
         }
-        let stands = hub.stands(item.id)?;
+        let stands = stands_or_is_seen(hub, item.id)?;
         let mut copies = hub.placements(item.id)?;
         copies.retain(|copy| copy.replica == sighting.replica);
         let in_place = copies.iter().find(|copy| copy.collection == sighting.collection).cloned();

@@ -338,6 +338,38 @@ async fn a_kind_that_is_not_kept_any_more_is_frozen_at_a_provider_and_at_a_devic
     }
 }
 
+#[tokio::test]
+async fn a_message_moved_at_two_places_to_what_is_left_out_after_a_stop_stands_there_once_when_that_is_taken_up() {
+    for manner in BOTH {
+        for step in 0.. {
+            let case = format!("{manner:?}, stopped at {step}");
+            let mut world = World::new(manner);
+            for n in 1..=3 {
+                world.account.put(&text(n), &["INBOX"], &["$seen"]);
+            }
+            world.sync().await;
+            let there = world.account.find_one(&text(1));
+            world.account.change(there, |message| carry(message, "INBOX", "Trash"));
+            // The program gives the file that it moves another name.
+            world.phone.change(world.phone.find_one(&text(1)), |message| message.at.clear());
+            world.phone.put(&text(1), &["account/mail/Trash"], &["$seen"]);
+            let is_stopped = world.stopped_at(step).await;
+            for scope in [without(&["Trash"]), Scope::default()] {
+                world.scope = scope;
+                world.sync().await;
+            }
+            for place in [&world.account, &world.laptop, &world.phone] {
+                assert_eq!(inside(place, "Trash"), [at("Trash", 1, &["$seen"])], "{case}");
+            }
+            assert_eq!(world.account.writes(), Vec::<String>::new(), "{case}");
+            world.settled(&case).await;
+            if !is_stopped {
+                break;
+            }
+        }
+    }
+}
+
 /// Deeds at all places while folders and messages are left out and taken up again: in the end, with nothing left out, nothing is lost
 /// and nothing doubled.
 async fn random_life(manner: Manner, seed: u64) {
