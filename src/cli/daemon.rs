@@ -87,7 +87,9 @@ pub async fn run(context: &Context) -> Result<i32> {
         Runs { context, config, folders, progress, live, tally, endpoint, desk, stop, give_way, troubles, notices };
     tracing::info!("the service begins");
     let end = serve(&work, context, triggers, chance, told).await;
+    let resting = work.notices.rest().await;
     tasks.iter().for_each(JoinHandle::abort);
+    drop(resting);
     door.close().await;
     if let Some(asked) = asked {
         // The socket is gone before another service may make its own.

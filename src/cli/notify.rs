@@ -2,7 +2,7 @@
 //!
 //! What is told says which place, what is the matter, since when, and what to type; it holds no word of an error or of an item. Each way has
 //! a task of its own, so that an address that does not answer holds neither a run nor the others. What waits, and what was told, is in the
-//! state folder: a restart repeats nothing, but what was sent in the very moment of a stop.
+//! state folder: a restart repeats nothing, but what somebody was still taking two seconds after a stop.
 
 use super::now_ms;
 use crate::config::{Config, Notify};
@@ -17,7 +17,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
-use tokio::sync::watch;
+use tokio::sync::{RwLock, RwLockWriteGuard, watch};
 use twofold_http::{Clock, Method, Transport, TransportError, Wire};
 use twofold_model::Kind;
 
@@ -27,6 +27,8 @@ const FILE: &str = "notices.json";
 const ANSWER_MS: u64 = 20_000;
 /// A file or program has so long to take a message.
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
+/// And when the service stops.
+const TAKEN_AT_A_STOP: Duration = Duration::from_secs(2);
 /// Nobody needs the answer; a larger one was an answer all the same.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -37,6 +39,8 @@ pub(super) struct Notices {
     /// The configuration as it is now; a new one, and a new message, wake those who deliver.
     config: watch::Sender<Arc<Config>>,
     clock: Arc<dyn Clock>,
+    /// Read by who sends, until it is written down; taken whole by who wants that no more is sent.
+    sending: RwLock<()>,
 }
 
 impl Notices {
@@ -48,7 +52,13 @@ impl Notices {
             Err(error) => lost(&error),
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| lost(&error)),
         };
-        Notices { ledger: Mutex::new(ledger), path, config: watch::Sender::new(config), clock }
+        Notices {
+            ledger: Mutex::new(ledger),
+            path,
+            config: watch::Sender::new(config),
+            clock,
+            sending: RwLock::default(),
+        }
     }
 
     fn now_ms(&self) -> i64 {
@@ -87,6 +97,11 @@ impl Notices {
         }
     }
 
+    /// Waits a moment for what is being sent, so that the next service does not repeat it. While what it answers is kept, no more is sent.
+    pub(super) async fn rest(&self) -> Option<RwLockWriteGuard<'_, ()>> {
+        tokio::time::timeout(TAKEN_AT_A_STOP, self.sending.write()).await.ok()
+    }
+
     /// Delivers what waits, in every way. Never comes back.
     pub(super) async fn deliver(&self) {
         let [webhook, file, command] = Way::ALL.map(|way| self.deliver_by(way));
@@ -106,6 +121,7 @@ impl Notices {
                     }
                 }
                 Some((waiting, 0)) => {
+                    let _sending = self.sending.read().await;
                     let current = config.borrow().clone();
                     let outcome = send(&current, way, &waiting.notice).await;
                     self.sent(&waiting, outcome);

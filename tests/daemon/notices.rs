@@ -117,6 +117,23 @@ fn everybody_is_told_once_of_a_trouble_across_restarts_and_once_when_it_is_over(
 }
 
 #[test]
+fn what_a_program_is_just_taking_when_the_service_stops_is_not_told_again_by_the_next_one() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["logout", "google"]).expect(0);
+    let file = home.dir.path().join("troubles.jsonl");
+    let notify = format!("command = [\"/bin/sh\", \"-c\", \"/bin/cat >> '{}'; /bin/sleep 1\"]", file.display());
+    let service = start(&home, ONCE, &notify);
+    soon("the program has it, and goes on", || lines(&file).len() == 1);
+    service.stop();
+    let service = start(&home, ONCE, &notify);
+    service.until_told("twofold login google", 1);
+    home.login("google").expect(0);
+    soon("it is told that it is over", || lines(&file).last().is_some_and(|line| line["state"] == "over"));
+    service.stop();
+    assert_eq!(lines(&file).len(), 2, "{:?}", lines(&file));
+}
+
+#[test]
 fn an_address_that_is_down_is_tried_again_and_one_that_hangs_holds_neither_a_run_nor_a_stop() {
     let home = Home::synced(&GOOGLE);
     let elsewhere = home.dir.path().join("elsewhere");
