@@ -281,14 +281,14 @@ async fn arrive(folder: &DeviceFolder, device: &DeviceConfig, hub: &mut Hub, is_
         run: 0,
         last_run: hub.marked_run(replica.id)?.unwrap_or(i64::MAX),
     };
-    if folder.arrive(visit).await? == Arrival::OfLostHub {
+    if folder.arrive(visit).await?.or_held()? == Arrival::OfLostHub {
         let words = format!(
             "{} was kept in step by a hub that is lost; nothing was done. Pair it first, with: twofold sync",
             device.path.display()
         );
         return Err(Error::new(ErrorKind::Held, words));
     }
-    folder.arrive(Visit { is_dry_run, ..visit }).await.map(drop)
+    folder.arrive(Visit { is_dry_run, ..visit }).await?.or_held().map(drop)
 }
 
 /// What is new in a collection that the device has been met with is met as on a first use.

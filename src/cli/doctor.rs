@@ -9,7 +9,7 @@ use crate::config::{Config, Secret};
 use crate::connect;
 use twofold_cycle::report::exit;
 use twofold_hub::Hub;
-use twofold_model::{ErrorKind, Result, Visit};
+use twofold_model::{Arrival, ErrorKind, Result, Visit};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -212,7 +212,7 @@ async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub) -> Res
                 let marked = known.map(|replica| hub.marked_run(replica.id)).transpose()?.flatten();
                 let last_run = marked.unwrap_or(run);
                 let visit = Visit { is_known, hub_is_empty: hub.is_empty()?, is_dry_run: true, run, last_run };
-                opened.arrive(visit).await
+                opened.arrive(visit).await.and_then(Arrival::or_held)
             }
             Err(error) => Err(error),
         };

@@ -221,7 +221,8 @@ fn dropped_changes(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     Ok(())
 }
 
-/// Holds what is too much: removals of a collection within 24 hours, or every item of it changed at once.
+/// Holds what is too much: removals of a collection within 24 hours, or every item of it changed at once; and every removal that is only
+/// found because the hub is an old copy (ENGINE 22).
 ///
 /// Keeps promise 8: a held row counts as "unknown" in every decision until somebody approves it.
 pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
@@ -236,15 +237,28 @@ pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let mut places = cycle.hub.places(replica.id, kind)?;
         places.retain(|place| !left_out.has(place.collection));
         let gone: HashMap<i64, usize> = cycle.hub.gone_by_collection(replica.id)?.into_iter().collect();
-        let is_emptied = is_emptied(cycle, &places, &gone)?;
+        let is_restored = cycle.hub.is_restored(replica.id, kind)?;
+        let is_held = is_restored || is_emptied(cycle, &places, &gone)?;
         for place in &places {
             if let Some(going) = gone.get(&place.collection) {
-                removals(cycle, kind, &replica, place, (*going, is_emptied), brake, now)?;
+                removals(cycle, kind, &replica, place, (*going, is_held), brake, now)?;
             }
             changes(cycle, kind, &replica, place, now)?;
         }
+        // What went since the copy was made is held by now; what goes later is as any other.
+        if is_restored && cycle.members[index].complete.contains(&kind) && !has_open_claims(cycle, replica.id, kind)? {
+            cycle.hub.forget_restored(replica.id, kind)?;
+        }
     }
     Ok(())
+}
+
+/// Whether it is not known of some copy whether it is gone. What was put away is known to be there, and is asked for ever.
+fn has_open_claims(cycle: &Cycle<'_>, replica: i64, kind: Kind) -> Result<bool> {
+    let put_away = cycle.hub.withheld_for(PUT_AWAY)?;
+    let is_put_away = |item, collection| put_away.contains(&(item, replica, collection));
+    let claims = cycle.hub.claims(replica, kind, 0, usize::MAX)?;
+    Ok(!claims.iter().all(|claim| claim.item.is_some_and(|item| is_put_away(item, claim.collection))))
 }
 
 /// Whether a replica is suddenly empty: then each collection is held, however little was in it.
@@ -265,7 +279,7 @@ fn removals(
     kind: Kind,
     replica: &twofold_hub::Replica,
     place: &twofold_hub::Place,
-    (going, is_emptied): (usize, bool),
+    (going, is_held): (usize, bool),
     brake: Brake,
     now: i64,
 ) -> Result<()> {
@@ -273,7 +287,7 @@ fn removals(
     let open = cycle.hub.open_hold(replica.id, Some(collection), "deletes")?;
     let size = cycle.hub.copies(replica.id, collection)?;
     let recent = cycle.hub.recent_removals(replica.id, collection, now - DAY_MS)?;
-    if open.is_none() && !is_emptied && !brake.holds(size, recent, going) {
+    if open.is_none() && !is_held && !brake.holds(size, recent, going) {
         return Ok(());
     }
     let id = open.map_or_else(|| format!("del-{}", &random_id()[..6]), |hold| hold.id);

@@ -378,6 +378,15 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
                 last_run,
             };
             match connector.arrive(visit).await {
+                Ok(Arrival::OfLaterRun(words)) => {
+                    let error = Error::new(ErrorKind::Held, words);
+                    // Noted once, with its hold.
+                    let open = hub.open_hold(member.replica.id, None, "device")?;
+                    if open.is_none_or(|hold| hold.reason != error.to_string()) {
+                        hub.note_restored()?;
+                    }
+                    member.lose(error);
+                }
                 Ok(arrival) => {
                     if arrival == Arrival::OfLostHub {
                         lost::note(hub)?;

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use twofold_model::{BlobId, Error, ErrorKind, Result};
+use twofold_model::{BlobId, Error, ErrorKind, Kind, Result};
 
 impl Hub {
     /// Copies the hub of a state folder into a new file (0600) as it is at one moment, beside whoever works on it: no lock is needed, nobody
@@ -53,11 +53,32 @@ impl Hub {
         unsettled.iter().try_for_each(each)
     }
 
-    /// Every feed of every replica is listed in full and compared by the next run: what the hub knows is an old copy (ENGINE 22).
-    pub fn compare_all_anew(&mut self) -> Result<()> {
-        self.atomically("compare all anew", |hub| {
+    /// What the hub knows is an old copy (ENGINE 22): every feed of every replica is listed in full and compared by the next run, and until
+    /// that is through, whatever is gone there is held ([`Hub::is_restored`]).
+    pub fn note_restored(&mut self) -> Result<()> {
+        self.atomically("note a restored hub", |hub| {
             hub.run("DELETE FROM feeds", [])?;
-            hub.run("DELETE FROM listed", [])
+            hub.run("DELETE FROM listed", [])?;
+            hub.run(
+                "INSERT INTO meta SELECT DISTINCT 'restored ' || p.replica || ' ' || c.kind, 'yes'
+                 FROM places p JOIN collections c ON c.id = p.collection
+                 WHERE true ON CONFLICT DO UPDATE SET value = excluded.value",
+                [],
+            )
         })
     }
+
+    /// Whether a kind at a replica was not compared in full since the hub was found to be an old copy.
+    pub fn is_restored(&self, replica: i64, kind: Kind) -> Result<bool> {
+        Ok(self.meta(&restored(replica, kind))?.is_some())
+    }
+
+    /// It was compared in full.
+    pub fn forget_restored(&mut self, replica: i64, kind: Kind) -> Result<()> {
+        self.run("DELETE FROM meta WHERE key = ?1", [restored(replica, kind)])
+    }
+}
+
+fn restored(replica: i64, kind: Kind) -> String {
+    format!("restored {replica} {kind}")
 }

@@ -337,14 +337,15 @@ impl Connector for Device {
                 Ok(Arrival::OfLostHub)
             }
             // Such a hub's bases are older than the folder: what it lacks would look new, or deleted.
-            MarkerState::Ours { run: marked } if u64::try_from(visit.last_run).is_ok_and(|last| marked > last) => Err(self
-                .held(&format!(
+            MarkerState::Ours { run: marked } if u64::try_from(visit.last_run).is_ok_and(|last| marked > last) => {
+                Ok(Arrival::OfLaterRun(format!(
                     "{} was written by run {marked}, but this hub knows of none there after run {}: it is an older copy of \
                      itself. Nothing was read, written or deleted there. To pair both anew, type: twofold device fill {}",
                     self.options.root.display(),
                     visit.last_run,
                     self.options.name
-                ))),
+                )))
+            }
             state => match state.held(&self.options.name, &self.options.root) {
                 Some(held) => Err(held),
                 None => Ok(Arrival::Known),

@@ -156,12 +156,13 @@ async fn a_hub_that_is_older_than_the_folder_is_held() {
     world.device.mark(7).unwrap();
     world.device.arrive(visit(true, 8)).await.unwrap();
     // Restored from a copy of the run before, or of long before: however often it runs, it is not taken for the newer one.
-    for run in [7, 6] {
-        let said = held(world.device.arrive(visit(true, run)).await);
-        assert!(said.contains("older copy"), "{said}");
-    }
     let later = Visit { last_run: 5, ..visit(true, 12) };
-    held(world.device.arrive(later).await);
+    for older in [visit(true, 7), visit(true, 6), later] {
+        let arrival = world.device.arrive(older).await.unwrap();
+        assert!(matches!(arrival, Arrival::OfLaterRun(_)), "{arrival:?}");
+        let said = held(arrival.or_held());
+        assert!(said.contains("older copy") && said.contains("twofold device fill laptop"), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -330,13 +330,26 @@ pub struct Visit {
 }
 
 /// What a place shows of its past when a run begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Arrival {
     /// It is what the hub knows, or new.
     #[default]
     Known,
     /// It was in step with another hub, which is lost: everything there is a first meeting (ENGINE 22).
     OfLostHub,
+    /// It was written by a later run than the hub has had there: the hub is an older copy of itself (ENGINE 22). The place takes no part
+    /// until somebody says that it may be paired anew; in words.
+    OfLaterRun(String),
+}
+
+impl Arrival {
+    /// An error where the place may not be worked with as it stands.
+    pub fn or_held(self) -> Result<Arrival> {
+        match self {
+            Arrival::OfLaterRun(words) => Err(Error::new(ErrorKind::Held, words)),
+            other => Ok(other),
+        }
+    }
 }
 
 /// What a connector has used of the network.

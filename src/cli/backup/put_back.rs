@@ -2,7 +2,7 @@
 //!
 //! The bytes of messages first, then the hub by one rename: whoever kills this finds the old hub or the new one, and types it again. What
 //! happened since the backup is found by comparing every place in full (ENGINE 22): edits are taken, what is new is taken once, and what
-//! somebody deleted since is asked for by name before anything follows. A device folder is held until somebody says that it may be paired.
+//! somebody deleted since is held. A device folder is held until somebody says that it may be paired.
 
 use super::super::{Context, moment, words};
 use super::archive::{self, Entry};
@@ -96,7 +96,7 @@ fn put_hub(state: &Path, file: &Path) -> Result<()> {
                 format!("the hub in the backup is damaged ({words}); nothing was put back. Take an earlier backup"),
             ));
         }
-        hub.compare_all_anew()?;
+        hub.note_restored()?;
     }
     File::open(&copy).and_then(|file| file.sync_all()).map_err(failed)?;
     set_aside(state).map_err(failed)?;
