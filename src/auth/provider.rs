@@ -91,7 +91,8 @@ pub struct Provider {
     pub(crate) authorize: Url,
     pub(crate) token: Url,
     pub(crate) device: Option<Url>,
-    pub(crate) revoke: Option<Url>,
+    /// Where a sign-in is revoked; `None`: there is no way.
+    pub revoke: Option<Url>,
     pub(crate) me: Url,
 }
 

@@ -4,7 +4,7 @@
 //! mirrored in device folders, then all of it in the hub in one transaction, and last what lies beside the hub: older copies of it and the
 //! bytes of messages that nothing names any more. Whoever kills this types it again, and it finishes.
 
-use super::{Context, words};
+use super::{Context, credential, words};
 use crate::config::Config;
 use crate::connect;
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,7 +22,8 @@ pub struct Args {
     /// microsoft365, google, or the name of a device
     #[arg(value_name = "PROVIDER|DEVICE")]
     name: String,
-    /// Remove its files from device folders too: those that twofold mirrors there, and no others
+    /// Remove its files from device folders too: those that twofold mirrors there, and no others. Without it they stay; one in the folder
+    /// of a join is new to the next run, which makes it at the other account
     #[arg(long)]
     data: bool,
     /// Do not ask
@@ -34,6 +35,7 @@ pub struct Args {
 pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let config = context.config()?;
     let name = args.name.as_str();
+    check_key(&config, &args).await?;
     let busy = |words: &str| Error::new(ErrorKind::Throttled { retry_after_s: None }, words);
     twofold_hub::prepare_folder(&config.state_dir)?;
     let _service = Lock::take_service(&config.state_dir)?.ok_or_else(|| {
@@ -79,6 +81,18 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     Ok(exit::ALIGNED)
 }
 
+/// Refuses to forget a sign-in that is to be revoked where the key to it is not at hand.
+async fn check_key(config: &Config, args: &Args) -> Result<()> {
+    let Some(name) = ProviderName::from_name(&args.name) else { return Ok(()) };
+    let is_revoked = connect::provider(config, name).is_ok_and(|provider| provider.revoke.is_some());
+    if !is_revoked || Vault::open(&config.state_dir)?.status(name)?.account.is_none() {
+        return Ok(());
+    }
+    let flag = |is_set, flag: &'static str| if is_set { flag } else { "" };
+    let typed = format!("forget {name}{}{}", flag(args.data, " --data"), flag(args.yes, " --yes"));
+    credential::check(config, &typed).await
+}
+
 fn check_name(config: &Config, hub: &Hub, name: &str) -> Result<()> {
     let mut names: BTreeSet<String> = hub.replicas()?.into_iter().map(|replica| replica.name).collect();
     names.extend(config.devices.iter().map(|device| device.name.clone()));
@@ -122,6 +136,12 @@ fn show(config: &Config, name: &str, toll: &Toll, with_files: bool) {
         true => println!("  {files} in device folders"),
         false if toll.files > 0 => println!("  {files} in device folders stay as they are (with --data they go too)"),
         false => {}
+    }
+    if !with_files && toll.joined_files > 0 {
+        println!(
+            "  among them {} in the folder of a join: the next run takes what stands there for new, and makes it at the other account too",
+            words::many(toll.joined_files, "file")
+        );
     }
     let is_configured = |device: &str| config.devices.iter().any(|known| known.name == device);
     if ProviderName::from_name(name).is_none() && with_files && !is_configured(name) {

@@ -23,6 +23,8 @@ pub struct Toll {
     pub versions: usize,
     /// Copies of what goes in device folders.
     pub files: usize,
+    /// Of these, files in folders of joined collections, which stay in step with another provider.
+    pub joined_files: usize,
     /// Open conflicts in which it has a part: what is shown stays.
     pub conflicts: usize,
 }
@@ -122,6 +124,12 @@ impl Hub {
             )?,
             versions: of_leaving + said_there,
             files: self.mirrored(name)?.len(),
+            joined_files: self.count(
+                "SELECT count(*) FROM placements p JOIN replicas r ON r.id = p.replica
+                 WHERE ?1 AND r.is_device AND p.item IN (SELECT item FROM temp.leaving)
+                   AND p.collection NOT IN (SELECT id FROM temp.leaving_collections)",
+                [is_provider],
+            )?,
             conflicts: self.count(
                 "SELECT count(*) FROM conflicts WHERE replica = ?1 AND resolved IS NULL AND item NOT IN (SELECT item FROM temp.leaving)",
                 [id],

@@ -115,6 +115,56 @@ fn nobody_is_forgotten_without_being_asked() {
 }
 
 #[test]
+fn where_the_key_of_the_sign_ins_is_not_at_hand_nothing_is_erased_and_the_line_to_type_is_said() {
+    let home = with_history();
+    let key = home.state().join("twofold.key");
+    let aside = home.dir.path().join("key.aside");
+    fs::rename(&key, &aside).unwrap();
+    home.run(&["forget", "google", "--data", "--yes"]).expect(2).says(&["systemd-run", "forget google --data --yes\n"]);
+    assert!(!holding(&home.state(), LATER).is_empty() && !holding(&home.laptop(), LATER).is_empty());
+    // Microsoft has nothing to revoke, a device no sign-in, and a backup holds none: none of them needs the key.
+    home.run(&["backup", &home.dir.path().join("b.tar").display().to_string()]).expect(0);
+    home.run(&["forget", "laptop", "--yes"]).expect(0);
+    home.run(&["forget", "microsoft365", "--yes"]).expect(0);
+    fs::rename(&aside, &key).unwrap();
+    let ran = home.run(&["forget", "google", "--data", "--yes"]).expect(0);
+    assert!(ran.err.contains("was revoked"), "{ran}");
+}
+
+#[test]
+fn of_a_join_the_files_of_the_leaver_that_would_come_to_the_other_account_are_counted_before_and_go_with_data() {
+    for with_data in [false, true] {
+        let mut home = Home::signed_in(&BOTH);
+        let join = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:default\", \"google:default\"]\n";
+        fs::write(home.config(), home.configuration(join)).unwrap();
+        home.sync();
+        for id in home.run(&["held"]).out.lines().filter_map(|line| line.split_whitespace().next()) {
+            home.run(&["approve", id]);
+        }
+        home.sync();
+        // Nobody is signed in at Microsoft, so only Google and the device get it.
+        home.run(&["logout", "microsoft365"]);
+        home.sandbox.google_create(&json!({"names": [{"givenName": "Xenia", "familyName": "Leaver"}]})).unwrap();
+        home.sync().expect(3);
+        home.card("Xenia");
+        assert!(!home.graph_text().contains("Xenia"));
+        let told = "among them 1 file in the folder of a join";
+        if with_data {
+            let ran = home.run(&["forget", "google", "--data", "--yes"]).expect(0);
+            assert!(!ran.out.contains(told), "{ran}");
+        } else {
+            home.run(&["forget", "google", "--yes"]).expect(0).shows(&[told, "makes it at the other account"]);
+        }
+        without_google(&mut home);
+        home.login("microsoft365").expect(0);
+        home.sync();
+        home.sync();
+        assert_eq!(home.graph_text().contains("Xenia"), !with_data);
+        assert_eq!(holding(&home.laptop(), "Xenia").len(), usize::from(!with_data));
+    }
+}
+
+#[test]
 fn of_joined_collections_what_the_other_provider_holds_stays() {
     let home = Home::signed_in(&BOTH);
     let join = "\n[[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:default\", \"google:default\"]\n";
@@ -175,16 +225,23 @@ fn a_file_that_nobody_else_has_seen_is_not_removed() {
 fn forgetting_that_is_killed_anywhere_is_finished_by_typing_it_again() {
     let home = with_history();
     let people = home.google_text();
-    for ms in (10..90).step_by(4) {
-        let talk = home.start(&["forget", "google", "--data", "--yes"]);
+    // Each is killed a little later than the one before, counted from when it set about it, until one is through before that.
+    let (mut met_at_work, mut left_open) = (0, 0);
+    for ms in 0.. {
+        let mut talk = home.start(&["forget", "google", "--data", "--yes"]);
+        assert!(talk.line().unwrap().contains("goes for good"));
         std::thread::sleep(Duration::from_millis(ms));
         talk.signal(rustix::process::Signal::KILL);
-        talk.end();
-        let is_open = Hub::open(&home.state()).unwrap().is_being_forgotten("google").unwrap();
-        if is_open {
+        if talk.end().code.is_some() {
+            break;
+        }
+        met_at_work += 1;
+        if Hub::open(&home.state()).unwrap().is_being_forgotten("google").unwrap() {
+            left_open += 1;
             home.sync().expect(2).says(&["twofold forget google"]);
         }
     }
+    assert!(met_at_work > 5 && left_open > 3, "{met_at_work} were killed at work, {left_open} before the end of it");
     home.run(&["forget", "google", "--data", "--yes"]).expect(0);
     for words in [EARLIER, LATER, BURIED] {
         assert_eq!(holding(&home.state(), words), Vec::<String>::new(), "{words}");
