@@ -1,10 +1,10 @@
 //! `twofold backup FILE` and `twofold backup --restore FILE`.
 
-use crate::common::{BOTH, GOOGLE, Home, files};
+use crate::common::{BOTH, GOOGLE, Home, MICROSOFT, files};
 use serde_json::json;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use twofold_blobs::Store;
 use twofold_hub::{Hub, Lock};
 
@@ -234,6 +234,60 @@ fn a_hub_that_was_put_back_by_hand_deletes_nothing_unasked_once_a_folder_shows_t
     home.sync().expect(0);
     settled(&home);
     assert_eq!(found(&home, gone), (0, 0));
+}
+
+#[test]
+fn a_backup_made_while_a_first_sync_of_mail_writes_names_no_message_whose_bytes_it_lacks() {
+    const MAILS: usize = 1500;
+    let home = Home::new(twofold_sandbox::Options::empty().mails(MAILS), &MICROSOFT);
+    let text = home.configuration("").replace("contacts", "mail");
+    fs::write(home.config(), &text).unwrap();
+    home.login("microsoft365").expect(0);
+    let put_back = home.dir.path().join("put back");
+    let named = |state: &Path| {
+        let mut named = Vec::new();
+        if let Some(hub) = Hub::look(state).unwrap() {
+            hub.each_blob(|blob| {
+                named.push(blob.clone());
+                Ok(())
+            })
+            .unwrap();
+        }
+        named
+    };
+    let mut talk = home.start(&["sync"]);
+    let mut counts = Vec::new();
+    loop {
+        let before = named(&home.state()).len();
+        if before == 0 {
+            assert!(!talk.is_over(), "a run that read nothing");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            continue;
+        }
+        let is_last = talk.is_over();
+        home.run(&["backup", "--force", &file(&home)]).expect(0);
+        // Into a state folder of its own, beside the run.
+        let aside = home.dir.path().join("aside.toml");
+        fs::write(&aside, text.replace(&format!("{:?}", home.state()), &format!("{put_back:?}"))).unwrap();
+        let aside = aside.display().to_string();
+        home.run(&["--config", &aside, "backup", "--restore", &file(&home)]).expect(0);
+        let blobs = Store::open(&put_back.join("blobs")).unwrap();
+        let there: std::collections::HashSet<_> = blobs.hashes().map(|hash| hash.unwrap().to_string()).collect();
+        let of_copy = named(&put_back);
+        assert!(of_copy.len() >= before);
+        assert!(
+            of_copy.iter().all(|blob| there.contains(&blob.to_string())),
+            "the hub in the backup names what is not in it"
+        );
+        counts.push(of_copy.len());
+        fs::remove_dir_all(&put_back).unwrap();
+        if is_last {
+            break;
+        }
+    }
+    talk.end().expect(0);
+    let during = counts.iter().filter(|count| (1..MAILS).contains(*count)).count();
+    assert!(during > 0 && counts.last() == Some(&MAILS), "{counts:?}");
 }
 
 #[test]
