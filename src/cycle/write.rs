@@ -269,7 +269,7 @@ fn copied(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, seen: &Seen, now_ms: 
 }
 
 /// A message that came from a device was made at its account, and is called in the account's own way from now on: by that name a
-/// further label is one of the same message.
+/// further label is one of the same message. What has another copy there is called so already, and keeps the name: its files have it.
 pub fn call_as_its_account_does(hub: &mut Hub, intent: &Intent, seen: &Seen) -> Result<()> {
     let Some(uid) = seen.uid.as_ref().filter(|_| intent.kind == IntentKind::Create) else { return Ok(()) };
     let item = hub.item(intent.item)?;
@@ -277,7 +277,8 @@ pub fn call_as_its_account_does(hub: &mut Hub, intent: &Intent, seen: &Seen) -> 
         return Ok(());
     }
     let is_on_device = hub.replicas()?.iter().any(|replica| replica.id == intent.replica && replica.is_device);
-    match is_on_device || !hub.items_by_uid(Kind::Mail, uid)?.is_empty() {
+    let has_other = hub.placements(item.id)?.iter().any(|copy| copy.replica == intent.replica);
+    match is_on_device || has_other || !hub.items_by_uid(Kind::Mail, uid)?.is_empty() {
         true => Ok(()),
         false => hub.set_uid(item.id, uid),
     }

@@ -510,6 +510,27 @@ async fn two_copies_of_a_message_that_come_to_stand_in_one_folder_stay_two() {
 }
 
 #[tokio::test]
+async fn two_copies_of_a_message_in_one_folder_keep_the_marks_that_each_of_them_has() {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    let first = world.account.find_one(&text(1));
+    // A program that copies a file under its own name.
+    world.laptop.change(world.laptop.find_one(&text(1)), |message| {
+        let name = message.at["account/mail/INBOX"].clone();
+        message.at.insert("account/mail/Work".to_owned(), name);
+    });
+    world.sync().await;
+    let second = *world.account.ids().last().unwrap();
+    world.account.change(second, |message| message.keywords = ["$flagged".to_owned()].into());
+    world.account.change(first, |message| carry(message, "INBOX", "Work"));
+    world.sync().await;
+    for place in [&world.account, &world.phone, &world.laptop] {
+        let rows: Vec<_> = place.shows().into_iter().filter(|(_, body, _)| body.as_bytes() == text(1)).collect();
+        assert_eq!(rows, [at("Work", 1, &["$flagged"]), at("Work", 1, &["$seen"])]);
+    }
+    world.settled("two in one folder, marked differently").await;
+}
+
+#[tokio::test]
 async fn a_new_file_becomes_a_message_of_the_account_with_its_date() {
     for manner in BOTH {
         let mut world = World::with_twenty(manner).await;
