@@ -13,9 +13,10 @@ use std::sync::Arc;
 use twofold_google::Google;
 use twofold_google::contacts::ContactsLens;
 use twofold_model::{
-    Connector, Content, Entry, Identity, Kind, Lens, Mark, Next, Operation, Place, Poll, RemoteId, Seen, Since, Uid,
+    Connector, Content, Entry, ErrorKind, Identity, Kind, Lens, Mark, Next, Operation, Place, Poll, RemoteId, Seen,
+    Since, Uid,
 };
-use twofold_sandbox::{Options, Provider, Sandbox};
+use twofold_sandbox::{Fault, Options, Provider, Rule, Sandbox};
 
 struct World {
     sandbox: Sandbox,
@@ -101,6 +102,27 @@ fn label(seen: &Seen, keywords: &[&str]) -> Operation {
     update(seen, |content| {
         content["keywords"] = keywords.iter().map(|keyword| ((*keyword).to_owned(), json!(true))).collect();
     })
+}
+
+// ---- a list that never ends ------------------------------------------------------------------------------------------
+
+/// Each page has another token, and the rows of the one before.
+#[tokio::test]
+async fn a_list_of_groups_without_end_is_left_after_a_hundred_pages() {
+    let world = World::new();
+    let row = json!({"resourceName": "contactGroups/a", "name": "Again", "groupType": "USER_CONTACT_GROUP"});
+    for page in 0..500 {
+        let body = Some(json!({"contactGroups": [row], "nextPageToken": format!("t{page}")}));
+        let fault = Fault::Status { status: 200, retry_after: None, executed: false, body };
+        world.sandbox.fault(Rule::any(fault).on(Provider::Google).path("contactGroups").times(1));
+    }
+    let feed = world.google.feeds(Kind::Contacts, &world.google.collections(Kind::Contacts).await.unwrap()).remove(0);
+    let poll = Poll { feed: &feed, since: Since::Start, known: &HashMap::new() };
+    let error = world.google.changes(&[poll]).await.remove(0).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Malformed);
+    let words = error.to_string();
+    assert!(words.contains("list groups") && words.contains("100 pages in a row"), "{words}");
+    assert_eq!(world.sandbox.with(|state| state.faults.struck()), 101);
 }
 
 // ---- a group that dies under a write --------------------------------------------------------------------------------

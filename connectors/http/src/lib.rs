@@ -4,7 +4,7 @@
 //! address to the configured origin, takes a token from a [`TokenSource`], waits for its share of the [`Budget`], lets a
 //! [`Transport`] carry the exchange, repeats what may be repeated ([`retry`]) and has the provider's [`Dialect`] judge what
 //! went wrong. [`batch`] builds and reads JSON batches, [`cassette`] records exchanges and replays them strictly, [`clock`]
-//! hands in the time so that tests never wait, [`shared`] is a limit that several processes keep together, [`patience`] sees to it that a place
+//! hands in the time so that tests never wait, [`shared`] is a limit that several processes keep together, [`pages`] tells a list that never ends, [`patience`] sees to it that a place
 //! that hangs holds nobody for long.
 //!
 //! Invariants:
@@ -20,6 +20,7 @@ pub mod client;
 pub mod clock;
 mod multipart;
 pub mod options;
+pub mod pages;
 pub mod patience;
 pub mod request;
 pub mod retry;
@@ -34,6 +35,7 @@ pub use cassette::{Cassette, Origin, Recorder, unscrubbed};
 pub use client::{Client, Counters};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use options::{ClientOptions, Dialect, TokenSource, judge_by_status};
+pub use pages::Pages;
 pub use patience::Patience;
 pub use request::{Body, Effect, Expect, Method, Request, Response};
 pub use retry::retry_after_s;

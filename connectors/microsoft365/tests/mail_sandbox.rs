@@ -47,6 +47,28 @@ mod folders {
         world.of_role(Role::Archive).await;
     }
 
+    /// Each page has another link, and the rows of the one before.
+    #[tokio::test]
+    async fn a_list_of_folders_without_end_is_left_after_a_hundred_pages_and_none_of_it_is_taken() {
+        let world = World::empty();
+        let url = world.sandbox.urls().microsoft_graph;
+        let row = json!({"id": "AQMk1", "displayName": "Again", "parentFolderId": "r"});
+        for page in 0..500 {
+            let link = format!("{url}/v1.0/me/mailFolders/delta?$skiptoken={page}");
+            let body = Some(json!({"value": [row], "@odata.nextLink": link}));
+            let fault = Fault::Status { status: 200, retry_after: None, executed: false, body };
+            world.sandbox.fault(Rule::any(fault).on(Provider::Microsoft).path("mailFolders/delta").times(1));
+        }
+        let before = world.requests();
+        let error = world.graph.collections(Kind::Mail).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Malformed);
+        let words = error.to_string();
+        assert!(words.contains("list mail folders") && words.contains("does not come to an end"), "{words}");
+        assert!(words.contains("Nothing of it was taken"), "{words}");
+        let sent = world.requests() - before;
+        assert!((90..130).contains(&sent), "{sent} requests");
+    }
+
     #[tokio::test]
     async fn folders_five_deep() {
         for page_size_cap in [0, 2] {

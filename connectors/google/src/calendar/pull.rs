@@ -3,6 +3,7 @@
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
 use std::collections::HashMap;
+use twofold_http::Pages;
 use twofold_model::error::AtPlace;
 use twofold_model::{
     CollectionId, Entry, Error, ErrorKind, Found, Lookup, Next, Page, Place, RemoteId, Result, Seen, Since,
@@ -16,8 +17,6 @@ use super::{Calendar, again, api};
 
 /// Single gets at a time.
 const PARALLEL: usize = 4;
-/// No calendar has so many pages: an answer that goes round in circles ends here.
-const PAGES_LIMIT: usize = 10_000;
 
 /// What a look at one event came to.
 enum Look {
@@ -230,18 +229,18 @@ impl Calendar {
         calendar: &str,
         request: impl Fn(Option<&str>) -> twofold_http::Request,
     ) -> Result<Vec<Object>> {
-        let mut rows = Vec::new();
+        let (mut rows, mut pages) = (Vec::new(), Pages::default());
         let mut page: Option<String> = None;
-        for _ in 0..PAGES_LIMIT {
+        loop {
             let answer = api::read_events(&self.client.send(request(page.as_deref())).await?)?;
             self.learn(calendar, &answer);
+            pages.take(answer.items.iter().filter_map(|row| text(row, "id")))?;
             rows.extend(answer.items);
             page = answer.next_page_token;
             if page.is_none() {
                 return Ok(rows);
             }
         }
-        Err(endless())
     }
 
     /// Occurrences of series that the user does not see, by the ids of these: what a full listing shows of them. It also proves that the
@@ -254,9 +253,10 @@ impl Calendar {
             }
             _ => error,
         };
-        let mut round = Round::new(None);
-        for _ in 0..PAGES_LIMIT {
+        let (mut round, mut pages) = (Round::new(None), Pages::default());
+        loop {
             let answer = self.list(calendar, &round).await.map_err(unreadable)?;
+            pages.take(answer.items.iter().filter_map(|row| text(row, "id")))?;
             let usual = self.learn(calendar, &answer);
             answer.items.into_iter().for_each(|row| take_row(calendar, row, &usual, &mut round, &mut Vec::new()));
             round.page = answer.next_page_token;
@@ -271,7 +271,6 @@ impl Calendar {
                 return Ok(strays.filter(|(_, series)| is_left(series)).collect());
             }
         }
-        Err(endless())
     }
 
     /// Looks for creates: by their own ids, then by their marks (imports have no id of ours).
@@ -337,10 +336,6 @@ fn entry(calendar: &str, name: &RemoteId, series: &Series) -> Entry {
 
 fn bad(calendar: &str, remote_id: RemoteId, reason: &str, raw: Vec<u8>) -> Entry {
     Entry::Bad { remote_id, collection: CollectionId(calendar.to_owned()), reason: reason.to_owned(), raw }
-}
-
-fn endless() -> Error {
-    Error::new(ErrorKind::Malformed, "the list does not come to an end")
 }
 
 #[cfg(test)]

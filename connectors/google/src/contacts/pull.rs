@@ -4,6 +4,7 @@ use futures_util::{StreamExt, stream};
 use std::collections::{BTreeSet, HashMap};
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use twofold_http::Pages;
 use twofold_model::error::AtPlace;
 use twofold_model::{
     CollectionId, Entry, Error, ErrorKind, Found, Lookup, Next, Page, Place, RemoteId, Result, Seen, Since,
@@ -22,8 +23,6 @@ const PARALLEL: usize = 4;
 const PHOTO_RUN: usize = 8;
 /// The largest photo that is taken.
 const PHOTO_LIMIT: usize = 16 << 20;
-/// No account has so many pages: an answer that goes round in circles ends here.
-const PAGES_LIMIT: usize = 10_000;
 
 /// What a row of a list came to.
 enum Row {
@@ -246,9 +245,10 @@ impl Contacts {
     /// first is taken.
     async fn find_marks(&self, marks: &BTreeSet<String>) -> Result<HashMap<String, String>> {
         let mut found: HashMap<String, (Option<i64>, String)> = HashMap::new();
-        let mut page: Option<String> = None;
-        for _ in 0..PAGES_LIMIT {
+        let (mut page, mut pages): (Option<String>, _) = (None, Pages::default());
+        loop {
             let answer = api::read_connections(&self.client.send(api::marks(page.as_deref())).await?)?;
+            pages.take(answer.connections.iter().filter_map(Person::resource_name))?;
             for person in answer.connections.iter().filter(|person| !person.is_deleted()) {
                 let mark = client_data(&person.0, MARK_KEY).filter(|mark| marks.contains(*mark));
                 let (Some(mark), Some(name)) = (mark, person.resource_name()) else { continue };
@@ -265,7 +265,6 @@ impl Contacts {
                 return Ok(found.into_iter().map(|(mark, (_, name))| (mark, name)).collect());
             }
         }
-        Err(endless())
     }
 
     // ---- groups -------------------------------------------------------------------------------------------------------
@@ -307,17 +306,17 @@ impl Contacts {
     /// All pages of the groups, or an error; never a part of them.
     async fn list_groups(&self, since: Option<&str>) -> Result<(Vec<ContactGroup>, Option<String>)> {
         let mut rows = Vec::new();
-        let mut page: Option<String> = None;
-        for _ in 0..PAGES_LIMIT {
+        let (mut page, mut pages): (Option<String>, _) = (None, Pages::default());
+        loop {
             let request = api::list_groups(since, page.as_deref());
             let answer = api::read_groups(&self.client.send(request).await?)?;
+            pages.take(answer.contact_groups.iter().map(|group| group.resource_name.as_str())).at("list groups")?;
             rows.extend(answer.contact_groups);
             page = answer.next_page_token;
             if page.is_none() {
                 return Ok((rows, answer.next_sync_token));
             }
         }
-        Err(endless())
     }
 
     /// Where persons are in groups that the table does not know (made between two requests), lists the groups once more and
@@ -429,8 +428,4 @@ fn entry(row: Row) -> Entry {
 
 fn bad(remote_id: RemoteId, reason: &str, raw: Vec<u8>) -> Row {
     Row::Told(Entry::Bad { remote_id, collection: CollectionId(COLLECTION.into()), reason: reason.to_owned(), raw })
-}
-
-fn endless() -> Error {
-    Error::new(ErrorKind::Malformed, "the list does not come to an end")
 }

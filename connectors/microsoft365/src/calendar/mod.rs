@@ -32,7 +32,7 @@ use sheet::Sheet;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use times::Times;
-use twofold_http::{Effect, Part, Response};
+use twofold_http::{Effect, Pages, Part, Response};
 use twofold_model::error::AtPlace;
 use twofold_model::{
     Access, Collection, CollectionId, Entry, Error, ErrorKind, Etag, Feed, FeedId, Found, Kind, Lens, Lookup, Place,
@@ -95,9 +95,10 @@ impl Calendars {
         let what = "list calendars";
         let mut found: Vec<Calendar> = Vec::new();
         let mut ids = HashSet::new();
-        let mut ask = api::calendars("1");
-        for _ in 0..MAX_PAGES {
+        let (mut ask, mut pages) = (api::calendars("1"), Pages::default());
+        loop {
             let (calendars, next) = api::read_calendars(&one(self.graph.all(what, Effect::Read, &[ask]).await)?)?;
+            pages.take(calendars.iter().map(|calendar| calendar.id.as_str())).at(what)?;
             found.extend(calendars.into_iter().filter(|calendar| ids.insert(calendar.id.clone())));
             let Some(next) = next else {
                 self.memory().calendars = Some(ids);
@@ -105,7 +106,6 @@ impl Calendars {
             };
             ask = api::page("1", &self.graph.link(&next)?);
         }
-        Err(circles().at(what))
     }
 
     /// Whether each of these is a calendar now. Lists them anew when one is not among those known.
@@ -295,16 +295,15 @@ impl Calendars {
 
     /// The rows of a page and of those that follow: a page may be empty and not the last.
     async fn all_rows(&self, answer: Response) -> Result<Vec<wire::Event>> {
-        let (mut rows, mut next, _) = api::read_page(&answer)?;
-        for _ in 0..MAX_PAGES {
+        let (mut rows, mut pages, mut answer) = (Vec::new(), Pages::default(), answer);
+        loop {
+            let (more, next, _) = api::read_page(&answer)?;
+            pages.take(more.iter().filter_map(wire::Event::id))?;
+            rows.extend(more);
             let Some(link) = next else { return Ok(rows) };
             let page = api::page("m", &self.graph.link(&link)?);
-            let answer = one(self.graph.all("read events", Effect::Read, &[page]).await)?;
-            let (more, further, _) = api::read_page(&answer)?;
-            rows.extend(more);
-            next = further;
+            answer = one(self.graph.all("read events", Effect::Read, &[page]).await)?;
         }
-        Err(circles())
     }
 }
 

@@ -16,7 +16,7 @@ use map::{ContactLens, Photo, Sheet, photo_mark};
 use rounds::Memo;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use twofold_http::{Effect, Part, Response};
+use twofold_http::{Effect, Pages, Part, Response};
 use twofold_model::error::AtPlace;
 use twofold_model::{
     Access, Collection, CollectionId, Entry, Error, ErrorKind, Etag, Feed, FeedId, Found, Kind, Lens, Lookup, Place,
@@ -194,16 +194,15 @@ impl Contacts {
         }
         let what = "look into a contact folder";
         for mut ask in [api::any_in_folder("1", id.as_str()), api::child_folders("1", id.as_str())] {
-            for page in 0.. {
+            let mut pages = Pages::default();
+            loop {
                 let answer = one(self.graph.all(what, Effect::Read, &[ask]).await).at(id)?;
                 let (rows, next) = api::read_ids(&answer).at(id)?;
                 if rows > 0 {
                     return Ok(false);
                 }
                 let Some(next) = next else { break };
-                if page == MAX_PAGES {
-                    return Err(circles().at(id));
-                }
+                pages.take([]).at(id)?;
                 ask = api::page("1", &self.graph.link(&next)?);
             }
         }
@@ -309,16 +308,15 @@ impl Contacts {
 
     /// The rows of a page and of those that follow: a page may be empty and not the last.
     async fn all_rows(&self, answer: Response) -> Result<Vec<Contact>> {
-        let (mut rows, mut next, _) = api::read_page(&answer)?;
-        for _ in 0..MAX_PAGES {
+        let (mut rows, mut pages, mut answer) = (Vec::new(), Pages::default(), answer);
+        loop {
+            let (more, next, _) = api::read_page(&answer)?;
+            pages.take(more.iter().filter_map(Contact::id))?;
+            rows.extend(more);
             let Some(link) = next else { return Ok(rows) };
             let page = api::page("m", &self.graph.link(&link)?);
-            let answer = one(self.graph.all("find contacts by mark", Effect::Read, &[page]).await)?;
-            let (more, further, _) = api::read_page(&answer)?;
-            rows.extend(more);
-            next = further;
+            answer = one(self.graph.all("find contacts by mark", Effect::Read, &[page]).await)?;
         }
-        Err(circles())
     }
 
     async fn found(&self, lookup: &Lookup, answer: Result<Response>, now_ms: i64) -> Result<Found> {

@@ -16,11 +16,11 @@ use super::compose::Composed;
 use super::files::{Attached, File, RANGE, Way, lacking};
 use super::marks::Patch;
 use super::wire::{INSTEAD, LARGE, MARK, Message, PROPERTIES};
-use super::{MAX_PAGES, Mail, circles, map, no_answer, one};
+use super::{Mail, map, no_answer, one};
 use crate::taken_as;
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use twofold_http::Effect;
+use twofold_http::{Effect, Pages};
 use twofold_model::email::Role;
 use twofold_model::{BlobId, Error, ErrorKind, Place, Result};
 
@@ -134,15 +134,16 @@ impl Mail {
     pub(super) async fn attached(&self, id: &str) -> Result<Vec<Attached>> {
         let ask = [api::attachments("a", id)];
         let mut answer = one(self.graph.all("list attachments", Effect::Read, &ask).await)?;
-        let mut there = Vec::new();
-        for _ in 0..MAX_PAGES {
+        let (mut there, mut pages) = (Vec::new(), Pages::default());
+        loop {
             let (rows, next) = api::read_attachments(&answer)?;
+            let names: Vec<String> = rows.iter().map(|file| format!("{} {}", file.size, file.name)).collect();
+            pages.take(names.iter().map(String::as_str))?;
             there.extend(rows);
             let Some(link) = next else { return Ok(there) };
             let page = [api::page("a", &self.graph.link(&link)?)];
             answer = one(self.graph.all("list attachments", Effect::Read, &page).await)?;
         }
-        Err(circles())
     }
 
     /// Attaches a file; `false` where a session ended before it was whole.

@@ -7,10 +7,10 @@
 //! Left out are hidden folders, search folders, what stands below neither, and the outbox: what is put there may be sent.
 
 use super::wire::Folder;
-use super::{MAX_PAGES, Mail, api, circles, no_answer, number};
+use super::{Mail, api, no_answer, number};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use twofold_http::{Effect, Part, Request, Response};
+use twofold_http::{Effect, Pages, Part, Request, Response};
 use twofold_model::email::{Role, path};
 use twofold_model::error::AtPlace;
 use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Feed, FeedId, Kind, Removal, Result};
@@ -152,15 +152,14 @@ impl Mail {
     }
 
     async fn all_folders(&self, first: Result<Response>) -> Result<Vec<Folder>> {
-        let (mut folders, mut next) = api::read_folders(&first?)?;
-        for _ in 0..MAX_PAGES {
-            let Some(link) = next else { return Ok(folders) };
-            let (more, further) =
-                api::read_folders(&self.read_one(api::folder_page("f", &self.graph.link(&link)?)).await?)?;
+        let (mut folders, mut pages, mut answer) = (Vec::new(), Pages::default(), first?);
+        loop {
+            let (more, next) = api::read_folders(&answer)?;
+            pages.take(more.iter().map(|folder| folder.id.as_str())).at("list mail folders")?;
             folders.extend(more);
-            next = further;
+            let Some(link) = next else { return Ok(folders) };
+            answer = self.read_one(api::folder_page("f", &self.graph.link(&link)?)).await?;
         }
-        Err(circles())
     }
 
     async fn read_one(&self, part: Part) -> Result<Response> {
@@ -300,8 +299,9 @@ impl Mail {
                 Err(error) => return Err(error),
             };
             // A page may be empty and not the last.
-            for _ in 0..MAX_PAGES {
-                let Some(link) = next.take().filter(|_| !has_any) else { break };
+            let mut pages = Pages::default();
+            while let Some(link) = next.take().filter(|_| !has_any) {
+                pages.take([])?;
                 (has_any, next) =
                     api::read_any(&self.read_one(api::folder_page("n", &self.graph.link(&link)?)).await?)?;
             }

@@ -32,7 +32,7 @@ use rounds::Memo;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use twofold_http::{Effect, Part, Response};
+use twofold_http::{Effect, Pages, Part, Response};
 use twofold_model::email::Sheet;
 use twofold_model::error::AtPlace;
 use twofold_model::{
@@ -161,16 +161,15 @@ impl Mail {
 
     /// The rows of a page and of those that follow: a page may be empty and not the last.
     async fn all_rows(&self, answer: Response) -> Result<Vec<Message>> {
-        let (mut rows, mut next, _) = api::read_page(&answer)?;
-        for _ in 0..MAX_PAGES {
+        let (mut rows, mut pages, mut answer) = (Vec::new(), Pages::default(), answer);
+        loop {
+            let (more, next, _) = api::read_page(&answer)?;
+            pages.take(more.iter().map(Message::id))?;
+            rows.extend(more);
             let Some(link) = next else { return Ok(rows) };
             let page = api::page("m", &self.graph.link(&link)?);
-            let answer = one(self.graph.all("read messages", Effect::Read, &[page]).await)?;
-            let (more, further, _) = api::read_page(&answer)?;
-            rows.extend(more);
-            next = further;
+            answer = one(self.graph.all("read messages", Effect::Read, &[page]).await)?;
         }
-        Err(circles())
     }
 }
 
