@@ -64,11 +64,11 @@ def rounds(seed, args):
         # A write that is refused for now takes another run, which is no subject here.
         stage.whims.lag_s, stage.whims.batch_troubles = args.lag, False
         for turn in range(args.rounds):
-            act(models, args)
+            act(stage, models, args)
             time.sleep(args.lag)
             if wrong := one_run(stage, models) or quiet_runs(stage, models, args.lag):
-                return after(turn, models, wrong)
-        return stage.misread()[:5], f"{args.rounds} rounds, {len(stage.writes())} writes"
+                return after(turn, stage, models, wrong)
+        return stage.misread()[:5], f"{args.rounds} rounds, {len(stage.writes())} writes; {stage.whims}"
 
 
 def one_run(stage, models):
@@ -89,7 +89,7 @@ def weather(seed, args, kills=0):
     with Stage(args.program, seed, FEW) as stage:
         models = begun(stage, args, args.let_in)
         for turn in range(args.rounds):
-            act(models, args)
+            act(stage, models, args)
             stage.whims.trouble = TROUBLE
             for _ in range(kills):
                 stage.kill(1.0)
@@ -97,8 +97,8 @@ def weather(seed, args, kills=0):
                 stage.run("sync")
             stage.whims.trouble = 0.0
             if wrong := stage.until_quiet(MOST_RUNS) + unlike(models, "when all is quiet"):
-                return after(turn, models, wrong)
-        return stage.misread()[:5], f"{args.rounds} rounds, {len(stage.writes())} writes"
+                return after(turn, stage, models, wrong)
+        return stage.misread()[:5], f"{args.rounds} rounds, {len(stage.writes())} writes; {stage.whims}"
 
 
 def storm(seed, args):
@@ -114,18 +114,20 @@ def begun(stage, args, let_in):
     return [GmailModel(stage, let_in), GraphModel(stage, let_in)]
 
 
-def act(models, args):
+def act(stage, models, args):
     for model in models:
         deeds.do(model, args.deeds, args.only)
+    stage.pass_time()
 
 
 def unlike(models, words):
     return [line for model in models for line in model.differences(words)]
 
 
-def after(turn, models, wrong):
+def after(turn, stage, models, wrong):
     """A story that ends here: what was done in this round, and what is wrong after it."""
-    return [f"round {turn + 1}: {line}" for line in [line for model in models for line in model.done] + wrong], None
+    done = [line for model in models for line in model.done]
+    return [f"round {turn + 1}: {line}" for line in done + stage.misread()[:5] + wrong], None
 
 
 STORIES = {"first": first_sync, "killed": killed, "rounds": rounds, "weather": weather, "storm": storm}

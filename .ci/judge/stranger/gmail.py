@@ -18,7 +18,7 @@ class Gmail:
         self.whims, self.user, self.now = whims, user, 2470000
         self.labels = {name: name for name in SYSTEM}
         self.messages, self.drafts, self.history, self.uploads, self.pages, self.writes = {}, {}, [], {}, {}, []
-        self.reads, self.gone, self.last_label = {}, [], 0
+        self.reads, self.gone, self.last_label, self.forgotten = {}, [], 0, 2470000
 
     def refuse(self, status):
         if status == 429:
@@ -71,6 +71,10 @@ class Gmail:
         self.gone.append((time.monotonic(), message))
         self.drafts = {draft: of for draft, of in self.drafts.items() if of != id}
         self.note("messagesDeleted", message)
+
+    def forget(self):
+        """What was until now is no part of the history any more."""
+        self.forgotten = self.now + 1
 
     def make_label(self, name):
         self.last_label += 1
@@ -140,7 +144,7 @@ class Gmail:
         if set(kinds) - {"messageAdded", "messageDeleted", "labelAdded", "labelRemoved"}:
             return self.error(400, "invalidArgument", "Invalid value at 'history_types'")
         start = int(ask.one("startHistoryId"))
-        if start < getattr(self, "forgotten", 2470000) or start > self.now:
+        if start < self.forgotten or start > self.now:
             return self.missing()
         names = {kind.replace("message", "messages").replace("label", "labels") for kind in kinds}
         rows, until = [], self.visible()

@@ -46,6 +46,8 @@ class Whims:
         self.unknown_fields, self.shuffled, self.inner_lower, self.batch_troubles = (pick() < 0.5 for _ in range(4))
         self.hole, self.sparse_read, self.long_ids = (pick() < 0.5 for _ in range(3))
         self.retry_after = self.random.choice(["seconds", "date", "absent"])
+        # Between two rounds: tokens and history are too old, and change keys move though nobody changed anything.
+        self.forgets, self.housekeeping = (pick() < 0.3 for _ in range(2))
         self.lag_s, self.trouble = 0.0, 0.0
         # Whether what makes a message is refused or done, and the reply comes: the program waits for minutes where it does not.
         self.sure_creates = True

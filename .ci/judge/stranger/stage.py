@@ -144,6 +144,14 @@ class Stage:
                 most -= 1
         return bad + [f"the last run still sent {line}" for line in sent]
 
+    def pass_time(self):
+        """What may happen at the providers while nobody does anything."""
+        if self.whims.forgets:
+            self.gmail.forget()
+            self.graph.forget()
+        if self.whims.housekeeping:
+            self.graph.housekeep()
+
     def sign_in(self):
         for provider in PROVIDERS:
             login = self.start("login", provider, "--no-browser")
