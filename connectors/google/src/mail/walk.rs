@@ -75,8 +75,11 @@ impl Walk {
         let ask = |(at, list): (usize, &List)| Ask {
             at,
             label: (list.label != ARCHIVE).then(|| list.label.clone()),
-            // A message in the trash or among the spam stands nowhere else, but has its flags.
-            with_spam_and_trash: matches!(list.label.as_str(), TRASH | SPAM | UNREAD | STARRED | IMPORTANT | CHAT),
+            // A message in the trash or among the spam stands nowhere else, but has its flags, and that it is a draft is one.
+            with_spam_and_trash: matches!(
+                list.label.as_str(),
+                TRASH | SPAM | DRAFT | UNREAD | STARRED | IMPORTANT | CHAT
+            ),
             page: list.page.clone(),
         };
         open.take(most).map(ask).collect()

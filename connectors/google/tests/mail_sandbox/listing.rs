@@ -38,6 +38,18 @@ async fn a_full_listing_gets_no_message_and_tells_every_copy() {
     }
 }
 
+/// A draft that is deleted on a device goes to the trash, and is a draft there.
+#[tokio::test]
+async fn a_full_listing_tells_of_a_draft_in_the_trash_that_it_is_one() {
+    let desk = Desk::new().await;
+    let bin = desk.add("thrown away", &["TRASH", "DRAFT"]);
+    let listed = desk.round(Since::Start).await;
+    assert_eq!(listed.seen.keys().cloned().collect::<Vec<_>>(), [id(&bin, "TRASH")]);
+    let copy = &listed.seen[&id(&bin, "TRASH")];
+    assert_eq!(words(copy), ["$draft", "$seen"]);
+    assert_eq!(words(&desk.fetch(&copy.remote_id).await.unwrap()), words(copy));
+}
+
 #[tokio::test]
 async fn many_messages_come_in_pages_and_short_or_empty_pages_lose_none() {
     let mut switches = Switches { mail_units_per_min: 0, ..Switches::hostile() };
