@@ -169,7 +169,14 @@ impl Context {
         twofold_hub::prepare_folder(&config.state_dir)?;
         match Hub::look(&config.state_dir)? {
             Some(hub) => Ok(hub),
-            None => Ok(self.hub(config)?.0),
+            None => match self.hub(config) {
+                Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => Err(Error::new(
+                    error.kind,
+                    "the service, or another twofold, is starting and makes or converts the hub: there is nothing to show yet. Ask \
+                     again in a moment: twofold status",
+                )),
+                made => Ok(made?.0),
+            },
         }
     }
 

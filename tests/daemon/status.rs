@@ -70,6 +70,14 @@ fn faults(value: &Value, schema: &Value, root: &Value, at: &str, found: &mut Vec
                     fault(format!("{value} fits none of {says}"));
                 }
             }
+            "additionalProperties" if says.is_object() => {
+                let named = schema.get("properties").and_then(Value::as_object);
+                for (key, value) in value.as_object().into_iter().flatten() {
+                    if !named.is_some_and(|named| named.contains_key(key)) {
+                        faults(value, says, root, &format!("{at}.{key}"), found);
+                    }
+                }
+            }
             "const" | "enum" | "additionalProperties" => {}
             other => panic!("this test does not know {other:?}"),
         }
@@ -121,6 +129,16 @@ fn its_json_is_as_the_schema_says_in_every_state() {
     google.iter().take(8).for_each(|path| fs::remove_file(home.laptop().join(path)).unwrap());
     home.sync().expect(4);
     assert_eq!(status_of(&home, "held")["held"], 1);
+}
+
+#[test]
+fn while_the_hub_is_made_for_the_first_time_it_says_so() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &BOTH);
+    twofold_hub::prepare_folder(&home.state()).unwrap();
+    let lock = twofold_hub::Lock::take(&home.state()).unwrap().unwrap();
+    home.run(&["status"]).expect(75).says(&["is starting", "nothing to show yet", "twofold status"]);
+    drop(lock);
+    home.run(&["status"]).expect(0);
 }
 
 #[test]
