@@ -5,7 +5,7 @@ use crate::weigh::{Planned, quarantine_name};
 use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use twofold_hub::items::Origin;
-use twofold_hub::{Bad, Hub, Intent, IntentKind};
+use twofold_hub::{Bad, Hub, Intent, IntentKind, Sighting};
 use twofold_model::{Connector, Error, ErrorKind, Kind, Lens, Operation, Rendering, Result, Seen, Written};
 
 /// Writes one slice. Returns the items that must be decided again in this run: their state had moved, or a first part of
@@ -149,6 +149,11 @@ async fn outcome_of(
                     }
                     let (collection, item) = (plan.intent.collection, plan.intent.item);
                     done(hub, lens, &plan.intent, written, now)?;
+                    // A file beside its copy waited until that said what was marked on it, and is taken away now.
+                    let is_beside = |seen: &Sighting| (seen.replica, seen.collection) == (replica, collection);
+                    if shares && plan.intent.kind == IntentKind::Update && hub.sightings(item)?.iter().any(is_beside) {
+                        again.insert(item);
+                    }
                     crate::tell::sent(hub, &name, kind, collection, item, plan.intent.kind)?;
                 }
                 // Whatever may have been executed stays an intent, and is looked for, not repeated.

@@ -210,3 +210,21 @@ async fn a_file_that_is_moved_to_where_another_file_of_its_message_stands_is_one
         }
     }
 }
+
+#[tokio::test]
+async fn a_file_copied_on_purpose_within_its_folder_is_taken_away_at_the_next_run_and_what_was_marked_on_it_stays() {
+    for mark in [None, Some("$flagged")] {
+        let mut world = World::with_twenty(Manner::Labels).await;
+        let words: Vec<&str> = mark.into_iter().chain(["$seen"]).collect();
+        world.laptop.put(&text(1), &["account/mail/INBOX"], &words);
+        assert_eq!(world.sync().await.exit, 0, "{mark:?}");
+        for place in [&world.account, &world.laptop, &world.phone] {
+            let rows: Vec<_> = place.shows().into_iter().filter(|(_, body, _)| body.as_bytes() == text(1)).collect();
+            assert_eq!(rows, [at("INBOX", 1, &words)], "{mark:?}: one of the two stays");
+            assert_eq!(place.shows().len(), 20, "{mark:?}");
+        }
+        let told: &[&str] = if mark.is_some() { &["update in INBOX"] } else { &[] };
+        assert_eq!(world.account.writes(), told, "{mark:?}: no further message is made");
+        world.settled("copied within its folder").await;
+    }
+}
