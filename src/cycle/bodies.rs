@@ -14,7 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use twofold_hub::{Hub, Sighting};
-use twofold_model::{Error, ErrorKind, Kind, Lens, Place, RemoteId, Result, Seen, Taker, Uid, Unread};
+use twofold_model::{
+    Error, ErrorKind, Identity, Kind, Lens, Place, RemoteId, Rendering, Result, Seen, Taker, Uid, Unread,
+};
 
 /// So many copies are asked for at once, at most.
 pub const ASK: usize = 200;
@@ -142,7 +144,11 @@ async fn ask(
         .into_iter()
         .filter(|waiting| !member.unreadable.contains(&waiting.remote_id))
         .take(member.ask);
-    let mut asked: Vec<Unread> = waiting.filter_map(|waiting| unread(waiting, &places)).collect();
+    let mut asked: Vec<Unread> = Vec::new();
+    for waiting in waiting {
+        let known = known_as(cycle.hub, connector.lens(kind), &waiting)?;
+        asked.extend(unread(waiting, known, &places));
+    }
     let count = asked.len();
     if count == 0 {
         return Ok(None);
@@ -221,7 +227,7 @@ async fn ask(
 }
 
 /// A copy that waits for its bytes. What was seen of a new one is as its place's last delta said; a known one may have been written to since.
-fn unread(waiting: Sighting, places: &[twofold_hub::Place]) -> Option<Unread> {
+fn unread(waiting: Sighting, known: Option<Rendering>, places: &[twofold_hub::Place]) -> Option<Unread> {
     let at = places.iter().find(|place| place.collection == waiting.collection)?;
     let place = Place { remote_id: waiting.remote_id, collection: at.remote_id.as_str().into() };
     let shown = waiting.item.is_none().then(|| Seen {
@@ -233,7 +239,20 @@ fn unread(waiting: Sighting, places: &[twofold_hub::Place]) -> Option<Unread> {
         mark: waiting.mark,
         modified_ms: waiting.modified_ms,
     });
-    Some(Unread { place, shown })
+    Some(Unread { place, shown, known })
+}
+
+/// What was agreed of a copy that waits for its bytes; of one that carries our mark, and whose making was not answered, what is in the hub.
+fn known_as(hub: &Hub, lens: &dyn Lens, waiting: &Sighting) -> Result<Option<Rendering>> {
+    if waiting.item.is_some()
+        && let Some(known) = hub.placement(waiting.replica, &waiting.remote_id)?
+    {
+        return Ok(Some(known.seen));
+    }
+    let Some(mark) = &waiting.mark else { return Ok(None) };
+    let Some(item) = hub.item_by_mark(mark)? else { return Ok(None) };
+    let content = hub.version(item.version)?.content;
+    Ok(lens.write(None, &content, &Identity { uid: item.uid, mark: Some(mark.clone()) }).ok())
 }
 
 /// Where answers are put as they come. After a stop, only those that are whole are taken.

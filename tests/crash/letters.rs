@@ -285,12 +285,9 @@ pub fn remember(root: &Path, side: Side, originals: &mut Originals) {
     }
 }
 
-/// Files that have other bytes than those that were first received, but for the messages of these names.
-pub fn changed(root: &Path, side: Side, originals: &Originals, but: &[&str]) -> Vec<PathBuf> {
+/// Files that have other bytes than those that were first received.
+pub fn changed(root: &Path, side: Side, originals: &Originals) -> Vec<PathBuf> {
     let is_changed = |letter: &Letter| {
-        if but.contains(&letter.name.as_str()) {
-            return false;
-        }
         let key = (side == Side::Google, letter.name.clone(), letter.row.all(Field::Text));
         originals.get(&key).is_some_and(|bytes| *bytes != letter.bytes)
     };

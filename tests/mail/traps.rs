@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
-use twofold_sandbox::{Phase, Rule};
+use twofold_sandbox::{Fault, Phase, Provider, Rule};
 
 /// Trap: `token_lost_removes_nothing`. What did go meanwhile goes.
 #[test]
@@ -204,6 +204,61 @@ fn uploaded_mail_bytes_stay() {
         home.sync().expect(0);
         let there: BTreeMap<PathBuf, Vec<u8>> = common::files(&phone);
         assert_eq!(there.values().filter(|bytes| **bytes == odd).count(), 1, "{rewritten}");
+    }
+}
+
+/// Graph calls a draft another one when it was flagged, moved, or looked at by the server. That is no writing of anybody's; what somebody
+/// writes on is.
+#[test]
+fn a_draft_made_here_keeps_its_bytes_until_somebody_writes_on_it_there() {
+    let home = synced(&MICROSOFT);
+    let plain = [&text("Plain")[..], b"An own line  \n\n\n"].concat();
+    let rich = b"Subject: Rich\r\nFrom: Me <me@example.org>\r\nTo: Bob <bob@example.org>, carol@example.org\r\nX-Own: kept\r\n\
+        Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>Hello, <b>Bob</b></p>\r\n\
+        --b\r\nContent-Type: application/pdf; name=\"a.pdf\"\r\nContent-Disposition: attachment\r\n\r\n%PDF\r\n--b--\r\n";
+    for (subject, bytes) in [("Plain", &plain[..]), ("Rich", rich)] {
+        put(&home, "microsoft365", &format!(".Entw&APw-rfe/cur/{subject}.M1P1.desk:2,DS"), bytes);
+        home.sync().expect(0);
+        let id = graph(&home, subject)["id"].as_str().unwrap().to_owned();
+        let deeds: [(&str, &dyn Fn() -> Result<(), String>); 3] = [
+            ("stamped", &|| home.sandbox.graph_mail_restamp(&id)),
+            ("flagged", &|| home.sandbox.graph_mail_edit(&id, &json!({"flag": {"flagStatus": "flagged"}}))),
+            ("moved", &|| home.sandbox.graph_mail_move(&id, &graph_folder(&home, "Gelöschte Elemente"))),
+        ];
+        for (deed, doing) in deeds {
+            doing().unwrap();
+            home.sync().expect(0);
+            assert!(only(mail(&home, "microsoft365", subject), deed).bytes == bytes, "{subject}: {deed}");
+            settled(&home, deed);
+        }
+        let shown = only(mail(&home, "microsoft365", subject), "at last");
+        assert_eq!((shown.flags(), shown.folder()), (['D', 'F', 'S'].into(), ".Gel&APY-schte Elemente".to_owned()));
+        let written = json!({"body": {"contentType": "text", "content": "Written there"}});
+        home.sandbox.graph_mail_edit(&id, &written).unwrap();
+        home.sync().expect(0);
+        let shown = only(mail(&home, "microsoft365", subject), "written on").bytes;
+        assert!(shown != bytes && String::from_utf8_lossy(&shown).contains("V3JpdHRlbiB0aGVyZQ"), "{subject}");
+        settled(&home, "written on");
+    }
+}
+
+#[test]
+fn a_draft_whose_making_was_not_answered_keeps_its_bytes() {
+    for fault in [Fault::DropAfter, Fault::status_but_executed(500)] {
+        let home = synced(&MICROSOFT);
+        let bytes = [&text("Begun")[..], b"An own line  \n\n\n"].concat();
+        put(&home, "microsoft365", ".Entw&APw-rfe/cur/1772442000.M1P1.desk:2,DS", &bytes);
+        home.sandbox.fault(Rule::any(fault).on(Provider::Microsoft).writes().times(1));
+        let ran = home.sync();
+        assert!(matches!(ran.code, Some(0 | 75)), "{ran}");
+        home.sync().expect(0);
+        assert!(only(mail(&home, "microsoft365", "Begun"), "made").bytes == bytes);
+        settled(&home, "made");
+        let id = graph(&home, "Begun")["id"].as_str().unwrap().to_owned();
+        home.sandbox.graph_mail_restamp(&id).unwrap();
+        home.sync().expect(0);
+        assert!(only(mail(&home, "microsoft365", "Begun"), "stamped").bytes == bytes);
+        settled(&home, "stamped");
     }
 }
 

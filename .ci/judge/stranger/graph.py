@@ -4,6 +4,7 @@ import base64
 import email
 import email.message
 import email.policy
+import email.utils
 import json
 import re
 import time
@@ -399,7 +400,13 @@ def rebuilt(said, old=b""):
     if name:
         message["Message-ID"] = name
     message["Subject"] = re.sub(r"[\r\n]", " ", said.get("subject") or "")
+    for line, key in (("From", "from"), ("To", "toRecipients"), ("Cc", "ccRecipients"), ("Bcc", "bccRecipients"), ("Reply-To", "replyTo")):
+        people = [said[key]] if isinstance(said.get(key), dict) else said.get(key) or []
+        if people:
+            named = [(person["emailAddress"].get("name", ""), person["emailAddress"]["address"]) for person in people]
+            message[line] = re.sub(r"[\r\n]", " ", ", ".join(email.utils.formataddr(person) for person in named))
     for line in said.get("internetMessageHeaders", []):
         message[line["name"]] = re.sub(r"[\r\n]", " ", line["value"])
-    message.set_content((said.get("body") or {}).get("content", ""))
+    body = said.get("body") or {}
+    message.set_content(body.get("content", ""), subtype="html" if body.get("contentType") == "html" else "plain")
     return message.as_bytes()

@@ -177,6 +177,8 @@ pub struct Unread {
     pub place: Place,
     /// What its place last said of it, where nothing was done there since: it need not be asked for that again.
     pub shown: Option<Seen>,
+    /// What was last agreed of it, or sent there: where its bytes only say that in another writing, they are the bytes that it has.
+    pub known: Option<Rendering>,
 }
 
 impl Unread {
@@ -188,7 +190,7 @@ impl Unread {
 
 impl From<Place> for Unread {
     fn from(place: Place) -> Self {
-        Self { place, shown: None }
+        Self { place, shown: None, known: None }
     }
 }
 

@@ -3,8 +3,11 @@
 //! They are not asked for in batches: a batch saves no request of the mailbox's budget, and holds the bytes of twenty messages in memory
 //! at once, a third larger.
 //!
-//! Provider: the bytes are written anew at each download, and need not be the same twice. So the first ones are kept, and never compared.
+//! Provider: the bytes are written anew at each download, and need not be the same twice. So the first ones are kept, and not
+//! compared. A draft may have been written on: what counts is what its bytes say to somebody who writes on it (`compose.rs`), not its changeKey,
+//! which moves also with a flag or by itself.
 
+use super::write::with_bytes_of;
 use super::{Mail, api, no_answer};
 use crate::again;
 use futures_util::{StreamExt, stream};
@@ -12,7 +15,7 @@ use std::collections::HashMap;
 use twofold_http::is_too_large;
 use twofold_model::email::{Headers, Sheet, headers};
 use twofold_model::error::AtPlace;
-use twofold_model::{BlobId, Error, ErrorKind, Place, RemoteId, Result, Seen, Taker, Unread};
+use twofold_model::{BlobId, Error, ErrorKind, Place, RemoteId, Rendering, Result, Seen, Taker, Unread};
 
 /// Messages read at a time: as many as Graph allows for one mailbox.
 const AT_A_TIME: usize = 4;
@@ -70,7 +73,7 @@ impl Mail {
                 for (at, seen) in wanted.get(&id).into_iter().flatten() {
                     let place = &unread[*at].place;
                     let copy = match &bytes {
-                        Ok(bytes) => with_bytes(seen.clone(), bytes).map(Some),
+                        Ok(bytes) => self.with_bytes(seen.clone(), bytes, unread[*at].known.as_ref()).map(Some),
                         // It was there a moment ago.
                         Err(error) if error.kind == ErrorKind::NotFound && taker.goes_on() => self.lost(place).await,
                         Err(error) => Err(again(error)),
@@ -119,11 +122,22 @@ impl Mail {
             Some(_) => Err(Error::new(ErrorKind::Unknown, "the message is there, and its bytes cannot be read yet")),
         }
     }
-}
 
-fn with_bytes(mut seen: Seen, bytes: &Bytes) -> Result<Seen> {
-    let mut sheet = Sheet::read(&seen.rendering)?;
-    sheet.set_bytes(&bytes.blob, bytes.size, &bytes.header);
-    seen.rendering = sheet.write()?;
-    Ok(seen)
+    /// A copy with its bytes: those that are known of a draft, where those that came are only Exchange's writing of them.
+    fn with_bytes(&self, mut seen: Seen, bytes: &Bytes, known: Option<&Rendering>) -> Result<Seen> {
+        let mut sheet = Sheet::read(&seen.rendering)?;
+        let known = known.filter(|_| sheet.draft.is_some()).and_then(|known| Sheet::read(known).ok());
+        match known.filter(|known| self.is_rewriting(&bytes.blob, known)) {
+            Some(known) => sheet = with_bytes_of(sheet, &known),
+            None => sheet.set_bytes(&bytes.blob, bytes.size, &bytes.header),
+        }
+        seen.rendering = sheet.write()?;
+        Ok(seen)
+    }
+
+    /// Not where one of them cannot be read: then what came is what somebody wrote.
+    fn is_rewriting(&self, now: &BlobId, known: &Sheet) -> bool {
+        let now = self.composed_of(now);
+        now.and_then(|now| Ok(now.is_rewriting_of(&self.composed(known)?))).unwrap_or(false)
+    }
 }

@@ -13,7 +13,7 @@
 
 use super::attach::{Files, Large};
 use super::charset;
-use super::files::{File, LARGEST_FILE};
+use super::files::{Content, File, LARGEST_FILE};
 use super::lean::Run;
 use super::map;
 use super::wire::{FLAGS, HEADERS, IN_REPLY_TO, INSTEAD, LARGE, MARK, PROPERTIES, RECEIVED, REFERENCES, SENT};
@@ -220,6 +220,30 @@ impl Composed {
         list
     }
 
+    /// Whether this is Exchange's writing of that draft: all that somebody who writes on it can change is the same. What Exchange makes by
+    /// itself counts for nothing: a Message-ID, a sender, the names of people, blanks at the ends of lines, what stands around an HTML text.
+    pub fn is_rewriting_of(&self, was: &Composed) -> bool {
+        let from = |of: &Composed| of.says.get("from").map(address);
+        let is_from_same = from(self).zip(from(was)).is_none_or(|(now, was)| now == was);
+        is_from_same && self.written() == was.written() && self.attached().eq(was.attached())
+    }
+
+    /// Subject, people and text, as somebody sees them who writes on the draft.
+    fn written(&self) -> (&str, [Vec<String>; 4], (&str, String)) {
+        let people = ["toRecipients", "ccRecipients", "bccRecipients", "replyTo"]
+            .map(|name| self.says.get(name).and_then(Value::as_array).into_iter().flatten().map(address).collect());
+        let subject = self.says.get("subject").and_then(Value::as_str).unwrap_or_default().trim();
+        let body = self.says.get("body").unwrap_or(&Value::Null);
+        let [kind, content] = ["contentType", "content"].map(|name| body[name].as_str().unwrap_or_default());
+        let text = if kind == "html" { inner(content) } else { content };
+        let lines: String = text.lines().flat_map(|line| [line.trim_end(), "\n"]).collect();
+        (subject, people, (kind, lines.trim().to_owned()))
+    }
+
+    fn attached(&self) -> impl Iterator<Item = (&str, &Content)> {
+        self.files.iter().map(|file| (file.name.as_str(), &file.content))
+    }
+
     /// The fields of the PATCH that makes a draft say this where it says `was`; `None` where that takes more than its fields.
     pub fn rewrite(&self, was: &Composed) -> Option<Map<String, Value>> {
         let is_same_beside = (&self.files, &self.threading) == (&was.files, &was.threading);
@@ -249,6 +273,20 @@ fn body(message: &Message<'_>) -> Value {
     json!({"contentType": "text", "content": texts.collect::<Vec<_>>().join("\r\n")})
 }
 
+/// What an HTML document shows.
+fn inner(html: &str) -> &str {
+    // Letters of ASCII take one byte, whatever their case.
+    let lower = html.to_ascii_lowercase();
+    let begin = lower.find("<body").and_then(|at| Some(at + lower[at..].find('>')? + 1)).unwrap_or(0);
+    let end = lower.rfind("</body>").filter(|end| *end >= begin).unwrap_or(html.len());
+    html.get(begin..end).unwrap_or(html)
+}
+
+/// The address of somebody who is written to.
+fn address(person: &Value) -> String {
+    person["emailAddress"]["address"].as_str().unwrap_or_default().to_lowercase()
+}
+
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
@@ -269,7 +307,6 @@ fn message_ids(value: &HeaderValue<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::files::Content;
     use super::*;
     use base64::Engine;
     use std::collections::BTreeSet;
@@ -424,6 +461,54 @@ mod tests {
         let large = format!("\r\n{}", "x".repeat(LARGEST_REQUEST));
         let error = letter(&large).create(&sheet(&[]), Some(&mark()), None).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unsupported);
+    }
+
+    #[test]
+    fn exchanges_own_writing_of_a_draft_is_no_edit_and_what_somebody_writes_is_one() {
+        let file = "Content-Type: application/pdf; name=a.pdf\r\nContent-Disposition: attachment\r\n\r\nx\r\n";
+        let mixed = |body: &str, file: &str| {
+            letter(&format!(
+                "Content-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\nContent-Type: text/html\r\n\r\n{body}\r\n--m\r\n{file}--m--\r\n"
+            ))
+        };
+        let html = mixed("<p>Hello, <b>Bob</b></p>", file);
+        let wrapped = "<html><head>\r\n<meta charset=\"utf-8\"></head><body lang=\"en\"><p>Hello, <b>Bob</b></p>\r\n</body></html>";
+        assert!(mixed(wrapped, file).is_rewriting_of(&html));
+        let was = letter("\r\nHello  \r\n\r\nBob\r\n");
+        let other = |from: &str, to: &str| {
+            let text = format!("{LETTER}\r\nHello\r\n\r\nBob\r\n\r\n");
+            assert!(text.contains(from), "{from}");
+            Composed::of(text.replacen(from, to, 1).as_bytes()).unwrap()
+        };
+        for (from, to) in [
+            ("<1@example.org>", "<AM0@exchange.example>"),
+            ("To: Bob <bob@example.org>", "To: \"Bob B.\" <Bob@example.org>"),
+            ("In-Reply-To: <0@example.org>\r\n", ""),
+            ("From: Ada <ada@example.org>\r\n", ""),
+            ("\r\n\r\nHello", "\r\nX-Mailer: x\r\n\r\nHello"),
+        ] {
+            assert!(other(from, to).is_rewriting_of(&was), "{to:?}");
+        }
+        for (from, to) in [
+            ("bob@example.org", "bert@example.org"),
+            (", carol@example.org", ""),
+            ("Subject: ", "Subject: Re: "),
+            ("From: Ada <ada@example.org>", "From: Team <team@example.org>"),
+            ("\r\n\r\nHello", "\r\nCc: dora@example.org\r\n\r\nHello"),
+            ("Hello", "  Hallo"),
+            ("\r\nBob", "\r\n  Bob"),
+            ("\r\n\r\nHello", "\r\nContent-Type: text/html\r\n\r\nHello"),
+        ] {
+            assert!(!other(from, to).is_rewriting_of(&was), "{to:?}");
+        }
+        for (body, file) in [
+            ("<p>Hello, Bob</p>", file.to_owned()),
+            ("<p>Hello, <b>Bob</b></p>", file.replace("a.pdf", "b.pdf")),
+            ("<p>Hello, <b>Bob</b></p>", file.replace("x\r\n", "y\r\n")),
+            ("<p>Hello, <b>Bob</b></p>", String::new()),
+        ] {
+            assert!(!mixed(body, &file).is_rewriting_of(&html), "{body}, {file}");
+        }
     }
 
     #[test]

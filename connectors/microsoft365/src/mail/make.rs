@@ -77,13 +77,13 @@ impl Mail {
     }
 
     /// The bytes that a sheet names, taken apart.
-    fn composed(&self, sheet: &Sheet) -> Result<Composed> {
+    pub(super) fn composed(&self, sheet: &Sheet) -> Result<Composed> {
         let none = || Error::new(ErrorKind::Unsupported, "the bytes of the message are not here yet");
         self.composed_of(&sheet.blob().ok_or_else(none)?)
     }
 
     /// The same of a blob. Its large files stay in the store, where they can.
-    fn composed_of(&self, blob: &BlobId) -> Result<Composed> {
+    pub(super) fn composed_of(&self, blob: &BlobId) -> Result<Composed> {
         let unread = |error| Error::new(ErrorKind::Refused, "the bytes of a message cannot be read").with_source(error);
         let lean = Lean::read(self.blobs.open(blob)?).map_err(unread)?;
         let composed = match Composed::without(&lean.bytes, &lean.runs)? {

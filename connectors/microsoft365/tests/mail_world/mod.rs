@@ -273,7 +273,7 @@ pub fn place(seen: &Seen) -> Place {
 
 /// A copy as a round showed it, to be read.
 pub fn unread(seen: &Seen) -> Unread {
-    Unread { place: place(seen), shown: Some(seen.clone()) }
+    Unread { place: place(seen), shown: Some(seen.clone()), known: None }
 }
 
 pub fn letter(subject: &str) -> String {

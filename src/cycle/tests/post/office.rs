@@ -674,7 +674,7 @@ impl Connector for Office {
         let mut state = self.state();
         let mut read: BTreeSet<u64> = BTreeSet::new();
         let mut answers = Vec::new();
-        for Unread { place, shown } in copies {
+        for Unread { place, shown, .. } in copies {
             let Some((id, at)) = self.parse(&state, &place.remote_id) else {
                 answers.push(Ok(None));
                 continue;
