@@ -220,7 +220,8 @@ fn a_draft_made_here_keeps_its_bytes_until_somebody_writes_on_it_there() {
         put(&home, "microsoft365", &format!(".Entw&APw-rfe/cur/{subject}.M1P1.desk:2,DS"), bytes);
         home.sync().expect(0);
         let id = graph(&home, subject)["id"].as_str().unwrap().to_owned();
-        let deeds: [(&str, &dyn Fn() -> Result<(), String>); 3] = [
+        type Doing<'a> = &'a dyn Fn() -> Result<(), String>;
+        let deeds: [(&str, Doing<'_>); 3] = [
             ("stamped", &|| home.sandbox.graph_mail_restamp(&id)),
             ("flagged", &|| home.sandbox.graph_mail_edit(&id, &json!({"flag": {"flagStatus": "flagged"}}))),
             ("moved", &|| home.sandbox.graph_mail_move(&id, &graph_folder(&home, "Gelöschte Elemente"))),
