@@ -58,9 +58,8 @@ def killed(seed, args):
 
 
 def rounds(seed, args):
-    # Where nothing fails, a folder may go anywhere.
     with Stage(args.program, seed, FEW) as stage:
-        models = begun(stage, args, args.let_in | {"folder-up"})
+        models = begun(stage, args, args.let_in)
         # A write that is refused for now takes another run, which is no subject here.
         stage.whims.lag_s, stage.whims.batch_troubles = args.lag, False
         for turn in range(args.rounds):

@@ -83,12 +83,12 @@ def p_draft_edit(model):
         old, raw = item.id, model.server.messages[item.id]["raw"] + b"More of it.\r\n"
         # From now on its bytes are the provider's.
         model.stage.disown(raw)
-        item.id, item.name, item.is_own = model.rewrite(item, raw), post.digest(raw), False
+        item.id, item.name = model.rewrite(item, raw), post.digest(raw)
         model.tell(f"draft {old} edited at the provider: {item.id}")
 
 
 def p_draft_delete(model):
-    if item := model.draft_to_delete():
+    if item := model.draft():
         model.drop_draft(item)
         model.tell(f"draft {item.id} deleted at the provider")
 
@@ -172,7 +172,7 @@ def d_draft_new(model):
 
 def d_draft_edit(model):
     """As a mail program does it: a new file, then the old one goes, to the bin of its account."""
-    if item := model.draft_to_delete():
+    if item := model.draft():
         device, subject = any_device(model), model.fresh("Made")
         path = file(model, device, item, model.drafts)
         # Another subject says at Graph which writing of it this is.
@@ -184,7 +184,7 @@ def d_draft_edit(model):
 
 
 def d_draft_delete(model):
-    if item := model.draft_to_delete():
+    if item := model.draft():
         device = any_device(model)
         file(model, device, item, model.drafts).unlink()
         item.places = {model.bin}
@@ -200,7 +200,7 @@ def d_folder_new(model):
 
 
 def d_folder_rename(model):
-    if id := model.box_of_device():
+    if id := model.own_box():
         device, old, name = any_device(model), model.boxes[id], post.boxed([model.fresh("Umbenannt")])
         maildir(model, device, old).rename(maildir(model, device, name))
         model.boxes[id] = name

@@ -9,9 +9,6 @@ from .stage import DEVICES
 
 # What is known to go wrong, and is left out unless a run lets it in (`--let-in`). A line goes when its fault is mended.
 KNOWN_RED = {
-    "folder-up": "a device moves a folder of Graph and renames it: where one of the two requests fails, its new name is lost",
-    "behind-a-question": "a device moves, copies or deletes what went away and back at Graph: it is made anew there",
-    "own-draft": "a draft of a device is deleted: its files take Graph's writing when its changeKey moves",
     "just-named": "a folder of Graph is renamed or deleted there just after the program named it: followed after 15 minutes",
 }
 # Removals in one day at which the program may ask a person; no account destroys more.
@@ -24,8 +21,8 @@ class Item:
 
     def __init__(self, id, name, places, letters):
         self.id, self.name, self.places, self.letters = id, name, set(places), set(letters)
-        # Graph's delta may call it gone; it was made on a device.
-        self.is_asked_for, self.is_own = False, id is None
+        # Graph's delta may call it gone.
+        self.is_asked_for = False
 
 
 class Model:
@@ -108,17 +105,13 @@ class Model:
 
     def plain_on_device(self):
         """And its file can be told from others: no second message of the same bytes is in its mailboxes."""
-        def is_it(item):
-            is_alone = sum(other.name == item.name and bool(other.places & item.places) for other in self.items) == 1
-            return is_alone and (not item.is_asked_for or "behind-a-question" in self.let_in)
+        def is_alone(item):
+            return sum(other.name == item.name and bool(other.places & item.places) for other in self.items) == 1
 
-        return self.plain(is_it)
+        return self.plain(is_alone)
 
-    def draft(self, wanted=lambda item: True):
-        return self.take(lambda item: "D" in item.letters and item.places == {self.drafts} and wanted(item))
-
-    def draft_to_delete(self):
-        return self.draft(lambda item: self.is_gmail or not item.is_own or "own-draft" in self.let_in)
+    def draft(self):
+        return self.take(lambda item: "D" in item.letters and item.places == {self.drafts})
 
     def own_box(self, wanted=lambda id: True):
         """A mailbox of the user's own with none above or below that counts, in which nothing was done in this round, or None."""
@@ -137,10 +130,6 @@ class Model:
         """One that may be renamed at the provider."""
         is_named = lambda id: not self.is_gmail and re.search("Vom Gerät|Umbenannt", self.boxes[id])
         return self.own_box(lambda id: not is_named(id) or "just-named" in self.let_in)
-
-    def box_of_device(self):
-        """One that may be renamed on a device, to a name below none."""
-        return self.own_box(lambda id: self.is_gmail or "." not in self.boxes[id] or "folder-up" in self.let_in)
 
     # What is noted.
 

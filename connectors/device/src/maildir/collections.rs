@@ -97,11 +97,14 @@ impl Room<'_> {
             true => self.open_beneath(&tree, INBOX, &id)?.ok_or_else(wrong)?,
             false => self.device.make_folder(&tree, name.as_bytes(), id.as_str())?.0,
         };
-        self.complete(&folder, &id)?;
+        // Marked before it is a Maildir: a run that is stopped between would find a folder that somebody made, under another name.
         let named = if name.as_bytes() == INBOX { None } else { wish.named(&name) };
         self.mark(&folder, &id, key, named)?;
         if name.as_bytes() != INBOX {
             self.device.write_ours(&folder, id.as_str(), FOLDER_FILE, b"")?;
+        }
+        self.complete(&folder, &id)?;
+        if name.as_bytes() != INBOX {
             subscriptions::follow(self.device, &tree, &[], &[name.as_bytes()]);
         }
         self.device.touched(&tree);

@@ -55,6 +55,25 @@ async fn names_that_no_folder_can_have_are_stored() {
 }
 
 #[tokio::test]
+async fn a_folder_whose_making_was_cut_off_is_ours_under_its_own_name_as_soon_as_it_is_a_maildir() {
+    let desk = Desk::new().await;
+    // Its second, and one whose name no folder can have: nothing but the marker says what they are called.
+    desk.device.create_collection(Kind::Mail, &like("google/mail#c1", "Work")).await.unwrap();
+    for (key, name, folder) in [("c2", "Work", ".Work (2)"), ("c3", "inbox/sub", "._inbox.sub")] {
+        std::fs::create_dir(desk.path(folder)).unwrap();
+        std::fs::write(desk.path(folder).join("cur"), "in the way").unwrap();
+        let wanted = like(&format!("google/mail#{key}"), name);
+        desk.device.create_collection(Kind::Mail, &wanted).await.unwrap_err();
+        std::fs::remove_file(desk.path(folder).join("cur")).unwrap();
+        std::fs::create_dir(desk.path(folder).join("cur")).unwrap();
+        let id = format!("google/mail/{folder}");
+        assert_eq!(desk.collections().await.get(&id).map(String::as_str), Some(name), "no folder that somebody made");
+        assert_eq!(desk.device.create_collection(Kind::Mail, &wanted).await.unwrap().id.as_str(), id, "found again");
+        assert!(desk.path(folder).join("maildirfolder").exists(), "and whole");
+    }
+}
+
+#[tokio::test]
 async fn a_tree_goes_on_writing_names_as_it_does() {
     let desk = Desk::new().await;
     assert_eq!(desk.make("Entwürfe").await.id.as_str(), "google/mail/.Entw&APw-rfe");
