@@ -18,8 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Keeps promise 12: with a service running there is one run at a time, and it is the service's. A signal ends the watching, not the run.
 pub async fn run(context: &Context, config: &Config, wish: Wish, progress: &dyn Progress) -> Result<Option<Over>> {
     twofold_hub::prepare_folder(&config.state_dir)?;
-    let Some(mut talk) = begin(config, Request::Sync(wish)).await? else { return Ok(None) };
     let mut leave = std::pin::pin!(asked_to_leave());
+    let Some(mut talk) = begin(config, Request::Sync(wish)).await? else { return Ok(None) };
     let mut shown = Shown::default();
     loop {
         let answer = tokio::select! {
@@ -78,14 +78,15 @@ fn refused(words: String, exit: i32) -> Error {
     Error::new(kind, words)
 }
 
-/// Comes back when this process is asked to end; never, where that cannot be heard.
-async fn asked_to_leave() {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+/// Comes back when this process is asked to end, from the call on; never, where that cannot be heard.
+fn asked_to_leave() -> impl Future<Output = ()> {
+    let heard = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        let (Ok(mut term), Ok(mut int)) = heard else { return std::future::pending().await };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
     }
 }
 
