@@ -90,7 +90,13 @@ async fn check_key(config: &Config, args: &Args) -> Result<()> {
     }
     let flag = |is_set, flag: &'static str| if is_set { flag } else { "" };
     let typed = format!("forget {name}{}{}", flag(args.data, " --data"), flag(args.yes, " --yes"));
-    credential::check(config, &typed).await
+    credential::check(config, &typed).await.map_err(|error| {
+        let words = format!(
+            "{error}\nWhere that key is lost, nothing can be revoked any more: take [{name}] out of {}, then: twofold forget {name}",
+            config.path.display()
+        );
+        Error::new(error.kind, words)
+    })
 }
 
 fn check_name(config: &Config, hub: &Hub, name: &str) -> Result<()> {

@@ -117,6 +117,10 @@ impl Intake<'_> {
     /// move can rest.
     pub fn is_as_agreed(&self, hub: &mut Hub, mut seen: Seen) -> Result<bool> {
         let Some(known) = hub.placement(self.replica, &seen.remote_id)? else { return Ok(false) };
+        // A read that lags may show a state from before the base.
+        if known.modified_ms.is_some_and(|agreed| seen.modified_ms.is_some_and(|stamp| stamp < agreed)) {
+            return Ok(false);
+        }
         seen.rendering = self.lens.settle_unknown(&known.seen, seen.rendering);
         let is_same = !self.lens.facts(&seen.rendering).lacks_body && self.means_the_same(&known, &seen);
         if is_same {

@@ -272,9 +272,10 @@ impl Hub {
         self.one("SELECT * FROM collections WHERE id = ?1", [id], collection)
     }
 
-    /// The collections of a kind that are still to be made at the provider that they belong to.
+    /// The collections of a kind that are still to be made at the provider that they belong to; also one that leaves there while something
+    /// may come to stand in it. A joined one is made at no provider.
     pub fn unmade(&self, kind: Kind) -> Result<Vec<i64>> {
-        let sql = "SELECT c.id FROM collections c WHERE c.kind = ?1 AND c.successor IS NULL AND NOT c.ending AND NOT c.left_out
+        let sql = "SELECT c.id FROM collections c WHERE c.kind = ?1 AND c.successor IS NULL AND NOT c.joined AND NOT c.left_out
              AND NOT EXISTS (SELECT 1 FROM places p WHERE p.collection = c.id AND p.replica = c.origin)";
         self.all(sql, [kind.as_str()], |row| row.get(0))
     }

@@ -132,6 +132,24 @@ fn where_the_key_of_the_sign_ins_is_not_at_hand_nothing_is_erased_and_the_line_t
 }
 
 #[test]
+fn where_the_key_of_the_sign_ins_is_lost_an_account_is_forgotten_once_it_is_out_of_the_configuration() {
+    let home = with_history();
+    fs::remove_file(home.state().join("twofold.key")).unwrap();
+    let ran = home.run(&["forget", "google", "--data", "--yes"]).expect(2).says(&["key is lost", "[google] out of"]);
+    home.names_a_command(&ran);
+    let text = home.configuration("");
+    let (from, to) = (text.find("[google]").unwrap(), text.find("[microsoft365]").unwrap());
+    let without = if from < to {
+        text[..from].to_owned() + &text[to..]
+    } else {
+        text[..from].to_owned() + &text[text.find("[[device]]").unwrap()..]
+    };
+    fs::write(home.config(), without).unwrap();
+    home.run(&["forget", "google", "--data", "--yes"]).expect(0);
+    assert!(holding(&home.state(), LATER).is_empty() && holding(&home.laptop(), LATER).is_empty());
+}
+
+#[test]
 fn of_a_join_the_files_of_the_leaver_that_would_come_to_the_other_account_are_counted_before_and_go_with_data() {
     for with_data in [false, true] {
         let mut home = Home::signed_in(&BOTH);
