@@ -4,6 +4,7 @@ use super::ids::{self, INBOX};
 use super::listing;
 use super::tree::Found;
 use super::{Room, folder, subscriptions};
+use crate::atomic::NEW;
 use crate::beneath::{self, refused};
 use crate::marker::{COLLECTION_MARKER, CollectionMarker, CollectionState, Named};
 use crate::names;
@@ -281,8 +282,8 @@ fn free_name(tree: &OwnedFd, wish: &Wish, siblings: &[Found], but: Option<&Found
     }
 }
 
-/// Whether something stands there that is no Maildir and none in the making: another program's folder (`.notmuch`) or file. `wholly`:
-/// a Maildir in the making counts too.
+/// Whether something stands there that is no Maildir and none in the making: another program's folder (`.notmuch`) or file. What a stopped
+/// run wrote under a temporary name is nobody else's. `wholly`: a Maildir in the making counts too.
 fn is_occupied(tree: &OwnedFd, name: &str, wholly: bool) -> Result<bool> {
     let failed = |errno| refused(errno, format!("looking at {name}"));
     let folder = match beneath::open_folder(tree, name.as_bytes()) {
@@ -292,8 +293,9 @@ fn is_occupied(tree: &OwnedFd, name: &str, wholly: bool) -> Result<bool> {
         Err(errno) => return Err(failed(errno)),
     };
     let mut is_occupied = wholly;
-    listing::entries(&folder, |name, _| is_occupied |= !PARTS.iter().any(|part| part.as_bytes() == name))
-        .map_err(failed)?;
+    let is_in_the_making =
+        |name: &[u8]| PARTS.iter().any(|part| part.as_bytes() == name) || name.starts_with(NEW.as_bytes());
+    listing::entries(&folder, |name, _| is_occupied |= !is_in_the_making(name)).map_err(failed)?;
     Ok(is_occupied)
 }
 

@@ -73,6 +73,16 @@ async fn a_folder_whose_making_was_cut_off_is_ours_under_its_own_name_as_soon_as
     }
 }
 
+/// Its marker is written under a temporary name first.
+#[tokio::test]
+async fn a_folder_whose_making_was_cut_off_before_it_was_marked_is_no_other_programs() {
+    let desk = Desk::new().await;
+    std::fs::create_dir(desk.path(".Bills")).unwrap();
+    std::fs::write(desk.path(".Bills").join(".twofold-new-0123456789ab-7"), "{").unwrap();
+    let made = desk.device.create_collection(Kind::Mail, &like("google/mail#c7", "Bills")).await.unwrap();
+    assert_eq!(made.id.as_str(), "google/mail/.Bills");
+}
+
 #[tokio::test]
 async fn a_tree_goes_on_writing_names_as_it_does() {
     let desk = Desk::new().await;
