@@ -21,15 +21,17 @@ ZONE = "Europe/Berlin"
 def judge_khal(program):
     """Lists two years with khal from a device folder, and with each provider's own listing of occurrences."""
     now = datetime.date.today()
-    window = now - datetime.timedelta(days=365), now + datetime.timedelta(days=365)
+    first, last = now - datetime.timedelta(days=365), now + datetime.timedelta(days=365)
+    # khal means its last day as a whole, a provider the moment at which it begins.
+    after = last + datetime.timedelta(days=1)
     wrong, total = [], 0
     for seed in ([], ["--contacts", "0", "--events", "200"]):
         with World(program, *seed) as world:
             world.use_device("laptop")
             world.sign_in()
             world.sync()
-            listed = khal_lists(world, *window)
-            told = google_lists(world, *window) | microsoft_lists(world, *window)
+            listed = khal_lists(world, first, last)
+            told = google_lists(world, first, after) | microsoft_lists(world, first, after)
             total += len(told)
             wrong += [f"khal lacks {row}" for row in sorted(told - listed)]
             wrong += [f"khal alone has {row}" for row in sorted(listed - told)]
@@ -90,7 +92,7 @@ def pages(world, provider, path, more):
     return items
 
 
-def google_lists(world, first, last):
+def google_lists(world, first, after):
     def more(link, page):
         token = page.get("nextPageToken")
         return token and re.sub(r"&pageToken=.*", "", link) + "&pageToken=" + urllib.parse.quote(token, safe="")
@@ -99,7 +101,7 @@ def google_lists(world, first, last):
         return datetime.date.fromisoformat(value["date"]) if "date" in value else datetime.datetime.fromisoformat(value["dateTime"])
 
     rows, zone = set(), zoneinfo.ZoneInfo(ZONE)
-    low, high = (urllib.parse.quote(datetime.datetime.combine(day, datetime.time(), zone).isoformat()) for day in (first, last))
+    low, high = (urllib.parse.quote(datetime.datetime.combine(day, datetime.time(), zone).isoformat()) for day in (first, after))
     for calendar in pages(world, "google", "/google/calendar/v3/users/me/calendarList?maxResults=250", more):
         path = f"/google/calendar/v3/calendars/{urllib.parse.quote(calendar['id'], safe='')}/events"
         events = pages(world, "google", f"{path}?singleEvents=true&maxResults=250&timeMin={low}&timeMax={high}", more)
@@ -109,7 +111,7 @@ def google_lists(world, first, last):
     return rows
 
 
-def microsoft_lists(world, first, last):
+def microsoft_lists(world, first, after):
     def when(event, name):
         at = datetime.datetime.fromisoformat(event[name]["dateTime"][:19]).replace(tzinfo=datetime.timezone.utc)
         return at.date() if event["isAllDay"] else at
@@ -118,7 +120,7 @@ def microsoft_lists(world, first, last):
         return page.get("@odata.nextLink")
 
     rows, zone = set(), zoneinfo.ZoneInfo(ZONE)
-    midnights = (datetime.datetime.combine(day, datetime.time(), zone) for day in (first, last))
+    midnights = (datetime.datetime.combine(day, datetime.time(), zone) for day in (first, after))
     low, high = (f"{at.astimezone(datetime.timezone.utc):%Y-%m-%dT%H:%M:%SZ}" for at in midnights)
     for calendar in pages(world, "microsoft", "/microsoft/v1.0/me/calendars?$top=100", more):
         path = f"/microsoft/v1.0/me/calendars/{urllib.parse.quote(calendar['id'], safe='')}/calendarView"
