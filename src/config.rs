@@ -43,6 +43,8 @@ pub struct Config {
     pub path: PathBuf,
     /// Where hub, vault and key are.
     pub state_dir: PathBuf,
+    /// Whether the file says so; else it is where systemd or the user's environment has such things.
+    pub names_state_dir: bool,
     /// The Microsoft 365 account, if there is one.
     pub microsoft365: Option<Microsoft365>,
     /// The Google account, if there is one.
@@ -256,6 +258,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
     let config = Config {
         path: path.to_owned(),
         state_dir,
+        names_state_dir: top.get("state_dir").is_some(),
         microsoft365: top.table("microsoft365")?.map(|table| microsoft365(&table, &places)).transpose()?,
         google: top.table("google")?.map(|table| google(&table, &places)).transpose()?,
         devices: devices(&top, &places)?,

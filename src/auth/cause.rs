@@ -61,7 +61,14 @@ impl Cause {
             Cause::SignedOut => format!("You signed out at {who}."),
             Cause::Expired => format!("The sign-in at {who} has expired: it was not used for too long."),
             Cause::Revoked => {
-                format!("{who} no longer accepts this sign-in: access was taken back, the password was changed, or it was not used for months.")
+                let most = match name {
+                    // Google: one account's oldest token for a client ends without a word when the 101st is given out.
+                    ProviderName::Google => {
+                        " So it is, too, when the same account signed in more than 100 times with this `client_id`: give each test machine one of its own."
+                    }
+                    ProviderName::Microsoft365 => "",
+                };
+                format!("{who} no longer accepts this sign-in: access was taken back, the password was changed, or it was not used for months.{most}")
             }
             Cause::PasswordChanged => format!("The password at {who} was changed or reset, which ends every earlier sign-in."),
             Cause::PasswordExpired => format!("The password at {who} has expired: change it there first."),

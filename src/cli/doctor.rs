@@ -1,8 +1,11 @@
 //! `twofold doctor`: what is well, what is not, and what to type.
 
 mod live;
+mod outward;
 mod sign_ins;
 mod units;
+
+pub(super) use units::STATE;
 
 use super::{Context, disk, moment, words};
 use crate::config::{Config, Secret};
@@ -68,6 +71,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     private(&findings, &config);
     units::look(&findings, &config);
     sign_ins::look(&mut findings, &config, context.now_ms());
+    outward::look(&mut findings, &config, args.offline).await;
     if !args.offline {
         live::look(&mut findings, &config, &context.clock, args.live).await;
     }

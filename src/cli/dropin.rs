@@ -1,6 +1,8 @@
-//! `twofold systemd-dropin`: what the sandbox of the units must let through for this configuration's device folders.
+//! `twofold systemd-dropin`: what the sandbox of the units must let through for this configuration: device folders, and whatever else of it
+//! lies outside of the folder that the unit makes for the state.
 
 use super::Context;
+use super::doctor::STATE;
 use crate::config::Config;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -17,7 +19,7 @@ const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 pub fn run(context: &Context) -> Result<i32> {
     print!("{}", drop_in(&context.config()?));
     context.say(
-        "twofold: put it beside the unit, and again whenever a [[device]] changes:\n  \
+        "twofold: put it beside the unit, and again whenever a folder of the configuration changes:\n  \
          twofold systemd-dropin | sudo install -D -m 644 /dev/stdin /etc/systemd/system/twofold.service.d/devices.conf\n  \
          sudo systemctl daemon-reload && sudo systemctl restart twofold.service\n\
          For one of several people: twofold@ada.service.d and twofold@ada.service; for the timer: twofold-sync.service.d",
@@ -28,13 +30,20 @@ pub fn run(context: &Context) -> Result<i32> {
 fn drop_in(config: &Config) -> String {
     let is_below = |path: &Path, roots: &[&str]| roots.iter().any(|root| path.starts_with(root));
     let mut text =
-        format!("# The device folders of {}, by `twofold systemd-dropin`.\n[Service]\n", one_line(&config.path));
+        format!("# What {} needs to be let through, by `twofold systemd-dropin`.\n[Service]\n", one_line(&config.path));
+    let needs_state = config.names_state_dir && !config.state_dir.starts_with(STATE);
+    let state = needs_state.then_some(&*config.state_dir);
+    let file = config.notify.file.as_deref();
+    let others = config.devices.iter().map(|device| &*device.path).chain(file);
     let outside: Vec<&Path> =
-        config.devices.iter().map(|device| &*device.path).filter(|path| !path.starts_with(&config.state_dir)).collect();
+        state.into_iter().chain(others.filter(|path| !path.starts_with(&config.state_dir))).collect();
     if outside.iter().any(|path| is_below(path, &HOMES)) {
-        text += "# Of the homes, the service sees these folders and nothing else.\nProtectHome=tmpfs\n";
+        text += "# Of the homes, the service sees these and nothing else.\nProtectHome=tmpfs\n";
     }
     for path in outside {
+        if Some(path) == file {
+            text += "# It must be there, and be this user's, before the service begins.\n";
+        }
         // A folder that is not there (a disk that is not plugged in) must not keep the service from starting.
         let key = if is_below(path, &HOMES) || is_below(path, &TEMPORARY) { "BindPaths" } else { "ReadWritePaths" };
         let _ = writeln!(text, "{key}={}", quoted(path));
@@ -76,9 +85,13 @@ mod tests {
     use super::*;
 
     fn of(devices: &str) -> String {
+        at("/var/lib/twofold", devices)
+    }
+
+    fn at(state: &str, more: &str) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.toml");
-        std::fs::write(&path, format!("state_dir = \"/var/lib/twofold\"\n{devices}")).unwrap();
+        std::fs::write(&path, format!("state_dir = \"{state}\"\n{more}")).unwrap();
         let text = drop_in(&Config::load(Some(&path)).unwrap());
         text.lines().filter(|line| !line.starts_with('#')).fold(String::new(), |text, line| text + line + "\n")
     }
@@ -104,6 +117,23 @@ mod tests {
             of(&device("a", "/home/ada/a:b", "")),
             "[Service]\nProtectHome=tmpfs\nBindPaths=\"-/home/ada/a:b\"\n"
         );
+    }
+
+    #[test]
+    fn a_state_folder_that_the_unit_does_not_make_can_be_written() {
+        assert_eq!(at("/srv/twofold", ""), "[Service]\nReadWritePaths=\"-/srv/twofold\"\n");
+        assert_eq!(at("/var/lib/twofold/ada", ""), "[Service]\n");
+        let inside = device("a", "/home/ada/state/laptop", "");
+        let words = "[Service]\nProtectHome=tmpfs\nBindPaths=\"-/home/ada/state\"\n";
+        assert_eq!(at("/home/ada/state", &inside), words);
+    }
+
+    #[test]
+    fn a_file_that_is_told_of_troubles_can_be_written() {
+        let notify = |path: &str| format!("[notify]\nfile = \"{path}\"\n");
+        let words = "[Service]\nReadWritePaths=\"-/var/log/troubles\"\n";
+        assert_eq!(of(&notify("/var/log/troubles")), words);
+        assert_eq!(of(&notify("/var/lib/twofold/troubles")), "[Service]\n");
     }
 
     #[test]

@@ -91,3 +91,40 @@ fn a_secret_that_others_can_read_and_a_message_that_rots_are_said() {
     let ran = home.run(&["doctor"]).expect(0);
     assert!(!ran.out.contains("warn  configuration"), "{ran}");
 }
+
+#[test]
+fn ways_of_telling_that_lead_nowhere_and_an_address_that_another_program_has_are_said() {
+    let home = Home::synced(&GOOGLE);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap();
+    let hook = home.sandbox.urls().google_token;
+    let config = home.configuration("");
+    let with = |notify: &str, endpoint: &str| {
+        let text = format!("{config}\n[notify]\n{notify}\n[endpoint]\nlisten = \"{endpoint}\"\n");
+        fs::write(home.config(), text).unwrap();
+    };
+    with(
+        "command = [\"/nowhere/tell\"]\nfile = \"/nowhere/log\"\nwebhook = \"http://127.0.0.1:1/t0k3n\"",
+        &at.to_string(),
+    );
+    let ran = home.run(&["doctor"]).expect(2).shows(&[
+        "fail  notify: /nowhere/tell is not there",
+        "fail  notify: /nowhere/log cannot be written",
+        "fail  notify: the webhook at 127.0.0.1 cannot be reached",
+        &format!("fail  endpoint: {at} cannot be had"),
+        "ss -ltnp",
+    ]);
+    assert!(!ran.out.contains("t0k3n"), "{ran}");
+    let ran = home.run(&["doctor", "--offline"]).expect(2);
+    assert!(!ran.out.contains("webhook at"), "{ran}");
+    drop(taken);
+    let file = home.state().join("troubles");
+    with(&format!("command = [\"/bin/cat\"]\nfile = {file:?}\nwebhook = \"{hook}\""), &at.to_string());
+    home.run(&["doctor"]).expect(0).shows(&[
+        "ok    notify: /bin/cat can be run",
+        "troubles can be written",
+        "ok    notify: 127.0.0.1 answers",
+        &format!("ok    endpoint: {at} is free for the service"),
+    ]);
+    assert!(!file.exists(), "doctor makes nothing");
+}

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 /// Where systemd looks for units, the first wins.
 const FOLDERS: [&str; 4] =
     ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
+/// What `StateDirectory=` makes for them.
+pub(in crate::cli) const STATE: &str = "/var/lib/twofold";
 const UNITS: [&str; 4] = ["twofold.service", "twofold@.service", "twofold-sync.service", "twofold-sync@.service"];
 
 /// Looks at the units that are installed.
@@ -46,6 +48,14 @@ fn examine(folders: &[PathBuf], config: &Config) -> (Vec<&'static str>, Vec<Stri
     if let Some(unit) = installed.first() {
         let drop_ins = drop_ins(folders);
         let is_named = |path: &Path| drop_ins.contains(&path.display().to_string());
+        // What a unit makes for the state is there.
+        let named = config.names_state_dir && !config.state_dir.starts_with(STATE);
+        if named && !is_named(&config.state_dir) {
+            troubles.push(format!(
+                "units: the sandbox of {unit} lets nobody write into the state folder {}. Type: twofold systemd-dropin",
+                config.state_dir.display()
+            ));
+        }
         let hidden = config.devices.iter().filter(|device| !device.path.starts_with(&config.state_dir));
         for device in hidden.filter(|device| !is_named(&device.path)) {
             troubles.push(format!(
@@ -77,7 +87,7 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn a_unit_that_starts_nothing_or_sees_no_device_is_said() {
+    fn a_unit_that_starts_nothing_or_sees_no_device_and_no_state_is_said() {
         let dir = tempfile::tempdir().unwrap();
         let (units, program) = (dir.path().join("units"), dir.path().join("twofold"));
         fs::create_dir(&units).unwrap();
@@ -92,12 +102,15 @@ mod tests {
             format!("[Service]\nExecStart={} --config {}/c.toml daemon\n", program.display(), dir.path().display());
         fs::write(units.join("twofold.service"), unit).unwrap();
         let (installed, troubles) = examine(&folders, &config);
-        assert_eq!((installed, troubles.len()), (vec!["twofold.service"], 3), "{troubles:?}");
+        assert_eq!((installed, troubles.len()), (vec!["twofold.service"], 4), "{troubles:?}");
         fs::write(&program, "").unwrap();
         fs::write(dir.path().join("c.toml"), text).unwrap();
         fs::create_dir(units.join("twofold.service.d")).unwrap();
-        fs::write(units.join("twofold.service.d/devices.conf"), "[Service]\nReadWritePaths=\"-/srv/laptop\"\n")
-            .unwrap();
+        let named = format!(
+            "[Service]\nReadWritePaths=\"-{}\"\nReadWritePaths=\"-/srv/laptop\"\n",
+            dir.path().join("state").display()
+        );
+        fs::write(units.join("twofold.service.d/devices.conf"), named).unwrap();
         assert_eq!(examine(&folders, &config), (vec!["twofold.service"], vec![]));
     }
 }
