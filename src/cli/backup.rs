@@ -83,7 +83,8 @@ fn check_place(config: &Config, file: &Path, may_replace: bool) -> Result<()> {
     let refuse = |words: String| Err(Error::new(ErrorKind::Misconfigured, words));
     let folder = file.parent().unwrap_or(Path::new("/"));
     let real = folder.canonicalize().map_err(|error| {
-        Error::new(ErrorKind::Misconfigured, format!("{}: {error}; no backup was made", folder.display()))
+        let words = format!("{0}: {error}; no backup was made. Type: mkdir -p '{0}'", folder.display());
+        Error::new(ErrorKind::Misconfigured, words).with_source(error)
     })?;
     let is_below = |root: &Path| real.starts_with(root.canonicalize().unwrap_or_else(|_| root.to_owned()));
     if is_below(&config.state_dir) {
@@ -126,7 +127,10 @@ impl Unfinished {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = file.with_file_name(format!(".{name}.unfinished"));
         let failed = |error: io::Error| {
-            let words = format!("{} cannot be written: {error}; no backup was made", folder.display());
+            let words = format!(
+                "{} cannot be written: {error}; no backup was made. Name a file in a folder that this user may write to",
+                folder.display()
+            );
             Error::new(ErrorKind::Misconfigured, words).with_source(error)
         };
         match DirBuilder::new().mode(0o700).create(&folder) {

@@ -5,6 +5,9 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+/// A key this like another one (Jaro-Winkler, 1 is equal) may be meant; below that it is somebody's own idea.
+const NEAR: f64 = 0.8;
+
 /// The file that is read.
 pub(super) struct Source<'a> {
     pub(super) path: &'a Path,
@@ -56,10 +59,12 @@ impl<'a> Table<'a> {
             let what = format!("\"{key}\" in {of} has no effect: {why}");
             return Err(self.source.error(at, &what, "Remove it, or put # before its lines."));
         }
-        let likeness = |name: &&&str| (strsim::jaro_winkler(key, name) * 1e6) as u64;
-        let todo = match keys.iter().max_by_key(likeness) {
+        let likeness = |name: &str| strsim::jaro_winkler(key, name);
+        let nearest =
+            keys.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b))).filter(|name| likeness(name) > NEAR);
+        let todo = match nearest {
             Some(nearest) => format!("The nearest key is \"{nearest}\"; config.example.toml describes them all."),
-            None => "Remove it.".to_owned(),
+            None => format!("Its keys are {}; config.example.toml describes them all.", keys.join(", ")),
         };
         Err(self.source.error(at, &format!("\"{key}\" is no key of {of}"), &todo))
     }

@@ -153,12 +153,24 @@ fn an_unknown_key_is_an_error_with_its_line_and_the_nearest_name() {
         ("in calendar", "[calendar]\nmail_attendees = true", 2, "may_mail_attendees"),
         ("in endpoint", "[endpoint]\nlistens = \"127.0.0.1:1\"", 2, "listen"),
         ("in history", "[history]\nretain = \"1d\"", 2, "retention"),
-        ("the first of two", "[history]\nzz = 1\nretentoin = \"1d\"", 2, "retention"),
+        ("the first of two", "[history]\nretain = 1\nretentoin = \"1d\"", 2, "retention"),
     ] {
         let words = refusal(text);
         assert!(words.starts_with(&format!("/etc/twofold/config.toml:{line}: ")), "{what}: {words}");
         assert!(words.contains(&format!("The nearest key is \"{nearest}\"")), "{what}: {words}");
         assert!(words.contains("nothing was done"), "{what}: {words}");
+    }
+}
+
+#[test]
+fn a_key_that_is_like_none_is_told_with_those_that_there_are() {
+    for (text, keys) in [
+        ("[schedule]\ntasks = \"5m\"", "every, cron, full_check, mail, calendar, contacts"),
+        ("[endpoint]\nport = 8420", "listen, token, names"),
+    ] {
+        let words = refusal(text);
+        assert!(words.contains(&format!("Its keys are {keys};")), "{words}");
+        assert!(!words.contains("nearest"), "{words}");
     }
 }
 

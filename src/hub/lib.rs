@@ -37,6 +37,7 @@ pub use runs::Run;
 
 use rand::Rng;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use rustix::fs::Access;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -160,8 +161,11 @@ pub fn random_id() -> String {
 /// Makes the state folder (0700) if it is not there, and refuses one that others can read or that belongs to somebody else.
 pub fn prepare_folder(dir: &Path) -> Result<()> {
     let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::Misconfigured, format!("cannot make the state folder {}: {error}", dir.display()))
-            .with_source(error)
+        let words = format!(
+            "cannot make the state folder {}: {error}; nothing was read or changed. Name another as state_dir in the configuration",
+            dir.display()
+        );
+        Error::new(ErrorKind::Misconfigured, words).with_source(error)
     };
     if !dir.exists() {
         DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(failed)?;
@@ -188,6 +192,18 @@ pub fn prepare_folder(dir: &Path) -> Result<()> {
             ),
         ));
     }
+    rustix::fs::access(dir, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| {
+        let todo = match error {
+            rustix::io::Errno::ROFS => {
+                "For the service its sandbox may be why, which a drop-in lets through; type: twofold systemd-dropin. Else mount it so that it can \
+                 be written, or name another state_dir"
+                    .to_owned()
+            }
+            _ => format!("Type: chmod 700 '{}'", dir.display()),
+        };
+        let words = format!("the state folder {} cannot be written ({error}); nothing was read or changed. {todo}", dir.display());
+        Error::new(ErrorKind::Misconfigured, words).with_source(error)
+    })?;
     Ok(())
 }
 

@@ -70,9 +70,28 @@ fn a_backup_takes_the_place_of_nothing_but_an_older_one_that_is_named_with_force
     fs::write(&letter, "dear all").unwrap();
     home.run(&["backup", "--force", letter.to_str().unwrap()]).expect(2).says(&["is no backup", "not touched"]);
     assert_eq!(fs::read(&letter).unwrap(), b"dear all");
+    let nowhere = home.dir.path().join("nowhere");
+    let ran = home.run(&["backup", nowhere.join("b.tar").to_str().unwrap()]).expect(2);
+    ran.says(&["no backup was made", &format!("mkdir -p '{}'", nowhere.display())]);
     for inside in [home.state().join("b.tar"), home.laptop().join("b.tar")] {
         home.run(&["backup", inside.to_str().unwrap()]).expect(2).says(&["no backup was made"]);
         assert!(!inside.exists());
+    }
+}
+
+#[test]
+fn what_is_no_whole_backup_is_not_put_back_and_the_hub_stays() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["backup", &file(&home)]).expect(0);
+    let hub = fs::read(home.state().join("hub.sqlite")).unwrap();
+    let (letter, cut) = (home.dir.path().join("letter.txt"), home.dir.path().join("cut.tar"));
+    fs::write(&letter, "dear all").unwrap();
+    let whole = fs::read(file(&home)).unwrap();
+    fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
+    for wrong in [letter, cut, home.dir.path().to_owned(), home.dir.path().join("nowhere.tar")] {
+        let ran = home.run(&["backup", "--restore", "--force", wrong.to_str().unwrap()]).expect(2);
+        ran.says(&[wrong.to_str().unwrap(), "nothing was put back", "that `twofold backup FILE` wrote"]);
+        assert_eq!(fs::read(home.state().join("hub.sqlite")).unwrap(), hub, "{}", wrong.display());
     }
 }
 

@@ -1,6 +1,6 @@
 //! `[disk] keep_free`: no disk is filled to its last byte.
 
-use crate::common::{BOTH, Home, MICROSOFT, files};
+use crate::common::{BOTH, GOOGLE, Home, MICROSOFT, files};
 use rustix::process::Signal;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -136,4 +136,29 @@ fn a_first_sync_that_meets_the_floor_stops_between_two_parts_and_goes_on_later()
     home.sandbox.reset_counts();
     home.sync().expect(0);
     assert_eq!(home.writes(), 0);
+}
+
+#[test]
+fn a_state_folder_that_cannot_be_written_is_said_at_once_by_every_command_with_the_way_out() {
+    let home = Home::synced(&GOOGLE);
+    let Some(_disk) = Small::at(home.state(), "1m") else { return };
+    let read_only = Command::new("mount").args(["-o", "remount,ro"]).arg(home.state()).status().unwrap();
+    assert!(read_only.success());
+    for args in [
+        &["daemon"][..],
+        &["sync"],
+        &["login", "google", "--no-browser"],
+        &["logout", "google"],
+        &["forget", "google", "--yes"],
+        &["approve", "drop-1"],
+        &["held"],
+        &["status"],
+        &["doctor"],
+    ] {
+        let ran = home.run(args).expect(2);
+        let all = ran.out.clone() + &ran.err;
+        for words in ["cannot be written", "nothing was read or changed", "twofold systemd-dropin"] {
+            assert!(all.contains(words), "{args:?}: {ran}");
+        }
+    }
 }

@@ -19,7 +19,10 @@ use twofold_model::{Error, ErrorKind, Result};
 
 /// Puts a backup back.
 pub fn run(context: &Context, config: &Config, file: &Path, may_replace: bool) -> Result<i32> {
-    let contents = archive::verify(file)?;
+    let contents = archive::verify(file).map_err(|mut error| {
+        error.message += "; nothing was put back. Name a file that `twofold backup FILE` wrote";
+        error
+    })?;
     let state = &config.state_dir;
     twofold_hub::prepare_folder(state)?;
     let busy = |words: &str| Error::new(ErrorKind::Throttled { retry_after_s: None }, words);
