@@ -395,6 +395,25 @@ fn a_configuration_that_is_read_again_counts_and_a_wrong_one_does_not() {
 }
 
 #[test]
+fn a_run_in_which_a_place_is_left_alone_for_its_dead_sign_in_is_not_aligned() {
+    let home = Home::synced(&BOTH);
+    home.sandbox.end_sign_ins(Provider::Google, End::Revoked, true);
+    let service = Service::start(&home, OFTEN);
+    service.until_told("twofold login google", 1);
+    let hub = rusqlite::Connection::open(home.state().join("hub.sqlite")).unwrap();
+    let exits = || {
+        let mut rows = hub.prepare("SELECT exit FROM runs WHERE finished IS NOT NULL ORDER BY id").unwrap();
+        let all = rows.query_map([], |row| row.get::<_, i32>(0)).unwrap();
+        all.collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    let before = exits().len();
+    soon("some more runs", || exits().len() >= before + 4);
+    assert_eq!(exits()[before..before + 4], [3; 4]);
+    home.run(&["status"]).expect(3);
+    service.stop();
+}
+
+#[test]
 fn there_is_one_service_of_a_hub_and_commands_work_beside_it() {
     let home = Home::synced(&GOOGLE);
     let service = Service::start(&home, OFTEN);

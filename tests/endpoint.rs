@@ -198,6 +198,15 @@ fn it_listens_only_where_the_section_stands_and_a_reload_changes_that() {
     service.signal(Signal::HUP);
     soon("it is read again", || service.lines("the configuration was read again").len() == 2);
     service.get("/healthz").is(200);
+    // A wrong one is a trouble until a good one was read.
+    configure(&home, "evry = \"1s\"", ANYWHERE);
+    service.signal(Signal::HUP);
+    soon("it is told", || service.get("/healthz").status == 503);
+    service.get("/healthz").is(503).shows(&["the configuration is refused", "twofold doctor"]);
+    service.get("/").is(200).shows(&["Something is wrong", "the configuration is refused"]);
+    configure(&home, ONCE, ANYWHERE);
+    service.signal(Signal::HUP);
+    soon("it is over", || service.get("/healthz").status == 200);
     configure(&home, ONCE, &format!("{ANYWHERE}\ntoken = \"{TOKEN}\""));
     service.signal(Signal::HUP);
     service.at = service.address(2);

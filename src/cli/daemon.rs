@@ -51,6 +51,7 @@ pub async fn run(context: &Context) -> Result<i32> {
     let triggers = triggers_of(&config);
     let progress = Arc::new(systemd::Progress::default());
     let notices = Arc::new(notify::Notices::open(Arc::new(config.clone()), context.clock.clone()));
+    notices.configured(false);
     let (live, tally) = (Arc::new(Live::new(context.now_ms())), Arc::new(Tally::default()));
     let (endpoint, wanted) = watch::channel(config.endpoint.clone());
     let chance = chance_of(&config);
@@ -216,6 +217,12 @@ impl Clock for Context {
     }
 }
 
+/// What is told of a configuration that is refused; what is wrong with it is nothing for a page and a status line.
+const REFUSED: &str = "the configuration is refused, and the one before stays in use: a restart would fail. What is wrong with it says: \
+                       twofold doctor; mend it, then type: systemctl reload 'twofold*'";
+const OTHER_PLACE: &str = "the configuration names another state_dir, and the one before stays in use until a restart; type: systemctl \
+                           restart 'twofold*'";
+
 /// The runs of the service.
 struct Runs<'a> {
     context: &'a Context,
@@ -259,12 +266,20 @@ impl Runs<'_> {
         news.over.iter().for_each(|words| tracing::info!("over: {words}"));
     }
 
+    /// A configuration that was to be read again stays unused, in these words, until a good one was read.
+    fn refuse(&self, words: &str) {
+        self.live.refused(Some(words.to_owned()));
+        self.notices.configured(true);
+    }
+
     /// The line of `systemctl status` between two runs.
     fn waiting(&self, next_ms: Option<i64>) -> String {
-        let troubles = match self.troubles.lock().unwrap_or_else(PoisonError::into_inner).first() {
-            None => "all is well".to_owned(),
-            Some((words, 1)) => words.to_owned(),
-            Some((words, count)) => format!("{words} (and {} more: twofold status)", count - 1),
+        let now = self.live.now();
+        let mut all = now.refused.iter().chain(&now.troubles);
+        let troubles = match (all.next(), all.count()) {
+            (None, _) => "all is well".to_owned(),
+            (Some(words), 0) => words.to_owned(),
+            (Some(words), more) => format!("{words} (and {more} more: twofold status)"),
         };
         match next_ms {
             Some(next_ms) => format!("next run in {} s; {troubles}", (next_ms - self.context.now_ms()).max(0) / 1000),
@@ -367,6 +382,7 @@ impl Work for Runs<'_> {
                 tracing::error!(
                     "state_dir cannot change under a running service; the old configuration stays. Restart it"
                 );
+                self.refuse(OTHER_PLACE);
                 None
             }
             Ok(config) => {
@@ -383,10 +399,13 @@ impl Work for Runs<'_> {
                 self.notices.configure(config.clone());
                 *self.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
                 tracing::info!("the configuration was read again");
+                self.live.refused(None);
+                self.notices.configured(false);
                 Some(triggers)
             }
             Err(error) => {
                 tracing::error!("the configuration is refused, and the old one stays: {error}");
+                self.refuse(REFUSED);
                 None
             }
         }

@@ -4,12 +4,13 @@
 mod standing;
 
 use super::daemon::triggers_of;
-use super::disk::room;
+use super::disk::{room, shortage};
 use super::status::signs::hub_size;
 use super::{conflicts, held, now_ms};
 use crate::config::Config;
 use crate::connect;
 use crate::daemon::live::{self, Live};
+use crate::daemon::socket::left_behind;
 use crate::daemon::{Event, systemd};
 use crate::endpoint::answer::Teller;
 use crate::endpoint::facts::{Board, Budget, Conflict, Disk, Facts, Held, Room, Run, Service, Totals};
@@ -143,44 +144,69 @@ impl Clerk {
 
     fn facts_of(&self, config: &Config, hub: &Hub, messages: &mut Option<(i64, u64)>) -> Result<Facts> {
         let (now_ms, live) = (now_ms(self.clock.as_ref()), self.live.now());
-        let of_service = live.last.as_ref().map(|last| Run {
-            id: last.run.unwrap_or_default(),
-            started_ms: last.began_ms,
-            ended_ms: Some(last.ended_ms),
-            exit: Some(last.exit),
-            ..Run::default()
-        });
-        let in_hub = hub.last_ended_run()?.map(|last| run((last, None)));
-        Ok(Facts {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            now_ms,
-            last_run: in_hub.into_iter().chain(of_service).max_by_key(|run| run.ended_ms),
-            replicas: replicas(config, hub, live.since_ms)?,
-            budgets: connect::budgets_left(config, hub, now_ms)?
-                .into_iter()
-                .map(|(service, left)| budget(service, left, now_ms))
-                .collect(),
-            disk: disk(config, now_ms, messages),
-            conflicts: hub.conflicts()?.len(),
-            unknown_writes: hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some()).count(),
-            service: service(live, self.tally.locked().clone(), self.progress.is_stuck()),
-        })
+        let mut facts = facts(config, hub, Some(&live), now_ms)?;
+        (facts.service.resident_bytes, facts.service.cpu_s) = process();
+        facts.service.totals = self.tally.locked().clone();
+        facts.service.is_stuck = self.progress.is_stuck();
+        facts.disk.messages = bytes_of_messages(config, now_ms, messages);
+        Ok(facts)
     }
 }
 
-fn service(live: live::Snapshot, totals: Totals, is_stuck: bool) -> Service {
-    let (resident_bytes, cpu_s) = process();
+/// The state of an instance as anybody of its user can look it up, in whatever process; `live`: what its service says of itself, where one
+/// runs. What only that process knows (its memory, its totals) is left out, and so are the bytes of messages.
+pub(super) fn facts(config: &Config, hub: &Hub, live: Option<&live::Snapshot>, now_ms: i64) -> Result<Facts> {
+    let of_service = live.and_then(|live| live.last.as_ref()).map(|last| Run {
+        id: last.run.unwrap_or_default(),
+        started_ms: last.began_ms,
+        ended_ms: Some(last.ended_ms),
+        exit: Some(last.exit),
+        ..Run::default()
+    });
+    let in_hub = hub.last_ended_run()?.map(|last| run((last, None)));
+    let last_run = in_hub.into_iter().chain(of_service).max_by_key(|run| run.ended_ms);
+    let known = triggers_of(config);
+    let of_kinds = live.map(|live| &live.exits).filter(|exits| !exits.is_empty());
+    let exits = match of_kinds {
+        Some(exits) => exits.iter().filter(|(kind, _)| known.contains_key(kind)).map(|(_, exit)| *exit).collect(),
+        None => last_run.and_then(|run| run.exit).into_iter().collect(),
+    };
+    let room = room(&config.state_dir, config.keep_free);
+    Ok(Facts {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        now_ms,
+        last_run,
+        exits,
+        is_full: shortage(config).is_some(),
+        replicas: replicas(config, hub, live.map(|live| live.since_ms))?,
+        budgets: connect::budgets_left(config, hub, now_ms)?
+            .into_iter()
+            .map(|(service, left)| budget(service, left, now_ms))
+            .collect(),
+        disk: Disk {
+            hub: hub_size(config),
+            messages: 0,
+            room: room.map(|room| Room { free: room.free, floor: room.floor }),
+        },
+        conflicts: hub.conflicts()?.len(),
+        unknown_writes: hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some()).count(),
+        service: match live {
+            Some(live) => service(live),
+            None => Service { left_behind: left_behind(&config.state_dir), ..Service::default() },
+        },
+    })
+}
+
+fn service(live: &live::Snapshot) -> Service {
     let readings = live.run.iter().flat_map(|run| &run.readings);
     Service {
         started_ms: live.since_ms,
         readings: readings.map(|(replica, reading)| (replica.clone(), reading.done, reading.of)).collect(),
-        at_work: live.run.map(|run| (run.began_ms, run.kinds)),
+        at_work: live.run.as_ref().map(|run| (run.began_ms, run.kinds.clone())),
         next_run_ms: live.next_ms,
-        is_stuck,
-        troubles: live.troubles,
-        totals,
-        resident_bytes,
-        cpu_s,
+        refused: live.refused.clone(),
+        troubles: live.troubles.clone(),
+        ..Service::default()
     }
 }
 
@@ -207,17 +233,13 @@ fn budget(service: String, left: Allowance, now_ms: i64) -> Budget {
     Budget { service, left: shares.into_iter().flatten().fold(1.0, f64::min), pause_ms }
 }
 
-fn disk(config: &Config, now_ms: i64, messages: &mut Option<(i64, u64)>) -> Disk {
-    if messages.is_none_or(|(at_ms, _)| (now_ms - at_ms).abs() >= COUNT_AGAIN_MS) {
+/// The bytes of messages, counted now and then.
+fn bytes_of_messages(config: &Config, now_ms: i64, counted: &mut Option<(i64, u64)>) -> u64 {
+    if counted.is_none_or(|(at_ms, _)| (now_ms - at_ms).abs() >= COUNT_AGAIN_MS) {
         let bytes = connect::blobs_kept(config).ok().flatten().map_or(0, |(_, bytes)| bytes);
-        *messages = Some((now_ms, bytes));
+        *counted = Some((now_ms, bytes));
     }
-    let room = room(&config.state_dir, config.keep_free);
-    Disk {
-        hub: hub_size(config),
-        messages: messages.map_or(0, |(_, bytes)| bytes),
-        room: room.map(|room| Room { free: room.free, floor: room.floor }),
-    }
+    counted.map_or(0, |(_, bytes)| bytes)
 }
 
 fn shown_held(shown: held::Shown) -> Held {

@@ -84,6 +84,19 @@ impl Notices {
         self.config.send_modify(|_| ());
     }
 
+    /// Takes whether a configuration that was read, at the beginning or again, was refused.
+    pub(super) fn configured(&self, is_refused: bool) {
+        let ways = ways(&self.config.borrow().notify);
+        if ways.is_empty() {
+            return;
+        }
+        self.change(|ledger| {
+            ledger.keep_ways(&ways);
+            ledger.configured(is_refused, &ways, self.now_ms())
+        });
+        self.config.send_modify(|_| ());
+    }
+
     /// Changes the ledger, and writes it down where `change` says that it is another one.
     fn change(&self, change: impl FnOnce(&mut Ledger) -> bool) {
         let mut ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);

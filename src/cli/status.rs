@@ -9,6 +9,7 @@ use super::{Context, handover, moment};
 use crate::config::Config;
 use crate::connect;
 use crate::daemon::live::Snapshot;
+use crate::endpoint::health;
 use serde_json::{Value, json};
 use signs::Signs;
 use std::time::Duration;
@@ -35,7 +36,7 @@ pub struct Args {
     timeout: Duration,
 }
 
-/// Shows the state. Exits with what is left: sign-in needed, held, conflicts or quarantine.
+/// Shows the state. Exits with what is left: what the last run could not do, sign-in needed, held, conflicts or quarantine.
 pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let config = context.config()?;
     let waited = if args.wait_aligned { Some(wait::wait(&config, args.timeout).await?) } else { None };
@@ -56,18 +57,19 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
 fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Result<(Value, i32)> {
     let hub = context.hub_to_read(config)?;
     let vault = Vault::open(&config.state_dir)?;
-    let signs = Signs::new(&hub, super::daemon::triggers_of(config), context.now_ms())?;
-    let mut codes = Vec::new();
+    let now_ms = context.now_ms();
+    let signs = Signs::new(&hub, super::daemon::triggers_of(config), service, now_ms)?;
+    let facts = super::endpoint::facts(config, &hub, service, now_ms)?;
+    let troubles = health::troubles(&facts);
+    let mut codes = health::exits(&facts, &troubles);
     let mut replicas = Vec::new();
     for replica in hub.replicas()? {
         let mut advice = replica.trouble.clone();
         let mut sign_in = Value::Null;
-        let was_reached = replica.last_ok_ms.is_some();
         if let Some(name) = ProviderName::from_name(&replica.name) {
             let status = vault.status(name)?;
             sign_in = signs::sign_in(&status);
             if let Some(words) = status.advice() {
-                codes.push(exit::SIGN_IN);
                 advice = Some(words);
             }
         }
@@ -83,7 +85,7 @@ fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Resu
                         .map(|collection| name_of(&hub, collection.origin))
                         .transpose()?;
                     let mut row = mailbox(place, account, &held, &lacking);
-                    signs.put(&mut row, kind, place, was_reached);
+                    signs.put(&mut row, kind, place);
                     collections.push(row);
                 }
                 mail = mail_of(config, &hub, &replica, &held, &lacking)?;
@@ -93,7 +95,7 @@ fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Resu
                 let items = hub.copies(replica.id, place.collection)?;
                 let mut row =
                     json!({"name": place.name, "kind": kind.as_str(), "items": items, "can_write": place.can_write});
-                signs.put(&mut row, kind, &place, was_reached);
+                signs.put(&mut row, kind, &place);
                 collections.push(row);
             }
         }
@@ -118,6 +120,7 @@ fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Resu
     let waiting = hub.tombstone_holders()?;
     let state = json!({
         "schema": 1,
+        "troubles": troubles.iter().map(|trouble| &trouble.words).collect::<Vec<_>>(),
         "replicas": replicas,
         "last_run": hub.last_run()?.map(|run| json!({"run": run.id, "started_ms": run.started_ms, "exit": run.exit})),
         "held": holds,

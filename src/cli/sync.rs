@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::report::exit;
 use twofold_cycle::{Calls, Join, Progress, ReplicaReport, Report, Settings, Silent, cycle};
 use twofold_model::{Error, ErrorKind, Result};
@@ -135,6 +136,7 @@ pub async fn sync(
         blobs: blobs.clone(),
         zones: Arc::new(connect::zones()),
         retry_quarantined: args.retry_quarantined,
+        left_alone: left_alone(config, &args.without)?,
         brakes: config.brakes.clone(),
         joins: config
             .joins
@@ -160,6 +162,17 @@ pub async fn sync(
         hub.set_budget(name, &budget.snapshot().to_string())?;
     }
     report
+}
+
+/// What stands in the way at providers that are left alone, as exit codes.
+fn left_alone(config: &Config, names: &[String]) -> Result<Vec<i32>> {
+    let vault = Vault::open(&config.state_dir)?;
+    let code = |name: &String| {
+        let sign_in = ProviderName::from_name(name).map(|name| vault.status(name)).transpose()?;
+        let is_needed = sign_in.is_some_and(|status| status.cause().is_some());
+        Ok(if is_needed { exit::SIGN_IN } else { exit::TEMPORARY })
+    };
+    names.iter().map(code).collect()
 }
 
 fn check_name(config: &Config, replica: Option<&str>) -> Result<()> {

@@ -104,6 +104,8 @@ pub struct Settings {
     pub retry_quarantined: bool,
     /// Where the bytes of messages are kept; `None`: no kind that takes part has any.
     pub blobs: Option<Arc<dyn Blobs>>,
+    /// Exit codes of what stands in the way at places that are left alone in this run: it is not aligned without them.
+    pub left_alone: Vec<i32>,
     /// The brake of each kind.
     pub brakes: BTreeMap<Kind, Brake>,
     /// Collections that are one and the same.

@@ -295,6 +295,7 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
             cycle.report.down.push(member.replica.name.clone());
         }
     }
+    cycle.report.codes.extend(&cycle.settings.left_alone);
     if cycle.hub.intents()?.iter().any(|intent| intent.sent_ms.is_some()) {
         cycle.report.codes.push(exit::TEMPORARY);
         cycle.report.say(

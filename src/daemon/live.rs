@@ -29,8 +29,14 @@ pub struct Snapshot {
     pub run: Option<Run>,
     /// The last run that came to its end.
     pub last: Option<Last>,
+    /// The exit code of the last run over each kind.
+    #[serde(default)]
+    pub exits: BTreeMap<Kind, i32>,
     /// What stands in the way, in words for people.
     pub troubles: Vec<String>,
+    /// Why the configuration that was to be read is not the one in use; `None`: it is.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// What the service is at.
@@ -105,7 +111,9 @@ impl Live {
             runs: 0,
             run: None,
             last: None,
+            exits: BTreeMap::new(),
             troubles: Vec::new(),
+            refused: None,
         }))
     }
 
@@ -169,6 +177,9 @@ impl Live {
     pub fn ended(&self, last: Option<Last>) {
         self.0.send_modify(|now| {
             now.run = None;
+            if let Some(last) = &last {
+                now.exits.extend(last.kinds.iter().map(|kind| (*kind, last.exit)));
+            }
             now.last = last.or(now.last.take());
             if now.state == Doing::Running {
                 now.state = Doing::Waiting;
@@ -179,6 +190,11 @@ impl Live {
     /// What stands in the way by now.
     pub fn troubles(&self, troubles: Vec<String>) {
         self.0.send_modify(|now| now.troubles = troubles);
+    }
+
+    /// A configuration was read (`None`), or refused.
+    pub fn refused(&self, why: Option<String>) {
+        self.0.send_modify(|now| now.refused = why);
     }
 
     /// It ends.
@@ -211,6 +227,18 @@ mod tests {
         live.ended(None);
         let now = live.now();
         assert_eq!((now.state, now.run, now.last, now.runs), (Doing::Waiting, None, Some(last), 2));
+    }
+
+    #[test]
+    fn how_a_kind_went_last_stays_when_a_run_over_another_goes_well() {
+        let live = Live::new(0);
+        let over = |kinds: &[Kind], exit| {
+            live.ended(Some(Last { run: None, kinds: kinds.to_vec(), began_ms: 1, ended_ms: 2, exit }));
+            live.now().exits
+        };
+        over(&[Kind::Mail, Kind::Contacts], 75);
+        assert_eq!(over(&[Kind::Contacts], 0), [(Kind::Mail, 75), (Kind::Contacts, 0)].into());
+        assert_eq!(over(&[Kind::Mail], 0), [(Kind::Mail, 0), (Kind::Contacts, 0)].into());
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub enum Cause {
     Stale,
     /// There is no room.
     Disk,
+    /// A configuration that was to be read again is refused.
+    Configuration,
     /// Something failed that does not pass by itself.
     Failed,
 }
@@ -39,6 +41,9 @@ impl Cause {
             Cause::Held => "something is held until somebody approves or drops it",
             Cause::Stale => "it could not be reached for a day",
             Cause::Disk => "there is no room on the disk",
+            Cause::Configuration => {
+                "the configuration is refused, and the one before stays in use: a restart would fail"
+            }
             Cause::Failed => "something failed",
         }
     }
@@ -49,7 +54,7 @@ impl Cause {
             Cause::SignIn => format!("twofold login {replica}"),
             Cause::Held => "twofold held".into(),
             Cause::Disk => "df -h; twofold status".into(),
-            Cause::Stale | Cause::Failed => "twofold doctor".into(),
+            Cause::Stale | Cause::Configuration | Cause::Failed => "twofold doctor".into(),
         }
     }
 }
@@ -138,6 +143,8 @@ impl Ledger {
         let is_whole = !kinds.is_empty() && kinds.iter().all(|kind| duty.kinds.contains(kind));
         let is_over = |trouble: &Trouble| match (trouble.cause, trouble.replica.as_str()) {
             (Cause::Stale, replica) => found.reached.contains(replica),
+            // No run reads it.
+            (Cause::Configuration, _) => false,
             // What failed as a whole did not when a run came to its end.
             (_, "") => !duty.kinds.is_empty(),
             (_, replica) => is_whole && !duty.without.iter().any(|left| left == replica),
@@ -148,11 +155,7 @@ impl Ledger {
         let is_gone = |(trouble, _): &mut (Trouble, i64)| !troubles.contains(trouble) && is_over(trouble);
         let over: Vec<(Trouble, i64)> = self.open.extract_if(.., is_gone).collect();
         for (trouble, since_ms) in over {
-            // Who has not heard that it began need not hear that it is over.
-            let is_unheard = |one: &mut Waiting| one.notice.trouble == trouble && one.notice.over_ms.is_none();
-            let unheard: Vec<Way> = self.waiting.extract_if(.., is_unheard).map(|one| one.way).collect();
-            let notice = Notice { trouble, since_ms, over_ms: Some(now_ms) };
-            self.tell(&notice, ways.iter().filter(|way| !unheard.contains(way)), now_ms);
+            self.over(trouble, since_ms, ways, now_ms);
         }
         for trouble in troubles {
             if !self.open.iter().any(|(open, _)| *open == trouble) {
@@ -163,6 +166,32 @@ impl Ledger {
             }
         }
         *self != before
+    }
+
+    /// Takes whether a configuration that was read, at the beginning or again, was refused. Whether anything changed.
+    pub fn configured(&mut self, is_refused: bool, ways: &[Way], now_ms: i64) -> bool {
+        let trouble = Trouble { replica: String::new(), cause: Cause::Configuration };
+        let open = self.open.iter().position(|(open, _)| *open == trouble);
+        match (open, is_refused) {
+            (None, true) => {
+                self.open.push((trouble.clone(), now_ms));
+                self.tell(&Notice { trouble, since_ms: now_ms, over_ms: None }, ways.iter(), now_ms);
+            }
+            (Some(at), false) => {
+                let (trouble, since_ms) = self.open.remove(at);
+                self.over(trouble, since_ms, ways, now_ms);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Tells that a trouble is over. Who has not heard that it began need not hear of it.
+    fn over(&mut self, trouble: Trouble, since_ms: i64, ways: &[Way], now_ms: i64) {
+        let is_unheard = |one: &mut Waiting| one.notice.trouble == trouble && one.notice.over_ms.is_none();
+        let unheard: Vec<Way> = self.waiting.extract_if(.., is_unheard).map(|one| one.way).collect();
+        let notice = Notice { trouble, since_ms, over_ms: Some(now_ms) };
+        self.tell(&notice, ways.iter().filter(|way| !unheard.contains(way)), now_ms);
     }
 
     fn tell<'a>(&mut self, notice: &Notice, ways: impl Iterator<Item = &'a Way>, now_ms: i64) {
@@ -259,6 +288,17 @@ mod tests {
         let of_one = Duty { kinds: vec![Kind::Mail], without: vec![], ..Duty::default() };
         assert!(ledger.hear(&found(&[], &[], &[]), &of_one, &ALL, &WAYS, 2));
         assert!(ledger.open.is_empty());
+    }
+
+    #[test]
+    fn a_refused_configuration_is_over_with_a_good_one_and_with_no_run() {
+        let mut ledger = Ledger::default();
+        assert!(!ledger.configured(false, &WAYS, 0), "a good one is no news");
+        assert!(ledger.configured(true, &WAYS, HOUR) && !ledger.configured(true, &WAYS, HOUR), "told once");
+        assert_eq!(hear(&mut ledger, &found(&[], &[], &["google"]), &[], 2 * HOUR), both(Cause::Configuration, false));
+        assert!(ledger.configured(false, &WAYS, 3 * HOUR));
+        assert_eq!(hear(&mut ledger, &found(&[], &[], &[]), &[], 3 * HOUR), both(Cause::Configuration, true));
+        assert_eq!(ledger, Ledger::default());
     }
 
     #[test]

@@ -164,6 +164,11 @@ impl Drop for Socket {
     }
 }
 
+/// The socket that stands in a state folder: where nobody answers at it, its service was killed or crashed, for one that ends takes it along.
+pub fn left_behind(state_dir: &Path) -> Option<String> {
+    Some(state_dir.join(NAME)).filter(|path| path.exists()).map(|path| path.display().to_string())
+}
+
 /// Who answers.
 #[derive(Clone)]
 pub struct Door {

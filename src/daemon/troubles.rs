@@ -39,11 +39,6 @@ impl Troubles {
     pub fn all(&self) -> Vec<String> {
         self.told.iter().cloned().collect()
     }
-
-    /// The first of what stands in the way, and how many there are.
-    pub fn first(&self) -> Option<(&str, usize)> {
-        Some((self.told.first()?, self.told.len()))
-    }
 }
 
 #[cfg(test)]
@@ -65,7 +60,7 @@ mod tests {
         let dead = "google: sign in";
         assert_eq!(run(&mut troubles, &[dead], &ALL, &[]), (vec![dead.to_owned()], vec![]));
         assert_eq!(run(&mut troubles, &[dead], &ALL, &[]), (vec![], vec![]));
-        assert_eq!((troubles.first(), troubles.all()), (Some((dead, 1)), vec![dead.to_owned()]));
+        assert_eq!(troubles.all(), [dead]);
         assert_eq!(run(&mut troubles, &[], &ALL, &[]), (vec![], vec![dead.to_owned()]));
         assert_eq!(troubles, Troubles::default());
     }
@@ -80,6 +75,6 @@ mod tests {
         let duty = Duty { kinds: ALL.to_vec(), wish, ..Duty::default() };
         assert_eq!(troubles.hear(BTreeSet::new(), &duty, &ALL), News::default(), "one replica alone");
         assert_eq!(run(&mut troubles, &[], &ALL, &["google"]), (vec![], vec![held.to_owned()]));
-        assert_eq!(troubles.first(), Some((dead, 1)));
+        assert_eq!(troubles.all(), [dead]);
     }
 }

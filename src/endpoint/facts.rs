@@ -15,6 +15,10 @@ pub struct Facts {
     pub service: Service,
     /// The last run, also one that somebody typed.
     pub last_run: Option<Run>,
+    /// The exit codes of the last runs over the kinds that there are: one of each where a service tells, else that of the last run.
+    pub exits: Vec<i32>,
+    /// A disk, that of the state folder or of a device, is below its floor: nothing is read or written.
+    pub is_full: bool,
     /// Every place of the configuration.
     pub replicas: Vec<Replica>,
     /// What is left of what the providers allow.
@@ -40,6 +44,10 @@ pub struct Service {
     pub next_run_ms: Option<i64>,
     /// It made no step for so long that the watchdog is fed no more.
     pub is_stuck: bool,
+    /// The last one was killed, or crashed, and none runs: what it left behind.
+    pub left_behind: Option<String>,
+    /// Why the configuration that was to be read is not the one in use.
+    pub refused: Option<String>,
     /// What stands in the way, in words for people.
     pub troubles: Vec<String>,
     /// What its runs did since it began.
@@ -76,6 +84,8 @@ pub struct Replica {
     pub is_device: bool,
     /// What stood in the way there last time, in words for people.
     pub trouble: Option<String>,
+    /// It could not be reached, or stumbled, in the last run in which it took part.
+    pub is_down: bool,
     /// The sign-in, where there is one to be had.
     pub sign_in: Option<SignIn>,
     /// What is kept there, by kind.
@@ -95,7 +105,7 @@ pub struct Kept {
     pub items: usize,
     /// When all of it was certain to be as it is known: the oldest proof of its collections.
     pub proof_ms: Option<i64>,
-    /// Without another proof it is late after that; `None`: it is never due.
+    /// Without another proof it is late after that; `None`: it is never due, or no service is there that would look.
     pub late_from_ms: Option<i64>,
     /// Plans that wait for a person.
     pub held: usize,
@@ -108,6 +118,8 @@ pub struct Kept {
 pub struct SignIn {
     /// Why somebody has to sign in, and what to type; `None`: it works.
     pub needed: Option<String>,
+    /// When somebody last signed in.
+    pub since_ms: Option<i64>,
     /// When it ends, where the provider said so.
     pub ends_ms: Option<i64>,
 }

@@ -1,36 +1,126 @@
-//! Whether all is well: what `/healthz` answers.
+//! What stands in the way: `twofold status` and the page show all of it, and `/healthz` answers what of it does not pass by itself.
 
 use super::facts::{Facts, Kept, Replica};
 use twofold_model::Kind;
 
-/// Exit codes of a run that failed as a whole.
-const FAILED: [i32; 2] = [1, 2];
+/// Something that stands in the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// For people, with what to type where somebody can do something about it.
+    pub words: String,
+    /// The exit code that it alone leads to (DESIGN 4); 0: it is told elsewhere in that code.
+    pub exit: i32,
+    /// It does not pass by itself, or lasted for too long. Its words name nothing but replicas and kinds.
+    pub is_ill: bool,
+}
 
-/// What is not well, in words for people and without names of anything but replicas and kinds; nothing: all is.
-///
-/// What waits for a person (held, in conflict, in quarantine) is no illness: the rest goes on.
-pub fn ills(facts: &Facts) -> Vec<String> {
-    let mut ills = Vec::new();
-    if facts.service.is_stuck {
-        ills.push("the service makes no progress; see its log".to_owned());
+const FAILED: i32 = 1;
+const USAGE: i32 = 2;
+const SIGN_IN: i32 = 3;
+const TEMPORARY: i32 = 75;
+
+/// All that stands in the way. What waits for a person (held, in conflict, in quarantine) is counted elsewhere: the rest goes on.
+pub fn troubles(facts: &Facts) -> Vec<Trouble> {
+    let mut all = Vec::new();
+    let ill = |exit, words: String| Trouble { words, exit, is_ill: true };
+    let passing = |exit, words: String| Trouble { words, exit, is_ill: false };
+    let service = &facts.service;
+    if service.is_stuck {
+        all.push(ill(FAILED, "the service makes no progress; see its log".to_owned()));
     }
-    if facts.last_run.and_then(|run| run.exit).is_some_and(|exit| FAILED.contains(&exit)) {
-        ills.push("the last run failed; see the log of the service, or type: twofold doctor".to_owned());
+    if let Some(path) = &service.left_behind {
+        let words = format!(
+            "no service is running: the last one was killed, or crashed. See: systemctl status 'twofold*'; start it, or, where none is to \
+             run, type: rm '{path}'"
+        );
+        all.push(passing(TEMPORARY, words));
     }
-    if facts.disk.room.is_some_and(|room| room.free < room.floor) {
-        ills.push("the disk is nearly full, and nothing more is read or written; free some space".to_owned());
+    if let Some(words) = &service.refused {
+        all.push(ill(USAGE, words.clone()));
+    }
+    if let Some(exit) = facts.exits.iter().find(|exit| [FAILED, USAGE].contains(exit)) {
+        let words = "the last run failed; see the log of the service, or type: twofold doctor";
+        all.push(ill(*exit, words.to_owned()));
+    }
+    if facts.is_full {
+        let words =
+            "the disk is nearly full, and nothing more is read or written; free some space. See: twofold doctor";
+        all.push(ill(TEMPORARY, words.to_owned()));
     }
     for replica in &facts.replicas {
-        let needs_sign_in = replica.sign_in.as_ref().is_some_and(|sign_in| sign_in.needed.is_some());
-        if needs_sign_in {
-            ills.push(format!("{0}: somebody has to sign in; type: twofold login {0}", replica.name));
-        }
-        let late: Vec<&str> = late_kinds(facts, replica).map(Kind::as_str).collect();
-        if !late.is_empty() && !needs_sign_in {
-            ills.push(format!("{}: {} were not read for too long", replica.name, late.join(", ")));
-        }
+        place(&mut all, facts, replica);
     }
-    ills
+    let is_told = |words: &str| {
+        let needing = facts.replicas.iter().filter(|replica| needs_sign_in(replica));
+        all.iter().any(|trouble| trouble.words == words) || needing.into_iter().any(|replica| is_of(words, replica))
+    };
+    let of_runs: Vec<Trouble> =
+        service.troubles.iter().filter(|words| !is_told(words)).map(|words| passing(0, words.clone())).collect();
+    all.extend(of_runs);
+    if facts.last_run.is_none() && facts.exits.is_empty() {
+        all.push(passing(TEMPORARY, "nothing has been synced yet; type: twofold sync".to_owned()));
+    }
+    if all.is_empty() && facts.exits.iter().any(|exit| [SIGN_IN, TEMPORARY].contains(exit)) {
+        let words = "the last run did not come through all that it was to do; go on with: twofold sync";
+        all.push(passing(TEMPORARY, words.to_owned()));
+    }
+    all
+}
+
+/// What stands in the way at a place.
+fn place(all: &mut Vec<Trouble>, facts: &Facts, replica: &Replica) {
+    let name = &replica.name;
+    if needs_sign_in(replica) {
+        let words = format!("{name}: somebody has to sign in; type: twofold login {name}");
+        return all.push(Trouble { words, exit: SIGN_IN, is_ill: true });
+    }
+    let late: Vec<&str> = late_kinds(facts, replica).map(Kind::as_str).collect();
+    if !late.is_empty() {
+        let words = format!("{name}: {} were not read for too long; see: twofold doctor", late.join(", "));
+        all.push(Trouble { words, exit: TEMPORARY, is_ill: true });
+    }
+    if let Some(words) = &replica.trouble {
+        let words = match signed_in_since(facts, replica) {
+            true => format!("{name}: somebody signed in since the last run; type: twofold sync"),
+            false => format!("{name}: {words}"),
+        };
+        all.push(Trouble { words, exit: 0, is_ill: false });
+    } else if replica.is_down && !facts.service.troubles.iter().any(|words| is_of(words, replica)) {
+        let words = format!("{name}: it could not be read in the last run; go on with: twofold sync");
+        all.push(Trouble { words, exit: TEMPORARY, is_ill: false });
+    }
+}
+
+/// Whether words of a run are about a place.
+fn is_of(words: &str, replica: &Replica) -> bool {
+    words.strip_prefix(&replica.name).is_some_and(|rest| rest.starts_with(':'))
+}
+
+fn needs_sign_in(replica: &Replica) -> bool {
+    replica.sign_in.as_ref().is_some_and(|sign_in| sign_in.needed.is_some())
+}
+
+/// Whether no run began after somebody signed in there.
+fn signed_in_since(facts: &Facts, replica: &Replica) -> bool {
+    let since_ms = replica.sign_in.as_ref().and_then(|sign_in| sign_in.since_ms);
+    facts.last_run.is_some_and(|run| since_ms.is_some_and(|since_ms| since_ms > run.started_ms))
+}
+
+/// The exit codes that the state leads to, without that of what waits for a person.
+pub fn exits(facts: &Facts, troubles: &[Trouble]) -> Vec<i32> {
+    let signed_in = facts.replicas.iter().any(|replica| signed_in_since(facts, replica));
+    let of_runs = facts.exits.iter().filter_map(|exit| match *exit {
+        // Whether that was enough says the next run.
+        SIGN_IN if signed_in => Some(TEMPORARY),
+        SIGN_IN | TEMPORARY => Some(*exit),
+        _ => None,
+    });
+    troubles.iter().map(|trouble| trouble.exit).chain(of_runs).collect()
+}
+
+/// What is not well, in words for people and without names of anything but replicas and kinds; nothing: all is.
+pub fn ills(facts: &Facts) -> Vec<String> {
+    troubles(facts).into_iter().filter(|trouble| trouble.is_ill).map(|trouble| trouble.words).collect()
 }
 
 /// The kinds that were not read at a place when they should have been.
@@ -44,7 +134,7 @@ pub fn late_kinds(facts: &Facts, replica: &Replica) -> impl Iterator<Item = Kind
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::facts::{Room, Run, SignIn};
+    use crate::endpoint::facts::{Run, SignIn};
 
     fn well() -> Facts {
         let kept = Kept { proof_ms: Some(0), late_from_ms: Some(1_000), ..Kept::default() };
@@ -70,7 +160,7 @@ mod tests {
     fn what_was_not_read_in_time_is_told_by_place_and_kind() {
         let mut facts = well();
         facts.now_ms = 1_001;
-        assert_eq!(ills(&facts), ["google: mail, contacts were not read for too long"]);
+        assert_eq!(ills(&facts), ["google: mail, contacts were not read for too long; see: twofold doctor"]);
         // A run that began before is still reading.
         facts.service.at_work = Some((1_000, vec![Kind::Mail]));
         assert_eq!(ills(&facts), [""; 0]);
@@ -81,13 +171,64 @@ mod tests {
         let mut facts = well();
         facts.now_ms = 5_000;
         facts.replicas[0].sign_in =
-            Some(SignIn { needed: Some("the sign-in of ada@example.org ended".into()), ends_ms: None });
-        facts.last_run = Some(Run { exit: Some(1), ..Run::default() });
+            Some(SignIn { needed: Some("the sign-in of ada@example.org ended".into()), ..SignIn::default() });
+        facts.exits = vec![0, 1];
         facts.service.is_stuck = true;
-        facts.disk.room = Some(Room { free: 9, floor: 10 });
+        facts.is_full = true;
         let ills = ills(&facts);
         assert_eq!(ills.len(), 4, "{ills:?}");
         assert!(ills[3].ends_with("type: twofold login google"), "{ills:?}");
         assert!(!ills.concat().contains("ada@example.org"), "{ills:?}");
+    }
+
+    /// What is told, and the exit codes that follow.
+    fn told(facts: &Facts) -> (Vec<String>, Vec<i32>) {
+        let all = troubles(facts);
+        let codes = exits(facts, &all).into_iter().filter(|exit| *exit != 0).collect();
+        (all.into_iter().map(|trouble| trouble.words).collect(), codes)
+    }
+
+    #[test]
+    fn what_may_pass_is_told_and_counts_and_is_no_illness() {
+        let mut facts = well();
+        assert_eq!(told(&facts), (vec![], vec![]));
+        facts.replicas[0].trouble = Some("nobody answers".into());
+        facts.exits = vec![75];
+        // The service says the same, and one thing more.
+        facts.service.troubles = vec!["google: nobody answers".into(), "laptop: a folder is missing".into()];
+        let words = vec!["google: nobody answers".to_owned(), "laptop: a folder is missing".to_owned()];
+        assert_eq!((told(&facts), ills(&facts)), ((words, vec![75]), vec![]));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_or_never_made_is_told() {
+        let mut facts = well();
+        facts.exits = vec![75];
+        let (words, codes) = told(&facts);
+        assert!(words.len() == 1 && words[0].ends_with(": twofold sync"), "{words:?}");
+        assert_eq!(codes, [75, 75]);
+        (facts.exits, facts.last_run) = (vec![], None);
+        assert_eq!(told(&facts), (vec!["nothing has been synced yet; type: twofold sync".to_owned()], vec![75]));
+    }
+
+    #[test]
+    fn a_sign_in_that_was_made_after_the_last_run_needs_a_run_and_no_other_sign_in() {
+        let mut facts = well();
+        facts.replicas[0].trouble = Some("the sign-in ended; type: twofold login google".into());
+        facts.exits = vec![3];
+        assert_eq!(told(&facts).1, [3], "it did not help");
+        facts.replicas[0].sign_in = Some(SignIn { since_ms: Some(1), ..SignIn::default() });
+        let (words, codes) = told(&facts);
+        assert_eq!(words, ["google: somebody signed in since the last run; type: twofold sync"]);
+        assert_eq!(codes, [75]);
+    }
+
+    #[test]
+    fn a_killed_service_and_a_refused_configuration_are_told() {
+        let mut facts = well();
+        facts.service.left_behind = Some("/state/socket".into());
+        facts.service.refused = Some("the configuration is refused".into());
+        assert_eq!((ills(&facts).len(), told(&facts).1), (1, vec![75, 2]));
+        assert!(told(&facts).0[0].ends_with("type: rm '/state/socket'"));
     }
 }

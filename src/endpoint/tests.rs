@@ -38,6 +38,8 @@ fn facts() -> Facts {
             readings: Vec::new(),
             next_run_ms: Some(1_700_000_300_000),
             is_stuck: false,
+            left_behind: None,
+            refused: None,
             troubles: vec!["something is held for approval".into()],
             totals: Totals {
                 runs: [(0, 41), (75, 1)].into(),
@@ -47,12 +49,15 @@ fn facts() -> Facts {
             cpu_s: Some(1.25),
         },
         last_run: Some(last_run),
+        exits: vec![4],
+        is_full: false,
         replicas: vec![
             Replica {
                 name: "google".into(),
                 is_device: false,
                 trouble: None,
-                sign_in: Some(SignIn { needed: None, ends_ms: Some(1_701_000_000_000) }),
+                is_down: false,
+                sign_in: Some(SignIn { needed: None, since_ms: None, ends_ms: Some(1_701_000_000_000) }),
                 kinds: [(Kind::Mail, kept(1)), (Kind::Calendar, kept(0))].into(),
                 quarantined: 3,
                 withheld: 4,

@@ -181,6 +181,47 @@ fn what_is_configured_while_it_runs_is_told_and_a_program_that_is_not_there_is_a
 }
 
 #[test]
+fn a_configuration_that_is_refused_is_a_trouble_until_a_good_one_was_read() {
+    let home = Home::synced(&GOOGLE);
+    let file = home.dir.path().join("troubles.jsonl");
+    let service = start(&home, OFTEN, &format!("file = {file:?}"));
+    let good = fs::read_to_string(home.config()).unwrap();
+    fs::write(home.config(), good.replace("[schedule]", "[shedule]")).unwrap();
+    service.signal(Signal::HUP);
+    service.until_told("; the configuration is refused, and the one before stays in use: a restart would fail", 1);
+    service.signal(Signal::HUP);
+    service.until_told("READY=1", 3);
+    // Runs go on all the while, and are not what ends it.
+    let runs = service.told().iter().filter(|line| line.contains("at work")).count();
+    service.until_told("STATUS=at work", runs + 3);
+    home.run(&["status"]).expect(2).says(&["shedule"]);
+    // Mended, and not read yet.
+    fs::write(home.config(), &good).unwrap();
+    home.run(&["status"]).expect(2).shows(&["trouble: the configuration is refused", "systemctl reload"]);
+    service.signal(Signal::HUP);
+    service.until_told("READY=1", 4);
+    soon("it is told that it is over", || lines(&file).len() == 2);
+    home.run(&["status"]).expect(0);
+    assert!(service.told().last().is_some_and(|line| !line.contains("refused")), "{:?}", service.told());
+    service.stop();
+    let told = lines(&file);
+    let said = |message: &Value| [&message["trouble"], &message["state"], &message["type"]].map(Value::clone);
+    assert_eq!(said(&told[0]), [json!("configuration"), json!("begun"), json!("twofold doctor")]);
+    assert_eq!(said(&told[1]), [json!("configuration"), json!("over"), Value::Null]);
+    // One that ended meanwhile did not hear of the good one: the next service tells.
+    let service = Service::begin(&home);
+    service.until_told("READY=1", 1);
+    fs::write(home.config(), "nothing").unwrap();
+    service.signal(Signal::HUP);
+    soon("it is told", || lines(&file).len() == 3);
+    service.stop();
+    fs::write(home.config(), &good).unwrap();
+    let service = Service::begin(&home);
+    soon("it is told that it is over", || lines(&file).len() == 4);
+    service.stop();
+}
+
+#[test]
 fn an_address_without_encryption_is_refused_but_on_this_machine() {
     let home = Home::synced(&GOOGLE);
     for (notify, words) in [

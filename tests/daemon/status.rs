@@ -138,7 +138,7 @@ fn while_the_hub_is_made_for_the_first_time_it_says_so() {
     let lock = twofold_hub::Lock::take(&home.state()).unwrap().unwrap();
     home.run(&["status"]).expect(75).says(&["is starting", "nothing to show yet", "twofold status"]);
     drop(lock);
-    home.run(&["status"]).expect(0);
+    home.run(&["status"]).expect(3).shows(&["trouble: google: somebody has to sign in; type: twofold login google"]);
 }
 
 #[test]
@@ -178,21 +178,104 @@ fn it_shows_what_the_service_is_at_and_when_the_next_run_is() {
     service.stop();
 }
 
+/// Answers in the place of a service that has been there since that moment, and goes by its clock.
+fn stand_in(home: &Home, since_ms: i64) -> tokio::runtime::Runtime {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let _inside = runtime.enter();
+    let live = Arc::new(twofold::daemon::live::Live::new(since_ms));
+    let (events, _) = tokio::sync::mpsc::unbounded_channel();
+    let door = twofold::daemon::socket::Door::new(live, Arc::default(), events, false);
+    runtime.spawn(door.keep(twofold::daemon::socket::Socket::bind(&home.state()).unwrap()));
+    drop(_inside);
+    runtime
+}
+
+fn proven_earlier(home: &Home, by_ms: i64) {
+    let hub = rusqlite::Connection::open(home.state().join("hub.sqlite")).unwrap();
+    hub.execute("UPDATE places SET proof = proof - ?1", [by_ms]).unwrap();
+}
+
 #[test]
-fn a_collection_that_was_not_read_for_long_is_late() {
+fn a_collection_that_the_service_did_not_read_for_long_is_late() {
     let home = Home::synced(&GOOGLE);
     let value = status_of(&home, "proven");
     assert_eq!(value["replicas"][0]["collections"][0]["late"], false);
-    // Two hours went by for the hub.
-    let hub = home.state().join("hub.sqlite");
-    rusqlite::Connection::open(&hub).unwrap().execute("UPDATE places SET proof = proof - 7200000", []).unwrap();
-    assert_eq!(status_of(&home, "late")["replicas"][0]["collections"][0]["late"], true);
-    home.run(&["status"]).expect(0).shows(&["My Contacts (12 items); LATE: last proven 20"]);
+    // Two hours went by for the hub. Who runs it by hand owes nobody another run.
+    let now_ms = value["replicas"][0]["last_ok_ms"].as_i64().unwrap();
+    proven_earlier(&home, 7_200_000);
+    assert_eq!(status_of(&home, "old")["replicas"][0]["collections"][0]["late"], false);
+    home.run(&["status"]).expect(0).shows(&["My Contacts (12 items); proven 20"]);
+    // A service that was there all the while should have looked.
+    let service = stand_in(&home, now_ms - 7_200_000);
+    let value = status_of(&home, "late");
+    assert_eq!(value["replicas"][0]["collections"][0]["late"], true);
+    let words = "google: contacts were not read for too long; see: twofold doctor";
+    assert!(value["troubles"].as_array().unwrap().contains(&json!(words)), "{value}");
+    let late = format!("trouble: {words}");
+    home.run(&["status"]).expect(75).shows(&["My Contacts (12 items); LATE: last proven 20", &late]);
     configure(&home, "every = \"1d\"");
     home.run(&["status"]).expect(0).shows(&["My Contacts (12 items); proven 20"]);
+    drop(service);
+    // One that began a moment ago was not due before.
     configure(&home, OFTEN);
+    let service = stand_in(&home, now_ms);
+    home.run(&["status"]).expect(0).shows(&["My Contacts (12 items); proven 20"]);
+    drop(service);
+}
+
+#[test]
+fn it_ends_with_what_the_last_run_could_not_do_and_says_what_to_type() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &GOOGLE);
+    let signs_in = "trouble: google: somebody has to sign in; type: twofold login google";
+    home.run(&["status"]).expect(3).shows(&[signs_in, "trouble: nothing has been synced yet; type: twofold sync"]);
+    home.login("google").expect(0);
+    home.run(&["status"]).expect(75).shows(&["trouble: nothing has been synced yet; type: twofold sync"]);
     home.sync().expect(0);
-    assert_eq!(status_of(&home, "proven again")["replicas"][0]["collections"][0]["late"], false);
+    assert!(!home.run(&["status"]).expect(0).out.contains("trouble:"));
+    home.sandbox.fault(Rule::any(Fault::status(503)).on(Provider::Google));
+    home.sync().expect(75);
+    let words = "trouble: google: it could not be read in the last run; go on with: twofold sync";
+    home.run(&["status"]).expect(75).shows(&[words]);
+    assert_eq!(status_of(&home, "unreachable")["troubles"].as_array().unwrap().len(), 1);
+    // The service says the same once, and is asked the same.
+    let service = Service::start(&home, ONCE);
+    service.until_told("STATUS=next run in", 1);
+    let ran = home.run(&["status"]).expect(75).shows(&["trouble: google: "]);
+    assert_eq!(ran.out.matches("trouble:").count(), 1, "{ran}");
+    home.sandbox.with(|state| state.faults.clear());
+    home.sync().expect(0);
+    assert!(!home.run(&["status"]).expect(0).out.contains("trouble:"));
+    service.stop();
+    // Revoked, and signed in again, but not read since.
+    home.run(&["logout", "google"]).expect(0);
+    home.sync().expect(3);
+    home.run(&["status"]).expect(3).shows(&[signs_in]);
+    home.login("google").expect(0);
+    let since = "trouble: google: somebody signed in since the last run; type: twofold sync";
+    home.run(&["status"]).expect(75).shows(&[since]);
+    home.sync().expect(0);
+    home.run(&["status"]).expect(0);
+}
+
+#[test]
+fn a_disk_below_its_floor_and_a_service_that_was_killed_are_told() {
+    let home = Home::synced(&GOOGLE);
+    fs::write(home.config(), home.configuration("\n[disk]\nkeep_free = \"1000000GB\"\n")).unwrap();
+    home.run(&["status"])
+        .expect(75)
+        .shows(&["trouble: the disk is nearly full", "free some space. See: twofold doctor"]);
+    configure(&home, ONCE);
+    home.run(&["status"]).expect(0);
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    home.run(&["status"]).expect(0);
+    service.signal(Signal::KILL);
+    soon("it is told", || home.json(&["status"])["service"].is_null());
+    home.run(&["status"]).expect(75).shows(&["trouble: no service is running: the last one was killed"]);
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    service.stop();
+    home.run(&["status"]).expect(0).shows(&["no service is running"]);
 }
 
 #[test]

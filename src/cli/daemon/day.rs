@@ -338,7 +338,7 @@ impl Day {
     }
 
     /// What must hold after each run.
-    fn check(&self, ran: &Ran, troubles: &[String]) {
+    fn check(&self, ran: &Ran, exit: Option<i32>, troubles: &[String]) {
         let says = |what: &str| troubles.iter().any(|words| words.contains(what));
         let begins = |name: &str| troubles.iter().any(|words| words.starts_with(&format!("{name}: ")));
         let at = format!("seed {}, {}: {ran:?}: {troubles:?}", self.seed, clock_of(ran.began));
@@ -368,6 +368,9 @@ impl Day {
                 Wrong::Disk if is_over => assert!(!begins("disk"), "there is room, and it is not over: {at}"),
                 _ => {}
             }
+        }
+        if !ran.duty.without.is_empty() && ran.outcome != Outcome::Busy {
+            assert_ne!(exit, Some(exit::ALIGNED), "a place was left alone, and all is aligned: {at}");
         }
         let (life, now) = (self.life.borrow(), self.time.ran_ms());
         let mut took = self.took.borrow_mut();
@@ -408,7 +411,8 @@ impl Work for Seen<'_> {
         drop(under_way);
         let ended = day.time.ran_ms();
         let ran = Ran { began, ended, duty, requests: day.requests() - requests, outcome: outcome.clone() };
-        day.check(&ran, &self.runs.live.now().troubles);
+        let now = self.runs.live.now();
+        day.check(&ran, now.last.map(|last| last.exit), &now.troubles);
         day.runs.borrow_mut().push(ran);
         outcome
     }

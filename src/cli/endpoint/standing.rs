@@ -22,8 +22,8 @@ fn configured(config: &Config) -> Vec<(String, bool, Vec<Kind>)> {
     google.chain(microsoft).chain(devices).collect()
 }
 
-/// What stands where, and how it is.
-pub(super) fn replicas(config: &Config, hub: &Hub, started_ms: i64) -> Result<Vec<Replica>> {
+/// What stands where, and how it is. `started_ms`: when the service began; where none runs nobody is due to look, and nothing is late.
+pub(super) fn replicas(config: &Config, hub: &Hub, started_ms: Option<i64>) -> Result<Vec<Replica>> {
     let (known, holds, vault) = (hub.replicas()?, hub.holds()?, Vault::open(&config.state_dir)?);
     let triggers = triggers_of(config);
     let mut all = Vec::new();
@@ -42,15 +42,13 @@ pub(super) fn replicas(config: &Config, hub: &Hub, started_ms: i64) -> Result<Ve
             let first = proofs.iter().copied().min();
             // A place of which there is no collection of a kind was read when it was reached.
             let proof_ms = first.unwrap_or_else(|| found.and_then(|replica| replica.last_ok_ms));
-            // What was proved before the service began was nobody's duty until then.
-            let from_ms = proof_ms.unwrap_or(started_ms).max(started_ms);
             rows.insert(
                 kind,
                 Kept {
                     collections: places.len(),
                     items: places.iter().filter_map(|place| copies.get(&place.collection)).sum(),
                     proof_ms,
-                    late_from_ms: triggers.get(&kind).and_then(|trigger| late_from(trigger, from_ms)),
+                    late_from_ms: triggers.get(&kind).and_then(|trigger| late_from(trigger, proof_ms, started_ms?)),
                     held: waiting().count(),
                     held_since_ms: waiting().map(|hold| hold.since_ms).min(),
                 },
@@ -59,9 +57,11 @@ pub(super) fn replicas(config: &Config, hub: &Hub, started_ms: i64) -> Result<Ve
         let sign_in = ProviderName::from_name(&name).map(|provider| vault.status(provider)).transpose()?;
         all.push(Replica {
             is_device,
+            is_down: found.map(|replica| twofold_cycle::was_down(hub, replica.id)).transpose()?.unwrap_or(false),
             trouble: found.and_then(|replica| replica.trouble.clone()),
             sign_in: sign_in.map(|status| SignIn {
                 needed: status.advice(),
+                since_ms: status.signed_in_ms.and_then(|ms| i64::try_from(ms).ok()),
                 ends_ms: status.refresh_expires_ms.and_then(|ms| i64::try_from(ms).ok()),
             }),
             kinds: rows,

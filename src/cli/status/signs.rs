@@ -2,8 +2,9 @@
 
 use crate::config::Config;
 use crate::connect;
+use crate::daemon::live::Snapshot;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use twofold_auth::Status;
 use twofold_hub::{Hub, Place};
@@ -17,17 +18,19 @@ const LOOKS: usize = 3;
 
 /// What is said of each collection beside what it holds.
 pub struct Signs {
-    now_ms: i64,
+    /// Since when a service is there that looks, and at which moment it should have; `None`: none is there.
+    watched: Option<(i64, i64)>,
     triggers: BTreeMap<Kind, Trigger>,
     /// Items in quarantine, by replica and collection.
     quarantined: HashMap<(i64, i64), usize>,
-    /// Collections that nobody reads.
+    /// Collections that nobody reads, and those that are said to be gone from a replica.
     left_out: Vec<i64>,
+    gone: HashSet<(i64, i64)>,
 }
 
 impl Signs {
-    /// Of a hub, at that moment; `triggers` say how often each kind is looked at.
-    pub fn new(hub: &Hub, triggers: BTreeMap<Kind, Trigger>, now_ms: i64) -> Result<Signs> {
+    /// Of a hub, at that moment; `triggers` say how often the service looks at each kind, if one runs.
+    pub fn new(hub: &Hub, triggers: BTreeMap<Kind, Trigger>, service: Option<&Snapshot>, now_ms: i64) -> Result<Signs> {
         let mut quarantined = HashMap::new();
         for bad in hub.quarantined()? {
             if let Some(collection) = bad.collection {
@@ -36,36 +39,38 @@ impl Signs {
         }
         let mut left_out = Vec::new();
         for kind in [Kind::Mail, Kind::Calendar, Kind::Contacts] {
-            left_out.extend(hub.collections(kind)?.iter().filter(|one| one.is_left_out).map(|one| one.id));
+            left_out
+                .extend(hub.collections(kind)?.iter().filter(|one| one.is_left_out || !one.stays()).map(|one| one.id));
         }
-        Ok(Signs { now_ms, triggers, quarantined, left_out })
+        // A run that is under way reads, and holds up what is due meanwhile.
+        let as_of_ms = |live: &Snapshot| live.run.as_ref().map_or(now_ms, |run| run.began_ms);
+        let watched = service.map(|live| (live.since_ms, as_of_ms(live)));
+        Ok(Signs { watched, triggers, quarantined, left_out, gone: hub.held_places()?.into_iter().collect() })
     }
 
-    /// Puts the signs of a collection at a replica to what is said of it. `was_reached`: the replica was, in some run.
-    pub fn put(&self, row: &mut Value, kind: Kind, place: &Place, was_reached: bool) {
-        let looks = self.triggers.get(&kind).filter(|_| !self.left_out.contains(&place.collection));
-        let is_late = looks.is_some_and(|trigger| match place.proof_ms {
-            Some(proof_ms) => is_late(trigger, proof_ms, self.now_ms),
-            None => was_reached,
+    /// Puts the signs of a collection at a replica to what is said of it.
+    pub fn put(&self, row: &mut Value, kind: Kind, place: &Place) {
+        let is_read =
+            !self.left_out.contains(&place.collection) && !self.gone.contains(&(place.replica, place.collection));
+        let late_ms = self.watched.filter(|_| is_read).and_then(|(since_ms, as_of_ms)| {
+            Some((late_from(self.triggers.get(&kind)?, place.proof_ms, since_ms)?, as_of_ms))
         });
+        let is_late = late_ms.is_some_and(|(late_ms, as_of_ms)| late_ms < as_of_ms);
         row["last_proof_ms"] = json!(place.proof_ms);
         row["late"] = json!(is_late);
         row["quarantined"] = json!(self.quarantined.get(&(place.replica, place.collection)).copied().unwrap_or(0));
     }
 }
 
-/// Whether what is looked at by a trigger should have been proven again since. A proof of the future was made under a clock that ran ahead.
-fn is_late(trigger: &Trigger, proof_ms: i64, now_ms: i64) -> bool {
-    late_from(trigger, proof_ms).is_some_and(|late_ms| now_ms > late_ms)
-}
-
-/// Until when what is looked at by a trigger, and was proven then, is in time; `None`: what is never due again is never late.
-pub fn late_from(trigger: &Trigger, proof_ms: i64) -> Option<i64> {
-    let mut due_ms = proof_ms;
+/// Until when what is looked at by the trigger of a service, and was proven then, is in time; `None`: what is never due again is never late.
+/// What was proven before the service began was nobody's duty until then.
+pub fn late_from(trigger: &Trigger, proof_ms: Option<i64>, since_ms: i64) -> Option<i64> {
+    let from_ms = proof_ms.unwrap_or(since_ms).max(since_ms);
+    let mut due_ms = from_ms;
     for _ in 0..LOOKS {
         due_ms = trigger.next(due_ms)?;
     }
-    Some(due_ms.max(proof_ms.saturating_add(LATE_MS)))
+    Some(due_ms.max(from_ms.saturating_add(LATE_MS)))
 }
 
 /// What is known of a sign-in.
@@ -122,6 +127,10 @@ mod tests {
     const MINUTE: i64 = 60_000;
     const HOUR: i64 = 60 * MINUTE;
 
+    fn is_late(trigger: &Trigger, proof_ms: i64, now_ms: i64) -> bool {
+        late_from(trigger, Some(proof_ms), 0).is_some_and(|late_ms| now_ms > late_ms)
+    }
+
     #[test]
     fn a_proof_is_late_after_an_hour_or_after_three_looks_in_vain() {
         let often = Trigger::Every(5 * MINUTE);
@@ -129,6 +138,8 @@ mod tests {
         let seldom = Trigger::Every(6 * HOUR);
         assert!(!is_late(&seldom, 0, 18 * HOUR) && is_late(&seldom, 0, 18 * HOUR + 1));
         assert!(!is_late(&often, 10 * HOUR, 0), "a clock that was set back");
+        assert_eq!(late_from(&often, Some(0), 5 * HOUR), Some(6 * HOUR), "a service that began later");
+        assert_eq!(late_from(&often, None, 5 * HOUR), Some(6 * HOUR), "never proven");
         // Over a night in which nobody looks, nothing grows late: from six in the evening to a while past eight.
         let office = Trigger::cron("0 */5 8-18 * * *", chrono_tz::UTC).unwrap();
         let evening = 18 * HOUR + 55 * MINUTE;

@@ -5,15 +5,11 @@ use crate::cli::words;
 use serde_json::Value;
 use std::fmt::Write as _;
 
-/// So many mailboxes of a replica have a line of their own.
-const MAILBOXES: usize = 8;
 /// So many things that say the same have a line of their own.
 const ALIKE: usize = 3;
 
 /// A sign-in that ends within this time is told.
 const ENDS_SOON_MS: i64 = 7 * 24 * 3_600_000;
-/// A budget of which less than this share is left is told.
-const SCARCE: u64 = 5;
 
 /// The whole state, as `status` prints it.
 pub fn text(state: &Value, now_ms: i64, is_verbose: bool) -> String {
@@ -25,20 +21,27 @@ pub fn text(state: &Value, now_ms: i64, is_verbose: bool) -> String {
         let _ = writeln!(out, "{}: {last}", word(&replica["name"]));
         let (mailboxes, others): (Vec<&Value>, Vec<&Value>) =
             list(&replica["collections"]).iter().partition(|collection| collection["kind"] == "mail");
-        mail(&mut out, replica, &mailboxes, is_verbose);
+        mail(&mut out, replica, &mailboxes);
         for kind in ["calendar", "contacts"] {
-            collections(&mut out, kind, others.iter().copied().filter(|one| one["kind"] == kind), is_verbose);
+            collections(&mut out, kind, others.iter().copied().filter(|one| one["kind"] == kind));
         }
-        if let Some(trouble) = replica["trouble"].as_str() {
+        let is_told = |words: &str| list(&state["troubles"]).iter().any(|trouble| word(trouble).ends_with(words));
+        if let Some(trouble) = replica["trouble"].as_str().filter(|words| !is_told(words)) {
             let _ = writeln!(out, "    {trouble}");
         }
-        if let Some(ends_ms) =
-            replica["sign_in"]["ends_ms"].as_i64().filter(|at| is_verbose || at - now_ms < ENDS_SOON_MS)
-            && replica["sign_in"]["ok"] == true
-        {
-            let name = word(&replica["name"]);
-            let _ = writeln!(out, "    the sign-in ends {}; before that, type: twofold login {name}", moment(ends_ms));
+        if let Some(ends_ms) = replica["sign_in"]["ends_ms"].as_i64().filter(|_| replica["sign_in"]["ok"] == true) {
+            let todo = match ends_ms - now_ms < ENDS_SOON_MS {
+                true => format!("; before that, type: twofold login {}", word(&replica["name"])),
+                false => String::new(),
+            };
+            let _ = writeln!(out, "    the sign-in ends {}{todo}", moment(ends_ms));
         }
+    }
+    for trouble in list(&state["troubles"]).iter().map(word) {
+        // What was said at a place, or by a run, need not say what to type.
+        let names_command = [": twofold ", "`twofold ", ": systemctl "].iter().any(|words| trouble.contains(words));
+        let todo = if names_command { "" } else { ". Look at it with: twofold doctor" };
+        let _ = writeln!(out, "trouble: {trouble}{todo}");
     }
     if let Some(count) = state["blobs"]["count"].as_u64() {
         let bytes = words::bytes(state["blobs"]["bytes"].as_u64().unwrap_or(0));
@@ -72,10 +75,7 @@ pub fn text(state: &Value, now_ms: i64, is_verbose: bool) -> String {
             row["items"]
         );
     }
-    if out.is_empty() {
-        out.push_str("nothing has been synced yet; type: twofold sync\n");
-    }
-    budgets(&mut out, list(&state["budgets_left"]), now_ms, is_verbose);
+    budgets(&mut out, list(&state["budgets_left"]), now_ms);
     if let (Some(hub), Some(free)) = (state["disk"]["hub"].as_u64(), state["disk"]["free"].as_u64()) {
         let _ = writeln!(out, "the hub takes {} of the disk; {} are free", words::bytes(hub), words::bytes(free));
     }
@@ -109,12 +109,12 @@ fn service(state: &Value, now_ms: i64) -> String {
     }
 }
 
-/// Budgets of which little is left, and places that asked to be left alone.
-fn budgets(out: &mut String, rows: &[Value], now_ms: i64, is_verbose: bool) {
+/// What is left of each budget, and places that asked to be left alone.
+fn budgets(out: &mut String, rows: &[Value], now_ms: i64) {
     for row in rows {
         let (name, what) = (word(&row["name"]), word(&row["what"]));
         let (left, of) = (row["left"].as_u64().unwrap_or(0), row["of"].as_u64().unwrap_or(0));
-        if of > 0 && (is_verbose || left < of / SCARCE) {
+        if of > 0 {
             let window = words::span(row["window_s"].as_u64().unwrap_or(0));
             let (left, of) = (words::count(left), words::count(of));
             let _ = writeln!(out, "{name}: {left} of {of} {what} left in {window}");
@@ -146,26 +146,12 @@ fn signs(collection: &Value) -> String {
     said
 }
 
-/// The oldest proof of many collections, for people.
-fn since<'a>(collections: impl Iterator<Item = &'a Value>) -> String {
-    let oldest: Option<Option<i64>> = collections.map(|one| one["last_proof_ms"].as_i64()).min();
-    oldest.flatten().map(|at| format!("; proven {} or later", moment(at))).unwrap_or_default()
-}
-
-/// The collections of a kind other than mail: a line for each, or one for many that are well.
-fn collections<'a>(out: &mut String, kind: &str, all: impl Iterator<Item = &'a Value>, is_verbose: bool) {
-    let (mut well, mut shown): (Vec<&Value>, Vec<&Value>) = all.partition(|one| is_well(one));
-    if is_verbose || well.len() <= MAILBOXES {
-        shown.append(&mut well);
-    }
-    for one in shown {
+/// A line for each collection of a kind other than mail, first of those that are not well.
+fn collections<'a>(out: &mut String, kind: &str, all: impl Iterator<Item = &'a Value>) {
+    let (well, not_well): (Vec<&Value>, Vec<&Value>) = all.partition(|one| is_well(one));
+    for one in not_well.into_iter().chain(well) {
         let only = if one["can_write"] == false { "; read only" } else { "" };
         let _ = writeln!(out, "    {kind} {} ({} items{only}){}", word(&one["name"]), one["items"], signs(one));
-    }
-    if !well.is_empty() {
-        let items: usize = well.iter().map(|one| number(&one["items"])).sum();
-        let (many, items) = (words::many(well.len(), "collection"), words::many(items, "item"));
-        let _ = writeln!(out, "    {kind}: {many} ({items}{}; see: twofold status -v)", since(well.iter().copied()));
     }
 }
 
@@ -199,55 +185,33 @@ fn number(value: &Value) -> usize {
     value.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or(0)
 }
 
-/// A replica's mail: its sum, and the mailboxes that have something to say; the others are one line. What a device has of an account is
-/// told there.
-fn mail(out: &mut String, replica: &Value, mailboxes: &[&Value], is_verbose: bool) {
+/// A replica's mail: its sum, and a line for each mailbox. First what is not well, then where the most is missing, the inbox, and where the
+/// most is.
+fn mail(out: &mut String, replica: &Value, mailboxes: &[&Value]) {
     if mailboxes.is_empty() {
         return;
     }
-    let is_device = replica["device"] == true;
     in_all(out, &replica["mail"], mailboxes);
-    let since = since(mailboxes.iter().copied().filter(|mailbox| is_well(mailbox)));
-    if let Some(since) = since.strip_prefix("; ") {
-        let _ = writeln!(out, "    mail {since}");
-    }
-    let lacks = |mailbox: &&Value| number(&mailbox["lacking"]) > 0;
-    let says_something =
-        |mailbox: &&Value| !is_well(mailbox) || lacks(mailbox) || (number(&mailbox["items"]) > 0 && !is_device);
-    // What is not well, the inbox, then where the most is missing, then where the most is.
     let rank = |mailbox: &&Value| {
         let is_inbox = mailbox["name"] == "INBOX";
-        (!is_well(mailbox), is_inbox, number(&mailbox["lacking"]), number(&mailbox["items"]))
+        (!is_well(mailbox), number(&mailbox["lacking"]), is_inbox, number(&mailbox["items"]))
     };
-    let (mut shown, mut rest): (Vec<&Value>, Vec<&Value>) =
-        mailboxes.iter().copied().partition(|mailbox| is_verbose || says_something(mailbox));
-    if !is_verbose {
-        shown.sort_by_key(|mailbox| std::cmp::Reverse(rank(mailbox)));
-        rest.extend(shown.drain(MAILBOXES.min(shown.len())..));
-    }
-    for mailbox in shown {
-        let whose = if is_device { format!("{}: ", word(&mailbox["account"])) } else { String::new() };
+    let mut mailboxes = mailboxes.to_vec();
+    mailboxes.sort_by_key(|mailbox| std::cmp::Reverse(rank(mailbox)));
+    for mailbox in mailboxes {
+        let whose = match replica["device"] == true {
+            true => format!("{}: ", word(&mailbox["account"])),
+            false => String::new(),
+        };
         let bytes = words::bytes(mailbox["bytes"].as_u64().unwrap_or(0));
         let lacking = match number(&mailbox["lacking"]) {
             0 => String::new(),
             lacking => format!("; {} to be fetched", words::count(lacking as u64)),
         };
         let only = if mailbox["can_write"] == false { "; read only" } else { "" };
-        let messages = words::many(number(&mailbox["items"]), "message");
-        let signs = if is_verbose || !is_well(mailbox) { signs(mailbox) } else { String::new() };
-        let _ = writeln!(out, "    mail {whose}{} ({messages}, {bytes}{lacking}{only}){signs}", word(&mailbox["name"]));
+        let (name, messages) = (word(&mailbox["name"]), words::many(number(&mailbox["items"]), "message"));
+        let _ = writeln!(out, "    mail {whose}{name} ({messages}, {bytes}{lacking}{only}){}", signs(mailbox));
     }
-    let held: usize = rest.iter().map(|mailbox| number(&mailbox["items"])).sum();
-    if rest.is_empty() || is_device {
-        return;
-    }
-    let mailboxes = if rest.len() == 1 { "1 more mailbox".into() } else { format!("{} more mailboxes", rest.len()) };
-    let lacking = match rest.iter().map(|mailbox| number(&mailbox["lacking"])).sum::<usize>() {
-        0 => String::new(),
-        lacking => format!("; {} to be fetched", words::count(lacking as u64)),
-    };
-    let _ =
-        writeln!(out, "    mail in {mailboxes} ({}{lacking}; see: twofold status -v)", words::many(held, "message"));
 }
 
 /// How much there is, and how long what is missing will take.
@@ -310,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_hundred_mailboxes_those_are_shown_that_say_the_most() {
+    fn of_a_hundred_mailboxes_each_has_a_line_and_first_come_those_that_say_the_most() {
         let text = text(&half_way(), NOW, false);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
@@ -318,18 +282,12 @@ mod tests {
             [
                 "    mail in all: 1,234 of 20,000 messages fetched, 85 MB",
                 "    about 63 min left at Gmail's budget (300 messages a minute)",
-                "    mail INBOX (5 messages, 20 kB)",
                 "    mail Box 99 (990 messages, 4.0 MB; 9,900 to be fetched)",
+                "    mail Box 98 (980 messages, 4.0 MB; 9,800 to be fetched)",
             ]
         );
-        assert_eq!(
-            lines[11..],
-            [
-                "    mail in 92 more mailboxes (42,780 messages; 18,300 to be fetched; see: twofold status -v)",
-                "no service is running"
-            ]
-        );
-        assert_eq!(super::text(&half_way(), NOW, true).lines().count(), 104);
+        assert_eq!(lines[12..14], ["    mail INBOX (5 messages, 20 kB)", "    mail Box 90 (900 messages, 3.6 MB)"]);
+        assert_eq!((lines.len(), lines[103]), (104, "no service is running"));
     }
 
     #[test]
@@ -338,16 +296,22 @@ mod tests {
         state["replicas"][0]["device"] = json!(true);
         state["replicas"][0]["mail"] = json!({"messages": 1, "bytes": 4_000, "lacking": 0});
         state["replicas"][0]["collections"] = json!([mailbox("INBOX", 1, 0), mailbox("Empty", 0, 0)]);
-        let told = |is_verbose| text(&state, NOW, is_verbose).lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(told(false), ["    mail in all: 1 message in 2 mailboxes, 4.0 kB", "no service is running"]);
-        assert_eq!(told(true)[1], "    mail google: INBOX (1 message, 4.0 kB)");
+        assert_eq!(
+            text(&state, NOW, false).lines().skip(1).collect::<Vec<_>>(),
+            [
+                "    mail in all: 1 message in 2 mailboxes, 4.0 kB",
+                "    mail google: INBOX (1 message, 4.0 kB)",
+                "    mail google: Empty (0 messages, 0 bytes)",
+                "no service is running"
+            ]
+        );
     }
 
     /// The lines of one replica with these collections.
-    fn of(collections: Vec<Value>, is_verbose: bool) -> Vec<String> {
+    fn of(collections: Vec<Value>) -> Vec<String> {
         let state =
             json!({"replicas": [{"name": "google", "device": false, "last_ok_ms": 0, "collections": collections}]});
-        let text = text(&state, NOW, is_verbose);
+        let text = text(&state, NOW, false);
         text.lines().skip(1).filter(|line| line.starts_with("    ")).map(str::to_owned).collect()
     }
 
@@ -357,21 +321,18 @@ mod tests {
     }
 
     #[test]
-    fn a_collection_has_its_proof_and_many_that_are_well_are_one_line() {
+    fn each_collection_has_a_line_with_its_proof_and_first_come_those_that_are_not_well() {
         let mut all = vec![calendar("Ada", NOW, false, 0), calendar("Club", NOW - 90 * MINUTE, true, 2)];
+        all.extend((0..200).map(|n| calendar(&format!("C{n}"), NOW, false, 0)));
+        let lines = of(all);
         assert_eq!(
-            of(all.clone(), false),
+            lines[..2],
             [
                 "    calendar Club (3 items); LATE: last proven 2025-10-09 07:23 UTC; 2 in quarantine",
                 "    calendar Ada (3 items); proven 2025-10-09 08:53 UTC",
             ]
         );
-        all.extend((0..200).map(|n| calendar(&format!("C{n}"), NOW - n * MINUTE / 100, false, 0)));
-        assert_eq!(
-            of(all.clone(), false)[1..],
-            ["    calendar: 201 collections (603 items; proven 2025-10-09 08:51 UTC or later; see: twofold status -v)"]
-        );
-        assert_eq!(of(all, true).len(), 202);
+        assert_eq!(lines.len(), 202);
     }
 
     #[test]
@@ -381,10 +342,27 @@ mod tests {
             (one["last_proof_ms"], one["late"], one["quarantined"]) = (json!(NOW), json!(n == 150), json!(0));
         }
         boxes[150]["last_proof_ms"] = json!(NOW - 61 * MINUTE);
-        let lines = of(boxes, false);
-        assert_eq!(lines.len(), 11, "{lines:?}");
-        assert_eq!(lines[1], "    mail proven 2025-10-09 08:53 UTC or later");
-        assert_eq!(lines[2], "    mail Box 150 (5 messages, 20 kB); LATE: last proven 2025-10-09 07:52 UTC");
+        let lines = of(boxes);
+        assert_eq!(lines.len(), 201, "{lines:?}");
+        assert_eq!(lines[1], "    mail Box 150 (5 messages, 20 kB); LATE: last proven 2025-10-09 07:52 UTC");
+        assert!(lines[2].ends_with("(5 messages, 20 kB); proven 2025-10-09 08:53 UTC"), "{}", lines[2]);
+    }
+
+    #[test]
+    fn each_trouble_has_a_line_that_ends_with_what_to_type_and_none_is_told_twice() {
+        let state = json!({
+            "replicas": [{"name": "google", "last_ok_ms": NOW, "trouble": "nobody answers"}],
+            "troubles": ["google: nobody answers", "laptop: somebody has to sign in; type: twofold login laptop"],
+        });
+        let text = text(&state, NOW, false);
+        assert_eq!(
+            text.lines().skip(1).take(2).collect::<Vec<_>>(),
+            [
+                "trouble: google: nobody answers. Look at it with: twofold doctor",
+                "trouble: laptop: somebody has to sign in; type: twofold login laptop",
+            ]
+        );
+        assert_eq!(text.matches("nobody answers").count(), 1, "{text}");
     }
 
     #[test]
@@ -403,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn what_ends_soon_or_is_scarce_is_told() {
+    fn when_a_sign_in_ends_and_what_is_left_of_a_budget_is_told() {
         let of = |ends_ms: i64, left: u64| {
             let sign_in = json!({"ok": true, "ends_ms": ends_ms});
             let budget =
@@ -417,7 +395,8 @@ mod tests {
         );
         assert!(soon.contains("microsoft365: 1,999 of 10,000 requests left in 10 min"), "{soon}");
         let later = of(NOW + 8 * 24 * 60 * MINUTE, 2_000);
-        assert!(!later.contains("sign-in ends") && !later.contains("left in"), "{later}");
+        assert!(later.contains("    the sign-in ends 2025-10-17 08:53 UTC\n"), "{later}");
+        assert!(later.contains("microsoft365: 2,000 of 10,000 requests left in 10 min"), "{later}");
     }
 
     #[test]

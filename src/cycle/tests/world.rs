@@ -124,6 +124,7 @@ impl World {
             blobs: None,
             zones: Arc::new(NoZones),
             retry_quarantined: false,
+            left_alone: Vec::new(),
             brakes: BTreeMap::new(),
             joins: if self.joined { vec![join] } else { Vec::new() },
             scopes: BTreeMap::new(),

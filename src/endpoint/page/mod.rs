@@ -69,17 +69,15 @@ fn frame(title: &str, again_s: Option<u32>, body: &str) -> String {
 fn state(out: &mut String, facts: &Facts) {
     let (service, now_ms) = (&facts.service, facts.now_ms);
     out.push_str("<section id=\"state\">");
-    let ills = health::ills(facts);
-    match (ills.is_empty(), service.troubles.is_empty()) {
-        (true, true) => out.push_str("<h2 class=\"good\">All is well</h2>"),
-        (true, false) => out.push_str("<h2>It goes on, but something stands in the way</h2>"),
-        (false, _) => out.push_str("<h2 class=\"bad\">Something is wrong</h2>"),
+    let troubles = health::troubles(facts);
+    match (troubles.is_empty(), troubles.iter().any(|trouble| trouble.is_ill)) {
+        (true, _) => out.push_str("<h2 class=\"good\">All is well</h2>"),
+        (false, false) => out.push_str("<h2>It goes on, but something stands in the way</h2>"),
+        (false, true) => out.push_str("<h2 class=\"bad\">Something is wrong</h2>"),
     }
-    for ill in &ills {
-        let _ = write!(out, "<p class=\"bad\">{}</p>", Said(ill));
-    }
-    for trouble in &service.troubles {
-        let _ = write!(out, "<p>{}</p>", Said(trouble));
+    for trouble in &troubles {
+        let class = if trouble.is_ill { " class=\"bad\"" } else { "" };
+        let _ = write!(out, "<p{class}>{}</p>", Said(&trouble.words));
     }
     match (&service.at_work, service.next_run_ms) {
         (Some((since_ms, kinds)), _) => {
