@@ -53,8 +53,8 @@ pub struct Config {
     pub devices: Vec<Device>,
     /// Collections of both providers that are one and the same.
     pub joins: Vec<Join>,
-    /// How old a full listing may grow.
-    pub full_check_ms: i64,
+    /// How old a full listing may grow, or when all is listed anew.
+    pub full_check: Cadence,
     /// How often the service looks after each kind.
     pub cadences: BTreeMap<Kind, Cadence>,
     /// What counts as a mass change, for each kind.
@@ -254,7 +254,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
         Some(value) => places.path(&value)?,
         None => places.default_state_dir()?,
     };
-    let (cadences, full_check_ms) = schedule::schedule(&top)?;
+    let (cadences, full_check) = schedule::schedule(&top)?;
     let config = Config {
         path: path.to_owned(),
         state_dir,
@@ -263,7 +263,7 @@ fn read(text: &str, path: &Path, environment: &Environment<'_>) -> Result<Config
         google: top.table("google")?.map(|table| google(&table, &places)).transpose()?,
         devices: devices(&top, &places)?,
         joins: joins(&top)?,
-        full_check_ms,
+        full_check,
         cadences,
         brakes: brakes(&top)?,
         retention_ms: retention(&top)?,

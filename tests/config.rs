@@ -59,7 +59,7 @@ fn the_defaults_in_the_example_are_the_defaults() {
         *scope = Scope::default();
     }
     assert_eq!(bare.cadences[&Kind::Calendar], full.cadences[&Kind::Calendar]);
-    assert_eq!(bare.full_check_ms, full.full_check_ms);
+    assert_eq!(bare.full_check, full.full_check);
     assert_eq!((bare.retention_ms, bare.may_mail_attendees), (full.retention_ms, full.may_mail_attendees));
     assert_eq!((&bare.brakes, bare.log), (&full.brakes, full.log));
     assert_eq!((&bare.devices[0].kinds, bare.devices[0].vcard), (&full.devices[0].kinds, full.devices[0].vcard));

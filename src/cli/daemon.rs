@@ -136,9 +136,14 @@ pub(super) fn triggers_of(config: &Config) -> BTreeMap<Kind, Trigger> {
     let mut kinds: BTreeSet<Kind> = config.google.iter().flat_map(|table| table.kinds.clone()).collect();
     kinds.extend(config.microsoft365.iter().flat_map(|table| table.kinds.clone()));
     kinds.extend(config.devices.iter().flat_map(|device| device.kinds.clone()));
-    let zone = iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::Tz::UTC);
+    let zone = zone();
     let cadences = config.cadences.iter().filter(|(kind, _)| kinds.contains(kind));
     cadences.map(|(kind, cadence)| (*kind, cadence.trigger(zone))).collect()
+}
+
+/// The zone of this machine.
+pub(super) fn zone() -> chrono_tz::Tz {
+    iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::Tz::UTC)
 }
 
 fn paths_of(config: &Config) -> Vec<std::path::PathBuf> {

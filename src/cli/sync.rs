@@ -1,5 +1,6 @@
 //! `twofold sync`: one cycle.
 
+use super::daemon::zone;
 use super::progress::{Bars, Lines};
 use super::{Context, credential, disk, handover, kinds, now_ms, words};
 use crate::config::Config;
@@ -129,7 +130,7 @@ pub async fn sync(
         }),
         only_kinds: kinds(&args.only)?,
         full_check: args.full_check,
-        full_check_ms: config.full_check_ms,
+        full_check_ms: full_check_ms(config, context.now_ms()),
         dry_run: args.dry_run,
         retention_ms: (args.replica.is_none() && args.without.is_empty()).then_some(config.retention_ms),
         may_mail: config.may_mail_attendees,
@@ -162,6 +163,12 @@ pub async fn sync(
         hub.set_budget(name, &budget.snapshot().to_string())?;
     }
     report
+}
+
+/// How old a full listing may be by now, in milliseconds: no older than the last moment of a pattern.
+fn full_check_ms(config: &Config, now_ms: i64) -> i64 {
+    let since_ms = config.full_check.trigger(zone()).due_since(now_ms);
+    now_ms - since_ms.unwrap_or(0)
 }
 
 /// What stands in the way at providers that are left alone, as exit codes.

@@ -31,11 +31,13 @@ impl Cadence {
 const DEFAULT_MS: i64 = 5 * 60 * 1000;
 const DAY_MS: i64 = 24 * 3600 * 1000;
 
-/// How often each kind is looked after, and how old a full listing may grow, in milliseconds.
-pub(super) fn schedule(top: &Table<'_>) -> Result<(BTreeMap<Kind, Cadence>, i64)> {
+/// How often each kind is looked after, and how often all is listed in full.
+pub(super) fn schedule(top: &Table<'_>) -> Result<(BTreeMap<Kind, Cadence>, Cadence)> {
     let kinds = [Kind::Mail, Kind::Calendar, Kind::Contacts];
     let usual = |cadence: Cadence| kinds.map(|kind| (kind, cadence.clone())).into_iter().collect();
-    let Some(table) = top.table("schedule")? else { return Ok((usual(Cadence::Every(DEFAULT_MS)), DAY_MS)) };
+    let Some(table) = top.table("schedule")? else {
+        return Ok((usual(Cadence::Every(DEFAULT_MS)), Cadence::Every(DAY_MS)));
+    };
     table.allow(&["every", "cron", "full_check", "mail", "calendar", "contacts"], &[])?;
     let of_all = match (table.get("every"), table.get("cron")) {
         (Some(_), Some(cron)) => {
@@ -50,7 +52,11 @@ pub(super) fn schedule(top: &Table<'_>) -> Result<(BTreeMap<Kind, Cadence>, i64)
             *cadence = either(&value)?;
         }
     }
-    Ok((cadences, duration(&table, "full_check", DAY_MS)?))
+    let full_check = match table.get("full_check") {
+        Some(value) if value.text()?.trim().contains(char::is_whitespace) => pattern(&value)?,
+        _ => Cadence::Every(duration(&table, "full_check", DAY_MS)?),
+    };
+    Ok((cadences, full_check))
 }
 
 fn either(value: &Value<'_>) -> Result<Cadence> {

@@ -27,7 +27,7 @@ fn an_empty_configuration_has_every_default() {
     assert_eq!(config.state_dir, Path::new("/home/ada/.local/state/twofold"));
     assert!(config.microsoft365.is_none() && config.google.is_none());
     assert!(config.devices.is_empty() && config.joins.is_empty());
-    assert_eq!(config.full_check_ms, 86_400_000);
+    assert_eq!(config.full_check, Cadence::Every(86_400_000));
     assert!(config.cadences.values().all(|cadence| *cadence == Cadence::Every(300_000)));
     assert_eq!(config.retention_ms, 180 * 86_400_000);
     assert_eq!(config.brakes[&Kind::Contacts], Brake { percent: 20, count: 100 });
@@ -128,7 +128,9 @@ fn every_key_that_is_written_is_taken() {
     let minute = Cadence::Every(60_000);
     let cron = Cadence::Cron("0 */5 8-18 * * MON-FRI".into());
     let cadences = [(Kind::Mail, minute), (Kind::Calendar, Cadence::Every(90_000)), (Kind::Contacts, cron)];
-    assert_eq!((config.cadences, config.full_check_ms), (cadences.into(), 43_200_000));
+    assert_eq!((config.cadences, config.full_check), (cadences.into(), Cadence::Every(43_200_000)));
+    let nightly = parse("[schedule]\nfull_check = \"0 0 3 * * *\"").unwrap();
+    assert_eq!(nightly.full_check, Cadence::Cron("0 0 3 * * *".into()));
     assert_eq!(config.brakes[&Kind::Contacts], Brake { percent: 10, count: usize::MAX });
     assert_eq!(config.brakes[&Kind::Calendar], Brake { percent: 20, count: 200 });
     assert_eq!(config.brakes[&Kind::Mail], Brake { percent: 100, count: 50 });
@@ -276,6 +278,7 @@ fn values_that_do_not_fit_are_refused() {
         ("a join of mail", "[[join]]\nkind = \"mail\"".into(), "cannot be joined"),
         ("two schedules", "[schedule]\nevery = \"5m\"\ncron = \"0 * * * * *\"".into(), "stands beside \"every\""),
         ("no cron pattern", "[schedule]\ncron = \"every day\"".into(), "is no cron pattern"),
+        ("no pattern of the full check", "[schedule]\nfull_check = \"at night\"".into(), "is no cron pattern"),
         ("a kind that is due never", "[schedule]\nmail = \"0 0 0 30 2 *\"".into(), "is no cron pattern"),
         ("a kind's schedule without a unit", "[schedule]\nmail = \"1\"".into(), "says no time"),
         ("a log of no form", "[log]\nformat = \"xml\"".into(), "is no form of a log"),

@@ -51,6 +51,17 @@ impl Trigger {
         }
     }
 
+    /// What was last done at this moment or earlier is due again at `now_ms`; `None`: nothing was ever due.
+    pub fn due_since(&self, now_ms: i64) -> Option<i64> {
+        match self {
+            Trigger::Every(every_ms) => now_ms.checked_sub((*every_ms).max(1)),
+            Trigger::Cron(pattern) => {
+                let now: DateTime<Tz> = pattern.zone.timestamp_millis_opt(now_ms).single()?;
+                Some(pattern.cron.find_previous_occurrence(&now, true).ok()?.timestamp_millis())
+            }
+        }
+    }
+
     /// The first moment after `after_ms`; `None` where there is none any more.
     ///
     /// A pattern is read on the clocks of its zone: what falls into an hour that is left out in spring is due when the clocks have gone
@@ -76,6 +87,18 @@ mod tests {
 
     fn at(text: &str) -> i64 {
         DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis()
+    }
+
+    #[test]
+    fn what_was_done_before_the_last_moment_is_due_again() {
+        let nightly = Trigger::cron("0 30 3 * * *", Berlin).unwrap();
+        let since = |text: &str| nightly.due_since(at(text));
+        assert_eq!(since("2026-01-10T03:29:59+01:00"), Some(at("2026-01-09T03:30:00+01:00")));
+        assert_eq!(since("2026-01-10T03:30:00+01:00"), Some(at("2026-01-10T03:30:00+01:00")));
+        assert_eq!(since("2026-01-10T22:00:00+01:00"), Some(at("2026-01-10T03:30:00+01:00")));
+        // The clocks went forward between the two.
+        assert_eq!(since("2026-03-29T03:00:00+02:00"), Some(at("2026-03-28T03:30:00+01:00")));
+        assert_eq!(Trigger::Every(1_000).due_since(5_300), Some(4_300));
     }
 
     /// So many moments of a pattern in Berlin after a moment, as UTC.
