@@ -46,10 +46,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::{Blobs, Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 8;
+pub const SCHEMA_VERSION: i64 = 9;
 
 /// What brings a hub from one version of the schema to the next, the first from version 1 to 2.
-const STEPS: [&str; 7] = [
+const STEPS: [&str; 8] = [
     "CREATE TABLE departed (
         replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;",
@@ -107,6 +107,8 @@ const STEPS: [&str; 7] = [
      CREATE INDEX sightings_by_item ON sightings (item) WHERE item IS NOT NULL;",
     // Nothing is proven of a collection before it is read anew.
     "ALTER TABLE places ADD COLUMN proof INTEGER;",
+    // What places showed before they were told is not known: for a while that is somebody's rename.
+    "ALTER TABLE places ADD COLUMN earlier TEXT;",
 ];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).

@@ -2,6 +2,7 @@
 
 use crate::{Hub, Store, random_id};
 use rusqlite::{Row, params};
+use serde::Deserialize;
 use twofold_model::email::Role;
 use twofold_model::{DeltaToken, Kind, Result};
 
@@ -80,7 +81,7 @@ impl Collection {
 }
 
 /// What a collection is called, and its colour as `#rrggbb`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Label {
     /// Its name.
     pub name: String,
@@ -123,6 +124,8 @@ pub struct Place {
     pub agreed: Label,
     /// When the place was last told a name or a colour, in milliseconds since 1970.
     pub told_ms: Option<i64>,
+    /// What it showed before it was told: its lists may still show it. Empty once they showed something else.
+    pub earlier: Vec<Label>,
     /// New things go here.
     pub is_default: bool,
     /// This user may write there.
@@ -145,12 +148,19 @@ impl Place {
             color: shows.color.clone(),
             agreed: shows,
             told_ms: None,
+            earlier: Vec::new(),
             is_default: false,
             can_write: true,
             met: false,
             proof_ms: None,
         }
     }
+}
+
+/// Labels as one text; none where there are none.
+fn listed(labels: &[Label]) -> Option<String> {
+    let one = |label: &Label| serde_json::json!({ "name": label.name, "color": label.color });
+    (!labels.is_empty()).then(|| serde_json::Value::from_iter(labels.iter().map(one)).to_string())
 }
 
 fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
@@ -163,6 +173,10 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
         color: row.get("color")?,
         agreed: Label { name: row.get("agreed_name")?, color: row.get("agreed_color")? },
         told_ms: row.get("told")?,
+        earlier: row
+            .get::<_, Option<String>>("earlier")?
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default(),
         is_default: row.get("is_default")?,
         can_write: row.get("can_write")?,
         met: row.get("met")?,
@@ -313,8 +327,8 @@ impl Hub {
     /// A collection now stands at a replica too; all its items are to be looked at.
     pub fn add_place(&mut self, new: &Place) -> Result<()> {
         self.run(
-            "INSERT INTO places (collection, replica, remote_id, name, color, agreed_name, agreed_color, told, is_default, can_write)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO places (collection, replica, remote_id, name, color, agreed_name, agreed_color, told, earlier, is_default, can_write)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             params![
                 new.collection,
                 new.replica,
@@ -324,6 +338,7 @@ impl Hub {
                 new.agreed.name,
                 new.agreed.color,
                 new.told_ms,
+                listed(&new.earlier),
                 new.is_default,
                 new.can_write
             ],
@@ -352,9 +367,14 @@ impl Hub {
         )
     }
 
-    /// Notes when a place was told a name or a colour.
-    pub fn set_told(&mut self, id: i64, now_ms: i64) -> Result<()> {
-        self.run("UPDATE places SET told = ?2 WHERE id = ?1", params![id, now_ms])
+    /// Notes when a place was told a name or a colour, and what its lists may still show instead.
+    pub fn set_told(&mut self, id: i64, now_ms: i64, earlier: &[Label]) -> Result<()> {
+        self.run("UPDATE places SET told = ?2, earlier = ?3 WHERE id = ?1", params![id, now_ms, listed(earlier)])
+    }
+
+    /// The lists of a place show none of what was before it was told any more.
+    pub fn forget_earlier(&mut self, id: i64) -> Result<()> {
+        self.run("UPDATE places SET earlier = NULL WHERE id = ?1", [id])
     }
 
     /// Notes proof of life of collections at a replica: a read saw an item of theirs that is known, or an answer that is complete vouches for

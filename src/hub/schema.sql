@@ -44,6 +44,7 @@ CREATE TABLE places (
     agreed_color TEXT,
     told       INTEGER,                      -- when it was last told
     proof      INTEGER,                      -- when it was last certain that what is known of it is so
+    earlier    TEXT,                         -- the labels that it showed before, and its lists may still show (JSON)
     UNIQUE (replica, remote_id),
     UNIQUE (collection, replica)
 );

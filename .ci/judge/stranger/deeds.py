@@ -100,7 +100,7 @@ def p_folder_new(model):
 
 
 def p_folder_rename(model):
-    if id := model.box_of_provider():
+    if id := model.own_box():
         old = model.boxes[id]
         model.name_box(id, model.fresh("Anders"))
         model.renamed(id)
@@ -109,7 +109,7 @@ def p_folder_rename(model):
 
 def p_folder_drop(model):
     """At Graph a folder goes to the deleted items with all that is in it. (A label that is gone is held for a person.)"""
-    if not model.is_gmail and (id := model.box_of_provider()):
+    if not model.is_gmail and (id := model.own_box()):
         old = model.boxes[id]
         model.server.drop_folder(id)
         model.renamed(id)

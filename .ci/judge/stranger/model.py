@@ -1,6 +1,5 @@
 """What each account must have after what was done to it, kept beside the providers and never read from the program."""
 
-import re
 from collections import Counter
 
 import post
@@ -8,9 +7,7 @@ import post
 from .stage import DEVICES
 
 # What is known to go wrong, and is left out unless a run lets it in (`--let-in`). A line goes when its fault is mended.
-KNOWN_RED = {
-    "just-named": "a folder of Graph is renamed or deleted there just after the program named it: followed after 15 minutes",
-}
+KNOWN_RED = {}
 # Removals in one day at which the program may ask a person; no account destroys more.
 MOST_PURGED = 5
 
@@ -125,11 +122,6 @@ class Model:
         id = self.random.choice(free)
         self.used_boxes.add(id)
         return id
-
-    def box_of_provider(self):
-        """One that may be renamed at the provider."""
-        is_named = lambda id: not self.is_gmail and re.search("Vom Gerät|Umbenannt", self.boxes[id])
-        return self.own_box(lambda id: not is_named(id) or "just-named" in self.let_in)
 
     # What is noted.
 

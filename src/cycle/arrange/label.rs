@@ -3,6 +3,9 @@
 //! where the hub's differs from what was agreed on. So what a place makes of a name, or has no room for, is neither an edit
 //! nor sent again.
 //!
+//! Lists may lag behind what a place was told. What it showed before is kept for so long (`places.earlier`): shown again it says nothing, and
+//! whatever else is shown is somebody's wish, also the earlier name once another one was seen.
+//!
 //! Of a mailbox its own name and the path above it are two members: who moves one says nothing of its name. So a place that got only half
 //! of a new path (it moves and renames in two steps) has renamed nothing.
 //!
@@ -38,6 +41,7 @@ fn change(shows: Option<&str>, showed: Option<&str>, agreed: Option<&str>, hub: 
 }
 
 /// What is merged of a label, each by itself: the path above a mailbox, the name, the colour.
+#[derive(PartialEq)]
 struct Members([Option<String>; 3]);
 
 /// What people call them.
@@ -90,21 +94,30 @@ pub(super) fn take_one(
         color: seen.color.as_deref().and_then(plain_color).or_else(|| place.color.clone()),
     };
     let showed = Label { name: place.name.clone(), color: place.color.clone() };
-    if shows == showed || !collection.stays() {
+    if !collection.stays() || (shows == showed && place.earlier.is_empty()) {
         return Ok(());
     }
     if !counts(&replica, &collection) {
         return cycle.hub.set_label(place.id, &shows, &place.agreed);
     }
+    let [mut hub, mut agreed] = [&collection.label(), &place.agreed].map(|label| Members::of(kind, label));
+    let [mut now, before] = [&shows, &showed].map(|label| Members::of(kind, label));
     // Its list may still show what it was before we told it.
-    let lag_s = cycle.members[index].reached(kind).map_or(0, |connector| connector.abilities().reads_lag_s);
-    let lag_ms = i64::try_from(lag_s).unwrap_or(i64::MAX).saturating_mul(1000);
-    // (Told in the future, by a clock that ran ahead: nobody knows how long ago that was.)
-    if place.told_ms.is_some_and(|told| (0..lag_ms).contains(&(cycle.now() - told))) {
+    let earlier: Vec<Members> = lags(cycle, index, kind, place).iter().map(|it| Members::of(kind, it)).collect();
+    let mut is_late = false;
+    for at in 0..WORDS.len() {
+        let is_told = earlier.iter().any(|it| it.0[at] != before.0[at]);
+        if is_told && earlier.iter().any(|it| it.0[at] == now.0[at]) {
+            now.0[at].clone_from(&before.0[at]);
+            is_late = true;
+        }
+    }
+    if !is_late && !place.earlier.is_empty() {
+        cycle.hub.forget_earlier(place.id)?;
+    }
+    if now == before {
         return Ok(());
     }
-    let [mut hub, mut agreed] = [&collection.label(), &place.agreed].map(|label| Members::of(kind, label));
-    let [now, before] = [&shows, &showed].map(|label| Members::of(kind, label));
     for (at, what) in WORDS.into_iter().enumerate() {
         let change =
             change(now.0[at].as_deref(), before.0[at].as_deref(), agreed.0[at].as_deref(), hub.0[at].as_deref());
@@ -123,7 +136,7 @@ pub(super) fn take_one(
             hub.0[at].clone_from(&now.0[at]);
         }
     }
-    let [hub, agreed] = [hub, agreed].map(Members::whole);
+    let [shows, hub, agreed] = [now, hub, agreed].map(Members::whole);
     cycle.hub.atomically("take label", |store| {
         store.set_label(place.id, &shows, &agreed)?;
         store.rename_collection(collection.id, &hub.name, hub.color.as_deref())
@@ -160,12 +173,14 @@ pub(super) async fn tell(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             let id = CollectionId(place.remote_id.clone());
             match connector.rename_collection(kind, &id, name, color).await {
                 Ok(now) => {
-                    let color = now.color.as_deref().and_then(plain_color).or(showed.color);
+                    let color = now.color.as_deref().and_then(plain_color).or_else(|| showed.color.clone());
                     let shows = Label { name: now.name, color };
                     let at = cycle.now();
+                    let mut earlier = lags(cycle, index, kind, &place).to_vec();
+                    earlier.push(showed);
                     cycle.hub.atomically("label told", |hub| {
                         hub.set_label(place.id, &shows, &label)?;
-                        hub.set_told(place.id, at)
+                        hub.set_told(place.id, at, &earlier)
                     })?;
                 }
                 // It has no room for it, and will not have it tomorrow.
@@ -178,6 +193,26 @@ pub(super) async fn tell(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the place's lists may still show, because it was told something else a moment ago.
+fn lags<'a>(cycle: &Cycle<'_>, index: usize, kind: Kind, place: &'a Place) -> &'a [Label] {
+    let lag_s = cycle.members[index].reached(kind).map_or(0, |connector| connector.abilities().reads_lag_s);
+    let lag_ms = i64::try_from(lag_s).unwrap_or(i64::MAX).saturating_mul(1000);
+    // (Told in the future, by a clock that ran ahead: nobody knows how long ago that was.)
+    match place.told_ms {
+        Some(told) if (0..lag_ms).contains(&(cycle.now() - told)) => &place.earlier,
+        _ => &[],
+    }
+}
+
+/// What the lists of a place may show of a mailbox that is made there now: the one above it under the names that it had before.
+pub(super) fn earlier_above(cycle: &Cycle<'_>, index: usize, kind: Kind, made: &Label) -> Result<Vec<Label>> {
+    let [Some(above), own, _] = Members::of(kind, made).0 else { return Ok(Vec::new()) };
+    let places = cycle.hub.places(cycle.members[index].replica.id, kind)?;
+    let Some(place) = places.iter().find(|place| place.name == above) else { return Ok(Vec::new()) };
+    let below = |label: &Label| Members([Some(label.name.clone()), own.clone(), made.color.clone()]).whole();
+    Ok(lags(cycle, index, kind, place).iter().map(below).collect())
 }
 
 fn is_final(kind: ErrorKind) -> bool {

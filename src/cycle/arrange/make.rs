@@ -1,7 +1,7 @@
 //! What a place lacks is made there: folders at devices, collections at the provider that they belong to. And the other way
 //! round: a folder that somebody made on a device becomes a collection.
 
-use super::word;
+use super::{label, word};
 use crate::{Cycle, Member};
 use twofold_hub::{Hold, Label, Place};
 use twofold_model::connector::{Access, Collection};
@@ -121,6 +121,8 @@ async fn make(
         cycle.report.trouble(&collection.name, &Error::new(ErrorKind::Held, words));
         return Ok(());
     }
+    let shows = Label { name: made.name.clone(), color: made.color.clone() };
+    let earlier = label::earlier_above(cycle, index, kind, &shows)?;
     let now = cycle.now();
     cycle.hub.atomically("new place", |hub| {
         if let Some(hold) = hold {
@@ -129,9 +131,8 @@ async fn make(
             }
             hub.remove_hold(&hold.id)?;
         }
-        let shows = Label { name: made.name.clone(), color: made.color.clone() };
         let place = Place::new(collection.id, replica.id, made.id.as_str(), shows);
-        hub.add_place(&Place { is_default: made.is_default, told_ms: Some(now), ..place })
+        hub.add_place(&Place { is_default: made.is_default, told_ms: Some(now), earlier, ..place })
     })
 }
 

@@ -8,7 +8,7 @@ use twofold_hub::{Hub, Label, SCHEMA_VERSION};
 use twofold_model::Kind;
 use twofold_model::email::scope::Limits;
 
-const RELEASED: [(i64, &str); 7] = [
+const RELEASED: [(i64, &str); 8] = [
     (1, include_str!("hub_v1.sql")),
     (2, include_str!("hub_v2.sql")),
     (3, include_str!("hub_v3.sql")),
@@ -16,6 +16,7 @@ const RELEASED: [(i64, &str); 7] = [
     (5, include_str!("hub_v5.sql")),
     (6, include_str!("hub_v6.sql")),
     (7, include_str!("hub_v7.sql")),
+    (8, include_str!("hub_v8.sql")),
 ];
 
 /// A state folder with a hub as that program left it.
@@ -124,4 +125,21 @@ fn nothing_is_proven_of_a_collection_before_this_program_read_it() {
     hub.prove(phone, &[2], 7).unwrap();
     hub.prove(phone, &[2], 5).unwrap();
     assert_eq!(proofs(&hub), [Some(7), None], "of each place by itself, and never back");
+}
+
+#[test]
+fn what_a_place_showed_before_it_was_told_is_kept_until_its_lists_show_something_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut hub = Hub::open(&left(dir.path(), RELEASED[7].1)).unwrap();
+    let earlier =
+        |hub: &Hub| -> Vec<Vec<Label>> { hub.places_of(2).unwrap().into_iter().map(|it| it.earlier).collect() };
+    assert_eq!(earlier(&hub), [vec![], vec![]], "nobody wrote it down");
+    let labels = [("A \"b\"/c", None), ("A", Some("#16a765"))]
+        .map(|(name, color)| Label { name: name.into(), color: color.map(str::to_owned) });
+    let place = hub.places_of(2).unwrap()[0].id;
+    hub.set_told(place, 7, &labels).unwrap();
+    assert_eq!(earlier(&hub), [labels.to_vec(), vec![]]);
+    hub.forget_earlier(place).unwrap();
+    assert_eq!(earlier(&hub), [vec![], vec![]]);
+    assert_eq!(hub.places_of(2).unwrap()[0].told_ms, Some(7));
 }

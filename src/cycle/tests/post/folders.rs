@@ -69,3 +69,38 @@ async fn where_one_side_moves_a_folder_and_the_other_renames_it_both_count() {
         assert_eq!(called(&world), ["INBOX/Job"; 3], "{manner:?}");
     }
 }
+
+#[tokio::test]
+async fn a_folder_that_somebody_moves_right_after_it_was_renamed_here_is_followed_at_once() {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    world.account.lag(900);
+    world.laptop.call("account/mail/Work", "Done");
+    world.sync().await;
+    assert_eq!(called(&world), ["Done"; 3]);
+    world.account.call("Work", "INBOX/Work");
+    world.sync().await;
+    assert_eq!(called(&world)[1..], ["INBOX/Done"; 2], "moved there, where its list still shows the old name");
+    world.account.call("Work", "INBOX/Done");
+    world.settled("the list shows both").await;
+    assert_eq!(called(&world), ["INBOX/Done"; 3]);
+}
+
+#[tokio::test]
+async fn a_folder_made_below_one_that_was_just_renamed_is_not_moved_back_by_a_list_that_lags() {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    world.account.lag(900);
+    world.laptop.call("account/mail/Work", "Done");
+    world.laptop.add_mailbox("account/mail/New", None);
+    world.laptop.call("account/mail/New", "Done/New");
+    world.sync().await;
+    let shown = |world: &World| world.laptop.called("account/mail/New");
+    let made = "Done/New";
+    for listed in ["Work/New", "Done/New"] {
+        world.account.call(made, listed);
+        world.sync().await;
+        assert_eq!(shown(&world), "Done/New", "listed as {listed}");
+    }
+    world.account.call(made, "Work/New");
+    world.sync().await;
+    assert_eq!(shown(&world), "Work/New", "after the list showed it where it was made, that is somebody's move");
+}

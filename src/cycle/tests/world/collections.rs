@@ -161,6 +161,72 @@ async fn a_list_that_shows_the_old_name_for_a_while_changes_nothing_back() {
     assert!(shelf(&world.phone, "Work").is_some());
 }
 
+/// A calendar "Work" whose account's lists lag, and that the phone called "Job".
+async fn just_told() -> (World, usize) {
+    let mut world = World::of(Kind::Calendar, false, 0);
+    world.google = Memory::of(Kind::Calendar, "Calendar", Manners { reads_lag_ms: HOUR_MS, ..Manners::default() });
+    world.google.add_shelf("work", Kind::Calendar, "Work", Some(BLUE));
+    world.sync().await;
+    world.phone.label(number(&world.phone, "Work"), "Job", Some(BLUE));
+    world.sync().await;
+    let job = number(&world.google, "Job");
+    (world, job)
+}
+
+#[tokio::test]
+async fn a_name_that_somebody_gives_right_after_another_was_told_is_followed_at_once() {
+    let (mut world, job) = just_told().await;
+    world.google.label(job, "Office", Some(BLUE));
+    world.sync().await;
+    assert!(shelf(&world.phone, "Office").is_some(), "neither what it was nor what it was told");
+    quiet(&mut world).await;
+    // The name that was told was there, so the one before it is somebody's wish too.
+    world.google.label(job, "Work", Some(BLUE));
+    world.sync().await;
+    assert!(shelf(&world.phone, "Work").is_some());
+    quiet(&mut world).await;
+}
+
+#[tokio::test]
+async fn a_list_that_showed_the_new_name_once_may_bring_the_old_one_back() {
+    let (mut world, job) = just_told().await;
+    world.google.label(job, "Work", Some(BLUE));
+    world.sync().await;
+    assert!(shelf(&world.phone, "Job").is_some(), "the list lags");
+    world.google.label(job, "Job", Some(BLUE));
+    world.sync().await;
+    world.google.label(job, "Work", Some(BLUE));
+    world.sync().await;
+    assert!(shelf(&world.phone, "Work").is_some());
+    quiet(&mut world).await;
+}
+
+#[tokio::test]
+async fn of_two_names_told_one_after_the_other_a_list_may_still_show_what_was_before_either() {
+    let (mut world, job) = just_told().await;
+    world.google.label(job, "Work", Some(BLUE));
+    world.phone.label(number(&world.phone, "Job"), "Trade", Some(BLUE));
+    world.sync().await;
+    assert!(shelf(&world.google, "Trade").is_some());
+    for old in ["Work", "Job"] {
+        world.google.label(job, old, Some(BLUE));
+        world.sync().await;
+        assert!(shelf(&world.phone, "Trade").is_some(), "{old}: the list lags");
+    }
+    world.google.label(job, "Trade", Some(BLUE));
+    quiet(&mut world).await;
+}
+
+#[tokio::test]
+async fn a_colour_that_somebody_gives_while_the_list_shows_the_old_name_is_followed_and_the_name_is_not() {
+    let (mut world, job) = just_told().await;
+    world.google.label(job, "Work", Some(RED));
+    world.sync().await;
+    assert_eq!(color(&world.phone, "Job").as_deref(), Some(RED));
+    world.google.label(job, "Job", Some(RED));
+    quiet(&mut world).await;
+}
+
 #[tokio::test]
 async fn what_a_place_has_no_room_for_neither_comes_back_nor_is_sent_again() {
     let mut world = World::of(Kind::Calendar, false, 0);
