@@ -5,8 +5,9 @@ use crate::arrange::remove;
 use crate::intake::Intake;
 use std::collections::{HashMap, HashSet};
 use twofold_engine::brake::Brake;
-use twofold_hub::{Hold, Hub, random_id};
-use twofold_model::{Kind, Place, Result};
+use twofold_hub::backup::Restored;
+use twofold_hub::{Hold, Hub, Presence, random_id};
+use twofold_model::{Kind, Place, RemoteId, Result};
 
 /// How many claims are asked about at once, and in one run.
 const ASK: usize = 200;
@@ -237,29 +238,68 @@ pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let mut places = cycle.hub.places(replica.id, kind)?;
         places.retain(|place| !left_out.has(place.collection));
         let gone: HashMap<i64, usize> = cycle.hub.gone_by_collection(replica.id)?.into_iter().collect();
-        let is_restored = cycle.hub.is_restored(replica.id, kind)?;
-        let is_held = is_restored || is_emptied(cycle, &places, &gone)?;
+        let restored = cycle.hub.restored(replica.id, kind)?;
+        let mut found_gone = HashSet::new();
+        if let Some(Restored::Asked(names)) = &restored {
+            for name in names {
+                let sighting = cycle.hub.sighting(replica.id, name)?;
+                found_gone.extend(sighting.filter(|it| it.presence == Presence::Gone).map(|it| it.collection));
+            }
+        }
+        let is_emptied = is_emptied(cycle, &places, &gone)?;
         for place in &places {
             if let Some(going) = gone.get(&place.collection) {
-                removals(cycle, kind, &replica, place, (*going, is_held), brake, now)?;
+                let is_restored = restored == Some(Restored::Uncompared) || found_gone.contains(&place.collection);
+                let why = if is_restored {
+                    Why::Restored
+                } else if is_emptied {
+                    Why::Emptied
+                } else {
+                    Why::Many
+                };
+                removals(cycle, kind, &replica, place, (*going, why), brake, now)?;
             }
             changes(cycle, kind, &replica, place, now)?;
         }
-        // What went since the copy was made is held by now; what goes later is as any other.
-        if is_restored && cycle.members[index].complete.contains(&kind) && !has_open_claims(cycle, replica.id, kind)? {
-            cycle.hub.forget_restored(replica.id, kind)?;
-        }
+        // What went since the copy was made is held by now, or still asked for; what goes later is as any other.
+        let asked = match restored {
+            Some(Restored::Uncompared) if cycle.members[index].complete.contains(&kind) => {
+                open(cycle, replica.id, kind)?
+            }
+            Some(Restored::Asked(mut names)) => {
+                let open: HashSet<RemoteId> = open(cycle, replica.id, kind)?.into_iter().collect();
+                names.retain(|name| open.contains(name));
+                names
+            }
+            _ => continue,
+        };
+        cycle.hub.set_restored(replica.id, kind, &asked)?;
     }
     Ok(())
 }
 
-/// Whether it is not known of some copy whether it is gone. What was put away is known to be there, and is asked for ever.
-fn has_open_claims(cycle: &Cycle<'_>, replica: i64, kind: Kind) -> Result<bool> {
+/// The copies of which it is not known whether they are gone. What was put away is known to be there, and is asked for ever.
+fn open(cycle: &Cycle<'_>, replica: i64, kind: Kind) -> Result<Vec<RemoteId>> {
     let put_away = cycle.hub.withheld_for(PUT_AWAY)?;
-    let is_put_away = |item, collection| put_away.contains(&(item, replica, collection));
-    let claims = cycle.hub.claims(replica, kind, 0, usize::MAX)?;
-    Ok(!claims.iter().all(|claim| claim.item.is_some_and(|item| is_put_away(item, claim.collection))))
+    let mut claims = cycle.hub.claims(replica, kind, 0, usize::MAX)?;
+    claims.retain(|claim| !claim.item.is_some_and(|item| put_away.contains(&(item, replica, claim.collection))));
+    Ok(claims.into_iter().map(|claim| claim.remote_id).collect())
 }
+
+/// Why removals are held.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Why {
+    /// There are too many, or they come to those that are held already.
+    Many,
+    /// Nothing is left at the replica.
+    Emptied,
+    /// The hub is an old copy of itself, and only finds now what went since.
+    Restored,
+}
+
+/// How a hold says that the hub is an old copy.
+const RESTORED: &str =
+    ". The hub was put back from an older copy: what went since that was made is held, however little it is";
 
 /// Whether a replica is suddenly empty: then each collection is held, however little was in it.
 fn is_emptied(cycle: &Cycle<'_>, places: &[twofold_hub::Place], gone: &HashMap<i64, usize>) -> Result<bool> {
@@ -279,7 +319,7 @@ fn removals(
     kind: Kind,
     replica: &twofold_hub::Replica,
     place: &twofold_hub::Place,
-    (going, is_held): (usize, bool),
+    (going, why): (usize, Why),
     brake: Brake,
     now: i64,
 ) -> Result<()> {
@@ -287,14 +327,17 @@ fn removals(
     let open = cycle.hub.open_hold(replica.id, Some(collection), "deletes")?;
     let size = cycle.hub.copies(replica.id, collection)?;
     let recent = cycle.hub.recent_removals(replica.id, collection, now - DAY_MS)?;
-    if open.is_none() && !is_held && !brake.holds(size, recent, going) {
+    if open.is_none() && why == Why::Many && !brake.holds(size, recent, going) {
         return Ok(());
     }
-    let id = open.map_or_else(|| format!("del-{}", &random_id()[..6]), |hold| hold.id);
-    let reason = format!(
+    let mut reason = format!(
         "{going} of {size} items of \"{}\" are gone at {}; nothing was removed elsewhere",
         place.name, replica.name
     );
+    if why == Why::Restored || open.as_ref().is_some_and(|hold| hold.reason.ends_with(RESTORED)) {
+        reason.push_str(RESTORED);
+    }
+    let id = open.map_or_else(|| format!("del-{}", &random_id()[..6]), |hold| hold.id);
     cycle.hub.atomically("hold", |hub| {
         hub.set_hold(&Hold {
             id: id.clone(),

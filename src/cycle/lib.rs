@@ -381,12 +381,15 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
             };
             match connector.arrive(visit).await {
                 Ok(Arrival::OfLaterRun(words)) => {
-                    let error = Error::new(ErrorKind::Held, words);
-                    // Noted once, with its hold.
-                    let open = hub.open_hold(member.replica.id, None, "device")?;
-                    if open.is_none_or(|hold| hold.reason != error.to_string()) {
-                        hub.note_restored()?;
+                    // Noted once, however often the folder goes and comes back.
+                    let noted = format!("later {}", member.replica.id);
+                    if hub.meta(&noted)?.as_ref() != Some(&words) {
+                        hub.atomically("folder of a later run", |hub| {
+                            hub.note_restored()?;
+                            hub.set_meta(&noted, &words)
+                        })?;
                     }
+                    let error = Error::new(ErrorKind::Held, words);
                     member.lose(error);
                 }
                 Ok(arrival) => {

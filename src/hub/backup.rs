@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use twofold_model::{BlobId, Error, ErrorKind, Kind, Result};
+use twofold_model::{BlobId, Error, ErrorKind, Kind, RemoteId, Result};
 
 impl Hub {
     /// Copies the hub of a state folder into a new file (0600) as it is at one moment, beside whoever works on it: no lock is needed, nobody
@@ -54,7 +54,7 @@ impl Hub {
     }
 
     /// What the hub knows is an old copy (ENGINE 22): every feed of every replica is listed in full and compared by the next run, and until
-    /// that is through, whatever is gone there is held ([`Hub::is_restored`]).
+    /// what is gone there is answered, it is held ([`Hub::restored`]).
     pub fn note_restored(&mut self) -> Result<()> {
         self.atomically("note a restored hub", |hub| {
             hub.run("DELETE FROM feeds", [])?;
@@ -68,15 +68,32 @@ impl Hub {
         })
     }
 
-    /// Whether a kind at a replica was not compared in full since the hub was found to be an old copy.
-    pub fn is_restored(&self, replica: i64, kind: Kind) -> Result<bool> {
-        Ok(self.meta(&restored(replica, kind))?.is_some())
+    /// What of a kind at a replica may be gone only because the hub is an old copy. `None` once all of that was answered.
+    pub fn restored(&self, replica: i64, kind: Kind) -> Result<Option<Restored>> {
+        let Some(text) = self.meta(&restored(replica, kind))? else { return Ok(None) };
+        Ok(Some(serde_json::from_str(&text).map_or(Restored::Uncompared, Restored::Asked)))
     }
 
-    /// It was compared in full.
-    pub fn forget_restored(&mut self, replica: i64, kind: Kind) -> Result<()> {
-        self.run("DELETE FROM meta WHERE key = ?1", [restored(replica, kind)])
+    /// It was compared in full, and these copies are still asked for.
+    pub fn set_restored(&mut self, replica: i64, kind: Kind, asked: &[RemoteId]) -> Result<()> {
+        let key = restored(replica, kind);
+        match asked {
+            [] => self.run("DELETE FROM meta WHERE key = ?1", [key]),
+            _ => {
+                let names = serde_json::Value::from_iter(asked.iter().map(RemoteId::as_str));
+                self.set_meta(&key, &names.to_string())
+            }
+        }
     }
+}
+
+/// How far a kind at a replica was compared since the hub was found to be an old copy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// Not in full: whatever is gone there may be gone since the copy was made.
+    Uncompared,
+    /// In full, and of these it is not known yet whether they are gone.
+    Asked(Vec<RemoteId>),
 }
 
 fn restored(replica: i64, kind: Kind) -> String {

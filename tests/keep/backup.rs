@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use twofold_blobs::Store;
 use twofold_hub::{Hub, Lock};
+use twofold_model::Kind;
 
 fn file(home: &Home) -> String {
     home.dir.path().join("backup.tar").display().to_string()
@@ -253,6 +254,40 @@ fn a_hub_that_was_put_back_by_hand_deletes_nothing_unasked_once_a_folder_shows_t
     home.sync().expect(0);
     settled(&home);
     assert_eq!(found(&home, gone), (0, 0));
+}
+
+#[test]
+fn a_folder_that_shows_that_the_hub_is_old_says_so_once_however_often_it_comes_and_goes() {
+    let home = Home::synced(&BOTH);
+    make_everywhere(&home, "Before");
+    home.sync().expect(0);
+    let kept = home.dir.path().join("hub.kept");
+    Hub::copy(&home.state(), &kept).unwrap();
+    make_everywhere(&home, "Later");
+    home.sync().expect(0);
+    for name in ["hub.sqlite-wal", "hub.sqlite-shm"] {
+        let _ = fs::remove_file(home.state().join(name));
+    }
+    fs::rename(&kept, hub(&home)).unwrap();
+    home.sync().expect(4).says(&["older copy"]);
+    let providers = || -> Vec<(String, bool)> {
+        let hub = Hub::look(&home.state()).unwrap().unwrap();
+        let all = hub.replicas().unwrap().into_iter().filter(|replica| !replica.is_device);
+        all.map(|it| (it.name, hub.restored(it.id, Kind::Contacts).unwrap().is_some())).collect()
+    };
+    assert!(providers().iter().all(|(_, is_open)| !is_open), "compared in that run: {:?}", providers());
+    let (folder, away) = (home.laptop(), home.dir.path().join("away"));
+    let mut names = ["Googly Before", "Googly Later"].into_iter();
+    for _ in 0..2 {
+        fs::rename(&folder, &away).unwrap();
+        home.sync().expect(4);
+        fs::rename(&away, &folder).unwrap();
+        home.sandbox.google_delete(&home.google_person(names.next().unwrap())).unwrap();
+        home.sync().expect(4).says(&["older copy"]);
+        let hub = Hub::look(&home.state()).unwrap().unwrap();
+        let causes: Vec<String> = hub.holds().unwrap().into_iter().map(|hold| hold.cause).collect();
+        assert_eq!(causes, ["device"], "what is deleted at a provider now is no older copy's question");
+    }
 }
 
 #[test]

@@ -90,3 +90,41 @@ async fn a_message_that_is_gone_and_can_still_be_read_is_no_message_that_was_mov
         assert_eq!(first(&world), Vec::from_iter(elsewhere), "{deed:?}: it stands where somebody put it");
     }
 }
+
+/// The holds, each as its cause and reason.
+fn held(world: &World) -> Vec<(String, String)> {
+    world.hub.holds().unwrap().into_iter().map(|hold| (hold.cause, hold.reason)).collect()
+}
+
+#[tokio::test]
+async fn after_a_restore_only_what_was_not_answered_goes_on_being_a_question() {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    world.hub.note_restored().unwrap();
+    let [open, gone, later] = [1, 2, 3].map(|n| world.account.find_one(&text(n)));
+    world.account.lag(3600);
+    world.account.destroy_lagging(open);
+    world.account.change(gone, |message| message.at.clear());
+    world.sync().await;
+    let holds = held(&world);
+    assert!(holds.len() == 1 && holds[0].0 == "deletes", "{holds:?}");
+    assert!(holds[0].1.contains("1 of 20 items") && holds[0].1.contains("put back from an older copy"), "{holds:?}");
+    world.sync().await;
+    assert_eq!(held(&world), holds, "the same, and the same words");
+    let ids: Vec<String> = world.hub.holds().unwrap().into_iter().map(|hold| hold.id).collect();
+    ids.iter().for_each(|id| world.hub.approve(id).unwrap());
+    world.sync().await;
+    assert!(!world.laptop.has(&text(2)) && held(&world).is_empty());
+    // What goes from here on is as any other, though one question is still open.
+    world.account.change(later, |message| message.at.clear());
+    world.sync().await;
+    assert!(!world.laptop.has(&text(3)) && held(&world).is_empty(), "{:?}", held(&world));
+    world.account.ghosts_go();
+    world.sync().await;
+    assert!(world.laptop.has(&text(1)), "it went before the copy was made, or since: nobody knows");
+    assert!(held(&world).len() == 1 && held(&world)[0].1.contains("put back from an older copy"), "{:?}", held(&world));
+    let id = world.hub.holds().unwrap().remove(0).id;
+    world.hub.approve(&id).unwrap();
+    world.sync().await;
+    assert!(!world.laptop.has(&text(1)));
+    world.settled("all is answered").await;
+}
