@@ -128,3 +128,29 @@ async fn after_a_restore_only_what_was_not_answered_goes_on_being_a_question() {
     assert!(!world.laptop.has(&text(1)));
     world.settled("all is answered").await;
 }
+
+#[tokio::test]
+async fn a_label_taken_off_before_a_restore_is_taken_off_everywhere_and_its_message_stays() {
+    let mut world = World::new(Manner::Labels);
+    let labelled = world.account.put(&text(1), &["INBOX", "Work"], &[]);
+    for n in 2..=5 {
+        world.account.put(&text(n), &["INBOX", "Work"], &[]);
+    }
+    world.sync().await;
+    world.account.change(labelled, |message| drop(message.at.remove("Work")));
+    world.hub.note_restored().unwrap();
+    world.sync().await;
+    assert_eq!(held(&world), [], "no message is gone");
+    for place in [&world.account, &world.laptop, &world.phone] {
+        let rows: Vec<_> = place.shows().into_iter().filter(|(_, body, _)| body.as_bytes() == text(1)).collect();
+        assert_eq!(rows, [at("INBOX", 1, &[])]);
+        assert_eq!(place.shows().len(), 9);
+    }
+    world.settled("a label taken off before a restore").await;
+    // The last label of all is the message itself.
+    world.account.change(labelled, |message| message.at.clear());
+    world.hub.note_restored().unwrap();
+    world.sync().await;
+    assert!(held(&world).len() == 1 && held(&world)[0].1.contains("put back from an older copy"), "{:?}", held(&world));
+    assert!(world.laptop.has(&text(1)) && world.phone.has(&text(1)));
+}
