@@ -208,6 +208,9 @@ fn message(notice: &Notice) -> Value {
         "replica": (!trouble.replica.is_empty()).then_some(&trouble.replica),
         "since": moment(*since_ms),
     });
+    if !trouble.hold.is_empty() {
+        message["hold"] = json!(trouble.hold);
+    }
     match over_ms {
         Some(over_ms) => message["over"] = json!(moment(*over_ms)),
         None => message["type"] = json!(command),
@@ -294,7 +297,7 @@ async fn run(command: &[String], text: String) -> Result<(), String> {
 pub(super) fn found(report: &twofold_cycle::Report) -> Found {
     let mut found = Found::default();
     for (replica, sign) in &report.signs {
-        found.troubles.insert(trouble(replica, *sign));
+        found.troubles.insert(trouble(replica, sign.clone()));
     }
     let needs_sign_in = |name: &String| report.signs.contains(&(name.clone(), twofold_cycle::report::Sign::SignIn));
     found.away = report.down.iter().filter(|name| !needs_sign_in(name)).cloned().collect();
@@ -311,13 +314,13 @@ pub(super) fn failed(error: &twofold_model::Error) -> Found {
 
 fn trouble(replica: &str, sign: twofold_cycle::report::Sign) -> crate::daemon::notices::Trouble {
     use twofold_cycle::report::Sign;
-    let cause = match sign {
-        Sign::SignIn => Cause::SignIn,
-        Sign::Held => Cause::Held,
-        Sign::Disk => Cause::Disk,
-        Sign::Failed => Cause::Failed,
+    let (cause, hold) = match sign {
+        Sign::SignIn => (Cause::SignIn, String::new()),
+        Sign::Held(hold) => (Cause::Held, hold),
+        Sign::Disk => (Cause::Disk, String::new()),
+        Sign::Failed => (Cause::Failed, String::new()),
     };
-    crate::daemon::notices::Trouble { replica: replica.to_owned(), cause }
+    crate::daemon::notices::Trouble { replica: replica.to_owned(), cause, hold }
 }
 
 #[cfg(test)]
@@ -327,7 +330,7 @@ mod tests {
 
     #[test]
     fn a_message_says_where_what_since_when_and_what_to_type() {
-        let trouble = Trouble { replica: "google".into(), cause: Cause::SignIn };
+        let trouble = Trouble { replica: "google".into(), cause: Cause::SignIn, hold: String::new() };
         let begun = message(&Notice { trouble: trouble.clone(), since_ms: 0, over_ms: None });
         assert_eq!(
             begun,
@@ -339,5 +342,7 @@ mod tests {
             (&over["state"], &over["over"], over.get("type")),
             (&json!("over"), &json!("1970-01-01T00:01:00Z"), None)
         );
+        let held = Trouble { replica: "laptop".into(), cause: Cause::Held, hold: "3f1c".into() };
+        assert_eq!(message(&Notice { trouble: held, since_ms: 0, over_ms: None })["hold"], "3f1c");
     }
 }

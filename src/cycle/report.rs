@@ -2,7 +2,7 @@
 
 use crate::Cycle;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
 /// One replica's part of a run, for one kind.
@@ -110,12 +110,12 @@ pub struct Report {
 }
 
 /// What a person has to do something about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sign {
     /// Somebody has to sign in.
     SignIn,
-    /// Something waits for somebody's word.
-    Held,
+    /// Something waits for somebody's word: the hold's id; empty for what has none.
+    Held(String),
     /// There is no room.
     Disk,
     /// Something failed that does not pass by itself.
@@ -129,7 +129,7 @@ impl Sign {
             // Our own words for it, at a device and in the hub.
             _ if error.to_string().contains("disk full") => Some(Sign::Disk),
             exit::SIGN_IN => Some(Sign::SignIn),
-            exit::HELD => Some(Sign::Held),
+            exit::HELD => Some(Sign::Held(String::new())),
             exit::FAILED | exit::USAGE => Some(Sign::Failed),
             _ => None,
         }
@@ -302,10 +302,14 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
             "a write's fate is not known yet; it is looked for, not repeated. Run again later: twofold sync".into(),
         );
     }
+    // All of them, also of a replica that this run left out: what is not named is over.
+    let names: HashMap<i64, String> = cycle.hub.replicas()?.into_iter().map(|known| (known.id, known.name)).collect();
     for hold in holds.iter().filter(|hold| !hold.is_approved) {
-        if let Some(member) = cycle.member(hold.replica) {
-            let name = member.replica.name.clone();
-            cycle.report.signs.insert((name, Sign::Held));
+        let Some(name) = names.get(&hold.replica) else { continue };
+        cycle.report.signs.insert((name.clone(), Sign::Held(hold.id.clone())));
+        if hold.cause == "device" {
+            // What the device itself said is this very hold.
+            cycle.report.signs.remove(&(name.clone(), Sign::Held(String::new())));
         }
     }
     if holds.iter().any(|hold| !hold.is_approved) {

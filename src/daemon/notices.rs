@@ -59,13 +59,16 @@ impl Cause {
     }
 }
 
-/// One trouble: a place (empty: the service as a whole), and why.
+/// One trouble: a place (empty: the service as a whole), why, and of several of a sort which.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Trouble {
     /// The name of a replica in the configuration.
     pub replica: String,
     /// Why.
     pub cause: Cause,
+    /// Which hold, where there is one: each is a trouble of its own.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hold: String,
 }
 
 /// One message.
@@ -131,6 +134,11 @@ pub struct Found {
     pub reached: BTreeSet<String>,
 }
 
+/// A trouble that is the only one of its sort at its place.
+fn trouble(replica: &str, cause: Cause) -> Trouble {
+    Trouble { replica: replica.to_owned(), cause, hold: String::new() }
+}
+
 impl Ledger {
     /// Takes what a run found; `kinds` are all that there are, `ways` those in which people are told. Nothing is over that the run did not
     /// look at. Whether anything changed.
@@ -140,18 +148,21 @@ impl Ledger {
         for replica in &found.away {
             self.away.entry(replica.clone()).or_insert(now_ms);
         }
-        let is_whole = !kinds.is_empty() && kinds.iter().all(|kind| duty.kinds.contains(kind));
+        let is_of_all = duty.wish.as_ref().is_none_or(|wish| wish.replica.is_none());
+        let is_whole = is_of_all && !kinds.is_empty() && kinds.iter().all(|kind| duty.kinds.contains(kind));
         let is_over = |trouble: &Trouble| match (trouble.cause, trouble.replica.as_str()) {
             (Cause::Stale, replica) => found.reached.contains(replica),
             // No run reads it.
             (Cause::Configuration, _) => false,
+            // All that is held is known at the end of any run.
+            (Cause::Held, _) if !trouble.hold.is_empty() => !duty.kinds.is_empty(),
             // What failed as a whole did not when a run came to its end.
             (_, "") => !duty.kinds.is_empty(),
             (_, replica) => is_whole && !duty.without.iter().any(|left| left == replica),
         };
         let mut troubles = found.troubles.clone();
         let stale = self.away.iter().filter(|(_, since_ms)| now_ms - **since_ms >= STALE_MS);
-        troubles.extend(stale.map(|(replica, _)| Trouble { replica: replica.clone(), cause: Cause::Stale }));
+        troubles.extend(stale.map(|(replica, _)| trouble(replica, Cause::Stale)));
         let is_gone = |(trouble, _): &mut (Trouble, i64)| !troubles.contains(trouble) && is_over(trouble);
         let over: Vec<(Trouble, i64)> = self.open.extract_if(.., is_gone).collect();
         for (trouble, since_ms) in over {
@@ -170,7 +181,7 @@ impl Ledger {
 
     /// Takes whether a configuration that was read, at the beginning or again, was refused. Whether anything changed.
     pub fn configured(&mut self, is_refused: bool, ways: &[Way], now_ms: i64) -> bool {
-        let trouble = Trouble { replica: String::new(), cause: Cause::Configuration };
+        let trouble = trouble("", Cause::Configuration);
         let open = self.open.iter().position(|(open, _)| *open == trouble);
         match (open, is_refused) {
             (None, true) => {
@@ -234,7 +245,7 @@ mod tests {
     const WAYS: [Way; 2] = [Way::Webhook, Way::File];
 
     fn dead() -> Trouble {
-        Trouble { replica: "google".into(), cause: Cause::SignIn }
+        trouble("google", Cause::SignIn)
     }
 
     fn names(names: &[&str]) -> BTreeSet<String> {
@@ -280,9 +291,33 @@ mod tests {
     }
 
     #[test]
+    fn each_thing_that_is_held_is_told_and_over_by_itself() {
+        let mut ledger = Ledger::default();
+        let held = |id: &str| Trouble { hold: id.into(), ..trouble("laptop", Cause::Held) };
+        let (first, second) = (held("a"), held("b"));
+        assert_eq!(hear(&mut ledger, &found(&[first.clone()], &[], &[]), &[], 0), both(Cause::Held, false));
+        assert_eq!(hear(&mut ledger, &found(&[first, second.clone()], &[], &[]), &[], 1), both(Cause::Held, false));
+        // The run that follows an approval is one of a single kind.
+        let of_one = Duty { kinds: vec![Kind::Contacts], ..Duty::default() };
+        assert!(ledger.hear(&found(&[second], &[], &[]), &of_one, &ALL, &WAYS, 2));
+        let (over, 0) = ledger.next(Way::File, 2).unwrap() else { panic!("it is due") };
+        assert_eq!((over.notice.trouble.hold.as_str(), over.notice.over_ms), ("a", Some(2)));
+        assert_eq!(ledger.open.len(), 1, "the other one is still held");
+    }
+
+    #[test]
+    fn a_run_with_one_replica_alone_ends_no_trouble_of_the_others() {
+        let mut ledger = Ledger::default();
+        hear(&mut ledger, &found(&[dead()], &[], &[]), &[], 0);
+        let wish = crate::daemon::Wish { replica: Some("laptop".into()), ..Default::default() };
+        let duty = Duty { kinds: ALL.to_vec(), wish: Some(wish), ..Duty::default() };
+        assert!(!ledger.hear(&found(&[], &[], &[]), &duty, &ALL, &WAYS, 1));
+    }
+
+    #[test]
     fn what_failed_as_a_whole_is_over_with_any_run_that_came_to_its_end() {
         let mut ledger = Ledger::default();
-        let full = Trouble { replica: String::new(), cause: Cause::Disk };
+        let full = trouble("", Cause::Disk);
         ledger.hear(&found(&[full], &[], &[]), &Duty::default(), &ALL, &WAYS, 0);
         assert!(!ledger.hear(&found(&[], &[], &[]), &Duty::default(), &ALL, &WAYS, 1));
         let of_one = Duty { kinds: vec![Kind::Mail], without: vec![], ..Duty::default() };
@@ -308,7 +343,7 @@ mod tests {
         assert!(hear(&mut ledger, &away, &[], HOUR).is_empty());
         assert!(hear(&mut ledger, &found(&[], &[], &[]), &["google"], 20 * HOUR).is_empty());
         assert_eq!(hear(&mut ledger, &away, &[], 25 * HOUR), both(Cause::Stale, false));
-        assert_eq!(ledger.open, [(Trouble { replica: "google".into(), cause: Cause::Stale }, HOUR)]);
+        assert_eq!(ledger.open, [(trouble("google", Cause::Stale), HOUR)]);
         assert_eq!(hear(&mut ledger, &reached, &[], 26 * HOUR), both(Cause::Stale, true));
         // Reached in between: it begins anew.
         hear(&mut ledger, &away, &[], 30 * HOUR);
