@@ -1,6 +1,8 @@
 //! `twofold conflicts`: fields that two sides changed differently.
 
 use super::Context;
+use super::decide::{self, Done};
+use crate::daemon::socket::Decision;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use twofold_cycle::report::exit;
@@ -50,8 +52,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         None => list(&context.hub_to_read(&config)?, args.json),
         Some(Action::Show { id }) => show(&context.hub_to_read(&config)?, &id),
         Some(Action::Resolve { id, take }) => {
-            let (mut hub, _lock) = context.hub_between_runs(&config).await?;
-            resolve(context, &mut hub, &id, take)
+            decide::run(context, Decision::Resolve { id, other: take == Side::Other }).await
         }
     }
 }
@@ -121,27 +122,26 @@ fn show(hub: &Hub, id: &str) -> Result<i32> {
     Ok(exit::ALIGNED)
 }
 
-/// Decides: the side that is taken is a new version with both as its parents.
+/// Decides; `other`: for what is not shown now. The side that is taken is a new version with both as its parents.
 ///
 /// Keeps promise 14: version and decision are one transaction, and neither side is destroyed.
-fn resolve(context: &Context, hub: &mut Hub, id: &str, take: Side) -> Result<i32> {
+pub(super) fn resolve(hub: &mut Hub, id: &str, other: bool, now_ms: i64) -> Result<Done> {
     let conflict = find(hub, id)?;
     let item = hub.item(conflict.item)?;
     let current = hub.version(item.version)?;
     hub.atomically("resolve", |hub| {
-        if take == Side::Other {
+        if other {
             let other = hub.version(conflict.other)?.content;
             let mut content = current.content.clone();
             for field in &conflict.fields {
                 put_at(&mut content, field, value_at(&other, field).unwrap_or(Value::Null));
             }
-            let origin = Origin { at_ms: context.now_ms(), rank: current.rank, source: None };
+            let origin = Origin { at_ms: now_ms, rank: current.rank, source: None };
             let version =
                 hub.add_version(item.id, &content.tidied(), origin, Some(item.version), Some(conflict.other))?;
             hub.set_version(item.id, version)?;
         }
-        hub.resolve_conflict(id, context.now_ms())
+        hub.resolve_conflict(id, now_ms)
     })?;
-    context.say("Resolved. The next run brings it everywhere: twofold sync");
-    Ok(exit::ALIGNED)
+    Ok(Done { words: format!("{id} is resolved"), kinds: vec![item.kind] })
 }

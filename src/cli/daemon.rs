@@ -57,7 +57,7 @@ pub async fn run(context: &Context) -> Result<i32> {
     let chance = chance_of(&config);
     let state_dir = config.state_dir.clone();
     let config = Arc::new(Mutex::new(Arc::new(config)));
-    let clerk = Clerk {
+    let clerk = Arc::new(Clerk {
         config: config.clone(),
         live: live.clone(),
         clock: context.clock.clone(),
@@ -65,7 +65,7 @@ pub async fn run(context: &Context) -> Result<i32> {
         tally: tally.clone(),
         events: events.clone(),
         messages: Mutex::default(),
-    };
+    });
     let tasks = [
         heard,
         tokio::spawn({
@@ -73,14 +73,14 @@ pub async fn run(context: &Context) -> Result<i32> {
             async move { notices.deliver().await }
         }),
         tokio::spawn(watch.keep()),
-        tokio::spawn(listen::keep(wanted, Arc::new(clerk))),
+        tokio::spawn(listen::keep(wanted, clerk.clone())),
         tokio::spawn({
             let progress = progress.clone();
             async move { systemd::feed_watchdog(&progress).await }
         }),
     ];
     let desk = Arc::new(Desk::default());
-    let door = Door::new(live.clone(), desk.clone(), events, has_credential_key);
+    let door = Door::new(live.clone(), desk.clone(), events, has_credential_key, clerk);
     let asked = open_door(&door, &state_dir);
     let troubles = Mutex::default();
     let give_way = Arc::default();

@@ -4,29 +4,27 @@
 mod standing;
 
 use super::daemon::triggers_of;
+use super::decide::{self, Done};
 use super::disk::{room, shortage};
 use super::status::signs::hub_size;
-use super::{conflicts, held, now_ms};
+use super::{conflicts, held, hub_between_runs, now_ms};
 use crate::config::Config;
 use crate::connect;
 use crate::daemon::live::{self, Live};
-use crate::daemon::socket::left_behind;
+use crate::daemon::socket::{Answer, Decide, Decision, left_behind};
 use crate::daemon::{Event, systemd};
 use crate::endpoint::answer::Teller;
 use crate::endpoint::facts::{Board, Budget, Conflict, Disk, Facts, Held, Room, Run, Service, Totals};
 use crate::endpoint::page::SPAN_MS;
 use standing::{collections, replicas, run};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use twofold_cycle::Report;
+use twofold_cycle::report::code_of;
 use twofold_http::{Allowance, Clock};
-use twofold_hub::{Hub, Lock};
+use twofold_hub::Hub;
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
-/// Somebody who decides waits so long for the end of a run.
-const WAIT: Duration = Duration::from_secs(5);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// The bytes of messages are counted file by file: no more often than this.
 const COUNT_AGAIN_MS: i64 = 15 * 60 * 1000;
 
@@ -96,11 +94,21 @@ impl Teller for Clerk {
     }
 
     fn approve(&self, id: &str, people: Option<usize>) -> Result<String> {
-        self.decide(|hub| held::approve_in(hub, id, |would_mail| people == Some(would_mail)))
+        self.between_runs(|hub| held::approve_in(hub, id, |would_mail| people == Some(would_mail)))
     }
 
     fn drop(&self, id: &str) -> Result<String> {
-        self.decide(|hub| held::drop_in(hub, id))
+        self.between_runs(|hub| held::drop_in(hub, id))
+    }
+}
+
+impl Decide for Clerk {
+    fn decide(&self, decision: &Decision) -> Answer {
+        let now_ms = now_ms(self.clock.as_ref());
+        match self.between_runs(|hub| decide::carry_out(hub, decision, now_ms)) {
+            Ok(words) => Answer::Done(words),
+            Err(error) => Answer::Refused { words: error.to_string(), exit: code_of(error.kind) },
+        }
     }
 }
 
@@ -120,26 +128,18 @@ impl Clerk {
         Ok((config, hub))
     }
 
-    /// Does between two runs what somebody decided.
-    fn decide(&self, what: impl FnOnce(&mut Hub) -> Result<String>) -> Result<String> {
+    /// Does between two runs what somebody decided, and has a run follow at once.
+    fn between_runs(&self, what: impl FnOnce(&mut Hub) -> Result<Done>) -> Result<String> {
         let config = self.config();
-        let until = Instant::now() + WAIT;
-        let _lock = loop {
-            match Lock::take(&config.state_dir)? {
-                Some(lock) => break lock,
-                None if Instant::now() >= until => {
-                    let words = "a run is under way, and nothing else may change the hub meanwhile; nothing was done, and what is \
-                                 held stays held. Try again when the run is over";
-                    return Err(Error::new(ErrorKind::Throttled { retry_after_s: None }, words));
-                }
-                None => std::thread::sleep(LOOK_AGAIN),
-            }
+        let Done { words, kinds } = {
+            let (mut hub, _lock) = hub_between_runs(&config)?;
+            what(&mut hub)?
         };
-        let mut hub = Hub::open(&config.state_dir)?;
-        let words = what(&mut hub)?;
+        let all = || triggers_of(&config).into_keys().collect();
+        let kinds = if kinds.is_empty() { all() } else { kinds.into_iter().collect() };
         // Nobody listens any more: the service ends, and its next start finds it.
-        let _ = self.events.send(Event::Changed(triggers_of(&config).into_keys().collect()));
-        Ok(words)
+        let _ = self.events.send(Event::Changed(kinds));
+        Ok(format!("{words}. The service does it now. See: twofold status"))
     }
 
     fn facts_of(&self, config: &Config, hub: &Hub, messages: &mut Option<(i64, u64)>) -> Result<Facts> {

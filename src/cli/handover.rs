@@ -1,12 +1,11 @@
 //! A run handed over to the running service, and watched from here.
 
-use super::Context;
+use super::{Context, asked_to_end};
 use crate::config::Config;
 use crate::daemon::Wish;
 use crate::daemon::live::{Run, Snapshot};
-use crate::daemon::socket::{Answer, Conversation, Over, Request};
+use crate::daemon::socket::{Answer, Conversation, Decision, NO_REQUEST, Over, Request};
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
 use twofold_cycle::{Progress, Reading};
 use twofold_model::{Error, ErrorKind, Result};
 
@@ -18,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Keeps promise 12: with a service running there is one run at a time, and it is the service's. A signal ends the watching, not the run.
 pub async fn run(context: &Context, config: &Config, wish: Wish, progress: &dyn Progress) -> Result<Option<Over>> {
     twofold_hub::prepare_folder(&config.state_dir)?;
-    let mut leave = std::pin::pin!(asked_to_leave());
+    let mut leave = std::pin::pin!(asked_to_end());
     let Some(mut talk) = begin(config, Request::Sync(wish)).await? else { return Ok(None) };
     let mut shown = Shown::default();
     loop {
@@ -34,9 +33,26 @@ pub async fn run(context: &Context, config: &Config, wish: Wish, progress: &dyn 
             Some(Answer::Progress { mine, run }) => shown.take(context, mine, run, progress),
             Some(Answer::Over(over)) => return Ok(Some(over)),
             Some(Answer::Refused { words, exit }) => return Err(refused(words, exit)),
-            Some(Answer::Status { .. }) => {}
+            Some(Answer::Status { .. } | Answer::Done(_)) => {}
             None => return Err(lost("it ended, or was killed")),
         }
+    }
+}
+
+/// Lets the service carry out what somebody decided, and answers what it did; `None`: no service is running, or it is one that does not
+/// know this word.
+pub async fn decide(config: &Config, decision: &Decision) -> Result<Option<String>> {
+    let unknown = |why: &str| {
+        let words = format!("the service does not answer ({why}); whether it was done is not known. See: twofold held");
+        Error::new(ErrorKind::Offline, words)
+    };
+    twofold_hub::prepare_folder(&config.state_dir)?;
+    let Some(mut talk) = begin(config, Request::Decide(decision.clone())).await? else { return Ok(None) };
+    match talk.next().await.map_err(|error| unknown(&error.to_string()))? {
+        Some(Answer::Done(words)) => Ok(Some(words)),
+        Some(Answer::Refused { words, .. }) if words.starts_with(NO_REQUEST) => Ok(None),
+        Some(Answer::Refused { words, exit }) => Err(refused(words, exit)),
+        _ => Err(unknown("it ended, or was killed")),
     }
 }
 
@@ -76,18 +92,6 @@ fn refused(words: String, exit: i32) -> Error {
         _ => ErrorKind::Offline,
     };
     Error::new(kind, words)
-}
-
-/// Comes back when this process is asked to end, from the call on; never, where that cannot be heard.
-fn asked_to_leave() -> impl Future<Output = ()> {
-    let heard = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
-    async move {
-        let (Ok(mut term), Ok(mut int)) = heard else { return std::future::pending().await };
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-    }
 }
 
 /// What was shown last, so that only what is new is shown.

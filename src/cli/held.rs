@@ -1,11 +1,13 @@
 //! `twofold held`, `approve`, `drop`: plans that a brake stopped.
 
 use super::Context;
+use super::decide::{self, Done};
+use crate::daemon::socket::Decision;
 use serde_json::json;
 use twofold_cycle::report::exit;
 use twofold_hub::mail::MAIL;
 use twofold_hub::{Hold, Hub, IntentKind};
-use twofold_model::{Error, ErrorKind, Result};
+use twofold_model::{Error, ErrorKind, Kind, Result};
 
 #[derive(Debug, clap::Args)]
 pub struct HeldArgs {
@@ -129,19 +131,21 @@ fn find(hub: &Hub, id: &str) -> Result<Hold> {
     })
 }
 
+/// The kinds that a hold is about: one on a whole replica is about all.
+fn kinds_of(hold: &Hold) -> Vec<Kind> {
+    hold.collection.map(|_| hold.kind).into_iter().collect()
+}
+
 /// Lets the next run make a held plan.
 pub async fn approve(context: &Context, args: ApproveArgs) -> Result<i32> {
-    let config = context.config()?;
-    let (mut hub, _lock) = context.hub_between_runs(&config).await?;
-    context.say(approve_in(&mut hub, &args.id, |_| args.mail_attendees)?);
-    Ok(exit::ALIGNED)
+    decide::run(context, Decision::Approve { id: args.id, mail_attendees: args.mail_attendees }).await
 }
 
 /// Lets the next run make a held plan. Each row is decided again then. `may_mail` is asked whether so many people may be mailed, where any
 /// would be. Answers what was done.
 ///
 /// Keeps promise 8: nothing held is made by anything else.
-pub(super) fn approve_in(hub: &mut Hub, id: &str, may_mail: impl FnOnce(usize) -> bool) -> Result<String> {
+pub(super) fn approve_in(hub: &mut Hub, id: &str, may_mail: impl FnOnce(usize) -> bool) -> Result<Done> {
     let hold = find(hub, id)?;
     if hold.cause == "device" {
         let name = hub.replicas()?.into_iter().find(|r| r.id == hold.replica).map(|r| r.name).unwrap_or_default();
@@ -161,21 +165,18 @@ pub(super) fn approve_in(hub: &mut Hub, id: &str, may_mail: impl FnOnce(usize) -
         return Err(Error::new(ErrorKind::Held, words));
     }
     hub.atomically("approve", |hub| hub.approve(id))?;
-    Ok(format!("{} is approved: {}. The next run makes it: twofold sync", hold.id, hold.reason))
+    Ok(Done { words: format!("{} is approved: {}", hold.id, hold.reason), kinds: kinds_of(&hold) })
 }
 
 /// Puts things back at the replica, with the next run.
 pub async fn drop(context: &Context, args: DropArgs) -> Result<i32> {
-    let config = context.config()?;
-    let (mut hub, _lock) = context.hub_between_runs(&config).await?;
-    context.say(drop_in(&mut hub, &args.id)?);
-    Ok(exit::ALIGNED)
+    decide::run(context, Decision::Drop { id: args.id }).await
 }
 
 /// Puts things back at the replica, with the next run. Answers what was done.
 ///
 /// Keeps promise 8: what is put back and the end of the hold are one transaction.
-pub(super) fn drop_in(hub: &mut Hub, id: &str) -> Result<String> {
+pub(super) fn drop_in(hub: &mut Hub, id: &str) -> Result<Done> {
     let hold = find(hub, id)?;
     if hold.cause == "device" {
         return Err(Error::new(
@@ -201,5 +202,5 @@ pub(super) fn drop_in(hub: &mut Hub, id: &str) -> Result<String> {
         _ => format!("{rows} items are written back there"),
     };
     hub.atomically("drop", |hub| hub.drop_hold(&hold))?;
-    Ok(format!("{} is dropped: {words}. The next run does it: twofold sync", hold.id))
+    Ok(Done { words: format!("{} is dropped: {words}", hold.id), kinds: kinds_of(&hold) })
 }

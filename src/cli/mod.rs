@@ -5,6 +5,7 @@ mod backup;
 mod conflicts;
 mod credential;
 mod daemon;
+mod decide;
 mod demo;
 mod device;
 mod disk;
@@ -28,6 +29,7 @@ use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
 use twofold_cycle::report::{code_of, exit};
 use twofold_http::{Clock, SystemClock};
 use twofold_hub::{Hub, Lock};
@@ -140,28 +142,7 @@ impl Context {
 
     /// The hub, with the lock that keeps a second process away; an error of exit 75 when another run holds it.
     pub(crate) fn hub(&self, config: &Config) -> Result<(Hub, Lock)> {
-        twofold_hub::prepare_folder(&config.state_dir)?;
-        let lock = Lock::take(&config.state_dir)?.ok_or_else(|| {
-            let words =
-                "another twofold is at work on this hub; nothing was done. Try again when it is through: twofold sync";
-            Error::new(ErrorKind::Throttled { retry_after_s: None }, words)
-        })?;
-        Ok((Hub::open(&config.state_dir)?, lock))
-    }
-
-    /// The hub, for a word that is said to it and done with at once: a run that is under way is waited for, though not for long.
-    pub(crate) async fn hub_between_runs(&self, config: &Config) -> Result<(Hub, Lock)> {
-        let end = tokio::time::Instant::now() + BETWEEN_RUNS;
-        loop {
-            match self.hub(config) {
-                Err(error)
-                    if matches!(error.kind, ErrorKind::Throttled { .. }) && tokio::time::Instant::now() < end =>
-                {
-                    tokio::time::sleep(LOCK_PAUSE).await;
-                }
-                other => return other,
-            }
-        }
+        hub(config)
     }
 
     /// The hub as it is now, to be read, also while another process works on it.
@@ -184,6 +165,47 @@ impl Context {
     pub(crate) fn say(&self, words: impl std::fmt::Display) {
         if !self.quiet {
             eprintln!("{words}");
+        }
+    }
+}
+
+/// The hub, with the lock that keeps a second process away; an error of exit 75 when another run holds it.
+fn hub(config: &Config) -> Result<(Hub, Lock)> {
+    twofold_hub::prepare_folder(&config.state_dir)?;
+    let lock = Lock::take(&config.state_dir)?.ok_or_else(|| {
+        let words =
+            "another twofold is at work on this hub; nothing was done. Try again when it is through: twofold sync";
+        Error::new(ErrorKind::Throttled { retry_after_s: None }, words)
+    })?;
+    Ok((Hub::open(&config.state_dir)?, lock))
+}
+
+/// The hub, for a word that is said to it and done with at once: a run that is under way is waited for, though not for long. Blocks.
+fn hub_between_runs(config: &Config) -> Result<(Hub, Lock)> {
+    let end = std::time::Instant::now() + BETWEEN_RUNS;
+    loop {
+        match hub(config) {
+            Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => {
+                if std::time::Instant::now() >= end {
+                    let words = "a run is under way, and nothing else may change the hub meanwhile; nothing was done, and what is held \
+                                 stays held. Try again when the run is over. See: twofold status";
+                    return Err(Error::new(error.kind, words));
+                }
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            other => return other,
+        }
+    }
+}
+
+/// Comes back when this process is asked to end, by SIGTERM or SIGINT, from the call on; never, where that cannot be heard.
+fn asked_to_end() -> impl Future<Output = ()> {
+    let heard = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    async move {
+        let (Ok(mut term), Ok(mut int)) = heard else { return std::future::pending().await };
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
         }
     }
 }

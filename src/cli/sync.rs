@@ -2,7 +2,7 @@
 
 use super::daemon::zone;
 use super::progress::{Bars, Lines};
-use super::{Context, credential, disk, handover, kinds, now_ms, words};
+use super::{Context, asked_to_end, credential, disk, handover, kinds, now_ms, words};
 use crate::config::Config;
 use crate::connect;
 use crate::daemon::Wish;
@@ -200,21 +200,16 @@ fn check_name(config: &Config, replica: Option<&str>) -> Result<()> {
 /// Asks the run to end at its next clean point when SIGTERM or SIGINT comes; ends the process when that takes too long (a
 /// write under way stays an intent, and is looked for by the next run).
 fn stop_on_signal() -> Arc<AtomicBool> {
-    use tokio::signal::unix::{SignalKind, signal};
     let stop = Arc::new(AtomicBool::new(false));
     let told = stop.clone();
+    let asked = asked_to_end();
     tokio::spawn(async move {
-        let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
-            return;
-        };
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
+        asked.await;
+        let again = asked_to_end();
         told.store(true, Ordering::SeqCst);
         tokio::select! {
             () = tokio::time::sleep(STOP_WITHIN) => {}
-            _ = int.recv() => {}
+            () = again => {}
         }
         eprintln!("twofold: stopped while a request was under way; the next run looks for it. Type: twofold sync");
         std::process::exit(exit::TEMPORARY);

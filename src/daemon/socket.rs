@@ -58,6 +58,39 @@ pub enum Request {
     Status,
     /// A run, its progress and its outcome.
     Sync(Wish),
+    /// What somebody decided; a run that acts on it follows at once.
+    Decide(Decision),
+}
+
+/// What somebody decides about what the hub holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Decision {
+    /// A held plan is to be made.
+    Approve {
+        /// The hold.
+        id: String,
+        /// Also where people are mailed.
+        mail_attendees: bool,
+    },
+    /// A held plan was wrong: things are put back.
+    Drop {
+        /// The hold.
+        id: String,
+    },
+    /// One side of a conflict is to be shown everywhere.
+    Resolve {
+        /// The conflict.
+        id: String,
+        /// The side that is not shown now.
+        other: bool,
+    },
+}
+
+/// Who carries out what somebody decides.
+pub trait Decide: Send + Sync {
+    /// Carries it out between two runs: [`Answer::Done`] or [`Answer::Refused`]. Blocks.
+    fn decide(&self, decision: &Decision) -> Answer;
 }
 
 /// A line of an answer.
@@ -80,6 +113,8 @@ pub enum Answer {
     },
     /// The run is over.
     Over(Over),
+    /// To [`Request::Decide`]: what was done, in words.
+    Done(String),
     /// What was asked for is not done, or came to nothing.
     Refused {
         /// Why, and what to type.
@@ -180,14 +215,22 @@ pub struct Door {
     pub events: UnboundedSender<Event>,
     /// Whether the key of the sign-ins was handed over by systemd.
     pub has_credential_key: bool,
+    /// Carries out what is decided.
+    pub clerk: Arc<dyn Decide>,
     /// A place for each who may ask at once.
     seats: Arc<Semaphore>,
 }
 
 impl Door {
     /// Of a service.
-    pub fn new(live: Arc<Live>, desk: Arc<Desk>, events: UnboundedSender<Event>, has_credential_key: bool) -> Door {
-        Door { live, desk, events, has_credential_key, seats: Arc::new(Semaphore::new(AT_ONCE as usize)) }
+    pub fn new(
+        live: Arc<Live>,
+        desk: Arc<Desk>,
+        events: UnboundedSender<Event>,
+        has_credential_key: bool,
+        clerk: Arc<dyn Decide>,
+    ) -> Door {
+        Door { live, desk, events, has_credential_key, clerk, seats: Arc::new(Semaphore::new(AT_ONCE as usize)) }
     }
 
     /// Answers whoever asks. Never comes back.
@@ -244,6 +287,11 @@ impl Door {
             Request::Status => {
                 let now = Box::new(self.live.now());
                 writer.say(&Answer::Status { now, has_credential_key: self.has_credential_key }).await
+            }
+            Request::Decide(decision) => {
+                let clerk = self.clerk.clone();
+                let decided = tokio::task::spawn_blocking(move || clerk.decide(&decision)).await;
+                writer.say(&decided.map_err(io::Error::other)?).await
             }
             Request::Sync(wish) => {
                 let (id, told) = self.desk.sign_up();
@@ -315,12 +363,15 @@ fn may_ask(peer: u32, me: u32) -> bool {
     peer == me || peer == 0
 }
 
+/// How a refusal of what is no request begins, also of a word that only a later version knows.
+pub const NO_REQUEST: &str = "this is no request";
+
 /// Reads a request; what is wrong with it, in words.
 fn request(line: &[u8]) -> Result<Request, String> {
     let version = |value: &serde_json::Value| value.get("twofold").and_then(serde_json::Value::as_u64);
     let value: serde_json::Value = match line {
-        [line @ .., b'\n'] => serde_json::from_slice(line).map_err(|error| format!("this is no request: {error}"))?,
-        _ => return Err(format!("this is no request: no line of {REQUEST_AT_MOST} bytes at most")),
+        [line @ .., b'\n'] => serde_json::from_slice(line).map_err(|error| format!("{NO_REQUEST}: {error}"))?,
+        _ => return Err(format!("{NO_REQUEST}: no line of {REQUEST_AT_MOST} bytes at most")),
     };
     match version(&value) {
         Some(version) if version == u64::from(VERSION) => {}
@@ -330,7 +381,7 @@ fn request(line: &[u8]) -> Result<Request, String> {
                 .to_owned());
         }
     }
-    let envelope: Envelope = serde_json::from_value(value).map_err(|error| format!("this is no request: {error}"))?;
+    let envelope: Envelope = serde_json::from_value(value).map_err(|error| format!("{NO_REQUEST}: {error}"))?;
     Ok(envelope.request)
 }
 
@@ -386,6 +437,15 @@ impl Conversation {
 mod tests {
     use super::*;
 
+    /// Decides nothing.
+    struct Nobody;
+
+    impl Decide for Nobody {
+        fn decide(&self, _decision: &Decision) -> Answer {
+            Answer::Refused { words: "nothing is held".to_owned(), exit: USAGE }
+        }
+    }
+
     #[test]
     fn a_request_is_one_line_of_this_version_with_a_known_word_and_nothing_else() {
         let read = |text: &str| request(text.as_bytes());
@@ -393,6 +453,8 @@ mod tests {
         let wish = Wish { kinds: vec![twofold_model::Kind::Mail], full_check: true, ..Wish::default() };
         let text = "{\"twofold\":1,\"word\":\"sync\",\"kinds\":[\"mail\"],\"full_check\":true}\n";
         assert_eq!(read(text), Ok(Request::Sync(wish)));
+        let text = "{\"twofold\":1,\"word\":\"decide\",\"decision\":\"drop\",\"id\":\"3f1c\"}\n";
+        assert_eq!(read(text), Ok(Request::Decide(Decision::Drop { id: "3f1c".to_owned() })));
         for (text, says) in [
             ("{\"twofold\":2,\"word\":\"status\"}\n", "another version"),
             ("{\"word\":\"status\"}\n", "another version"),
@@ -427,7 +489,7 @@ mod tests {
             let mode = std::fs::metadata(deep.join(NAME)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
             let (events, _told) = tokio::sync::mpsc::unbounded_channel();
-            let door = Door::new(Arc::new(Live::new(7)), Arc::default(), events, true);
+            let door = Door::new(Arc::new(Live::new(7)), Arc::default(), events, true, Arc::new(Nobody));
             let kept = tokio::spawn(door.keep(socket));
             let mut talk = Conversation::begin(&deep, Request::Status).await.unwrap().unwrap();
             match talk.next().await.unwrap() {

@@ -258,13 +258,16 @@ fn what_is_approved_or_resolved_during_a_run_waits_for_its_end() {
     slow(&home, 400);
     let run = home.start(&["sync"]);
     soon("the run", || runs(&home) == before + 1);
-    home.run(&["approve", &id]).expect(0).says(&["is approved"]);
+    home.run(&["approve", &id]).expect(0).says(&["is approved", "The service does it now"]);
     run.end().expect(4);
-    // A run that takes longer is not waited for.
     quick(&home);
+    soon("what was approved is done, and nobody typed sync", || home.sandbox.google_people().len() == 6);
+    service.until_at_rest();
+    assert_eq!(runs(&home), before + 2);
+    // A run that takes longer is not waited for.
     slow(&home, 120_000);
     let run = home.start(&["sync"]);
-    soon("the run", || runs(&home) == before + 2);
+    soon("the run", || runs(&home) == before + 3);
     home.run(&["drop", &id]).expect(75).says(&["nothing was done"]);
     run.signal(Signal::INT);
     run.end().expect(75);
@@ -272,6 +275,30 @@ fn what_is_approved_or_resolved_during_a_run_waits_for_its_end() {
     service.stop();
     home.sync().expect(0);
     assert_eq!(home.sandbox.google_people().len(), 6);
+}
+
+#[test]
+fn what_is_dropped_beside_the_service_is_put_back_at_once_and_alone_by_the_next_run() {
+    let home = Home::synced(&GOOGLE);
+    let remove = || {
+        let cards: Vec<_> = home.cards().into_keys().take(6).collect();
+        cards.iter().for_each(|path| fs::remove_file(home.laptop().join(path)).unwrap());
+    };
+    let all = home.cards().len();
+    remove();
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    let id = home.run(&["held"]).expect(0).only_id();
+    home.run(&["drop", "no-such-hold"]).expect(2).says(&["no-such-hold", "nothing was done", "twofold held"]);
+    home.run(&["drop", &id]).expect(0).says(&["is dropped", "The service does it now"]);
+    soon("they are back", || home.cards().len() == all);
+    service.stop();
+    remove();
+    home.sync().expect(4);
+    let id = home.run(&["held"]).expect(0).only_id();
+    home.run(&["drop", &id]).expect(0).says(&["is dropped", "twofold sync"]);
+    home.sync().expect(0);
+    assert_eq!(home.cards().len(), all);
 }
 
 #[test]

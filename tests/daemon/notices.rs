@@ -164,6 +164,34 @@ fn an_address_that_is_down_is_tried_again_and_one_that_hangs_holds_neither_a_run
 }
 
 #[test]
+fn each_thing_that_is_held_is_told_by_itself_and_is_over_when_it_is_approved() {
+    let home = Home::synced(&GOOGLE);
+    let elsewhere = home.dir.path().join("elsewhere");
+    let file = home.dir.path().join("troubles.jsonl");
+    home.cards().into_keys().take(6).for_each(|path| fs::remove_file(home.laptop().join(path)).unwrap());
+    let service = start(&home, ONCE, &format!("file = {file:?}"));
+    soon("the removals are told", || lines(&file).len() == 1);
+    let id = home.run(&["held"]).expect(0).only_id();
+    assert_eq!((&lines(&file)[0]["trouble"], &lines(&file)[0]["hold"]), (&json!("held"), &json!(id)));
+    // A second thing is held at the same place.
+    fs::rename(home.laptop(), &elsewhere).unwrap();
+    home.sync().expect(4);
+    soon("the missing folder is told", || lines(&file).len() == 2);
+    let second = lines(&file)[1].clone();
+    assert_eq!((&second["state"], &second["replica"]), (&json!("begun"), &json!("laptop")));
+    assert!(second["hold"] != id.as_str() && second["hold"].is_string(), "{second}");
+    fs::rename(&elsewhere, home.laptop()).unwrap();
+    home.sync().expect(4);
+    soon("that is over", || lines(&file).len() == 3);
+    home.run(&["approve", &id]).expect(0);
+    soon("so are the removals", || lines(&file).len() == 4);
+    let over: Vec<Value> = lines(&file)[2..].to_vec();
+    assert!(over.iter().all(|line| line["state"] == "over"), "{over:?}");
+    assert_eq!((&over[0]["hold"], &over[1]["hold"]), (&second["hold"], &json!(id)));
+    service.stop();
+}
+
+#[test]
 fn what_is_configured_while_it_runs_is_told_and_a_program_that_is_not_there_is_a_word_in_the_log() {
     let home = Home::synced(&GOOGLE);
     home.run(&["logout", "google"]).expect(0);

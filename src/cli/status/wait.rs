@@ -52,7 +52,7 @@ async fn one_run(config: &Config) -> Result<Option<i32>> {
         match talk.next().await {
             Ok(Some(Answer::Over(over))) => return Ok(Some(over.exit)),
             Ok(Some(Answer::Refused { exit, .. })) => return Ok(Some(exit)),
-            Ok(Some(Answer::Progress { .. } | Answer::Status { .. })) => {}
+            Ok(Some(Answer::Progress { .. } | Answer::Status { .. } | Answer::Done(_))) => {}
             // It ended meanwhile; whether another one began is asked anew.
             Ok(None) | Err(_) => return Ok(Some(exit::TEMPORARY)),
         }
