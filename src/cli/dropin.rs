@@ -1,5 +1,4 @@
-//! `twofold systemd-dropin`: what the sandbox of the units must let through for this configuration: device folders, and whatever else of it
-//! lies outside of the folder that the unit makes for the state.
+//! `twofold systemd-dropin`: what the sandbox of the units must let through for this configuration's folders.
 
 use super::Context;
 use super::doctor::STATE;
@@ -19,7 +18,7 @@ const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 pub fn run(context: &Context) -> Result<i32> {
     print!("{}", drop_in(&context.config()?));
     context.say(
-        "twofold: put it beside the unit, and again whenever a folder of the configuration changes:\n  \
+        "twofold: put it beside the unit, and again whenever a [[device]] or another folder of the configuration changes:\n  \
          twofold systemd-dropin | sudo install -D -m 644 /dev/stdin /etc/systemd/system/twofold.service.d/devices.conf\n  \
          sudo systemctl daemon-reload && sudo systemctl restart twofold.service\n\
          For one of several people: twofold@ada.service.d and twofold@ada.service; for the timer: twofold-sync.service.d",
@@ -29,28 +28,28 @@ pub fn run(context: &Context) -> Result<i32> {
 
 fn drop_in(config: &Config) -> String {
     let is_below = |path: &Path, roots: &[&str]| roots.iter().any(|root| path.starts_with(root));
-    let mut text =
-        format!("# What {} needs to be let through, by `twofold systemd-dropin`.\n[Service]\n", one_line(&config.path));
-    let needs_state = config.names_state_dir && !config.state_dir.starts_with(STATE);
-    let state = needs_state.then_some(&*config.state_dir);
-    let file = config.notify.file.as_deref();
-    let others = config.devices.iter().map(|device| &*device.path).chain(file);
-    let outside: Vec<&Path> =
-        state.into_iter().chain(others.filter(|path| !path.starts_with(&config.state_dir))).collect();
-    if outside.iter().any(|path| is_below(path, &HOMES)) {
+    let mut text = format!("# The folders of {}, by `twofold systemd-dropin`.\n[Service]\n", one_line(&config.path));
+    let outside = |path: &&Path| !path.starts_with(&config.state_dir);
+    let state = (config.names_state_dir && !config.state_dir.starts_with(STATE)).then_some(&*config.state_dir);
+    let devices: Vec<&Path> = config.devices.iter().map(|device| &*device.path).filter(outside).collect();
+    let limit = config.microsoft365.as_ref().and_then(|table| table.shared_limit.as_deref()).filter(outside);
+    let file = config.notify.file.as_deref().filter(outside);
+    let all = [
+        ("", devices),
+        ("# The hub.\n", state.into_iter().collect()),
+        ("# Where all instances keep one limit together.\n", limit.into_iter().collect()),
+        ("# What [notify] writes; the file has to be there when the service starts.\n", file.into_iter().collect()),
+    ];
+    if all.iter().flat_map(|(_, paths)| paths).any(|path| is_below(path, &HOMES)) {
         text += "# Of the homes, the service sees these and nothing else.\nProtectHome=tmpfs\n";
     }
-    for path in outside {
-        if Some(path) == file {
-            text += "# It must be there, and be this user's, before the service begins.\n";
+    for (comment, paths) in all {
+        text += if paths.is_empty() { "" } else { comment };
+        for path in paths {
+            // A folder that is not there (a disk that is not plugged in) must not keep the service from starting.
+            let key = if is_below(path, &HOMES) || is_below(path, &TEMPORARY) { "BindPaths" } else { "ReadWritePaths" };
+            let _ = writeln!(text, "{key}={}", quoted(path));
         }
-        // A folder that is not there (a disk that is not plugged in) must not keep the service from starting.
-        let key = if is_below(path, &HOMES) || is_below(path, &TEMPORARY) { "BindPaths" } else { "ReadWritePaths" };
-        let _ = writeln!(text, "{key}={}", quoted(path));
-    }
-    if let Some(folder) = config.microsoft365.as_ref().and_then(|table| table.shared_limit.as_ref()) {
-        text += "# Where all instances keep one limit together.\n";
-        let _ = writeln!(text, "ReadWritePaths={}", quoted(folder));
     }
     let groups: BTreeSet<&str> = config.devices.iter().filter_map(|device| device.group.as_deref()).collect();
     if !groups.is_empty() {
@@ -88,10 +87,10 @@ mod tests {
         at("/var/lib/twofold", devices)
     }
 
-    fn at(state: &str, more: &str) -> String {
+    fn at(state: &str, devices: &str) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config.toml");
-        std::fs::write(&path, format!("state_dir = \"{state}\"\n{more}")).unwrap();
+        std::fs::write(&path, format!("state_dir = \"{state}\"\n{devices}")).unwrap();
         let text = drop_in(&Config::load(Some(&path)).unwrap());
         text.lines().filter(|line| !line.starts_with('#')).fold(String::new(), |text, line| text + line + "\n")
     }
@@ -120,26 +119,19 @@ mod tests {
     }
 
     #[test]
-    fn a_state_folder_that_the_unit_does_not_make_can_be_written() {
-        assert_eq!(at("/srv/twofold", ""), "[Service]\nReadWritePaths=\"-/srv/twofold\"\n");
-        assert_eq!(at("/var/lib/twofold/ada", ""), "[Service]\n");
-        let inside = device("a", "/home/ada/state/laptop", "");
-        let words = "[Service]\nProtectHome=tmpfs\nBindPaths=\"-/home/ada/state\"\n";
-        assert_eq!(at("/home/ada/state", &inside), words);
-    }
-
-    #[test]
-    fn a_file_that_is_told_of_troubles_can_be_written() {
-        let notify = |path: &str| format!("[notify]\nfile = \"{path}\"\n");
-        let words = "[Service]\nReadWritePaths=\"-/var/log/troubles\"\n";
-        assert_eq!(of(&notify("/var/log/troubles")), words);
-        assert_eq!(of(&notify("/var/lib/twofold/troubles")), "[Service]\n");
-    }
-
-    #[test]
     fn the_folder_of_a_shared_limit_can_be_written() {
         let table = "[microsoft365]\nclient_id = \"app\"\nshared_limit = \"/run/twofold/limit\"\n";
         assert_eq!(of(table), "[Service]\nReadWritePaths=\"-/run/twofold/limit\"\n");
+    }
+
+    #[test]
+    fn a_hub_and_a_file_of_notify_outside_of_the_units_own_folder_can_be_written() {
+        let table = "[notify]\nfile = \"/srv/mail hub/troubles.jsonl\"\n";
+        assert_eq!(of(table), "[Service]\nReadWritePaths=\"-/srv/mail hub/troubles.jsonl\"\n");
+        assert_eq!(at("/srv/mail hub", table), "[Service]\nReadWritePaths=\"-/srv/mail hub\"\n");
+        let inside = device("a", "/home/ada/hub/laptop", "");
+        assert_eq!(at("/home/ada/hub", &inside), "[Service]\nProtectHome=tmpfs\nBindPaths=\"-/home/ada/hub\"\n");
+        assert_eq!(at("/var/lib/twofold/ada", ""), "[Service]\n");
     }
 
     #[test]
