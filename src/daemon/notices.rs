@@ -295,7 +295,7 @@ mod tests {
         let mut ledger = Ledger::default();
         let held = |id: &str| Trouble { hold: id.into(), ..trouble("laptop", Cause::Held) };
         let (first, second) = (held("a"), held("b"));
-        assert_eq!(hear(&mut ledger, &found(&[first.clone()], &[], &[]), &[], 0), both(Cause::Held, false));
+        assert_eq!(hear(&mut ledger, &found(std::slice::from_ref(&first), &[], &[]), &[], 0), both(Cause::Held, false));
         assert_eq!(hear(&mut ledger, &found(&[first, second.clone()], &[], &[]), &[], 1), both(Cause::Held, false));
         // The run that follows an approval is one of a single kind.
         let of_one = Duty { kinds: vec![Kind::Contacts], ..Duty::default() };
