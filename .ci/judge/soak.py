@@ -3,7 +3,8 @@
     python soak.py PROGRAM [SECONDS [SEED]]     (default 300; 3600 for an hour. Root, or sudo, makes the small disk on which it lives)
 
 In turn: requests that fail by chance, a restart, a kill, no network, a sign-in that was revoked and comes back, a disk that is full and is
-not. The service has to be there all the time, must not spin, and has at the end what each provider has, once.
+not. The service has to be there all the time, must not spin (`Meter`: runs, requests and CPU of each part), and has at the end what each provider
+has, once. Where nothing may be mounted the full disk is left out, and TWOFOLD_REQUIRE_MOUNT=1 insists on it.
 """
 
 import json
@@ -29,6 +30,18 @@ DISK_MB = 96
 STOP_WITHIN_S = 10
 # What a service takes that cannot reach anybody, a share of one core, and how often it asks in a minute.
 IDLE_CPU, IDLE_REQUESTS = 0.1, 120
+# How often it looks, by its configuration.
+EVERY_S = 1
+# What changes on a device makes it look at once; so do a start, a sign-in, and a provider that is asked again.
+LOOKS_A_CHANGE, LOOKS_A_PHASE = 1, 4
+# Twenty services that look every five minutes may take 2 % of one core (rest.py): that is a look.
+LOOK_CPU_S = 0.02 * 300 / 20
+# What a look asks: each collection of each provider, and for each kind which collections there are: for mail a tree, for contacts groups too.
+LISTS_A_KIND = 3
+# What a change asks at its provider at most, and at the other one: it is read, written, read again, and each part is looked for by its mark.
+REQUESTS_A_CHANGE = 10
+# A write whose reply was lost is looked for in each look: by its mark, and by what it says.
+REQUESTS_A_LOST_REPLY = 2
 # At most so much more memory at the end than after a while.
 MEMORY_GROWTH = 1.2
 # A create at Google whose fate is not known is looked for during six minutes before it is made again.
@@ -98,6 +111,8 @@ class Disk:
         mount = [*self.sudo, "mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=777", "tmpfs", self.path]
         self.is_small = subprocess.run(mount).returncode == 0
         if not self.is_small:
+            if os.environ.get("TWOFOLD_REQUIRE_MOUNT") == "1":
+                raise SystemExit("WRONG: no small disk can be mounted here, and TWOFOLD_REQUIRE_MOUNT=1 insists on the full one")
             print("left out: the full disk, because nothing may be mounted here")
 
     def fill(self):
@@ -186,9 +201,52 @@ class Life:
                 yield contact.get("surname") or contact.get("displayName") or ""
 
 
+class Meter:
+    """What a phase may take, and what it took: runs, requests, CPU. What changed in the phase `before` may have waited for this one."""
+
+    def __init__(self, world, service, life, before):
+        self.world, self.service, self.life = world, service, life
+        self.began, self.cpu, self.asked = time.monotonic(), service.cpu_s(), requests(world)
+        self.first, self.waiting = life.number, life.number - before.first if before else 0
+        self.status = before and before.status
+        self.status = self.look()
+
+    def look(self):
+        """What status says; on a disk that is full it says nothing, and no run begins."""
+        said = self.world.run("status", "--json")[0]
+        return json.loads(said) if said else self.status
+
+    def judge(self, name):
+        """Says it, and what was too much."""
+        status = self.look()
+        took, new = time.monotonic() - self.began, self.life.number - self.first
+        cpu, asked, runs = self.service.cpu_s() - self.cpu, requests(self.world) - self.asked, number_of_runs(status) - number_of_runs(self.status)
+        providers = [replica for replica in status["replicas"] if not replica["device"]]
+        feeds = sum(len(replica["collections"]) for replica in providers) + LISTS_A_KIND * len(self.world.kinds) * len(providers)
+        lost = max(one["unknown_writes"] for one in (self.status, status))
+        most_runs = took / EVERY_S + LOOKS_A_CHANGE * new + LOOKS_A_PHASE
+        # What failed by chance was sent again.
+        repeats = 1 / (1 - sum(chance for chance in WEATHER.values() if chance is not False))
+        most_asked = (runs * (feeds + REQUESTS_A_LOST_REPLY * lost) + REQUESTS_A_CHANGE * (new + self.waiting)) * repeats
+        most_cpu = max(IDLE_CPU * took, LOOK_CPU_S * runs)
+        if name == "no network":
+            most_asked, most_cpu = IDLE_REQUESTS * max(1, took / 60), IDLE_CPU * took
+        print(
+            f"{name}: {took:.0f} s, {new} changes, {runs} runs (at most {most_runs:.0f}), {asked} requests (at most {most_asked:.0f}), "
+            f"{cpu / took:.1%} of a core (at most {most_cpu / took:.0%}), {self.service.memory[-1]:.0f} MiB", flush=True
+        )
+        if runs > most_runs or asked > most_asked or cpu > most_cpu:
+            print(self.service.words()[-3000:])
+            raise SystemExit(f"WRONG: it spins ({name}): {runs} runs, {asked} requests, {cpu / took:.1%} of a core")
+
+
+def number_of_runs(status):
+    return status["last_run"]["run"]
+
+
 def requests(world):
     counts = world.control("stats")
-    return counts["google"]["requests"] + counts["microsoft"]["requests"]
+    return counts["google"]["requests"] + counts["microsoft"]["requests"] - world.asked
 
 
 def judge_soak(program, seconds="300", seed="1"):
@@ -197,7 +255,7 @@ def judge_soak(program, seconds="300", seed="1"):
     with World(program, "--mails", "100", "--contacts", "50", "--events", "20", kinds=kinds) as world, Disk(world) as disk:
         world.state, world.device = disk.path / "state", disk.path / "laptop"
         device = f'[[device]]\nname = "laptop"\npath = "{world.device}"\nkinds = {json.dumps(list(kinds))}\n'
-        world.config.write_text(f'state_dir = "{world.state}"\n{world.tables}\n{device}[schedule]\nevery = "1s"\n')
+        world.config.write_text(f'state_dir = "{world.state}"\n{world.tables}\n{device}[schedule]\nevery = "{EVERY_S}s"\n')
         world.sign_in()
         world.sync()
         life, service = Life(world, seed), Service(world)
@@ -208,25 +266,24 @@ def judge_soak(program, seconds="300", seed="1"):
         if not disk.is_small:
             parts = [part for part in parts if part[0] != "full disk"]
         service.begin()
+        meter = None
         for name, share, is_rough in parts:
             world.control("clear_faults")
             if is_rough:
                 world.control("chances", seed=int(seed) * 1000 + life.number, **WEATHER)
             enter(name, world, service, disk)
-            began, cpu, asked = time.monotonic(), service.cpu_s(), requests(world)
-            while time.monotonic() < began + seconds * share:
+            meter = Meter(world, service, life, meter)
+            while time.monotonic() < meter.began + seconds * share:
                 service.require()
                 life.deed()
                 service.note_memory()
                 time.sleep(life.random.uniform(0.3, 1.5))
-            took = time.monotonic() - began
-            share_of_core, asked = (service.cpu_s() - cpu) / took, requests(world) - asked
-            print(f"{name}: {took:.0f} s, {share_of_core:.1%} of a core, {asked} requests, {service.memory[-1]:.0f} MiB", flush=True)
-            if name == "no network" and (share_of_core > IDLE_CPU or asked > IDLE_REQUESTS * max(1, took / 60)):
-                raise SystemExit(f"WRONG: without a network it spins: {share_of_core:.1%} of a core, {asked} requests")
+            meter.judge(name)
             leave(name, world, service, disk)
         world.control("clear_faults")
+        meter = Meter(world, service, life, meter)
         calm(world, service, life)
+        meter.judge("calm")
         # It has run since the kill: what it had after a while against what it has now.
         early, late = (sorted(part)[len(part) // 2] for part in (service.memory[10:40], service.memory[-20:]))
         print(f"memory: {early:.1f} MiB after a while, {late:.1f} at the end")

@@ -24,6 +24,8 @@ class World:
         self.config = self.dir / "config.toml"
         self.program = os.path.abspath(program)
         self.person = []
+        # How many requests were the judge's own.
+        self.asked = 0
         self.sandbox = subprocess.Popen(
             [self.program, "--quiet", "sandbox", *seed], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
@@ -96,6 +98,7 @@ class World:
 
     def get(self, path, head):
         """The body of an answer of the sandbox."""
+        self.asked += 1
         self.wire.request("GET", path, headers=head)
         answer = self.wire.getresponse()
         body = answer.read()
