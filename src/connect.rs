@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, Vault};
 use twofold_blobs::Store;
-use twofold_cycle::{Party, was_down};
+use twofold_cycle::{Party, Progress, was_down};
 use twofold_device::{Device, DeviceOptions};
 use twofold_google::mail::imap;
 use twofold_google::{
@@ -14,7 +14,7 @@ use twofold_google::{
 };
 use twofold_http::{
     Allowance, Budget, Client, ClientOptions, Clock, Dialect, Limits, Network, NetworkTransport, Patience, Recorder,
-    Shared, TokenSource, Transport,
+    Response, Shared, TokenSource, Transport, TransportError, Wire,
 };
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
@@ -246,12 +246,35 @@ pub fn provider(config: &Config, name: ProviderName) -> Result<Provider> {
     }
 }
 
-/// Opens every configured place that is `wanted` by its name. A place that cannot be opened takes part as absent.
+/// Says of each exchange that it is over, whatever came of it: each ends in time, so a run that waits for many of them goes on.
+struct Stepping {
+    inner: Patience,
+    progress: Arc<dyn Progress>,
+}
+
+#[async_trait::async_trait]
+impl Transport for Stepping {
+    async fn exchange(&self, wire: &Wire) -> Result<Response, TransportError> {
+        let outcome = self.inner.exchange(wire).await;
+        self.progress.step();
+        outcome
+    }
+
+    async fn exchange_spilling(&self, wire: &Wire) -> Result<Response, TransportError> {
+        let outcome = self.inner.exchange_spilling(wire).await;
+        self.progress.step();
+        outcome
+    }
+}
+
+/// Opens every configured place that is `wanted` by its name. A place that cannot be opened takes part as absent. Each exchange is a step of
+/// the `progress`.
 pub fn open(
     config: &Config,
     hub: &mut Hub,
     blobs: Option<&Arc<dyn Blobs>>,
     clock: &Arc<dyn Clock>,
+    progress: &Arc<dyn Progress>,
     wanted: &dyn Fn(&str) -> bool,
 ) -> Result<Opened> {
     let vault = Vault::open(&config.state_dir)?;
@@ -279,7 +302,8 @@ pub fn open(
         }
         // What hangs at one provider says nothing of the other one.
         let replica = hub.replica(name.as_str(), false)?.id;
-        let transport: Arc<dyn Transport> = Arc::new(Patience::new(transport.clone(), was_down(hub, replica)?));
+        let inner = Patience::new(transport.clone(), was_down(hub, replica)?);
+        let transport: Arc<dyn Transport> = Arc::new(Stepping { inner, progress: progress.clone() });
         let connector = match unusable {
             None => open_provider(
                 config,

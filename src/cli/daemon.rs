@@ -471,6 +471,10 @@ impl Progress for Steps {
         let Reading { done, of, bytes, took_ms } = reading;
         self.live.reading(replica, live::Reading { done, of, bytes, took_ms });
     }
+
+    fn step(&self) {
+        self.watchdog.step();
+    }
 }
 
 #[cfg(test)]

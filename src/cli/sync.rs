@@ -156,7 +156,14 @@ pub async fn sync(
     let wanted = |name: &str| {
         args.replica.as_deref().is_none_or(|only| only == name) && !args.without.iter().any(|left| left == name)
     };
-    let opened = connect::open(config, &mut hub, blobs.as_ref(), &context.clock, &wanted)?;
+    hub.set_steps(Some(Box::new({
+        let progress = settings.progress.clone();
+        move |_| {
+            progress.step();
+            Ok(())
+        }
+    })));
+    let opened = connect::open(config, &mut hub, blobs.as_ref(), &context.clock, &settings.progress, &wanted)?;
     let report = cycle(&mut hub, opened.parties, &settings).await;
     // What was used of the budgets counts for the next run, also when this one failed.
     for (name, budget) in &opened.budgets {

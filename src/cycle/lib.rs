@@ -136,6 +136,9 @@ pub trait Progress: Send + Sync {
 
     /// The bytes of messages are read at a replica: told before the first and after each part, a part being some seconds of work or more.
     fn reading(&self, _replica: &str, _reading: Reading) {}
+
+    /// An exchange with a place is over, however it ended, or a transaction begins: the run is not stuck. Told often.
+    fn step(&self) {}
 }
 
 /// Tells nobody.

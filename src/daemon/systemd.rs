@@ -4,7 +4,8 @@ use sd_notify::NotifyState;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// What has made no progress for so long is stuck: the watchdog is fed no more. A request and its repetitions take minutes at most.
+/// What has made no progress for so long is stuck: the watchdog is fed no more. An exchange ends after three minutes at most, whatever hangs;
+/// the rest is for what no step divides, a large folder on a slow disk.
 const STUCK: Duration = Duration::from_secs(15 * 60);
 
 /// Tells the manager; without one, nobody is told.
@@ -37,7 +38,7 @@ pub fn status(words: &str) {
     tell(&[NotifyState::Status(words)]);
 }
 
-/// Whether the service goes on: it makes a step whenever it looks at the clock while it waits, and with each page, part and write of a run.
+/// Whether the service goes on: it makes a step whenever it looks at the clock while it waits, and with each exchange and each transaction of a run.
 ///
 /// Counted on the monotonic clock, which does not run while the machine sleeps and is never set.
 #[derive(Debug)]

@@ -19,6 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicU64;
 use std::task::Poll;
 use time::Time;
 use tokio::sync::Notify;
@@ -145,8 +146,8 @@ static LOG: LazyLock<Arc<Log>> =
     LazyLock::new(|| Arc::new(Log::start(&Cli::parse_from(["twofold", "--quiet", "daemon"]))));
 
 impl Day {
-    async fn begin(seed: u64) -> Day {
-        let sandbox = Sandbox::new(Options { random_seed: seed, ..Options::empty().virtual_time() });
+    async fn begin(seed: u64, options: Options) -> Day {
+        let sandbox = Sandbox::new(Options { random_seed: seed, ..options.virtual_time() });
         let time = Time::new(sandbox.clock().clone());
         let dir = tempfile::tempdir().unwrap();
         let life = RefCell::new(Life::new(sandbox.clone(), dir.path().join("laptop"), seed));
@@ -526,7 +527,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Heard {
 }
 
 async fn a_day(seed: u64) {
-    let day = Day::begin(seed).await;
+    let day = Day::begin(seed, Options::empty()).await;
     let heard = tracing_subscriber::registry().with(Heard(day.time.clone(), day.lines.clone()));
     let _hears = tracing::subscriber::set_default(heard);
     let running = day.sandbox.start(0).await.unwrap();
@@ -547,6 +548,59 @@ async fn a_day(seed: u64) {
     }
     assert_eq!((services, kills), (4, 2), "seed {seed}");
     day.judge().await;
+    running.stop().await;
+}
+
+/// How often a run said that it goes on.
+#[derive(Default)]
+struct Steps(AtomicU64);
+
+impl Progress for Steps {
+    fn at(&self, _: &str, _: usize, _: usize) {
+        self.step();
+    }
+
+    fn reading(&self, _: &str, _: Reading) {
+        self.step();
+    }
+
+    fn step(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// A batch holds twenty requests, and each of both providers' services is asked for four things at once.
+const UNHEARD: u64 = 20 + 2 * 3 * 4;
+
+#[tokio::test]
+async fn a_first_sync_tells_the_watchdog_of_each_answer_that_it_gets() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let day = Day::begin(1, Options::bulk(30).events(30).mails(300)).await;
+    let running = day.sandbox.start(0).await.unwrap();
+    day.configure(false);
+    for name in [ProviderName::Google, ProviderName::Microsoft365] {
+        day.sign_in(name).await;
+    }
+    let steps = Arc::new(Steps::default());
+    let most = Arc::new(AtomicU64::new(0));
+    day.sandbox.set_hook(Some(Arc::new({
+        let (steps, most, last) = (steps.clone(), most.clone(), Mutex::new((0, 0)));
+        move |_, phase| {
+            if phase == Phase::After {
+                let (mut last, now) = (last.lock().unwrap(), steps.0.load(Ordering::SeqCst));
+                *last = if last.0 == now { (now, last.1 + 1) } else { (now, 1) };
+                most.fetch_max(last.1, Ordering::SeqCst);
+            }
+        }
+    })));
+    // Whoever waits makes time pass.
+    day.time.is_running.store(true, Ordering::SeqCst);
+    let (context, args) = (day.context(), sync::Args::default());
+    let config = context.config().unwrap();
+    sync::sync(&context, &config, &args, Calls::default(), steps.clone()).await.unwrap();
+    assert!(day.requests() > 300, "{}", day.requests());
+    let most = most.load(Ordering::SeqCst);
+    assert!((1..=UNHEARD).contains(&most), "{most} answers came one after another, and the run said nothing");
     running.stop().await;
 }
 
