@@ -178,14 +178,23 @@ fn it_shows_what_the_service_is_at_and_when_the_next_run_is() {
     service.stop();
 }
 
+/// Carries nothing out.
+struct Nobody;
+
+impl Decide for Nobody {
+    fn decide(&self, _: &Decision) -> Answer {
+        Answer::Refused { words: "nobody decides here".into(), exit: 2 }
+    }
+}
+
 /// Answers in the place of a service that has been there since that moment, and goes by its clock.
 fn stand_in(home: &Home, since_ms: i64) -> tokio::runtime::Runtime {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
     let live = Arc::new(twofold::daemon::live::Live::new(since_ms));
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
-    let door = twofold::daemon::socket::Door::new(live, Arc::default(), events, false);
-    runtime.spawn(door.keep(twofold::daemon::socket::Socket::bind(&home.state()).unwrap()));
+    let door = Door::new(live, Arc::default(), events, false, Arc::new(Nobody));
+    runtime.spawn(door.keep(Socket::bind(&home.state()).unwrap()));
     drop(_inside);
     runtime
 }
