@@ -17,6 +17,8 @@ mod large;
 mod memory;
 #[path = "mail/options.rs"]
 mod options;
+#[path = "mail/pace.rs"]
+mod pace;
 #[path = "mail/promises.rs"]
 mod promises;
 #[path = "mail/stopped.rs"]

@@ -1,7 +1,7 @@
 //! Asks for the bytes of messages that a pull saw without them, newest first, a part at a time.
 //!
 //! Lists of messages show no bytes, so a pull is quick and its tokens move. What was seen waits in the hub until its bytes are here; only
-//! then is it met and made anywhere else. What came is made durable every second, so that a first sync that was stopped goes on where it
+//! then is it met and made anywhere else. Places are asked side by side, each at its own pace. What came is made durable every second, so that a first sync that was stopped goes on where it
 //! was. Where the run is asked to stop, no further request leaves, and what is under way is waited for, so that no message is read twice
 //! but one whose answer did not come. What is here already is not asked for (`known`).
 
@@ -9,9 +9,10 @@ use crate::Cycle;
 use crate::intake::Intake;
 use crate::known::{self, Filled};
 use crate::report::exit;
+use futures_util::future::try_join_all;
 use std::collections::{BTreeSet, HashSet};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use twofold_hub::{Hub, Sighting};
 use twofold_model::{
@@ -35,8 +36,9 @@ const GRACE_MS: u64 = 3_000;
 const TRIES: u32 = 3;
 /// More copies than this of which a place says so at once: it is the place, not they.
 const OWN_AT_MOST: usize = 20;
-/// After so many, what is here is made at the devices before it goes on.
+/// After so many that were read, or after so long, what is here is made at the devices before it goes on.
 const PART: usize = 2000;
+const PART_MS: u64 = 5_000;
 
 /// What became of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,25 +81,10 @@ pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Part> {
         }
         asking.push((index, untouched));
     }
-    // In turns, so that the newest of each place are there before the oldest of another; and each has its turn before others have theirs.
-    let mut asked = 0;
-    while !asking.is_empty() && asked < PART {
-        let mut go_on = Vec::new();
-        for (index, untouched) in asking {
-            if cycle.must_stop() {
-                break;
-            }
-            let Some((count, is_moving)) = ask(cycle, kind, index, &untouched).await? else { continue };
-            asked += count;
-            part = part.max_of(if is_moving { Part::More } else { Part::Stuck });
-            if is_moving {
-                go_on.push((index, untouched));
-            }
-        }
-        asking = go_on;
-        if cycle.gives_way() {
-            break;
-        }
+    let turn = Turn::of(cycle, kind, asking.len());
+    let reads = asking.iter().map(|(index, untouched)| turn.read(*index, untouched));
+    for read in try_join_all(reads).await? {
+        part = part.max_of(read);
     }
     if part == Part::Stuck {
         cycle.report.codes.push(exit::TEMPORARY);
@@ -127,103 +114,184 @@ impl Part {
     }
 }
 
-/// Asks one replica once: how many, and whether anything came of it. `None`: nothing is to be asked for.
-async fn ask(
-    cycle: &mut Cycle<'_>,
+/// A part, read at several replicas side by side. Whoever has an answer takes the cycle for as long as it takes to keep it.
+struct Turn<'t, 'c> {
+    cycle: Mutex<&'t mut Cycle<'c>>,
     kind: Kind,
-    index: usize,
-    untouched: &HashSet<i64>,
-) -> Result<Option<(usize, bool)>> {
-    let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(None) };
-    let replica = cycle.members[index].replica.clone();
-    let places = cycle.hub.places(replica.id, kind)?;
-    let member = &cycle.members[index];
-    let waiting = cycle
-        .hub
-        .lacking_bodies(replica.id, member.ask + member.unreadable.len())?
-        .into_iter()
-        .filter(|waiting| !member.unreadable.contains(&waiting.remote_id))
-        .take(member.ask);
-    let mut asked: Vec<Unread> = Vec::new();
-    for waiting in waiting {
-        let known = known_as(cycle.hub, connector.lens(kind), &waiting)?;
-        asked.extend(unread(waiting, known, &places));
+    since: Instant,
+    /// Messages that were read.
+    read: AtomicUsize,
+    /// Replicas that still ask for what they were asking for when the part was due to end.
+    open: AtomicUsize,
+}
+
+impl<'t, 'c> Turn<'t, 'c> {
+    fn of(cycle: &'t mut Cycle<'c>, kind: Kind, replicas: usize) -> Turn<'t, 'c> {
+        let (read, open) = (AtomicUsize::new(0), AtomicUsize::new(replicas));
+        Turn { cycle: Mutex::new(cycle), kind, since: Instant::now(), read, open }
     }
-    let count = asked.len();
-    if count == 0 {
-        return Ok(None);
+
+    /// Never held while something is waited for.
+    fn cycle(&self) -> MutexGuard<'_, &'t mut Cycle<'c>> {
+        // All is on one task: whoever panicked took the others along.
+        self.cycle.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    let left_out = cycle.left_out.clone();
-    if left_out.has_limits() {
-        let within: HashSet<Place> =
-            within_limits(cycle, kind, index, Unread::places(&asked)).await?.into_iter().collect();
-        asked.retain(|copy| within.contains(&copy.place));
+
+    /// Enough was read, or something was, and it took long enough.
+    fn is_due(&self) -> bool {
+        let read = self.read.load(Ordering::SeqCst);
+        read >= PART || read > 0 && self.since.elapsed() > Duration::from_millis(PART_MS)
     }
-    // None of these is asked for: the next ones may be.
-    if asked.is_empty() {
-        return Ok(Some((count, cycle.members[index].reached(kind).is_some())));
+
+    /// Reads at one replica until the part is over. Nobody's pace is that of another: as long as one of the others waits for an answer, it
+    /// goes on.
+    async fn read(&self, index: usize, untouched: &HashSet<i64>) -> Result<Part> {
+        let (mut part, mut is_open) = (Part::Through, true);
+        while !self.cycle().must_stop() {
+            let Some(is_moving) = self.ask(index, untouched, is_open).await? else { break };
+            part = part.max_of(if is_moving { Part::More } else { Part::Stuck });
+            if is_open && self.is_due() {
+                is_open = false;
+                self.open.fetch_sub(1, Ordering::SeqCst);
+            }
+            if !is_moving || !is_open && self.open.load(Ordering::SeqCst) == 0 || self.cycle().gives_way() {
+                break;
+            }
+        }
+        if is_open {
+            self.open.fetch_sub(1, Ordering::SeqCst);
+        }
+        Ok(part)
     }
-    let began = cycle.now();
-    if cycle.members[index].reading.left() == 0 {
-        let left = cycle.hub.lacking_messages(replica.id)?;
-        let reading = &mut cycle.members[index].reading;
-        reading.of = reading.done + left;
-        cycle.settings.progress.reading(&replica.name, *reading);
-    }
-    let shelf =
-        Shelf { stop: cycle.settings.calls.stop.clone(), is_over: AtomicBool::new(false), came: Mutex::default() };
-    let stock = Stock {
-        asked: &asked,
-        places: &places,
-        index,
-        kind,
-        lens: connector.lens(kind),
-        rank: connector.abilities().rank,
-    };
-    let mut got = Got::default();
-    let mut failed: Vec<(usize, Error)> = Vec::new();
-    let mut work = connector.read_bodies(kind, &asked, &shelf);
-    let (asked_at, mut kept, mut stops, mut gave_way) = (Instant::now(), Instant::now(), None, false);
-    loop {
-        let is_over = tokio::select! {
-            () = &mut work => true,
-            () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => false,
+
+    /// Asks one replica once, and answers whether anything came of it. `None`: nothing is to be asked for.
+    async fn ask(&self, index: usize, untouched: &HashSet<i64>, is_open: bool) -> Result<Option<bool>> {
+        let kind = self.kind;
+        let (connector, replica, places, mut asked) = {
+            let cycle = self.cycle();
+            let member = &cycle.members[index];
+            let Some(connector) = member.reached(kind).cloned() else { return Ok(None) };
+            let replica = member.replica.clone();
+            let places = cycle.hub.places(replica.id, kind)?;
+            let waiting = cycle
+                .hub
+                .lacking_bodies(replica.id, member.ask + member.unreadable.len())?
+                .into_iter()
+                .filter(|waiting| !member.unreadable.contains(&waiting.remote_id))
+                .take(member.ask);
+            let mut asked: Vec<Unread> = Vec::new();
+            for waiting in waiting {
+                let known = known_as(cycle.hub, connector.lens(kind), &waiting)?;
+                asked.extend(unread(waiting, known, &places));
+            }
+            (connector, replica, places, asked)
         };
-        let now = Instant::now();
-        if !gave_way && cycle.gives_way() && now - asked_at > Duration::from_millis(ASK_MS) {
-            gave_way = true;
-            shelf.is_over.store(true, Ordering::SeqCst);
+        let count = asked.len();
+        if count == 0 {
+            return Ok(None);
         }
-        if gave_way || cycle.must_stop() {
-            stops.get_or_insert(now);
+        let has_limits = self.cycle().left_out.has_limits();
+        if has_limits {
+            let copies = Unread::places(&asked);
+            let unclear = unclear(&self.cycle(), kind, index, &copies)?;
+            let looks = if unclear.is_empty() { Vec::new() } else { connector.fetch(kind, &unclear).await };
+            let within = sift(&mut self.cycle(), kind, index, copies, unclear, looks)?;
+            let within: HashSet<Place> = within.into_iter().collect();
+            asked.retain(|copy| within.contains(&copy.place));
         }
-        let is_late = stops.is_some_and(|since: Instant| now - since > Duration::from_millis(GRACE_MS));
-        if is_over || is_late {
-            break;
+        // None of these is asked for: the next ones may be.
+        if asked.is_empty() {
+            return Ok(Some(self.cycle().members[index].reached(kind).is_some()));
         }
-        if now - kept > Duration::from_millis(KEEP_MS) {
-            let came = shelf.came(&mut failed);
-            stock.keep(cycle, came, &mut got, untouched, Vec::new())?;
-            kept = Instant::now();
+        let began = self.begin(index)?;
+        let stop = self.cycle().settings.calls.stop.clone();
+        let shelf = Shelf { stop, is_over: AtomicBool::new(false), came: Mutex::default() };
+        let stock = Stock {
+            asked: &asked,
+            places: &places,
+            index,
+            kind,
+            lens: connector.lens(kind),
+            rank: connector.abilities().rank,
+        };
+        let mut got = Got::default();
+        let mut failed: Vec<(usize, Error)> = Vec::new();
+        let mut work = connector.read_bodies(kind, &asked, &shelf);
+        let (asked_at, mut kept, mut stops, mut gave_way) = (Instant::now(), Instant::now(), None, false);
+        loop {
+            let is_over = tokio::select! {
+                () = &mut work => true,
+                () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => false,
+            };
+            let now = Instant::now();
+            let mut cycle = self.cycle();
+            gave_way |= cycle.gives_way() && now - asked_at > Duration::from_millis(ASK_MS);
+            if gave_way || self.is_due() && (is_open || self.open.load(Ordering::SeqCst) == 0) {
+                shelf.is_over.store(true, Ordering::SeqCst);
+            }
+            if gave_way || cycle.must_stop() {
+                stops.get_or_insert(now);
+            }
+            let is_late = stops.is_some_and(|since: Instant| now - since > Duration::from_millis(GRACE_MS));
+            if is_over || is_late {
+                break;
+            }
+            if now - kept > Duration::from_millis(KEEP_MS) {
+                let came = shelf.came(&mut failed);
+                self.keep(&stock, &mut cycle, came, &mut got, untouched, Vec::new())?;
+                kept = Instant::now();
+            }
         }
+        // What is under way still is let go.
+        drop(work);
+        let mut cycle = self.cycle();
+        let came = shelf.came(&mut failed);
+        let failures = self.keep(&stock, &mut cycle, came, &mut got, untouched, failed)?;
+        let Got { read, new, bytes } = got;
+        let took_ms = u64::try_from(cycle.now() - began).unwrap_or(0);
+        let reading = &mut cycle.members[index].reading;
+        reading.add(read.len(), bytes, took_ms);
+        let reading = *reading;
+        cycle.settings.progress.reading(&replica.name, reading);
+        cycle.members[index].ask = next_ask(cycle.members[index].ask, took_ms);
+        let row = cycle.report.row(&replica.name, kind);
+        row.created += new;
+        row.read += read.len();
+        row.read_ms += took_ms;
+        failures.tell(&mut cycle, index);
+        // Where nothing came for want of time, something will.
+        Ok(Some(!read.is_empty() || asked.len() < count || shelf.is_over.load(Ordering::SeqCst)))
     }
-    // What is under way still is let go.
-    drop(work);
-    let came = shelf.came(&mut failed);
-    let failures = stock.keep(cycle, came, &mut got, untouched, failed)?;
-    let Got { read, new, bytes } = got;
-    let took_ms = u64::try_from(cycle.now() - began).unwrap_or(0);
-    let reading = &mut cycle.members[index].reading;
-    reading.add(read.len(), bytes, took_ms);
-    cycle.settings.progress.reading(&replica.name, *reading);
-    cycle.members[index].ask = next_ask(cycle.members[index].ask, took_ms);
-    let row = cycle.report.row(&replica.name, kind);
-    row.created += new;
-    row.read += read.len();
-    row.read_ms += took_ms;
-    failures.tell(cycle, index);
-    // Where nothing came for want of time, something will.
-    Ok(Some((count, !read.is_empty() || asked.len() < count || gave_way)))
+
+    /// Tells how much is to be read where that begins. Answers the time.
+    fn begin(&self, index: usize) -> Result<i64> {
+        let mut cycle = self.cycle();
+        if cycle.members[index].reading.left() == 0 {
+            let replica = cycle.members[index].replica.clone();
+            let left = cycle.hub.lacking_messages(replica.id)?;
+            let reading = &mut cycle.members[index].reading;
+            reading.of = reading.done + left;
+            let reading = *reading;
+            cycle.settings.progress.reading(&replica.name, reading);
+        }
+        Ok(cycle.now())
+    }
+
+    /// [`Stock::keep`], and counts.
+    fn keep(
+        &self,
+        stock: &Stock<'_>,
+        cycle: &mut Cycle<'_>,
+        came: Vec<(usize, Option<Seen>)>,
+        got: &mut Got,
+        untouched: &HashSet<i64>,
+        failed: Vec<(usize, Error)>,
+    ) -> Result<Failures> {
+        let before = got.read.len();
+        let failures = stock.keep(cycle, came, got, untouched, failed)?;
+        self.read.fetch_add(got.read.len() - before, Ordering::SeqCst);
+        Ok(failures)
+    }
 }
 
 /// A copy that waits for its bytes. What was seen of a new one is as its place's last delta said; a known one may have been written to since.
@@ -258,7 +326,7 @@ fn known_as(hub: &Hub, lens: &dyn Lens, waiting: &Sighting) -> Result<Option<Ren
 /// Where answers are put as they come. After a stop, only those that are whole are taken.
 struct Shelf {
     stop: Arc<AtomicBool>,
-    /// Others wait, and enough was asked for.
+    /// Enough was asked for: others wait, or what came is to be made at the devices.
     is_over: AtomicBool,
     came: Mutex<Vec<(usize, Result<Option<Seen>>)>>,
 }
@@ -375,18 +443,39 @@ fn message_of(place: &Place, seen: Option<&Seen>) -> String {
 /// Keeps promise 2: a copy that is not taken is noted in the transaction that lets go of what was seen of it.
 pub async fn within_limits(cycle: &mut Cycle<'_>, kind: Kind, index: usize, asked: Vec<Place>) -> Result<Vec<Place>> {
     let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(Vec::new()) };
+    let unclear = unclear(cycle, kind, index, &asked)?;
+    let looks = if unclear.is_empty() { Vec::new() } else { connector.fetch(kind, &unclear).await };
+    sift(cycle, kind, index, asked, unclear, looks)
+}
+
+/// Those of the copies of which no list said how old and how large they are.
+fn unclear(cycle: &Cycle<'_>, kind: Kind, index: usize, asked: &[Place]) -> Result<Vec<Place>> {
+    let member = &cycle.members[index];
+    let Some(connector) = member.reached(kind) else { return Ok(Vec::new()) };
+    let mut unclear = Vec::new();
+    for place in asked {
+        let Some(waiting) = cycle.hub.sighting(member.replica.id, &place.remote_id)? else { continue };
+        if cycle.left_out.is_unclear(waiting.collection, &connector.lens(kind).facts(&waiting.rendering)) {
+            unclear.push(place.clone());
+        }
+    }
+    Ok(unclear)
+}
+
+/// Those of the copies that are within the limits, by what their place said of the `unclear` ones.
+fn sift(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    index: usize,
+    asked: Vec<Place>,
+    unclear: Vec<Place>,
+    looks: Vec<Result<Option<Seen>>>,
+) -> Result<Vec<Place>> {
+    let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(Vec::new()) };
     let replica = cycle.members[index].replica.clone();
     let (lens, rank, left_out, now) =
         (connector.lens(kind), connector.abilities().rank, cycle.left_out.clone(), cycle.now());
     let places = cycle.hub.places(replica.id, kind)?;
-    let mut unclear = Vec::new();
-    for place in &asked {
-        let Some(waiting) = cycle.hub.sighting(replica.id, &place.remote_id)? else { continue };
-        if left_out.is_unclear(waiting.collection, &lens.facts(&waiting.rendering)) {
-            unclear.push(place.clone());
-        }
-    }
-    let looks = if unclear.is_empty() { Vec::new() } else { connector.fetch(kind, &unclear).await };
     let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
     let errors = looks.iter().filter_map(|look| look.as_ref().err());
     let mut failures = Failures::of(errors, cycle.members[index].complete.contains(&kind));
@@ -508,7 +597,7 @@ pub struct Reading {
     pub of: usize,
     /// The bytes of the messages.
     pub bytes: u64,
-    /// How long it took so far, in milliseconds, without what was done at other places meanwhile.
+    /// How long it took so far, in milliseconds, without what was written meanwhile.
     pub took_ms: u64,
 }
 

@@ -15,6 +15,9 @@ use twofold_model::error::AtPlace;
 use twofold_model::{Error, ErrorKind, Result};
 use url::Url;
 
+/// While a request waits for its turn it is seen so often, in milliseconds, whether it may still leave.
+const LOOK_MS: u64 = 50;
+
 /// What a client has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -338,11 +341,11 @@ impl Inner {
         let mut fresh: Option<String> = None;
         loop {
             let slot = match whose {
-                Whose::Provider => Some(self.turn(request, &tries).await?),
+                Whose::Provider => self.turn_while(request, &tries, may_leave).await?,
                 Whose::Anyone => None,
             };
             if !may_leave() {
-                return Err(Error::new(ErrorKind::Unknown, "the run was asked to stop; nothing was sent"));
+                return Err(Error::new(ErrorKind::Unknown, "it was asked to stop; nothing was sent"));
             }
             let now_ms = self.options.clock.now_ms();
             let deadline_ms = *tries.deadline_ms.get_or_insert(now_ms + self.options.deadline_s * 1000);
@@ -398,6 +401,27 @@ impl Inner {
         match (&self.options.token, refused) {
             (Some(source), Some(refused)) => source.renewed(&refused).await.map(drop),
             _ => Ok(()),
+        }
+    }
+
+    /// Its turn; `None` once it may not leave any more.
+    async fn turn_while(
+        &self,
+        request: &Request,
+        tries: &Tries,
+        may_leave: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Option<crate::budget::Slot>> {
+        let mut turn = std::pin::pin!(self.turn(request, tries));
+        loop {
+            // Not by the clock, which is told to wait for the turn itself.
+            tokio::select! {
+                biased;
+                slot = &mut turn => return slot.map(Some),
+                () = tokio::time::sleep(std::time::Duration::from_millis(LOOK_MS)) => {}
+            }
+            if !may_leave() {
+                return Ok(None);
+            }
         }
     }
 
