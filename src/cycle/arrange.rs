@@ -73,6 +73,9 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
             follow::follow_made(cycle, kind, at, &mut found).await?;
         }
     }
+    for (index, collections) in &found[providers..] {
+        make::let_go(cycle, kind, *index, collections)?;
+    }
     Ok(true)
 }
 

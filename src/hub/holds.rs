@@ -53,7 +53,7 @@ pub struct Quarantined {
     pub collection: Option<i64>,
     /// The item, where it is known.
     pub item: Option<i64>,
-    /// Its name at the replica.
+    /// Its name at the replica; of a folder as a whole [`folder_name`].
     pub remote_id: RemoteId,
     /// Why.
     pub reason: String,
@@ -77,6 +77,11 @@ fn quarantined(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
         next_try_ms: row.get("next_try")?,
         tries: row.get("tries")?,
     })
+}
+
+/// What a folder of a device that its account does not take is called in quarantine. It is tried in every run, with the collections.
+pub fn folder_name(path: &str) -> String {
+    format!("folder:{path}")
 }
 
 /// What is put into quarantine.
@@ -306,10 +311,10 @@ impl Hub {
         self.run("DELETE FROM quarantine WHERE replica = ?1 AND remote_id = ?2", params![replica, remote_id])
     }
 
-    /// Keeps in quarantine only those copies of a collection that are named; items that were refused there stay.
+    /// Keeps in quarantine only those copies of a collection that are named; items that were refused there stay, and folders.
     pub fn retain_quarantine(&mut self, replica: i64, collection: i64, named: &HashSet<String>) -> Result<()> {
         let held: Vec<String> = self.all(
-            "SELECT remote_id FROM quarantine WHERE replica = ?1 AND collection = ?2 AND remote_id NOT LIKE 'item:%'",
+            "SELECT remote_id FROM quarantine WHERE replica = ?1 AND collection = ?2 AND remote_id NOT LIKE 'item:%' AND remote_id NOT LIKE 'folder:%'",
             params![replica, collection],
             |row| row.get(0),
         )?;
@@ -358,7 +363,7 @@ impl Hub {
     pub fn quarantined_due(&self, now_ms: i64) -> Result<Vec<(i64, RemoteId, Option<i64>)>> {
         self.all(
             "SELECT replica, remote_id, collection FROM quarantine
-             WHERE (next_try <= ?1 OR next_try > ?2) AND remote_id NOT LIKE 'item:%' ORDER BY next_try, id",
+             WHERE (next_try <= ?1 OR next_try > ?2) AND remote_id NOT LIKE 'item:%' AND remote_id NOT LIKE 'folder:%' ORDER BY next_try, id",
             params![now_ms, now_ms + wait_ms(u32::MAX)],
             |row| Ok((row.get(0)?, RemoteId(row.get(1)?), row.get(2)?)),
         )

@@ -113,3 +113,46 @@ fn a_folder_made_below_one_that_is_gone_for_good_waits_until_somebody_said_what_
         settled(&home, word);
     }
 }
+
+/// What `status` lists in quarantine, as (name, reason).
+fn quarantined(home: &Home) -> Vec<(String, String)> {
+    let status = home.json(&["status"]);
+    let rows = status["quarantine"].as_array().unwrap().iter();
+    rows.map(|row| (row["item"].as_str().unwrap().to_owned(), row["reason"].as_str().unwrap().to_owned())).collect()
+}
+
+#[test]
+fn promise_5_a_folder_that_its_account_does_not_take_is_listed_until_it_has_another_name() {
+    let home = synced(&GOOGLE);
+    // A slash within a name would be two levels at Gmail; and it has Sent already.
+    for (name, why, subject) in [(".a\\2fb", "slash", "Stuck"), (".sent", "\"sent\"", "Twin")] {
+        let folder = make(&home, "google", name);
+        fs::write(folder.join("cur/1772442000.M1P1.desk:2,S"), text(subject)).unwrap();
+        for _ in 0..2 {
+            home.sync().expect(5).says(&["Give it another name"]);
+            home.run(&["status"]).expect(5);
+            let listed = quarantined(&home);
+            assert_eq!(listed.len(), 1, "{listed:?}");
+            assert!(listed[0].0.contains(name) && listed[0].1.contains(why), "{listed:?}");
+        }
+        fs::rename(&folder, folder.with_file_name(format!(".{subject}"))).unwrap();
+        home.sync().expect(0);
+        assert_eq!(quarantined(&home), [], "{name}");
+        assert!(is_there(&home, "google", subject), "{name}");
+        assert_eq!(mail(&home, "google", subject).len(), 1);
+        settled(&home, name);
+    }
+}
+
+#[test]
+fn two_folders_of_one_name_that_are_gone_are_held_with_the_account_of_each() {
+    let home = synced(&BOTH);
+    let folders = BOTH.map(|provider| make(&home, provider, ".Bills"));
+    home.sync().expect(0);
+    folders.iter().for_each(|folder| fs::remove_dir_all(folder).unwrap());
+    home.sync().expect(4);
+    let held = home.run(&["held"]).out;
+    for provider in BOTH {
+        assert!(held.contains(&format!("\"Bills\" of {provider} ")), "{held}");
+    }
+}

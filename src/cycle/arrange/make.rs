@@ -3,7 +3,8 @@
 
 use super::{label, word};
 use crate::{Cycle, Member};
-use twofold_hub::{Hold, Label, Place};
+use twofold_hub::holds::folder_name;
+use twofold_hub::{Bad, Hold, Label, Place, Quarantined};
 use twofold_model::connector::{Access, Collection};
 use twofold_model::email::path;
 use twofold_model::{CollectionId, Error, ErrorKind, Kind, Result};
@@ -103,6 +104,7 @@ async fn make(
         Err(error) => {
             match (replica.is_device, hold) {
                 (true, None) => cycle.members[index].lose(error),
+                (false, None) if is_for_good(error.kind) => refuse(cycle, &replica.name, collection, &error)?,
                 _ => cycle.report.trouble(&collection.name, &error),
             }
             return Ok(());
@@ -134,6 +136,70 @@ async fn make(
         let place = Place::new(collection.id, replica.id, made.id.as_str(), shows);
         hub.add_place(&Place { is_default: made.is_default, told_ms: Some(now), earlier, ..place })
     })
+}
+
+/// Whether a place that says so of a name will always say so.
+fn is_for_good(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Refused | ErrorKind::Unsupported)
+}
+
+/// A provider takes no collection of that name: the folders of it on devices stand in quarantine until they have another one.
+///
+/// Keeps promise 5: it is listed in the run in which it was refused.
+fn refuse(cycle: &mut Cycle<'_>, provider: &str, collection: &twofold_hub::Collection, error: &Error) -> Result<()> {
+    let why =
+        format!("{provider} takes no folder of this name ({error}); nothing in it is there. Give it another name");
+    for place in cycle.hub.places_of(collection.id)? {
+        if cycle.member(place.replica).is_some_and(|member| member.replica.is_device) {
+            leave_alone(cycle, place.replica, Some(collection.id), &place.remote_id, &why)?;
+        }
+    }
+    Ok(())
+}
+
+/// Says once more why a folder of a device has nothing at its account, and lists it as long as that is so.
+fn leave_alone(cycle: &mut Cycle<'_>, device: i64, collection: Option<i64>, path: &str, why: &str) -> Result<()> {
+    let name = cycle.member(device).map(|member| member.replica.name.clone()).unwrap_or_default();
+    cycle.report.say(format!("{name}: folder {path}: {why}"));
+    let (remote_id, now) = (folder_name(path), cycle.now());
+    let is_listed = |one: &Quarantined| {
+        one.replica == device
+            && one.remote_id.as_str() == remote_id
+            && one.reason == why
+            && one.collection == collection
+    };
+    if cycle.settings.dry_run || cycle.hub.quarantined()?.iter().any(is_listed) {
+        return Ok(());
+    }
+    cycle.hub.atomically("folder left alone", |hub| {
+        hub.leave_quarantine(device, &remote_id)?;
+        hub.quarantine(
+            &Bad { replica: device, collection, item: None, remote_id: &remote_id, reason: why, raw: &[] },
+            now,
+        )
+    })
+}
+
+/// What was left alone and has another name by now, or was taken after all, is listed no more. `listed`: the folders of the device.
+pub(super) fn let_go(cycle: &mut Cycle<'_>, kind: Kind, index: usize, listed: &[Collection]) -> Result<()> {
+    let device = cycle.members[index].replica.id;
+    let (places, unmade) = (cycle.hub.places(device, kind)?, cycle.hub.unmade(kind)?);
+    let is_of_kind = |path: &str| path.split('/').nth(1) == Some(kind.as_str());
+    for entry in cycle.hub.quarantined()?.into_iter().filter(|entry| entry.replica == device) {
+        let Some(path) = entry.remote_id.as_str().strip_prefix("folder:").filter(|path| is_of_kind(path)) else {
+            continue;
+        };
+        let place = places.iter().find(|place| place.remote_id == path);
+        let is_left = match (place, entry.collection) {
+            (Some(place), Some(collection)) => place.collection == collection && unmade.contains(&collection),
+            (None, None) => listed.iter().any(|folder| folder.id.as_str() == path),
+            _ => false,
+        };
+        if !is_left {
+            cycle.hub.atomically("folder taken", |hub| hub.leave_quarantine(device, entry.remote_id.as_str()))?;
+        }
+    }
+    Ok(())
 }
 
 /// A folder that somebody made below a provider's name on a device becomes a collection of that provider, where it can. It is
@@ -184,10 +250,12 @@ pub(super) async fn take_new_folders(
                 && place.remote_id.split('/').next() == Some(provider.as_str())
         });
         if let Some(twin) = twin {
-            cycle.report.say(format!(
-                "{}: folder {} is called \"{}\", as {} is; it is left alone. Give it another name in its file displayname",
-                device.name, folder.id, folder.name, twin.remote_id
-            ));
+            let how = if kind == Kind::Mail { "" } else { " in its file displayname" };
+            let why = format!(
+                "it is called \"{}\", as {} is; it is left alone, and nothing in it is at {provider}. Give it another name{how}",
+                folder.name, twin.remote_id
+            );
+            leave_alone(cycle, device.id, None, folder.id.as_str(), &why)?;
             continue;
         }
         if cycle.settings.dry_run {

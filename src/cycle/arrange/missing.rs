@@ -50,8 +50,13 @@ pub(super) async fn hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> R
                 cycle.hub.atomically("folder not begun", |hub| hub.remove_place(place.id))?;
                 continue;
             }
+            // A device has folders of several accounts, which may have the same name.
+            let of = match place.remote_id.split_once('/') {
+                Some((account, _)) if replica.is_device => format!(" of {account}"),
+                _ => String::new(),
+            };
             let mut reason = format!(
-                "\"{}\" with {items} items is gone at {}; nothing was removed elsewhere",
+                "\"{}\"{of} with {items} items is gone at {}; nothing was removed elsewhere",
                 place.name, replica.name
             );
             if replica.is_device {
