@@ -67,3 +67,35 @@ fn a_file_moved_to_the_archive_leaves_the_other_labels() {
     assert_eq!(folders(&home), [".Work"]);
     settled(&home, "archived");
 }
+
+/// Gmail decides itself what is sent, and takes no slash within a name.
+#[test]
+fn what_cannot_be_moved_is_marked_all_the_same_where_it_stands() {
+    for folder in [".Sent", ".a\\2fb"] {
+        let home = synced(&GOOGLE);
+        let id = home.sandbox.google_add_mail(&text("Minutes"), &["INBOX", "UNREAD"]);
+        home.sync().expect(0);
+        let file = file_in(&home, "");
+        for part in ["cur", "new", "tmp"] {
+            fs::create_dir_all(home.laptop().join("google/mail").join(folder).join(part)).unwrap();
+        }
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let base = name.split(":2,").next().unwrap().to_owned();
+        let moved = place(&home, folder, Path::new(&format!("{base}:2,")));
+        fs::rename(&file, &moved).unwrap();
+        home.sync();
+        let labels = gmail_labels(&home, &id);
+        assert!(labels.contains("INBOX") && labels.contains("UNREAD"), "{folder}: {labels:?}");
+        fs::rename(&moved, place(&home, folder, Path::new(&format!("{base}:2,FS")))).unwrap();
+        home.sync();
+        let labels = gmail_labels(&home, &id);
+        assert!(
+            labels.contains("INBOX") && labels.contains("STARRED") && !labels.contains("UNREAD"),
+            "{folder}: {labels:?}"
+        );
+        assert_eq!(folders(&home), [folder], "the file stays where it was put");
+        home.sandbox.reset_counts();
+        home.sync();
+        assert_eq!(home.writes(), 0, "{folder}: told once");
+    }
+}

@@ -90,7 +90,15 @@ impl Weighing<'_> {
                 Ok(may_come && self.is_coming(item, place.replica)?)
             };
             if let Some(step) = steps.get(&at).filter(|_| place.can_write) {
-                self.step(item, place, step, weighed, left)?;
+                let was_refused = step.is_move && self.hub.is_withheld(item.id, place.replica, place.collection)?;
+                let from = places.iter().find(|place| (place.replica, place.collection) == step.from);
+                let is_told = match from.filter(|_| was_refused) {
+                    Some(from) => self.tell_where_it_stands(item, verdict, from, weighed, left)?,
+                    None => false,
+                };
+                if !is_told {
+                    self.step(item, place, step, weighed, left)?;
+                }
             } else if leaves(at)
                 || is_made_elsewhere
                 || open.contains(&at)
@@ -100,6 +108,9 @@ impl Weighing<'_> {
                 || !belongs(place) && (waits_for_provider || is_made_at(place.replica))
             {
                 left.pending = true;
+                if !belongs(place) && is_to_be_made && !open.contains(&at) && !leaves(at) {
+                    self.tell_where_it_stands(item, verdict, place, weighed, left)?;
+                }
             } else if belongs(place) || !unmade.contains(&place.replica) {
                 self.plan(item, verdict, place, weighed, inviter == Some(at), left)?;
             }
@@ -117,6 +128,36 @@ impl Weighing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Where an item cannot leave, what else was changed of it is told there all the same. Answers whether there was anything.
+    fn tell_where_it_stands(
+        &mut self,
+        item: &Item,
+        verdict: &Verdict,
+        place: &Place,
+        weighed: &[Weighed],
+        left: &mut Left,
+    ) -> Result<bool> {
+        let at = (place.replica, place.collection);
+        let tables = &self.tables;
+        if self.is_device(place.replica)
+            || tables.held.contains(&at)
+            || tables.foreign.contains(&place.replica)
+            || tables.left_out.has(place.collection)
+        {
+            return Ok(false);
+        }
+        let is_there = |copy: &&Weighed| {
+            (copy.replica, copy.collection) == at && matches!(copy.now, Now::Same | Now::Edited { .. })
+        };
+        let (Some(connector), Some(copy)) = (self.reached(place.replica), weighed.iter().find(is_there)) else {
+            return Ok(false);
+        };
+        let before = self.planned.len();
+        self.align(&connector, item, verdict, place, copy, left)?;
+        left.pending = true;
+        Ok(self.planned.len() > before)
     }
 
     fn take_away(&mut self, item: &Item, place: &Place, seen: &twofold_model::Seen, tells: bool) -> Result<()> {
