@@ -2,6 +2,7 @@
 
 use super::*;
 use serde_json::{Value, json};
+use twofold::daemon::socket::{Answer, Decide, Decision, Door, Socket};
 
 /// The schema as the project publishes it.
 fn schema() -> Value {
