@@ -164,7 +164,7 @@ impl<'a> At<'a> {
     /// The folder's words, those that have no letter yet noted first; and whether that could be done.
     pub fn words(&self, words: &BTreeSet<String>) -> Result<(Table, Result<()>)> {
         let mut table = words::read(&self.folder)?;
-        let own: BTreeSet<String> = words.iter().filter(|word| !keywords::has_letter(word)).cloned().collect();
+        let own: BTreeSet<String> = words.iter().filter(|word| !keywords::needs_no_word(word)).cloned().collect();
         let noted = self.room.add_words(&self.folder, &own, &mut table);
         Ok((table, noted))
     }

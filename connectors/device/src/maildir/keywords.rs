@@ -90,9 +90,23 @@ pub fn keywords(flags: &BTreeSet<u8>, table: &Table) -> BTreeSet<String> {
     flags.iter().filter_map(of).collect()
 }
 
-/// Whether a keyword is one of Maildir's own letters.
-pub fn has_letter(word: &str) -> bool {
-    LETTERS.iter().any(|(_, known)| *known == word)
+/// Whether Dovecot, too, knows a keyword by one of Maildir's own letters. `P` it keeps and does not read.
+pub fn needs_no_word(word: &str) -> bool {
+    word != known::FORWARDED && LETTERS.iter().any(|(_, known)| *known == word)
+}
+
+/// The flags without what is left of a keyword that had two letters (`$forwarded`: `P` and Dovecot's) and lost one: whoever took that
+/// one away knows of no other. One alone that was none of two says the keyword.
+pub fn without_halves(was: &BTreeSet<u8>, now: &BTreeSet<u8>, table: &Table) -> BTreeSet<u8> {
+    let mut whole = now.clone();
+    for (letter, word) in LETTERS {
+        let Some(other) = table.letter(word) else { continue };
+        let has_both = |flags: &BTreeSet<u8>| flags.contains(&letter) && flags.contains(&other);
+        if has_both(was) && !has_both(now) {
+            whole.retain(|flag| *flag != letter && *flag != other);
+        }
+    }
+    whole
 }
 
 /// The flags that say these keywords, edited into those that stand there: what is no keyword (`T`, a letter without a word, what a
@@ -102,7 +116,7 @@ pub fn with_keywords(flags: &BTreeSet<u8>, words: &BTreeSet<String>, table: &Tab
     let fixed = |word: &String| LETTERS.iter().find(|(_, known)| known == word).map(|(letter, _)| *letter);
     let mut edited: BTreeSet<u8> = flags.iter().copied().filter(|flag| !is_keyword(flag)).collect();
     edited.extend(words.iter().filter_map(fixed));
-    // A word that has both a letter of Maildir and one of Dovecot's (`$forwarded`) gets both, and loses both.
+    // A word with a letter of Maildir and one of Dovecot's (`$forwarded`) gets both, and loses both.
     edited.extend(words.iter().filter_map(|word| table.letter(word)));
     edited
 }

@@ -1,16 +1,18 @@
 //! The scan of one Maildir: which messages are new, changed, renamed, gone or not to be read. By names: no file that is known is opened, or
 //! asked for anything.
 
-use super::keywords::Table;
+use super::keywords::{self, Table};
 use super::listing::{self, File, Listing};
 use super::message::{self, Reading};
 use super::name::{FileName, draft_state, identity};
 use super::{Maildir, Place, Room, deliver, ids, words};
+use crate::atomic;
 use crate::beneath::{self, refused};
 use crate::marker::CollectionState;
 use crate::names;
 use crate::scan::{Outline, answer, no_token};
 use rustix::fs::FileType;
+use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use twofold_model::{CollectionId, Entry, Error, Etag, Known, Next, Page, Poll, RemoteId, Result, Since};
 
@@ -178,7 +180,14 @@ impl<'a> Scan<'a> {
                 Some((id, etag)) if *etag == ids::etag(file.place, &name.flags, &self.table, false) => {
                     present.insert(id);
                 }
-                _ => changed.push(Changed { file, name, id: id.clone(), known: known.map(|(_, etag)| etag) }),
+                _ => {
+                    let mut file = Changed { file, name, id: id.clone(), known: known.map(|(_, etag)| etag) };
+                    if self.take_halves(&mut file, separator)? {
+                        changed.push(file);
+                    } else {
+                        present.extend(known.map(|(id, _)| id));
+                    }
+                }
             }
         }
         // A file that moved while the folder was read may be met twice: as it is known, or else where it stands by now.
@@ -187,6 +196,30 @@ impl<'a> Scan<'a> {
         changed.dedup_by(|later, first| later.name.base == first.name.base);
         present.extend(changed.iter().filter_map(|file| self.known.get_key_value(&file.id).map(|(id, _)| id)));
         Ok(changed)
+    }
+
+    /// Where somebody took away one of a keyword's two letters, the other goes as well, so that the name says it to whoever reads it.
+    /// Answers whether the file is still called so; where it is not, the next look tells.
+    fn take_halves(&self, changed: &mut Changed<'_>, separator: u8) -> Result<bool> {
+        let Some((_, was)) = changed.known.and_then(ids::state_of) else { return Ok(true) };
+        let flags = keywords::without_halves(&was, &changed.name.flags, &self.table);
+        if flags == changed.name.flags {
+            return Ok(true);
+        }
+        changed.name.flags = flags;
+        if self.room.device.is_dry_run() {
+            return Ok(true);
+        }
+        let folder = self.maildir.place(changed.file.place);
+        let name = changed.name.in_cur(separator);
+        match atomic::move_new(folder, &changed.file.name, folder, &name) {
+            Ok(()) => {
+                changed.file.name = name;
+                Ok(true)
+            }
+            Err(Errno::NOENT | Errno::EXIST) => Ok(false),
+            Err(errno) => Err(refused(errno, "taking a letter away")),
+        }
     }
 
     /// Why a name is no message, where it is none. Asks the file only where the listing did not tell.

@@ -107,6 +107,42 @@ async fn letters_are_the_words_that_dovecot_noted_also_when_it_notes_them_later(
 }
 
 #[tokio::test]
+async fn whoever_takes_away_one_letter_of_forwarded_takes_it_away() {
+    // Dovecot knows its own letter of the word alone, other programs know `P` alone.
+    for left in ["FPX", "FaX"] {
+        let mut desk = Desk::new().await;
+        desk.put("cur/1.host:2,FPaX", &mail("one"));
+        desk.put("dovecot-keywords", "0 $Forwarded\n");
+        desk.agree(INBOX).await;
+        assert_eq!(desk.sheet(INBOX, "1.host").keywords, set(&["$flagged", "$forwarded"]));
+        desk.mv("cur/1.host:2,FPaX", &format!("cur/1.host:2,{left}"));
+        desk.agree(INBOX).await;
+        assert_eq!(desk.sheet(INBOX, "1.host").keywords, set(&["$flagged"]), "{left}");
+        assert_eq!(desk.names(""), set(&["cur/1.host:2,FX"]), "the other letter goes with it");
+        assert!(desk.words(INBOX).await.is_empty());
+        // Either letter says it again.
+        desk.mv("cur/1.host:2,FX", &format!("cur/1.host:2,{left}"));
+        desk.agree(INBOX).await;
+        assert_eq!(desk.sheet(INBOX, "1.host").keywords, set(&["$flagged", "$forwarded"]), "{left}");
+        assert_eq!(desk.names(""), set(&[&format!("cur/1.host:2,{left}")]));
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_says_that_a_letter_of_forwarded_was_taken_away_and_renames_nothing() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,Pa", &mail("one"));
+    desk.put("dovecot-keywords", "0 $Forwarded\n");
+    desk.agree(INBOX).await;
+    desk.mv("cur/1.host:2,Pa", "cur/1.host:2,P");
+    let visit = Visit { is_known: true, hub_is_empty: false, is_dry_run: true, run: 2, last_run: 1 };
+    desk.device.arrive(visit).await.unwrap();
+    desk.agree(INBOX).await;
+    assert!(desk.sheet(INBOX, "1.host").keywords.is_empty());
+    assert_eq!(desk.names(""), set(&["cur/1.host:2,P"]));
+}
+
+#[tokio::test]
 async fn a_base_that_a_program_numbered_anew_is_the_same_message() {
     let mut desk = Desk::new().await;
     desk.put("cur/1.host,U=4:2,", &mail("one"));

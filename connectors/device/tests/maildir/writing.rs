@@ -148,6 +148,21 @@ async fn a_keyword_gets_a_letter_behind_those_that_are_taken() {
 }
 
 #[tokio::test]
+async fn forwarded_has_the_letter_that_programs_know_and_the_one_that_dovecot_knows() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,", &mail("one"));
+    desk.agree(INBOX).await;
+    let flag = desk.flag(INBOX, "1.host", &["$forwarded"]);
+    let seen = desk.write(flag).await.unwrap().unwrap();
+    assert_eq!(desk.names(""), set(&["cur/1.host:2,Pa"]));
+    assert_eq!(std::fs::read_to_string(desk.path("dovecot-keywords")).unwrap(), "0 $forwarded\n");
+    desk.take(seen);
+    let unset = desk.flag(INBOX, "1.host", &[]);
+    desk.write(unset).await.unwrap();
+    assert_eq!(desk.names(""), set(&["cur/1.host:2,"]));
+}
+
+#[tokio::test]
 async fn dovecot_sees_that_the_file_of_keywords_changed() {
     let mut desk = Desk::new().await;
     desk.put("cur/1.host:2,", &mail("one"));
