@@ -143,3 +143,51 @@ fn what_somebody_does_in_an_imap_session_reaches_the_provider_and_the_other_way_
         assert!(common::files(&home.laptop()).len() > 3);
     }
 }
+
+#[test]
+fn forwarded_and_a_keyword_go_both_ways_between_graph_and_an_imap_session() {
+    if !is_here() {
+        return;
+    }
+    let home = synced(&["microsoft365"]);
+    let verb = |verb: &str, icon: &str| {
+        json!({"singleValueExtendedProperties": [
+            {"id": "Integer 0x1081", "value": verb}, {"id": "Integer 0x1080", "value": icon},
+        ]})
+    };
+    let id = deliver(&home, "microsoft365", "Alphorn");
+    let mut there = verb("104", "262");
+    there["categories"] = json!(["Work"]);
+    home.sandbox.graph_mail_edit(&id, &there).unwrap();
+    deliver(&home, "microsoft365", "Birdsong");
+    home.sync().expect(0);
+    let said = session(&home, "microsoft365", &["select INBOX", "uid search subject Alphorn"]);
+    let number = |said: &str| said.lines().find_map(|line| line.strip_prefix("* SEARCH")).unwrap().trim().to_owned();
+    let one = number(&said);
+    let two = number(&session(&home, "microsoft365", &["select INBOX", "uid search subject Birdsong"]));
+    let store = |number: &str, what: &str| {
+        session(&home, "microsoft365", &["select INBOX", &format!("uid store {number} {what}")]);
+        home.sync().expect(0);
+    };
+    let words = |number: &str| {
+        let said = session(&home, "microsoft365", &["select INBOX", &format!("uid fetch {number} flags")]);
+        said.lines().find(|line| line.contains("FETCH (UID")).unwrap().to_lowercase()
+    };
+    let verb_of = |subject: &str| graph(&home, subject)["extended"]["Integer 0x1081"].clone();
+    assert!(words(&one).contains("$forwarded") && words(&one).contains("work"), "{}", words(&one));
+    // Here, taken away and set; a category of an IMAP session.
+    store(&one, "-flags ($Forwarded Work)");
+    assert_eq!((verb_of("Alphorn"), &graph(&home, "Alphorn")["categories"]), (json!("0"), &json!([])));
+    assert!(!words(&one).contains("$forwarded"), "{}", words(&one));
+    store(&two, "+flags ($Forwarded Work)");
+    assert_eq!((verb_of("Birdsong"), &graph(&home, "Birdsong")["categories"]), (json!("104"), &json!(["work"])));
+    // At Graph, taken away and set.
+    let id = graph(&home, "Birdsong")["id"].as_str().unwrap().to_owned();
+    home.sandbox.graph_mail_edit(&id, &verb("0", "256")).unwrap();
+    let id = graph(&home, "Alphorn")["id"].as_str().unwrap().to_owned();
+    home.sandbox.graph_mail_edit(&id, &verb("104", "262")).unwrap();
+    home.sync().expect(0);
+    assert!(!words(&two).contains("$forwarded") && words(&two).contains("work"), "{}", words(&two));
+    assert!(words(&one).contains("$forwarded"), "{}", words(&one));
+    settled(&home, "both ways");
+}
