@@ -10,7 +10,7 @@ use twofold_model::{Kind, Result};
 pub struct Amount {
     /// Copies in one collection, or items of a whole replica.
     pub items: usize,
-    /// Their bytes, as their renderings say; 0 for kinds whose bytes are in the rendering.
+    /// Their bytes, as their renderings say, else as the first place that had them said; 0 for kinds whose bytes are in the rendering.
     pub bytes: u64,
 }
 
@@ -44,7 +44,7 @@ impl Hub {
         };
         let rows: Vec<(i64, i64, i64)> = self.all(
             &format!(
-                "SELECT p.item, p.collection, coalesce({size}, 0) FROM placements p JOIN items i ON i.id = p.item
+                "SELECT p.item, p.collection, coalesce({size}, i.size, 0) FROM placements p JOIN items i ON i.id = p.item
                  WHERE p.replica = ?1 AND i.kind = ?2"
             ),
             params![replica, kind.as_str()],

@@ -1,6 +1,7 @@
 //! What the program says of mail: how much is here, what is still to be fetched and for how long, what waits, what moved.
 
-use super::{Mail, copies, mails, synced};
+use super::bench::put;
+use super::{Mail, copies, mails, synced, text};
 use crate::common::{BOTH, GOOGLE, Home, files};
 use serde_json::{Value, json};
 use std::fs;
@@ -53,6 +54,19 @@ fn status_counts_messages_once_and_their_bytes() {
     assert_eq!(status["blobs"]["count"], laptop["mail"]["messages"]);
     let ran = home.run(&["status"]).expect(0);
     assert!(ran.out.lines().all(|line| line.chars().count() <= 80), "{ran}");
+}
+
+#[test]
+fn status_counts_the_bytes_of_what_came_from_a_device_at_its_provider_too() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        let bytes = || replica(&home.json(&["status"]), provider)["mail"]["bytes"].as_u64().unwrap();
+        let before = bytes();
+        let file = text("Uploaded");
+        put(&home, provider, "cur/1772442000.M1P1.desk:2,S", &file);
+        home.sync().expect(0);
+        assert_eq!(bytes() - before, file.len() as u64, "{provider}");
+    }
 }
 
 #[test]
