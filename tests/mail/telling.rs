@@ -1,7 +1,7 @@
 //! What the program says of mail: how much is here, what is still to be fetched and for how long, what waits, what moved.
 
 use super::bench::put;
-use super::{Mail, copies, mails, synced, text};
+use super::{Mail, copies, deliver, gmail_labels, graph, mail, mails, only, settled, synced, text};
 use crate::common::{BOTH, GOOGLE, Home, files};
 use serde_json::{Value, json};
 use std::fs;
@@ -66,6 +66,39 @@ fn status_counts_the_bytes_of_what_came_from_a_device_at_its_provider_too() {
         put(&home, provider, "cur/1772442000.M1P1.desk:2,S", &file);
         home.sync().expect(0);
         assert_eq!(bytes() - before, file.len() as u64, "{provider}");
+    }
+}
+
+#[test]
+fn a_message_file_that_is_not_as_long_as_it_was_written_is_told_by_a_full_check_and_nothing_follows_from_it() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        let id = deliver(&home, provider, "Damaged");
+        home.sync().expect(0);
+        let file = only(mail(&home, provider, "Damaged"), provider);
+        fs::write(&file.path, "").unwrap();
+        home.sandbox.reset_counts();
+        home.run(&["sync", "--full-check"]).expect(5);
+        let status = home.run(&["status"]);
+        assert!(status.out.contains("is 0 bytes long, not"), "{provider}: {status}");
+        home.sync().expect(5);
+        assert_eq!(home.writes(), 0, "{provider}");
+        assert!(file.path.exists(), "{provider}");
+        // Its bytes are back.
+        fs::write(&file.path, &file.bytes).unwrap();
+        home.sync().expect(0);
+        // Or the file is deleted, as any other: then the message stands whole where its account put it away.
+        fs::write(&file.path, "").unwrap();
+        home.run(&["sync", "--full-check"]).expect(5);
+        fs::remove_file(&file.path).unwrap();
+        home.sync().expect(0);
+        match provider {
+            "google" => assert!(!gmail_labels(&home, &id).contains("INBOX")),
+            _ => assert_eq!(graph(&home, "Damaged")["folder"], json!(["Gelöschte Elemente"])),
+        }
+        let again = only(mail(&home, provider, "Damaged"), provider);
+        assert_eq!(again.bytes, file.bytes, "{provider}");
+        settled(&home, provider);
     }
 }
 

@@ -85,6 +85,16 @@ pub fn base_elsewhere(base: &[u8]) -> Vec<u8> {
     [identity].into_iter().chain(kept.flat_map(|field| [&b","[..], field])).collect::<Vec<_>>().concat()
 }
 
+/// How many bytes we wrote under this base, in [`own_base`] or [`draft_base`]. What another program says of its own is not ours to judge: a
+/// Dovecot that compresses says how large a message was before.
+pub fn written_size(base: &[u8]) -> Option<u64> {
+    if !identity(base).ends_with(OWN.as_bytes()) && draft_state(base).is_none() {
+        return None;
+    }
+    let size = base.split(|b| *b == b',').skip(1).find_map(|field| field.strip_prefix(b"S="))?;
+    std::str::from_utf8(size).ok()?.parse().ok()
+}
+
 /// Which state of a draft this is, where we wrote it anew ([`draft_base`]).
 pub fn draft_state(base: &[u8]) -> Option<&[u8]> {
     base.split(|b| *b == b',').skip(1).find_map(|field| field.strip_prefix(b"V="))
@@ -158,6 +168,20 @@ mod tests {
         assert_eq!([draft_state(&again), draft_state(&base)], [Some(&b"ab12"[..]), None]);
         // A UID that another program's base gave.
         assert_eq!(uid_of(&own_base(5, &stem(&Uid::from("1700.M1P2.host")), 1)), Uid::from("1700.M1P2.host"));
+    }
+
+    #[test]
+    fn how_many_bytes_we_wrote_stands_in_the_base() {
+        for (base, size) in [
+            ("1700000000.g18c0ffee.twofold,S=99", Some(99)),
+            ("1700000000.g18c0ffee.twofold,U=3,S=99", Some(99)),
+            ("1.h,S=2,V=b", Some(2)),
+            ("1.h,S=2,W=3", None),
+            ("1700000000.g18c0ffee.twofold", None),
+            ("1700000000.g18c0ffee.twofold,S=x", None),
+        ] {
+            assert_eq!(written_size(base.as_bytes()), size, "{base}");
+        }
     }
 
     #[test]

@@ -1,16 +1,16 @@
-//! The scan of one Maildir: which messages are new, changed, renamed, gone or not to be read. By names: no file that is known is opened, or
-//! asked for anything.
+//! The scan of one Maildir: which messages are new, changed, renamed, gone or not to be read. By names: no file that is known is opened, and
+//! only those that we wrote are asked how long they are.
 
 use super::keywords::{self, Table};
 use super::listing::{self, File, Listing};
 use super::message::{self, Reading};
-use super::name::{FileName, draft_state, identity};
+use super::name::{FileName, draft_state, identity, written_size};
 use super::{Maildir, Place, Room, deliver, ids, words};
 use crate::atomic;
 use crate::beneath::{self, refused};
 use crate::marker::CollectionState;
 use crate::names;
-use crate::scan::{Outline, answer, no_token};
+use crate::scan::{Outline, Stamp, answer, no_token};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
@@ -169,10 +169,15 @@ impl<'a> Scan<'a> {
             id.0.truncate(self.collection.as_str().len());
             names::push(&mut id.0, &name.base);
             let known = self.known.get_key_value(&id);
-            if let Some(oddity) = self.oddity(&file)? {
+            let reason = match (self.oddity(&file)?, known) {
+                (Some(oddity), _) => Some(oddity.to_owned()),
+                (None, Some(_)) => self.damage(&file, &name)?,
+                (None, None) => None,
+            };
+            if let Some(reason) = reason {
                 present.extend(known.map(|(id, _)| id));
                 if let Some(entries) = &mut odd {
-                    entries.push(self.bad(&id, oddity));
+                    entries.push(self.bad(&id, reason));
                 }
                 continue;
             }
@@ -235,6 +240,16 @@ impl<'a> Scan<'a> {
             }
             _ => Some("is not an ordinary file"),
         })
+    }
+
+    /// Why a file is not what we wrote, where its size shows it: cut by a power cut, or written over. Nothing follows from its bytes, and
+    /// those that were received are kept.
+    fn damage(&self, file: &File, name: &FileName) -> Result<Option<String>> {
+        let Some(written) = written_size(&name.base) else { return Ok(None) };
+        let stat = beneath::stat(self.maildir.place(file.place), &file.name)
+            .map_err(|e| refused(e, "asking how long a message is"))?;
+        let size = stat.map(|stat| Stamp::of(&stat).size).filter(|size| *size != written);
+        Ok(size.map(|size| format!("is {size} bytes long, not {written} as it was written")))
     }
 
     /// Known messages whose names are gone, by their identities: one that a program gave another base is found among the new ones.

@@ -211,6 +211,27 @@ async fn what_is_in_tmp_is_no_message_and_what_is_no_file_is_quarantined() {
 }
 
 #[tokio::test]
+async fn a_file_of_ours_that_is_not_as_long_as_it_was_written_is_quarantined_until_it_is() {
+    let mut desk = Desk::new().await;
+    let operation = desk.create(INBOX, "g1", &mail("one"), &["$seen"]);
+    let seen = desk.write(operation).await.unwrap().unwrap();
+    desk.take(seen.clone());
+    desk.agree(INBOX).await;
+    let size = mail("one").len();
+    let file = desk.names("").pop_first().unwrap();
+    for text in ["", &mail("one")[..20], &format!("{}more", mail("one"))] {
+        desk.is_alone = false;
+        desk.put(&file, text);
+        let base = format!("1700000000.g1.twofold,S={size}");
+        let expected = format!("bad {base} is {} bytes long, not {size} as it was written", text.len());
+        assert_eq!(desk.words(INBOX).await, [expected.clone()]);
+        assert_eq!(desk.words(INBOX).await, [expected], "each comparison says so");
+    }
+    desk.put(&file, &mail("one"));
+    assert!(desk.words(INBOX).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_name_is_bytes_and_comes_back_as_it_was() {
     let mut desk = Desk::new().await;
     let name = |flags: &str| [b"cur/1.\xff%\xc3(x:2,", flags.as_bytes()].concat();
