@@ -66,15 +66,14 @@ impl<'a> At<'a> {
         Ok(here)
     }
 
-    /// Fails where what stands there is no file.
+    /// Fails where what stands there is no file, or not what we wrote.
     pub fn fit(&self, here: &Here) -> Result<()> {
         let stat = beneath::stat(self.place(here.place), &here.file).map_err(|e| refused(e, "reading"))?;
-        match stat.as_ref().map(beneath::oddity) {
-            None => Err(stale()),
-            Some(Some(oddity)) => {
-                Err(Error::new(ErrorKind::Refused, format!("the file {oddity}; it is not written to")))
-            }
-            Some(None) => Ok(()),
+        let stat = stat.ok_or_else(stale)?;
+        let reason = beneath::oddity(&stat).map(str::to_owned).or_else(|| message::damage(&here.name.base, &stat));
+        match reason {
+            Some(reason) => Err(Error::new(ErrorKind::Refused, format!("the file {reason}; it is not written to"))),
+            None => Ok(()),
         }
     }
 

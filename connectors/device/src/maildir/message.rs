@@ -1,12 +1,12 @@
 //! A file as a copy of a message: its sheet, from its name alone or with the bytes.
 
 use super::keywords::{self, TRASHED, Table};
-use super::name::{FileName, uid_of};
+use super::name::{FileName, uid_of, written_size};
 use super::{Place, Room, ids};
 use crate::beneath::{self, refused};
 use crate::scan::Stamp;
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{Mode, OFlags, Stat};
 use rustix::io::Errno;
 use serde_json::{Map, Value};
 use std::io::Read;
@@ -97,6 +97,13 @@ impl Room<'_> {
         let received_ms = stamp.mtime_ns.div_euclid(1_000_000);
         Ok(Reading::Whole(Box::new(Bytes { blob, size, header: headers::read(&head), received_ms, is_young })))
     }
+}
+
+/// Why a file of that base is not what we wrote, where its size shows it: cut by a power cut, or written over. Nothing follows from its bytes,
+/// and those that were received are kept.
+pub fn damage(base: &[u8], stat: &Stat) -> Option<String> {
+    let (written, size) = (written_size(base)?, Stamp::of(stat).size);
+    (size != written).then(|| format!("is {size} bytes long, not {written} as it was written"))
 }
 
 /// A message as its name says it is. Bytes are filled in from the last look (`settle_unknown`).

@@ -10,7 +10,7 @@ use crate::atomic;
 use crate::beneath::{self, refused};
 use crate::marker::CollectionState;
 use crate::names;
-use crate::scan::{Outline, Stamp, answer, no_token};
+use crate::scan::{Outline, answer, no_token};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
@@ -242,14 +242,14 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Why a file is not what we wrote, where its size shows it: cut by a power cut, or written over. Nothing follows from its bytes, and
-    /// those that were received are kept.
+    /// Why a known file is not what we wrote ([`message::damage`]).
     fn damage(&self, file: &File, name: &FileName) -> Result<Option<String>> {
-        let Some(written) = written_size(&name.base) else { return Ok(None) };
+        if written_size(&name.base).is_none() {
+            return Ok(None);
+        }
         let stat = beneath::stat(self.maildir.place(file.place), &file.name)
             .map_err(|e| refused(e, "asking how long a message is"))?;
-        let size = stat.map(|stat| Stamp::of(&stat).size).filter(|size| *size != written);
-        Ok(size.map(|size| format!("is {size} bytes long, not {written} as it was written")))
+        Ok(stat.and_then(|stat| message::damage(&name.base, &stat)))
     }
 
     /// Known messages whose names are gone, by their identities: one that a program gave another base is found among the new ones.

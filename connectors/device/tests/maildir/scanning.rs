@@ -224,8 +224,9 @@ async fn a_file_of_ours_that_is_not_as_long_as_it_was_written_is_quarantined_unt
         desk.put(&file, text);
         let base = format!("1700000000.g1.twofold,S={size}");
         let expected = format!("bad {base} is {} bytes long, not {size} as it was written", text.len());
-        assert_eq!(desk.words(INBOX).await, [expected.clone()]);
-        assert_eq!(desk.words(INBOX).await, [expected], "each comparison says so");
+        for _ in 0..2 {
+            assert_eq!(desk.words(INBOX).await, std::slice::from_ref(&expected), "each comparison says so");
+        }
     }
     desk.put(&file, &mail("one"));
     assert!(desk.words(INBOX).await.is_empty());

@@ -247,6 +247,25 @@ async fn a_move_onto_the_same_message_leaves_one_and_onto_another_none_is_touche
 }
 
 #[tokio::test]
+async fn a_file_that_is_not_as_long_as_it_was_written_is_neither_marked_nor_moved_nor_copied() {
+    let mut desk = Desk::new().await;
+    let operation = desk.create(INBOX, "g1", &mail("one"), &["$seen"]);
+    let seen = desk.write(operation).await.unwrap().unwrap();
+    desk.take(seen);
+    let names = desk.names("");
+    desk.put(names.first().unwrap(), "Subject: on");
+    let base = format!("1700000000.g1.twofold,S={}", mail("one").len());
+    let copy = Operation::Copy { of: place(INBOX, &base), collection: WORK.into() };
+    for operation in [desk.flag(INBOX, &base, &["$flagged"]), desk.shift(INBOX, &base, WORK), copy] {
+        assert_eq!(kind_of(desk.write(operation).await), ErrorKind::Refused);
+    }
+    assert_eq!((desk.names(""), desk.names(".Work").len()), (names, 0));
+    let delete = desk.delete(INBOX, &base);
+    desk.write(delete).await.unwrap();
+    assert!(desk.names("").is_empty());
+}
+
+#[tokio::test]
 async fn a_removal_takes_one_name_away_and_what_is_gone_is_removed() {
     let mut desk = Desk::new().await;
     desk.put("cur/1.host:2,S", &mail("one"));
