@@ -3,14 +3,15 @@
 use crate::intake::Intake;
 use crate::likeness::{Vanished, is_alike};
 use crate::{Cycle, SLICE};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
-use twofold_model::email::{has_keyword, keywords};
+use twofold_model::email::{Role, has_keyword, keywords};
 use twofold_model::{BlobId, Blobs, Content, Kind, Lens, RemoteId, Result, Seen};
 
-/// More new files than this on a device's first use are held and shown: an old folder must not bring back what was deleted.
+/// More new files than this, of all folders of an account, on a device's first use are held and shown: old folders must not bring back
+/// what was deleted.
 const ADOPT_AT_MOST: usize = 5;
 /// More than so many of the copies that a device's first use pairs say something else than the hub: the meeting is held.
 const CLASH_PERCENT: usize = 20;
@@ -27,20 +28,18 @@ pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Vec<twofold_hub::
         let new_in = cycle.hub.unbound_collections(replica.id)?;
         let places = cycle.hub.places(replica.id, kind)?;
         let left_out = cycle.left_out.clone();
-        let mut vanished = None;
-        for place in places.iter().filter(|place| !left_out.has(place.collection)) {
-            if new_in.contains(&place.collection) {
-                let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
-                let now = cycle.now();
-                let intake =
-                    Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
-                if vanished.is_none() {
-                    vanished = Some(Vanished::of(cycle, kind, index)?);
-                }
-                meet_in(cycle, &replica, place, (&intake, vanished.as_mut()))?;
-            }
-            // Messages whose bytes are still to come are met when these are here.
-            let is_whole = !cycle.hub.lacks_bodies(place.collection)?;
+        let kept = || places.iter().filter(|place| !left_out.has(place.collection));
+        let new: Vec<&twofold_hub::Place> = kept().filter(|place| new_in.contains(&place.collection)).collect();
+        if !new.is_empty() {
+            let (lens, rank, now) = (connector.lens(kind), connector.abilities().rank, cycle.now());
+            let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
+            let vanished = Vanished::of(cycle, kind, index)?;
+            meet_at(cycle, &replica, &new, &intake, vanished)?;
+        }
+        for place in kept() {
+            // Messages whose bytes are still to come are met when these are here, and files on a device with all of their account.
+            let is_whole = !cycle.hub.lacks_bodies(place.collection)?
+                && Account::of(cycle, &replica, place, kind)? != Account::NotReadYet;
             if !place.met && is_whole && cycle.members[index].complete.contains(&kind) {
                 cycle.hub.set_place_met(place.id)?;
                 first.push(place.clone());
@@ -48,6 +47,37 @@ pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Vec<twofold_hub::
         }
     }
     Ok(first)
+}
+
+/// Binds the new copies of one replica. What a device's first use brings for an account is counted over all its places before any of it is
+/// believed.
+fn meet_at(
+    cycle: &mut Cycle<'_>,
+    replica: &twofold_hub::Replica,
+    new: &[&twofold_hub::Place],
+    intake: &Intake<'_>,
+    mut vanished: Vanished,
+) -> Result<()> {
+    let mut of_account: BTreeMap<i64, Vec<(&twofold_hub::Place, Adoption)>> = BTreeMap::new();
+    for place in new {
+        let adoption = meet_in(cycle, replica, place, (intake, &mut vanished), Strangers::AreCounted)?;
+        clash(cycle, replica, place, intake, &adoption)?;
+        if let Some(collection) = cycle.hub.collection(place.collection)?.filter(|_| !adoption.strangers.is_empty()) {
+            of_account.entry(collection.origin).or_default().push((place, adoption));
+        }
+    }
+    for adoptions in of_account.into_values() {
+        let all: usize = adoptions.iter().map(|(_, adoption)| adoption.strangers.len()).sum();
+        let is_held = all > ADOPT_AT_MOST || adoptions.iter().any(|(_, adoption)| adoption.deleted > 0);
+        for (place, adoption) in adoptions {
+            if is_held {
+                hold_strangers(cycle, replica, place, intake, &adoption, all)?;
+            } else {
+                meet_in(cycle, replica, place, (intake, &mut vanished), Strangers::AreTaken)?;
+            }
+        }
+    }
+    new.iter().try_for_each(|place| known_by_now(cycle, replica, place, intake))
 }
 
 /// Parts from its item what was moved to where another copy of that item stands: one item has one copy in a collection, so this is one of
@@ -77,26 +107,38 @@ fn part(cycle: &mut Cycle<'_>, replica: i64) -> Result<()> {
     })
 }
 
+/// What becomes of the strangers that a device's first use of a collection brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Strangers {
+    /// They are left as they are, and counted.
+    AreCounted,
+    /// They were counted, and are few.
+    AreTaken,
+}
+
 /// What a device's first use of a collection brought, before any of it is believed.
 #[derive(Default)]
 struct Adoption {
-    /// Copies that belong to no item, to one that was buried, or to one that does not stand there: each would be made at the provider.
-    strangers: Vec<(Sighting, Option<i64>)>,
+    /// Copies that belong to no item, to one that was deleted, or to one that does not stand there: each would be made at the provider.
+    strangers: Vec<i64>,
+    /// How many of them were deleted.
+    deleted: usize,
     /// Copies that were paired.
     paired: Vec<i64>,
     /// Those of them that say something else than the hub.
     clashing: Vec<i64>,
 }
 
-/// Binds the new copies of one place, a slice at a time.
+/// Binds the new copies of one place, a slice at a time. Answers what of them is counted first.
 ///
 /// Keeps promise 13: a copy is bound, or made an item, in the transaction that settles its sighting.
 fn meet_in(
     cycle: &mut Cycle<'_>,
     replica: &twofold_hub::Replica,
     place: &twofold_hub::Place,
-    (intake, mut vanished): (&Intake<'_>, Option<&mut Vanished>),
-) -> Result<()> {
+    (intake, vanished): (&Intake<'_>, &mut Vanished),
+    strangers: Strangers,
+) -> Result<Adoption> {
     let account = Account::of(cycle, replica, place, intake.kind)?;
     let blobs = cycle.settings.blobs.clone().filter(|_| replica.is_device && intake.kind == Kind::Mail);
     let mut waiting = Candidates::default();
@@ -105,7 +147,6 @@ fn meet_in(
     }
     // Copies that vanished in the same place: a new one that says the same is one of them, renamed.
     let gone = cycle.hub.said_gone_in(replica.id, place.collection)?;
-    // On a device's first use, what is there is counted before it is believed.
     let is_first_use = replica.is_device && !place.met;
     let is_adoption = is_first_use && cycle.hub.places_of(place.collection)?.len() > 1;
     let mut adoption = Adoption::default();
@@ -118,32 +159,38 @@ fn meet_in(
         cycle.hub.atomically("meet", |hub| {
             for sighting in slice {
                 foreign_mark(hub, intake, replica, &sighting)?;
-                let is_approved = sighting.hold.is_some();
+                let is_counted = is_adoption && strangers == Strangers::AreCounted && sighting.hold.is_none();
                 let mut bound = bind(hub, intake, (&sighting, account, blobs.as_deref()), &gone, &mut waiting)?;
                 if bound.is_none() && replica.is_device && !is_first_use && account == Account::Shared {
                     bound = beside_its_like(hub, intake, &sighting)?;
                 }
-                if let (None, Some(vanished)) = (bound, &mut vanished) {
+                if bound.is_none() {
                     bound = vanished.take(hub, intake, &sighting)?;
                 }
                 match bound {
-                    Some(item) if is_adoption && !is_approved && !stands_there(hub, item, place.collection)? => {
-                        adoption.strangers.push((sighting, Some(item)));
+                    Some(item) if is_adoption && stands_there(hub, item, place.collection)? => {
+                        if says_otherwise(hub, intake.lens, &sighting, item)? {
+                            adoption.clashing.push(sighting.id);
+                        }
+                        adoption.paired.push(sighting.id);
+                        hub.date_back(sighting.id)?;
+                        hub.bind_sighting(sighting.id, item)?;
+                    }
+                    // Whether it stands there as well is known when its account was read.
+                    Some(_) if is_counted && account == Account::NotReadYet => {}
+                    None if account == Account::NotReadYet => {}
+                    _ if is_counted => {
+                        adoption.deleted += usize::from(was_deleted(hub, intake, &sighting, bound)?);
+                        adoption.strangers.push(sighting.id);
                     }
                     Some(item) => {
                         if is_adoption {
-                            if says_otherwise(hub, intake.lens, &sighting, item)? {
-                                adoption.clashing.push(sighting.id);
-                            }
-                            adoption.paired.push(sighting.id);
                             hub.date_back(sighting.id)?;
                         }
                         hub.bind_sighting(sighting.id, item)?;
                     }
-                    None if account == Account::NotReadYet => {}
-                    None if is_adoption && !is_approved => adoption.strangers.push((sighting, None)),
                     None => {
-                        if take_stranger(hub, intake, &sighting, is_first_use || is_approved)? {
+                        if take_stranger(hub, intake, &sighting, is_first_use || sighting.hold.is_some())? {
                             report.row(&replica.name, intake.kind).created += 1;
                         }
                     }
@@ -152,64 +199,84 @@ fn meet_in(
             Ok(())
         })?;
     }
-    if is_adoption {
-        adopt(cycle, replica, place, intake, &adoption)?;
-    }
-    known_by_now(cycle, replica, place, intake)
+    Ok(adoption)
 }
 
-/// Believes what a device's first use brought, or holds it (DESIGN 6, ENGINE 4 and 12).
+/// Holds what a device's first use of a place paired, where too much of it says something else (ENGINE 4).
 ///
 /// Keeps promise 8: what is held and the hold are one transaction.
-fn adopt(
+fn clash(
     cycle: &mut Cycle<'_>,
     replica: &twofold_hub::Replica,
     place: &twofold_hub::Place,
     intake: &Intake<'_>,
-    adoption: &Adoption,
+    Adoption { paired, clashing, .. }: &Adoption,
 ) -> Result<()> {
-    let Adoption { strangers, paired, clashing } = adoption;
-    let report = &mut cycle.report;
+    if clashing.len() <= ADOPT_AT_MOST || clashing.len() * 100 <= paired.len() * CLASH_PERCENT {
+        return Ok(());
+    }
+    let reason = format!(
+        "{} of {} items of \"{}\" on {} say something else than what is known; nothing of it was taken or written",
+        clashing.len(),
+        paired.len(),
+        place.name,
+        replica.name
+    );
     cycle.hub.atomically("adopt", |hub| {
-        if clashing.len() > ADOPT_AT_MOST && clashing.len() * 100 > paired.len() * CLASH_PERCENT {
-            let reason = format!(
-                "{} of {} items of \"{}\" on {} say something else than what is known; nothing of it was taken or written",
-                clashing.len(),
-                paired.len(),
-                place.name,
-                replica.name
-            );
-            let id = hold(hub, intake, place, ("chg", "changes"), reason)?;
-            paired.iter().try_for_each(|sighting| hub.hold_sighting(*sighting, &id))?;
-        }
-        let mut buried = 0;
-        for item in strangers.iter().filter_map(|(_, item)| *item) {
-            buried += usize::from(hub.item(item)?.buried_ms.is_some());
-        }
-        if strangers.is_empty() {
-            return Ok(());
-        }
-        if strangers.len() <= ADOPT_AT_MOST && buried == 0 {
-            for (sighting, item) in strangers {
-                if let Some(item) = item {
-                    hub.date_back(sighting.id)?;
-                    hub.bind_sighting(sighting.id, *item)?;
-                } else if take_stranger(hub, intake, sighting, true)? {
-                    report.row(&replica.name, intake.kind).created += 1;
-                }
-            }
-            return Ok(());
-        }
-        let deleted = if buried > 0 { format!(" ({buried} of them were deleted before)") } else { String::new() };
-        let reason = format!(
-            "{} items of \"{}\" on {} are nowhere else{deleted}; they were not created at the provider",
-            strangers.len(),
-            place.name,
-            replica.name
-        );
-        let id = hold(hub, intake, place, ("new", "adoption"), reason)?;
-        strangers.iter().try_for_each(|(sighting, _)| hub.hold_sighting(sighting.id, &id))
+        let id = hold(hub, intake, place, ("chg", "changes"), reason)?;
+        paired.iter().try_for_each(|sighting| hub.hold_sighting(*sighting, &id))
     })
+}
+
+/// Holds the strangers of one place, of `all` that a device's first use brought for its account (DESIGN 6, ENGINE 12).
+///
+/// Keeps promise 8: what is held and the hold are one transaction.
+fn hold_strangers(
+    cycle: &mut Cycle<'_>,
+    replica: &twofold_hub::Replica,
+    place: &twofold_hub::Place,
+    intake: &Intake<'_>,
+    Adoption { strangers, deleted, .. }: &Adoption,
+    all: usize,
+) -> Result<()> {
+    let deleted = if *deleted > 0 { format!(" ({deleted} of them were deleted before)") } else { String::new() };
+    let beside = if all > strangers.len() { format!(", {all} with those of its other places") } else { String::new() };
+    let reason = format!(
+        "{} items of \"{}\" on {} are nowhere else{deleted}{beside}; they were not created at the provider",
+        strangers.len(),
+        place.name,
+        replica.name
+    );
+    cycle.hub.atomically("adopt", |hub| {
+        let id = hold(hub, intake, place, ("new", "adoption"), reason)?;
+        strangers.iter().try_for_each(|sighting| hub.hold_sighting(*sighting, &id))
+    })
+}
+
+/// Whether what a stranger is was deleted: its item, or one of its bytes, is buried or stands in the trash of its account alone.
+fn was_deleted(hub: &Hub, intake: &Intake<'_>, sighting: &Sighting, item: Option<i64>) -> Result<bool> {
+    let mut items: Vec<i64> = item.into_iter().collect();
+    if let (None, Some(blob)) = (item, intake.lens.facts(&sighting.rendering).blob) {
+        for like in hub.items_by_blob(&blob)? {
+            if !is_of_other_account(hub, sighting, like.id)? {
+                items.push(like.id);
+            }
+        }
+    }
+    for item in items {
+        let mut is_deleted = hub.item(item)?.buried_ms.is_some();
+        if !is_deleted {
+            let stands = stands_or_is_seen(hub, item)?;
+            is_deleted = !stands.is_empty();
+            for collection in stands {
+                is_deleted &= hub.collection(collection)?.is_some_and(|it| it.role == Some(Role::Trash));
+            }
+        }
+        if is_deleted {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether an item that nobody buried stands in a collection, or is seen there.

@@ -135,6 +135,74 @@ async fn promise_8_an_old_tree_brings_nothing_back_that_left_its_folder_long_ago
 }
 
 #[tokio::test]
+async fn promise_8_an_old_tree_brings_nothing_back_however_its_messages_are_spread_over_folders() {
+    for manner in BOTH {
+        for (each, is_held) in [(2, true), (1, false)] {
+            let mut world = filled(manner, 30);
+            for folder in 0..5 {
+                world.account.add_mailbox(&format!("F{folder}"), None);
+                world.laptop.add_mailbox(&format!("account/mail/F{folder}"), None);
+                for n in 0..each {
+                    world.laptop.put(&kept(100 + 10 * folder + n), &[&format!("account/mail/F{folder}")], &["$seen"]);
+                }
+            }
+            let report = world.sync().await;
+            if is_held {
+                assert_eq!(report.exit, 4, "{manner:?}: {report:?}");
+                world.sync().await;
+                assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?}");
+                let holds = world.hub.holds().unwrap();
+                assert_eq!(holds.len(), 5, "{holds:?}");
+                assert!(holds.iter().all(|hold| hold.reason.contains("are nowhere else, 10 with")), "{holds:?}");
+                for hold in holds {
+                    world.hub.approve(&hold.id).unwrap();
+                }
+                world.sync().await;
+                assert_eq!(world.account.shows().len(), 40, "{manner:?}: somebody said yes");
+            } else {
+                assert_eq!((report.exit, world.account.shows().len()), (0, 35), "{manner:?}: five are few");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn promise_8_an_old_tree_takes_nothing_out_of_the_trash_of_its_account() {
+    for manner in BOTH {
+        let mut world = filled(manner, 20);
+        let there = world.account.find_one(&text(1));
+        world.account.change(there, |message| carry(message, "INBOX", "Trash"));
+        let report = world.sync().await;
+        assert_eq!(report.exit, 4, "{manner:?}: {report:?}");
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?}");
+        let holds = world.hub.holds().unwrap();
+        assert!(holds.len() == 1 && holds[0].reason.contains("1 of them were deleted before"), "{holds:?}");
+        let id = holds[0].id.clone();
+        world.hub.approve(&id).unwrap();
+        world.sync().await;
+        let shown = world.account.shows();
+        assert!(shown.contains(&at("INBOX", 1, &["$seen"])), "{manner:?}: somebody said yes: {shown:?}");
+    }
+}
+
+#[tokio::test]
+async fn promise_13_what_stands_in_a_folder_and_in_the_trash_is_paired_in_both() {
+    for is_trash_first in [true, false] {
+        let mut world = World::new(Manner::Folders);
+        let both = if is_trash_first { ["Trash", "INBOX"] } else { ["INBOX", "Trash"] };
+        for mailbox in both {
+            let here = format!("account/mail/{mailbox}");
+            world.laptop.add_mailbox(&here, None);
+            world.account.put(&text(1), &[mailbox], &["$seen"]);
+            world.laptop.put(&kept(1), &[&here], &["$seen"]);
+        }
+        assert_eq!(world.sync().await.exit, 0, "{is_trash_first}");
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{is_trash_first}");
+        assert_eq!((world.account.shows().len(), world.laptop.shows().len()), (2, 2), "{is_trash_first}");
+    }
+}
+
+#[tokio::test]
 async fn promise_12_an_adoption_that_is_stopped_anywhere_goes_on_and_reads_nothing_that_is_here() {
     for manner in BOTH {
         for at in (0..).step_by(2) {
