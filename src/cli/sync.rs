@@ -229,6 +229,18 @@ pub fn table(report: &Report, is_dry_run: bool) -> String {
     use std::fmt::Write as _;
     let took = format!("{:.1} s", report.elapsed_s.0 as f64 / 1000.0);
     let rows: Vec<&ReplicaReport> = report.replicas.iter().filter(|row| row.moved()).collect();
+    let mut unread = String::new();
+    for row in report.replicas.iter().filter(|row| row.would_read > 0) {
+        let _ = writeln!(
+            unread,
+            "{}: {} messages would be read, and made at the devices that lack them; files that wait for them are compared then",
+            row.name,
+            words::count(row.would_read as u64)
+        );
+    }
+    if rows.is_empty() && !unread.is_empty() {
+        return format!("{unread}nothing else would be done ({took})\n");
+    }
     if rows.is_empty() {
         let words = match (is_dry_run, report.exit) {
             (true, _) => "nothing would be done",
@@ -237,7 +249,7 @@ pub fn table(report: &Report, is_dry_run: bool) -> String {
         };
         return format!("{words} ({took})\n");
     }
-    let mut text = String::new();
+    let mut text = unread;
     let sent = if is_dry_run { "would be sent" } else { "sent" };
     let columns = ["new", "edit", "move", "del"].map(|word| format!("{word:>6}")).concat();
     let _ = writeln!(text, "{:<24} {:>24}   {:>24}", "", "taken:", format!("{sent}:"));
@@ -275,5 +287,9 @@ mod tests {
         assert_eq!(lines[4..], ["0.0 s, 85 MB received"]);
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
         assert_eq!(table(&Report::new(1), true), "nothing would be done (0.0 s)\n");
+        let mut report = Report::new(1);
+        report.row("google", twofold_model::Kind::Mail).would_read = 71;
+        let text = table(&report, true);
+        assert!(text.starts_with("google: 71 messages would be read, and made at the devices"), "{text}");
     }
 }

@@ -57,6 +57,12 @@ pub enum Part {
 /// is set aside alone.
 pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Part> {
     if cycle.settings.dry_run {
+        for index in 0..cycle.members.len() {
+            if cycle.members[index].reached(kind).is_some() {
+                let replica = cycle.members[index].replica.clone();
+                cycle.report.row(&replica.name, kind).would_read = cycle.hub.lacking_messages(replica.id)?;
+            }
+        }
         return Ok(Part::Through);
     }
     let mut part = Part::Through;

@@ -33,7 +33,10 @@ pub struct ReplicaReport {
     /// Messages whose bytes were read there.
     #[serde(skip_serializing_if = "is_zero")]
     pub read: usize,
-    /// How long that took, in milliseconds.
+    /// Messages that a dry run does not read, and a run would: it makes those of them that are new at the devices.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub would_read: usize,
+    /// How long reading took, in milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub read_ms: u64,
     /// Conflicts found in this run.

@@ -1023,3 +1023,19 @@ async fn random_deeds_and_stops_lose_and_double_no_message() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_dry_run_says_how_many_messages_would_be_read() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        for n in 21..=23 {
+            world.account.put(&text(n), &["INBOX"], &[]);
+        }
+        let settings = Settings { dry_run: true, ..world.settings() };
+        let report = world.run_with(settings).await.unwrap();
+        assert_eq!(report.replicas[0].would_read, 3, "{manner:?}: {report:?}");
+        assert_eq!(world.account.bodies(), [1; 20], "{manner:?}: and reads none");
+        let report = world.sync().await;
+        assert_eq!((report.replicas[0].read, report.replicas[0].would_read), (3, 0), "{manner:?}");
+    }
+}
