@@ -275,6 +275,10 @@ fn promise_13_trees_of_mbsync_and_offlineimap_are_taken_over_without_downloading
         home.names_a_command(&ran);
         assert!(inodes(&home.laptop()).is_subset(&inodes(&tree)), "{provider}: no message takes room twice");
         home.sandbox.reset_counts();
+        // What was taken over waits under the names of the account's folders, and is no second one of these.
+        let dry =
+            home.run(&["sync", "--dry-run"]).expect(0).shows(&[&format!("{provider}: {count} messages would be read")]);
+        assert!(!dry.err.contains("is called") && !dry.err.contains("dry-run-"), "{provider}: {dry}");
         home.sync().expect(0);
         assert_eq!(home.writes(), 0, "{provider}");
         let laid: BTreeSet<&String> = named.iter().map(|one| &one.id).collect();

@@ -233,9 +233,9 @@ pub fn table(report: &Report, is_dry_run: bool) -> String {
     for row in report.replicas.iter().filter(|row| row.would_read > 0) {
         let _ = writeln!(
             unread,
-            "{}: {} messages would be read, and made at the devices that lack them; files that wait for them are compared then",
+            "{}: {} would be read, and made at the devices that lack them; files that wait for them are compared then",
             row.name,
-            words::count(row.would_read as u64)
+            words::many(row.would_read, "message")
         );
     }
     if rows.is_empty() && !unread.is_empty() {

@@ -5,7 +5,7 @@ use super::{label, word};
 use crate::{Cycle, Member};
 use twofold_hub::holds::folder_name;
 use twofold_hub::{Bad, Hold, Label, Place, Quarantined};
-use twofold_model::connector::{Access, Collection};
+use twofold_model::connector::{Access, Collection, Connector};
 use twofold_model::email::path;
 use twofold_model::{CollectionId, Error, ErrorKind, Kind, Result};
 
@@ -92,10 +92,7 @@ async fn make(
         access: Access::ReadWrite,
     };
     let made = match (cycle.settings.dry_run, replica.is_device) {
-        // A name that no folder has; the transaction of a dry run is thrown away.
-        (true, true) => {
-            Ok(Collection { id: CollectionId(format!("{parent}/{kind}/dry-run-{}", collection.id)), ..like })
-        }
+        (true, true) => would_make(connector.as_ref(), &parent, collection.id, like).await,
         (true, false) => return Ok(()),
         (false, _) => connector.create_collection(kind, &like).await,
     };
@@ -136,6 +133,16 @@ async fn make(
         let place = Place::new(collection.id, replica.id, made.id.as_str(), shows);
         hub.add_place(&Place { is_default: made.is_default, told_ms: Some(now), earlier, ..place })
     })
+}
+
+/// The folder that a device would take for a collection: one that waits there under its name (somebody filled it before), else one of a
+/// name that no folder has; the transaction of a dry run is thrown away.
+async fn would_make(device: &dyn Connector, parent: &str, collection: i64, like: Collection) -> Result<Collection> {
+    let below = format!("{parent}/{}/", like.kind);
+    let is_it = |folder: &Collection| folder.id.as_str().starts_with(&below) && folder.name == like.name;
+    let waiting = device.collections(like.kind).await?.into_iter().find(is_it);
+    let id = waiting.map_or_else(|| CollectionId(format!("{below}dry-run-{collection}")), |folder| folder.id);
+    Ok(Collection { id, ..like })
 }
 
 /// Whether a place that says so of a name will always say so.
