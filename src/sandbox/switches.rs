@@ -316,6 +316,8 @@ pub struct Switches {
     /// Seconds until a contact or a message that is asked for by its id shows a write (replicas of a mailbox lag behind each other). The
     /// delta and the lists are not behind.
     pub graph_reads_lag_s: i64,
+    /// A file that is attached is shown under another name than the one that was sent.
+    pub graph_renames_files: bool,
     /// The inner error is called `innererror`.
     pub graph_lower_inner_error: bool,
     /// Error codes begin with the other case.
@@ -575,6 +577,7 @@ impl Default for Switches {
             graph_knows_default_folder: true,
             graph_filter_lag_s: 0,
             graph_reads_lag_s: 0,
+            graph_renames_files: false,
             graph_lower_inner_error: false,
             graph_recased_codes: false,
             graph_denied_calendars: Vec::new(),

@@ -321,6 +321,23 @@ async fn what_is_taken_back_is_never_finished_even_where_it_would_be_taken_by_no
 }
 
 #[tokio::test]
+async fn a_large_message_is_whole_also_where_its_files_are_shown_under_other_names() {
+    let mut world = World::with(Switches { graph_renames_files: true, ..Switches::default() });
+    let work = world.folder("Work");
+    world.pull().await.unwrap();
+    let made = world.write(world.creation("one", &work, &large("one"), &[])).await.unwrap().unwrap();
+    assert_eq!(
+        world.held(&made.remote_id)["extended"][LARGE],
+        "received",
+        "its files are known by the ids that were answered"
+    );
+    let id = made.remote_id.as_str().replace('=', "%3D");
+    let files = asked(&world, "GET", &format!("messages/{id}/attachments?$select=id,name"), None);
+    let names: Vec<&str> = files["value"].as_array().unwrap().iter().filter_map(|file| file["name"].as_str()).collect();
+    assert!(names.len() == 3 && names.iter().all(|name| name.starts_with('~')), "{names:?}");
+}
+
+#[tokio::test]
 async fn a_large_message_counts_only_when_its_files_are_those_of_its_bytes() {
     let letter = large("one");
     let rows = [

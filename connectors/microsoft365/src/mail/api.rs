@@ -215,6 +215,7 @@ pub fn attachments(id: impl Into<String>, message: &str) -> Part {
 pub fn read_attachments(answer: &Response) -> Result<(Vec<Attached>, Option<String>)> {
     let page: ListPage = answer.json()?;
     let attached = |row: &Value| Attached {
+        id: row.get("id").and_then(Value::as_str).unwrap_or_default().to_owned(),
         name: row.get("name").and_then(Value::as_str).unwrap_or_default().to_owned(),
         size: row.get("size").and_then(Value::as_u64).unwrap_or_default(),
     };
@@ -224,6 +225,16 @@ pub fn read_attachments(answer: &Response) -> Result<(Vec<Attached>, Option<Stri
 /// POST /me/messages/{id}/attachments: a file of less than 3 MB.
 pub fn attach(message: &str, file: Value) -> Request {
     Request::post_json("attach file", format!("{VERSION}{}/attachments", path(message)), file)
+}
+
+/// The id of the file that was attached, where the answer gives one: the file itself, or the address of what an upload became.
+pub fn attached_id(answer: &Response) -> Option<String> {
+    let file = serde_json::from_slice::<Value>(&answer.body).ok();
+    let id = file.and_then(|file| file.get("id")?.as_str().map(str::to_owned));
+    id.or_else(|| {
+        let (_, id) = answer.header("location")?.rsplit_once("ttachments('")?;
+        Some(id.split_once("')")?.0.replace("%3D", "="))
+    })
 }
 
 /// POST /me/messages/{id}/attachments/createUploadSession: for a larger one.

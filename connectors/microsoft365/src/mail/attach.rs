@@ -4,7 +4,8 @@
 //! Graph for ever. [`LARGE`] says that it was received, and it counts as that here; it says, too, while something is still missing, of
 //! which bytes. Until then the message is none: no round shows it. Whoever looks for it by its mark adds what it lacks.
 //!
-//! A message counts only when the files that Graph names are those of its bytes, by name and size. Where one cannot be had whole it is
+//! A message counts only when the files that Graph names are those of its bytes, by name and size; where its answer gave the id of a file,
+//! that says which one it is, because Exchange may call it otherwise. Where one cannot be had whole it is
 //! given up, which [`LARGE`] says first: from then on no round shows it and nobody finishes it. Then it goes to Deleted Items, and only
 //! there it loses our mark. Whoever finds it by that before goes on where a cut left it.
 //!
@@ -19,8 +20,8 @@ use super::wire::{INSTEAD, LARGE, MARK, Message, PROPERTIES};
 use super::{Mail, map, no_answer, one};
 use crate::taken_as;
 use serde_json::{Value, json};
-use std::collections::HashSet;
-use twofold_http::{Effect, Pages};
+use std::collections::{HashMap, HashSet};
+use twofold_http::{Effect, Pages, Response};
 use twofold_model::email::Role;
 use twofold_model::{BlobId, Error, ErrorKind, Place, Result};
 
@@ -95,20 +96,22 @@ impl Mail {
         there: &[Attached],
     ) -> Result<Message> {
         let files = composed.files();
-        let mut open = lacking(files, there).ok_or_else(others)?;
+        let mut known = HashMap::new();
+        let mut open = lacking(files, there, &known).ok_or_else(others)?;
         let mut is_second_try = false;
-        while let Some(file) = open.first().and_then(|at| files.get(*at)) {
+        while let Some((at, file)) = open.first().and_then(|at| Some((*at, files.get(*at)?))) {
             match self.attach(made.id(), file, blob).await {
-                Ok(true) => {
+                Ok(Some(answer)) => {
+                    known.extend(api::attached_id(&answer).map(|id| (id, at)));
                     open.remove(0);
                     is_second_try = false;
                 }
                 // The session is over, or somewhere else than thought. Its file may be there all the same.
-                Ok(false) if !is_second_try => {
+                Ok(None) if !is_second_try => {
                     is_second_try = true;
-                    open = self.lacks(made.id(), files).await?;
+                    open = self.lacks(made.id(), files, &known).await?;
                 }
-                Ok(false) => return Err(Error::new(ErrorKind::Unknown, "an upload was broken off there")),
+                Ok(None) => return Err(Error::new(ErrorKind::Unknown, "an upload was broken off there")),
                 Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unsupported) => {
                     let why = format!("an attachment is not taken there ({})", error.message);
                     return Err(self.take_back(made, "*", &why).await);
@@ -116,7 +119,7 @@ impl Mail {
                 Err(error) => return Err(taken_as(ErrorKind::Unknown, error)),
             }
         }
-        if !self.lacks(made.id(), files).await?.is_empty() {
+        if !self.lacks(made.id(), files, &known).await?.is_empty() {
             return Err(others());
         }
         let Some(large) = Large::of(made) else { return Ok(made.clone()) };
@@ -125,9 +128,9 @@ impl Mail {
     }
 
     /// Which files a message lacks by what Graph says now.
-    async fn lacks(&self, id: &str, files: &[File]) -> Result<Vec<usize>> {
+    async fn lacks(&self, id: &str, files: &[File], known: &HashMap<String, usize>) -> Result<Vec<usize>> {
         let there = self.attached(id).await.map_err(|error| taken_as(ErrorKind::Unknown, error))?;
-        lacking(files, &there).ok_or_else(others)
+        lacking(files, &there, known).ok_or_else(others)
     }
 
     /// What is attached to a message.
@@ -146,8 +149,8 @@ impl Mail {
         }
     }
 
-    /// Attaches a file; `false` where a session ended before it was whole.
-    async fn attach(&self, id: &str, file: &File, blob: &BlobId) -> Result<bool> {
+    /// Attaches a file: the last answer; `None` where a session ended before it was whole.
+    async fn attach(&self, id: &str, file: &File, blob: &BlobId) -> Result<Option<Response>> {
         let (way, other) = file.ways();
         match (self.attach_by(way, id, file, blob).await, other) {
             (Err(error), Some(other)) if error.kind == ErrorKind::Refused => {
@@ -157,20 +160,20 @@ impl Mail {
         }
     }
 
-    async fn attach_by(&self, way: Way, id: &str, file: &File, blob: &BlobId) -> Result<bool> {
+    async fn attach_by(&self, way: Way, id: &str, file: &File, blob: &BlobId) -> Result<Option<Response>> {
         if way == Way::AtOnce {
             let file = file.loaded(&*self.blobs, blob)?;
-            return self.graph.send(api::attach(id, file.whole())).await.map(|_| true);
+            return self.graph.send(api::attach(id, file.whole())).await.map(Some);
         }
         let session = api::read_session(&self.graph.send(api::begin_upload(id, file.announced())).await?)?;
         let total = file.size();
-        let (mut at, mut cuts) = (0, 0);
+        let (mut at, mut cuts, mut last) = (0, 0, None);
         while at < total {
             let range = file.range(at..total.min(at + RANGE), &*self.blobs, blob)?;
             match self.graph.send_unsigned(api::range(&session, &range, at, total)).await {
                 Ok(answer) => match api::next_range(&answer).unwrap_or(at + range.len()) {
                     next if next > total => return Err(too_far()),
-                    next if next > at => (at, cuts) = (next, 0),
+                    next if next > at => (at, cuts, last) = (next, 0, Some(answer)),
                     _ => return Err(Error::new(ErrorKind::Malformed, "an upload does not come further")),
                 },
                 Err(error) if error.kind == ErrorKind::Unknown && cuts < MOST_CUTS => {
@@ -178,18 +181,18 @@ impl Mail {
                     match self.graph.send_unsigned(api::session_state(&session)).await {
                         Ok(answer) => match api::next_range(&answer).filter(|next| *next >= at).ok_or(error)? {
                             next if next > total => return Err(too_far()),
-                            next => at = next,
+                            next => (at, last) = (next, Some(answer)),
                         },
-                        Err(state) if is_over(&state) => return Ok(false),
+                        Err(state) if is_over(&state) => return Ok(None),
                         // Provider: that a session says how far it is, is documented for files, and not for mail.
                         Err(_) => return Err(error),
                     }
                 }
-                Err(error) if is_over(&error) => return Ok(false),
+                Err(error) if is_over(&error) => return Ok(None),
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
+        Ok(last)
     }
 
     /// What was made and is not what it should be is given up: the error that says why.

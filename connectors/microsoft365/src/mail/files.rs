@@ -7,6 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use mail_parser::{Encoding, Message, MessagePart, MimeHeaders, PartType};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -28,29 +29,35 @@ const BESIDE: u64 = 16 * 1024;
 /// What Graph says of a file that is attached.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Attached {
-    /// What it is called.
+    /// Its id.
+    pub id: String,
+    /// What it is called there, which may be another name than the one that was sent.
     pub name: String,
     /// Its bytes, and some more for what is said of it.
     pub size: u64,
 }
 
-/// Which of the files are not there yet, by their numbers; `None` where something is there that is none of them.
-pub fn lacking(files: &[File], there: &[Attached]) -> Option<Vec<usize>> {
+/// Which of the files are not there yet, by their numbers; `None` where something is there that is none of them. `known` says of ids which
+/// file they are, whatever it is called; any other one is known by its name.
+pub fn lacking(files: &[File], there: &[Attached], known: &HashMap<String, usize>) -> Option<Vec<usize>> {
     let mut open: Vec<usize> = (0..files.len()).collect();
     let mut there: Vec<&Attached> = there.iter().collect();
     there.sort_by_key(|attached| attached.size);
     for attached in there {
         // They are sent in this order, so of those that it could be it is the first.
-        let at = open.iter().position(|at| attached.is(&files[*at]))?;
+        let at = open.iter().position(|at| match known.get(&attached.id) {
+            Some(known) => known == at && attached.is_as_large_as(&files[*at]),
+            None => attached.name == files[*at].name && attached.is_as_large_as(&files[*at]),
+        })?;
         open.remove(at);
     }
     Some(open)
 }
 
 impl Attached {
-    fn is(&self, file: &File) -> bool {
+    fn is_as_large_as(&self, file: &File) -> bool {
         let least = file.size() as u64;
-        self.name == file.name && (least..=least.saturating_add(BESIDE)).contains(&self.size)
+        (least..=least.saturating_add(BESIDE)).contains(&self.size)
     }
 }
 
@@ -244,9 +251,11 @@ mod tests {
     fn files_are_known_by_name_and_size_in_whatever_order_they_are_listed() {
         let files = [file("a", 100), file("b", 100), file("a", 50_000), file("a", 0)];
         let there = |list: &[(&str, u64)]| {
-            let list: Vec<Attached> =
-                list.iter().map(|(name, size)| Attached { name: (*name).to_owned(), size: *size }).collect();
-            lacking(&files, &list)
+            let list: Vec<Attached> = list
+                .iter()
+                .map(|(name, size)| Attached { id: String::new(), name: (*name).to_owned(), size: *size })
+                .collect();
+            lacking(&files, &list, &HashMap::new())
         };
         assert_eq!(there(&[]), Some(vec![0, 1, 2, 3]));
         assert_eq!(there(&[("a", 50_158), ("b", 100), ("a", 158)]), Some(vec![3]));

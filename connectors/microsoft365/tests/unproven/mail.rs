@@ -352,3 +352,15 @@ async fn a_file_about_the_limit_is_attached_however_a_mb_is_counted() {
         assert!(is_whole(&world, &made, &text), "{from}");
     }
 }
+
+#[tokio::test]
+async fn a_large_message_is_whole_whatever_its_files_are_called_there() {
+    for renames in [false, true] {
+        let mut world = with(|switches| switches.graph_renames_files = renames);
+        let (inbox, text) = (world.of_role(Role::Inbox).await, with_file("one", 4 << 20));
+        let made = world.write(world.creation("one", &inbox, &text, &[])).await.unwrap().unwrap();
+        let seen = world.only().await;
+        assert_eq!(seen.remote_id, made.remote_id, "{renames}");
+        assert_eq!(world.sandbox.graph_mail_messages().len(), 1, "{renames}: it is not made a second time");
+    }
+}

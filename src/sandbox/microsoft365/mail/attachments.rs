@@ -85,6 +85,9 @@ pub(super) fn check_may_change(state: &State, key: u64) -> Result<(), Refusal> {
 
 /// Attaches a file and gives it as it is kept.
 pub(super) fn add(state: &mut State, key: u64, mut file: File) -> Result<File, Refusal> {
+    if state.switches.graph_renames_files {
+        file.name = format!("~{}", file.name.replace('.', "_."));
+    }
     change(state, key, |files| {
         file.number = files.iter().map(|file| file.number).max().unwrap_or(0) + 1;
         files.push(Arc::new(file.clone()));
