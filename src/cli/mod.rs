@@ -187,7 +187,7 @@ fn hub_between_runs(config: &Config) -> Result<(Hub, Lock)> {
         match hub(config) {
             Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => {
                 if std::time::Instant::now() >= end {
-                    let words = "a run is under way, and nothing else may change the hub meanwhile; nothing was done, and what is held \
+                    let words = "another twofold is at work, and nothing else may change the hub meanwhile; nothing was done, and what is held \
                                  stays held. Try again when the run is over. See: twofold status";
                     return Err(Error::new(error.kind, words));
                 }

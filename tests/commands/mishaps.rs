@@ -210,9 +210,13 @@ fn a_copied_folder_is_left_alone_and_named() {
     let folder = home.card("Hausmeister").parent().unwrap().to_owned();
     copy(&folder, &folder.with_file_name("Backup"));
     for _ in 0..2 {
-        home.sync().expect(0).says(&["Backup", "left alone"]);
+        home.sync().expect(5).says(&["Backup", "left alone"]);
+        home.run(&["status"]).expect(5).shows(&["Backup", "left alone", "Give it another name"]);
     }
     assert_eq!(home.writes(), 0);
+    fs::remove_dir_all(folder.with_file_name("Backup")).unwrap();
+    home.sync().expect(0);
+    home.run(&["status"]).expect(0);
 }
 
 #[test]
