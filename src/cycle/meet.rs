@@ -159,7 +159,6 @@ fn meet_in(
         cycle.hub.atomically("meet", |hub| {
             for sighting in slice {
                 foreign_mark(hub, intake, replica, &sighting)?;
-                let is_counted = is_adoption && strangers == Strangers::AreCounted && sighting.hold.is_none();
                 let mut bound = bind(hub, intake, (&sighting, account, blobs.as_deref()), &gone, &mut waiting)?;
                 if bound.is_none() && replica.is_device && !is_first_use && account == Account::Shared {
                     bound = beside_its_like(hub, intake, &sighting)?;
@@ -167,6 +166,13 @@ fn meet_in(
                 if bound.is_none() {
                     bound = vanished.take(hub, intake, &sighting)?;
                 }
+                // What this very place had elsewhere until now was moved, and is no stranger.
+                let is_moved = match bound {
+                    Some(item) => left_another(hub, replica.id, item)?,
+                    None => false,
+                };
+                let is_counted =
+                    is_adoption && strangers == Strangers::AreCounted && sighting.hold.is_none() && !is_moved;
                 match bound {
                     Some(item) if is_adoption && stands_there(hub, item, place.collection)? => {
                         if says_otherwise(hub, intake.lens, &sighting, item)? {
@@ -592,6 +598,16 @@ fn are_there(hub: &Hub, known: &[Placement]) -> Result<bool> {
 
 fn is_said_gone(hub: &Hub, placement: &Placement) -> Result<bool> {
     Ok(hub.sighting(placement.replica, &placement.remote_id)?.is_some_and(|seen| seen.presence != Presence::Here))
+}
+
+/// Whether a copy of an item that was known at a replica is said to be gone there.
+fn left_another(hub: &Hub, replica: i64, item: i64) -> Result<bool> {
+    for placement in hub.placements(item)?.iter().filter(|placement| placement.replica == replica) {
+        if is_said_gone(hub, placement)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn renamed_from(

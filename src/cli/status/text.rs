@@ -193,7 +193,10 @@ fn mail(out: &mut String, replica: &Value, mailboxes: &[&Value]) {
         return;
     }
     let proven = proven_together(mailboxes);
-    in_all(out, &replica["mail"], mailboxes, proven.as_deref());
+    in_all(out, &replica["mail"], mailboxes);
+    if let Some(at) = &proven {
+        let _ = writeln!(out, "    mail proven {at}");
+    }
     let rank = |mailbox: &&Value| {
         let is_inbox = mailbox["name"] == "INBOX";
         (!is_well(mailbox), number(&mailbox["lacking"]), is_inbox, number(&mailbox["items"]))
@@ -213,34 +216,32 @@ fn mail(out: &mut String, replica: &Value, mailboxes: &[&Value]) {
         let only = if mailbox["can_write"] == false { "; read only" } else { "" };
         let (name, messages) = (word(&mailbox["name"]), words::many(number(&mailbox["items"]), "message"));
         let signs = signs(mailbox);
-        let own = proven.as_deref().and_then(|proven| signs.strip_prefix(proven)).unwrap_or(&signs);
+        let own = proven.as_ref().and_then(|at| signs.strip_prefix(&format!("; proven {at}"))).unwrap_or(&signs);
         let _ = writeln!(out, "    mail {whose}{name} ({messages}, {bytes}{lacking}{only}){own}");
     }
 }
 
-/// What is said of the proof of most mailboxes; each that was proven at another time says so itself.
+/// When most mailboxes were proven; each that was proven at another time says so itself.
 fn proven_together(mailboxes: &[&Value]) -> Option<String> {
     let mut times = BTreeMap::new();
     for mailbox in mailboxes.iter().filter(|mailbox| mailbox["late"] != true) {
         *times.entry(mailbox["last_proof_ms"].as_i64().map(moment)?).or_insert(0) += 1;
     }
-    let (at, _) = times.into_iter().max_by_key(|(_, count)| *count)?;
-    Some(format!("; proven {at}"))
+    times.into_iter().max_by_key(|(_, count)| *count).map(|(at, _)| at)
 }
 
 /// How much there is, and how long what is missing will take.
-fn in_all(out: &mut String, sum: &Value, mailboxes: &[&Value], proven: Option<&str>) {
-    let proven = proven.unwrap_or_default();
+fn in_all(out: &mut String, sum: &Value, mailboxes: &[&Value]) {
     let mailboxes = mailboxes.len();
     let (held, lacking) = (number(&sum["messages"]), number(&sum["lacking"]));
     let bytes = words::bytes(sum["bytes"].as_u64().unwrap_or(0));
     if lacking == 0 {
         let boxes = if mailboxes == 1 { "1 mailbox".into() } else { format!("{mailboxes} mailboxes") };
-        let _ = writeln!(out, "    mail in all: {} in {boxes}, {bytes}{proven}", words::many(held, "message"));
+        let _ = writeln!(out, "    mail in all: {} in {boxes}, {bytes}", words::many(held, "message"));
         return;
     }
     let (held, of) = (words::count(held as u64), words::count(number(&sum["of"]) as u64));
-    let _ = writeln!(out, "    mail in all: {held} of {of} messages fetched, {bytes}{proven}");
+    let _ = writeln!(out, "    mail in all: {held} of {of} messages fetched, {bytes}");
     if let Some(eta_s) = sum["eta_s"].as_u64() {
         let (whose, rate) = (word(&sum["eta_by"]), words::count(sum["per_minute"].as_f64().unwrap_or(0.0) as u64));
         let _ = writeln!(out, "    about {} left at {whose} ({rate} messages a minute)", words::span(eta_s));
@@ -362,11 +363,11 @@ mod tests {
         boxes.push(older);
         boxes[150]["last_proof_ms"] = json!(NOW - 61 * MINUTE);
         let lines = of(boxes);
-        assert_eq!(lines.len(), 202, "{lines:?}");
-        assert_eq!(lines[1], "    mail Box 150 (5 messages, 20 kB); LATE: last proven 2025-10-09 07:52 UTC");
-        assert!(lines[0].ends_with("in 201 mailboxes, 0 bytes; proven 2025-10-09 08:53 UTC"), "{}", lines[0]);
-        assert!(lines[2..201].iter().all(|line| line.ends_with("(5 messages, 20 kB)")), "{}", lines[2]);
-        assert_eq!(lines[201], "    mail Older (1 message, 4.0 kB); proven 2025-10-09 07:52 UTC");
+        assert_eq!(lines.len(), 203, "{lines:?}");
+        assert_eq!(lines[1], "    mail proven 2025-10-09 08:53 UTC");
+        assert_eq!(lines[2], "    mail Box 150 (5 messages, 20 kB); LATE: last proven 2025-10-09 07:52 UTC");
+        assert!(lines[3..202].iter().all(|line| line.ends_with("(5 messages, 20 kB)")), "{}", lines[3]);
+        assert_eq!(lines[202], "    mail Older (1 message, 4.0 kB); proven 2025-10-09 07:52 UTC");
     }
 
     #[test]

@@ -171,3 +171,35 @@ async fn nobody_waits_for_a_message_that_was_set_aside_and_may_be_asked_for_agai
         world.settled("asked for again").await;
     }
 }
+
+#[tokio::test]
+async fn what_is_moved_on_a_device_while_its_account_is_not_read_yet_is_moved_there_and_no_stranger() {
+    for manner in BOTH {
+        let mut world = World::new(manner);
+        world.account.add_mailbox("Later", None);
+        for n in 1..=20 {
+            world.account.put(&text(n), &["INBOX"], &["$seen"]);
+        }
+        let spoiled = world.account.put(&text(21), &["INBOX"], &[]);
+        world.account.spoil(spoiled, ErrorKind::Unknown);
+        assert_eq!(world.sync().await.exit, 75, "{manner:?}");
+        // As a reader does that makes a file of another name, and then throws the first one away.
+        for n in 1..=8 {
+            let file = world.laptop.find_one(&text(n));
+            world.laptop.put(&text(n), &["account/mail/Later"], &["$seen"]);
+            world.laptop.change(file, |message| drop(message.at.remove("account/mail/INBOX")));
+        }
+        assert_eq!(world.sync().await.exit, 75, "{manner:?}");
+        assert!(world.hub.holds().unwrap().is_empty(), "{manner:?}: {:?}", world.hub.holds().unwrap());
+        let shows = world.account.shows();
+        for n in 1..=8 {
+            let stands: Vec<_> = shows.iter().filter(|(_, bytes, _)| bytes.as_bytes() == text(n)).collect();
+            assert_eq!(stands, [&at("Later", n, &["$seen"])], "{manner:?}");
+        }
+        assert_eq!(world.account.creates(), 0, "{manner:?}");
+        world.account.mend();
+        world.sync().await;
+        world.settled("mended").await;
+        assert_eq!(world.account.shows().len(), 21, "{manner:?}");
+    }
+}
