@@ -70,7 +70,7 @@ impl<'a> At<'a> {
     pub fn fit(&self, here: &Here) -> Result<()> {
         let stat = beneath::stat(self.place(here.place), &here.file).map_err(|e| refused(e, "reading"))?;
         let stat = stat.ok_or_else(stale)?;
-        let reason = beneath::oddity(&stat).map(str::to_owned).or_else(|| message::damage(&here.name.base, &stat));
+        let reason = beneath::oddity(&stat).map(str::to_owned).or_else(|| message::damage(&here.name, &stat));
         match reason {
             Some(reason) => Err(Error::new(ErrorKind::Refused, format!("the file {reason}; it is not written to"))),
             None => Ok(()),

@@ -15,6 +15,9 @@ const LETTERS: [(u8, &str); 5] = [
 /// The letter of a message that is to be deleted.
 pub const TRASHED: u8 = b'T';
 
+/// The letter by which Dovecot knows a message that was compressed in its place (its zlib plugin, mail_compress).
+pub const COMPRESSED: u8 = b'Z';
+
 /// So many words have a letter (`a` to `z`).
 const MOST_WORDS: usize = 26;
 

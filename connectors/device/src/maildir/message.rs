@@ -1,6 +1,6 @@
 //! A file as a copy of a message: its sheet, from its name alone or with the bytes.
 
-use super::keywords::{self, TRASHED, Table};
+use super::keywords::{self, COMPRESSED, TRASHED, Table};
 use super::name::{FileName, uid_of, written_size};
 use super::{Place, Room, ids};
 use crate::beneath::{self, refused};
@@ -100,9 +100,12 @@ impl Room<'_> {
 }
 
 /// Why a file of that base is not what we wrote, where its size shows it: cut by a power cut, or written over. Nothing follows from its bytes,
-/// and those that were received are kept.
-pub fn damage(base: &[u8], stat: &Stat) -> Option<String> {
-    let (written, size) = (written_size(base)?, Stamp::of(stat).size);
+/// and those that were received are kept. One that Dovecot compressed in its place (`Z`) says the size that it has without that.
+pub fn damage(name: &FileName, stat: &Stat) -> Option<String> {
+    if name.flags.contains(&COMPRESSED) {
+        return None;
+    }
+    let (written, size) = (written_size(&name.base)?, Stamp::of(stat).size);
     (size != written).then(|| format!("is {size} bytes long, not {written} as it was written"))
 }
 

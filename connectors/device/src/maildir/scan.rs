@@ -249,7 +249,7 @@ impl<'a> Scan<'a> {
         }
         let stat = beneath::stat(self.maildir.place(file.place), &file.name)
             .map_err(|e| refused(e, "asking how long a message is"))?;
-        Ok(stat.and_then(|stat| message::damage(&name.base, &stat)))
+        Ok(stat.and_then(|stat| message::damage(name, &stat)))
     }
 
     /// Known messages whose names are gone, by their identities: one that a program gave another base is found among the new ones.
