@@ -36,9 +36,10 @@ const GRACE_MS: u64 = 3_000;
 const TRIES: u32 = 3;
 /// More copies than this of which a place says so at once: it is the place, not they.
 const OWN_AT_MOST: usize = 20;
-/// After so many that were read, or after so long, what is here is made at the devices before it goes on.
+/// After so many that were read, or after some time ([`SPAN`]), what is here is made at the devices before it goes on.
 const PART: usize = 2000;
-const PART_MS: u64 = 5_000;
+/// After so long, where what follows takes little time.
+pub const SPAN: Duration = Duration::from_secs(5);
 
 /// What became of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +56,7 @@ pub enum Part {
 ///
 /// Keeps promise 2: bytes are durable before the transaction that names them; and promise 9: a message whose bytes cannot be read
 /// is set aside alone.
-pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Part> {
+pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind, span: Duration) -> Result<Part> {
     if cycle.settings.dry_run {
         for index in 0..cycle.members.len() {
             if cycle.members[index].reached(kind).is_some() {
@@ -87,7 +88,7 @@ pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Part> {
         }
         asking.push((index, untouched));
     }
-    let turn = Turn::of(cycle, kind, asking.len());
+    let turn = Turn::of(cycle, kind, span, asking.len());
     let reads = asking.iter().map(|(index, untouched)| turn.read(*index, untouched));
     for read in try_join_all(reads).await? {
         part = part.max_of(read);
@@ -125,6 +126,8 @@ struct Turn<'t, 'c> {
     cycle: Mutex<&'t mut Cycle<'c>>,
     kind: Kind,
     since: Instant,
+    /// The part ends after so long, once something came.
+    span: Duration,
     /// Messages that were read.
     read: AtomicUsize,
     /// Replicas that still ask for what they were asking for when the part was due to end.
@@ -132,9 +135,9 @@ struct Turn<'t, 'c> {
 }
 
 impl<'t, 'c> Turn<'t, 'c> {
-    fn of(cycle: &'t mut Cycle<'c>, kind: Kind, replicas: usize) -> Turn<'t, 'c> {
+    fn of(cycle: &'t mut Cycle<'c>, kind: Kind, span: Duration, replicas: usize) -> Turn<'t, 'c> {
         let (read, open) = (AtomicUsize::new(0), AtomicUsize::new(replicas));
-        Turn { cycle: Mutex::new(cycle), kind, since: Instant::now(), read, open }
+        Turn { cycle: Mutex::new(cycle), kind, since: Instant::now(), span, read, open }
     }
 
     /// Never held while something is waited for.
@@ -146,7 +149,7 @@ impl<'t, 'c> Turn<'t, 'c> {
     /// Enough was read, or something was, and it took long enough.
     fn is_due(&self) -> bool {
         let read = self.read.load(Ordering::SeqCst);
-        read >= PART || read > 0 && self.since.elapsed() > Duration::from_millis(PART_MS)
+        read >= PART || read > 0 && self.since.elapsed() > self.span
     }
 
     /// Reads at one replica until the part is over. Nobody's pace is that of another: as long as one of the others waits for an answer, it

@@ -38,6 +38,7 @@ pub use report::{ReplicaReport, Report};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 use tracing::Instrument;
 use twofold_engine::brake::Brake;
 use twofold_hub::{Hub, Replica};
@@ -340,9 +341,13 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     confirm::brake(cycle, kind)?;
     decide_and_write(cycle, kind).await?;
     // What messages say beyond a list comes in parts, so that the newest are at the devices while the oldest are still read.
-    while !cycle.must_stop() && bodies::bodies(cycle, kind).await? == bodies::Part::More {
+    let mut span = bodies::SPAN;
+    while !cycle.must_stop() && bodies::bodies(cycle, kind, span).await? == bodies::Part::More {
+        let began = Instant::now();
         meet::meet(cycle, kind).await?;
         decide_and_write(cycle, kind).await?;
+        // What takes long each time (thousands of files that wait for their messages) comes less often.
+        span = bodies::SPAN.max(began.elapsed() * 10);
         if cycle.gives_way() && bodies::are_left(cycle, kind)? {
             cycle.report.gave_way = true;
             break;
