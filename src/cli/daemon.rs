@@ -1,7 +1,7 @@
 //! `twofold daemon`: the service, with the machine's clock, signals and folders.
 
 use super::endpoint::{Clerk, Tally};
-use super::{Context, log::Log, notify, sync};
+use super::{Context, disk, log::Log, notify, sync};
 use crate::config::{Config, Endpoint};
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
@@ -107,8 +107,10 @@ pub async fn run(context: &Context) -> Result<i32> {
 /// Opens the hub once, so that a service that can never work does not say that it is ready. A command that is at work on it opened it.
 fn open_hub(context: &Context, config: &Config) -> Result<()> {
     match context.hub(config) {
-        Err(error) if !matches!(error.kind, ErrorKind::Throttled { .. }) => Err(error),
-        _ => Ok(()),
+        Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => Ok(()),
+        // Each run says so, until there is room.
+        Err(_) if disk::shortage(config).is_some() => Ok(()),
+        other => other.map(drop),
     }
 }
 
@@ -336,7 +338,9 @@ impl Work for Runs<'_> {
         let began_ms = self.context.now_ms();
         let over = |run, exit| {
             let kinds = duty.kinds.clone();
-            self.live.ended(Some(live::Last { run, kinds, began_ms, ended_ms: self.context.now_ms(), exit }));
+            let is_of_all = duty.wish.as_ref().is_none_or(|wish| wish.replica.is_none());
+            let ended_ms = self.context.now_ms();
+            self.live.ended(Some(live::Last { run, kinds, began_ms, ended_ms, exit }), is_of_all);
         };
         let steps = Arc::new(Steps { watchdog: self.progress.clone(), live: self.live.clone() });
         let calls = Calls { stop: self.stop.clone(), give_way: self.give_way.clone() };
@@ -359,7 +363,7 @@ impl Work for Runs<'_> {
             }
             // Only the lock of the hub says so: what stands in the way at a place is in a report.
             Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => {
-                self.live.ended(None);
+                self.live.ended(None, true);
                 self.desk.tell(&duty.asked, &Told::PutOff);
                 Outcome::Busy
             }

@@ -17,12 +17,13 @@ use crate::endpoint::answer::Teller;
 use crate::endpoint::facts::{Board, Budget, Conflict, Disk, Facts, Held, Room, Run, Service, Totals};
 use crate::endpoint::page::SPAN_MS;
 use standing::{collections, replicas, run};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 use twofold_cycle::Report;
 use twofold_cycle::report::code_of;
 use twofold_http::{Allowance, Clock};
-use twofold_hub::Hub;
+use twofold_hub::{Hub, Lock};
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
 /// The bytes of messages are counted file by file: no more often than this.
@@ -192,9 +193,18 @@ pub(super) fn facts(config: &Config, hub: &Hub, live: Option<&live::Snapshot>, n
         unknown_writes: hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some()).count(),
         service: match live {
             Some(live) => service(live),
-            None => Service { left_behind: left_behind(&config.state_dir), ..Service::default() },
+            None => silent(&config.state_dir),
         },
     })
+}
+
+/// A service that does not answer: one that is there all the same holds its place.
+fn silent(state_dir: &Path) -> Service {
+    let Some(path) = left_behind(state_dir) else { return Service::default() };
+    match Lock::take_service(state_dir) {
+        Ok(None) => Service { is_mute: true, ..Service::default() },
+        _ => Service { left_behind: Some(path), ..Service::default() },
+    }
 }
 
 fn service(live: &live::Snapshot) -> Service {

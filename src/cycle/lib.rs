@@ -504,9 +504,25 @@ fn down_key(replica: i64) -> String {
     format!("down {replica}")
 }
 
-/// Whether a replica could not be reached, or stumbled, in the last run in which it took part.
+/// Whether a replica could not be reached, or stumbled, in the last run of any of its kinds.
 pub fn was_down(hub: &Hub, replica: i64) -> Result<bool> {
-    Ok(hub.meta(&down_key(replica))?.as_deref() == Some("1"))
+    Ok(hub.meta(&down_key(replica))?.is_some_and(|kinds| !["", "0"].contains(&kinds.as_str())))
+}
+
+/// Remembers of which kinds a replica could not be reached. A run of some kinds says nothing of the others.
+fn note_down(cycle: &mut Cycle<'_>, index: usize) -> Result<()> {
+    let (looked_at, member) = (cycle.kinds(), &cycle.members[index]);
+    let key = down_key(member.replica.id);
+    let before = cycle.hub.meta(&key)?.unwrap_or_default();
+    // Before there were kinds, all of them were noted as "1".
+    let was = |kind: &Kind| before == "1" || before.split(',').any(|word| word == kind.as_str());
+    let is_down = |kind: &&Kind| if looked_at.contains(kind) { member.is_down() } else { was(kind) };
+    let now: Vec<&str> = member.kinds.iter().filter(is_down).map(|kind| kind.as_str()).collect();
+    let now = now.join(",");
+    if now != before {
+        cycle.hub.set_meta(&key, &now)?;
+    }
+    Ok(())
 }
 
 async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
@@ -519,10 +535,7 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
             cycle.members[index].lose(error);
         }
         let (id, met) = (cycle.members[index].replica.id, cycle.members[index].replica.met);
-        let is_down = cycle.members[index].is_down();
-        if was_down(cycle.hub, id)? != is_down {
-            cycle.hub.set_meta(&down_key(id), if is_down { "1" } else { "0" })?;
-        }
+        note_down(&mut cycle, index)?;
         match &cycle.members[index].trouble {
             Some(error) => {
                 let words = error.to_string();

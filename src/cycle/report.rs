@@ -112,6 +112,14 @@ pub struct Report {
     pub down: Vec<String>,
 }
 
+/// What every run says of all that the hub holds, whatever it looked at itself.
+pub const OF_THE_WHOLE: [&str; 4] = [
+    "a write's fate is not known yet; it is looked for, not repeated. Run again later: twofold sync",
+    "something is held for approval; it was not done. See: twofold held",
+    "conflicts are left; both sides are kept. See: twofold conflicts",
+    "items are in quarantine; the rest was done. See: twofold status",
+];
+
 /// What a person has to do something about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Sign {
@@ -301,9 +309,7 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
     cycle.report.codes.extend(&cycle.settings.left_alone);
     if cycle.hub.intents()?.iter().any(|intent| intent.sent_ms.is_some()) {
         cycle.report.codes.push(exit::TEMPORARY);
-        cycle.report.say(
-            "a write's fate is not known yet; it is looked for, not repeated. Run again later: twofold sync".into(),
-        );
+        cycle.report.say(OF_THE_WHOLE[0].into());
     }
     // All of them, also of a replica that this run left out: what is not named is over.
     let names: HashMap<i64, String> = cycle.hub.replicas()?.into_iter().map(|known| (known.id, known.name)).collect();
@@ -317,15 +323,15 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
     }
     if holds.iter().any(|hold| !hold.is_approved) {
         cycle.report.codes.push(exit::HELD);
-        cycle.report.say("something is held for approval; it was not done. See: twofold held".into());
+        cycle.report.say(OF_THE_WHOLE[1].into());
     }
     if !cycle.hub.conflicts()?.is_empty() {
         cycle.report.codes.push(exit::LEFT);
-        cycle.report.say("conflicts are left; both sides are kept. See: twofold conflicts".into());
+        cycle.report.say(OF_THE_WHOLE[2].into());
     }
     if !quarantined.is_empty() {
         cycle.report.codes.push(exit::LEFT);
-        cycle.report.say("items are in quarantine; the rest was done. See: twofold status".into());
+        cycle.report.say(OF_THE_WHOLE[3].into());
     }
     if let Some(words) = cycle.full.get() {
         cycle.report.no_room(words.clone());

@@ -173,11 +173,12 @@ impl Live {
         });
     }
 
-    /// The run under way is over; `None`: it did nothing, because another process was at work on the hub.
-    pub fn ended(&self, last: Option<Last>) {
+    /// The run under way is over; `None`: it did nothing, because another process was at work on the hub. `is_of_all`: it says how its kinds
+    /// stand, for it was not one with a single replica.
+    pub fn ended(&self, last: Option<Last>, is_of_all: bool) {
         self.0.send_modify(|now| {
             now.run = None;
-            if let Some(last) = &last {
+            if let Some(last) = last.as_ref().filter(|_| is_of_all) {
                 now.exits.extend(last.kinds.iter().map(|kind| (*kind, last.exit)));
             }
             now.last = last.or(now.last.take());
@@ -222,9 +223,9 @@ mod tests {
         assert_eq!((now.state, now.next_ms, now.runs), (Doing::Running, None, 1));
         assert_eq!((run.phase.as_str(), run.done, run.of, run.readings["microsoft365"].done), ("writing", 3, 7, 1));
         let last = Last { run: Some(9), kinds: vec![Kind::Mail], began_ms: 5_000, ended_ms: 6_000, exit: 4 };
-        live.ended(Some(last.clone()));
+        live.ended(Some(last.clone()), true);
         live.running(&[Kind::Mail], &[], 7_000);
-        live.ended(None);
+        live.ended(None, true);
         let now = live.now();
         assert_eq!((now.state, now.run, now.last, now.runs), (Doing::Waiting, None, Some(last), 2));
     }
@@ -233,7 +234,7 @@ mod tests {
     fn how_a_kind_went_last_stays_when_a_run_over_another_goes_well() {
         let live = Live::new(0);
         let over = |kinds: &[Kind], exit| {
-            live.ended(Some(Last { run: None, kinds: kinds.to_vec(), began_ms: 1, ended_ms: 2, exit }));
+            live.ended(Some(Last { run: None, kinds: kinds.to_vec(), began_ms: 1, ended_ms: 2, exit }), true);
             live.now().exits
         };
         over(&[Kind::Mail, Kind::Contacts], 75);
@@ -246,7 +247,7 @@ mod tests {
         let live = Live::new(0);
         live.running(&[Kind::Mail], &[], 1);
         live.stopping();
-        live.ended(None);
+        live.ended(None, true);
         assert_eq!(live.now().state, Doing::Stopping);
     }
 

@@ -1,12 +1,14 @@
 //! What stands in the way, told once when it begins and once when it is over.
 
 use super::{Duty, Kind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use twofold_cycle::report::OF_THE_WHOLE;
 
 /// What was told and is not over, in the words of a run's report (`google: …`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Troubles {
-    told: BTreeSet<String>,
+    /// Each with the kinds in which it was found and not looked for since.
+    told: BTreeMap<String, BTreeSet<Kind>>,
 }
 
 /// What there is to tell after a run.
@@ -20,24 +22,34 @@ pub struct News {
 
 impl Troubles {
     /// Takes what a run found; `kinds` are all that there are. Nothing is over that the run did not look at: a kind that it left out, a
-    /// provider that it left alone, all but the one replica that somebody asked for.
+    /// provider that it left alone, all but the one replica that somebody asked for. What every run says of the whole hub is over with any.
     pub fn hear(&mut self, found: BTreeSet<String>, duty: &Duty, kinds: &[Kind]) -> News {
         let is_of_all = duty.wish.as_ref().is_none_or(|wish| wish.replica.is_none());
-        let is_whole = is_of_all && kinds.iter().all(|kind| duty.kinds.contains(kind));
-        let was_looked_at = |words: &str| {
-            is_whole
-                && !duty.without.iter().any(|name| words.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
+        let was_left_alone = |words: &str| {
+            duty.without.iter().any(|name| words.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
         };
-        let new: Vec<String> = found.difference(&self.told).cloned().collect();
-        let over: Vec<String> = self.told.difference(&found).filter(|words| was_looked_at(words)).cloned().collect();
-        self.told.retain(|words| !over.contains(words));
-        self.told.extend(found);
+        for (words, open) in self.told.iter_mut().filter(|(words, _)| !found.contains(*words)) {
+            if OF_THE_WHOLE.contains(&words.as_str()) && !duty.kinds.is_empty() {
+                open.clear();
+            } else if is_of_all && !was_left_alone(words) {
+                open.retain(|kind| !duty.kinds.contains(kind));
+            }
+        }
+        let over: Vec<String> =
+            self.told.iter().filter(|(_, open)| open.is_empty()).map(|(words, _)| words.clone()).collect();
+        self.told.retain(|_, open| !open.is_empty());
+        let new: Vec<String> = found.iter().filter(|words| !self.told.contains_key(*words)).cloned().collect();
+        // A run that failed as a whole is one of all.
+        let of_run = if duty.kinds.is_empty() { kinds } else { &duty.kinds };
+        for words in found {
+            self.told.entry(words).or_default().extend(of_run);
+        }
         News { new, over }
     }
 
     /// All that stands in the way.
     pub fn all(&self) -> Vec<String> {
-        self.told.iter().cloned().collect()
+        self.told.keys().cloned().collect()
     }
 }
 
@@ -76,5 +88,25 @@ mod tests {
         assert_eq!(troubles.hear(BTreeSet::new(), &duty, &ALL), News::default(), "one replica alone");
         assert_eq!(run(&mut troubles, &[], &ALL, &["google"]), (vec![], vec![held.to_owned()]));
         assert_eq!(troubles.all(), [dead]);
+    }
+
+    #[test]
+    fn kinds_that_never_run_together_end_a_trouble_when_each_of_those_that_had_it_was_looked_at() {
+        let mut troubles = Troubles::default();
+        let away = "google: nobody answers";
+        run(&mut troubles, &[away], &[Kind::Mail], &[]);
+        run(&mut troubles, &[away], &[Kind::Contacts], &[]);
+        assert_eq!(run(&mut troubles, &[], &[Kind::Calendar], &[]), (vec![], vec![]));
+        assert_eq!(run(&mut troubles, &[], &[Kind::Mail], &[]), (vec![], vec![]));
+        assert_eq!(run(&mut troubles, &[], &[Kind::Contacts], &[]), (vec![], vec![away.to_owned()]));
+    }
+
+    #[test]
+    fn what_is_said_of_the_whole_hub_is_over_with_any_run_that_says_it_no_more() {
+        let mut troubles = Troubles::default();
+        run(&mut troubles, &OF_THE_WHOLE, &ALL, &[]);
+        assert_eq!(troubles.all().len(), OF_THE_WHOLE.len());
+        let (_, over) = run(&mut troubles, &OF_THE_WHOLE[1..], &[Kind::Mail], &["google"]);
+        assert_eq!(over, [OF_THE_WHOLE[0]]);
     }
 }

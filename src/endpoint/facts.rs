@@ -46,6 +46,8 @@ pub struct Service {
     pub is_stuck: bool,
     /// The last one was killed, or crashed, and none runs: what it left behind.
     pub left_behind: Option<String>,
+    /// It is there, and does not answer.
+    pub is_mute: bool,
     /// Why the configuration that was to be read is not the one in use.
     pub refused: Option<String>,
     /// What stands in the way, in words for people.

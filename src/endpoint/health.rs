@@ -28,6 +28,10 @@ pub fn troubles(facts: &Facts) -> Vec<Trouble> {
     if service.is_stuck {
         all.push(ill(FAILED, "the service makes no progress; see its log".to_owned()));
     }
+    if service.is_mute {
+        let words = "the service runs and does not answer; see: systemctl status 'twofold*'";
+        all.push(passing(TEMPORARY, words.to_owned()));
+    }
     if let Some(path) = &service.left_behind {
         let words = format!(
             "no service is running: the last one was killed, or crashed. See: systemctl status 'twofold*'; start it, or, where none is to \
@@ -84,7 +88,8 @@ fn place(all: &mut Vec<Trouble>, facts: &Facts, replica: &Replica) {
             true => format!("{name}: somebody signed in since the last run; type: twofold sync"),
             false => format!("{name}: {words}"),
         };
-        all.push(Trouble { words, exit: 0, is_ill: false });
+        let exit = if replica.is_down { TEMPORARY } else { 0 };
+        all.push(Trouble { words, exit, is_ill: false });
     } else if replica.is_down && !facts.service.troubles.iter().any(|words| is_of(words, replica)) {
         let words = format!("{name}: it could not be read in the last run; go on with: twofold sync");
         all.push(Trouble { words, exit: TEMPORARY, is_ill: false });

@@ -39,6 +39,7 @@ fn facts() -> Facts {
             next_run_ms: Some(1_700_000_300_000),
             is_stuck: false,
             left_behind: None,
+            is_mute: false,
             refused: None,
             troubles: vec!["something is held for approval".into()],
             totals: Totals {

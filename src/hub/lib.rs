@@ -280,13 +280,28 @@ impl Hub {
         }
         check_private(&path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(&path, flags).store()?;
+        let looked =
+            Connection::open_with_flags(&path, flags).store().and_then(|connection| Self::look_at(connection, &path));
+        let log = std::fs::metadata(dir.join("hub.sqlite-wal")).map_or(0, |log| log.len());
+        if looked.is_ok() || log > 0 {
+            return looked;
+        }
+        // A reader makes files beside the hub, for which a full disk has no room. All of it is in this one, and nobody works on it.
+        // SQLite's names that are addresses mean something by these three (sqlite.org, "URI Filenames").
+        let name = path.display().to_string().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+        let alone = Connection::open_with_flags(format!("file:{name}?immutable=1"), flags).store();
+        alone.and_then(|connection| Self::look_at(connection, &path)).or(looked)
+    }
+
+    fn look_at(connection: Connection, path: &Path) -> Result<Option<Hub>> {
         connection.set_prepared_statement_cache_capacity(128);
         connection.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA busy_timeout = 5000; BEGIN").store()?;
         let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).store()?;
         if version != SCHEMA_VERSION {
             return Ok(None);
         }
+        let path = path.to_owned();
         let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, blobs: None, path };
         hub.id = hub.meta("hub")?.unwrap_or_default();
         Ok(Some(hub))

@@ -252,10 +252,15 @@ fn it_ends_with_what_the_last_run_could_not_do_and_says_what_to_type() {
     service.until_told("STATUS=next run in", 1);
     let ran = home.run(&["status"]).expect(75).shows(&["trouble: google: "]);
     assert_eq!(ran.out.matches("trouble:").count(), 1, "{ran}");
+    // A run that did not look there says nothing of it, beside the service or without one.
+    home.run(&["sync", "--replica", "laptop"]).expect(0);
+    home.run(&["status"]).expect(75).shows(&["trouble: google: "]);
+    service.stop();
+    home.run(&["sync", "--replica", "laptop"]).expect(0);
+    home.run(&["status"]).expect(75).shows(&["trouble: google: "]);
     home.sandbox.with(|state| state.faults.clear());
     home.sync().expect(0);
     assert!(!home.run(&["status"]).expect(0).out.contains("trouble:"));
-    service.stop();
     // Revoked, and signed in again, but not read since.
     home.run(&["logout", "google"]).expect(0);
     home.sync().expect(3);
@@ -278,6 +283,12 @@ fn a_disk_below_its_floor_and_a_service_that_was_killed_are_told() {
     home.run(&["status"]).expect(0);
     let service = Service::start(&home, ONCE);
     service.until_at_rest();
+    home.run(&["status"]).expect(0);
+    // One that hangs is not one that was killed.
+    service.signal(Signal::STOP);
+    let ran = home.run(&["status"]).expect(75).shows(&["trouble: the service runs and does not answer"]);
+    assert!(!ran.out.contains("was killed"), "{ran}");
+    service.signal(Signal::CONT);
     home.run(&["status"]).expect(0);
     service.signal(Signal::KILL);
     soon("it is told", || home.json(&["status"])["service"].is_null());

@@ -105,6 +105,32 @@ fn the_service_says_it_once_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn a_service_that_begins_on_a_full_disk_waits_and_status_says_why() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &GOOGLE);
+    let Some(disk) = Small::at(home.state(), "32m") else { return };
+    home.login("google").expect(0);
+    home.sync().expect(0);
+    let ballast = fill(&disk.0, 0);
+    // To the last byte: a whole page is more than is left.
+    let mut file = fs::OpenOptions::new().append(true).open(&ballast).unwrap();
+    while std::io::Write::write(&mut file, &[1]).is_ok_and(|written| written > 0) {}
+    drop(file);
+    let full = "trouble: the disk is nearly full";
+    home.run(&["status"]).expect(75).shows(&[full]);
+    let args = ["-v", "daemon"];
+    let mut talk = home.talk(home.command(&args), &args);
+    let until = Instant::now() + Duration::from_secs(20);
+    while !home.run(&["status"]).expect(75).shows(&[full]).out.contains("the service is at rest") {
+        assert!(Instant::now() < until && !talk.is_over(), "it waits");
+    }
+    fs::remove_file(ballast).unwrap();
+    home.sync().expect(0);
+    home.run(&["status"]).expect(0);
+    talk.signal(Signal::TERM);
+    talk.end().expect(0);
+}
+
+#[test]
 fn a_first_sync_that_meets_the_floor_stops_between_two_parts_and_goes_on_later() {
     let home = Home::new(twofold_sandbox::Options::empty().mails(1200), &MICROSOFT);
     let Some(disk) = Small::at(home.dir.path().join("small"), "64m") else { return };

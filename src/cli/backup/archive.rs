@@ -114,8 +114,9 @@ pub enum Entry<'a> {
 /// Where the file is no backup or not whole, or `each` fails.
 pub fn walk(path: &Path, mut each: impl FnMut(Entry<'_>) -> Result<()>) -> Result<Contents> {
     let unreadable = |error: io::Error| {
-        Error::new(ErrorKind::Misconfigured, format!("{} cannot be read as a backup: {error}", path.display()))
-            .with_source(error)
+        // The words of a reader that stumbled repeat what it read.
+        let why = if error.kind() == io::ErrorKind::Other { "it is no tar file".to_owned() } else { error.to_string() };
+        Error::new(ErrorKind::Misconfigured, format!("{} cannot be read as a backup: {why}", path.display()))
     };
     let broken = |why: &str| Error::new(ErrorKind::Misconfigured, format!("{} {why}", path.display()));
     let mut tar = tar::Archive::new(BufReader::new(File::open(path).map_err(unreadable)?));
