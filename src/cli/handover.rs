@@ -11,6 +11,8 @@ use twofold_model::{Error, ErrorKind, Result};
 
 /// A service says within this time what it is at.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// It says something of a run within this time, and whether it did what somebody decided, for which it waits a while itself.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Lets the service do a run and shows how it goes on; `None`: no service is running.
 ///
@@ -20,15 +22,19 @@ pub async fn run(context: &Context, config: &Config, wish: Wish, progress: &dyn 
     let mut leave = std::pin::pin!(asked_to_end());
     let Some(mut talk) = begin(config, Request::Sync(wish)).await? else { return Ok(None) };
     let mut shown = Shown::default();
+    let mut silence = std::pin::pin!(tokio::time::sleep(ANSWERS_WITHIN));
+    let mut is_answered = false;
     loop {
         let answer = tokio::select! {
             answer = talk.next() => answer.map_err(|error| lost(&error.to_string()))?,
+            () = &mut silence, if !is_answered => return Err(mute()),
             () = &mut leave => {
                 let words = "no longer watching; the service goes on with this run and nothing of it is lost. \
                              See how it went with: twofold status";
                 return Err(Error::new(ErrorKind::Throttled { retry_after_s: None }, words));
             }
         };
+        is_answered = true;
         match answer {
             Some(Answer::Progress { mine, run }) => shown.take(context, mine, run, progress),
             Some(Answer::Over(over)) => return Ok(Some(over)),
@@ -48,7 +54,8 @@ pub async fn decide(config: &Config, decision: &Decision) -> Result<Option<Strin
     };
     twofold_hub::prepare_folder(&config.state_dir)?;
     let Some(mut talk) = begin(config, Request::Decide(decision.clone())).await? else { return Ok(None) };
-    match talk.next().await.map_err(|error| unknown(&error.to_string()))? {
+    let answer = tokio::time::timeout(ANSWERS_WITHIN, talk.next()).await.map_err(|_| unknown("it is silent"))?;
+    match answer.map_err(|error| unknown(&error.to_string()))? {
         Some(Answer::Done(words)) => Ok(Some(words)),
         Some(Answer::Refused { words, .. }) if words.starts_with(NO_REQUEST) => Ok(None),
         Some(Answer::Refused { words, exit }) => Err(refused(words, exit)),
@@ -71,6 +78,12 @@ pub async fn status(config: &Config) -> Option<(Snapshot, bool)> {
         }
     };
     tokio::time::timeout(PATIENCE, ask).await.ok()?
+}
+
+/// The service is there, and never said anything.
+fn mute() -> Error {
+    let words = "the service runs and does not answer; no run was seen to begin. See: systemctl status 'twofold*'";
+    Error::new(ErrorKind::Offline, words)
 }
 
 /// The service fell silent.

@@ -288,6 +288,8 @@ fn a_disk_below_its_floor_and_a_service_that_was_killed_are_told() {
     service.signal(Signal::STOP);
     let ran = home.run(&["status"]).expect(75).shows(&["trouble: the service runs and does not answer"]);
     assert!(!ran.out.contains("was killed"), "{ran}");
+    home.run(&["sync"]).expect(75).says(&["runs and does not answer", "no run was seen to begin"]);
+    home.run(&["drop", "new-1"]).expect(75).says(&["does not answer", "is not known"]);
     service.signal(Signal::CONT);
     home.run(&["status"]).expect(0);
     service.signal(Signal::KILL);
