@@ -391,7 +391,8 @@ impl Work for Runs<'_> {
                 tracing::error!(
                     "state_dir cannot change under a running service; the old configuration stays. Restart it"
                 );
-                self.refuse(OTHER_PLACE);
+                // By [notify] it would never be over: what was told stands in the state folder that is left.
+                self.live.refused(Some(OTHER_PLACE.to_owned()));
                 None
             }
             Ok(config) => {
