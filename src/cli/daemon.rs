@@ -20,7 +20,7 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use twofold_auth::{ProviderName, Vault};
-use twofold_cycle::report::{code_of, exit};
+use twofold_cycle::report::{OF_THE_WHOLE, code_of, exit};
 use twofold_cycle::{Calls, Progress, Reading, Report};
 use twofold_hub::Lock;
 use twofold_model::{Error, ErrorKind, Kind, Result};
@@ -265,7 +265,7 @@ impl Runs<'_> {
     fn tell(&self, found: BTreeSet<String>, duty: &Duty) {
         let news = {
             let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-            let news = troubles.hear(found, duty, &self.kinds());
+            let news = troubles.hear(found, duty, &self.kinds(), &OF_THE_WHOLE);
             self.live.troubles(troubles.all());
             news
         };

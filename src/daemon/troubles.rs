@@ -2,7 +2,6 @@
 
 use super::{Duty, Kind};
 use std::collections::{BTreeMap, BTreeSet};
-use twofold_cycle::report::OF_THE_WHOLE;
 
 /// What was told and is not over, in the words of a run's report (`google: …`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,14 +21,15 @@ pub struct News {
 
 impl Troubles {
     /// Takes what a run found; `kinds` are all that there are. Nothing is over that the run did not look at: a kind that it left out, a
-    /// provider that it left alone, all but the one replica that somebody asked for. What every run says of the whole hub is over with any.
-    pub fn hear(&mut self, found: BTreeSet<String>, duty: &Duty, kinds: &[Kind]) -> News {
+    /// provider that it left alone, all but the one replica that somebody asked for. `of_the_whole`, which every run says of all that the hub
+    /// holds, is over with any.
+    pub fn hear(&mut self, found: BTreeSet<String>, duty: &Duty, kinds: &[Kind], of_the_whole: &[&str]) -> News {
         let is_of_all = duty.wish.as_ref().is_none_or(|wish| wish.replica.is_none());
         let was_left_alone = |words: &str| {
             duty.without.iter().any(|name| words.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
         };
         for (words, open) in self.told.iter_mut().filter(|(words, _)| !found.contains(*words)) {
-            if OF_THE_WHOLE.contains(&words.as_str()) && !duty.kinds.is_empty() {
+            if of_the_whole.contains(&words.as_str()) && !duty.kinds.is_empty() {
                 open.clear();
             } else if is_of_all && !was_left_alone(words) {
                 open.retain(|kind| !duty.kinds.contains(kind));
@@ -58,11 +58,12 @@ mod tests {
     use super::*;
 
     const ALL: [Kind; 3] = [Kind::Mail, Kind::Calendar, Kind::Contacts];
+    const OF_THE_WHOLE: [&str; 2] = ["something waits", "something is left"];
 
     fn run(troubles: &mut Troubles, found: &[&str], kinds: &[Kind], without: &[&str]) -> (Vec<String>, Vec<String>) {
         let without = without.iter().map(|name| (*name).to_owned()).collect();
         let duty = Duty { kinds: kinds.to_vec(), without, ..Duty::default() };
-        let news = troubles.hear(found.iter().map(|words| (*words).to_owned()).collect(), &duty, &ALL);
+        let news = troubles.hear(found.iter().map(|words| (*words).to_owned()).collect(), &duty, &ALL, &OF_THE_WHOLE);
         (news.new, news.over)
     }
 
@@ -85,7 +86,7 @@ mod tests {
         assert_eq!(run(&mut troubles, &[], &[Kind::Mail], &[]), (vec![], vec![]));
         let wish = Some(crate::daemon::Wish { replica: Some("laptop".to_owned()), ..Default::default() });
         let duty = Duty { kinds: ALL.to_vec(), wish, ..Duty::default() };
-        assert_eq!(troubles.hear(BTreeSet::new(), &duty, &ALL), News::default(), "one replica alone");
+        assert_eq!(troubles.hear(BTreeSet::new(), &duty, &ALL, &OF_THE_WHOLE), News::default(), "one replica alone");
         assert_eq!(run(&mut troubles, &[], &ALL, &["google"]), (vec![], vec![held.to_owned()]));
         assert_eq!(troubles.all(), [dead]);
     }
