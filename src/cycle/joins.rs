@@ -186,7 +186,7 @@ fn unite(cycle: &mut Cycle<'_>, kind: Kind, members: &[MemberPlace]) -> Result<b
     let now = cycle.now();
     cycle.hub.atomically("join", |hub| {
         let joined = hub.add_collection(kind, &first.1.name, like.color.as_deref(), first.1.replica)?;
-        hub.set_joined(joined)?;
+        hub.set_joined(joined, true)?;
         let leaving: BTreeSet<i64> = members.iter().map(|(_, place)| place.collection).collect();
         for (_, place) in members {
             hub.reassign_place(place, joined)?;

@@ -304,9 +304,9 @@ impl Hub {
         self.run("UPDATE collections SET role = ?2 WHERE id = ?1", params![id, role.map(Role::as_str)])
     }
 
-    /// Marks a collection as joined.
-    pub fn set_joined(&mut self, id: i64) -> Result<()> {
-        self.run("UPDATE collections SET joined = 1 WHERE id = ?1", [id])
+    /// Marks a collection as joined, or as that of the provider that named it.
+    pub fn set_joined(&mut self, id: i64, joined: bool) -> Result<()> {
+        self.run("UPDATE collections SET joined = ?2 WHERE id = ?1", params![id, joined])
     }
 
     /// Where the collections of a kind stand at a replica.

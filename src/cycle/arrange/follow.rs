@@ -33,12 +33,12 @@ pub(super) fn follow(cycle: &mut Cycle<'_>, kind: Kind, index: usize, seen: &Col
     cycle.hub.atomically("new collection", |hub| {
         let collection = match joined {
             Some((Some(collection), _)) => {
-                hub.set_joined(collection)?;
+                hub.set_joined(collection, true)?;
                 collection
             }
             Some((None, name)) => {
                 let id = hub.add_collection(kind, &name, seen.color.as_deref(), replica)?;
-                hub.set_joined(id)?;
+                hub.set_joined(id, true)?;
                 id
             }
             None => hub.add_collection(kind, &seen.name, seen.color.as_deref(), replica)?,

@@ -112,12 +112,19 @@ pub fn bury(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             continue;
         }
         let is_joined = cycle.hub.collection(collection)?.is_some_and(|collection| collection.joined);
+        // Of a joined one the others go on; the last one takes it along.
+        let goes_on = is_joined && providers.iter().any(|place| place.replica != hold.replica);
         cycle.hub.atomically("collection gone", |hub| {
             for place in hub.places_of(collection)?.into_iter().filter(|place| place.replica == hold.replica) {
                 hub.remove_place(place.id)?;
             }
             hub.remove_hold(&hold.id)?;
-            if is_joined { Ok(()) } else { hub.set_ending(collection, true) }
+            if goes_on {
+                return Ok(());
+            }
+            // What comes to stand in it all the same is made at the provider that named it.
+            hub.set_joined(collection, false)?;
+            hub.set_ending(collection, true)
         })?;
     }
     Ok(())

@@ -15,7 +15,7 @@ fn a_collection_is_to_be_made_until_its_provider_has_it_unless_it_is_joined_left
     });
     hub.add_collection(Kind::Contacts, "of another kind", None, google).unwrap();
     hub.add_place(&Place::new(made, google, "made", Label { name: "made".into(), color: None })).unwrap();
-    hub.set_joined(joined).unwrap();
+    hub.set_joined(joined, true).unwrap();
     hub.leave_out(left_out).unwrap();
     hub.set_ending(ending, true).unwrap();
     assert_eq!(hub.unmade(Kind::Mail).unwrap(), [folder, ending]);

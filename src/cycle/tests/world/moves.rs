@@ -120,3 +120,91 @@ async fn a_change_that_a_place_has_no_way_to_hold_is_listed_and_not_tried_again(
     world.sync().await;
     assert_eq!(world.writes(), writes, "nothing has changed, so nothing is tried");
 }
+
+/// Google and Microsoft have a joined book; Google has a second one with Zoe in it.
+async fn joined_and_second(joined: bool) -> World {
+    let mut world = seeded(joined);
+    add_collection(&world.google, "Second").await;
+    world.google.create_in(1, &card("Zoe", &["zoe@example.org"]));
+    assert_eq!(world.sync().await.exit, 0);
+    world
+}
+
+fn has_shelf(place: &Memory, name: &str) -> bool {
+    place.shelves().iter().any(|shelf| shelf.name == name)
+}
+
+#[tokio::test]
+async fn what_is_moved_into_a_joined_book_that_one_account_lost_is_made_at_the_other_and_then_leaves() {
+    let mut world = joined_and_second(true).await;
+    world.google.remove_shelf("My Contacts");
+    assert_eq!(world.sync().await.exit, 4);
+    world.hub.approve(&world.hub.holds().unwrap()[0].id).unwrap();
+    world.sync().await;
+    assert_eq!(world.sync().await.exit, 2, "the join names what is not there");
+    world.joined = false;
+    move_on_phone(&world, "Zoe", "My Contacts").await;
+    world.microsoft.set_offline(true);
+    world.sync().await;
+    assert_eq!(World::names(&world.google), ["Zoe"], "it stays while it cannot be made");
+    world.microsoft.set_offline(false);
+    world.sync().await;
+    assert_eq!((World::names(&world.google), World::names(&world.microsoft)), (vec![], vec!["Zoe".to_owned()]));
+    world.settled("moved").await;
+}
+
+#[tokio::test]
+async fn what_is_moved_into_a_joined_book_that_no_account_has_any_more_is_never_on_the_device_alone() {
+    // Before or after the run that carries out what was approved, or once the join is out of the configuration.
+    for moved_before in 0..4 {
+        let mut world = joined_and_second(true).await;
+        world.google.remove_shelf("My Contacts");
+        world.microsoft.remove_shelf("Contacts");
+        assert_eq!(world.sync().await.exit, 4);
+        world.hub.holds().unwrap().iter().for_each(|hold| world.hub.approve(&hold.id).unwrap());
+        for run in 0..6 {
+            if run == moved_before && has_shelf(&world.phone, "My Contacts") {
+                move_on_phone(&world, "Zoe", "My Contacts").await;
+            }
+            world.joined = run < 2;
+            world.sync().await;
+            assert_eq!(World::names(&world.google), ["Zoe"], "moved before run {moved_before}, run {run}");
+        }
+        assert_eq!(has_shelf(&world.phone, "My Contacts"), has_shelf(&world.google, "My Contacts"), "{moved_before}");
+        world.settled("moved").await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_moved_into_a_book_that_a_join_makes_leave_is_in_what_follows_it() {
+    let (mut stops, mut in_leaving) = (0, 0);
+    for joined in [false, true] {
+        for at in (0..).step_by(7) {
+            let mut world = joined_and_second(joined).await;
+            world.joined = !joined;
+            world.steps.store(0, Ordering::SeqCst);
+            world.stop_at.store(at, Ordering::SeqCst);
+            let settings = world.settings();
+            let _ = world.run(&settings).await;
+            let was_stopped = world.dead.load(Ordering::SeqCst);
+            world.stop_at.store(usize::MAX, Ordering::SeqCst);
+            in_leaving += usize::from(!world.hub.successors().unwrap().is_empty());
+            move_on_phone(&world, "Zoe", "My Contacts").await;
+            for _ in 0..2 {
+                world.sync().await;
+                let is_there = |name: &str| World::names(&world.google).iter().filter(|one| *one == name).count();
+                assert_eq!(is_there("Zoe"), 1, "joined before: {joined}, stopped at step {at}");
+            }
+            let second = world.google.shelves()[1].id.clone();
+            let asked = Place { remote_id: World::find(&world.google, "Zoe"), collection: second.clone() };
+            let found = world.google.fetch(Kind::Contacts, &[asked]).await.remove(0).unwrap();
+            assert_ne!(found.map(|seen| seen.collection), Some(second), "{joined}, step {at}: it moved");
+            world.settled(&format!("joined before: {joined}, stopped at step {at}")).await;
+            if !was_stopped {
+                break;
+            }
+            stops += 1;
+        }
+    }
+    assert!(stops > 10 && in_leaving > 2, "{stops} stops, {in_leaving} of them while a collection leaves");
+}
