@@ -3,7 +3,7 @@
 //! One transaction a slice: new versions, places, bases and intents together (promise 3: the intent is on disk before the
 //! request leaves). This file tells the story and records the verdict; `copies` reads what every replica shows, `plan`
 //! makes the intents, `moves` those that are one step (a move, a further copy), `mail` holds those that would mail people, `invite` says who asks the guests of a new meeting, `bin` where a message
-//! goes that somebody deleted, `alone` which mailboxes do not go together, `undo` what follows where this user may not write.
+//! goes that somebody deleted, `alone` which mailboxes do not go together, `stays` what becomes of what an account does not let go, `undo` what follows where this user may not write.
 
 mod alone;
 mod bin;
@@ -12,6 +12,7 @@ mod invite;
 mod mail;
 mod moves;
 mod plan;
+mod stays;
 mod undo;
 
 pub use plan::quarantine_name;
@@ -218,7 +219,8 @@ impl Weighing<'_> {
         let version = self.hub.version(item.version)?;
         let collections = self.hub.stands(id)?;
         let mut left = Left::default();
-        let (weighed, copies) = self.copies(&item, &version.content, &mut left)?;
+        let (weighed, mut copies) = self.copies(&item, &version.content, &mut left)?;
+        copies.extend(self.gone_with_what_stayed(&item, &collections, &weighed, &copies)?);
         let current = Current { content: version.content, at_ms: version.at_ms, rank: version.rank, collections };
         let case = Case { current, copies };
         let mut verdict = decide(&case);
@@ -240,14 +242,8 @@ impl Weighing<'_> {
         if self.tables.waiting.is_empty() {
             return Ok(());
         }
-        let name = quarantine_name(item);
         let reached = self.members.iter().filter(|member| member.reached(self.kind).is_some());
-        for replica in reached.map(|member| member.replica.id) {
-            if self.tables.waiting.contains_key(&(replica, name.clone())) {
-                self.hub.leave_refused(replica, item.id)?;
-            }
-        }
-        Ok(())
+        reached.map(|member| member.replica.id).try_for_each(|replica| self.hub.leave_refused(replica, item.id, None))
     }
 
     /// Writes the verdict into the hub: a new version, where the item stands, what clashed.
@@ -268,6 +264,7 @@ impl Weighing<'_> {
         }
         if verdict.collections != case.current.collections {
             self.hub.set_stands(item.id, &verdict.collections, self.now)?;
+            self.closed_no_more(&item, &case.current.collections, verdict, weighed)?;
             let is_moved = verdict.collections.iter().any(|id| !self.tables.bins.is_trash(*id));
             // What only lost one of its places is changed, and what got another instead is moved.
             let is_elsewhere = verdict.collections.iter().any(|id| !case.current.collections.contains(id));

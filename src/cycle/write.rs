@@ -172,24 +172,25 @@ async fn outcome_of(
                             hub.release_write(intent.item, intent.replica, intent.collection)?;
                             hub.settle_item(intent.item, Some((intent.replica, intent.collection)))?;
                         }
-                        ErrorKind::Refused => {
-                            let item = hub.item(plan.intent.item)?;
+                        kind if kind == ErrorKind::Refused || is_denied_move(&plan.intent, kind) => {
+                            let (item, collection) = (hub.item(plan.intent.item)?, plan.intent.collection);
                             let raw = plan
                                 .intent
                                 .target
                                 .as_ref()
                                 .map(|target| target.as_bytes().to_vec())
                                 .unwrap_or_default();
-                            let bad = Bad {
-                                replica,
-                                collection: Some(plan.intent.collection),
-                                item: Some(item.id),
-                                remote_id: &quarantine_name(&item),
-                                reason: &error.to_string(),
-                                raw: &raw,
+                            let remote_id = quarantine_name(&item, collection);
+                            let reason = match plan.intent.kind {
+                                IntentKind::Move => format!("{error}; {STAYS}"),
+                                _ => error.to_string(),
                             };
+                            let (collection, item) = (Some(collection), Some(item.id));
+                            hub.leave_refused_before(replica, plan.intent.item, plan.intent.collection, &remote_id)?;
+                            let bad =
+                                Bad { replica, collection, item, remote_id: &remote_id, reason: &reason, raw: &raw };
                             hub.quarantine(&bad, now)?;
-                            report.say(format!("{name}: {error}; this item was not sent, the rest was"));
+                            report.say(format!("{name}: {reason}; this item was not sent, the rest was"));
                         }
                         ErrorKind::Broken => return Err(error),
                         ErrorKind::Forbidden => report.trouble(&name, &error),
@@ -214,12 +215,22 @@ async fn outcome_of(
     Ok(again)
 }
 
+/// What is told of a move that was refused.
+const STAYS: &str =
+    "it stays there where it was, and is tried again later; to try it now: twofold sync --retry-quarantined";
+
+/// Whether a place denies to put one message somewhere: that is a matter of the message, while a right that is missing for all else is
+/// one of the place.
+fn is_denied_move(intent: &Intent, kind: ErrorKind) -> bool {
+    kind == ErrorKind::Forbidden && matches!(intent.kind, IntentKind::Move | IntentKind::Copy)
+}
+
 /// The replica agrees: the base moves, the intent is settled.
 ///
 /// Keeps promise 3: base and intent move in the transaction that the caller holds.
 pub fn done(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, written: Written, now_ms: i64) -> Result<()> {
     hub.remove_intent(intent.id)?;
-    hub.leave_refused(intent.replica, intent.item)?;
+    hub.leave_refused(intent.replica, intent.item, Some(intent.collection))?;
     hub.release_write(intent.item, intent.replica, intent.collection)?;
     // What was copied stays as it is.
     let own = intent.remote_id.as_ref().filter(|_| !matches!(intent.kind, IntentKind::Create | IntentKind::Copy));

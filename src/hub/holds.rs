@@ -4,7 +4,7 @@ use crate::mail::MAIL;
 use crate::placements::GOING;
 use crate::{Hub, Store};
 use rusqlite::{Row, params};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use twofold_model::{Kind, RemoteId, Result};
 
 /// A plan that a brake stopped.
@@ -321,12 +321,36 @@ impl Hub {
         held.iter().filter(|name| !named.contains(*name)).try_for_each(|name| self.leave_quarantine(replica, name))
     }
 
-    /// A write of this item was made, or is of no more use: what was refused of it before counts no more.
-    pub fn leave_refused(&mut self, replica: i64, item: i64) -> Result<()> {
+    /// A write of this item was made, or is of no more use: what was refused of it before, in one collection or in any, counts no more.
+    pub fn leave_refused(&mut self, replica: i64, item: i64, collection: Option<i64>) -> Result<()> {
         self.run(
-            "DELETE FROM quarantine WHERE replica = ?1 AND item = ?2 AND remote_id >= 'item:' AND remote_id < 'item;'",
-            params![replica, item],
+            "DELETE FROM quarantine WHERE replica = ?1 AND item = ?2 AND remote_id >= 'item:' AND remote_id < 'item;'
+               AND (?3 IS NULL OR collection IS ?3)",
+            params![replica, item, collection],
         )
+    }
+
+    /// Of what was refused of an item in a collection only what bears that name still counts: the item says something else by now.
+    pub fn leave_refused_before(&mut self, replica: i64, item: i64, collection: i64, name: &str) -> Result<()> {
+        self.run(
+            "DELETE FROM quarantine WHERE replica = ?1 AND item = ?2 AND collection IS ?3 AND remote_id <> ?4
+               AND remote_id >= 'item:' AND remote_id < 'item;'",
+            params![replica, item, collection, name],
+        )
+    }
+
+    /// The collections to which a replica does not let an item go: it refused that, has no way to do it, or takes no collection of that name.
+    pub fn closed_to(&self, item: i64, replica: i64) -> Result<BTreeSet<i64>> {
+        let closed: Vec<i64> = self.all(
+            "SELECT collection FROM withheld WHERE item = ?1 AND replica = ?2
+             UNION SELECT collection FROM quarantine WHERE item = ?1 AND replica = ?2 AND collection IS NOT NULL
+               AND remote_id >= 'item:' AND remote_id < 'item;'
+             UNION SELECT c.id FROM quarantine q JOIN collections c ON c.id = q.collection
+               WHERE c.origin = ?2 AND q.remote_id >= 'folder:' AND q.remote_id < 'folder;'",
+            params![item, replica],
+            |row| row.get(0),
+        )?;
+        Ok(closed.into_iter().collect())
     }
 
     /// What waits in quarantine at all replicas: the replica, the name there, and whether its next try is still to come. A

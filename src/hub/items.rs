@@ -365,12 +365,6 @@ impl Hub {
         )
     }
 
-    /// Whether an item is withheld at a place.
-    pub fn is_withheld(&self, item: i64, replica: i64, collection: i64) -> Result<bool> {
-        let sql = "SELECT count(*) FROM withheld WHERE item = ?1 AND replica = ?2 AND collection = ?3";
-        Ok(self.count(sql, params![item, replica, collection])? > 0)
-    }
-
     /// What is withheld for that reason: item, replica, collection.
     pub fn withheld_for(&self, reason: &str) -> Result<Vec<(i64, i64, i64)>> {
         self.all("SELECT item, replica, collection FROM withheld WHERE reason = ?1", [reason], |row| {

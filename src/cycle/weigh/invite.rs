@@ -57,7 +57,7 @@ impl Weighing<'_> {
     /// Whether nothing is to be made there now: its removal was approved, or the item was refused and waits for its next try.
     fn is_closed(&self, item: &Item, place: &Place) -> bool {
         self.tables.going.contains(&(place.replica, place.collection))
-            || self.tables.waiting.get(&(place.replica, quarantine_name(item))) == Some(&true)
+            || self.tables.waiting.get(&(place.replica, quarantine_name(item, place.collection))) == Some(&true)
     }
 
     pub(super) fn is_device(&self, replica: i64) -> bool {

@@ -103,9 +103,6 @@ impl Weighing<'_> {
         left: &mut Left,
     ) -> Result<()> {
         left.pending = true;
-        if self.must_wait(item, place, left) {
-            return Ok(());
-        }
         let copy = weighed.iter().find(|copy| (copy.replica, copy.collection) == step.from);
         let Some(copy) = copy else { return Ok(()) };
         let placement = self.base_of(item, step.from, copy)?;

@@ -90,13 +90,15 @@ impl Weighing<'_> {
                 Ok(may_come && self.is_coming(item, place.replica)?)
             };
             if let Some(step) = steps.get(&at).filter(|_| place.can_write) {
-                let was_refused = step.is_move && self.hub.is_withheld(item.id, place.replica, place.collection)?;
+                // What was refused before is tried when nothing else is to be told of it.
+                let waits = self.must_wait(item, place, left);
+                let stays = step.is_move && self.hub.closed_to(item.id, place.replica)?.contains(&place.collection);
                 let from = places.iter().find(|place| (place.replica, place.collection) == step.from);
-                let is_told = match from.filter(|_| was_refused) {
+                let is_told = match from.filter(|_| stays) {
                     Some(from) => self.tell_where_it_stands(item, verdict, from, weighed, left)?,
                     None => false,
                 };
-                if !is_told {
+                if !is_told && !waits {
                     self.step(item, place, step, weighed, left)?;
                 }
             } else if leaves(at)
@@ -469,7 +471,8 @@ impl Weighing<'_> {
     /// What was refused waits for its next try (promise 9); an item that says something else by now does not.
     pub(super) fn must_wait(&self, item: &Item, place: &Place, left: &mut Left) -> bool {
         let waiting = &self.tables.waiting;
-        let waits = !waiting.is_empty() && waiting.get(&(place.replica, quarantine_name(item))) == Some(&true);
+        let name = || quarantine_name(item, place.collection);
+        let waits = !waiting.is_empty() && waiting.get(&(place.replica, name())) == Some(&true);
         left.pending |= waits;
         waits
     }
@@ -526,9 +529,9 @@ impl Weighing<'_> {
     }
 }
 
-/// The name under which a version that a replica refused waits in quarantine.
-pub fn quarantine_name(item: &Item) -> String {
-    format!("item:{}:{}", item.mark, item.version)
+/// The name under which a version that a replica refused in a collection waits in quarantine.
+pub fn quarantine_name(item: &Item, collection: i64) -> String {
+    format!("item:{}:{}:{collection}", item.mark, item.version)
 }
 
 pub(super) fn as_seen_placement(placement: &Placement) -> twofold_model::Seen {

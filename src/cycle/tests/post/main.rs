@@ -11,6 +11,7 @@ mod known;
 mod left_out;
 mod office;
 mod questions;
+mod refused;
 mod spoiled;
 
 use ear::Ear;

@@ -67,6 +67,10 @@ struct State {
     hidden: BTreeMap<u64, ErrorKind>,
     /// How often it was asked for what cannot be read.
     refusals: usize,
+    /// Where no message may be moved or copied to, and how that is said.
+    closed: BTreeMap<String, ErrorKind>,
+    /// How often it was asked to all the same.
+    turned_away: usize,
     writes: Vec<String>,
     creates: usize,
     is_away: bool,
@@ -303,6 +307,21 @@ impl Office {
         self.state().refusals
     }
 
+    /// From now on no message may be moved or copied to a mailbox.
+    pub fn close(&self, mailbox: &str, kind: ErrorKind) {
+        self.state().closed.insert(mailbox.to_owned(), kind);
+    }
+
+    /// Messages may be moved and copied to any mailbox again.
+    pub fn open(&self) {
+        self.state().closed.clear();
+    }
+
+    /// How often a message was to be moved or copied to a mailbox that is closed.
+    pub fn turned_away(&self) -> usize {
+        self.state().turned_away
+    }
+
     pub fn set_away(&self, is_away: bool) {
         self.state().is_away = is_away;
     }
@@ -442,6 +461,12 @@ impl Office {
 
     fn execute(&self, state: &mut State, operation: &Operation) -> Result<Written> {
         let gone = || Error::new(ErrorKind::NotFound, "not there");
+        if let Operation::Move { to, .. } | Operation::Copy { collection: to, .. } = operation
+            && let Some(kind) = state.closed.get(to.as_str()).copied()
+        {
+            state.turned_away += 1;
+            return Err(Error::new(kind, "no message may be put there"));
+        }
         match operation {
             Operation::Create { collection, rendering, uid, mark } => {
                 let sheet = Sheet::read(rendering)?;

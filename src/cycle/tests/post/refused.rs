@@ -1,0 +1,213 @@
+//! Messages that their account does not let go where a device moved them.
+
+use super::office::Manner;
+use super::{BOTH, HOUR_MS, World, at, carry, text};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use twofold_model::{Error, ErrorKind};
+
+/// How an account says no: to be tried again, or for good.
+const WAYS: [ErrorKind; 3] = [ErrorKind::Forbidden, ErrorKind::Refused, ErrorKind::Unsupported];
+
+/// Twenty messages in step, and one that a device moved to where its account does not take it.
+async fn with_one_refused(manner: Manner, kind: ErrorKind) -> World {
+    let mut world = World::with_twenty(manner).await;
+    world.account.close("Work", kind);
+    let here = world.laptop.find_one(&text(1));
+    world.laptop.change(here, |message| carry(message, "account/mail/INBOX", "account/mail/Work"));
+    world.sync().await;
+    let what = format!("{manner:?}, {kind:?}");
+    if kind != ErrorKind::Unsupported {
+        assert_eq!(world.account.turned_away(), 1, "{what}");
+    }
+    assert!(world.account.shows().contains(&at("INBOX", 1, &["$seen"])), "{what}");
+    for device in [&world.laptop, &world.phone] {
+        assert_eq!(device.shows().len(), 20, "{what}");
+        assert!(device.shows().contains(&at("Work", 1, &["$seen"])), "{what}: it stays where it was put");
+    }
+    world
+}
+
+/// Nothing of a refusal is told any more.
+fn nothing_is_refused(world: &World, what: &str) {
+    assert!(world.hub.quarantined().unwrap().is_empty(), "{what}");
+    assert!(world.hub.withheld().unwrap().is_empty(), "{what}");
+}
+
+#[tokio::test]
+async fn a_move_that_its_account_refuses_is_told_and_tried_again_later_and_later() {
+    for manner in BOTH {
+        for kind in [ErrorKind::Forbidden, ErrorKind::Refused] {
+            let what = format!("{manner:?}, {kind:?}");
+            let mut world = with_one_refused(manner, kind).await;
+            for (hours, tries) in [(0, 1), (2, 2), (1, 2), (2, 3), (2, 3), (3, 4)] {
+                world.now.fetch_add(hours * HOUR_MS, Ordering::SeqCst);
+                assert_eq!(world.sync().await.exit, 5, "{what}");
+                assert_eq!(world.account.turned_away(), tries, "{what}, {hours} hours later");
+                let told = world.hub.quarantined().unwrap();
+                assert_eq!(told.len(), 1, "{what}");
+                assert!(told[0].reason.contains("no message may be put there"), "{what}: {}", told[0].reason);
+            }
+            world.account.open();
+            world.now.fetch_add(9 * HOUR_MS, Ordering::SeqCst);
+            world.sync().await;
+            assert_eq!(world.account.writes(), ["move to Work"], "{what}");
+            nothing_is_refused(&world, &what);
+            world.settled(&what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_marked_on_a_message_that_cannot_be_moved_goes_both_ways() {
+    for manner in BOTH {
+        for kind in WAYS {
+            let what = format!("{manner:?}, {kind:?}");
+            let mut world = with_one_refused(manner, kind).await;
+            let (there, here) = (world.account.find_one(&text(1)), world.laptop.find_one(&text(1)));
+            let steps: [(bool, &[&str]); 6] = [
+                (true, &["$flagged", "$seen"]),
+                (false, &["$flagged"]),
+                (true, &[]),
+                (false, &["$seen", "work"]),
+                (false, &["$seen"]),
+                (true, &["$answered", "$seen"]),
+            ];
+            for (is_there, words) in steps {
+                let set = |keywords: &mut std::collections::BTreeSet<String>| {
+                    *keywords = words.iter().map(|word| (*word).to_owned()).collect();
+                };
+                match is_there {
+                    true => world.account.change(there, |message| set(&mut message.keywords)),
+                    false => world.laptop.change(here, |message| set(&mut message.keywords)),
+                }
+                for run in 1..=2 {
+                    world.sync().await;
+                    assert!(world.account.shows().contains(&at("INBOX", 1, words)), "{what}, {words:?}, run {run}");
+                    assert!(world.laptop.shows().contains(&at("Work", 1, words)), "{what}, {words:?}, run {run}");
+                    assert!(world.phone.shows().contains(&at("Work", 1, words)), "{what}, {words:?}, run {run}");
+                }
+                let before = world.writes();
+                world.sync().await;
+                assert_eq!(world.writes(), before, "{what}, {words:?}: told once");
+            }
+            assert!(world.hub.conflicts().unwrap().is_empty(), "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_its_account_puts_a_message_that_it_did_not_let_go_is_where_it_stands() {
+    for manner in BOTH {
+        for kind in WAYS {
+            for to in ["Archive", "Trash", "Work"] {
+                let what = format!("{manner:?}, {kind:?}, {to}");
+                let mut world = with_one_refused(manner, kind).await;
+                let there = world.account.find_one(&text(1));
+                world.account.change(there, |message| carry(message, "INBOX", to));
+                world.sync().await;
+                for place in [&world.account, &world.laptop, &world.phone] {
+                    assert_eq!(place.shows().len(), 20, "{what}");
+                    assert!(place.shows().contains(&at(to, 1, &["$seen"])), "{what}");
+                }
+                nothing_is_refused(&world, &what);
+                world.settled(&what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_its_account_did_not_let_go_and_then_destroys_is_gone_everywhere() {
+    for manner in BOTH {
+        for kind in WAYS {
+            let what = format!("{manner:?}, {kind:?}");
+            let mut world = with_one_refused(manner, kind).await;
+            let there = world.account.find_one(&text(1));
+            world.account.change(there, |message| message.at.clear());
+            world.sync().await;
+            for place in [&world.account, &world.laptop, &world.phone] {
+                assert!(!place.has(&text(1)), "{what}");
+                assert_eq!(place.shows().len(), 19, "{what}");
+            }
+            nothing_is_refused(&world, &what);
+            world.settled(&what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_edit_of_a_message_that_its_account_destroys_where_it_did_not_let_it_go_wins() {
+    for manner in BOTH {
+        for kind in WAYS {
+            let what = format!("{manner:?}, {kind:?}");
+            let mut world = with_one_refused(manner, kind).await;
+            world.account.open();
+            world.account.change(world.account.find_one(&text(1)), |message| message.at.clear());
+            let here = world.laptop.find_one(&text(1));
+            world.laptop.change(here, |message| message.keywords = ["$flagged".to_owned()].into());
+            world.sync().await;
+            world.sync().await;
+            assert!(world.account.shows().contains(&at("Work", 1, &["$flagged"])), "{what}");
+            nothing_is_refused(&world, &what);
+            world.settled(&what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_device_that_moves_what_was_refused_once_more_is_heard_at_once() {
+    for manner in BOTH {
+        for kind in WAYS {
+            for to in ["INBOX", "Archive"] {
+                let what = format!("{manner:?}, {kind:?}, {to}");
+                let mut world = with_one_refused(manner, kind).await;
+                let here = world.laptop.find_one(&text(1));
+                let to_there = format!("account/mail/{to}");
+                world.laptop.change(here, |message| carry(message, "account/mail/Work", &to_there));
+                world.sync().await;
+                for place in [&world.account, &world.laptop, &world.phone] {
+                    assert_eq!(place.shows().len(), 20, "{what}");
+                    assert!(place.shows().contains(&at(to, 1, &["$seen"])), "{what}");
+                }
+                nothing_is_refused(&world, &what);
+                world.settled(&what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_moved_into_a_folder_that_its_account_does_not_take_goes_where_its_account_puts_it() {
+    for manner in BOTH {
+        for to in [None, Some("Trash"), Some("Archive")] {
+            let what = format!("{manner:?}, {to:?}");
+            let mut world = World::with_twenty(manner).await;
+            world.account.set_watch(Some(Arc::new(|step: &str| match step {
+                "before a mailbox is made" => Err(Error::new(ErrorKind::Refused, "no such name")),
+                _ => Ok(()),
+            })));
+            world.laptop.add_mailbox("account/mail/Odd", None);
+            let here = world.laptop.find_one(&text(1));
+            world.laptop.change(here, |message| carry(message, "account/mail/INBOX", "account/mail/Odd"));
+            let there = world.account.find_one(&text(1));
+            world.sync().await;
+            assert!(world.account.shows().contains(&at("INBOX", 1, &["$seen"])), "{what}");
+            world.account.change(there, |message| message.keywords = ["$flagged".to_owned()].into());
+            world.sync().await;
+            assert!(world.laptop.shows().contains(&at("Odd", 1, &["$flagged"])), "{what}");
+            world.account.change(there, |message| match to {
+                Some(to) => carry(message, "INBOX", to),
+                None => message.at.clear(),
+            });
+            for run in 1..=2 {
+                world.sync().await;
+                for place in [&world.account, &world.laptop, &world.phone] {
+                    let is_there = to.is_some_and(|to| place.shows().contains(&at(to, 1, &["$flagged"])));
+                    assert_eq!(is_there, to.is_some(), "{what}, run {run}");
+                    assert_eq!(place.shows().len(), if to.is_some() { 20 } else { 19 }, "{what}, run {run}");
+                }
+            }
+        }
+    }
+}
