@@ -4,7 +4,7 @@
 use super::{label, word};
 use crate::{Cycle, Member};
 use twofold_hub::holds::folder_name;
-use twofold_hub::{Bad, Hold, Label, Place, Quarantined};
+use twofold_hub::{Bad, Hold, Label, Place, Quarantined, Replica};
 use twofold_model::connector::{Access, Collection, Connector};
 use twofold_model::email::path;
 use twofold_model::{CollectionId, Error, ErrorKind, Kind, Result};
@@ -39,7 +39,7 @@ pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize
 }
 
 /// The mailbox above that is said to be gone at a provider. Made there, one below it would bring it back before anybody decided.
-fn held_above(cycle: &Cycle<'_>, kind: Kind, replica: &twofold_hub::Replica, name: &str) -> Result<Option<String>> {
+fn held_above(cycle: &Cycle<'_>, kind: Kind, replica: &Replica, name: &str) -> Result<Option<String>> {
     if kind != Kind::Mail || replica.is_device {
         return Ok(None);
     }
@@ -156,18 +156,19 @@ fn is_for_good(kind: ErrorKind) -> bool {
 fn refuse(cycle: &mut Cycle<'_>, provider: &str, collection: &twofold_hub::Collection, error: &Error) -> Result<()> {
     let why =
         format!("{provider} takes no folder of this name ({error}); nothing in it is there. Give it another name");
-    for place in cycle.hub.places_of(collection.id)? {
-        if cycle.member(place.replica).is_some_and(|member| member.replica.is_device) {
-            leave_alone(cycle, place.replica, Some(collection.id), &place.remote_id, &why)?;
+    // Also of devices that do not take part in this run.
+    for device in cycle.hub.replicas()?.into_iter().filter(|replica| replica.is_device) {
+        for place in cycle.hub.places_of(collection.id)?.into_iter().filter(|place| place.replica == device.id) {
+            leave_alone(cycle, &device, Some(collection.id), &place.remote_id, &why)?;
         }
     }
     Ok(())
 }
 
 /// Says once more why a folder of a device has nothing at its account, and lists it as long as that is so.
-fn leave_alone(cycle: &mut Cycle<'_>, device: i64, collection: Option<i64>, path: &str, why: &str) -> Result<()> {
-    let name = cycle.member(device).map(|member| member.replica.name.clone()).unwrap_or_default();
-    cycle.report.say(format!("{name}: folder {path}: {why}"));
+fn leave_alone(cycle: &mut Cycle<'_>, device: &Replica, collection: Option<i64>, path: &str, why: &str) -> Result<()> {
+    cycle.report.say(format!("{}: folder {path}: {why}", device.name));
+    let device = device.id;
     let (remote_id, now) = (folder_name(path), cycle.now());
     let is_listed = |one: &Quarantined| {
         one.replica == device
@@ -262,7 +263,7 @@ pub(super) async fn take_new_folders(
                 "it is called \"{}\", as {} is; it is left alone, and nothing in it is at {provider}. Give it another name{how}",
                 folder.name, twin.remote_id
             );
-            leave_alone(cycle, device.id, None, folder.id.as_str(), &why)?;
+            leave_alone(cycle, &device, None, folder.id.as_str(), &why)?;
             continue;
         }
         if cycle.settings.dry_run {

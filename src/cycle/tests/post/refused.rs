@@ -4,7 +4,8 @@ use super::office::Manner;
 use super::{BOTH, HOUR_MS, World, at, carry, text};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use twofold_model::{Error, ErrorKind};
+use twofold_cycle::{Party, cycle};
+use twofold_model::{Connector, Error, ErrorKind, Kind};
 
 /// How an account says no: to be tried again, or for good.
 const WAYS: [ErrorKind; 3] = [ErrorKind::Forbidden, ErrorKind::Refused, ErrorKind::Unsupported];
@@ -210,4 +211,33 @@ async fn what_was_moved_into_a_folder_that_its_account_does_not_take_goes_where_
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_folder_that_its_account_does_not_take_is_listed_also_in_a_run_without_the_device() {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    let says_no = |kind| -> super::Watch {
+        Arc::new(move |step: &str| match step {
+            "before a mailbox is made" => Err(Error::new(kind, "no such name")),
+            _ => Ok(()),
+        })
+    };
+    world.account.set_watch(Some(says_no(ErrorKind::Unknown)));
+    world.laptop.add_mailbox("account/mail/Odd", None);
+    world.sync().await;
+    assert!(world.hub.quarantined().unwrap().is_empty(), "it may be made yet");
+    world.account.set_watch(Some(says_no(ErrorKind::Refused)));
+    let account = Party {
+        name: "account".into(),
+        is_device: false,
+        kinds: vec![Kind::Mail],
+        account: None,
+        connector: Ok(world.account.clone() as Arc<dyn Connector>),
+    };
+    let settings = world.settings();
+    let report = cycle(&mut world.hub, vec![account], &settings).await.unwrap();
+    let told = world.hub.quarantined().unwrap();
+    let names: Vec<&str> = told.iter().map(|one| one.remote_id.as_str()).collect();
+    assert_eq!(names, ["folder:account/mail/Odd"; 2], "on the laptop, and on the phone, which has it too");
+    assert!(report.troubles.iter().any(|line| line.contains("laptop: folder account/mail/Odd")), "{report:?}");
 }
