@@ -13,10 +13,13 @@ use futures_util::future::try_join_all;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+use tracing::Instrument;
 use twofold_hub::{Hub, Sighting};
 use twofold_model::{
-    Error, ErrorKind, Identity, Kind, Lens, Place, RemoteId, Rendering, Result, Seen, Taker, Uid, Unread,
+    Connector, Error, ErrorKind, Identity, Kind, Lens, Place, RemoteId, Rendering, Result, Seen, Taker, Uid, Unread,
 };
 
 /// So many copies are asked for at once, at most.
@@ -32,6 +35,8 @@ const LOOK_MS: u64 = 50;
 /// What is under way when the run is to stop is waited for so long: its answers are kept, and the rest of promise 12's ten seconds is for what
 /// follows.
 const GRACE_MS: u64 = 3_000;
+/// A place that has said nothing for so long when a part is due to end holds it no longer: its answers are taken by the next one.
+const SILENCE: Duration = Duration::from_secs(3);
 /// A message whose bytes could not be had in so many runs, in which all else could, is set aside.
 const TRIES: u32 = 3;
 /// More copies than this of which a place says so at once: it is the place, not they.
@@ -157,13 +162,18 @@ impl<'t, 'c> Turn<'t, 'c> {
     async fn read(&self, index: usize, untouched: &HashSet<i64>) -> Result<Part> {
         let (mut part, mut is_open) = (Part::Through, true);
         while !self.cycle().must_stop() {
-            let Some(is_moving) = self.ask(index, untouched, is_open).await? else { break };
-            part = part.max_of(if is_moving { Part::More } else { Part::Stuck });
+            let asked = self.ask(index, untouched, is_open).await?;
+            part = part.max_of(match asked {
+                Asked::Nothing => break,
+                Asked::InVain => Part::Stuck,
+                Asked::Something | Asked::UnderWay => Part::More,
+            });
             if is_open && self.is_due() {
                 is_open = false;
                 self.open.fetch_sub(1, Ordering::SeqCst);
             }
-            if !is_moving || !is_open && self.open.load(Ordering::SeqCst) == 0 || self.cycle().gives_way() {
+            let is_over = !is_open && self.open.load(Ordering::SeqCst) == 0;
+            if asked != Asked::Something || is_over || self.cycle().gives_way() {
                 break;
             }
         }
@@ -173,48 +183,35 @@ impl<'t, 'c> Turn<'t, 'c> {
         Ok(part)
     }
 
-    /// Asks one replica once, and answers whether anything came of it. `None`: nothing is to be asked for.
-    async fn ask(&self, index: usize, untouched: &HashSet<i64>, is_open: bool) -> Result<Option<bool>> {
+    /// Asks one replica once, or waits on for what the last part asked it for.
+    async fn ask(&self, index: usize, untouched: &HashSet<i64>, is_open: bool) -> Result<Asked> {
         let kind = self.kind;
-        let (connector, replica, places, mut asked) = {
-            let cycle = self.cycle();
-            let member = &cycle.members[index];
-            let Some(connector) = member.reached(kind).cloned() else { return Ok(None) };
-            let replica = member.replica.clone();
-            let places = cycle.hub.places(replica.id, kind)?;
-            let waiting = cycle
-                .hub
-                .lacking_bodies(replica.id, member.ask + member.unreadable.len())?
-                .into_iter()
-                .filter(|waiting| !member.unreadable.contains(&waiting.remote_id))
-                .take(member.ask);
-            let mut asked: Vec<Unread> = Vec::new();
-            for waiting in waiting {
-                let known = known_as(cycle.hub, connector.lens(kind), &waiting)?;
-                asked.extend(unread(waiting, known, &places));
+        let Some(connector) = self.cycle().members[index].reached(kind).cloned() else { return Ok(Asked::Nothing) };
+        let replica = self.cycle().members[index].replica.clone();
+        let places = self.cycle().hub.places(replica.id, kind)?;
+        let under_way = self.cycle().members[index].under_way.take();
+        let (mut request, count) = match under_way {
+            Some(mut request) => {
+                request.forget_what_is_here(self.cycle().hub, replica.id)?;
+                let count = request.asked.len();
+                (request, count)
             }
-            (connector, replica, places, asked)
+            None => {
+                let (asked, count) = self.asked(index, &connector, &places).await?;
+                if count == 0 {
+                    return Ok(Asked::Nothing);
+                }
+                // None of these is asked for: the next ones may be.
+                if asked.is_empty() {
+                    let is_reached = self.cycle().members[index].reached(kind).is_some();
+                    return Ok(if is_reached { Asked::Something } else { Asked::InVain });
+                }
+                let stop = self.cycle().settings.calls.stop.clone();
+                (Request::send(connector.clone(), kind, asked, stop), count)
+            }
         };
-        let count = asked.len();
-        if count == 0 {
-            return Ok(None);
-        }
-        let has_limits = self.cycle().left_out.has_limits();
-        if has_limits {
-            let copies = Unread::places(&asked);
-            let unclear = unclear(&self.cycle(), kind, index, &copies)?;
-            let looks = if unclear.is_empty() { Vec::new() } else { connector.fetch(kind, &unclear).await };
-            let within = sift(&mut self.cycle(), kind, index, copies, unclear, looks)?;
-            let within: HashSet<Place> = within.into_iter().collect();
-            asked.retain(|copy| within.contains(&copy.place));
-        }
-        // None of these is asked for: the next ones may be.
-        if asked.is_empty() {
-            return Ok(Some(self.cycle().members[index].reached(kind).is_some()));
-        }
         let began = self.begin(index)?;
-        let stop = self.cycle().settings.calls.stop.clone();
-        let shelf = Shelf { stop, is_over: AtomicBool::new(false), came: Mutex::default() };
+        let asked = request.asked.clone();
         let stock = Stock {
             asked: &asked,
             places: &places,
@@ -225,36 +222,38 @@ impl<'t, 'c> Turn<'t, 'c> {
         };
         let mut got = Got::default();
         let mut failed: Vec<(usize, Error)> = Vec::new();
-        let mut work = connector.read_bodies(kind, &asked, &shelf);
         let (asked_at, mut kept, mut stops, mut gave_way) = (Instant::now(), Instant::now(), None, false);
-        loop {
+        let is_under_way = loop {
             let is_over = tokio::select! {
-                () = &mut work => true,
+                () = request.answered() => true,
                 () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => false,
             };
             let now = Instant::now();
             let mut cycle = self.cycle();
             gave_way |= cycle.gives_way() && now - asked_at > Duration::from_millis(ASK_MS);
-            if gave_way || self.is_due() && (is_open || self.open.load(Ordering::SeqCst) == 0) {
-                shelf.is_over.store(true, Ordering::SeqCst);
+            let is_due = self.is_due() && (is_open || self.open.load(Ordering::SeqCst) == 0);
+            if gave_way || is_due {
+                request.shelf.is_over.store(true, Ordering::SeqCst);
             }
             if gave_way || cycle.must_stop() {
                 stops.get_or_insert(now);
             }
             let is_late = stops.is_some_and(|since: Instant| now - since > Duration::from_millis(GRACE_MS));
             if is_over || is_late {
-                break;
+                break false;
+            }
+            // Nobody waits for a place that hangs. (What is read from a device must not meet what is written there.)
+            if is_due && stops.is_none() && !replica.is_device && request.shelf.is_silent(now) {
+                break true;
             }
             if now - kept > Duration::from_millis(KEEP_MS) {
-                let came = shelf.came(&mut failed);
+                let came = request.came(&mut failed);
                 self.keep(&stock, &mut cycle, came, &mut got, untouched, Vec::new())?;
                 kept = Instant::now();
             }
-        }
-        // What is under way still is let go.
-        drop(work);
+        };
         let mut cycle = self.cycle();
-        let came = shelf.came(&mut failed);
+        let came = request.came(&mut failed);
         let failures = self.keep(&stock, &mut cycle, came, &mut got, untouched, failed)?;
         let Got { read, new, bytes } = got;
         let took_ms = u64::try_from(cycle.now() - began).unwrap_or(0);
@@ -268,8 +267,50 @@ impl<'t, 'c> Turn<'t, 'c> {
         row.read += read.len();
         row.read_ms += took_ms;
         failures.tell(&mut cycle, index);
-        // Where nothing came for want of time, something will.
-        Ok(Some(!read.is_empty() || asked.len() < count || shelf.is_over.load(Ordering::SeqCst)))
+        if is_under_way {
+            cycle.members[index].under_way = Some(request);
+            return Ok(Asked::UnderWay);
+        }
+        // What is under way still is let go. Where nothing came for want of time, something will.
+        let is_moving = !read.is_empty() || asked.len() < count || request.shelf.is_over.load(Ordering::SeqCst);
+        Ok(if is_moving { Asked::Something } else { Asked::InVain })
+    }
+
+    /// The next copies of which one replica is to be asked for the bytes, and how many were to be before those were left out that are too old
+    /// or too large.
+    async fn asked(
+        &self,
+        index: usize,
+        connector: &Arc<dyn Connector>,
+        places: &[twofold_hub::Place],
+    ) -> Result<(Vec<Unread>, usize)> {
+        let kind = self.kind;
+        let mut asked: Vec<Unread> = Vec::new();
+        {
+            let cycle = self.cycle();
+            let member = &cycle.members[index];
+            let waiting = cycle
+                .hub
+                .lacking_bodies(member.replica.id, member.ask + member.unreadable.len())?
+                .into_iter()
+                .filter(|waiting| !member.unreadable.contains(&waiting.remote_id))
+                .take(member.ask);
+            for waiting in waiting {
+                let known = known_as(cycle.hub, connector.lens(kind), &waiting)?;
+                asked.extend(unread(waiting, known, places));
+            }
+        }
+        let count = asked.len();
+        let has_limits = self.cycle().left_out.has_limits();
+        if has_limits && count > 0 {
+            let copies = Unread::places(&asked);
+            let unclear = unclear(&self.cycle(), kind, index, &copies)?;
+            let looks = if unclear.is_empty() { Vec::new() } else { connector.fetch(kind, &unclear).await };
+            let within = sift(&mut self.cycle(), kind, index, copies, unclear, looks)?;
+            let within: HashSet<Place> = within.into_iter().collect();
+            asked.retain(|copy| within.contains(&copy.place));
+        }
+        Ok((asked, count))
     }
 
     /// Tells how much is to be read where that begins. Answers the time.
@@ -332,21 +373,55 @@ fn known_as(hub: &Hub, lens: &dyn Lens, waiting: &Sighting) -> Result<Option<Ren
     Ok(lens.write(None, &content, &Identity { uid: item.uid, mark: Some(mark.clone()) }).ok())
 }
 
-/// Where answers are put as they come. After a stop, only those that are whole are taken.
-struct Shelf {
-    stop: Arc<AtomicBool>,
-    /// Enough was asked for: others wait, or what came is to be made at the devices.
-    is_over: AtomicBool,
-    came: Mutex<Vec<(usize, Result<Option<Seen>>)>>,
+/// What became of asking a replica once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// Nothing is to be asked for.
+    Nothing,
+    /// Nothing came of it.
+    InVain,
+    /// Something came.
+    Something,
+    /// The next part waits for what is still to come.
+    UnderWay,
 }
 
-impl Shelf {
+/// What a replica was asked for. It goes on by itself, also while what came from others is written; who drops it lets it go.
+pub struct Request {
+    asked: Arc<Vec<Unread>>,
+    shelf: Arc<Shelf>,
+    work: JoinSet<()>,
+    /// Copies whose bytes came another way meanwhile.
+    here: HashSet<usize>,
+}
+
+impl Request {
+    fn send(connector: Arc<dyn Connector>, kind: Kind, asked: Vec<Unread>, stop: Arc<AtomicBool>) -> Request {
+        let asked = Arc::new(asked);
+        let shelf =
+            Arc::new(Shelf { stop, is_over: AtomicBool::new(false), came: Mutex::new((Vec::new(), Instant::now())) });
+        let mut work = JoinSet::new();
+        let task = {
+            let (asked, shelf) = (asked.clone(), shelf.clone());
+            async move { connector.read_bodies(kind, &asked, shelf.as_ref()).await }
+        };
+        work.spawn(task.in_current_span());
+        Request { asked, shelf, work, here: HashSet::new() }
+    }
+
+    /// Returns once all is answered.
+    async fn answered(&mut self) {
+        if let Some(Err(error)) = self.work.join_next().await
+            && error.is_panic()
+        {
+            std::panic::resume_unwind(error.into_panic());
+        }
+    }
+
     /// What came since it was last asked; what failed is put with what failed before.
     fn came(&self, failed: &mut Vec<(usize, Error)>) -> Vec<(usize, Option<Seen>)> {
-        // Whoever panicked with the lock held had only added to it.
-        let came = std::mem::take(&mut *self.came.lock().unwrap_or_else(PoisonError::into_inner));
-        let mut whole = Vec::with_capacity(came.len());
-        for (at, answer) in came {
+        let mut whole = Vec::new();
+        for (at, answer) in self.shelf.taken().into_iter().filter(|(at, _)| !self.here.contains(at)) {
             match answer {
                 Ok(seen) => whole.push((at, seen)),
                 Err(error) => failed.push((at, error)),
@@ -354,12 +429,51 @@ impl Shelf {
         }
         whole
     }
+
+    /// What was written meanwhile may have been answered by that, and counts.
+    fn forget_what_is_here(&mut self, hub: &Hub, replica: i64) -> Result<()> {
+        for (at, copy) in self.asked.iter().enumerate() {
+            if hub.sighting(replica, &copy.place.remote_id)?.is_none_or(|waiting| !waiting.lacks_body) {
+                self.here.insert(at);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Answers, and when the last of them came.
+type Answers = (Vec<(usize, Result<Option<Seen>>)>, Instant);
+
+/// Where answers are put as they come.
+struct Shelf {
+    stop: Arc<AtomicBool>,
+    /// Enough was asked for: others wait, or what came is to be made at the devices.
+    is_over: AtomicBool,
+    came: Mutex<Answers>,
+}
+
+impl Shelf {
+    fn answers(&self) -> MutexGuard<'_, Answers> {
+        // Whoever panicked with the lock held had only added to it.
+        self.came.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn taken(&self) -> Vec<(usize, Result<Option<Seen>>)> {
+        std::mem::take(&mut self.answers().0)
+    }
+
+    /// Whether nothing came for long.
+    fn is_silent(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.answers().1) > SILENCE
+    }
 }
 
 impl Taker for Shelf {
     fn take(&self, at: usize, answer: Result<Option<Seen>>) {
-        if answer.is_ok() || self.goes_on() {
-            self.came.lock().unwrap_or_else(PoisonError::into_inner).push((at, answer));
+        if !matches!(&answer, Err(error) if error.kind == ErrorKind::NotSent) {
+            let mut came = self.answers();
+            came.0.push((at, answer));
+            came.1 = Instant::now();
         }
     }
 

@@ -175,6 +175,8 @@ pub struct Member {
     pub reading: Reading,
     /// How many of them are asked for at once.
     pub ask: usize,
+    /// The bytes that it was asked for and that are still to come.
+    pub under_way: Option<bodies::Request>,
     /// Copies whose bytes could not be had in this run: they are asked for in the next one.
     pub unreadable: BTreeSet<RemoteId>,
     /// Copies that are said to be gone, and were read in this run as they were: whether they stay is not known, and they can be moved and
@@ -353,6 +355,7 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
             break;
         }
     }
+    cycle.members.iter_mut().for_each(|member| member.under_way = None);
     arrange::remove::bury(cycle, kind)?;
     Ok(true)
 }
@@ -373,6 +376,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         counted: Usage::default(),
         reading: Reading::default(),
         ask: bodies::ASK,
+        under_way: None,
         unreadable: BTreeSet::new(),
         still_read: BTreeSet::new(),
     };

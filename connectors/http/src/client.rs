@@ -345,7 +345,7 @@ impl Inner {
                 Whose::Anyone => None,
             };
             if !may_leave() {
-                return Err(Error::new(ErrorKind::Unknown, "it was asked to stop; nothing was sent"));
+                return Err(Error::new(ErrorKind::NotSent, "it was asked to stop; nothing was sent"));
             }
             let now_ms = self.options.clock.now_ms();
             let deadline_ms = *tries.deadline_ms.get_or_insert(now_ms + self.options.deadline_s * 1000);

@@ -437,8 +437,8 @@ pub trait Connector: Send + Sync {
     }
 
     /// [`Connector::bodies`], each answer handed over as soon as it is complete, in any order, so that what came before a stop is kept. Once
-    /// the taker says so, no further request leaves; what is not answered by then is not answered at all. Whoever has waited long
-    /// enough drops it.
+    /// the taker says so, no further request leaves; what was not asked for by then is not answered, or with
+    /// [`ErrorKind::NotSent`]. Whoever has waited long enough drops it.
     async fn read_bodies(&self, kind: Kind, copies: &[Unread], taker: &dyn Taker) {
         for (at, answer) in self.bodies(kind, copies).await.into_iter().enumerate() {
             taker.take(at, answer);

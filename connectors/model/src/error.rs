@@ -37,6 +37,8 @@ pub enum ErrorKind {
     Held,
     /// The configuration or the arrangement is wrong.
     Misconfigured,
+    /// It was not sent, because whoever wanted it wants no more by now. That says nothing of the place.
+    NotSent,
     /// Our own store failed (disk full, corrupt): the run ends.
     Broken,
 }
@@ -56,6 +58,7 @@ impl ErrorKind {
                 | ErrorKind::Unknown
                 | ErrorKind::Malformed
                 | ErrorKind::StaleEtag
+                | ErrorKind::NotSent
         )
     }
 }

@@ -75,7 +75,11 @@ impl Mail {
                     let copy = match &bytes {
                         Ok(bytes) => self.with_bytes(seen.clone(), bytes, unread[*at].known.as_ref()).map(Some),
                         // It was there a moment ago.
-                        Err(error) if error.kind == ErrorKind::NotFound && taker.goes_on() => self.lost(place).await,
+                        Err(error) if error.kind == ErrorKind::NotFound => match taker.goes_on() {
+                            true => self.lost(place).await,
+                            // What became of it is not asked any more.
+                            false => continue,
+                        },
                         Err(error) => Err(again(error)),
                     };
                     taker.take(*at, copy.at(format!("message {}", place.remote_id)));

@@ -10,6 +10,7 @@ mod frozen;
 mod known;
 mod left_out;
 mod office;
+mod pace;
 mod questions;
 mod refused;
 mod spoiled;
@@ -48,6 +49,8 @@ struct World {
     hub: Hub,
     blobs: Arc<dyn Blobs>,
     account: Arc<Office>,
+    /// A second account, in some tests.
+    other: Option<Arc<Office>>,
     laptop: Arc<Office>,
     phone: Arc<Office>,
     now: Arc<AtomicI64>,
@@ -82,6 +85,7 @@ impl World {
         World {
             hub: Hub::in_memory().unwrap(),
             account,
+            other: None,
             laptop: Office::new("laptop", Manner::Files, blobs.clone()),
             phone: Office::new("phone", Manner::Files, blobs.clone()),
             blobs,
@@ -139,6 +143,7 @@ impl World {
             party("laptop", &self.laptop, true),
             party("phone", &self.phone, true),
         ];
+        let parties = parties.into_iter().chain(self.other.iter().map(|other| party("other", other, false))).collect();
         cycle(&mut self.hub, parties, &settings).await
     }
 

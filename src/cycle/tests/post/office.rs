@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 use twofold_model::email::{EmailLens, Role, Sheet, headers, path};
 use twofold_model::{
     Abilities, Access, BlobId, Blobs, Collection, CollectionId, Connector, DeltaToken, Entry, Error, ErrorKind, Etag,
@@ -71,6 +72,8 @@ struct State {
     closed: BTreeMap<String, ErrorKind>,
     /// How often it was asked to all the same.
     turned_away: usize,
+    /// How long it is silent when it is asked for bytes, and whether it answers then.
+    silence: Option<(Duration, bool)>,
     writes: Vec<String>,
     creates: usize,
     is_away: bool,
@@ -320,6 +323,11 @@ impl Office {
     /// How often a message was to be moved or copied to a mailbox that is closed.
     pub fn turned_away(&self) -> usize {
         self.state().turned_away
+    }
+
+    /// From now on it takes so long when it is asked for bytes; then it answers, or is found to be away.
+    pub fn be_silent(&self, silence: Duration, answers: bool) {
+        self.state().silence = Some((silence, answers));
     }
 
     pub fn set_away(&self, is_away: bool) {
@@ -696,6 +704,14 @@ impl Connector for Office {
     }
 
     async fn bodies(&self, _: Kind, copies: &[Unread]) -> Vec<Result<Option<Seen>>> {
+        let silence = self.state().silence;
+        if let Some((silence, answers)) = silence {
+            tokio::time::sleep(silence).await;
+            if !answers {
+                let silent = || Err(Error::new(ErrorKind::Offline, "it did not answer in time"));
+                return copies.iter().map(|_| silent()).collect();
+            }
+        }
         let mut state = self.state();
         let mut read: BTreeSet<u64> = BTreeSet::new();
         let mut answers = Vec::new();
