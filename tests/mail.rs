@@ -5,6 +5,8 @@ mod bench;
 mod common;
 #[path = "mail/copies.rs"]
 mod copies_made;
+#[path = "mail/damaged.rs"]
+mod damaged;
 #[path = "mail/dovecot.rs"]
 mod dovecot;
 #[path = "mail/folders.rs"]

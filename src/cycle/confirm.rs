@@ -56,7 +56,22 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             let (mut troubles, mut still_read) = (Vec::new(), Vec::new());
             cycle.hub.atomically("confirm", |hub| {
                 for ((id, place, since), answer) in chunk.iter().zip(answers) {
+                    let was_unread = replica.is_device
+                        && kind == Kind::Mail
+                        && answer.is_ok()
+                        && hub.is_quarantined(replica.id, &place.remote_id)?;
+                    if was_unread {
+                        hub.leave_quarantine(replica.id, place.remote_id.as_str())?;
+                    }
                     match answer {
+                        // What nobody could read there was not the message: whoever took that away deleted none, and it is written anew.
+                        Ok(None) if was_unread => {
+                            hub.remove_sighting(*id)?;
+                            if let Some(known) = hub.placement(replica.id, &place.remote_id)? {
+                                hub.remove_placement(known.id)?;
+                                hub.add_todo(known.item)?;
+                            }
+                        }
                         Ok(None) => hub.confirm_gone(*id)?,
                         // Somebody put it where nothing may be written at its account: it is not gone, and the question stays.
                         Ok(Some(seen)) if is_put_away(&left_out, replica.id, &places, (place, &seen)) => {

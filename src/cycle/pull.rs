@@ -341,6 +341,7 @@ fn take_page(
     let own = places.iter().filter(|place| covers(feed, place) && !left_out.has(place.collection));
     let own: Vec<i64> = own.map(|place| place.collection).collect();
     let mut new = 0;
+    let is_file_of_mail = replica.is_device && kind == Kind::Mail;
     cycle.hub.atomically("pull", |hub| {
         let listing = tally.compares.then_some(feed.id.as_str());
         let bad: HashSet<String> = hub.quarantined_names(replica.id)?;
@@ -362,7 +363,10 @@ fn take_page(
                     new += usize::from(is_made);
                 }
                 Entry::Gone(remote_id) => {
-                    hub.leave_quarantine(replica.id, remote_id.as_str())?;
+                    // Of a file that could not be read, the second look says what follows.
+                    if !is_file_of_mail {
+                        hub.leave_quarantine(replica.id, remote_id.as_str())?;
+                    }
                     if intake.is_gone_frozen(hub, &remote_id)? {
                         continue;
                     }

@@ -311,10 +311,12 @@ impl Hub {
         self.run("DELETE FROM quarantine WHERE replica = ?1 AND remote_id = ?2", params![replica, remote_id])
     }
 
-    /// Keeps in quarantine only those copies of a collection that are named; items that were refused there stay, and folders.
+    /// Keeps in quarantine only those copies of a collection that are named, and those of which it is asked whether they are gone; items that
+    /// were refused there stay, and folders.
     pub fn retain_quarantine(&mut self, replica: i64, collection: i64, named: &HashSet<String>) -> Result<()> {
         let held: Vec<String> = self.all(
-            "SELECT remote_id FROM quarantine WHERE replica = ?1 AND collection = ?2 AND remote_id NOT LIKE 'item:%' AND remote_id NOT LIKE 'folder:%'",
+            "SELECT remote_id FROM quarantine WHERE replica = ?1 AND collection = ?2 AND remote_id NOT LIKE 'item:%' AND remote_id NOT LIKE 'folder:%'
+             AND NOT EXISTS (SELECT 1 FROM sightings s WHERE s.replica = quarantine.replica AND s.remote_id = quarantine.remote_id AND s.gone <> 0)",
             params![replica, collection],
             |row| row.get(0),
         )?;

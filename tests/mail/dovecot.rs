@@ -191,3 +191,37 @@ fn forwarded_and_a_keyword_go_both_ways_between_graph_and_an_imap_session() {
     assert!(words(&one).contains("$forwarded"), "{}", words(&one));
     settled(&home, "both ways");
 }
+
+#[test]
+fn a_damaged_or_compressed_file_that_an_imap_session_moves_harms_no_message() {
+    if !is_here() {
+        return;
+    }
+    let provider = "microsoft365";
+    let home = synced(&[provider]);
+    for subject in ["Alphorn", "Birdsong"] {
+        deliver(&home, provider, subject);
+    }
+    home.sync().expect(0);
+    let before = copies(&home, provider);
+    let [stump, packed] = ["Alphorn", "Birdsong"].map(|subject| only(super::mail(&home, provider, subject), subject));
+    let find = |subject: &str| {
+        let said = session(&home, provider, &["select INBOX", &format!("uid search subject {subject}")]);
+        said.lines().find_map(|line| line.strip_prefix("* SEARCH")).unwrap().trim().to_owned()
+    };
+    let uids = ["Alphorn", "Birdsong"].map(find);
+    let now = |mail: &super::Mail| {
+        let base = mail.path.file_name().unwrap().to_string_lossy().into_owned();
+        home.laptop().join(provider).join("mail/cur").join(format!("{base}:2,"))
+    };
+    std::fs::write(now(&stump), &stump.bytes[..stump.bytes.len() / 2]).unwrap();
+    std::fs::write(now(&packed), zstd::encode_all(&packed.bytes[..], 1).unwrap()).unwrap();
+    session(&home, provider, &["select INBOX", &format!("uid move {},{} Archiv", uids[0], uids[1])]);
+    for _ in 0..2 {
+        home.sync();
+        assert_eq!(copies(&home, provider), before, "no second message");
+        assert_eq!(graph(&home, "Alphorn")["folder"], json!(["Posteingang"]));
+        assert_eq!(graph(&home, "Birdsong")["folder"], json!(["Archiv"]));
+    }
+    home.run(&["status"]).shows(&["in quarantine", "as it was written"]);
+}

@@ -70,7 +70,10 @@ impl<'a> At<'a> {
     pub fn fit(&self, here: &Here) -> Result<()> {
         let stat = beneath::stat(self.place(here.place), &here.file).map_err(|e| refused(e, "reading"))?;
         let stat = stat.ok_or_else(stale)?;
-        let reason = beneath::oddity(&stat).map(str::to_owned).or_else(|| message::damage(&here.name, &stat));
+        let reason = match beneath::oddity(&stat) {
+            Some(oddity) => Some(oddity.to_owned()),
+            None => self.room.damage(self.place(here.place), &here.file, &here.name)?,
+        };
         match reason {
             Some(reason) => Err(Error::new(ErrorKind::Refused, format!("the file {reason}; it is not written to"))),
             None => Ok(()),
@@ -171,7 +174,7 @@ impl<'a> At<'a> {
     /// A file that was linked or moved, read: what is answered names its bytes.
     pub fn seen_whole(&self, here: &Here) -> Result<Seen> {
         let table = words::read(&self.folder)?;
-        match self.room.read(self.place(here.place), &here.file)? {
+        match self.room.read(self.place(here.place), &here.file, &here.name)? {
             Reading::Whole(bytes) => {
                 let sheet = message::whole_sheet(here.place, &here.name, &table, &bytes);
                 let etag = ids::etag(here.place, &here.name.flags, &table, false);
@@ -180,7 +183,9 @@ impl<'a> At<'a> {
             Reading::Vanished | Reading::Unsteady => {
                 Err(Error::new(ErrorKind::Unknown, "the file changed right after it was written"))
             }
-            Reading::Odd(oddity) => Err(Error::new(ErrorKind::Refused, format!("the file {oddity}"))),
+            Reading::Odd(reason) | Reading::Damaged(reason) => {
+                Err(Error::new(ErrorKind::Refused, format!("the file {reason}")))
+            }
         }
     }
 }

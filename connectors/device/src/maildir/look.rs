@@ -8,13 +8,14 @@
 use super::ids::{self, message_of};
 use super::listing::{self, File, Stamps};
 use super::message::{self, Reading};
-use super::name::{FileName, identity, stem, uid_of};
+use super::name::{FileName, identity, is_own, said_size, stem, uid_of};
 use super::{Maildir, Room, words};
 use crate::beneath::refused;
 use crate::marker::CollectionState;
 use rustix::fd::OwnedFd;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::{Duration, Instant};
+use twofold_model::email::Sheet;
 use twofold_model::{CollectionId, Error, ErrorKind, Found, Lookup, Place, Result, Seen};
 
 /// So long a tree that changes all the time is read before no answer is given.
@@ -27,6 +28,9 @@ const COARSE_TICK: Duration = Duration::from_millis(2_100);
 
 /// Messages that are looked for, by identity: which of the places asked about, and the exact base.
 type Wanted = HashMap<Vec<u8>, Vec<(usize, Vec<u8>)>>;
+
+/// How long damaged files were that another program named: one of them may be a message that is looked for.
+type Stumps = HashSet<u64>;
 
 impl Room<'_> {
     /// Each message as it is now. One that is not in its folder any more comes from the first other folder of its tree that has it.
@@ -72,9 +76,13 @@ impl Room<'_> {
         }
         for (provider, mut wanted) in missing {
             let outcome = self.in_tree(root, &provider, &mut wanted, &mut answers);
-            for (at, _) in wanted.into_values().flatten() {
+            for (at, base) in wanted.into_values().flatten() {
                 answers[at] = Some(match &outcome {
-                    Ok(()) => Ok(None),
+                    Ok(stumps) if said_size(&base).is_some_and(|size| stumps.contains(&size)) => {
+                        let message = "a damaged file that another program named may be it; put that file's bytes back, or delete it";
+                        Err(Error::new(ErrorKind::Malformed, message))
+                    }
+                    Ok(_) => Ok(None),
                     Err(error) => Err(crate::write::again(error)),
                 });
             }
@@ -94,7 +102,7 @@ impl Room<'_> {
         let absent = || self.device.collection_held(&CollectionState::Absent);
         let folder = self.locate(root, id)?.ok_or_else(absent)?;
         let maildir = self.maildir(&folder)?;
-        self.take(&folder, &maildir, id, wanted, answers)?;
+        self.take((&folder, &maildir, id), wanted, answers, &mut Stumps::new())?;
         if wanted.is_empty() {
             return Ok(());
         }
@@ -104,14 +112,14 @@ impl Room<'_> {
         }
     }
 
-    /// Looks in every folder of a tree. After `Ok` what is left in `wanted` is nowhere.
+    /// Looks in every folder of a tree. After `Ok` what is left in `wanted` is nowhere, unless it is one of the stumps.
     fn in_tree(
         &self,
         root: &OwnedFd,
         provider: &[u8],
         wanted: &mut Wanted,
         answers: &mut [Option<Result<Option<Seen>>>],
-    ) -> Result<()> {
+    ) -> Result<Stumps> {
         let start = Instant::now();
         let mut is_first = true;
         while start.elapsed() < PATIENCE {
@@ -130,10 +138,11 @@ impl Room<'_> {
                 let is_coarse = stamps.values().flatten().all(|(_, stamp)| stamp.is_coarse());
                 std::thread::sleep(if is_coarse { COARSE_TICK } else { TICK });
             }
+            let mut stumps = Stumps::new();
             for (folder, maildir, id) in &folders {
-                self.take(folder, maildir, id, wanted, answers)?;
+                self.take((folder, maildir, id), wanted, answers, &mut stumps)?;
                 if wanted.is_empty() {
-                    return Ok(());
+                    return Ok(stumps);
                 }
             }
             let mut after = BTreeMap::new();
@@ -143,7 +152,7 @@ impl Room<'_> {
                 after.insert(found.known, stamp);
             }
             if !is_first && after == stamps {
-                return Ok(());
+                return Ok(stumps);
             }
             is_first = false;
         }
@@ -155,19 +164,24 @@ impl Room<'_> {
     /// Answers what of `wanted` stands in a folder.
     fn take(
         &self,
-        folder: &OwnedFd,
-        maildir: &Maildir,
-        id: &CollectionId,
+        (folder, maildir, id): (&OwnedFd, &Maildir, &CollectionId),
         wanted: &mut Wanted,
         answers: &mut [Option<Result<Option<Seen>>>],
+        stumps: &mut Stumps,
     ) -> Result<()> {
         let table = words::read(folder)?;
         let listing = listing::list(maildir).map_err(|e| refused(e, "listing the folder"))?;
+        let sizes: HashSet<u64> = wanted.values().flatten().filter_map(|(_, base)| said_size(base)).collect();
         let mut found: Vec<(&File, FileName)> = Vec::new();
         for file in &listing.files {
             let name = listing.parse(file);
             if wanted.contains_key(identity(&name.base)) {
                 found.push((file, name));
+            } else if let Some(size) = said_size(&name.base).filter(|size| sizes.contains(size))
+                && !is_own(&name.base)
+                && self.damage(maildir.place(file.place), &file.name, &name)?.is_some()
+            {
+                stumps.insert(size);
             }
         }
         // The very base goes before one that a program changed.
@@ -179,7 +193,7 @@ impl Room<'_> {
                 if !asked.iter().any(|(_, base)| is_it(base)) {
                     continue;
                 }
-                let answer = match self.read(maildir.place(file.place), &file.name)? {
+                let answer = match self.read(maildir.place(file.place), &file.name, name)? {
                     Reading::Whole(bytes) => {
                         let sheet = message::whole_sheet(file.place, name, &table, &bytes);
                         let etag = ids::etag(file.place, &name.flags, &table, bytes.is_young);
@@ -188,6 +202,11 @@ impl Room<'_> {
                     // It moved on since the listing.
                     Reading::Vanished => continue,
                     Reading::Unsteady => Err("is being written; it is taken the next time".to_owned()),
+                    // Its name says which message it was, and where that was moved to; of its bytes nothing is said.
+                    Reading::Damaged(_) => {
+                        let etag = ids::etag(file.place, &name.flags, &table, false);
+                        Ok(message::seen(id, &name.base, etag, &message::sheet(file.place, name, &table))?)
+                    }
                     Reading::Odd(reason) => Err(reason),
                 };
                 asked.retain(|(at, base)| {
@@ -220,6 +239,12 @@ impl Room<'_> {
                 let Some(base) = bases.get(&stem(&lookup.uid)) else { return Ok(Found::Nowhere) };
                 let place = Place { remote_id: ids::remote_id(id, base), collection: id.clone() };
                 let seen = self.fetch(root, &[place]).pop().transpose()?.flatten();
+                if let Some(seen) = &seen
+                    && Sheet::read(&seen.rendering)?.blob().is_none()
+                {
+                    let message = "the file is not as it was written; put its bytes back, or delete it";
+                    return Err(Error::new(ErrorKind::Malformed, message));
+                }
                 Ok(seen.map_or(Found::Nowhere, |seen| Found::Here(Box::new(seen))))
             })
             .collect()

@@ -1,12 +1,13 @@
 //! A file as a copy of a message: its sheet, from its name alone or with the bytes.
 
 use super::keywords::{self, COMPRESSED, TRASHED, Table};
-use super::name::{FileName, uid_of, written_size};
+use super::name::{FileName, is_own, said_size, uid_of};
+use super::packed::{self, Packing};
 use super::{Place, Room, ids};
 use crate::beneath::{self, refused};
 use crate::scan::Stamp;
 use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags, Stat};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde_json::{Map, Value};
 use std::io::Read;
@@ -17,7 +18,7 @@ use twofold_model::{BlobId, CollectionId, Etag, Result, Seen};
 /// A file that was written to less than this ago may still be written to: it is taken, and read again the next time.
 const YOUNG_NS: u64 = 2_000_000_000;
 
-/// A file's bytes, kept.
+/// A message's bytes, kept.
 pub struct Bytes {
     pub blob: BlobId,
     pub size: u64,
@@ -35,18 +36,20 @@ pub enum Reading {
     Unsteady,
     /// It is not read, and why.
     Odd(String),
+    /// It is not what was written, and why; its name says which message it was.
+    Damaged(String),
 }
 
 /// Says what was read, and keeps the beginning.
 struct Tap<'a> {
-    file: &'a mut std::fs::File,
+    source: Box<dyn Read + 'a>,
     head: Vec<u8>,
     failed: Option<std::io::Error>,
 }
 
 impl Read for Tap<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        match self.file.read(buffer) {
+        match self.source.read(buffer) {
             Ok(count) => {
                 let room = LARGEST_HEADER.saturating_sub(self.head.len());
                 self.head.extend_from_slice(&buffer[..count.min(room)]);
@@ -61,12 +64,11 @@ impl Read for Tap<'_> {
 }
 
 impl Room<'_> {
-    /// Reads a file into the blobs. An error is the store's, or one that concerns more than this file.
-    pub(super) fn read(&self, folder: &OwnedFd, name: &[u8]) -> Result<Reading> {
-        // NONBLOCK: a pipe of that name must not stop the program.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    /// Reads a file into the blobs: its bytes, or what these were before they were compressed. An error is the store's, or one that concerns
+    /// more than this file.
+    pub(super) fn read(&self, folder: &OwnedFd, file: &[u8], name: &FileName) -> Result<Reading> {
         let unreadable = |error: &dyn std::fmt::Display| Reading::Odd(format!("cannot be read: {error}"));
-        let file = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+        let file = match open(folder, file) {
             Ok(file) => file,
             Err(Errno::NOENT) => return Ok(Reading::Vanished),
             Err(Errno::LOOP) => return Ok(Reading::Odd("is a symbolic link, which is not followed".into())),
@@ -78,35 +80,75 @@ impl Room<'_> {
             return Ok(Reading::Odd(oddity.into()));
         }
         if before.st_size == 0 {
-            return Ok(Reading::Odd("is empty".into()));
+            return Ok(damage(name, 0).map_or_else(|| Reading::Odd("is empty".into()), Reading::Damaged));
         }
         let mut file = std::fs::File::from(file);
-        let mut tap = Tap { file: &mut file, head: Vec::new(), failed: None };
-        let put = self.blobs.put(&mut tap);
-        let (head, failed) = (std::mem::take(&mut tap.head), tap.failed.take());
-        if let Some(error) = failed {
-            return Ok(unreadable(&error));
+        let packing = match packed::packing(&mut file) {
+            Ok(packing) => packing,
+            Err(error) => return Ok(unreadable(&error)),
+        };
+        let source: Box<dyn Read + '_> = match packing {
+            None => Box::new(&mut file),
+            Some(Packing::Other(how)) => return Ok(Reading::Odd(format!("is {how}, and not read"))),
+            Some(packing) => match packed::unpacked(&mut file, packing) {
+                Ok(Some(source)) => source,
+                Ok(None) => return Ok(Reading::Odd("is compressed, and not read".into())),
+                Err(error) => return Ok(unreadable(&error)),
+            },
+        };
+        let (put, head, failed) = {
+            let mut tap = Tap { source, head: Vec::new(), failed: None };
+            (self.blobs.put(&mut tap), tap.head, tap.failed)
+        };
+        match failed {
+            Some(error) if packing.is_some() => {
+                return Ok(Reading::Damaged(format!("is compressed, and cannot be unpacked: {error}")));
+            }
+            Some(error) => return Ok(unreadable(&error)),
+            None => {}
         }
         let (blob, size) = put?;
         let after = rustix::fs::fstat(&file).map_err(|e| refused(e, "reading a message"))?;
         let (was, stamp) = (Stamp::of(&before), Stamp::of(&after));
-        if (was.size, was.mtime_ns) != (stamp.size, stamp.mtime_ns) || size != stamp.size {
+        let is_cut = packing.is_none() && size != stamp.size;
+        if (was.size, was.mtime_ns) != (stamp.size, stamp.mtime_ns) || is_cut {
             return Ok(Reading::Unsteady);
+        }
+        if size > packed::LONGEST && packing.is_some() {
+            return Ok(Reading::Odd(format!("is more than {} bytes long unpacked, and not read", packed::LONGEST)));
+        }
+        if let Some(reason) = damage(name, size) {
+            return Ok(Reading::Damaged(reason));
         }
         let is_young = self.device.now().abs_diff(stamp.mtime_ns) < YOUNG_NS;
         let received_ms = stamp.mtime_ns.div_euclid(1_000_000);
         Ok(Reading::Whole(Box::new(Bytes { blob, size, header: headers::read(&head), received_ms, is_young })))
     }
+
+    /// Why a file is not what was written, where its size shows it: cut by a power cut, or written over. Nothing follows from its bytes, and
+    /// those that were received are kept. A compressed one is opened only where it has not the letter for that.
+    pub(super) fn damage(&self, folder: &OwnedFd, file: &[u8], name: &FileName) -> Result<Option<String>> {
+        if said_size(&name.base).is_none() || name.flags.contains(&COMPRESSED) {
+            return Ok(None);
+        }
+        let stat = beneath::stat(folder, file).map_err(|e| refused(e, "asking how long a message is"))?;
+        let Some(reason) = stat.and_then(|stat| damage(name, Stamp::of(&stat).size)) else { return Ok(None) };
+        let packing = open(folder, file).map(|file| packed::packing(&mut std::fs::File::from(file)));
+        Ok(if matches!(packing, Ok(Ok(Some(_)))) { None } else { Some(reason) })
+    }
 }
 
-/// Why a file of that base is not what we wrote, where its size shows it: cut by a power cut, or written over. Nothing follows from its bytes,
-/// and those that were received are kept. One that Dovecot compressed in its place (`Z`) says the size that it has without that.
-pub fn damage(name: &FileName, stat: &Stat) -> Option<String> {
-    if name.flags.contains(&COMPRESSED) {
-        return None;
-    }
-    let (written, size) = (written_size(&name.base)?, Stamp::of(stat).size);
-    (size != written).then(|| format!("is {size} bytes long, not {written} as it was written"))
+fn open(folder: &OwnedFd, file: &[u8]) -> rustix::io::Result<OwnedFd> {
+    // NONBLOCK: a pipe of that name must not stop the program.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    rustix::fs::openat(folder, file, flags, Mode::empty())
+}
+
+/// Why a message of so many bytes is not what its name says: other than we wrote, or shorter than another program did.
+fn damage(name: &FileName, size: u64) -> Option<String> {
+    let said = said_size(&name.base)?;
+    let is_whole = if is_own(&name.base) { size == said } else { size >= said };
+    (!is_whole).then(|| format!("is {size} bytes long, not {said} as it was written"))
 }
 
 /// A message as its name says it is. Bytes are filled in from the last look (`settle_unknown`).

@@ -18,7 +18,7 @@
 //!
 //! Rooms, pure: `ids`, `name` (file names and flags), `keywords` (flags and letters as keywords), `folder` (folder names). On the disk:
 //! `listing` (the names in a Maildir), `tree` and `collections` (which folders there are; made, renamed, taken away), `message` (a file as a
-//! copy), `scan` (what changed), `look` (a second look, in every folder), `lay` (another tool's messages), `write`, `deliver`, `change` and `at` (a batch, new bytes, changes of names, what is there), `words` and `subscriptions`
+//! copy), `packed` (files that Dovecot compressed), `scan` (what changed), `look` (a second look, in every folder), `lay` (another tool's messages), `write`, `deliver`, `change` and `at` (a batch, new bytes, changes of names, what is there), `words` and `subscriptions`
 //! (two files of Dovecot's, under its own locks: `dotlock`).
 
 mod at;
@@ -34,6 +34,7 @@ mod listing;
 mod look;
 mod message;
 pub(crate) mod name;
+mod packed;
 mod scan;
 mod subscriptions;
 mod tree;

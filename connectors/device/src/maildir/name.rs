@@ -85,14 +85,16 @@ pub fn base_elsewhere(base: &[u8]) -> Vec<u8> {
     [identity].into_iter().chain(kept.flat_map(|field| [&b","[..], field])).collect::<Vec<_>>().concat()
 }
 
-/// How many bytes we wrote under this base, in [`own_base`] or [`draft_base`]. What another program says of its own is not ours to judge: a
-/// Dovecot that compresses says how large a message was before.
-pub fn written_size(base: &[u8]) -> Option<u64> {
-    if !identity(base).ends_with(OWN.as_bytes()) && draft_state(base).is_none() {
-        return None;
-    }
+/// How many bytes a file had under this base when it was written (`,S=`): ours in [`own_base`] or [`draft_base`], or as another program says.
+/// A Dovecot that compresses says how large the message was before.
+pub fn said_size(base: &[u8]) -> Option<u64> {
     let size = base.split(|b| *b == b',').skip(1).find_map(|field| field.strip_prefix(b"S="))?;
     std::str::from_utf8(size).ok()?.parse().ok()
+}
+
+/// Whether we wrote the file of this base.
+pub fn is_own(base: &[u8]) -> bool {
+    identity(base).ends_with(OWN.as_bytes()) || draft_state(base).is_some()
 }
 
 /// Which state of a draft this is, where we wrote it anew ([`draft_base`]).
@@ -171,16 +173,16 @@ mod tests {
     }
 
     #[test]
-    fn how_many_bytes_we_wrote_stands_in_the_base() {
-        for (base, size) in [
-            ("1700000000.g18c0ffee.twofold,S=99", Some(99)),
-            ("1700000000.g18c0ffee.twofold,U=3,S=99", Some(99)),
-            ("1.h,S=2,V=b", Some(2)),
-            ("1.h,S=2,W=3", None),
-            ("1700000000.g18c0ffee.twofold", None),
-            ("1700000000.g18c0ffee.twofold,S=x", None),
+    fn how_many_bytes_were_written_and_by_whom_stands_in_the_base() {
+        for (base, size, is_ours) in [
+            ("1700000000.g18c0ffee.twofold,S=99", Some(99), true),
+            ("1700000000.g18c0ffee.twofold,U=3,S=99", Some(99), true),
+            ("1.h,S=2,V=b", Some(2), true),
+            ("1.h,S=2,W=3", Some(2), false),
+            ("1700000000.g18c0ffee.twofold", None, true),
+            ("1700000000.g18c0ffee.twofold,S=x", None, true),
         ] {
-            assert_eq!(written_size(base.as_bytes()), size, "{base}");
+            assert_eq!((said_size(base.as_bytes()), is_own(base.as_bytes())), (size, is_ours), "{base}");
         }
     }
 

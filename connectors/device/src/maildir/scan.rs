@@ -1,10 +1,10 @@
 //! The scan of one Maildir: which messages are new, changed, renamed, gone or not to be read. By names: no file that is known is opened, and
-//! only those that we wrote are asked how long they are.
+//! only those whose names say how long they were written are asked how long they are.
 
 use super::keywords::{self, Table};
 use super::listing::{self, File, Listing};
 use super::message::{self, Reading};
-use super::name::{FileName, draft_state, identity, written_size};
+use super::name::{FileName, draft_state, identity};
 use super::{Maildir, Place, Room, deliver, ids, words};
 use crate::atomic;
 use crate::beneath::{self, refused};
@@ -14,7 +14,10 @@ use crate::scan::{Outline, answer, no_token};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
-use twofold_model::{CollectionId, Entry, Error, Etag, Known, Next, Page, Poll, RemoteId, Result, Since};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use twofold_model::{CollectionId, Entry, Error, Etag, Kind, Known, Next, Page, Poll, RemoteId, Result, Since};
 
 /// A page ends when it says so much, or read so many bytes.
 const PAGE_ENTRIES: usize = 2_000;
@@ -26,6 +29,8 @@ struct Changed<'k> {
     name: FileName,
     id: RemoteId,
     known: Option<&'k Etag>,
+    /// Why it is not what was written.
+    damage: Option<String>,
 }
 
 /// How a Maildir looks: its names, and what its small letters mean. `None` where the listing does not tell what is a file.
@@ -142,6 +147,14 @@ impl<'a> Scan<'a> {
             // Another state of a draft has other bytes under the same identity.
             let is_same = |id| self.base_of(id).is_some_and(|was| draft_state(&was) == draft_state(&file.name.base));
             let known = file.known.or(from.filter(|(id, _)| is_same(id)).map(|(_, etag)| etag));
+            if let Some(damage) = &file.damage {
+                let reason = match known {
+                    Some(_) => self.mendable(&file.file, damage),
+                    None => format!("{damage}, and no message. Put its bytes back, or delete it"),
+                };
+                entries.push(self.bad(&file.id, reason));
+                continue;
+            }
             bytes += self.say(&file, known, &mut entries)?;
         }
         self.say_gone(&present, &mut entries, still_there)?;
@@ -169,10 +182,16 @@ impl<'a> Scan<'a> {
             id.0.truncate(self.collection.as_str().len());
             names::push(&mut id.0, &name.base);
             let known = self.known.get_key_value(&id);
-            let reason = match (self.oddity(&file)?, known) {
-                (Some(oddity), _) => Some(oddity.to_owned()),
-                (None, Some(_)) => self.damage(&file, &name)?,
-                (None, None) => None,
+            let oddity = self.oddity(&file)?;
+            let damage = match oddity {
+                Some(_) => None,
+                None => self.room.damage(self.maildir.place(file.place), &file.name, &name)?,
+            };
+            // What has its name from somebody else since may be a known one, and is followed first.
+            let reason = match (oddity, known, &damage) {
+                (Some(oddity), ..) => Some(oddity.to_owned()),
+                (None, Some(_), Some(damage)) => Some(self.mendable(&file, damage)),
+                (None, ..) => None,
             };
             if let Some(reason) = reason {
                 present.extend(known.map(|(id, _)| id));
@@ -186,7 +205,8 @@ impl<'a> Scan<'a> {
                     present.insert(id);
                 }
                 _ => {
-                    let mut file = Changed { file, name, id: id.clone(), known: known.map(|(_, etag)| etag) };
+                    let known_as = known.map(|(_, etag)| etag);
+                    let mut file = Changed { file, name, id: id.clone(), known: known_as, damage };
                     if self.take_halves(&mut file, separator)? {
                         changed.push(file);
                     } else {
@@ -242,14 +262,23 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Why a known file is not what we wrote ([`message::damage`]).
-    fn damage(&self, file: &File, name: &FileName) -> Result<Option<String>> {
-        if written_size(&name.base).is_none() {
-            return Ok(None);
+    /// Where a file stands.
+    fn path_of(&self, file: &File) -> PathBuf {
+        let mut path = self.room.device.options.root.clone();
+        if let Ok((provider, folder)) = ids::folder_of(self.collection) {
+            path.push(OsStr::from_bytes(&provider));
+            path.push(Kind::Mail.as_str());
+            if folder != ids::INBOX {
+                path.push(OsStr::from_bytes(&folder));
+            }
         }
-        let stat = beneath::stat(self.maildir.place(file.place), &file.name)
-            .map_err(|e| refused(e, "asking how long a message is"))?;
-        Ok(stat.and_then(|stat| message::damage(name, &stat)))
+        path.join(file.place.as_str()).join(OsStr::from_bytes(&file.name))
+    }
+
+    /// What is damaged of a known message, and what to type.
+    fn mendable(&self, file: &File, damage: &str) -> String {
+        let path = self.path_of(file).to_string_lossy().replace('\'', "'\\''");
+        format!("{damage}. Put its bytes back; or delete it, and the next run writes it anew, whole: rm '{path}'")
     }
 
     /// Known messages whose names are gone, by their identities: one that a program gave another base is found among the new ones.
@@ -277,7 +306,7 @@ impl<'a> Scan<'a> {
             }
             return Ok(0);
         }
-        match self.room.read(self.maildir.place(file.file.place), &file.file.name)? {
+        match self.room.read(self.maildir.place(file.file.place), &file.file.name, &file.name)? {
             Reading::Whole(bytes) => {
                 let sheet = message::whole_sheet(file.file.place, &file.name, &self.table, &bytes);
                 entries.push(seen(etag(bytes.is_young), sheet)?);
@@ -285,7 +314,7 @@ impl<'a> Scan<'a> {
             }
             // It moved on, or is being written at this very moment: next time.
             Reading::Vanished | Reading::Unsteady => Ok(0),
-            Reading::Odd(reason) => {
+            Reading::Odd(reason) | Reading::Damaged(reason) => {
                 entries.push(self.bad(&file.id, reason));
                 Ok(0)
             }

@@ -212,7 +212,9 @@ impl<'a> Batch<'a> {
         let temp = new.temp.clone();
         let here = at.guarded(&base, etag).inspect_err(|_| atomic::discard(&at.maildir.tmp, &temp))?;
         let base = draft_base(&here.name.base, new.size, &new.blob.as_str()[..8]);
-        let (seen, noted) = self.place(new, base.clone(), here.name.flags.clone())?;
+        let mut flags = here.name.flags.clone();
+        flags.remove(&keywords::COMPRESSED);
+        let (seen, noted) = self.place(new, base.clone(), flags)?;
         match rustix::fs::unlinkat(at.place(here.place), here.file.as_slice(), AtFlags::empty()) {
             Ok(()) => noted.map(|()| seen),
             Err(errno) => {

@@ -1,7 +1,9 @@
 //! What a scan says of what other programs did.
 
 use super::desk::*;
+use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
+use twofold_model::blob::Blobs as _;
 use twofold_model::*;
 
 #[tokio::test]
@@ -223,7 +225,12 @@ async fn a_file_of_ours_that_is_not_as_long_as_it_was_written_is_quarantined_unt
         desk.is_alone = false;
         desk.put(&file, text);
         let base = format!("1700000000.g1.twofold,S={size}");
-        let expected = format!("bad {base} is {} bytes long, not {size} as it was written", text.len());
+        let expected = format!(
+            "bad {base} is {} bytes long, not {size} as it was written. Put its bytes back; or delete it, and the next run \
+             writes it anew, whole: rm '{}'",
+            text.len(),
+            desk.path(&file).display()
+        );
         for _ in 0..2 {
             assert_eq!(desk.words(INBOX).await, std::slice::from_ref(&expected), "each comparison says so");
         }
@@ -236,6 +243,55 @@ async fn a_file_of_ours_that_is_not_as_long_as_it_was_written_is_quarantined_unt
     desk.put(&format!("{file}Z"), "\u{1f}\u{8b}");
     let words = desk.words(INBOX).await;
     assert!(words.iter().all(|words| !words.starts_with("bad")), "{words:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_file_that_was_moved_says_where_its_message_is_and_nothing_of_its_bytes() {
+    let mut desk = Desk::new().await;
+    let work = desk.make("Work").await.id.0;
+    let operation = desk.create(INBOX, "g1", &mail("one"), &["$seen"]);
+    let seen = desk.write(operation).await.unwrap().unwrap();
+    desk.take(seen);
+    let (file, size) = (desk.names("").pop_first().unwrap(), mail("one").len());
+    let base = format!("1700000000.g1.twofold,S={size}");
+    desk.put(&file, &mail("one")[..20]);
+    desk.mv(&file, &format!(".Work/{file}"));
+    let said = desk.words(&work).await;
+    assert_eq!(said, [format!("bad {base} is 20 bytes long, not {size} as it was written, and no message. Put its bytes back, or delete it")]);
+    assert_eq!(desk.words(INBOX).await, [format!("gone {base}")]);
+    let there = desk.fetch(INBOX, &base).await.unwrap().unwrap();
+    assert_eq!((there.collection.as_str(), there.etag.as_str()), (work.as_str(), "cur:S"));
+    assert_eq!(email::Sheet::read(&there.rendering).unwrap().blob(), None);
+    // What another program named may be it: nobody says that it is gone.
+    desk.mv(&format!(".Work/{file}"), &format!(".Work/cur/1.host,S={size}:2,"));
+    assert_eq!(kind_of(desk.fetch(INBOX, &base).await), ErrorKind::Malformed);
+    desk.put(&format!(".Work/cur/1.host,S={size}:2,"), &mail("two"));
+    assert_eq!(desk.fetch(INBOX, &base).await.unwrap(), None, "that is another message, and whole");
+}
+
+#[tokio::test]
+async fn a_compressed_file_is_read_as_what_it_was() {
+    let mut desk = Desk::new().await;
+    let text = mail("one");
+    let mut gzip = Vec::new();
+    flate2::read::GzEncoder::new(text.as_bytes(), flate2::Compression::fast()).read_to_end(&mut gzip).unwrap();
+    let zstd = zstd::encode_all(text.as_bytes(), 1).unwrap();
+    let cut = gzip[..gzip.len() / 2].to_vec();
+    let other = [b"BZh91AY&SY", &gzip[..]].concat();
+    for (at, bytes) in [&gzip, &zstd, &cut, &other].into_iter().enumerate() {
+        let path = desk.path(&format!("cur/{at}.host,S={}:2,SZ", text.len()));
+        std::fs::write(path, bytes).unwrap();
+    }
+    let said = desk.words(INBOX).await;
+    assert_eq!(said.iter().filter(|line| line.starts_with("seen")).count(), 2, "{said:?}");
+    assert!(said.iter().any(|line| line.contains("is compressed, and cannot be unpacked")), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("is compressed with bzip2, and not read")), "{said:?}");
+    desk.agree(INBOX).await;
+    let (blob, _) = desk.blobs.put(&mut text.as_bytes()).unwrap();
+    for base in [format!("0.host,S={}", text.len()), format!("1.host,S={}", text.len())] {
+        let sheet = desk.sheet(INBOX, &base);
+        assert_eq!((sheet.blob(), sheet.size), (Some(blob.clone()), Some(text.len() as u64)), "{base}");
+    }
 }
 
 #[tokio::test]
