@@ -130,7 +130,10 @@ pub async fn sync(
         }),
         only_kinds: kinds(&args.only)?,
         full_check: args.full_check,
-        full_check_ms: full_check_ms(config, context.now_ms()),
+        outdated_ms: Box::new({
+            let trigger = config.full_check.trigger(zone());
+            move |now_ms| trigger.due_since(now_ms).unwrap_or(0)
+        }),
         dry_run: args.dry_run,
         retention_ms: (args.replica.is_none() && args.without.is_empty()).then_some(config.retention_ms),
         may_mail: config.may_mail_attendees,
@@ -170,12 +173,6 @@ pub async fn sync(
         hub.set_budget(name, &budget.snapshot().to_string())?;
     }
     report
-}
-
-/// How old a full listing may be by now, in milliseconds: no older than the last moment of a pattern.
-fn full_check_ms(config: &Config, now_ms: i64) -> i64 {
-    let since_ms = config.full_check.trigger(zone()).due_since(now_ms);
-    now_ms - since_ms.unwrap_or(0)
 }
 
 /// What stands in the way at providers that are left alone, as exit codes.

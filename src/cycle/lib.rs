@@ -90,8 +90,8 @@ pub struct Settings {
     pub only_kinds: Vec<Kind>,
     /// List everything in full and compare, whatever the tokens say.
     pub full_check: bool,
-    /// How old a full listing may grow, in milliseconds.
-    pub full_check_ms: i64,
+    /// The moment, by the time that it is: what was listed in full then or earlier is listed in full again. Milliseconds since 1970.
+    pub outdated_ms: Box<dyn Fn(i64) -> i64 + Send + Sync>,
     /// Change nothing anywhere; say what would be done.
     pub dry_run: bool,
     /// How long what is overwritten or deleted is kept, in milliseconds; `None`: nothing is pruned in this run, because not
@@ -232,6 +232,11 @@ impl Cycle<'_> {
     /// The time, in milliseconds since 1970.
     pub fn now(&self) -> i64 {
         (self.settings.now_ms)()
+    }
+
+    /// How old a full listing may be by that moment, in milliseconds.
+    pub fn full_check_ms(&self, now_ms: i64) -> i64 {
+        now_ms.saturating_sub((self.settings.outdated_ms)(now_ms))
     }
 
     /// The member with that key.

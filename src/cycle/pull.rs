@@ -221,7 +221,7 @@ fn rounds(cycle: &mut Cycle<'_>, kind: Kind, index: usize, connector: &dyn Conne
         let relist_ms = i64::try_from(abilities.relist_after_s).unwrap_or(0) * 1000;
         let is_due = cycle.settings.full_check
             || breaks(cycle, replica.id, &feed)? >= BROKEN_AT_MOST
-            || age >= cycle.settings.full_check_ms
+            || age >= cycle.full_check_ms(now)
             || (relist_ms > 0 && age >= relist_ms);
         let since = match state.token {
             Some(token) if !is_due => Since::Token(token),

@@ -14,6 +14,7 @@ const SWEEP_PAUSE_MS: i64 = 15 * 60 * 1000;
 /// Keeps promise 2: that a copy was looked at is noted in the transaction that takes what was seen.
 pub async fn sweep(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
+    let full_check_ms = cycle.full_check_ms(now);
     for index in 0..cycle.members.len() {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         if !connector.abilities().sweeps {
@@ -23,12 +24,12 @@ pub async fn sweep(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let key = format!("sweep {} {kind}", replica.id);
         let due: i64 = cycle.hub.meta(&key)?.and_then(|text| text.parse().ok()).unwrap_or(0);
         // A moment further away than it is ever put was put there under a clock that ran ahead.
-        let is_to_come = now < due && due <= now + cycle.settings.full_check_ms.max(SWEEP_PAUSE_MS);
+        let is_to_come = now < due && due <= now + full_check_ms.max(SWEEP_PAUSE_MS);
         if is_to_come && !cycle.settings.full_check {
             continue;
         }
         let places = cycle.hub.places(replica.id, kind)?;
-        let before = if cycle.settings.full_check { now } else { now - cycle.settings.full_check_ms };
+        let before = if cycle.settings.full_check { now } else { now - full_check_ms };
         let candidates = cycle.hub.unswept(replica.id, before.max(1), now, SWEEP_BUDGET + 1)?;
         let is_through = candidates.len() <= SWEEP_BUDGET;
         let remote = |collection: i64| places.iter().find(|place| place.collection == collection);
@@ -59,7 +60,7 @@ pub async fn sweep(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                     intake.take(hub, seen)?;
                 }
             }
-            let next = if is_through { now + cycle.settings.full_check_ms } else { now + SWEEP_PAUSE_MS };
+            let next = if is_through { now + full_check_ms } else { now + SWEEP_PAUSE_MS };
             hub.set_meta(&key, &next.to_string())
         })?;
     }

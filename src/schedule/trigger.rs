@@ -57,7 +57,9 @@ impl Trigger {
             Trigger::Every(every_ms) => now_ms.checked_sub((*every_ms).max(1)),
             Trigger::Cron(pattern) => {
                 let now: DateTime<Tz> = pattern.zone.timestamp_millis_opt(now_ms).single()?;
-                Some(pattern.cron.find_previous_occurrence(&now, true).ok()?.timestamp_millis())
+                let moment: DateTime<Tz> = pattern.cron.find_previous_occurrence(&now, true).ok()?;
+                // What was done at that very moment was done because of it.
+                Some(moment.timestamp_millis() - 1)
             }
         }
     }
@@ -93,11 +95,15 @@ mod tests {
     fn what_was_done_before_the_last_moment_is_due_again() {
         let nightly = Trigger::cron("0 30 3 * * *", Berlin).unwrap();
         let since = |text: &str| nightly.due_since(at(text));
-        assert_eq!(since("2026-01-10T03:29:59+01:00"), Some(at("2026-01-09T03:30:00+01:00")));
-        assert_eq!(since("2026-01-10T03:30:00+01:00"), Some(at("2026-01-10T03:30:00+01:00")));
-        assert_eq!(since("2026-01-10T22:00:00+01:00"), Some(at("2026-01-10T03:30:00+01:00")));
+        assert_eq!(since("2026-01-10T03:29:59+01:00"), Some(at("2026-01-09T03:29:59.999+01:00")));
+        assert_eq!(
+            since("2026-01-10T03:30:00+01:00"),
+            Some(at("2026-01-10T03:29:59.999+01:00")),
+            "not what it did itself"
+        );
+        assert_eq!(since("2026-01-10T22:00:00+01:00"), Some(at("2026-01-10T03:29:59.999+01:00")));
         // The clocks went forward between the two.
-        assert_eq!(since("2026-03-29T03:00:00+02:00"), Some(at("2026-03-28T03:30:00+01:00")));
+        assert_eq!(since("2026-03-29T03:00:00+02:00"), Some(at("2026-03-28T03:29:59.999+01:00")));
         assert_eq!(Trigger::Every(1_000).due_since(5_300), Some(4_300));
     }
 

@@ -3,6 +3,7 @@
 //! of its file system.
 //!
 //! Somebody changes something at each place every few minutes ([`life`]), requests fail by chance, and all goes wrong that can: [`Deed`].
+//! Twice a day all is to be listed in full, once while the machine sleeps.
 //!
 //! `TWOFOLD_SEED=7 TWOFOLD_SEEDS=3` are the days 7, 8 and 9.
 
@@ -36,6 +37,9 @@ const POLL: i64 = 5 * MINUTE;
 /// How long a request takes.
 const REQUEST_MS: i64 = 10;
 const PROVIDERS: [&str; 2] = ["google", "microsoft365"];
+/// When all is to be listed in full, by the clock shown, and from when on that can be done: the machine sleeps from thirteen to sixteen.
+const FULL_CHECKS: [(i64, i64); 2] =
+    [(3 * HOUR + 30 * MINUTE, 3 * HOUR + 30 * MINUTE), (14 * HOUR + 30 * MINUTE, 16 * HOUR)];
 /// When all is well; what was left undone before has come to rest by then.
 const CALM: [(i64, i64); 2] = [(10 * MINUTE, HOUR), (22 * HOUR + 45 * MINUTE, 24 * HOUR)];
 
@@ -139,6 +143,12 @@ struct Day {
     /// When each service began.
     starts: RefCell<Vec<i64>>,
     memory: RefCell<Vec<u64>>,
+    /// What its thread used of the processor by the beginning and by the end of each hour, in milliseconds.
+    cpu_ms: RefCell<Vec<u64>>,
+    /// What its clock showed at its beginning.
+    shown_ms: i64,
+    /// When each feed of a provider was listed in full, by the clock shown.
+    listings: RefCell<BTreeMap<(i64, String), BTreeSet<i64>>>,
 }
 
 /// One for all tests of this process.
@@ -149,6 +159,7 @@ impl Day {
     async fn begin(seed: u64, options: Options) -> Day {
         let sandbox = Sandbox::new(Options { random_seed: seed, ..options.virtual_time() });
         let time = Time::new(sandbox.clock().clone());
+        let shown_ms = time.shown_ms();
         let dir = tempfile::tempdir().unwrap();
         let life = RefCell::new(Life::new(sandbox.clone(), dir.path().join("laptop"), seed));
         let (is_to_be_killed, killed) = (Arc::new(AtomicBool::new(false)), Arc::new(Notify::new()));
@@ -181,6 +192,9 @@ impl Day {
             killed,
             starts: RefCell::default(),
             memory: RefCell::default(),
+            cpu_ms: RefCell::default(),
+            shown_ms,
+            listings: RefCell::default(),
         }
     }
 
@@ -194,14 +208,40 @@ impl Day {
             "state_dir = {:?}\n\n{}\n[[device]]\nname = \"laptop\"\npath = {:?}\nkinds = [\"mail\", \"calendar\", \"contacts\"]\n\n\
              [[join]]\nkind = \"contacts\"\ncollections = [\"microsoft365:Kontakte\", \"google:My Contacts\"]\n\n\
              [[join]]\nkind = \"calendar\"\ncollections = [\"microsoft365:default\", \"google:primary\"]\n\n\
-             [schedule]\nevery = \"5m\"\n\n[notify]\nfile = {:?}\n{}",
+             [schedule]\nevery = \"5m\"\nfull_check = {:?}\n\n[notify]\nfile = {:?}\n{}",
             self.path("state"),
             sandbox::configuration(&self.sandbox),
             self.path("laptop"),
+            self.full_check(),
             self.path("notices"),
             if is_full { "\n[disk]\nkeep_free = \"1000000GB\"\n" } else { "" },
         );
         std::fs::write(self.path("config.toml"), text).unwrap();
+    }
+
+    /// The pattern of [`FULL_CHECKS`].
+    fn full_check(&self) -> String {
+        let at = |ms| {
+            let moment = chrono::DateTime::from_timestamp_millis(self.shown_ms + ms).unwrap().with_timezone(&zone());
+            (moment.format("%M").to_string(), moment.format("%H").to_string())
+        };
+        let [(minute, hour), (same, other)] = FULL_CHECKS.map(|(at_ms, _)| at(at_ms));
+        assert_eq!(minute, same);
+        format!("0 {minute} {hour},{other} * * *")
+    }
+
+    /// Writes down what the hub says of when each feed was listed in full.
+    fn note_listings(&self) {
+        let path = self.path("state").join("hub.sqlite");
+        let hub = rusqlite::Connection::open_with_flags(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+        let sql = "SELECT f.replica, f.feed, f.listed_at FROM feeds f JOIN replicas r ON r.id = f.replica
+                   WHERE f.listed_at IS NOT NULL AND NOT r.is_device";
+        let mut feeds = hub.prepare(sql).unwrap();
+        let rows = feeds.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?))).unwrap();
+        for row in rows {
+            let (feed, listed_ms): ((i64, String), i64) = row.unwrap();
+            self.listings.borrow_mut().entry(feed).or_default().insert(listed_ms - self.shown_ms);
+        }
     }
 
     fn context(&self) -> Context {
@@ -227,6 +267,7 @@ impl Day {
 
     /// Does all of it, each at its moment.
     async fn live(&self) {
+        self.cpu_ms.borrow_mut().push(cpu_ms());
         let hours = (1..=24).map(|hour| (hour * HOUR, Deed::Hour));
         let mut deeds: Vec<(i64, Deed)> = DEEDS.into_iter().chain(hours).collect();
         for place in PLACES {
@@ -303,6 +344,7 @@ impl Day {
             Deed::Clock(hours) => self.time.set_ms(hours * HOUR),
             Deed::Hour => {
                 self.memory.borrow_mut().push(resident_kib());
+                self.cpu_ms.borrow_mut().push(cpu_ms());
                 // What the sandbox remembers of requests is none of the service's memory.
                 if !self.time.is_running.load(Ordering::SeqCst) {
                     self.sandbox.reset_counts();
@@ -415,6 +457,7 @@ impl Work for Seen<'_> {
         let now = self.runs.live.now();
         day.check(&ran, now.last.map(|last| last.exit), &now.troubles);
         day.runs.borrow_mut().push(ran);
+        day.note_listings();
         outcome
     }
 
@@ -498,6 +541,14 @@ fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// What this thread, which does all that a day does, used of the processor.
+fn cpu_ms() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+    // proc(5): what follows the name in brackets begins with the third field; the 14th and 15th are in hundredths of a second.
+    let fields = text.rsplit_once(')').unwrap().1.split_whitespace().skip(11).take(2);
+    fields.map(|ticks| ticks.parse::<u64>().unwrap() * 10).sum()
 }
 
 /// How late in the day it is.

@@ -19,6 +19,10 @@ const MOST_MISSED: usize = 7;
 const VAIN_REQUESTS: u64 = 12;
 /// A change on a device is at the providers within 2 s and the time of its run's requests.
 const TO_PROVIDER_MS: i64 = 2_000 + 30 * REQUEST_MS;
+/// Twenty services that look every five minutes may take 2 % of one core: that is a look.
+const LOOK_CPU_MS: u64 = 300;
+/// What is to be listed in full is so within this time, though requests fail by chance.
+const LISTED_WITHIN_MS: i64 = 30 * MINUTE;
 const MOST_PAUSE_S: u64 = 64;
 const MEMORY_GROWTH: f64 = 1.2;
 
@@ -52,6 +56,7 @@ impl Day {
         wrong.extend(self.vain());
         wrong.extend(self.late());
         wrong.extend(self.said());
+        wrong.extend(self.listed());
         let memory = self.memory.borrow();
         let (early, late) = (memory[0], memory[memory.len() - 1]);
         println!("seed {seed}: {} runs, {} changes", runs.len(), self.life.borrow().changes.len());
@@ -74,7 +79,24 @@ impl Day {
         Vec::from_iter((requests > most).then_some(words))
     }
 
-    /// More runs in an hour than something called for, or more requests than those take.
+    /// Feeds that were not listed in full when they were to be, once each time, or besides.
+    fn listed(&self) -> Vec<String> {
+        let listings = self.listings.borrow();
+        assert!(listings.len() >= 6, "seed {}: each kind at each provider has a feed: {listings:?}", self.seed);
+        let is_well = |times: &BTreeSet<i64>| {
+            let mut times = times.iter();
+            times.next().is_some_and(|first| *first < HOUR)
+                && FULL_CHECKS
+                    .iter()
+                    .all(|(_, from)| times.next().is_some_and(|at| (*from..*from + LISTED_WITHIN_MS).contains(at)))
+                && times.next().is_none()
+        };
+        let wrong = listings.iter().filter(|(_, times)| !is_well(times));
+        let clocks = |times: &BTreeSet<i64>| times.iter().map(|at| clock_of(*at)).collect::<Vec<_>>();
+        wrong.map(|(feed, times)| format!("{feed:?} was listed in full at {:?}", clocks(times))).collect()
+    }
+
+    /// More runs in an hour than something called for, or more requests or time of the processor than those take.
     fn busy(&self, hour: i64) -> Vec<String> {
         let (life, runs) = (self.life.borrow(), self.runs.borrow());
         let runs: Vec<&Ran> = runs.iter().filter(|ran| hour_of(ran.began) == hour).collect();
@@ -89,13 +111,22 @@ impl Day {
         // What was changed while something stood in the way is carried later.
         let carried = life.changes.iter().filter(|change| (hour - 2..=hour).contains(&hour_of(change.at_ms))).count();
         let most_requests = RUN_REQUESTS * most as u64 + CHANGE_REQUESTS * carried as u64;
-        println!("hour {hour}: {} runs of {most}, {requests} requests of {most_requests}", runs.len());
+        let cpu_ms = self.cpu_ms.borrow();
+        let from = usize::try_from(hour).unwrap();
+        let (cpu_ms, most_cpu_ms) = (cpu_ms[from + 1] - cpu_ms[from], LOOK_CPU_MS * most as u64);
+        println!(
+            "hour {hour}: {} runs of {most}, {requests} requests of {most_requests}, {cpu_ms} ms of {most_cpu_ms}",
+            runs.len()
+        );
         let mut wrong = Vec::new();
         if runs.len() > most {
             wrong.push(format!("{} runs in hour {hour}, where {most} were called for", runs.len()));
         }
         if requests > most_requests {
             wrong.push(format!("{requests} requests in hour {hour}, where {most_requests} are enough"));
+        }
+        if cpu_ms > most_cpu_ms {
+            wrong.push(format!("{cpu_ms} ms of the processor in hour {hour}, where {most_cpu_ms} are enough"));
         }
         wrong
     }

@@ -103,7 +103,7 @@ impl World {
             now_ms: Box::new(move || now.load(Ordering::SeqCst)),
             only_kinds: Vec::new(),
             full_check: false,
-            full_check_ms: 24 * HOUR_MS,
+            outdated_ms: Box::new(|now_ms| now_ms - 24 * HOUR_MS),
             dry_run: false,
             retention_ms: Some(180 * 24 * HOUR_MS),
             may_mail: false,
