@@ -57,13 +57,14 @@ pub struct Quarantined {
     pub remote_id: RemoteId,
     /// Why.
     pub reason: String,
-    /// The bytes as they came.
-    pub raw: Vec<u8>,
     /// When it is tried again, in milliseconds since 1970.
     pub next_try_ms: i64,
     /// How often it was tried.
     pub tries: u32,
 }
+
+/// All of an entry but its bytes, which may be many and which nobody asks for.
+const QUARANTINED: &str = "id, replica, collection, item, remote_id, reason, next_try, tries";
 
 fn quarantined(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
     Ok(Quarantined {
@@ -73,7 +74,6 @@ fn quarantined(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
         item: row.get("item")?,
         remote_id: RemoteId(row.get("remote_id")?),
         reason: row.get("reason")?,
-        raw: row.get("raw")?,
         next_try_ms: row.get("next_try")?,
         tries: row.get("tries")?,
     })
@@ -381,7 +381,7 @@ impl Hub {
 
     /// Everything in quarantine.
     pub fn quarantined(&self) -> Result<Vec<Quarantined>> {
-        self.all("SELECT * FROM quarantine ORDER BY since, id", [], quarantined)
+        self.all(&format!("SELECT {QUARANTINED} FROM quarantine ORDER BY since, id"), [], quarantined)
     }
 
     /// Copies in quarantine whose next try has come: replica, name there, collection. (Writes that were refused are tried when
@@ -398,7 +398,7 @@ impl Hub {
     /// A copy in quarantine could not be had: it waits for its next try. Its bytes stay.
     pub fn postpone(&mut self, replica: i64, remote_id: &str, reason: &str, now_ms: i64) -> Result<()> {
         let entry = self.one(
-            "SELECT * FROM quarantine WHERE replica = ?1 AND remote_id = ?2",
+            &format!("SELECT {QUARANTINED} FROM quarantine WHERE replica = ?1 AND remote_id = ?2"),
             params![replica, remote_id],
             quarantined,
         )?;
