@@ -3,8 +3,9 @@
     python soak.py PROGRAM [SECONDS [SEED]]     (default 300; 3600 for an hour. Root, or sudo, makes the small disk on which it lives)
 
 In turn: requests that fail by chance, a restart, a kill, no network, a sign-in that was revoked and comes back, a disk that is full and is
-not. The service has to be there all the time, must not spin (`Meter`: runs, requests and CPU of each part), and has at the end what each provider
-has, once. Where nothing may be mounted the full disk is left out, and TWOFOLD_REQUIRE_MOUNT=1 insists on it.
+not. The service has to be there all the time, must not spin (`Meter`: runs, requests and CPU of each part), tells of each trouble once wherever it
+tells of any, and once that it is over (`TROUBLES`), and has at the end what each provider has, once, and nothing to tell. Where nothing may be
+mounted the full disk is left out, and TWOFOLD_REQUIRE_MOUNT=1 insists on it.
 """
 
 import json
@@ -19,6 +20,7 @@ from collections import Counter
 
 import post
 from post import Mailboxes, differences, letter, verdict
+from told import Told
 from world import PROVIDERS, World
 
 # What a run that meets chance may meet.
@@ -48,19 +50,30 @@ MEMORY_GROWTH = 1.2
 CALM_S = 480
 # A provider that was out of reach is asked again after one minute, two, or four where it stumbled before.
 RETURN_S = 400
+# What a part is to be told by, while it lasts: the exit code and words of `status`, the line for the manager, `/healthz`, and the message. A
+# network that is away for minutes is no illness, and nothing for [notify].
+TROUBLES = {
+    "no network": (75, ("google: ", "microsoft365: "), "google: ", ("200 ok",), None),
+    "no sign-in": (3, ("google: somebody has to sign in",), "twofold login google", ("503", "twofold login google"), ("sign-in", "google")),
+    "full disk": (75, ("the disk is nearly full",), "disk: ", ("503", "the disk is nearly full"), ("disk", None)),
+}
+KILLED = "no service is running: the last one was killed"
+# What stands in the way is told within this time, and so is that it is over.
+TOLD_S = 60
 CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{uid}\r\nFN:{name}\r\nN:{name};;;;\r\nEND:VCARD\r\n"
 
 
 class Service:
     """`twofold daemon`, started again and again; what it says goes into one file."""
 
-    def __init__(self, world):
-        self.world, self.log = world, open(world.dir / "service.log", "ab")
+    def __init__(self, world, told):
+        self.world, self.told, self.log = world, told, open(world.dir / "service.log", "ab")
         self.process = None
 
     def begin(self):
         world = self.world
-        self.process = world.start([world.program, "--config", world.config, "-v", "daemon"], stdout=self.log, stderr=self.log)
+        self.process = world.start([world.program, "--config", world.config, "-v", "daemon"], stdout=self.log, stderr=self.log,
+                                   env={"NOTIFY_SOCKET": str(self.told.manager)})
         self.pid, self.memory = self.process.pid, []
         while world.person and self.pid == self.process.pid:
             # What runs as another user is a child of what lets it.
@@ -72,10 +85,7 @@ class Service:
 
     def require(self):
         if self.process.poll() is not None:
-            raise SystemExit(f"WRONG: the service ended with {self.process.returncode}:\n{self.words()[-3000:]}")
-
-    def words(self):
-        return (self.world.dir / "service.log").read_text(errors="replace")
+            raise SystemExit(f"WRONG: the service ended with {self.process.returncode}:\n{self.told.log()[-3000:]}")
 
     def cpu_s(self):
         with open(f"/proc/{self.pid}/stat") as stat:
@@ -236,7 +246,7 @@ class Meter:
             f"{cpu / took:.1%} of a core (at most {most_cpu / took:.0%}), {self.service.memory[-1]:.0f} MiB", flush=True
         )
         if runs > most_runs or asked > most_asked or cpu > most_cpu:
-            print(self.service.words()[-3000:])
+            print(self.service.told.log()[-3000:])
             raise SystemExit(f"WRONG: it spins ({name}): {runs} runs, {asked} requests, {cpu / took:.1%} of a core")
 
 
@@ -255,10 +265,11 @@ def judge_soak(program, seconds="300", seed="1"):
     with World(program, "--mails", "100", "--contacts", "50", "--events", "20", kinds=kinds) as world, Disk(world) as disk:
         world.state, world.device = disk.path / "state", disk.path / "laptop"
         device = f'[[device]]\nname = "laptop"\npath = "{world.device}"\nkinds = {json.dumps(list(kinds))}\n'
-        world.config.write_text(f'state_dir = "{world.state}"\n{world.tables}\n{device}[schedule]\nevery = "{EVERY_S}s"\n')
+        told = Told(world)
+        world.config.write_text(f'state_dir = "{world.state}"\n{world.tables}\n{device}[schedule]\nevery = "{EVERY_S}s"\n{told.tables}')
         world.sign_in()
         world.sync()
-        life, service = Life(world, seed), Service(world)
+        life, service = Life(world, seed), Service(world, told)
         parts = [
             ("weather", 0.2, True), ("restart", 0.1, True), ("kill", 0.15, True), ("no network", 0.15, False),
             ("no sign-in", 0.15, True), ("full disk", 0.15, True), ("weather again", 0.1, True),
@@ -271,7 +282,7 @@ def judge_soak(program, seconds="300", seed="1"):
             world.control("clear_faults")
             if is_rough:
                 world.control("chances", seed=int(seed) * 1000 + life.number, **WEATHER)
-            enter(name, world, service, disk)
+            enter(name, world, service, disk, told)
             meter = Meter(world, service, life, meter)
             while time.monotonic() < meter.began + seconds * share:
                 service.require()
@@ -279,18 +290,18 @@ def judge_soak(program, seconds="300", seed="1"):
                 service.note_memory()
                 time.sleep(life.random.uniform(0.3, 1.5))
             meter.judge(name)
-            leave(name, world, service, disk)
+            leave(name, world, service, disk, told)
         world.control("clear_faults")
         meter = Meter(world, service, life, meter)
-        calm(world, service, life)
+        calm(world, service, life, told)
         meter.judge("calm")
         # It has run since the kill: what it had after a while against what it has now.
         early, late = (sorted(part)[len(part) // 2] for part in (service.memory[10:40], service.memory[-20:]))
         print(f"memory: {early:.1f} MiB after a while, {late:.1f} at the end")
-        wrong = life.wrong()
+        wrong = life.wrong() + told.wrong([TROUBLES[name][-1] for name, *_ in parts if name in TROUBLES and TROUBLES[name][-1]])
         if late > early * MEMORY_GROWTH:
             wrong.append(f"the memory grew from {early:.1f} to {late:.1f} MiB")
-        if "panicked" in service.words():
+        if "panicked" in told.log():
             wrong.append("it panicked")
         print(f"a stop took {service.stop():.1f} s, after {life.number} changes")
         said, code = world.run("sync", "--json")
@@ -299,13 +310,18 @@ def judge_soak(program, seconds="300", seed="1"):
         verdict(wrong, "the service outlived all of it, and everything is everywhere once")
 
 
-def enter(name, world, service, disk):
+def enter(name, world, service, disk, told):
     if name == "restart":
         print(f"a stop took {service.stop():.1f} s")
+        if KILLED in told.status()[0]:
+            raise SystemExit(f"WRONG: the service was stopped, and status says: {told.status()}")
         service.begin()
     if name == "kill":
         service.kill()
+        if KILLED not in told.status()[0] or told.status()[1] != 75:
+            raise SystemExit(f"WRONG: the service was killed, and status says: {told.status()}")
         service.begin()
+        told.await_signs("who was killed is there again", service, {"status": lambda: KILLED not in told.status()[0]}, TOLD_S)
     if name == "no network":
         world.control("fault", fault={"do": "drop_before"})
     if name == "no sign-in":
@@ -314,22 +330,20 @@ def enter(name, world, service, disk):
         disk.fill()
 
 
-def leave(name, world, service, disk):
-    """The trouble is over, and was told while it lasted."""
+def leave(name, world, service, disk, told):
+    """The trouble was told while it lasted, ends, and that is told, too."""
+    if name not in TROUBLES:
+        return
+    code, status, line, health, message = TROUBLES[name]
+    # A sign-in is noticed when its provider is asked, which may still be left alone.
+    told.await_signs(name, service, told.says(code, status, line, health, message), RETURN_S if name == "no sign-in" else TOLD_S)
+    world.control("clear_faults")
     if name == "no sign-in":
-        # It is noticed when its provider is asked, which may still be left alone.
-        began = time.monotonic()
-        while (code := world.run("status")[1]) != 3:
-            service.require()
-            if time.monotonic() - began > RETURN_S:
-                raise SystemExit(f"WRONG: a sign-in is gone, and status says {code}")
-            time.sleep(0.5)
         world.sign_in("google")
     if name == "full disk":
         disk.clear()
     if name == "no network":
         # A provider that was out of reach is left alone for minutes: it is asked again by itself.
-        world.control("clear_faults")
         before, began = requests(world), time.monotonic()
         while requests(world) == before:
             service.require()
@@ -337,10 +351,12 @@ def leave(name, world, service, disk):
                 raise SystemExit("WRONG: the network is back, and nobody is asked")
             time.sleep(0.5)
         print(f"the network was used again after {time.monotonic() - began:.0f} s")
+    # The other provider may have been left alone later, and for longer.
+    told.await_signs(f"over: {name}", service, told.is_over(status, line, message), RETURN_S if name == "no network" else TOLD_S)
 
 
-def calm(world, service, life):
-    """Waits until the places are the same."""
+def calm(world, service, life, told):
+    """Waits until the places are the same, and nothing stands in the way."""
     until = time.monotonic() + CALM_S
     while True:
         service.require()
@@ -349,11 +365,11 @@ def calm(world, service, life):
         if held:
             raise SystemExit(f"WRONG: something is held: {held}")
         wrong = life.wrong()
-        if not wrong and world.run("status")[1] == 0:
+        if not wrong and told.status() == ("", 0):
             return
         if time.monotonic() > until:
             said, code = world.run("status", "-v")
-            print(f"status says, with {code}:\n{said}\nand the service, at last:\n{service.words()[-3000:]}")
+            print(f"status says, with {code}:\n{said}\nand the service, at last:\n{told.log()[-3000:]}")
             verdict(wrong or ["status says that it is not aligned"], "")
         time.sleep(2)
 
