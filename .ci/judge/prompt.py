@@ -3,11 +3,15 @@
     python prompt.py PROGRAM     (a release build, nothing else at work beside it)
 
 What another client of the user does at a provider has to be in the device folder within the poll interval and a second; what is done in the
-device folder has to be at its provider within two seconds and its reply, also where nothing is due for a day.
+device folder has to be at its provider within two seconds and its reply, also where nothing is due for a day. Where the system tells nothing of
+changes in folders, or only nothing of that one (a network's file system, more folders than fs.inotify allows), the next look has to find it: the
+poll interval more. A user namespace may watch nothing there; where none can be had that is left out, and TWOFOLD_REQUIRE_UNWATCHED=1 insists.
 """
 
 import json
+import os
 import random
+import subprocess
 import sys
 import time
 import urllib.request
@@ -19,6 +23,11 @@ from world import PROVIDERS, World
 POLL_S, MARGIN_S, WATCHED_S = 3, 1, 2
 TIMES = 3
 PATIENCE_S = 60
+# How the system is kept from telling of changes, and what the service says then.
+UNWATCHED = {
+    "max_inotify_watches": "is not watched",
+    "max_inotify_instances": "changes in folders are not told",
+}
 KINDS = ("mail", "calendar", "contacts")
 CARD = "BEGIN:VCARD\r\nVERSION:3.0\r\nUID:{words}\r\nFN:{words}\r\nN:{words};;;;\r\nEND:VCARD\r\n"
 EVENT = (
@@ -112,13 +121,29 @@ def took(what, holds):
     return time.monotonic() - began
 
 
-def serve(world, every):
+def serve(world, every, unwatched=None):
+    """The service; `unwatched`: the limit by which the system keeps all changes in folders to itself."""
     tables = world.config.read_text().partition("[schedule]")[0]
     world.config.write_text(f'{tables}[schedule]\nevery = "{every}"\n')
-    log = open(world.dir / "service.log", "ab")
-    service = world.start([world.program, "--config", world.config, "-v", "daemon"], stdout=log, stderr=log)
+    log = open(world.dir / "service.log", "wb")
+    limits = within(unwatched, 'exec "$@"') if unwatched else []
+    service = world.start([*limits, world.program, "--config", world.config, "-v", "daemon"], stdout=log, stderr=log)
     rest(world)
     return service
+
+
+def within(limit, command):
+    """What runs a command of the shell where a limit of inotify's is nought."""
+    return ["unshare", "--user", "--map-root-user", "sh", "-c", f"echo 0 >/proc/sys/user/{limit} && {command}", "sh"]
+
+
+def can_unwatch():
+    if all(subprocess.run(within(limit, "true"), stderr=subprocess.DEVNULL).returncode == 0 for limit in UNWATCHED):
+        return True
+    if os.environ.get("TWOFOLD_REQUIRE_UNWATCHED") == "1":
+        raise SystemExit("WRONG: no user namespace can be had here, and TWOFOLD_REQUIRE_UNWATCHED=1 insists on it")
+    print("left out: changes that the system keeps to itself, because no user namespace can be had here")
+    return False
 
 
 def rest(world):
@@ -132,23 +157,30 @@ def rest(world):
 def judge_prompt(program):
     wrong, chance = [], random.Random(1)
     with World(program, "--mails", "50", "--contacts", "50", "--events", "20", kinds=KINDS) as world:
-        # It runs as whoever asks: nobody else has to be served.
-        world.person = []
+        # It runs as whoever asks: nobody else has to be served, and a namespace with one user sees no files of another.
+        world.serve_ourselves()
         world.use_device("laptop")
         world.sign_in()
         world.sync()
         hands = Hands(world)
         hands.find_folders()
-        for every, limit_s, side, act, seen in (
-            (f"{POLL_S}s", POLL_S + MARGIN_S, "to the device", hands.at_provider, hands.is_on_device),
-            ("1d", WATCHED_S, "from the device", hands.on_device, hands.is_at_provider),
-        ):
-            service = serve(world, every)
+        ways = [
+            (f"{POLL_S}s", POLL_S + MARGIN_S, "to the device", hands.at_provider, hands.is_on_device, None),
+            ("1d", WATCHED_S, "from the device", hands.on_device, hands.is_at_provider, None),
+        ]
+        ways += [
+            (f"{POLL_S}s", POLL_S + WATCHED_S, f"unwatched ({limit})", hands.on_device, hands.is_at_provider, limit)
+            for limit in (UNWATCHED if can_unwatch() else ())
+        ]
+        for every, limit_s, side, act, seen, unwatched in ways:
+            service = serve(world, every, unwatched)
+            if unwatched and UNWATCHED[unwatched] not in (world.dir / "service.log").read_text():
+                wrong.append(f"{side}: nothing is watched, and the service does not say so")
             for provider in PROVIDERS:
                 for kind in KINDS:
                     times = []
-                    for number in range(TIMES):
-                        words = f"Prompt{side.partition(' ')[0]}{kind}{provider}{number}"
+                    for number in range(1 if unwatched else TIMES):
+                        words = f"Prompt{''.join(filter(str.isalpha, side))}{kind}{provider}{number}"
                         # Its own writes may have a run of their own: only then it is at rest, and somewhere between two looks.
                         rest(world)
                         time.sleep(chance.uniform(0, POLL_S))

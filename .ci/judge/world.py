@@ -69,6 +69,13 @@ class World:
         self.program = shutil.copy(self.program, self.dir / "twofold")
         self.own(self.dir)
 
+    def serve_ourselves(self):
+        """What a user would start is of whoever asks after all."""
+        if self.person:
+            self.person = []
+            for path in (self.dir, self.program):
+                os.chown(path, os.geteuid(), os.getegid())
+
     def own(self, path):
         """Gives a file that the judge made to the user."""
         if self.person:
