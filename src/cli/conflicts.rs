@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::decide::{self, Done};
-use crate::daemon::socket::Decision;
+use crate::daemon::Decision;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 use twofold_cycle::report::exit;
@@ -58,10 +58,17 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
 }
 
 fn find(hub: &Hub, id: &str) -> Result<Conflict> {
-    hub.conflict(id)?.ok_or_else(|| {
-        let words = format!("there is no open conflict \"{id}\"; nothing was done. See: twofold conflicts");
-        Error::new(ErrorKind::Misconfigured, words)
-    })
+    let Some(conflict) = hub.conflict(id)? else {
+        let words = match hub.resolved(id)? {
+            Some(at_ms) => format!(
+                "{id} was already resolved at {}; that stays, and nothing was done now. See: twofold conflicts",
+                super::second(at_ms)
+            ),
+            None => format!("there is no open conflict \"{id}\"; nothing was done. See: twofold conflicts"),
+        };
+        return Err(Error::new(ErrorKind::Misconfigured, words));
+    };
+    Ok(conflict)
 }
 
 /// A conflict, and what people are shown of it.

@@ -1,14 +1,14 @@
 //! `twofold daemon`: the service, with the machine's clock, signals and folders.
 
 use super::endpoint::{Clerk, Tally};
-use super::{Context, disk, log::Log, notify, sync};
+use super::{Context, decide, disk, log::Log, notify, sync};
 use crate::config::{Config, Endpoint};
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
 use crate::daemon::socket::{Door, Over, Socket};
 use crate::daemon::troubles::Troubles;
 use crate::daemon::watch::{Folders, SignIns, Watch};
-use crate::daemon::{Clock, Duty, End, Event, Outcome, State, Work, serve, systemd};
+use crate::daemon::{Clock, Decision, Duty, End, Event, Outcome, State, Work, serve, systemd};
 use crate::endpoint::listen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -57,6 +57,7 @@ pub async fn run(context: &Context) -> Result<i32> {
     let chance = chance_of(&config);
     let state_dir = config.state_dir.clone();
     let config = Arc::new(Mutex::new(Arc::new(config)));
+    let desk = Arc::new(Desk::default());
     let clerk = Arc::new(Clerk {
         config: config.clone(),
         live: live.clone(),
@@ -64,6 +65,7 @@ pub async fn run(context: &Context) -> Result<i32> {
         progress: progress.clone(),
         tally: tally.clone(),
         events: events.clone(),
+        desk: desk.clone(),
         messages: Mutex::default(),
     });
     let tasks = [
@@ -73,14 +75,13 @@ pub async fn run(context: &Context) -> Result<i32> {
             async move { notices.deliver().await }
         }),
         tokio::spawn(watch.keep()),
-        tokio::spawn(listen::keep(wanted, clerk.clone())),
+        tokio::spawn(listen::keep(wanted, clerk)),
         tokio::spawn({
             let progress = progress.clone();
             async move { systemd::feed_watchdog(&progress).await }
         }),
     ];
-    let desk = Arc::new(Desk::default());
-    let door = Door::new(live.clone(), desk.clone(), events, has_credential_key, clerk);
+    let door = Door::new(live.clone(), desk.clone(), events, has_credential_key);
     let asked = open_door(&door, &state_dir);
     let troubles = Mutex::default();
     let give_way = Arc::default();
@@ -384,6 +385,30 @@ impl Work for Runs<'_> {
                 over(None, exit);
                 self.desk.tell(&duty.asked, &Told::Failed { words: error.to_string(), exit });
                 Outcome::Failed
+            }
+        }
+    }
+
+    async fn decide(&self, id: u64, decision: &Decision) -> Option<Vec<Kind>> {
+        let (live, now_ms) = (self.live.now(), self.context.now_ms());
+        match decide::carry_out(&self.config(), decision, Some(&live), now_ms).await {
+            Ok((done, waits)) => {
+                let does = match waits.as_slice() {
+                    _ if self.stop.load(Ordering::SeqCst) => "The service ends, and its next start does it".to_owned(),
+                    [] => "The service does it now".to_owned(),
+                    waits => {
+                        format!("The service does it now, but for what waits until this is over: {}", waits.join("; "))
+                    }
+                };
+                tracing::info!("somebody decided about what is held or in conflict, and a run follows");
+                self.desk.tell(&[id], &Told::Decided(format!("{}. {does}. See: twofold status", done.words)));
+                Some(done.kinds)
+            }
+            Err(error) => {
+                let exit = code_of(error.kind);
+                tracing::info!(exit, "what somebody decided was not done");
+                self.desk.tell(&[id], &Told::Failed { words: error.to_string(), exit });
+                None
             }
         }
     }

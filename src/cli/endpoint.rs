@@ -4,30 +4,33 @@
 mod standing;
 
 use super::daemon::triggers_of;
-use super::decide::{self, Done};
 use super::disk::{room, shortage};
 use super::status::signs::hub_size;
-use super::{conflicts, held, hub_between_runs, now_ms};
+use super::{conflicts, handover, held, now_ms};
 use crate::config::Config;
 use crate::connect;
+use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
-use crate::daemon::socket::{Answer, Decide, Decision, left_behind};
-use crate::daemon::{Event, systemd};
+use crate::daemon::socket::{UNDECIDED, left_behind};
+use crate::daemon::{Decision, Event, systemd};
 use crate::endpoint::answer::Teller;
 use crate::endpoint::facts::{Board, Budget, Conflict, Disk, Facts, Held, Room, Run, Service, Totals};
 use crate::endpoint::page::SPAN_MS;
 use standing::{collections, replicas, run};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use twofold_cycle::Report;
-use twofold_cycle::report::code_of;
+use twofold_cycle::report::exit;
 use twofold_http::{Allowance, Clock};
 use twofold_hub::{Hub, Lock};
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
 /// The bytes of messages are counted file by file: no more often than this.
 const COUNT_AGAIN_MS: i64 = 15 * 60 * 1000;
+/// The page waits so long for what was decided on it: longer than the service does for another process.
+const WAITS: Duration = Duration::from_secs(7);
 
 /// What the runs of this service did: told by the runs, read by whoever asks.
 #[derive(Debug, Default)]
@@ -68,8 +71,10 @@ pub(super) struct Clerk {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) progress: Arc<systemd::Progress>,
     pub(super) tally: Arc<Tally>,
-    /// Told of what was decided, so that a run follows at once.
+    /// The service hears here of what was decided …
     pub(super) events: UnboundedSender<Event>,
+    /// … and tells here what became of it.
+    pub(super) desk: Arc<Desk>,
     /// One looks at a time. What the bytes of messages took, and when that was counted.
     pub(super) messages: Mutex<Option<(i64, u64)>>,
 }
@@ -94,22 +99,23 @@ impl Teller for Clerk {
         })
     }
 
-    fn approve(&self, id: &str, people: Option<usize>) -> Result<String> {
-        self.between_runs(|hub| held::approve_in(hub, id, |would_mail| people == Some(would_mail)))
-    }
-
-    fn drop(&self, id: &str) -> Result<String> {
-        self.between_runs(|hub| held::drop_in(hub, id))
-    }
-}
-
-impl Decide for Clerk {
-    fn decide(&self, decision: &Decision) -> Answer {
-        let now_ms = now_ms(self.clock.as_ref());
-        match self.between_runs(|hub| decide::carry_out(hub, decision, now_ms)) {
-            Ok(words) => Answer::Done(words),
-            Err(error) => Answer::Refused { words: error.to_string(), exit: code_of(error.kind) },
-        }
+    fn decide(&self, decision: Decision) -> Result<Option<String>> {
+        let (id, mut told) = self.desk.sign_up();
+        // Nobody listens any more: the service ends.
+        let _ = self.events.send(Event::Decided { id, decision });
+        let outcome = async {
+            loop {
+                match told.recv().await {
+                    Some(Told::Decided(words)) => return Ok(words),
+                    Some(Told::Failed { words, exit }) => return Err(handover::refused(words, exit)),
+                    Some(_) => {}
+                    None => return Err(handover::refused(UNDECIDED.to_owned(), exit::TEMPORARY)),
+                }
+            }
+        };
+        let waited = tokio::runtime::Handle::current().block_on(async { tokio::time::timeout(WAITS, outcome).await });
+        self.desk.leave(id);
+        waited.ok().transpose()
     }
 }
 
@@ -127,20 +133,6 @@ impl Clerk {
             )
         })?;
         Ok((config, hub))
-    }
-
-    /// Does between two runs what somebody decided, and has a run follow at once.
-    fn between_runs(&self, what: impl FnOnce(&mut Hub) -> Result<Done>) -> Result<String> {
-        let config = self.config();
-        let Done { words, kinds } = {
-            let (mut hub, _lock) = hub_between_runs(&config)?;
-            what(&mut hub)?
-        };
-        let all = || triggers_of(&config).into_keys().collect();
-        let kinds = if kinds.is_empty() { all() } else { kinds.into_iter().collect() };
-        // Nobody listens any more: the service ends, and its next start finds it.
-        let _ = self.events.send(Event::Changed(kinds));
-        Ok(format!("{words}. The service does it now. See: twofold status"))
     }
 
     fn facts_of(&self, config: &Config, hub: &Hub, messages: &mut Option<(i64, u64)>) -> Result<Facts> {
@@ -172,11 +164,16 @@ pub(super) fn facts(config: &Config, hub: &Hub, live: Option<&live::Snapshot>, n
         Some(exits) => exits.iter().filter(|(kind, _)| known.contains_key(kind)).map(|(_, exit)| *exit).collect(),
         None => last_run.and_then(|run| run.exit).into_iter().collect(),
     };
+    let cut_off_ms = match live.and_then(|live| live.run.as_ref()) {
+        Some(_) => None,
+        None => cut_off(config, hub, last_run)?,
+    };
     let room = room(&config.state_dir, config.keep_free);
     Ok(Facts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         now_ms,
         last_run,
+        cut_off_ms,
         exits,
         is_full: shortage(config).is_some(),
         replicas: replicas(config, hub, live.map(|live| live.since_ms))?,
@@ -196,6 +193,21 @@ pub(super) fn facts(config: &Config, hub: &Hub, live: Option<&live::Snapshot>, n
             None => silent(&config.state_dir),
         },
     })
+}
+
+/// When a run after `last` began that has no end, though nobody is at work on the hub any more. One that failed as a whole says so itself.
+fn cut_off(config: &Config, hub: &Hub, last: Option<Run>) -> Result<Option<i64>> {
+    let open = |hub: &Hub| -> Result<Option<i64>> {
+        let run = hub.last_run()?.filter(|run| run.finished_ms.is_none());
+        let known_ms = last.and_then(|run| run.ended_ms);
+        Ok(run.map(|run| run.started_ms).filter(|began_ms| known_ms.is_none_or(|known_ms| known_ms <= *began_ms)))
+    };
+    if open(hub)?.is_none() {
+        return Ok(None);
+    }
+    // It may be at work, or have come to its end since the hub was looked at.
+    let Some(_lock) = Lock::take(&config.state_dir)? else { return Ok(None) };
+    Hub::look(&config.state_dir)?.map_or(Ok(None), |hub| open(&hub))
 }
 
 /// A service that does not answer: one that is there all the same holds its place.

@@ -2,16 +2,16 @@
 
 use super::{Context, asked_to_end};
 use crate::config::Config;
-use crate::daemon::Wish;
 use crate::daemon::live::{Run, Snapshot};
-use crate::daemon::socket::{Answer, Conversation, Decision, NO_REQUEST, Over, Request};
+use crate::daemon::socket::{Answer, Conversation, NO_REQUEST, Over, Request};
+use crate::daemon::{Decision, Wish};
 use std::time::Duration;
 use twofold_cycle::{Progress, Reading};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// A service says within this time what it is at.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// It says something of a run within this time, and whether it did what somebody decided, for which it waits a while itself.
+/// It says what it is at within this time, when something is asked of it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
 
 /// Lets the service do a run and shows how it goes on; `None`: no service is running.
@@ -46,20 +46,43 @@ pub async fn run(context: &Context, config: &Config, wish: Wish, progress: &dyn 
 }
 
 /// Lets the service carry out what somebody decided, and answers what it did; `None`: no service is running, or it is one that does not
-/// know this word.
-pub async fn decide(config: &Config, decision: &Decision) -> Result<Option<String>> {
+/// know this word. A signal ends the waiting, and takes nothing back.
+pub async fn decide(context: &Context, config: &Config, decision: &Decision) -> Result<Option<String>> {
     let unknown = |why: &str| {
         let words = format!("the service does not answer ({why}); whether it was done is not known. See: twofold held");
         Error::new(ErrorKind::Offline, words)
     };
     twofold_hub::prepare_folder(&config.state_dir)?;
+    let mut leave = std::pin::pin!(asked_to_end());
     let Some(mut talk) = begin(config, Request::Decide(decision.clone())).await? else { return Ok(None) };
-    let answer = tokio::time::timeout(ANSWERS_WITHIN, talk.next()).await.map_err(|_| unknown("it is silent"))?;
-    match answer.map_err(|error| unknown(&error.to_string()))? {
-        Some(Answer::Done(words)) => Ok(Some(words)),
-        Some(Answer::Refused { words, .. }) if words.starts_with(NO_REQUEST) => Ok(None),
-        Some(Answer::Refused { words, exit }) => Err(refused(words, exit)),
-        _ => Err(unknown("it ended, or was killed")),
+    let mut silence = std::pin::pin!(tokio::time::sleep(ANSWERS_WITHIN));
+    let (mut is_answered, mut has_said_later) = (false, false);
+    loop {
+        let answer = tokio::select! {
+            answer = talk.next() => answer.map_err(|error| unknown(&error.to_string()))?,
+            () = &mut silence, if !is_answered => return Err(unknown("it is silent")),
+            () = &mut leave => {
+                let words = "no longer waiting; the service does it when the run that is under way ends or gives way, and not at all when \
+                             it is killed before. What is still held lists: twofold held";
+                return Err(Error::new(ErrorKind::Throttled { retry_after_s: None }, words));
+            }
+        };
+        is_answered = true;
+        match answer {
+            Some(Answer::Done(words)) => return Ok(Some(words)),
+            Some(Answer::Refused { words, .. }) if words.starts_with(NO_REQUEST) => return Ok(None),
+            Some(Answer::Refused { words, exit }) => return Err(refused(words, exit)),
+            Some(Answer::Progress { run: Some(run), .. }) if !has_said_later => {
+                let kinds: Vec<&str> = run.kinds.iter().map(|kind| kind.as_str()).collect();
+                context.say(format_args!(
+                    "twofold: the service heard it, is in the middle of a run ({}), and does it when that ends or gives way",
+                    kinds.join(", ")
+                ));
+                has_said_later = true;
+            }
+            Some(_) => {}
+            None => return Err(unknown("it ended, or was killed")),
+        }
     }
 }
 
@@ -95,14 +118,14 @@ fn lost(why: &str) -> Error {
 }
 
 /// What the service refused, as an error of the same exit code.
-fn refused(words: String, exit: i32) -> Error {
+pub(super) fn refused(words: String, exit: i32) -> Error {
     use twofold_cycle::report::exit::{FAILED, HELD, SIGN_IN, USAGE};
     let kind = match exit {
         USAGE => ErrorKind::Misconfigured,
         FAILED => ErrorKind::Broken,
         SIGN_IN => ErrorKind::SignInNeeded,
         HELD => ErrorKind::Held,
-        _ => ErrorKind::Offline,
+        _ => ErrorKind::Throttled { retry_after_s: None },
     };
     Error::new(kind, words)
 }

@@ -2,11 +2,11 @@
 
 use super::Context;
 use super::decide::{self, Done};
-use crate::daemon::socket::Decision;
+use crate::daemon::Decision;
 use serde_json::json;
 use twofold_cycle::report::exit;
 use twofold_hub::mail::MAIL;
-use twofold_hub::{Hold, Hub, IntentKind};
+use twofold_hub::{Decided, Hold, Hub, IntentKind};
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
 #[derive(Debug, clap::Args)]
@@ -122,13 +122,25 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
     Ok(exit::ALIGNED)
 }
 
-fn find(hub: &Hub, id: &str) -> Result<Hold> {
-    hub.hold(id)?.ok_or_else(|| {
-        Error::new(
-            ErrorKind::Misconfigured,
-            format!("nothing is held under the id \"{id}\"; nothing was done. See: twofold held"),
-        )
-    })
+/// What is to be done about a hold: it, or what was done when somebody decided the same before. What was decided first stays.
+fn undecided(hub: &Hub, id: &str, is_approved: bool) -> Result<std::result::Result<Hold, Done>> {
+    let word = |is_approved| if is_approved { "approved" } else { "dropped" };
+    let no = |words: String| Err(Error::new(ErrorKind::Misconfigured, words));
+    let hold = hub.hold(id)?;
+    match (hold, hub.is_undecided(id)?, hub.decided(id)?) {
+        (Some(hold), true, _) => Ok(Ok(hold)),
+        (hold, _, Some(decided)) => {
+            let words = format!("{id} was already {} at {}", word(decided.is_approved), super::second(decided.at_ms));
+            match decided.is_approved == is_approved {
+                true => Ok(Err(Done { words, kinds: hold.iter().flat_map(kinds_of).collect() })),
+                false => no(format!("{words}; that stays, and nothing was done now. See: twofold status")),
+            }
+        }
+        (Some(_), ..) => {
+            no(format!("{id} was already decided; that stays, and nothing was done now. See: twofold status"))
+        }
+        (None, ..) => no(format!("nothing is held under the id \"{id}\"; nothing was done. See: twofold held")),
+    }
 }
 
 /// The kinds that a hold is about: one on a whole replica is about all.
@@ -138,15 +150,18 @@ fn kinds_of(hold: &Hold) -> Vec<Kind> {
 
 /// Lets the next run make a held plan.
 pub async fn approve(context: &Context, args: ApproveArgs) -> Result<i32> {
-    decide::run(context, Decision::Approve { id: args.id, mail_attendees: args.mail_attendees }).await
+    decide::run(context, Decision::Approve { id: args.id, mail_attendees: args.mail_attendees, people: None }).await
 }
 
 /// Lets the next run make a held plan. Each row is decided again then. `may_mail` is asked whether so many people may be mailed, where any
 /// would be. Answers what was done.
 ///
 /// Keeps promise 8: nothing held is made by anything else.
-pub(super) fn approve_in(hub: &mut Hub, id: &str, may_mail: impl FnOnce(usize) -> bool) -> Result<Done> {
-    let hold = find(hub, id)?;
+pub(super) fn approve_in(hub: &mut Hub, id: &str, may_mail: impl FnOnce(usize) -> bool, now_ms: i64) -> Result<Done> {
+    let hold = match undecided(hub, id, true)? {
+        Ok(hold) => hold,
+        Err(done) => return Ok(done),
+    };
     if hold.cause == "device" {
         let name = hub.replicas()?.into_iter().find(|r| r.id == hold.replica).map(|r| r.name).unwrap_or_default();
         return Err(Error::new(
@@ -164,7 +179,10 @@ pub(super) fn approve_in(hub: &mut Hub, id: &str, may_mail: impl FnOnce(usize) -
         );
         return Err(Error::new(ErrorKind::Held, words));
     }
-    hub.atomically("approve", |hub| hub.approve(id))?;
+    hub.atomically("approve", |hub| {
+        hub.approve(id)?;
+        hub.note_decided(Decided { id: id.to_owned(), is_approved: true, at_ms: now_ms })
+    })?;
     Ok(Done { words: format!("{} is approved: {}", hold.id, hold.reason), kinds: kinds_of(&hold) })
 }
 
@@ -176,8 +194,11 @@ pub async fn drop(context: &Context, args: DropArgs) -> Result<i32> {
 /// Puts things back at the replica, with the next run. Answers what was done.
 ///
 /// Keeps promise 8: what is put back and the end of the hold are one transaction.
-pub(super) fn drop_in(hub: &mut Hub, id: &str) -> Result<Done> {
-    let hold = find(hub, id)?;
+pub(super) fn drop_in(hub: &mut Hub, id: &str, now_ms: i64) -> Result<Done> {
+    let hold = match undecided(hub, id, false)? {
+        Ok(hold) => hold,
+        Err(done) => return Ok(done),
+    };
     if hold.cause == "device" {
         return Err(Error::new(
             ErrorKind::Held,
@@ -201,6 +222,9 @@ pub(super) fn drop_in(hub: &mut Hub, id: &str) -> Result<Done> {
         "foreign" => "writes go on there, until the other one is seen again".to_owned(),
         _ => format!("{rows} items are written back there"),
     };
-    hub.atomically("drop", |hub| hub.drop_hold(&hold))?;
+    hub.atomically("drop", |hub| {
+        hub.drop_hold(&hold)?;
+        hub.note_decided(Decided { id: id.to_owned(), is_approved: false, at_ms: now_ms })
+    })?;
     Ok(Done { words: format!("{} is dropped: {words}", hold.id), kinds: kinds_of(&hold) })
 }

@@ -180,8 +180,8 @@ fn hub(config: &Config) -> Result<(Hub, Lock)> {
     Ok((Hub::open(&config.state_dir)?, lock))
 }
 
-/// The hub, for a word that is said to it and done with at once: a run that is under way is waited for, though not for long. Blocks.
-fn hub_between_runs(config: &Config) -> Result<(Hub, Lock)> {
+/// The hub, for a word that is said to it and done with at once: another process that is at work on it is waited for, though not for long.
+async fn hub_between_runs(config: &Config) -> Result<(Hub, Lock)> {
     let end = std::time::Instant::now() + BETWEEN_RUNS;
     loop {
         match hub(config) {
@@ -191,7 +191,7 @@ fn hub_between_runs(config: &Config) -> Result<(Hub, Lock)> {
                                  stays held. Try again when the run is over. See: twofold status";
                     return Err(Error::new(error.kind, words));
                 }
-                std::thread::sleep(LOCK_PAUSE);
+                tokio::time::sleep(LOCK_PAUSE).await;
             }
             other => return other,
         }
@@ -313,6 +313,14 @@ fn now_ms(clock: &dyn Clock) -> i64 {
 
 /// A moment for people: `2026-11-24 09:30 UTC`.
 fn moment(at_ms: i64) -> String {
-    chrono::DateTime::from_timestamp_millis(at_ms)
-        .map_or_else(|| "?".into(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string())
+    shown(at_ms, "%Y-%m-%d %H:%M UTC")
+}
+
+/// The same to the second: `2026-11-24 09:30:05 UTC`.
+fn second(at_ms: i64) -> String {
+    shown(at_ms, "%Y-%m-%d %H:%M:%S UTC")
+}
+
+fn shown(at_ms: i64, form: &str) -> String {
+    chrono::DateTime::from_timestamp_millis(at_ms).map_or_else(|| "?".into(), |at| at.format(form).to_string())
 }

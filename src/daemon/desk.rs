@@ -1,4 +1,4 @@
-//! Who asked for a run and waits for it.
+//! Who asked for a run, or decided something, and waits for it.
 //!
 //! Whoever asks gets a number, which goes with the wish through the queue of the service, and is told under it. One who went away meanwhile
 //! is told nothing; the run is done all the same.
@@ -17,7 +17,9 @@ pub enum Told {
     PutOff,
     /// It is over.
     Over(Over),
-    /// It came to nothing as a whole.
+    /// What was decided is carried out, in words.
+    Decided(String),
+    /// It came to nothing.
     Failed {
         /// Why.
         words: String,
@@ -54,7 +56,7 @@ impl Desk {
     pub fn tell(&self, ids: &[u64], told: &Told) {
         let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for id in ids {
-            let is_last = matches!(told, Told::Over(_) | Told::Failed { .. });
+            let is_last = matches!(told, Told::Over(_) | Told::Decided(_) | Told::Failed { .. });
             let tell = if is_last { waiting.all.remove(id) } else { waiting.all.get(id).cloned() };
             if let Some(tell) = tell {
                 // Whoever went away hears nothing.

@@ -65,6 +65,34 @@ pub struct Wish {
     pub retry_quarantined: bool,
 }
 
+/// What somebody decides about what the hub holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "decision", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Decision {
+    /// A held plan is to be made.
+    Approve {
+        /// The hold.
+        id: String,
+        /// Also where people are mailed …
+        mail_attendees: bool,
+        /// … if they are so many; `None`: however many.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        people: Option<usize>,
+    },
+    /// A held plan was wrong: things are put back.
+    Drop {
+        /// The hold.
+        id: String,
+    },
+    /// One side of a conflict is to be shown everywhere.
+    Resolve {
+        /// The conflict.
+        id: String,
+        /// The side that is not shown now.
+        other: bool,
+    },
+}
+
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -95,6 +123,13 @@ pub enum Event {
         /// What for.
         wish: Wish,
     },
+    /// Somebody decided.
+    Decided {
+        /// Names whoever did.
+        id: u64,
+        /// What.
+        decision: Decision,
+    },
     /// The configuration is to be read again.
     Reload,
     /// It is to end.
@@ -106,6 +141,8 @@ pub enum Event {
 pub trait Work {
     /// One run. It ends at its next clean point once the service is [`State::Stopping`].
     async fn run(&self, duty: Duty) -> Outcome;
+    /// Carries out what somebody decided; no run is under way. The kinds whose runs act on it; `None`: nothing was done.
+    async fn decide(&self, id: u64, decision: &Decision) -> Option<Vec<Kind>>;
     /// Others wait for the run under way: it ends as soon as it has moved on by a part.
     fn give_way(&self) {}
     /// Reads the configuration again and answers when each kind is due from now on; `None`: the new one is refused, and the old one stays.
@@ -167,6 +204,8 @@ struct Service<'a> {
     wishes: VecDeque<(Wish, Vec<u64>)>,
     /// Not before then, because another process is at work.
     wishes_ms: i64,
+    /// What was decided and is not carried out, with who decided it.
+    decisions: VecDeque<(u64, Decision)>,
     /// The last run was one that somebody asked for: before the next wish comes what is due.
     was_asked: bool,
     is_stopping: bool,
@@ -194,6 +233,7 @@ pub async fn serve(
         changed_ms: None,
         wishes: VecDeque::new(),
         wishes_ms: 0,
+        decisions: VecDeque::new(),
         was_asked: false,
         is_stopping: false,
     };
@@ -202,6 +242,7 @@ pub async fn serve(
         while let Ok(event) = events.try_recv() {
             service.take(event);
         }
+        service.decide().await;
         if service.is_stopping {
             return End::Clean;
         }
@@ -242,10 +283,8 @@ impl Service<'_> {
                 self.signed_in.extend(places);
                 self.table.again(&self.table.kinds(), now);
             }
-            Event::Asked { id, wish } => match self.wishes.iter_mut().find(|(other, _)| *other == wish) {
-                Some((_, ids)) => ids.push(id),
-                None => self.wishes.push_back((wish, vec![id])),
-            },
+            Event::Asked { id, wish } => self.wish(wish, &[id]),
+            Event::Decided { id, decision } => self.decisions.push_back((id, decision)),
             Event::Reload => {
                 self.work.state(State::Reloading);
                 if let Some(triggers) = self.work.reload() {
@@ -257,6 +296,22 @@ impl Service<'_> {
             Event::Stop => {
                 self.is_stopping = true;
                 self.work.state(State::Stopping);
+            }
+        }
+    }
+
+    fn wish(&mut self, wish: Wish, ids: &[u64]) {
+        match self.wishes.iter_mut().find(|(other, _)| *other == wish) {
+            Some((_, all)) => all.extend(ids),
+            None => self.wishes.push_back((wish, ids.to_vec())),
+        }
+    }
+
+    /// Carries out what was decided. A run that acts on it is as if somebody had asked for it: nobody is left alone in it.
+    async fn decide(&mut self) {
+        while let Some((id, decision)) = self.decisions.pop_front() {
+            if let Some(kinds) = self.work.decide(id, &decision).await {
+                self.wish(Wish { kinds, ..Wish::default() }, &[]);
             }
         }
     }
@@ -318,7 +373,8 @@ impl Service<'_> {
 
     fn next_with(&self, rested_ms: Option<i64>) -> Option<i64> {
         let asked = (!self.wishes.is_empty()).then_some(self.wishes_ms);
-        [self.table.next(), rested_ms, asked].into_iter().flatten().min()
+        let decided = (!self.decisions.is_empty()).then_some(0);
+        [self.table.next(), rested_ms, asked, decided].into_iter().flatten().min()
     }
 
     /// When somebody waits for a long run.

@@ -15,7 +15,7 @@
 
 use super::desk::{Desk, Told};
 use super::live::{Doing, Live, Run, Snapshot};
-use super::{Event, Wish};
+use super::{Decision, Event, Wish};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, Permissions};
 use std::io;
@@ -58,39 +58,8 @@ pub enum Request {
     Status,
     /// A run, its progress and its outcome.
     Sync(Wish),
-    /// What somebody decided; a run that acts on it follows at once.
+    /// What somebody decided: what the run under way is, and what became of it.
     Decide(Decision),
-}
-
-/// What somebody decides about what the hub holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "decision", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Decision {
-    /// A held plan is to be made.
-    Approve {
-        /// The hold.
-        id: String,
-        /// Also where people are mailed.
-        mail_attendees: bool,
-    },
-    /// A held plan was wrong: things are put back.
-    Drop {
-        /// The hold.
-        id: String,
-    },
-    /// One side of a conflict is to be shown everywhere.
-    Resolve {
-        /// The conflict.
-        id: String,
-        /// The side that is not shown now.
-        other: bool,
-    },
-}
-
-/// Who carries out what somebody decides.
-pub trait Decide: Send + Sync {
-    /// Carries it out between two runs: [`Answer::Done`] or [`Answer::Refused`]. Blocks.
-    fn decide(&self, decision: &Decision) -> Answer;
 }
 
 /// A line of an answer.
@@ -113,7 +82,7 @@ pub enum Answer {
     },
     /// The run is over.
     Over(Over),
-    /// To [`Request::Decide`]: what was done, in words.
+    /// What was decided is carried out, in words.
     Done(String),
     /// What was asked for is not done, or came to nothing.
     Refused {
@@ -215,22 +184,14 @@ pub struct Door {
     pub events: UnboundedSender<Event>,
     /// Whether the key of the sign-ins was handed over by systemd.
     pub has_credential_key: bool,
-    /// Carries out what is decided.
-    pub clerk: Arc<dyn Decide>,
     /// A place for each who may ask at once.
     seats: Arc<Semaphore>,
 }
 
 impl Door {
     /// Of a service.
-    pub fn new(
-        live: Arc<Live>,
-        desk: Arc<Desk>,
-        events: UnboundedSender<Event>,
-        has_credential_key: bool,
-        clerk: Arc<dyn Decide>,
-    ) -> Door {
-        Door { live, desk, events, has_credential_key, clerk, seats: Arc::new(Semaphore::new(AT_ONCE as usize)) }
+    pub fn new(live: Arc<Live>, desk: Arc<Desk>, events: UnboundedSender<Event>, has_credential_key: bool) -> Door {
+        Door { live, desk, events, has_credential_key, seats: Arc::new(Semaphore::new(AT_ONCE as usize)) }
     }
 
     /// Answers whoever asks. Never comes back.
@@ -283,33 +244,30 @@ impl Door {
     }
 
     async fn answer(&self, request: Request, reader: impl AsyncReadExt + Unpin, mut writer: Writer) -> io::Result<()> {
-        match request {
+        let (id, told) = self.desk.sign_up();
+        let (event, ends) = match request {
             Request::Status => {
-                let now = Box::new(self.live.now());
-                writer.say(&Answer::Status { now, has_credential_key: self.has_credential_key }).await
-            }
-            Request::Decide(decision) => {
-                let clerk = self.clerk.clone();
-                let decided = tokio::task::spawn_blocking(move || clerk.decide(&decision)).await;
-                writer.say(&decided.map_err(io::Error::other)?).await
-            }
-            Request::Sync(wish) => {
-                let (id, told) = self.desk.sign_up();
-                // Nobody listens any more: the service ends, and so does what is told.
-                let _ = self.events.send(Event::Asked { id, wish });
-                let done = self.follow(told, reader, writer).await;
                 self.desk.leave(id);
-                done
+                let now = Box::new(self.live.now());
+                return writer.say(&Answer::Status { now, has_credential_key: self.has_credential_key }).await;
             }
-        }
+            Request::Sync(wish) => (Event::Asked { id, wish }, ENDS),
+            Request::Decide(decision) => (Event::Decided { id, decision }, UNDECIDED),
+        };
+        // Nobody listens any more: the service ends, and so does what is told.
+        let _ = self.events.send(event);
+        let done = self.follow(told, reader, writer, ends).await;
+        self.desk.leave(id);
+        done
     }
 
-    /// Tells how the run goes on, until it is over or whoever asked goes away.
+    /// Tells how the run goes on, until what was asked for is done or whoever asked goes away; `ends`: what is said when the service ends before.
     async fn follow(
         &self,
         mut told: UnboundedReceiver<Told>,
         mut reader: impl AsyncReadExt + Unpin,
         mut writer: Writer,
+        ends: &str,
     ) -> io::Result<()> {
         let mut changes = self.live.changes();
         changes.mark_changed();
@@ -329,9 +287,10 @@ impl Door {
                     }
                     Some(Told::PutOff) => mine = false,
                     Some(Told::Over(over)) => return writer.say(&Answer::Over(over)).await,
+                    Some(Told::Decided(words)) => return writer.say(&Answer::Done(words)).await,
                     Some(Told::Failed { words, exit }) => return writer.say(&Answer::Refused { words, exit }).await,
                     None => {
-                        let words = ENDS.to_owned();
+                        let words = ends.to_owned();
                         return writer.say(&Answer::Refused { words, exit: TEMPORARY }).await;
                     }
                 },
@@ -357,6 +316,10 @@ impl Door {
 /// What somebody hears who waits for a run that is not begun, or not over, when the service ends.
 const ENDS: &str =
     "the service ended before this run was over; what was done is kept, and the next run goes on. Type: twofold sync";
+
+/// What somebody hears whose decision is not carried out when the service ends.
+pub const UNDECIDED: &str =
+    "the service ended before it came to this; nothing was done, and what is held stays held. See: twofold held";
 
 /// The user of the service, and root.
 fn may_ask(peer: u32, me: u32) -> bool {
@@ -437,15 +400,6 @@ impl Conversation {
 mod tests {
     use super::*;
 
-    /// Decides nothing.
-    struct Nobody;
-
-    impl Decide for Nobody {
-        fn decide(&self, _decision: &Decision) -> Answer {
-            Answer::Refused { words: "nothing is held".to_owned(), exit: USAGE }
-        }
-    }
-
     #[test]
     fn a_request_is_one_line_of_this_version_with_a_known_word_and_nothing_else() {
         let read = |text: &str| request(text.as_bytes());
@@ -489,7 +443,7 @@ mod tests {
             let mode = std::fs::metadata(deep.join(NAME)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
             let (events, _told) = tokio::sync::mpsc::unbounded_channel();
-            let door = Door::new(Arc::new(Live::new(7)), Arc::default(), events, true, Arc::new(Nobody));
+            let door = Door::new(Arc::new(Live::new(7)), Arc::default(), events, true);
             let kept = tokio::spawn(door.keep(socket));
             let mut talk = Conversation::begin(&deep, Request::Status).await.unwrap().unwrap();
             match talk.next().await.unwrap() {

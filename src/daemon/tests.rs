@@ -72,6 +72,8 @@ struct World {
     /// The machine falls asleep at that moment, for so long.
     falls_asleep: Cell<Option<(i64, i64)>>,
     runs: RefCell<Vec<(i64, Duty)>>,
+    /// When something was decided, and by whom.
+    decided: RefCell<Vec<(i64, u64)>>,
     states: RefCell<Vec<State>>,
 }
 
@@ -90,6 +92,7 @@ impl World {
             falls_asleep: Cell::new(None),
             reload: || None,
             runs: RefCell::default(),
+            decided: RefCell::default(),
             states: RefCell::default(),
         }
     }
@@ -162,6 +165,12 @@ impl Work for World {
             true => Outcome::Failed,
             false => Outcome::Ran { down, gave_way },
         }
+    }
+
+    async fn decide(&self, id: u64, decision: &Decision) -> Option<Vec<Kind>> {
+        self.decided.borrow_mut().push((self.time.now(), id));
+        // What has no id is held no more.
+        matches!(decision, Decision::Drop { id } if !id.is_empty()).then(|| vec![Kind::Contacts])
     }
 
     fn give_way(&self) {
@@ -482,6 +491,51 @@ fn who_asks_who_signs_in_and_a_folder_of_another_kind_wait_for_a_part_and_not_fo
         assert!(world.left_ms.get() <= 0, "{event:?}: it went on");
         assert!(began.len() <= 4, "{event:?}: {began:?}");
     }
+}
+
+/// Somebody drops a hold.
+fn dropped(at: i64, id: u64, hold: &str) -> (i64, Event) {
+    (at, Event::Decided { id, decision: Decision::Drop { id: hold.to_owned() } })
+}
+
+#[test]
+fn what_is_decided_is_carried_out_between_two_runs_and_waits_for_no_first_sync() {
+    let world = World::new();
+    world.left_ms.set(HOUR);
+    let mut events = world.days(2);
+    events.extend([dropped(MINUTE, 7, "3f1c"), dropped(MINUTE, 8, "")]);
+    world.serve(10 * HOUR, 10 * HOUR, events);
+    let (decided, began) = (world.decided.borrow().clone(), world.began());
+    let soon = MINUTE..MINUTE + PART_MS;
+    assert!(
+        decided.iter().map(|(_, id)| *id).eq([7, 8]) && decided.iter().all(|(at, _)| soon.contains(at)),
+        "{decided:?}"
+    );
+    assert_eq!(began[1], (decided[1].0, vec![Kind::Contacts]), "a run that acts on it follows at once");
+    assert!(world.left_ms.get() <= 0, "the first sync went on");
+    assert!(began.len() <= 4, "what was not done has no run: {began:?}");
+}
+
+#[test]
+fn a_run_that_acts_on_what_somebody_decided_leaves_nobody_alone() {
+    let world = World { is_away: |place, _| place == "google", ..World::new() };
+    let mut events = world.days(2);
+    let at = HOUR + 30 * SECOND;
+    events.push(dropped(at, 7, "3f1c"));
+    world.serve(MINUTE, 5 * MINUTE, events);
+    let runs = world.runs.borrow();
+    let (_, by_schedule) = runs.iter().rev().find(|(began, _)| *began < at).unwrap();
+    assert_eq!(by_schedule.without, ["google"]);
+    let (_, duty) = runs.iter().find(|(began, _)| *began == at).unwrap();
+    assert!(duty.without.is_empty() && duty.kinds == [Kind::Contacts], "{duty:?}");
+}
+
+#[test]
+fn what_is_decided_just_before_a_stop_is_carried_out() {
+    let world = World::new();
+    let stop = world.takes_ms / 2;
+    let (end, _) = world.serve(HOUR, HOUR, vec![(stop, Event::Stop), dropped(stop, 7, "3f1c")]);
+    assert_eq!((end, world.decided.borrow().len(), world.runs.borrow().len()), (End::Clean, 1, 1));
 }
 
 #[test]

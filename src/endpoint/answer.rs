@@ -3,6 +3,7 @@
 use super::facts::{Board, Facts};
 use super::gate::{Entry, Gate};
 use super::{health, metrics, page};
+use crate::daemon::Decision;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
@@ -25,16 +26,11 @@ pub trait Teller: Send + Sync {
     fn facts(&self) -> Result<Facts>;
     /// What the page shows.
     fn board(&self) -> Result<Board>;
-    /// Lets a held plan be made; `people`: how many somebody agreed to mail. Answers what was done.
+    /// Does what somebody decided, and answers what was done; `None`: it is done when the run that is under way ends or gives way.
     ///
     /// # Errors
-    /// [`ErrorKind::Throttled`] where a run is under way: nothing was done.
-    fn approve(&self, id: &str, people: Option<usize>) -> Result<String>;
-    /// Puts back what a held plan is about. Answers what was done.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Throttled`] where a run is under way: nothing was done.
-    fn drop(&self, id: &str) -> Result<String>;
+    /// [`ErrorKind::Throttled`] where another process is at work, or the service ends: nothing was done.
+    fn decide(&self, decision: Decision) -> Result<Option<String>>;
 }
 
 /// An answer whose body is all there.
@@ -128,11 +124,16 @@ async fn decided(request: Request<Incoming>, gate: &Gate, teller: Arc<dyn Teller
         return said(StatusCode::BAD_REQUEST, "the form names nothing that is held; nothing was done");
     };
     let people = form.get("people").and_then(|people| people.parse().ok());
-    let is_approved = path == "/approve";
-    let done =
-        ask(teller, move |teller| if is_approved { teller.approve(&id, people) } else { teller.drop(&id) }).await;
-    match done {
-        Ok(words) => with_type(StatusCode::OK, HTML, page::message("Done", &words)),
+    let decision = match path {
+        "/approve" => Decision::Approve { id, mail_attendees: people.is_some(), people },
+        _ => Decision::Drop { id },
+    };
+    match ask(teller, move |teller| teller.decide(decision)).await {
+        Ok(None) => {
+            let words = "a run is under way; it is done when that ends or gives way, and not at all when the service is killed before";
+            with_type(StatusCode::ACCEPTED, HTML, page::message("Heard, and not done yet", words))
+        }
+        Ok(Some(words)) => with_type(StatusCode::OK, HTML, page::message("Done", &words)),
         Err(error) => told(&error),
     }
 }

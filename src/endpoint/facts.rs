@@ -15,6 +15,8 @@ pub struct Facts {
     pub service: Service,
     /// The last run, also one that somebody typed.
     pub last_run: Option<Run>,
+    /// When a later run began that did not come to its end, where nobody is at work.
+    pub cut_off_ms: Option<i64>,
     /// The exit codes of the last runs over the kinds that there are: one of each where a service tells, else that of the last run.
     pub exits: Vec<i32>,
     /// A disk, that of the state folder or of a device, is below its floor: nothing is read or written.

@@ -46,11 +46,7 @@ pub fn troubles(facts: &Facts) -> Vec<Trouble> {
         let words = "the last run failed; see the log of the service, or type: twofold doctor";
         all.push(ill(*exit, words.to_owned()));
     }
-    if facts.is_full {
-        let words =
-            "the disk is nearly full, and nothing more is read or written; free some space. See: twofold doctor";
-        all.push(ill(TEMPORARY, words.to_owned()));
-    }
+    all.extend(full(facts));
     for replica in &facts.replicas {
         place(&mut all, facts, replica);
     }
@@ -61,7 +57,10 @@ pub fn troubles(facts: &Facts) -> Vec<Trouble> {
     let of_runs: Vec<Trouble> =
         service.troubles.iter().filter(|words| !is_told(words)).map(|words| passing(0, words.clone())).collect();
     all.extend(of_runs);
-    if facts.last_run.is_none() && facts.exits.is_empty() {
+    if let Some(began_ms) = facts.cut_off_ms {
+        all.push(passing(TEMPORARY, cut_off(began_ms, facts.now_ms)));
+    }
+    if facts.last_run.is_none() && facts.exits.is_empty() && facts.cut_off_ms.is_none() {
         all.push(passing(TEMPORARY, "nothing has been synced yet; type: twofold sync".to_owned()));
     }
     if all.is_empty() && facts.exits.iter().any(|exit| [SIGN_IN, TEMPORARY].contains(exit)) {
@@ -94,6 +93,34 @@ fn place(all: &mut Vec<Trouble>, facts: &Facts, replica: &Replica) {
         let words = format!("{name}: it could not be read in the last run; go on with: twofold sync");
         all.push(Trouble { words, exit: TEMPORARY, is_ill: false });
     }
+}
+
+/// What keeps runs over these kinds from coming through at some place, in words for people; nothing: nothing that is known.
+pub fn in_the_way(facts: &Facts, kinds: &[Kind]) -> Vec<String> {
+    let mut all: Vec<Trouble> = full(facts).into_iter().collect();
+    for replica in facts.replicas.iter().filter(|replica| kinds.iter().any(|kind| replica.kinds.contains_key(kind))) {
+        place(&mut all, facts, replica);
+    }
+    all.into_iter().map(|trouble| trouble.words).collect()
+}
+
+/// What is told of a run that did not come to its end.
+fn cut_off(began_ms: i64, now_ms: i64) -> String {
+    let minutes = (now_ms - began_ms).max(0) / 60_000;
+    let when = match minutes {
+        0..120 => format!("{minutes} min ago"),
+        120..2_880 => format!("{} h ago", minutes / 60),
+        _ => format!("{} days ago", minutes / 1_440),
+    };
+    format!(
+        "the last run, which began {when}, did not come to its end: it was killed, crashed, or failed as a whole. What it did is kept, \
+         and what it had under way is looked for, not repeated. Go on with: twofold sync"
+    )
+}
+
+fn full(facts: &Facts) -> Option<Trouble> {
+    let words = "the disk is nearly full, and nothing more is read or written; free some space. See: twofold doctor";
+    facts.is_full.then(|| Trouble { words: words.to_owned(), exit: TEMPORARY, is_ill: true })
 }
 
 /// Whether words of a run are about a place.
@@ -226,6 +253,19 @@ mod tests {
         let (words, codes) = told(&facts);
         assert_eq!(words, ["google: somebody signed in since the last run; type: twofold sync"]);
         assert_eq!(codes, [75]);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_is_told_until_one_came_to_its_end() {
+        let mut facts = well();
+        (facts.now_ms, facts.cut_off_ms) = (5 * 60_000, Some(0));
+        facts.replicas.clear();
+        let (words, codes) = told(&facts);
+        assert!(words[0].contains("began 5 min ago") && words[0].ends_with(": twofold sync"), "{words:?}");
+        assert_eq!((words.len(), codes), (1, vec![75]));
+        // The first one of all, too.
+        (facts.last_run, facts.exits) = (None, vec![]);
+        assert_eq!(told(&facts).0, words);
     }
 
     #[test]

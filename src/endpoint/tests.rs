@@ -50,6 +50,7 @@ fn facts() -> Facts {
             cpu_s: Some(1.25),
         },
         last_run: Some(last_run),
+        cut_off_ms: None,
         exits: vec![4],
         is_full: false,
         replicas: vec![

@@ -443,10 +443,29 @@ impl Hub {
         self.one("SELECT * FROM conflicts WHERE id = ?1 AND resolved IS NULL", [id], conflict)
     }
 
+    /// When somebody decided a conflict, in milliseconds since 1970.
+    pub fn resolved(&self, id: &str) -> Result<Option<i64>> {
+        self.one("SELECT resolved FROM conflicts WHERE id = ?1 AND resolved IS NOT NULL", [id], |row| row.get(0))
+    }
+
     /// Somebody decided.
     pub fn resolve_conflict(&mut self, id: &str, now_ms: i64) -> Result<()> {
         self.run("UPDATE conflicts SET resolved = ?2 WHERE id = ?1", params![id, now_ms])
     }
+}
+
+/// So many decisions are remembered.
+const DECIDED: usize = 100;
+
+/// What somebody decided about a hold.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Decided {
+    /// The hold.
+    pub id: String,
+    /// Yes, not no.
+    pub is_approved: bool,
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
 }
 
 /// What a hold's row says of what somebody decided.
@@ -483,6 +502,29 @@ impl Hub {
             }
             _ => self.set_decided(&hold.id, decided::DROPPED),
         }
+    }
+
+    /// Whether a hold is there about which nobody has decided yet.
+    pub fn is_undecided(&self, id: &str) -> Result<bool> {
+        Ok(self.count("SELECT count(*) FROM holds WHERE id = ?1 AND approved = 0", [id])? > 0)
+    }
+
+    /// Notes what somebody decided, so that who decides again hears of it; the last hundred are kept, also when the hold is over.
+    pub fn note_decided(&mut self, new: Decided) -> Result<()> {
+        let mut all = self.all_decided()?;
+        all.retain(|decided| decided.id != new.id);
+        all.push(new);
+        all.drain(..all.len().saturating_sub(DECIDED));
+        self.set_meta("decided", &serde_json::json!(all).to_string())
+    }
+
+    /// What was last decided under an id.
+    pub fn decided(&self, id: &str) -> Result<Option<Decided>> {
+        Ok(self.all_decided()?.into_iter().find(|decided| decided.id == id))
+    }
+
+    fn all_decided(&self) -> Result<Vec<Decided>> {
+        Ok(self.meta("decided")?.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
     }
 
     fn set_decided(&mut self, id: &str, decided: i64) -> Result<()> {

@@ -26,7 +26,7 @@ pub mod runs;
 
 pub use counts::{Amount, Holdings, Lacking};
 pub use forget::{Mirrored, Toll, remove_copies};
-pub use holds::{Bad, Conflict, HeldRow, Hold, Quarantined};
+pub use holds::{Bad, Conflict, Decided, HeldRow, Hold, Quarantined};
 pub use intents::{Intent, IntentKind};
 pub use items::{Item, Version};
 pub use mail::{HeldWrite, Said};

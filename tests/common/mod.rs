@@ -11,6 +11,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -373,7 +374,8 @@ pub struct Talk {
     /// What is typed.
     pub stdin: Option<ChildStdin>,
     lines: Receiver<String>,
-    err: Receiver<String>,
+    err: Receiver<()>,
+    said: Arc<Mutex<String>>,
     seen: String,
 }
 
@@ -382,7 +384,7 @@ impl Talk {
         command.stdin(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (stdin, stdout, mut stderr) =
-            (child.stdin.take(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
+            (child.stdin.take(), child.stdout.take().unwrap(), BufReader::new(child.stderr.take().unwrap()));
         let (line, lines) = channel();
         std::thread::spawn(move || {
             let mut reader = BufReader::new(stdout);
@@ -393,14 +395,24 @@ impl Talk {
                 }
             }
         });
-        let (whole, err) = channel();
+        let (over, err) = channel();
+        let said = Arc::new(Mutex::new(String::new()));
+        let heard = said.clone();
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
             // What was said until the end came is what counts.
-            let _ = stderr.read_to_end(&mut bytes);
-            let _ = whole.send(String::from_utf8_lossy(&bytes).into_owned());
+            while stderr.read_until(b'\n', &mut bytes).is_ok_and(|length| length > 0) {
+                heard.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes));
+                bytes.clear();
+            }
+            let _ = over.send(());
         });
-        Self { child, what: args.join(" "), stdin, lines, err, seen: String::new() }
+        Self { child, what: args.join(" "), stdin, lines, err, said, seen: String::new() }
+    }
+
+    /// What it said on stderr so far.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     /// The next line on stdout; none at its end.
@@ -441,12 +453,13 @@ impl Talk {
     /// Waits for the end.
     pub fn end(mut self) -> Ran {
         drop(self.stdin.take());
-        let Ok(err) = self.err.recv_timeout(LIMIT) else {
+        if self.err.recv_timeout(LIMIT).is_err() {
             self.child.kill().unwrap();
             panic!("twofold {} did not end within {LIMIT:?}; so far:\n{}", self.what, self.seen);
-        };
+        }
         while self.line().is_some() {}
         let code = self.child.wait().unwrap().code();
+        let err = self.said();
         Ran { code, out: self.seen, err, what: self.what }
     }
 }

@@ -246,11 +246,78 @@ fn where_the_key_is_the_services_a_shell_syncs_through_it_and_is_told_how_to_sig
     assert!(alone.code != Some(0) && alone.err.contains("systemd-run") && alone.err.ends_with(" sync\n"), "{alone}");
 }
 
+/// Half of the cards are removed on the device: more than goes without a word.
+fn remove_six(home: &Home) {
+    let cards: Vec<_> = home.cards().into_keys().take(6).collect();
+    cards.iter().for_each(|path| fs::remove_file(home.laptop().join(path)).unwrap());
+}
+
+#[test]
+fn what_is_approved_during_a_first_sync_of_mail_is_done_before_that_is_over() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &MICROSOFT);
+    let all = home.configuration(&format!("\n[schedule]\n{ONCE}\n"));
+    fs::write(home.config(), all.replace("kinds = [\"contacts\"]", "kinds = [\"mail\", \"contacts\"]")).unwrap();
+    home.login("microsoft365").expect(0);
+    home.run(&["sync", "--only", "contacts"]).expect(0);
+    remove_six(&home);
+    home.run(&["sync", "--only", "contacts"]).expect(4);
+    let id = home.run(&["held"]).expect(0).only_id();
+    for n in 0..600 {
+        let letter =
+            format!("Message-ID: <{n}@example.org>\r\nSubject: Letter {n}\r\nFrom: a@example.org\r\n\r\nText\r\n");
+        home.sandbox.graph_mail_deliver("inbox", letter.as_bytes()).unwrap();
+    }
+    home.sandbox.switch(|switches| switches.latency_ms = 200);
+    home.sandbox.reset_counts();
+    let read = || home.sandbox.log().iter().filter(|line| line.info.path.ends_with("/$value")).count();
+    let service = Service::begin(&home);
+    soon("messages are read", || read() > 20);
+    let people = || home.graph_text().matches("\"givenName\"").count();
+    let before = people();
+    home.run(&["approve", &id]).expect(0).says(&["in the middle of a run", "is approved", "The service does it now"]);
+    soon("they are gone at Microsoft", || people() < before);
+    assert!(read() < 600, "{} were read: that was no first sync any more", read());
+    home.sandbox.switch(|switches| switches.latency_ms = 0);
+    service.stop();
+}
+
+#[test]
+fn whoever_decides_hears_what_stands_in_its_way() {
+    let home = Home::synced(&BOTH);
+    remove_six(&home);
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    let id = home.run(&["held"]).expect(0).only_id();
+    home.sandbox.fault(Rule::any(Fault::status(503)).on(Provider::Microsoft));
+    home.run(&["logout", "google"]).expect(0);
+    home.sync().expect(3);
+    let ran = home.run(&["approve", &id]).expect(0).says(&[
+        "is approved",
+        "but for what waits until this is over",
+        "google: somebody has to sign in; type: twofold login google",
+        "microsoft365: ",
+    ]);
+    assert!(!ran.err.contains("laptop:"), "nothing is the matter there: {ran}");
+    service.until_at_rest();
+    assert_eq!(home.sandbox.google_people().len(), 12, "nothing is done there");
+    quick(&home);
+    home.login("google").expect(0);
+    soon("it is done when that is over", || home.sandbox.google_people().len() == 6);
+    service.stop();
+    // Without a service it is told as well.
+    remove_six(&home);
+    home.sandbox.with(|state| state.faults.clear());
+    home.sync().expect(4);
+    let id = home.run(&["held"]).expect(0).only_id();
+    home.run(&["logout", "google"]).expect(0);
+    let says = ["The next run does it, but for what waits", "twofold login google", "Type: twofold sync"];
+    home.run(&["drop", &id]).expect(0).says(&says);
+}
+
 #[test]
 fn what_is_approved_or_resolved_during_a_run_waits_for_its_end() {
     let home = Home::synced(&GOOGLE);
-    let cards: Vec<_> = home.cards().into_keys().take(6).collect();
-    cards.iter().for_each(|path| fs::remove_file(home.laptop().join(path)).unwrap());
+    remove_six(&home);
     let service = Service::start(&home, ONCE);
     service.until_at_rest();
     let id = home.run(&["held"]).expect(0).only_id();
@@ -264,28 +331,81 @@ fn what_is_approved_or_resolved_during_a_run_waits_for_its_end() {
     soon("what was approved is done, and nobody typed sync", || home.sandbox.google_people().len() == 6);
     service.until_at_rest();
     assert_eq!(runs(&home), before + 2);
-    // A run that takes longer is not waited for.
+    // Whoever does not wait for a longer run leaves it to the service; one that is killed has done nothing.
+    let ids = |home: &Home| home.run(&["held"]).expect(0).out.lines().count();
+    remove_six(&home);
+    soon("it is held again", || ids(&home) == 1);
+    service.until_at_rest();
+    let id = home.run(&["held"]).expect(0).only_id();
+    let before = runs(&home);
     slow(&home, 120_000);
     let run = home.start(&["sync"]);
-    soon("the run", || runs(&home) == before + 3);
-    home.run(&["drop", &id]).expect(75).says(&["nothing was done"]);
-    run.signal(Signal::INT);
-    run.end().expect(75);
+    soon("the run", || runs(&home) == before + 1);
+    let talk = home.start(&["drop", &id]);
+    soon("the service heard it", || talk.said().contains("in the middle of a run (contacts)"));
+    talk.signal(Signal::INT);
+    let ran = talk.end().expect(75).says(&[
+        "no longer waiting",
+        "when the run that is under way ends or gives way",
+        "twofold held",
+    ]);
+    home.names_a_command(&ran);
+    let talk = home.start(&["drop", &id]);
+    soon("the service heard it again", || talk.said().contains("in the middle of a run"));
+    service.signal(Signal::KILL);
+    talk.end().expect(75).says(&["does not answer", "is not known", "twofold held"]);
     quick(&home);
-    service.stop();
+    run.end().expect(75);
+    assert_eq!(ids(&home), 1, "it stays held");
+    home.run(&["drop", &id]).expect(0).says(&["is dropped", "twofold sync"]);
+}
+
+#[test]
+fn of_two_decisions_about_one_hold_the_first_counts_and_who_comes_second_hears_when_it_was() {
+    let home = Home::synced(&GOOGLE);
+    let (all, people) = (home.cards().len(), || home.sandbox.google_people().len());
+    remove_six(&home);
+    home.sync().expect(4);
+    let id = home.run(&["held"]).expect(0).only_id();
+    home.run(&["approve", &id]).expect(0).says(&["is approved"]);
+    let second = home.run(&["drop", &id]).expect(2).says(&[
+        &id,
+        "was already approved at 20",
+        " UTC; that stays",
+        "nothing was done",
+    ]);
+    home.names_a_command(&second);
+    home.run(&["approve", &id]).expect(0).says(&["was already approved at 20", "twofold sync"]);
     home.sync().expect(0);
-    assert_eq!(home.sandbox.google_people().len(), 6);
+    assert_eq!((people(), home.cards().len()), (all - 6, all - 6), "all of it is made");
+    home.run(&["drop", &id]).expect(2).says(&["was already approved at 20"]);
+    home.run(&["drop", "no-such-hold"]).expect(2).says(&["nothing is held under"]);
+    // Two people at the same moment, and the service.
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    let left = home.cards().len();
+    home.cards().into_keys().for_each(|path| fs::remove_file(home.laptop().join(path)).unwrap());
+    soon("it is held", || home.run(&["held"]).expect(0).out.lines().count() == 1);
+    let id = home.run(&["held"]).expect(0).only_id();
+    let both = [home.start(&["approve", &id]), home.start(&["drop", &id])].map(Talk::end);
+    let stands = match both.each_ref().map(|ran| ran.code) {
+        [Some(0), Some(2)] => 0,
+        [Some(2), Some(0)] => left,
+        _ => panic!("{}{}", both[0], both[1]),
+    };
+    let refused = both.iter().find(|ran| ran.code == Some(2)).unwrap();
+    assert!(refused.err.contains("that stays"), "{refused}");
+    soon("one of the two, as a whole", || (people(), home.cards().len()) == (stands, stands));
+    service.stop();
+    home.sync().expect(0).shows(&["nothing to do"]);
+    assert_eq!((people(), home.cards().len()), (stands, stands));
 }
 
 #[test]
 fn what_is_dropped_beside_the_service_is_put_back_at_once_and_alone_by_the_next_run() {
     let home = Home::synced(&GOOGLE);
-    let remove = || {
-        let cards: Vec<_> = home.cards().into_keys().take(6).collect();
-        cards.iter().for_each(|path| fs::remove_file(home.laptop().join(path)).unwrap());
-    };
     let all = home.cards().len();
-    remove();
+    remove_six(&home);
     let service = Service::start(&home, ONCE);
     service.until_at_rest();
     let id = home.run(&["held"]).expect(0).only_id();
@@ -293,7 +413,7 @@ fn what_is_dropped_beside_the_service_is_put_back_at_once_and_alone_by_the_next_
     home.run(&["drop", &id]).expect(0).says(&["is dropped", "The service does it now"]);
     soon("they are back", || home.cards().len() == all);
     service.stop();
-    remove();
+    remove_six(&home);
     home.sync().expect(4);
     let id = home.run(&["held"]).expect(0).only_id();
     home.run(&["drop", &id]).expect(0).says(&["is dropped", "twofold sync"]);

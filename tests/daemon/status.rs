@@ -2,7 +2,7 @@
 
 use super::*;
 use serde_json::{Value, json};
-use twofold::daemon::socket::{Answer, Decide, Decision, Door, Socket};
+use twofold::daemon::socket::{Door, Socket};
 
 /// The schema as the project publishes it.
 fn schema() -> Value {
@@ -179,22 +179,13 @@ fn it_shows_what_the_service_is_at_and_when_the_next_run_is() {
     service.stop();
 }
 
-/// Carries nothing out.
-struct Nobody;
-
-impl Decide for Nobody {
-    fn decide(&self, _: &Decision) -> Answer {
-        Answer::Refused { words: "nobody decides here".into(), exit: 2 }
-    }
-}
-
 /// Answers in the place of a service that has been there since that moment, and goes by its clock.
 fn stand_in(home: &Home, since_ms: i64) -> tokio::runtime::Runtime {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let _inside = runtime.enter();
     let live = Arc::new(twofold::daemon::live::Live::new(since_ms));
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
-    let door = Door::new(live, Arc::default(), events, false, Arc::new(Nobody));
+    let door = Door::new(live, Arc::default(), events, false);
     runtime.spawn(door.keep(Socket::bind(&home.state()).unwrap()));
     drop(_inside);
     runtime
@@ -299,6 +290,28 @@ fn a_disk_below_its_floor_and_a_service_that_was_killed_are_told() {
     service.until_at_rest();
     service.stop();
     home.run(&["status"]).expect(0).shows(&["no service is running"]);
+}
+
+#[test]
+fn a_sync_that_was_killed_is_told_until_a_run_came_to_its_end() {
+    let home = Home::synced(&GOOGLE);
+    let run = || home.json(&["status"])["last_run"]["run"].as_i64().unwrap();
+    let before = run();
+    home.sandbox.fault(Rule::any(Fault::Delay { ms: 120_000 }));
+    let talk = home.start(&["sync"]);
+    soon("it is at work", || run() > before);
+    assert!(!home.run(&["status"]).expect(0).out.contains("trouble:"), "it is not killed, it goes on");
+    talk.signal(Signal::KILL);
+    talk.end();
+    let words = "trouble: the last run, which began 0 min ago, did not come to its end";
+    let ran = home.run(&["status"]).expect(75).shows(&[words, "What it did is kept", "not repeated", ": twofold sync"]);
+    assert_eq!(ran.out.matches("trouble:").count(), 1, "{ran}");
+    assert_eq!(status_of(&home, "killed")["troubles"].as_array().unwrap().len(), 1);
+    home.run(&["sync", "--dry-run", "--replica", "laptop"]).expect(0);
+    home.run(&["status"]).expect(75).shows(&[words]);
+    home.sandbox.with(|state| state.faults.clear());
+    home.sync().expect(0);
+    assert!(!home.run(&["status"]).expect(0).out.contains("trouble:"));
 }
 
 #[test]

@@ -465,6 +465,10 @@ impl Work for Seen<'_> {
         self.runs.reload()
     }
 
+    async fn decide(&self, id: u64, decision: &Decision) -> Option<Vec<Kind>> {
+        self.runs.decide(id, decision).await
+    }
+
     fn give_way(&self) {
         self.runs.give_way();
     }
