@@ -6,7 +6,7 @@ use crate::config::{Config, Endpoint};
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
 use crate::daemon::socket::{Door, Over, Socket};
-use crate::daemon::troubles::Troubles;
+use crate::daemon::troubles::{About, Troubles};
 use crate::daemon::watch::{Folders, SignIns, Watch};
 use crate::daemon::{Clock, Decision, Duty, End, Event, Outcome, State, Work, serve, systemd};
 use crate::endpoint::listen;
@@ -20,8 +20,8 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use twofold_auth::{ProviderName, Vault};
-use twofold_cycle::report::{OF_THE_WHOLE, code_of, exit};
-use twofold_cycle::{Calls, Progress, Reading, Report};
+use twofold_cycle::report::{code_of, exit};
+use twofold_cycle::{Calls, Progress, Reading, Report, report};
 use twofold_hub::Lock;
 use twofold_model::{Error, ErrorKind, Kind, Result};
 use twofold_schedule::Trigger;
@@ -83,12 +83,29 @@ pub async fn run(context: &Context) -> Result<i32> {
     ];
     let door = Door::new(live.clone(), desk.clone(), events, has_credential_key);
     let asked = open_door(&door, &state_dir);
-    let troubles = Mutex::default();
+    let (troubles, signed_in) = (Mutex::default(), Mutex::default());
     let give_way = Arc::default();
-    let work =
-        Runs { context, config, folders, progress, live, tally, endpoint, desk, stop, give_way, troubles, notices };
+    let work = Runs {
+        context,
+        config,
+        folders,
+        progress,
+        live,
+        tally,
+        endpoint,
+        desk,
+        stop,
+        give_way,
+        troubles,
+        signed_in,
+        notices,
+    };
     tracing::info!("the service begins");
     let end = serve(&work, context, triggers, chance, told).await;
+    if context.config().is_ok() {
+        // A start takes what this service could not.
+        work.notices.configured(false);
+    }
     let resting = work.notices.rest().await;
     tasks.iter().for_each(JoinHandle::abort);
     drop(resting);
@@ -256,6 +273,8 @@ struct Runs<'a> {
     /// Set when others wait for it.
     give_way: Arc<AtomicBool>,
     troubles: Mutex<Troubles>,
+    /// Places at which somebody signed in since the last run began.
+    signed_in: Mutex<BTreeSet<String>>,
     /// Who is told of them.
     notices: Arc<notify::Notices>,
 }
@@ -271,15 +290,27 @@ impl Runs<'_> {
     }
 
     /// Tells what stands in the way since this run, and what does so no more.
-    fn tell(&self, found: BTreeSet<String>, duty: &Duty) {
+    fn tell(&self, found: BTreeMap<String, About>, duty: &Duty) {
         let news = {
             let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
-            let news = troubles.hear(found, duty, &self.kinds(), &OF_THE_WHOLE);
+            let news = troubles.hear(found, duty, &self.kinds());
             self.live.troubles(troubles.all());
             news
         };
         news.new.iter().for_each(|words| tracing::warn!("{words}"));
         news.over.iter().for_each(|words| tracing::info!("over: {words}"));
+    }
+
+    /// What a run said, but of a sign-in that was made while it was under way: it went by the one before.
+    fn said(&self, report: &Report) -> BTreeMap<String, About> {
+        let signed_in = self.signed_in.lock().unwrap_or_else(PoisonError::into_inner);
+        let about = |words: &String| match report.about.get(words) {
+            None => About::Kinds,
+            Some(report::About::Hub) => About::Hub,
+            Some(report::About::SignIn(place)) => About::SignIn(place.clone()),
+        };
+        let said = report.troubles.iter().map(|words| (words.clone(), about(words)));
+        said.filter(|(_, about)| !matches!(about, About::SignIn(place) if signed_in.contains(place))).collect()
     }
 
     /// A configuration that was to be read again stays unused, in these words, until a good one was read.
@@ -342,6 +373,7 @@ impl Work for Runs<'_> {
             retry_quarantined: wish.retry_quarantined,
             ..sync::Args::default()
         };
+        self.signed_in.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.desk.tell(&duty.asked, &Told::Began);
         self.progress.step();
         let began_ms = self.context.now_ms();
@@ -361,7 +393,7 @@ impl Work for Runs<'_> {
                 self.tally.ran(&report);
                 // What a full disk ended did not look at all that it was to.
                 let looked_at = if report.full { Duty::default() } else { duty.clone() };
-                self.tell(report.troubles.iter().cloned().collect(), &looked_at);
+                self.tell(self.said(&report), &looked_at);
                 self.notices.hear(&notify::found(&report), &looked_at, &self.kinds());
                 over(Some(report.run), report.exit);
                 self.desk.tell(&duty.asked, &outcome(&report));
@@ -378,7 +410,7 @@ impl Work for Runs<'_> {
             }
             Err(error) => {
                 // It looked at nothing.
-                self.tell([error.to_string()].into(), &Duty::default());
+                self.tell([(error.to_string(), About::Kinds)].into(), &Duty::default());
                 self.notices.hear(&notify::failed(&error), &Duty::default(), &self.kinds());
                 let exit = code_of(error.kind);
                 self.tally.failed(exit);
@@ -413,6 +445,17 @@ impl Work for Runs<'_> {
         }
     }
 
+    fn signed_in(&self, places: &BTreeSet<String>) {
+        self.signed_in.lock().unwrap_or_else(PoisonError::into_inner).extend(places.iter().cloned());
+        let over = {
+            let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+            let over = troubles.signed_in(places);
+            self.live.troubles(troubles.all());
+            over
+        };
+        over.iter().for_each(|words| tracing::info!("over: {words}"));
+    }
+
     fn give_way(&self) {
         self.give_way.store(true, Ordering::SeqCst);
     }
@@ -424,8 +467,7 @@ impl Work for Runs<'_> {
                 tracing::error!(
                     "state_dir cannot change under a running service; the old configuration stays. Restart it"
                 );
-                // By [notify] it would never be over: what was told stands in the state folder that is left.
-                self.live.refused(Some(OTHER_PLACE.to_owned()));
+                self.refuse(OTHER_PLACE);
                 None
             }
             Ok(config) => {

@@ -64,7 +64,9 @@ fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Resu
     let mut codes = health::exits(&facts, &troubles);
     let mut replicas = Vec::new();
     for replica in hub.replicas()? {
-        let mut advice = replica.trouble.clone();
+        let is_signed_in_since =
+            facts.replicas.iter().any(|known| known.name == replica.name && health::signed_in_since(&facts, known));
+        let mut advice = replica.trouble.clone().filter(|_| !is_signed_in_since);
         let mut sign_in = Value::Null;
         if let Some(name) = ProviderName::from_name(&replica.name) {
             let status = vault.status(name)?;

@@ -2,7 +2,7 @@
 
 use crate::Cycle;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
 /// One replica's part of a run, for one kind.
@@ -89,6 +89,9 @@ pub struct Report {
     /// What stood in the way, in words for the person who reads them.
     #[serde(skip)]
     pub troubles: Vec<String>,
+    /// What those of them are about that say more than what this run met, by their words.
+    #[serde(skip)]
+    pub about: BTreeMap<String, About>,
     /// What a person has to do something about, by the name of the replica, without any words.
     #[serde(skip)]
     pub signs: BTreeSet<(String, Sign)>,
@@ -112,13 +115,14 @@ pub struct Report {
     pub down: Vec<String>,
 }
 
-/// What every run says of all that the hub holds, whatever it looked at itself.
-pub const OF_THE_WHOLE: [&str; 4] = [
-    "a write's fate is not known yet; it is looked for, not repeated. Run again later: twofold sync",
-    "something is held for approval; it was not done. See: twofold held",
-    "conflicts are left; both sides are kept. See: twofold conflicts",
-    "items are in quarantine; the rest was done. See: twofold status",
-];
+/// What a trouble is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// All that the hub holds: every run says it, whatever it looked at itself.
+    Hub,
+    /// The sign-in at that place.
+    SignIn(String),
+}
 
 /// What a person has to do something about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -215,6 +219,7 @@ impl Report {
             pruned: 0,
             elapsed_s: f64_as_text::Seconds(0),
             troubles: Vec::new(),
+            about: BTreeMap::new(),
             signs: BTreeSet::new(),
             codes: Vec::new(),
             stopped: false,
@@ -255,7 +260,11 @@ impl Report {
         self.signs.extend(Sign::of(error).map(|sign| (name.to_owned(), sign)));
         // A sign-in is that of the whole account, wherever it was missed first.
         match error.kind {
-            ErrorKind::SignInNeeded => self.say(format!("{name}: {}", error.message)),
+            ErrorKind::SignInNeeded => {
+                let words = format!("{name}: {}", error.message);
+                self.about.insert(words.clone(), About::SignIn(name.to_owned()));
+                self.say(words);
+            }
             _ => self.say(format!("{name}: {error}")),
         }
     }
@@ -265,6 +274,12 @@ impl Report {
         if !self.troubles.contains(&words) {
             self.troubles.push(words);
         }
+    }
+
+    /// Says something of all that the hub holds.
+    fn say_of_hub(&mut self, words: &str) {
+        self.about.insert(words.to_owned(), About::Hub);
+        self.say(words.to_owned());
     }
 
     /// How many writes this run sent to replicas.
@@ -309,7 +324,9 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
     cycle.report.codes.extend(&cycle.settings.left_alone);
     if cycle.hub.intents()?.iter().any(|intent| intent.sent_ms.is_some()) {
         cycle.report.codes.push(exit::TEMPORARY);
-        cycle.report.say(OF_THE_WHOLE[0].into());
+        cycle.report.say_of_hub(
+            "a write's fate is not known yet; it is looked for, not repeated. Run again later: twofold sync",
+        );
     }
     // All of them, also of a replica that this run left out: what is not named is over.
     let names: HashMap<i64, String> = cycle.hub.replicas()?.into_iter().map(|known| (known.id, known.name)).collect();
@@ -323,15 +340,15 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
     }
     if holds.iter().any(|hold| !hold.is_approved) {
         cycle.report.codes.push(exit::HELD);
-        cycle.report.say(OF_THE_WHOLE[1].into());
+        cycle.report.say_of_hub("something is held for approval; it was not done. See: twofold held");
     }
     if !cycle.hub.conflicts()?.is_empty() {
         cycle.report.codes.push(exit::LEFT);
-        cycle.report.say(OF_THE_WHOLE[2].into());
+        cycle.report.say_of_hub("conflicts are left; both sides are kept. See: twofold conflicts");
     }
     if !quarantined.is_empty() {
         cycle.report.codes.push(exit::LEFT);
-        cycle.report.say(OF_THE_WHOLE[3].into());
+        cycle.report.say_of_hub("items are in quarantine; the rest was done. See: twofold status");
     }
     if let Some(words) = cycle.full.get() {
         cycle.report.no_room(words.clone());

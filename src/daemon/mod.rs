@@ -145,6 +145,8 @@ pub trait Work {
     async fn decide(&self, id: u64, decision: &Decision) -> Option<Vec<Kind>>;
     /// Others wait for the run under way: it ends as soon as it has moved on by a part.
     fn give_way(&self) {}
+    /// Somebody signed in at these places.
+    fn signed_in(&self, _places: &BTreeSet<String>) {}
     /// Reads the configuration again and answers when each kind is due from now on; `None`: the new one is refused, and the old one stays.
     /// A run that is under way goes on under the one with which it began.
     fn reload(&self) -> Option<BTreeMap<Kind, Trigger>>;
@@ -279,6 +281,7 @@ impl Service<'_> {
             }
             // Somebody did something about what stood in the way: everything is due, and nobody who signed in is left alone.
             Event::SignedIn(places) => {
+                self.work.signed_in(&places);
                 places.iter().for_each(|place| self.backoff.reached(place));
                 self.signed_in.extend(places);
                 self.table.again(&self.table.kinds(), now);

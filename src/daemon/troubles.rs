@@ -6,8 +6,26 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What was told and is not over, in the words of a run's report (`google: …`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Troubles {
-    /// Each with the kinds in which it was found and not looked for since.
-    told: BTreeMap<String, BTreeSet<Kind>>,
+    told: BTreeMap<String, Open>,
+}
+
+/// A trouble that is not over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Open {
+    about: About,
+    /// The kinds in which it was found and not looked for since.
+    kinds: BTreeSet<Kind>,
+}
+
+/// What a trouble is about, which decides when it is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// What a run met in its kinds.
+    Kinds,
+    /// All that the hub holds: every run says it, whatever it looked at itself.
+    Hub,
+    /// The sign-in at that place.
+    SignIn(String),
 }
 
 /// What there is to tell after a run.
@@ -21,30 +39,36 @@ pub struct News {
 
 impl Troubles {
     /// Takes what a run found; `kinds` are all that there are. Nothing is over that the run did not look at: a kind that it left out, a
-    /// provider that it left alone, all but the one replica that somebody asked for. `of_the_whole`, which every run says of all that the hub
-    /// holds, is over with any.
-    pub fn hear(&mut self, found: BTreeSet<String>, duty: &Duty, kinds: &[Kind], of_the_whole: &[&str]) -> News {
+    /// provider that it left alone, all but the one replica that somebody asked for.
+    pub fn hear(&mut self, found: BTreeMap<String, About>, duty: &Duty, kinds: &[Kind]) -> News {
         let is_of_all = duty.wish.as_ref().is_none_or(|wish| wish.replica.is_none());
         let was_left_alone = |words: &str| {
             duty.without.iter().any(|name| words.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
         };
-        for (words, open) in self.told.iter_mut().filter(|(words, _)| !found.contains(*words)) {
-            if of_the_whole.contains(&words.as_str()) && !duty.kinds.is_empty() {
-                open.clear();
+        for (words, open) in self.told.iter_mut().filter(|(words, _)| !found.contains_key(*words)) {
+            if open.about == About::Hub && !duty.kinds.is_empty() {
+                open.kinds.clear();
             } else if is_of_all && !was_left_alone(words) {
-                open.retain(|kind| !duty.kinds.contains(kind));
+                open.kinds.retain(|kind| !duty.kinds.contains(kind));
             }
         }
-        let over: Vec<String> =
-            self.told.iter().filter(|(_, open)| open.is_empty()).map(|(words, _)| words.clone()).collect();
-        self.told.retain(|_, open| !open.is_empty());
-        let new: Vec<String> = found.iter().filter(|words| !self.told.contains_key(*words)).cloned().collect();
+        let over = self.over(|open| open.kinds.is_empty());
+        let new: Vec<String> = found.keys().filter(|words| !self.told.contains_key(*words)).cloned().collect();
         // A run that failed as a whole is one of all.
         let of_run = if duty.kinds.is_empty() { kinds } else { &duty.kinds };
-        for words in found {
-            self.told.entry(words).or_default().extend(of_run);
+        for (words, about) in found {
+            self.told.entry(words).or_insert(Open { about, kinds: BTreeSet::new() }).kinds.extend(of_run);
         }
         News { new, over }
+    }
+
+    /// Somebody signed in at these places. Answers what is over with that; whether it was enough says the next run.
+    pub fn signed_in(&mut self, places: &BTreeSet<String>) -> Vec<String> {
+        self.over(|open| matches!(&open.about, About::SignIn(place) if places.contains(place)))
+    }
+
+    fn over(&mut self, is_over: impl Fn(&Open) -> bool) -> Vec<String> {
+        self.told.extract_if(.., |_, open| is_over(open)).map(|(words, _)| words).collect()
     }
 
     /// All that stands in the way.
@@ -58,12 +82,18 @@ mod tests {
     use super::*;
 
     const ALL: [Kind; 3] = [Kind::Mail, Kind::Calendar, Kind::Contacts];
-    const OF_THE_WHOLE: [&str; 2] = ["something waits", "something is left"];
+    const OF_THE_HUB: [&str; 2] = ["something waits", "something is left"];
 
     fn run(troubles: &mut Troubles, found: &[&str], kinds: &[Kind], without: &[&str]) -> (Vec<String>, Vec<String>) {
         let without = without.iter().map(|name| (*name).to_owned()).collect();
         let duty = Duty { kinds: kinds.to_vec(), without, ..Duty::default() };
-        let news = troubles.hear(found.iter().map(|words| (*words).to_owned()).collect(), &duty, &ALL, &OF_THE_WHOLE);
+        let about = |words: &str| match words.strip_suffix(": sign in") {
+            Some(place) => About::SignIn(place.to_owned()),
+            None if OF_THE_HUB.contains(&words) => About::Hub,
+            None => About::Kinds,
+        };
+        let found = found.iter().map(|words| ((*words).to_owned(), about(words))).collect();
+        let news = troubles.hear(found, &duty, &ALL);
         (news.new, news.over)
     }
 
@@ -86,7 +116,7 @@ mod tests {
         assert_eq!(run(&mut troubles, &[], &[Kind::Mail], &[]), (vec![], vec![]));
         let wish = Some(crate::daemon::Wish { replica: Some("laptop".to_owned()), ..Default::default() });
         let duty = Duty { kinds: ALL.to_vec(), wish, ..Duty::default() };
-        assert_eq!(troubles.hear(BTreeSet::new(), &duty, &ALL, &OF_THE_WHOLE), News::default(), "one replica alone");
+        assert_eq!(troubles.hear(BTreeMap::new(), &duty, &ALL), News::default(), "one replica alone");
         assert_eq!(run(&mut troubles, &[], &ALL, &["google"]), (vec![], vec![held.to_owned()]));
         assert_eq!(troubles.all(), [dead]);
     }
@@ -105,9 +135,19 @@ mod tests {
     #[test]
     fn what_is_said_of_the_whole_hub_is_over_with_any_run_that_says_it_no_more() {
         let mut troubles = Troubles::default();
-        run(&mut troubles, &OF_THE_WHOLE, &ALL, &[]);
-        assert_eq!(troubles.all().len(), OF_THE_WHOLE.len());
-        let (_, over) = run(&mut troubles, &OF_THE_WHOLE[1..], &[Kind::Mail], &["google"]);
-        assert_eq!(over, [OF_THE_WHOLE[0]]);
+        run(&mut troubles, &OF_THE_HUB, &ALL, &[]);
+        assert_eq!(troubles.all().len(), OF_THE_HUB.len());
+        let (_, over) = run(&mut troubles, &OF_THE_HUB[1..], &[Kind::Mail], &["google"]);
+        assert_eq!(over, [OF_THE_HUB[0]]);
+    }
+
+    #[test]
+    fn a_sign_in_that_was_missed_is_no_trouble_any_more_when_somebody_signed_in_there() {
+        let mut troubles = Troubles::default();
+        run(&mut troubles, &["google: sign in", "google: nobody answers", "microsoft365: sign in"], &ALL, &[]);
+        assert_eq!(troubles.signed_in(&["google".to_owned()].into()), ["google: sign in"]);
+        assert_eq!(troubles.all(), ["google: nobody answers", "microsoft365: sign in"]);
+        // It did not help.
+        assert_eq!(run(&mut troubles, &["google: sign in"], &[Kind::Mail], &[]).0, ["google: sign in"]);
     }
 }

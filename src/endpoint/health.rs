@@ -51,8 +51,10 @@ pub fn troubles(facts: &Facts) -> Vec<Trouble> {
         place(&mut all, facts, replica);
     }
     let is_told = |words: &str| {
-        let needing = facts.replicas.iter().filter(|replica| needs_sign_in(replica));
-        all.iter().any(|trouble| trouble.words == words) || needing.into_iter().any(|replica| is_of(words, replica))
+        // Of these all was said above that there is to say.
+        let mut told =
+            facts.replicas.iter().filter(|replica| needs_sign_in(replica) || signed_in_since(facts, replica));
+        all.iter().any(|trouble| trouble.words == words) || told.any(|replica| is_of(words, replica))
     };
     let of_runs: Vec<Trouble> =
         service.troubles.iter().filter(|words| !is_told(words)).map(|words| passing(0, words.clone())).collect();
@@ -132,8 +134,8 @@ fn needs_sign_in(replica: &Replica) -> bool {
     replica.sign_in.as_ref().is_some_and(|sign_in| sign_in.needed.is_some())
 }
 
-/// Whether no run began after somebody signed in there.
-fn signed_in_since(facts: &Facts, replica: &Replica) -> bool {
+/// Whether no run began after somebody signed in there: what stood in the way before is not known to do so now.
+pub fn signed_in_since(facts: &Facts, replica: &Replica) -> bool {
     let since_ms = replica.sign_in.as_ref().and_then(|sign_in| sign_in.since_ms);
     facts.last_run.is_some_and(|run| since_ms.is_some_and(|since_ms| since_ms > run.started_ms))
 }
@@ -253,6 +255,9 @@ mod tests {
         let (words, codes) = told(&facts);
         assert_eq!(words, ["google: somebody signed in since the last run; type: twofold sync"]);
         assert_eq!(codes, [75]);
+        // A service that has not heard of it yet.
+        facts.service.troubles = vec!["google: the sign-in ended; type: twofold login google".into()];
+        assert_eq!(told(&facts).0, words);
     }
 
     #[test]

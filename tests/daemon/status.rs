@@ -293,6 +293,28 @@ fn a_disk_below_its_floor_and_a_service_that_was_killed_are_told() {
 }
 
 #[test]
+fn after_a_sign_in_nobody_is_asked_for_one_any_more() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["logout", "google"]).expect(0);
+    let service = Service::start(&home, ONCE);
+    service.until_told("twofold login google", 1);
+    home.run(&["status"]).expect(3).shows(&["twofold login google"]);
+    // The run that follows takes its time.
+    home.login("google").expect(0);
+    home.sandbox.fault(Rule::any(Fault::Delay { ms: 1_000 }));
+    let mut ran = home.run(&["status"]);
+    soon("all is well", || {
+        assert!(!ran.out.contains("twofold login"), "{ran}");
+        ran = home.run(&["status"]);
+        ran.code == Some(0)
+    });
+    let told = service.told();
+    let asked = told.iter().rposition(|line| line.contains("twofold login google")).unwrap();
+    assert!(told[asked..].iter().any(|line| line.contains("all is well")), "{told:?}");
+    service.stop().says(&["over: google: "]);
+}
+
+#[test]
 fn a_sync_that_was_killed_is_told_until_a_run_came_to_its_end() {
     let home = Home::synced(&GOOGLE);
     let run = || home.json(&["status"])["last_run"]["run"].as_i64().unwrap();

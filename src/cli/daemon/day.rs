@@ -469,6 +469,10 @@ impl Work for Seen<'_> {
         self.runs.decide(id, decision).await
     }
 
+    fn signed_in(&self, places: &BTreeSet<String>) {
+        self.runs.signed_in(places);
+    }
+
     fn give_way(&self) {
         self.runs.give_way();
     }
@@ -513,6 +517,7 @@ async fn one_service(day: &Day, mut life: Pin<&mut impl Future<Output = ()>>, is
         stop: Arc::default(),
         give_way: Arc::default(),
         troubles: Mutex::default(),
+        signed_in: Mutex::default(),
         notices,
         config: Arc::new(Mutex::new(Arc::new(config))),
     };

@@ -105,7 +105,8 @@ fn place(out: &mut String, facts: &Facts, replica: &Replica, collections: &[Coll
     let name = Name(&replica.name);
     let _ = write!(out, "<section class=\"place\"><h2>{name} <span class=\"dim\">{what}</span></h2>");
     let needed = replica.sign_in.as_ref().and_then(|sign_in| sign_in.needed.as_ref());
-    if let Some(words) = needed.or(replica.trouble.as_ref()) {
+    let met = replica.trouble.as_ref().filter(|_| !health::signed_in_since(facts, replica));
+    if let Some(words) = needed.or(met) {
         let _ = write!(out, "<p class=\"bad\">{}</p>", Said(words));
     }
     if let Some(ends_ms) = replica.sign_in.as_ref().and_then(|sign_in| sign_in.ends_ms) {
