@@ -29,6 +29,8 @@ const ANSWER_MS: u64 = 20_000;
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 /// And when the service stops.
 const TAKEN_AT_A_STOP: Duration = Duration::from_secs(2);
+/// How often is looked whether it was taken.
+const LOOK: Duration = Duration::from_millis(20);
 /// Nobody needs the answer; a larger one was an answer all the same.
 const MOST_BYTES: usize = 1 << 20;
 
@@ -110,9 +112,23 @@ impl Notices {
         }
     }
 
-    /// Waits a moment for what is being sent, so that the next service does not repeat it. While what it answers is kept, no more is sent.
+    /// Waits a moment for what is due or being sent, so that the next service does not repeat it, and so that it is told where no service of
+    /// this state folder follows. While what it answers is kept, no more is sent.
     pub(super) async fn rest(&self) -> Option<RwLockWriteGuard<'_, ()>> {
-        tokio::time::timeout(TAKEN_AT_A_STOP, self.sending.write()).await.ok()
+        let sent = async {
+            while self.is_due() {
+                tokio::time::sleep(LOOK).await;
+            }
+            self.sending.write().await
+        };
+        tokio::time::timeout(TAKEN_AT_A_STOP, sent).await.ok()
+    }
+
+    /// Whether there is something to be sent now.
+    fn is_due(&self) -> bool {
+        let (ways, now_ms) = (ways(&self.config.borrow().notify), self.now_ms());
+        let ledger = self.ledger.lock().unwrap_or_else(PoisonError::into_inner);
+        ways.into_iter().any(|way| ledger.next(way, now_ms).is_some_and(|(_, wait_ms)| wait_ms == 0))
     }
 
     /// Delivers what waits, in every way. Never comes back.

@@ -41,9 +41,7 @@ impl Cause {
             Cause::Held => "something is held until somebody approves or drops it",
             Cause::Stale => "it could not be reached for a day",
             Cause::Disk => "there is no room on the disk",
-            Cause::Configuration => {
-                "the configuration is refused, and the one before stays in use: a restart would fail"
-            }
+            Cause::Configuration => "the configuration that was read again is refused, and the one before stays in use",
             Cause::Failed => "something failed",
         }
     }
@@ -54,7 +52,8 @@ impl Cause {
             Cause::SignIn => format!("twofold login {replica}"),
             Cause::Held => "twofold held".into(),
             Cause::Disk => "df -h; twofold status".into(),
-            Cause::Stale | Cause::Configuration | Cause::Failed => "twofold doctor".into(),
+            Cause::Configuration => "twofold doctor; systemctl status 'twofold*'".into(),
+            Cause::Stale | Cause::Failed => "twofold doctor".into(),
         }
     }
 }

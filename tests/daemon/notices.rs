@@ -209,6 +209,37 @@ fn what_is_configured_while_it_runs_is_told_and_a_program_that_is_not_there_is_a
 }
 
 #[test]
+fn another_state_folder_is_a_trouble_of_the_running_service_and_over_when_it_ends_or_it_is_taken_back() {
+    let home = Home::synced(&GOOGLE);
+    let file = home.dir.path().join("troubles.jsonl");
+    let service = start(&home, ONCE, &format!("file = {file:?}"));
+    let good = fs::read_to_string(home.config()).unwrap();
+    let (here, there) = (format!("{:?}", home.state()), format!("{:?}", home.dir.path().join("another")));
+    let reload = |text: &str, told: usize| {
+        fs::write(home.config(), text).unwrap();
+        service.signal(Signal::HUP);
+        soon("it is told", || lines(&file).len() == told);
+    };
+    reload(&good.replace(&here, &there), 1);
+    service.signal(Signal::HUP);
+    service.until_told("names another state_dir", 2);
+    reload(&good, 2);
+    reload(&good.replace(&here, &there), 3);
+    service.stop();
+    let told = lines(&file);
+    assert_eq!(told.len(), 4, "{told:?}");
+    for (message, state) in told.iter().zip(["begun", "over", "begun", "over"]) {
+        assert_eq!((&message["trouble"], &message["state"]), (&json!("configuration"), &json!(state)), "{told:?}");
+    }
+    assert!(told[0]["type"].as_str().is_some_and(|command| command.contains("systemctl status")), "{told:?}");
+    // The next service keeps its notes there, and has nothing to tell of this.
+    let service = Service::begin(&home);
+    service.until_told("READY=1", 1);
+    service.stop();
+    assert!(lines(&file)[4..].iter().all(|message| message["trouble"] != "configuration"), "{:?}", lines(&file));
+}
+
+#[test]
 fn a_configuration_that_is_refused_is_a_trouble_until_a_good_one_was_read() {
     let home = Home::synced(&GOOGLE);
     let file = home.dir.path().join("troubles.jsonl");
@@ -234,7 +265,10 @@ fn a_configuration_that_is_refused_is_a_trouble_until_a_good_one_was_read() {
     service.stop();
     let told = lines(&file);
     let said = |message: &Value| [&message["trouble"], &message["state"], &message["type"]].map(Value::clone);
-    assert_eq!(said(&told[0]), [json!("configuration"), json!("begun"), json!("twofold doctor")]);
+    assert_eq!(
+        said(&told[0]),
+        [json!("configuration"), json!("begun"), json!("twofold doctor; systemctl status 'twofold*'")]
+    );
     assert_eq!(said(&told[1]), [json!("configuration"), json!("over"), Value::Null]);
     // One that ended meanwhile did not hear of the good one: the next service tells.
     let service = Service::begin(&home);
