@@ -1,6 +1,7 @@
 //! A message of nine megabytes with two files attached, put into a folder of the laptop: it arrives once and whole, also where its
 //! upload is cut off in the middle.
 
+use super::bench::waited;
 use super::{Mail, copies, gmail_labels, graph, mails, only, settled, synced};
 use crate::common::{BOTH, Home, MICROSOFT};
 use base64::Engine;
@@ -110,6 +111,27 @@ fn a_large_message_whose_upload_is_cut_is_whole_after_the_next_run() {
         assert_eq!(copies(&home, provider), before + 1, "{provider}");
         assert_whole(&home, provider);
         settled(&home, provider);
+    }
+}
+
+#[test]
+fn a_large_message_whose_making_was_killed_is_whole_after_the_next_run_whatever_its_files_are_called_there() {
+    for writes in [2, 3, 5] {
+        let home = synced(&MICROSOFT);
+        home.sandbox.switch(|switches| switches.graph_renames_files = true);
+        let before = copies(&home, MICROSOFT[0]);
+        put(&home, MICROSOFT[0]);
+        home.sandbox.reset_counts();
+        let talk = home.start(&["sync"]);
+        waited("the message is being made", || home.writes() >= writes);
+        talk.signal(rustix::process::Signal::KILL);
+        talk.end();
+        // Where the lists lag, what was made is looked for once more.
+        let codes: Vec<Option<i32>> = (0..3).map(|_| home.sync().code).collect();
+        assert_eq!(codes.last(), Some(&Some(0)), "{writes}: {codes:?}");
+        assert_eq!(copies(&home, MICROSOFT[0]), before + 1, "{writes}");
+        assert_whole(&home, MICROSOFT[0]);
+        settled(&home, MICROSOFT[0]);
     }
 }
 

@@ -338,6 +338,29 @@ async fn a_large_message_is_whole_also_where_its_files_are_shown_under_other_nam
 }
 
 #[tokio::test]
+async fn a_large_message_whose_making_was_cut_is_finished_also_where_its_files_are_shown_under_other_names() {
+    // The message, a session and two ranges, the short file, a session and two ranges, the word that it is whole.
+    for at in 1..WRITES {
+        for fault in [Fault::DropBefore, Fault::DropAfter] {
+            let mut world = World::with(Switches { graph_renames_files: true, ..Switches::default() });
+            let inbox = world.of_role(Role::Inbox).await;
+            // Whoever looks for it later knows no id that was answered.
+            let cut = Rule::any(fault.clone()).on(Provider::Microsoft).writes().skip(at);
+            world.sandbox.fault(cut);
+            world.write(world.creation("one", &inbox, &large("one"), &[])).await.unwrap_err();
+            world.sandbox.with(|state| state.faults.clear());
+            let looked_at = Seen { collection: inbox.clone(), ..blank() };
+            assert!(matches!(find(&world, "one", &looked_at).await, Found::Here(_)), "{at} {fault:?}");
+            let held = world.sandbox.graph_mail_messages();
+            assert_eq!((held.len(), &held[0]["extended"][LARGE]), (1, &json!("received")), "{at} {fault:?}");
+            let raw = world.sandbox.graph_mail_raw(held[0]["id"].as_str().unwrap()).unwrap();
+            assert_eq!(MessageParser::default().parse(&raw).unwrap().attachment_count(), 3, "{at} {fault:?}");
+            assert_eq!(world.told().await.0.len(), 1, "{at} {fault:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_large_message_counts_only_when_its_files_are_those_of_its_bytes() {
     let letter = large("one");
     let rows = [

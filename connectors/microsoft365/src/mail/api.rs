@@ -211,6 +211,12 @@ pub fn attachments(id: impl Into<String>, message: &str) -> Part {
     part(id, Method::Get, format!("{}/attachments?$select=id,name,size", path(message)))
 }
 
+/// GET /me/messages/{id}/attachments/{id}/$value: the bytes of a file that is attached (attachment-get).
+pub fn attached_bytes(message: &str, file: &str) -> Request {
+    let at = format!("{VERSION}{}/attachments/{}/$value", path(message), encoded(file));
+    Request::get_bytes("read attachment", at).spills()
+}
+
 /// Reads a page of attachments, and where it goes on. What is not said of one is nothing that any file of ours has.
 pub fn read_attachments(answer: &Response) -> Result<(Vec<Attached>, Option<String>)> {
     let page: ListPage = answer.json()?;

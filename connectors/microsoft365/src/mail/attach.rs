@@ -5,7 +5,7 @@
 //! which bytes. Until then the message is none: no round shows it. Whoever looks for it by its mark adds what it lacks.
 //!
 //! A message counts only when the files that Graph names are those of its bytes, by name and size; where its answer gave the id of a file,
-//! that says which one it is, because Exchange may call it otherwise. Where one cannot be had whole it is
+//! that says which one it is, because Exchange may call it otherwise; where a cut left nobody who knows that id, its bytes do. Where one cannot be had whole it is
 //! given up, which [`LARGE`] says first: from then on no round shows it and nobody finishes it. Then it goes to Deleted Items, and only
 //! there it loses our mark. Whoever finds it by that before goes on where a cut left it.
 //!
@@ -21,6 +21,7 @@ use super::{Mail, map, no_answer, one};
 use crate::taken_as;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
+use std::io::Read as _;
 use twofold_http::{Effect, Pages, Response};
 use twofold_model::email::Role;
 use twofold_model::{BlobId, Error, ErrorKind, Place, Result};
@@ -84,7 +85,8 @@ pub fn is_half(message: &Message) -> bool {
 }
 
 impl Mail {
-    /// Adds the files that a message lacks, and says that it is whole: the message as it is then. `there` is what is attached to it.
+    /// Adds the files that a message lacks, and says that it is whole: the message as it is then. `there` is what is attached to it, and
+    /// `known` says of ids which file they are.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] where it cannot be made whole; then it was taken back. Unknown for all that may be otherwise later.
@@ -94,9 +96,9 @@ impl Mail {
         composed: &Composed,
         blob: &BlobId,
         there: &[Attached],
+        mut known: HashMap<String, usize>,
     ) -> Result<Message> {
         let files = composed.files();
-        let mut known = HashMap::new();
         let mut open = lacking(files, there, &known).ok_or_else(others)?;
         let mut is_second_try = false;
         while let Some((at, file)) = open.first().and_then(|at| Some((*at, files.get(*at)?))) {
@@ -131,6 +133,59 @@ impl Mail {
     async fn lacks(&self, id: &str, files: &[File], known: &HashMap<String, usize>) -> Result<Vec<usize>> {
         let there = self.attached(id).await.map_err(|error| taken_as(ErrorKind::Unknown, error))?;
         lacking(files, &there, known).ok_or_else(others)
+    }
+
+    /// Which files those are that are attached under other names than theirs: they have the very bytes. (A run that was killed knows no id.)
+    ///
+    /// # Errors
+    /// Where their bytes cannot be read.
+    pub(super) async fn renamed(
+        &self,
+        id: &str,
+        files: &[File],
+        there: &[Attached],
+        blob: &BlobId,
+    ) -> Result<HashMap<String, usize>> {
+        let mut known = HashMap::new();
+        let (named, others): (Vec<Attached>, Vec<Attached>) =
+            there.iter().cloned().partition(|one| files.iter().any(|file| one.is_named_as(file)));
+        let mut open = lacking(files, &named, &known).unwrap_or_default();
+        for other in others {
+            let could_be: Vec<usize> =
+                open.iter().copied().filter(|at| other.is_as_large_as(&files[*at])).collect();
+            if could_be.is_empty() {
+                continue;
+            }
+            let bytes = self.graph.send(api::attached_bytes(id, &other.id)).await?;
+            for at in could_be {
+                if self.is_file(&bytes, &files[at], blob)? {
+                    open.retain(|one| *one != at);
+                    known.insert(other.id, at);
+                    break;
+                }
+            }
+        }
+        Ok(known)
+    }
+
+    /// Whether an answer is a file's bytes.
+    fn is_file(&self, answer: &Response, file: &File, blob: &BlobId) -> Result<bool> {
+        let total = file.size();
+        if answer.length() != total as u64 {
+            return Ok(false);
+        }
+        let (mut reader, mut at) = (answer.reader(), 0);
+        while at < total {
+            let ours = file.range(at..total.min(at + RANGE), &*self.blobs, blob)?;
+            let mut theirs = vec![0; ours.len()];
+            let unread = |e| Error::new(ErrorKind::Unknown, "an attachment cannot be read again").with_source(e);
+            reader.read_exact(&mut theirs).map_err(unread)?;
+            if theirs != ours {
+                return Ok(false);
+            }
+            at += ours.len();
+        }
+        Ok(true)
     }
 
     /// What is attached to a message.

@@ -47,7 +47,7 @@ pub fn lacking(files: &[File], there: &[Attached], known: &HashMap<String, usize
         // They are sent in this order, so of those that it could be it is the first.
         let at = open.iter().position(|at| match known.get(&attached.id) {
             Some(known) => known == at && attached.is_as_large_as(&files[*at]),
-            None => attached.name == files[*at].name && attached.is_as_large_as(&files[*at]),
+            None => attached.is_named_as(&files[*at]),
         })?;
         open.remove(at);
     }
@@ -55,7 +55,13 @@ pub fn lacking(files: &[File], there: &[Attached], known: &HashMap<String, usize
 }
 
 impl Attached {
-    fn is_as_large_as(&self, file: &File) -> bool {
+    /// Whether it is called as that file, and may be it.
+    pub fn is_named_as(&self, file: &File) -> bool {
+        self.name == file.name && self.is_as_large_as(file)
+    }
+
+    /// Whether it may be that file by its size.
+    pub fn is_as_large_as(&self, file: &File) -> bool {
         let least = file.size() as u64;
         (least..=least.saturating_add(BESIDE)).contains(&self.size)
     }

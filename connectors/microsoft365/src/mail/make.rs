@@ -10,6 +10,7 @@ use super::write::{edited, gone, read_told, with_bytes_of};
 use super::{Mail, api, etag, map, no_answer, one, seen_as};
 use crate::taken_as;
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::io::Read as _;
 use twofold_http::Effect;
 use twofold_model::email::{Sheet, keywords};
@@ -40,7 +41,7 @@ impl Mail {
         let folder = message.folder().unwrap_or(folder.as_str()).to_owned();
         if composed.is_large() {
             let own = map::sheet(&message).own;
-            message = self.finish(&message, &composed, &blob, &[]).await?;
+            message = self.finish(&message, &composed, &blob, &[], HashMap::new()).await?;
             map::complete(&mut message, &own, &body);
             if map::is_edited(&sheet, &sheet, &map::sheet(&message)) {
                 // It took its time, and somebody used it. Whoever looks for it merges that.
@@ -69,7 +70,8 @@ impl Mail {
             composed => composed?,
         };
         let there = self.attached(found.id()).await?;
-        match self.finish(found, &composed, &blob, &there).await {
+        let known = self.renamed(found.id(), composed.files(), &there, &blob).await?;
+        match self.finish(found, &composed, &blob, &there, known).await {
             Ok(whole) => Ok(Some(whole)),
             Err(error) if error.kind == ErrorKind::Unsupported => Ok(None),
             Err(error) => Err(error),
