@@ -248,14 +248,6 @@ const REFUSED: &str = "the configuration is refused, and the one before stays in
 const OTHER_PLACE: &str = "the configuration names another state_dir, and the one before stays in use until a restart; type: systemctl \
                            restart 'twofold*'";
 
-/// What stands in the way, the first of it where there is room for one: what is said of the whole hub lasts for as long as a place is away
-/// of which it is, and comes last.
-fn by_weight<'a>(refused: Option<&'a str>, troubles: &'a [String]) -> impl Iterator<Item = &'a str> {
-    let is_of_the_whole = |words: &&str| OF_THE_WHOLE.contains(words);
-    let all = || refused.into_iter().chain(troubles.iter().map(String::as_str));
-    all().filter(move |words| !is_of_the_whole(words)).chain(all().filter(is_of_the_whole))
-}
-
 /// The runs of the service.
 struct Runs<'a> {
     context: &'a Context,
@@ -322,7 +314,7 @@ impl Runs<'_> {
     /// The line of `systemctl status` between two runs.
     fn waiting(&self, next_ms: Option<i64>) -> String {
         let now = self.live.now();
-        let mut all = by_weight(now.refused.as_deref(), &now.troubles);
+        let mut all = now.refused.iter().chain(&now.troubles);
         let troubles = match (all.next(), all.count()) {
             (None, _) => "all is well".to_owned(),
             (Some(words), 0) => words.to_owned(),
@@ -559,18 +551,3 @@ impl Progress for Steps {
 
 #[cfg(test)]
 mod day;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_place_that_wants_somebody_is_told_before_what_waits_for_it() {
-        let mut troubles: Vec<String> = OF_THE_WHOLE.map(str::to_owned).to_vec();
-        troubles.extend(["google: sign in", "disk: full"].map(str::to_owned));
-        troubles.sort();
-        let told: Vec<&str> = by_weight(Some("refused"), &troubles).collect();
-        assert_eq!((&told[..3], told.len()), (&["refused", "disk: full", "google: sign in"][..], 7));
-        assert_eq!(by_weight(None, &[]).count(), 0);
-    }
-}

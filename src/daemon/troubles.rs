@@ -71,9 +71,12 @@ impl Troubles {
         self.told.extract_if(.., |_, open| is_over(open)).map(|(words, _)| words).collect()
     }
 
-    /// All that stands in the way.
+    /// All that stands in the way, the first of it where there is room for one: what is said of the whole hub lasts for as long as a place is
+    /// away of which it is, and comes last.
     pub fn all(&self) -> Vec<String> {
-        self.told.keys().cloned().collect()
+        let mut all: Vec<(&String, &Open)> = self.told.iter().collect();
+        all.sort_by_key(|(_, open)| open.about == About::Hub);
+        all.into_iter().map(|(words, _)| words.clone()).collect()
     }
 }
 
@@ -139,6 +142,13 @@ mod tests {
         assert_eq!(troubles.all().len(), OF_THE_HUB.len());
         let (_, over) = run(&mut troubles, &OF_THE_HUB[1..], &[Kind::Mail], &["google"]);
         assert_eq!(over, [OF_THE_HUB[0]]);
+    }
+
+    #[test]
+    fn a_place_that_wants_somebody_is_told_before_what_waits_for_it() {
+        let mut troubles = Troubles::default();
+        run(&mut troubles, &["google: sign in", "something waits", "the disk is full"], &ALL, &[]);
+        assert_eq!(troubles.all(), ["google: sign in", "the disk is full", "something waits"]);
     }
 
     #[test]

@@ -169,7 +169,7 @@ fn a_compressed_file_that_is_moved_or_marked_is_the_message_that_it_was() {
         let ids = subjects.map(|subject| deliver(&home, provider, subject));
         home.sync().expect(0);
         let before = super::copies(&home, provider);
-        let [moved, renamed, marked, remote] =
+        let [moved, renamed, marked, _] =
             subjects.map(|subject| compress(&only(mail(&home, provider, subject), subject), pack));
         settled(&home, "compressed in its place");
         shift(&home, provider, &moved, archive(provider), &name_of(&moved));

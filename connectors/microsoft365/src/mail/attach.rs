@@ -151,8 +151,7 @@ impl Mail {
             there.iter().cloned().partition(|one| files.iter().any(|file| one.is_named_as(file)));
         let mut open = lacking(files, &named, &known).unwrap_or_default();
         for other in others {
-            let could_be: Vec<usize> =
-                open.iter().copied().filter(|at| other.is_as_large_as(&files[*at])).collect();
+            let could_be: Vec<usize> = open.iter().copied().filter(|at| other.is_as_large_as(&files[*at])).collect();
             if could_be.is_empty() {
                 continue;
             }
