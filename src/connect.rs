@@ -521,7 +521,14 @@ pub async fn open_to_forget(config: &Config, device: &DeviceConfig, hub: &mut Hu
         false => None,
     };
     let opened = Device::open(options)?;
-    let visit = Visit { is_known: true, hub_is_empty: false, is_dry_run: true, run: i64::MAX, last_run: i64::MAX };
+    let visit = Visit {
+        is_known: true,
+        hub_is_empty: false,
+        is_dry_run: true,
+        run: i64::MAX,
+        last_run: i64::MAX,
+        wrote_run: 0,
+    };
     opened.arrive(visit).await?.or_held()?;
     // From here on it is written to.
     opened.arrive(Visit { is_dry_run: false, ..visit }).await?;

@@ -280,6 +280,7 @@ async fn arrive(folder: &DeviceFolder, device: &DeviceConfig, hub: &mut Hub, is_
         is_dry_run: true,
         run: 0,
         last_run: hub.marked_run(replica.id)?.unwrap_or(i64::MAX),
+        wrote_run: hub.wrote_run(replica.id)?,
     };
     if folder.arrive(visit).await?.or_held()? == Arrival::OfLostHub {
         let words = format!(

@@ -213,9 +213,11 @@ async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub) -> Res
             Ok(opened) => {
                 let is_known = known.as_ref().is_some_and(|replica| replica.met);
                 let run = hub.last_run()?.map_or(0, |run| run.id);
-                let marked = known.map(|replica| hub.marked_run(replica.id)).transpose()?.flatten();
+                let marked = known.as_ref().map(|replica| hub.marked_run(replica.id)).transpose()?.flatten();
+                let wrote_run = known.map(|replica| hub.wrote_run(replica.id)).transpose()?.unwrap_or_default();
                 let last_run = marked.unwrap_or(run);
-                let visit = Visit { is_known, hub_is_empty: hub.is_empty()?, is_dry_run: true, run, last_run };
+                let visit =
+                    Visit { is_known, hub_is_empty: hub.is_empty()?, is_dry_run: true, run, last_run, wrote_run };
                 opened.arrive(visit).await.and_then(Arrival::or_held)
             }
             Err(error) => Err(error),

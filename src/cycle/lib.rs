@@ -395,6 +395,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
                 is_dry_run: settings.dry_run,
                 run,
                 last_run,
+                wrote_run: hub.wrote_run(member.replica.id)?,
             };
             match connector.arrive(visit).await {
                 Ok(Arrival::OfLaterRun(words)) => {
@@ -538,12 +539,14 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
     let run = cycle.run;
     let now = cycle.now();
     for index in 0..cycle.members.len() {
-        if let (Some(connector), false) = (cycle.members[index].connector.clone(), cycle.settings.dry_run)
-            && let Err(error) = connector.depart(run).await
-        {
-            cycle.members[index].lose(error);
-        }
         let (id, met) = (cycle.members[index].replica.id, cycle.members[index].replica.met);
+        if let (Some(connector), false) = (cycle.members[index].connector.clone(), cycle.settings.dry_run) {
+            match connector.depart(run).await {
+                Ok(true) => cycle.hub.set_wrote_run(id, run)?,
+                Ok(false) => {}
+                Err(error) => cycle.members[index].lose(error),
+            }
+        }
         note_down(&mut cycle, index)?;
         match &cycle.members[index].trouble {
             Some(error) => {

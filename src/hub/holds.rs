@@ -543,6 +543,7 @@ impl Hub {
         self.run("DELETE FROM places WHERE replica = ?1", [replica])?;
         self.run("DELETE FROM holds WHERE replica = ?1", [replica])?;
         self.set_met(replica, false)?;
+        self.set_wrote_run(replica, 0)?;
         self.renew_mark(replica)
     }
 }

@@ -258,6 +258,17 @@ impl Hub {
         self.set_meta(&format!("marked {id}"), &run.to_string())
     }
 
+    /// The last run whose number a place's own marker took; 0 where none did. A marker of an earlier run is that of an older copy of the
+    /// place.
+    pub fn wrote_run(&self, id: i64) -> Result<i64> {
+        Ok(self.meta(&format!("wrote {id}"))?.and_then(|text| text.parse().ok()).unwrap_or_default())
+    }
+
+    /// Notes that a place's own marker has taken the number of this run; 0: it begins anew.
+    pub fn set_wrote_run(&mut self, id: i64, run: i64) -> Result<()> {
+        self.set_meta(&format!("wrote {id}"), &run.to_string())
+    }
+
     /// Notes whether something was decided while the replica could not be reached.
     pub fn set_behind(&mut self, id: i64, behind: bool) -> Result<()> {
         self.run("UPDATE replicas SET behind = ?2 WHERE id = ?1", params![id, behind])

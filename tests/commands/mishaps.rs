@@ -605,3 +605,22 @@ fn a_device_may_keep_a_kind_that_no_account_has_and_an_account_gets_it_with_a_ne
     fs::write(home.config(), more_of("[google]", "")).unwrap();
     home.sync().expect(3).says(&["Grant it: twofold login google"]);
 }
+
+#[test]
+fn a_device_put_back_from_an_older_copy_undoes_nothing_that_came_since() {
+    let home = Home::synced(&GOOGLE);
+    let kept = home.dir.path().join("kept");
+    copy(&home.laptop(), &kept);
+    home.sandbox.google_edit(&home.google_person("Çağlar"), |p| p["names"][0]["givenName"] = json!("Newer")).unwrap();
+    home.sync().expect(0);
+    fs::remove_dir_all(home.laptop()).unwrap();
+    copy(&kept, &home.laptop());
+    home.sandbox.reset_counts();
+    for _ in 0..2 {
+        home.sync().expect(4).says(&["older copy", "device fill laptop"]);
+    }
+    assert_eq!(home.writes(), 0);
+    home.run(&["device", "fill", "laptop"]);
+    assert!(home.google_text().contains("Newer"));
+    home.card("Newer");
+}

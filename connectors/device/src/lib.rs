@@ -193,6 +193,7 @@ impl Device {
                 is_dry_run: false,
                 run: 0,
                 last_run: i64::MAX,
+                wrote_run: 0,
             }),
             has_written: AtomicBool::new(false),
             temps: atomic::TempNames::new(),

@@ -346,6 +346,18 @@ impl Connector for Device {
                     self.options.name
                 )))
             }
+            // What it shows was wished before all that came since: taken for a wish of now, it would undo that.
+            MarkerState::Ours { run: marked } if u64::try_from(visit.wrote_run).is_ok_and(|wrote| marked < wrote) => {
+                let words = format!(
+                    "{} was written by run {marked}, but this hub wrote there in run {}: it is an older copy of itself. Nothing was \
+                     read, written or deleted there. To pair both anew, so that what the other places have stays, type: twofold \
+                     device fill {}",
+                    self.options.root.display(),
+                    visit.wrote_run,
+                    self.options.name
+                );
+                Err(Error::new(ErrorKind::Held, words))
+            }
             state => match state.held(&self.options.name, &self.options.root) {
                 Some(held) => Err(held),
                 None => Ok(Arrival::Known),
@@ -354,15 +366,14 @@ impl Connector for Device {
     }
 
     /// The marker takes the run's number only after a run that wrote here: nothing to do leaves no trace.
-    async fn depart(&self, run: i64) -> Result<()> {
-        if self.is_dry_run() {
-            return Ok(());
-        }
-        if self.has_written.load(Ordering::Relaxed) || self.state()? == MarkerState::Fresh {
+    async fn depart(&self, run: i64) -> Result<bool> {
+        let is_due =
+            !self.is_dry_run() && (self.has_written.load(Ordering::Relaxed) || self.state()? == MarkerState::Fresh);
+        if is_due {
             self.mark(u64::try_from(run).unwrap_or_default())?;
             self.has_written.store(false, Ordering::Relaxed);
         }
-        Ok(())
+        Ok(is_due)
     }
 
     async fn remove_collection(&self, kind: Kind, id: &CollectionId) -> Result<bool> {

@@ -27,7 +27,14 @@ impl Desk {
         options.clock = Arc::new(|| now_ns() + AHEAD_NS);
         let desk = Desk { device: Device::open(options).unwrap(), dir };
         desk.device
-            .arrive(Visit { is_known: false, hub_is_empty: false, is_dry_run: false, run: 1, last_run: 0 })
+            .arrive(Visit {
+                is_known: false,
+                hub_is_empty: false,
+                is_dry_run: false,
+                run: 1,
+                last_run: 0,
+                wrote_run: 0,
+            })
             .await
             .unwrap();
         desk.device.create_collection(Kind::Contacts, &desk.like("Friends")).await.unwrap();

@@ -46,7 +46,8 @@ impl Desk {
         options.blobs = Some(Arc::clone(&blobs) as Arc<dyn Blobs>);
         options.clock = Arc::new(|| now_ns() + AHEAD_NS);
         let desk = Desk { device: Device::open(options).unwrap(), dir, blobs, delivered: 0 };
-        let visit = Visit { is_known: false, hub_is_empty: false, is_dry_run: false, run: 1, last_run: 0 };
+        let visit =
+            Visit { is_known: false, hub_is_empty: false, is_dry_run: false, run: 1, last_run: 0, wrote_run: 0 };
         desk.device.arrive(visit).await.unwrap();
         desk.device.create_collection(Kind::Mail, &desk.like("INBOX")).await.unwrap();
         desk

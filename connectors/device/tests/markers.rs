@@ -34,7 +34,7 @@ async fn everything_is_held(world: &World) {
         held(world.make("google/contacts", "More").await),
         held(world.device.rename_collection(Kind::Contacts, &FRIENDS.into(), Some("Foes"), None).await),
         held(world.device.mark(9)),
-        held(world.device.depart(9).await.and_then(|()| world.device.mark(9))),
+        held(world.device.depart(9).await.and_then(|_| world.device.mark(9))),
     ] {
         assert!(answer.contains("twofold device fill laptop"), "{answer}");
         assert!(answer.to_lowercase().contains("nothing was read, written or deleted"), "{answer}");
@@ -166,6 +166,18 @@ async fn a_hub_that_is_older_than_the_folder_is_held() {
 }
 
 #[tokio::test]
+async fn a_folder_that_is_older_than_the_hub_is_held() {
+    let world = World::agreed_on(&[("a", "Ada")]).await;
+    world.device.mark(3).unwrap();
+    // A run that was stopped has written without taking the number.
+    for wrote_run in [0, 2, 3] {
+        assert_eq!(world.device.arrive(Visit { wrote_run, ..visit(true, 8) }).await.unwrap(), Arrival::Known);
+    }
+    let said = held(world.device.arrive(Visit { wrote_run: 4, ..visit(true, 8) }).await);
+    assert!(said.contains("older copy") && said.contains("twofold device fill laptop"), "{said}");
+}
+
+#[tokio::test]
 async fn the_marker_takes_the_number_of_a_run_that_wrote_and_of_no_other() {
     let world = World::agreed_on(&[("a", "Ada")]).await;
     world.device.depart(4).await.unwrap();
@@ -173,10 +185,10 @@ async fn the_marker_takes_the_number_of_a_run_that_wrote_and_of_no_other() {
     let before = stamps(&marker);
     world.device.arrive(visit(true, 5)).await.unwrap();
     assert!(world.scan().await.is_empty());
-    world.device.depart(5).await.unwrap();
+    assert!(!world.device.depart(5).await.unwrap());
     assert_eq!(stamps(&marker), before);
     world.write(create("b", "Bob")).await.unwrap();
-    world.device.depart(6).await.unwrap();
+    assert!(world.device.depart(6).await.unwrap());
     assert_eq!(world.device.state().unwrap(), MarkerState::Ours { run: 6 });
 }
 

@@ -329,6 +329,8 @@ pub struct Visit {
     /// The last run in which this hub may have written the place's own marker; a marker of a later one was written by a hub
     /// of which this is an older copy.
     pub last_run: i64,
+    /// The last run whose number the place's own marker took; a marker of an earlier one is that of an older copy of the place. 0: none.
+    pub wrote_run: i64,
 }
 
 /// What a place shows of its past when a run begins.
@@ -480,9 +482,9 @@ pub trait Connector: Send + Sync {
         Ok(Arrival::Known)
     }
 
-    /// Called after the last write of a run: the place's own marker takes the run's number.
-    async fn depart(&self, _run: i64) -> Result<()> {
-        Ok(())
+    /// Called after the last write of a run: the place's own marker takes the run's number. Whether it did.
+    async fn depart(&self, _run: i64) -> Result<bool> {
+        Ok(false)
     }
 
     /// What [`Connector::remove_collection`] would mean for this collection. [`ErrorKind::NotFound`] where it is not there.

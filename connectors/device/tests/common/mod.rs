@@ -40,7 +40,7 @@ pub fn options(root: &Path, ahead: &Arc<AtomicI64>) -> DeviceOptions {
 }
 
 pub fn visit(is_known: bool, run: i64) -> Visit {
-    Visit { is_known, hub_is_empty: false, is_dry_run: false, run, last_run: run - 1 }
+    Visit { is_known, hub_is_empty: false, is_dry_run: false, run, last_run: run - 1, wrote_run: 0 }
 }
 
 impl World {

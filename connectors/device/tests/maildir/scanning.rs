@@ -137,7 +137,7 @@ async fn a_dry_run_says_that_a_letter_of_forwarded_was_taken_away_and_renames_no
     desk.put("dovecot-keywords", "0 $Forwarded\n");
     desk.agree(INBOX).await;
     desk.mv("cur/1.host:2,Pa", "cur/1.host:2,P");
-    let visit = Visit { is_known: true, hub_is_empty: false, is_dry_run: true, run: 2, last_run: 1 };
+    let visit = Visit { is_known: true, hub_is_empty: false, is_dry_run: true, run: 2, last_run: 1, wrote_run: 0 };
     desk.device.arrive(visit).await.unwrap();
     desk.agree(INBOX).await;
     assert!(desk.sheet(INBOX, "1.host").keywords.is_empty());
@@ -257,7 +257,12 @@ async fn a_damaged_file_that_was_moved_says_where_its_message_is_and_nothing_of_
     desk.put(&file, &mail("one")[..20]);
     desk.mv(&file, &format!(".Work/{file}"));
     let said = desk.words(&work).await;
-    assert_eq!(said, [format!("bad {base} is 20 bytes long, not {size} as it was written, and no message. Put its bytes back, or delete it")]);
+    assert_eq!(
+        said,
+        [format!(
+            "bad {base} is 20 bytes long, not {size} as it was written, and no message. Put its bytes back, or delete it"
+        )]
+    );
     assert_eq!(desk.words(INBOX).await, [format!("gone {base}")]);
     let there = desk.fetch(INBOX, &base).await.unwrap().unwrap();
     assert_eq!((there.collection.as_str(), there.etag.as_str()), (work.as_str(), "cur:S"));
