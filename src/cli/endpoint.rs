@@ -99,6 +99,17 @@ impl Teller for Clerk {
         })
     }
 
+    fn approve(&self, id: String, people: Option<usize>) -> Result<Option<String>> {
+        self.decide(Decision::Approve { id, mail_attendees: people.is_some(), people })
+    }
+
+    fn drop(&self, id: String) -> Result<Option<String>> {
+        self.decide(Decision::Drop { id })
+    }
+}
+
+impl Clerk {
+    /// Hands on what somebody decided, and waits a while for what becomes of it. Blocks.
     fn decide(&self, decision: Decision) -> Result<Option<String>> {
         let (id, mut told) = self.desk.sign_up();
         // Nobody listens any more: the service ends.
@@ -117,9 +128,7 @@ impl Teller for Clerk {
         self.desk.leave(id);
         waited.ok().transpose()
     }
-}
 
-impl Clerk {
     fn config(&self) -> Arc<Config> {
         self.config.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

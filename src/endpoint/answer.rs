@@ -3,7 +3,6 @@
 use super::facts::{Board, Facts};
 use super::gate::{Entry, Gate};
 use super::{health, metrics, page};
-use crate::daemon::Decision;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
@@ -26,11 +25,17 @@ pub trait Teller: Send + Sync {
     fn facts(&self) -> Result<Facts>;
     /// What the page shows.
     fn board(&self) -> Result<Board>;
-    /// Does what somebody decided, and answers what was done; `None`: it is done when the run that is under way ends or gives way.
+    /// Lets a held plan be made; `people`: how many somebody agreed to mail. Answers what was done; `None`: it is done when the run that is
+    /// under way ends or gives way.
     ///
     /// # Errors
     /// [`ErrorKind::Throttled`] where another process is at work, or the service ends: nothing was done.
-    fn decide(&self, decision: Decision) -> Result<Option<String>>;
+    fn approve(&self, id: String, people: Option<usize>) -> Result<Option<String>>;
+    /// Puts back what a held plan is about. Answers as [`Teller::approve`] does.
+    ///
+    /// # Errors
+    /// As those of [`Teller::approve`].
+    fn drop(&self, id: String) -> Result<Option<String>>;
 }
 
 /// An answer whose body is all there.
@@ -124,11 +129,9 @@ async fn decided(request: Request<Incoming>, gate: &Gate, teller: Arc<dyn Teller
         return said(StatusCode::BAD_REQUEST, "the form names nothing that is held; nothing was done");
     };
     let people = form.get("people").and_then(|people| people.parse().ok());
-    let decision = match path {
-        "/approve" => Decision::Approve { id, mail_attendees: people.is_some(), people },
-        _ => Decision::Drop { id },
-    };
-    match ask(teller, move |teller| teller.decide(decision)).await {
+    let is_approved = path == "/approve";
+    let done = ask(teller, move |teller| if is_approved { teller.approve(id, people) } else { teller.drop(id) }).await;
+    match done {
         Ok(None) => {
             let words = "a run is under way; it is done when that ends or gives way, and not at all when the service is killed before";
             with_type(StatusCode::ACCEPTED, HTML, page::message("Heard, and not done yet", words))

@@ -547,3 +547,21 @@ impl Hub {
         self.renew_mark(replica)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_decided_is_known_for_the_last_hundred_also_when_the_hold_is_over() {
+        let mut hub = Hub::in_memory().unwrap();
+        assert!(hub.decided("hold 0").unwrap().is_none() && !hub.is_undecided("hold 0").unwrap());
+        let decided = |n: i64, is_approved| Decided { id: format!("hold {n}"), is_approved, at_ms: n };
+        (0..=100).for_each(|n| hub.note_decided(decided(n, n % 2 == 0)).unwrap());
+        assert_eq!((hub.decided("hold 0").unwrap(), hub.decided("hold 1").unwrap()), (None, Some(decided(1, false))));
+        // An id that was held again, and decided otherwise.
+        hub.note_decided(decided(1, true)).unwrap();
+        assert_eq!(hub.decided("hold 1").unwrap(), Some(decided(1, true)));
+        assert!(hub.decided("hold 2").unwrap().is_some(), "one that is renewed pushes none out");
+    }
+}
