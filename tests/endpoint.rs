@@ -394,6 +394,29 @@ fn what_is_held_is_approved_and_dropped_on_the_page_as_the_commands_do_it() {
 }
 
 #[test]
+fn what_is_decided_on_the_page_during_a_run_that_takes_long_is_heard_and_done_after_it() {
+    let home = Home::synced(&GOOGLE);
+    let people = home.sandbox.google_people().len();
+    let gone = remove_half(&home);
+    let service = Service::start(&home, ONCE, ANYWHERE);
+    soon("it is held", || held(&home).len() == 1);
+    let id = held(&home).remove(0);
+    soon("no run is under way", || service.get("/metrics").body.contains("twofold_run_in_progress 0"));
+    home.sandbox.fault(twofold_sandbox::Rule::any(twofold_sandbox::Fault::Delay { ms: 15_000 }));
+    let run = home.start(&["sync"]);
+    soon("a run is under way", || service.get("/metrics").body.contains("twofold_run_in_progress 1"));
+    service
+        .press("/approve", &[("id", &id)])
+        .is(202)
+        .shows(&["Heard, and not done yet", "when that ends or gives way"]);
+    assert_eq!(held(&home), [id], "it is not done yet");
+    home.sandbox.with(|state| state.faults.clear());
+    soon("it is done", || home.sandbox.google_people().len() == people - gone);
+    run.end();
+    service.stop();
+}
+
+#[test]
 fn what_would_mail_people_is_approved_only_by_saying_how_many() {
     let home = Home::with_calendars(&GOOGLE);
     let all = files(&home.laptop());
