@@ -476,6 +476,21 @@ async fn what_is_said_to_be_gone_and_can_still_be_read_is_asked_for_until_it_is_
     world.settled("gone in the end").await;
 }
 
+#[tokio::test]
+async fn a_slow_look_by_a_pattern_is_taken_by_the_first_run_after_each_of_its_moments() {
+    let mut world = with_slow_reads();
+    let mut settings = world.settings();
+    let midnight = |now_ms: i64| now_ms - now_ms.rem_euclid(DAY_MS);
+    settings.outdated_ms = Box::new(move |now_ms| midnight(now_ms) - 1);
+    for hour in 0..96 {
+        world.tick(HOUR_MS);
+        assert_eq!(world.run(&settings).await.unwrap().exit, 0);
+        let (now, microsoft) = (world.now.load(Ordering::SeqCst), world.hub.replica("microsoft365", false).unwrap());
+        let late = world.hub.unswept(microsoft.id, midnight(now), now, 100).unwrap();
+        assert_eq!(late.len(), 0, "hour {hour}: not looked at since midnight");
+    }
+}
+
 /// A second collection at a place.
 async fn add_collection(place: &Memory, name: &str) {
     let like = place.collections(Kind::Contacts).await.unwrap().remove(0);
