@@ -4,8 +4,8 @@
 
 What another client of the user does at a provider has to be in the device folder within the poll interval and a second; what is done in the
 device folder has to be at its provider within two seconds and its reply, also where nothing is due for a day. Where the system tells nothing of
-changes in folders, or only nothing of that one (a network's file system, more folders than fs.inotify allows), the next look has to find it: the
-poll interval more. A user namespace may watch nothing there; where none can be had that is left out, and TWOFOLD_REQUIRE_UNWATCHED=1 insists.
+changes in folders, or only nothing of that one (a network's file system, more folders than fs.inotify allows), the next look has to find it, or
+the one after that where it was under way: two poll intervals more. A user namespace may watch nothing there; where none can be had that is left out, and TWOFOLD_REQUIRE_UNWATCHED=1 insists.
 """
 
 import json
@@ -169,7 +169,7 @@ def judge_prompt(program):
             ("1d", WATCHED_S, "from the device", hands.on_device, hands.is_at_provider, None),
         ]
         ways += [
-            (f"{POLL_S}s", POLL_S + WATCHED_S, f"unwatched ({limit})", hands.on_device, hands.is_at_provider, limit)
+            (f"{POLL_S}s", 2 * POLL_S + WATCHED_S, f"unwatched ({limit})", hands.on_device, hands.is_at_provider, limit)
             for limit in (UNWATCHED if can_unwatch() else ())
         ]
         for every, limit_s, side, act, seen, unwatched in ways:

@@ -12,8 +12,8 @@ import urllib.error
 import urllib.request
 from collections import Counter
 
-# A line of the log about a place or the disk, and one that says that it is over.
-SAID = re.compile(r" (WARN|INFO) (?:\S+: )?(over: )?((?:google|microsoft365|laptop|disk): .*)")
+# A line of the log of what stands in the way, and one that says that it is over.
+SAID = re.compile(r" (WARN|INFO) twofold::cli::daemon: (over: )?(.*)")
 
 
 class Told:
