@@ -21,7 +21,7 @@ pub(crate) use follow::is_named;
 
 use crate::{Cycle, joins};
 use twofold_model::error::AtPlace;
-use twofold_model::{Collection, Kind, Result};
+use twofold_model::{Access, Collection, Kind, Result};
 
 /// What each reachable replica listed: its place among the members, and its collections.
 pub(crate) type Listed = Vec<(usize, Vec<Collection>)>;
@@ -56,9 +56,12 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     make::put_back(cycle, kind).await?;
     missing::hold(cycle, kind, &found).await?;
     for (index, collections) in &found[providers..] {
-        label::take(cycle, kind, *index, collections)?;
+        let (closed, open): (Vec<Collection>, Vec<Collection>) =
+            collections.iter().cloned().partition(|folder| folder.access == Access::Closed);
+        label::take(cycle, kind, *index, &open)?;
         make::make_missing(cycle, kind, *index).await?;
-        make::take_new_folders(cycle, kind, *index, collections).await?;
+        make::take_new_folders(cycle, kind, *index, &open).await?;
+        make::leave_closed(cycle, kind, *index, &closed)?;
     }
     // A mailbox that is made stands below one that goes by its new name already.
     label::tell(cycle, kind).await?;

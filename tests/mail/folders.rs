@@ -145,6 +145,51 @@ fn promise_5_a_folder_that_its_account_does_not_take_is_listed_until_it_has_anot
 }
 
 #[test]
+fn a_new_folder_that_cannot_be_read_is_listed_until_it_can_and_holds_up_nothing() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        deliver(&home, provider, "Moved");
+        home.sync().expect(0);
+        let folder = make(&home, provider, ".Shut");
+        let file = only(mail(&home, provider, "Moved"), provider).path;
+        fs::rename(&file, folder.join("cur/1795946402.M1P1.desk:2,S")).unwrap();
+        // As with a folder of another user: through a link nothing is read, whoever runs this.
+        fs::rename(folder.join("cur"), folder.join("real")).unwrap();
+        std::os::unix::fs::symlink(folder.join("real"), folder.join("cur")).unwrap();
+        let id = deliver(&home, provider, "Meanwhile");
+        for _ in 0..2 {
+            home.sync().says(&["cannot be read"]);
+            let listed = quarantined(&home);
+            assert!(listed.len() == 1 && listed[0].0.contains(".Shut"), "{listed:?}");
+            assert!(listed[0].1.contains("cannot be read") && listed[0].1.contains("chmod"), "{listed:?}");
+        }
+        assert_eq!(mail(&home, provider, "Meanwhile").len(), 1, "{provider}: the rest goes on");
+        let stands = |subject: &str| match provider {
+            "google" => {
+                let all = home.sandbox.google_messages();
+                let is_it = |one: &serde_json::Value| {
+                    let raw = home.sandbox.google_message_raw(one["id"].as_str().unwrap()).unwrap();
+                    String::from_utf8_lossy(&raw).contains(&format!("Subject: {subject}\r"))
+                };
+                all.into_iter().find(is_it).unwrap()["labelIds"].to_string()
+            }
+            _ => graph(&home, subject)["folder"].to_string(),
+        };
+        assert!(
+            stands("Moved").contains(if provider == "google" { "INBOX" } else { "Posteingang" }),
+            "{provider}: {id}"
+        );
+        fs::remove_file(folder.join("cur")).unwrap();
+        fs::rename(folder.join("real"), folder.join("cur")).unwrap();
+        home.sync().expect(0);
+        assert_eq!(quarantined(&home), [], "{provider}");
+        assert_eq!(mail(&home, provider, "Moved").len(), 1, "{provider}");
+        assert!(!stands("Moved").contains("INBOX") && !stands("Moved").contains("Posteingang"), "{provider}");
+        settled(&home, provider);
+    }
+}
+
+#[test]
 fn two_folders_of_one_name_that_are_gone_are_held_with_the_account_of_each() {
     let home = synced(&BOTH);
     let folders = BOTH.map(|provider| make(&home, provider, ".Bills"));

@@ -326,6 +326,17 @@ impl Device {
     }
 
     /// The room of messages, where this device holds any.
+    /// The message files that are not as long as their names say, and why; for people. Nothing is changed.
+    ///
+    /// # Errors
+    /// Where a folder cannot be read.
+    pub fn damaged_messages(&self) -> Result<Vec<(PathBuf, String)>> {
+        match (self.mail(), self.root_to_read()?) {
+            (Some(room), Some(root)) => room.damaged(&root),
+            _ => Ok(Vec::new()),
+        }
+    }
+
     pub(crate) fn mail(&self) -> Option<maildir::Room<'_>> {
         let blobs = self.options.blobs.as_deref().filter(|_| self.options.kinds.contains(&Kind::Mail))?;
         Some(maildir::Room { device: self, blobs })

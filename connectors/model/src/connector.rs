@@ -18,6 +18,8 @@ pub enum Access {
     ReadWrite,
     /// No: it is mirrored one way.
     ReadOnly,
+    /// There, and shut: it cannot be read, so that nothing is known of what is in it.
+    Closed,
 }
 
 /// A folder, label, calendar or address book at a replica.

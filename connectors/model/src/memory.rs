@@ -830,7 +830,7 @@ impl Connector for Memory {
         let shelf = shelf.ok_or_else(|| Error::new(ErrorKind::NotFound, "there is no such collection"))?;
         Ok(match (shelf.is_default, shelf.access) {
             (true, _) => Removal::Never,
-            (false, Access::ReadOnly) => Removal::OffList,
+            (false, Access::ReadOnly | Access::Closed) => Removal::OffList,
             (false, Access::ReadWrite) => Removal::Whole,
         })
     }

@@ -188,6 +188,18 @@ fn leave_alone(cycle: &mut Cycle<'_>, device: &Replica, collection: Option<i64>,
     })
 }
 
+/// A new folder of a device that cannot be read is listed as long as that is so. A known one says so itself when it is read.
+pub(super) fn leave_closed(cycle: &mut Cycle<'_>, kind: Kind, index: usize, closed: &[Collection]) -> Result<()> {
+    let device = cycle.members[index].replica.id;
+    let places = cycle.hub.places(device, kind)?;
+    for folder in closed.iter().filter(|folder| !places.iter().any(|place| place.remote_id == folder.id.as_str())) {
+        let why = "it cannot be read, so that nothing in it is at its account. Let the user that twofold runs as read it, \
+                   and cur, new and tmp in it (chmod, chown)";
+        leave_alone(cycle, device, None, folder.id.as_str(), why)?;
+    }
+    Ok(())
+}
+
 /// What was left alone and has another name by now, or was taken after all, is listed no more. `listed`: the folders of the device.
 pub(super) fn let_go(cycle: &mut Cycle<'_>, kind: Kind, index: usize, listed: &[Collection]) -> Result<()> {
     let device = cycle.members[index].replica.id;

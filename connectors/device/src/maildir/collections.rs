@@ -2,7 +2,7 @@
 
 use super::ids::{self, INBOX};
 use super::listing;
-use super::tree::Found;
+use super::tree::{Found, own_name};
 use super::{Room, folder, subscriptions};
 use crate::atomic::NEW;
 use crate::beneath::{self, refused};
@@ -12,7 +12,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, RenameFlags};
 use rustix::io::Errno;
 use twofold_model::email::{Role, path};
-use twofold_model::{Collection, CollectionId, Error, ErrorKind, Kind, Removal, Result};
+use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Kind, Removal, Result};
 
 /// The three folders of a Maildir. `cur` last: a Maildir without it is none yet.
 const PARTS: [&str; 3] = ["tmp", "new", "cur"];
@@ -46,12 +46,20 @@ impl Wish {
 }
 
 impl Room<'_> {
-    /// Every folder, those included that somebody made.
+    /// Every folder, those included that somebody made, and those that cannot be read.
     pub(crate) fn collections(&self, root: &OwnedFd) -> Result<Vec<Collection>> {
         let mut all = Vec::new();
         for provider in self.providers(root)? {
             let Some(tree) = self.tree(root, &provider)? else { continue };
-            all.extend(self.folders(&tree, &provider)?.into_iter().map(|found| found.collection));
+            let (folders, closed) = self.folders_and_closed(&tree, &provider)?;
+            all.extend(folders.into_iter().map(|found| found.collection));
+            all.extend(closed.into_iter().filter_map(|id| {
+                let (_, name) = ids::folder_of(&id).ok()?;
+                let is_default = name == INBOX;
+                let role = is_default.then_some(Role::Inbox);
+                let name = own_name(&name);
+                Some(Collection { id, kind: Kind::Mail, name, color: None, is_default, role, access: Access::Closed })
+            }));
         }
         all.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(all)

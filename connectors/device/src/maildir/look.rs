@@ -14,9 +14,12 @@ use crate::beneath::refused;
 use crate::marker::CollectionState;
 use rustix::fd::OwnedFd;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use twofold_model::email::Sheet;
-use twofold_model::{CollectionId, Error, ErrorKind, Found, Lookup, Place, Result, Seen};
+use twofold_model::{CollectionId, Error, ErrorKind, Found, Kind, Lookup, Place, Result, Seen};
 
 /// So long a tree that changes all the time is read before no answer is given.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -146,7 +149,16 @@ impl Room<'_> {
                 }
             }
             let mut after = BTreeMap::new();
-            for found in self.folders(&tree, provider)? {
+            let (all, closed) = self.folders_and_closed(&tree, provider)?;
+            if let Some(closed) = closed.first() {
+                let path = self.device.path_of(closed.as_str());
+                let message = format!(
+                    "{} cannot be read, so that it cannot be told whether what is missed stands there; let this user read it",
+                    path.display()
+                );
+                return Err(Error::new(ErrorKind::Unknown, message));
+            }
+            for found in all {
                 let maildir = self.maildir(&found.folder)?;
                 let stamp = listing::stamps(&maildir).map_err(|e| refused(e, "reading the folder"))?;
                 after.insert(found.known, stamp);
@@ -159,6 +171,38 @@ impl Room<'_> {
         let message =
             "its folders change all the time, so that it cannot be told whether it is gone; asked again later";
         Err(Error::new(ErrorKind::Unknown, message))
+    }
+
+    /// The files of all trees that are not as long as their names say, and why. None is opened that has the length it should have.
+    pub(crate) fn damaged(&self, root: &OwnedFd) -> Result<Vec<(PathBuf, String)>> {
+        let mut damaged = Vec::new();
+        for provider in self.providers(root)? {
+            let Some(tree) = self.tree(root, &provider)? else { continue };
+            for found in self.folders(&tree, &provider)? {
+                let maildir = self.maildir(&found.folder)?;
+                let listing = listing::list(&maildir).map_err(|e| refused(e, "listing the folder"))?;
+                for file in &listing.files {
+                    let name = listing.parse(file);
+                    if let Some(why) = self.damage(maildir.place(file.place), &file.name, &name)? {
+                        damaged.push((self.path_of(&found.collection.id, file), why));
+                    }
+                }
+            }
+        }
+        Ok(damaged)
+    }
+
+    /// Where a file stands.
+    pub(super) fn path_of(&self, folder: &CollectionId, file: &File) -> PathBuf {
+        let mut path = self.device.options.root.clone();
+        if let Ok((provider, folder)) = ids::folder_of(folder) {
+            path.push(OsStr::from_bytes(&provider));
+            path.push(Kind::Mail.as_str());
+            if folder != ids::INBOX {
+                path.push(OsStr::from_bytes(&folder));
+            }
+        }
+        path.join(file.place.as_str()).join(OsStr::from_bytes(&file.name))
     }
 
     /// Answers what of `wanted` stands in a folder.

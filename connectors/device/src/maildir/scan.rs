@@ -14,10 +14,7 @@ use crate::scan::{Outline, answer, no_token};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::PathBuf;
-use twofold_model::{CollectionId, Entry, Error, Etag, Kind, Known, Next, Page, Poll, RemoteId, Result, Since};
+use twofold_model::{CollectionId, Entry, Error, Etag, Known, Next, Page, Poll, RemoteId, Result, Since};
 
 /// A page ends when it says so much, or read so many bytes.
 const PAGE_ENTRIES: usize = 2_000;
@@ -262,22 +259,9 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Where a file stands.
-    fn path_of(&self, file: &File) -> PathBuf {
-        let mut path = self.room.device.options.root.clone();
-        if let Ok((provider, folder)) = ids::folder_of(self.collection) {
-            path.push(OsStr::from_bytes(&provider));
-            path.push(Kind::Mail.as_str());
-            if folder != ids::INBOX {
-                path.push(OsStr::from_bytes(&folder));
-            }
-        }
-        path.join(file.place.as_str()).join(OsStr::from_bytes(&file.name))
-    }
-
     /// What is damaged of a known message, and what to type.
     fn mendable(&self, file: &File, damage: &str) -> String {
-        let path = self.path_of(file).to_string_lossy().replace('\'', "'\\''");
+        let path = self.room.path_of(self.collection, file).to_string_lossy().replace('\'', "'\\''");
         format!("{damage}. Put its bytes back; or delete it, and the next run writes it anew, whole: rm '{path}'")
     }
 

@@ -32,6 +32,12 @@ impl Found {
     }
 }
 
+/// What a folder without a marker is called.
+pub fn own_name(name: &[u8]) -> String {
+    let called = String::from_utf8_lossy(name).into_owned();
+    if name == INBOX { called } else { path::join(folder::read(&called).iter().flatten().map(String::as_str)) }
+}
+
 impl Room<'_> {
     /// Every provider's folder.
     pub(super) fn providers(&self, root: &OwnedFd) -> Result<Vec<Vec<u8>>> {
@@ -48,23 +54,43 @@ impl Room<'_> {
 
     /// The Maildirs of a tree, those included that nothing marks.
     pub(super) fn folders(&self, tree: &OwnedFd, provider: &[u8]) -> Result<Vec<Found>> {
+        Ok(self.folders_and_closed(tree, provider)?.0)
+    }
+
+    /// The Maildirs of a tree, and the folders that may be some and cannot be read.
+    pub(super) fn folders_and_closed(
+        &self,
+        tree: &OwnedFd,
+        provider: &[u8],
+    ) -> Result<(Vec<Found>, Vec<CollectionId>)> {
         let names = self.folder_names(tree, provider)?;
-        let mut all = Vec::new();
+        let (mut all, mut closed) = (Vec::new(), Vec::new());
         for name in names {
             let id = ids::folder_id(provider, &name);
-            let Some(folder) = self.open_beneath(tree, &name, &id)? else { continue };
-            let (state, marker) = self.device.marker_in(&folder, &id)?;
+            let opened = self.open_beneath(tree, &name, &id).and_then(|folder| {
+                folder.map(|folder| self.device.marker_in(&folder, &id).map(|marker| (folder, marker))).transpose()
+            });
+            let (folder, (state, marker)) = match opened {
+                Ok(Some(opened)) => opened,
+                Ok(None) => continue,
+                Err(error) if error.kind == ErrorKind::Forbidden => {
+                    closed.push(id);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
             // A folder that lost one of its three is still the one that its marker says.
-            if state == CollectionState::Unmarked && Maildir::open(&folder).is_err() {
+            if state == CollectionState::Unmarked
+                && let Err(errno) = Maildir::open(&folder)
+            {
+                if errno != Errno::NOENT {
+                    closed.push(id);
+                }
                 continue;
             }
             let called = String::from_utf8_lossy(&name).into_owned();
             let named = marker.as_ref().and_then(|marker| marker.named.clone()).filter(|named| named.folder == called);
             let is_inbox = name == INBOX;
-            let own_name = || match is_inbox {
-                true => called.clone(),
-                false => path::join(folder::read(&called).iter().flatten().map(String::as_str)),
-            };
             let rights = rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK;
             let access = match rustix::fs::accessat(&folder, c".", rights, AtFlags::empty()) {
                 Ok(()) => Access::ReadWrite,
@@ -72,7 +98,7 @@ impl Room<'_> {
             };
             let collection = Collection {
                 kind: Kind::Mail,
-                name: named.map_or_else(own_name, |named| named.name),
+                name: named.map_or_else(|| own_name(&name), |named| named.name),
                 color: None,
                 is_default: is_inbox,
                 role: is_inbox.then_some(Role::Inbox),
@@ -93,7 +119,7 @@ impl Room<'_> {
                 all[at].known = was.clone();
             }
         }
-        Ok(all)
+        Ok((all, closed))
     }
 
     /// Names of folders that may be Maildirs, in order; links are none.
@@ -171,7 +197,13 @@ impl Room<'_> {
     pub(crate) fn mark_anew(&self, root: &OwnedFd) -> Result<()> {
         for provider in self.providers(root)? {
             let Some(tree) = self.tree(root, &provider)? else { continue };
-            for found in self.folders(&tree, &provider)? {
+            let (folders, closed) = self.folders_and_closed(&tree, &provider)?;
+            if let Some(closed) = closed.first() {
+                let path = self.device.path_of(closed.as_str());
+                let message = format!("{} cannot be read, and is not marked; let this user read it", path.display());
+                return Err(Error::new(ErrorKind::Forbidden, message));
+            }
+            for found in folders {
                 let path = self.device.path_of(found.collection.id.as_str());
                 let Some(Ok(old)) = marker::read_collection(&found.folder, &path)? else { continue };
                 let new = CollectionMarker::new(&self.device.replica_id(), &found.collection.id, None);

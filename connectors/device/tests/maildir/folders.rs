@@ -121,6 +121,26 @@ async fn a_folder_that_somebody_made_is_listed_and_adopted_and_other_folders_are
 }
 
 #[tokio::test]
+async fn a_folder_that_cannot_be_read_is_listed_as_shut_and_nobody_says_what_is_not_in_it() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,S", &mail("one"));
+    desk.agree(INBOX).await;
+    // As a folder of another user; through a link nothing is read, whoever runs this.
+    for part in ["new", "tmp"] {
+        std::fs::create_dir_all(desk.path(".Shut").join(part)).unwrap();
+    }
+    std::os::unix::fs::symlink(desk.path("cur"), desk.path(".Shut/cur")).unwrap();
+    let all = desk.device.collections(Kind::Mail).await.unwrap();
+    let access = |id: &str| all.iter().find(|folder| folder.id.as_str() == id).map(|folder| folder.access);
+    assert_eq!(access("google/mail/.Shut"), Some(Access::Closed));
+    assert_eq!((access(INBOX), access(WORK)), (Some(Access::ReadWrite), Some(Access::ReadWrite)));
+    desk.mv("cur/1.host:2,S", "tmp/1.host");
+    assert_eq!(kind_of(desk.fetch(INBOX, "1.host").await), ErrorKind::Unknown, "it may stand in there");
+    std::fs::remove_file(desk.path(".Shut/cur")).unwrap();
+    assert_eq!(desk.fetch(INBOX, "1.host").await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn an_existing_maildir_is_taken_as_it_is() {
     let mut desk = Desk::bare();
     for part in ["cur", "new", "tmp"] {
