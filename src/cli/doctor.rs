@@ -10,13 +10,15 @@ pub(super) use units::STATE;
 use super::{Context, disk, moment, words};
 use crate::config::{Config, Secret};
 use crate::connect;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use twofold_cycle::report::exit;
 use twofold_hub::Hub;
 use twofold_model::{Arrival, ErrorKind, Result, Visit};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Read the bytes of every message, too: are they what was received?
+    /// Read the bytes of every message, too: are they what was received? And look for damaged message files on the devices
     #[arg(long)]
     full: bool,
     /// Ask each provider for the collections of each kind, too: is its interface switched on, may it be used?
@@ -80,7 +82,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
             store(&mut findings, &hub, context.now_ms())?;
             sign_ins::accounts(&mut findings, &config, &hub)?;
             messages(&mut findings, &config, &hub, args.full, context.now_ms())?;
-            devices(&mut findings, &config, &mut hub).await?;
+            devices(&mut findings, &config, &mut hub, args.full).await?;
         }
         Err(error) if error.kind == (ErrorKind::Throttled { retry_after_s: None }) => {
             findings.warn(format!("hub: {error}"))
@@ -204,7 +206,8 @@ fn messages(findings: &mut Findings, config: &Config, hub: &Hub, is_full: bool, 
     Ok(())
 }
 
-async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub) -> Result<()> {
+/// The devices: are they the folders that the hub knows, and (`full`) are their messages as long as they were written?
+async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub, is_full: bool) -> Result<()> {
     use twofold_model::Connector as _;
     for device in &config.devices {
         let known = hub.replicas()?.into_iter().find(|replica| replica.name == device.name);
@@ -218,14 +221,34 @@ async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub) -> Res
                 let last_run = marked.unwrap_or(run);
                 let visit =
                     Visit { is_known, hub_is_empty: hub.is_empty()?, is_dry_run: true, run, last_run, wrote_run };
-                opened.arrive(visit).await.and_then(Arrival::or_held)
+                match opened.arrive(visit).await.and_then(Arrival::or_held) {
+                    Ok(_) if is_full => opened.damaged_messages(),
+                    arrived => arrived.map(|_| Vec::new()),
+                }
             }
             Err(error) => Err(error),
         };
         match answer {
+            Ok(damaged) if !damaged.is_empty() => findings.fail(exit::LEFT, damaged_at(&device.name, &damaged)),
             Ok(_) => findings.ok(format!("device {}: {}", device.name, device.path.display())),
             Err(error) => findings.fail(exit::HELD, format!("device {}: {error}", device.name)),
         }
     }
     Ok(())
+}
+
+/// Which message files are damaged, by their folders, and what to type.
+fn damaged_at(device: &str, damaged: &[(PathBuf, String)]) -> String {
+    let mut folders: BTreeMap<&Path, usize> = BTreeMap::new();
+    for (path, _) in damaged {
+        *folders.entry(path.parent().unwrap_or(path)).or_default() += 1;
+    }
+    let each: Vec<String> = folders.iter().map(|(folder, count)| format!("{count} in {}", folder.display())).collect();
+    let first = damaged.first().map(|(path, why)| format!("{} {why}", path.display())).unwrap_or_default();
+    format!(
+        "device {device}: {} damaged: {} (the first: {first}). Nothing of what is in them is sent, and no account is harmed. Put their bytes \
+         back; or, to have them written anew, type: twofold sync --full-check, and then for each what this says: twofold status",
+        words::many(damaged.len(), "message file"),
+        each.join(", ")
+    )
 }

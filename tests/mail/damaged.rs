@@ -77,6 +77,12 @@ fn a_damaged_file_that_is_moved_takes_the_whole_message_along_and_nothing_of_the
         }
         assert_eq!(stands(&home, provider, &id, "Stump"), "archive", "{provider}");
         home.run(&["status"]).expect(5).shows(&["in quarantine", "as it was written", "delete"]);
+        let stands_in = moved.parent().unwrap().display().to_string();
+        home.run(&["doctor", "--full", "--offline"]).expect(5).shows(&[
+            "1 message file damaged",
+            &format!("1 in {stands_in}"),
+            "twofold sync --full-check",
+        ]);
         assert_eq!(fs::read(&moved).unwrap(), stump, "{provider}: what is left is nobody's to overwrite");
         // Deleted, it comes back whole, and the message is not deleted.
         fs::remove_file(&moved).unwrap();
