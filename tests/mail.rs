@@ -11,6 +11,8 @@ mod damaged;
 mod dovecot;
 #[path = "mail/folders.rs"]
 mod folders;
+#[path = "mail/full.rs"]
+mod full;
 #[path = "mail/labels.rs"]
 mod labels;
 #[path = "mail/large.rs"]

@@ -187,6 +187,9 @@ impl<'t, 'c> Turn<'t, 'c> {
     async fn ask(&self, index: usize, untouched: &HashSet<i64>, is_open: bool) -> Result<Asked> {
         let kind = self.kind;
         let Some(connector) = self.cycle().members[index].reached(kind).cloned() else { return Ok(Asked::Nothing) };
+        if self.cycle().members[index].ask == 0 {
+            return Ok(Asked::InVain);
+        }
         let replica = self.cycle().members[index].replica.clone();
         let places = self.cycle().hub.places(replica.id, kind)?;
         let under_way = self.cycle().members[index].under_way.take();
@@ -261,7 +264,10 @@ impl<'t, 'c> Turn<'t, 'c> {
         reading.add(read.len(), bytes, took_ms);
         let reading = *reading;
         cycle.settings.progress.reading(&replica.name, reading);
-        cycle.members[index].ask = next_ask(cycle.members[index].ask, took_ms);
+        cycle.members[index].ask = match request.shelf.is_broken.load(Ordering::SeqCst) {
+            true => 0,
+            false => next_ask(cycle.members[index].ask, took_ms),
+        };
         let row = cycle.report.row(&replica.name, kind);
         row.created += new;
         row.read += read.len();
@@ -398,8 +404,8 @@ pub struct Request {
 impl Request {
     fn send(connector: Arc<dyn Connector>, kind: Kind, asked: Vec<Unread>, stop: Arc<AtomicBool>) -> Request {
         let asked = Arc::new(asked);
-        let shelf =
-            Arc::new(Shelf { stop, is_over: AtomicBool::new(false), came: Mutex::new((Vec::new(), Instant::now())) });
+        let (is_over, is_broken) = (AtomicBool::new(false), AtomicBool::new(false));
+        let shelf = Arc::new(Shelf { stop, is_over, is_broken, came: Mutex::new((Vec::new(), Instant::now())) });
         let mut work = JoinSet::new();
         let task = {
             let (asked, shelf) = (asked.clone(), shelf.clone());
@@ -449,6 +455,8 @@ struct Shelf {
     stop: Arc<AtomicBool>,
     /// Enough was asked for: others wait, or what came is to be made at the devices.
     is_over: AtomicBool,
+    /// Our own disk does not take them: whatever else is asked for comes in vain.
+    is_broken: AtomicBool,
     came: Mutex<Answers>,
 }
 
@@ -470,6 +478,9 @@ impl Shelf {
 
 impl Taker for Shelf {
     fn take(&self, at: usize, answer: Result<Option<Seen>>) {
+        if answer.as_ref().is_err_and(|error| error.kind == ErrorKind::Broken) {
+            self.is_broken.store(true, Ordering::SeqCst);
+        }
         if !matches!(&answer, Err(error) if error.kind == ErrorKind::NotSent) {
             let mut came = self.answers();
             came.0.push((at, answer));
@@ -478,7 +489,7 @@ impl Taker for Shelf {
     }
 
     fn goes_on(&self) -> bool {
-        !self.stop.load(Ordering::SeqCst) && !self.is_over.load(Ordering::SeqCst)
+        ![&self.stop, &self.is_over, &self.is_broken].iter().any(|it| it.load(Ordering::SeqCst))
     }
 }
 
@@ -682,7 +693,11 @@ impl Failures {
         cycle.members[index].unreadable.extend(self.waiting);
         let name = cycle.members[index].replica.name.clone();
         let mut said = HashSet::new();
-        for error in self.troubles {
+        for mut error in self.troubles {
+            // It is not that of the message, and told once.
+            if !is_of_one_message(error.kind) {
+                error.places.clear();
+            }
             let is_away = is_of_absence(error.kind);
             if said.insert(error.to_string()) {
                 cycle.report.trouble(&name, &error);

@@ -173,7 +173,7 @@ pub struct Member {
     pub counted: Usage,
     /// How far reading the bytes of its messages has come in this run.
     pub reading: Reading,
-    /// How many of them are asked for at once.
+    /// How many of them are asked for at once; none any more in this run where our own disk did not take one.
     pub ask: usize,
     /// The bytes that it was asked for and that are still to come.
     pub under_way: Option<bodies::Request>,

@@ -5,6 +5,8 @@
 // Each binary of tests has its own copy of this file and uses a part of it.
 #![allow(dead_code)]
 
+pub mod disk;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;

@@ -1,9 +1,10 @@
 //! `[disk] keep_free`: no disk is filled to its last byte.
 
+use crate::common::disk::{Small, fill};
 use crate::common::{BOTH, GOOGLE, Home, MICROSOFT, files};
 use rustix::process::Signal;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -12,39 +13,6 @@ const ALL: &str = "\n[disk]\nkeep_free = \"9000000GB\"\n";
 
 fn configure(home: &Home, more: &str) {
     fs::write(home.config(), home.configuration(more)).unwrap();
-}
-
-/// A small disk of its own; none where this machine does not let us.
-struct Small(PathBuf);
-
-impl Small {
-    fn at(path: PathBuf, size: &str) -> Option<Small> {
-        fs::create_dir_all(&path).unwrap();
-        let options = format!("size={size},mode=0700");
-        let done = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&path).status();
-        match done {
-            Ok(status) if status.success() => Some(Small(path)),
-            _ => {
-                eprintln!("no disk can be mounted here; this test did nothing");
-                None
-            }
-        }
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
-/// Fills a disk but for so many bytes.
-fn fill(disk: &Path, leave: u64) -> PathBuf {
-    let stat = rustix::fs::statvfs(disk).unwrap();
-    let ballast = disk.join("ballast");
-    let bytes = (stat.f_bavail * stat.f_frsize).saturating_sub(leave);
-    fs::write(&ballast, vec![1; usize::try_from(bytes).unwrap()]).unwrap();
-    ballast
 }
 
 #[test]

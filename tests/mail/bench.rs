@@ -2,7 +2,10 @@
 
 use super::{Mail, mails};
 use crate::common::Home;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, UNIX_EPOCH};
@@ -78,4 +81,45 @@ pub fn waited(what: &str, holds: impl Fn() -> bool) {
         assert!(since.elapsed().as_secs() < 20, "{what}");
         std::thread::yield_now();
     }
+}
+
+/// The requests for the bytes of messages, oldest first: the message, and whether a fault struck.
+pub fn asked(home: &Home) -> Vec<(String, bool)> {
+    let lines = home.sandbox.log();
+    // What was refused (Gmail's parts get in each other's way) was not read.
+    let messages = lines.iter().filter(|line| line.status == 200).filter_map(|line| {
+        let is_raw = line.query.iter().any(|(name, value)| name == "format" && value == "raw");
+        let path = line.info.path.strip_suffix("/$value").or(is_raw.then_some(line.info.path.as_str()))?;
+        Some((path.rsplit('/').next()?.to_owned(), line.fault.is_some()))
+    });
+    messages.collect()
+}
+
+/// The messages whose bytes were asked for more than once.
+pub fn doubled(home: &Home) -> Vec<String> {
+    let mut times: BTreeMap<String, usize> = BTreeMap::new();
+    asked(home).into_iter().for_each(|(id, _)| *times.entry(id).or_default() += 1);
+    times.into_iter().filter(|(_, times)| *times > 1).map(|(id, _)| id).collect()
+}
+
+/// A message with a large file, of so many megabytes as text; a packer finds nothing in it but the text's own looseness.
+pub fn film(seed: u32, megabytes: usize) -> Vec<u8> {
+    let mut mail = format!(
+        "Date: Mon, 2 Mar 2026 09:00:00 +0000\r\nFrom: Ada <ada@example.org>\r\nTo: bob@example.org\r\nSubject: Film {seed}\r\n\
+         Message-ID: <film-{seed}@example.org>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\n\
+         Content-Type: text/plain\r\n\r\nHello Bob\r\n--m\r\nContent-Type: application/octet-stream; name=film.bin\r\n\
+         Content-Disposition: attachment; filename=film.bin\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+    );
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 24) as u8
+    };
+    while mail.len() < megabytes * 1_000_000 {
+        let line: [u8; 57] = std::array::from_fn(|_| next());
+        mail.push_str(&STANDARD.encode(line));
+        mail.push_str("\r\n");
+    }
+    mail.push_str("--m--\r\n");
+    mail.into_bytes()
 }

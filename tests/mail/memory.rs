@@ -1,36 +1,13 @@
 //! What one message of forty megabytes costs of the program's memory, both ways.
 
+use super::bench::film;
 use super::{copies, mails, synced};
 use crate::common::{BOTH, Home};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use std::fs;
 use std::process::Stdio;
 use std::time::Duration;
 
 const MB: usize = 1_000_000;
-
-/// A message with a file of thirty megabytes, which are forty as text.
-fn large(seed: u32) -> Vec<u8> {
-    let mut mail = format!(
-        "Date: Mon, 2 Mar 2026 09:00:00 +0000\r\nFrom: Ada <ada@example.org>\r\nTo: bob@example.org\r\nSubject: Film {seed}\r\n\
-         Message-ID: <film-{seed}@example.org>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=m\r\n\r\n--m\r\n\
-         Content-Type: text/plain\r\n\r\nHello Bob\r\n--m\r\nContent-Type: application/octet-stream; name=film.bin\r\n\
-         Content-Disposition: attachment; filename=film.bin\r\nContent-Transfer-Encoding: base64\r\n\r\n"
-    );
-    let mut state = seed;
-    let mut next = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    while mail.len() < 40 * MB {
-        let line: [u8; 57] = std::array::from_fn(|_| next());
-        mail.push_str(&STANDARD.encode(line));
-        mail.push_str("\r\n");
-    }
-    mail.push_str("--m--\r\n");
-    mail.into_bytes()
-}
 
 /// A run, and how much memory it had at most, in MB.
 fn peak(home: &Home) -> u64 {
@@ -58,7 +35,7 @@ fn a_message_of_forty_megabytes_costs_less_than_a_hundred_of_memory() {
         let home = synced(&[provider]);
         home.sandbox.switch(|switches| switches.graph_most_message_bytes = 0);
         let (before, idle) = (copies(&home, provider), peak(&home));
-        let (here, there) = (large(1), large(2));
+        let (here, there) = (film(1, 40), film(2, 40));
         match provider {
             "google" => drop(home.sandbox.google_add_mail(&there, &["INBOX"])),
             _ => drop(home.sandbox.graph_mail_deliver("inbox", &there).unwrap()),

@@ -1,10 +1,9 @@
 //! A first sync that is stopped or killed goes on where it was: what had come is not asked for again.
 
-use super::bench::{bodies_read, waited};
+use super::bench::{asked, bodies_read, doubled, waited};
 use super::{copies, mails, settled, text};
 use crate::common::{BOTH, Home, provider as provider_of};
 use rustix::process::Signal;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 use twofold_sandbox::{Fault, Rule};
 
@@ -21,25 +20,6 @@ fn full(provider: &'static str, latency_ms: u64) -> Home {
     home.sandbox.reset_counts();
     home.sandbox.switch(|switches| switches.latency_ms = latency_ms);
     home
-}
-
-/// The requests for the bytes of messages, oldest first: the message, and whether a fault struck.
-fn asked(home: &Home) -> Vec<(String, bool)> {
-    let lines = home.sandbox.log();
-    // What was refused (Gmail's parts get in each other's way) was not read.
-    let messages = lines.iter().filter(|line| line.status == 200).filter_map(|line| {
-        let is_raw = line.query.iter().any(|(name, value)| name == "format" && value == "raw");
-        let path = line.info.path.strip_suffix("/$value").or(is_raw.then_some(line.info.path.as_str()))?;
-        Some((path.rsplit('/').next()?.to_owned(), line.fault.is_some()))
-    });
-    messages.collect()
-}
-
-/// The messages whose bytes were asked for more than once.
-fn doubled(home: &Home) -> Vec<String> {
-    let mut times: BTreeMap<String, usize> = BTreeMap::new();
-    asked(home).into_iter().for_each(|(id, _)| *times.entry(id).or_default() += 1);
-    times.into_iter().filter(|(_, times)| *times > 1).map(|(id, _)| id).collect()
 }
 
 /// The next run brings the rest, and all is there.

@@ -17,7 +17,8 @@ const READS: usize = 3;
 pub fn refused(errno: Errno, doing: impl std::fmt::Display) -> Error {
     let kind = match errno {
         Errno::NOSPC | Errno::DQUOT | Errno::FBIG => {
-            let message = format!("disk full: {doing} did not succeed, nothing was changed");
+            let message =
+                format!("disk full: {doing} did not succeed, nothing was changed. Free some space, then: twofold sync");
             return Error::new(ErrorKind::Offline, message).with_source(errno);
         }
         Errno::ACCESS | Errno::PERM | Errno::ROFS => ErrorKind::Forbidden,

@@ -495,7 +495,9 @@ impl Inner {
                 }
                 // What is sent for is as it is: whoever asks for one thing alone has to tell this from an answer that is none.
                 Verdict::Done(Err(match failure {
-                    TransportError::TooLarge(_) => Error::new(kind, message).with_source(failure),
+                    TransportError::TooLarge(_) | TransportError::NotKept(_) => {
+                        Error::new(kind, message).with_source(failure)
+                    }
                     _ => Error::new(kind, message),
                 }))
             }

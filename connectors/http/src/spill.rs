@@ -1,10 +1,10 @@
 //! An answer that is too large for memory: kept in a file without a name, which is gone when nobody reads it any more.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, Read, Write as _};
 use std::ops::Range;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -19,12 +19,14 @@ pub struct Spilled {
 }
 
 impl Spilled {
-    /// Nothing yet, in a file without a name below that folder.
+    /// Nothing yet, in a file without a name below that folder, for its owner only.
     ///
     /// # Errors
     /// Where the disk takes none.
     pub fn within(folder: &Path) -> io::Result<Self> {
-        Ok(Self { file: Arc::new(tempfile::tempfile_in(folder)?), range: 0..0 })
+        let file = tempfile::tempfile_in(folder)?;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        Ok(Self { file: Arc::new(file), range: 0..0 })
     }
 
     /// Adds bytes at the end.

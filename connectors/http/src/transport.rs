@@ -112,8 +112,16 @@ impl std::error::Error for TransportError {}
 /// Whether there is no answer to a request because it is larger than the client takes: that is of what was asked for, and no fault on
 /// the way.
 pub fn is_too_large(error: &Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref());
-    matches!(cause, Some(TransportError::TooLarge(_)))
+    matches!(cause(error), Some(TransportError::TooLarge(_)))
+}
+
+/// Whether there is no answer to a request because the disk has no room for it: a smaller one may have some.
+pub fn is_not_kept(error: &Error) -> bool {
+    matches!(cause(error), Some(TransportError::NotKept(_)))
+}
+
+fn cause(error: &Error) -> Option<&TransportError> {
+    std::error::Error::source(error).and_then(|cause| cause.downcast_ref())
 }
 
 /// Carries one exchange, once.

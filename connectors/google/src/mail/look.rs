@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::read::DecoderReader;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io::{BufReader, Read};
-use twofold_http::{Effect, is_too_large};
+use twofold_http::{Effect, is_not_kept, is_too_large};
 use twofold_model::email::{Sheet, headers};
 use twofold_model::error::AtPlace;
 use twofold_model::{Error, ErrorKind, Gathered, Place, Result, Seen, Taker};
@@ -215,9 +215,11 @@ impl Mail {
             });
             let (bytes, answers) = match answers {
                 Ok(answers) => answers,
-                // Too large as a whole, or no batch at all: one alone tells which it is.
-                Err(error) if error.kind == ErrorKind::Malformed && now.len() > 1 => {
-                    self.memory().pace.note(now.len(), now.len(), None);
+                // Too large as a whole, also for the disk, or no batch at all: one alone tells which it is.
+                Err(error) if (error.kind == ErrorKind::Malformed || is_not_kept(&error)) && now.len() > 1 => {
+                    // What has no room is not sent for again and again.
+                    let parts = if is_not_kept(&error) { 1 } else { now.len() };
+                    self.memory().pace.note(parts, parts, None);
                     now.iter().rev().for_each(|id| open.push_front(id));
                     continue;
                 }
