@@ -18,6 +18,7 @@ mod table;
 pub use endpoint::{Endpoint, TOKEN_CHARS};
 pub use log::{Format, Level, Log};
 pub use notify::Notify;
+pub(crate) use places::STATE_OF_UNITS;
 pub use schedule::Cadence;
 pub use secret::Secret;
 
@@ -43,7 +44,7 @@ pub struct Config {
     pub path: PathBuf,
     /// Where hub, vault and key are.
     pub state_dir: PathBuf,
-    /// Whether the file says so; else it is where systemd or the user's environment has such things.
+    /// Whether the file says so; else it is where systemd, the file's own place (/etc/twofold) or the user's environment has such things.
     pub names_state_dir: bool,
     /// The Microsoft 365 account, if there is one.
     pub microsoft365: Option<Microsoft365>,
@@ -218,6 +219,11 @@ impl Config {
         let environment = Environment::of_process();
         let (path, text) = find(explicit, &environment)?;
         read(&text, &path, &environment)
+    }
+
+    /// Where the state would be if the file lay elsewhere: below this user's own folders.
+    pub fn own_state_dir(&self) -> Option<PathBuf> {
+        places::own_state_dir(&Environment::of_process())
     }
 
     /// Reads a configuration from text. Relative paths in it are relative to the folder of `path`.

@@ -407,10 +407,14 @@ impl Vault {
                 format!("{vault} was sealed with another key than {}", origins.join(" and "))
             }
         };
-        let words = format!(
-            "{why}. Put the right key back, or move the vault away and sign in again (no item is lost by that)."
-        );
-        Error::new(ErrorKind::Misconfigured, words)
+        // Where systemd hands over no key, this may be a shell beside a service that has it: nothing is lost then.
+        let is_handed_over =
+            self.credentials_dir.as_ref().is_some_and(|folder| tried.iter().any(|key| key.origin.starts_with(folder)));
+        let todo = match is_handed_over {
+            true => "Put the right key back, or move the vault away and sign in again (no item is lost by that).",
+            false => "Whose the key is and what to do says: twofold doctor",
+        };
+        Error::new(ErrorKind::Misconfigured, format!("{why}. {todo}"))
     }
 
     /// Waits until nobody else, here or in another process, works on the vault.

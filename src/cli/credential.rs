@@ -3,6 +3,7 @@
 //! systemd hands the key to the service alone (`LoadCredentialEncrypted=`, `systemd.exec(5)`). With the service running, `sync` is a run of
 //! the service and needs no key here. A sign-in has to talk to a person, so it is started by systemd with the same key, on the terminal.
 
+use super::doctor::Unit;
 use super::handover;
 use crate::config::Config;
 use std::path::Path;
@@ -25,12 +26,29 @@ pub async fn check(config: &Config, arguments: &str) -> Result<()> {
 /// What to say where the sign-ins were sealed with a key that is not at hand.
 pub fn missing(config: &Config, arguments: &str) -> Result<Option<String>> {
     let vault = Vault::open(&config.state_dir)?;
-    Ok((vault.opens()? == Some(false)).then(|| {
-        format!(
-            "the key that opens the sign-ins is not at hand; no sign-in was touched. {}",
+    if vault.opens()? != Some(false) {
+        return Ok(None);
+    }
+    Ok(Some(match unit_with_key(config) {
+        Some(unit) => format!(
+            "the key of the sign-ins is a credential, which systemd hands to {} alone; no sign-in was touched, and nothing is wrong with \
+             them. {}",
+            unit.name,
             to_type(config, arguments)
-        )
+        ),
+        None => format!(
+            "the key that opens the sign-ins is not at hand; no sign-in was touched. {}\nIf it was the file {}, put it back from a backup. \
+             Only where the key is lost: move {} away and sign in again (no item is lost by that)",
+            to_type(config, arguments),
+            config.state_dir.join("twofold.key").display(),
+            vault.path().display()
+        ),
     }))
+}
+
+/// The unit of this configuration, where it says that systemd hands it the key.
+pub fn unit_with_key(config: &Config) -> Option<Unit> {
+    Unit::of(config).filter(Unit::has_key)
 }
 
 /// A key of its own would be made here for a vault that is empty yet, and the service could not open it with its.
@@ -48,7 +66,7 @@ fn to_type(config: &Config, arguments: &str) -> String {
     let program = std::env::current_exe().unwrap_or_else(|_| "/usr/local/bin/twofold".into());
     format!(
         "If it is systemd that hands it to the service, type the following (the file of the key is the one that the unit names):\n  {}",
-        line(config, &user(), &program, arguments)
+        line(config, &User::of_process().name, &program, arguments)
     )
 }
 
@@ -74,17 +92,50 @@ fn line(config: &Config, user: &str, program: &Path, arguments: &str) -> String 
     )
 }
 
-/// The name of the user of this process; the number where it has none.
-fn user() -> String {
-    let id = rustix::process::geteuid().as_raw().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let mut rows = users.lines().map(|row| row.split(':').collect::<Vec<_>>());
-    let name = rows.find(|row| row.get(2) == Some(&&*id)).and_then(|row| row.first().map(|name| (*name).to_owned()));
-    name.unwrap_or(id)
+/// A user of this machine, as /etc/passwd has it.
+pub struct User {
+    pub id: u32,
+    pub group: u32,
+    /// The number where it has no name.
+    pub name: String,
+}
+
+impl User {
+    /// Whose process this is.
+    pub fn of_process() -> User {
+        User::of(rustix::process::geteuid().as_raw())
+    }
+
+    /// With this number.
+    pub fn of(id: u32) -> User {
+        let unnamed = User { id, group: u32::MAX, name: id.to_string() };
+        User::find(|user| user.id == id).unwrap_or(unnamed)
+    }
+
+    /// With this name; where nobody has it, one who owns nothing.
+    pub fn named(name: &str) -> User {
+        let nobody = User { id: u32::MAX, group: u32::MAX, name: name.to_owned() };
+        User::find(|user| user.name == name).unwrap_or(nobody)
+    }
+
+    /// All that there are.
+    pub fn all() -> Vec<User> {
+        let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let user = |row: &str| {
+            let mut fields = row.split(':');
+            let (name, id, group) = (fields.next()?.to_owned(), fields.nth(1)?, fields.next()?);
+            Some(User { id: id.parse().ok()?, group: group.parse().ok()?, name })
+        };
+        users.lines().filter_map(user).collect()
+    }
+
+    fn find(is_meant: impl Fn(&User) -> bool) -> Option<User> {
+        User::all().into_iter().find(is_meant)
+    }
 }
 
 /// A word as a shell takes it.
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '.' | '-' | '_' | '@' | '+' | '=' | ':');
     if text.chars().all(is_plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

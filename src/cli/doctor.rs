@@ -1,16 +1,21 @@
 //! `twofold doctor`: what is well, what is not, and what to type.
 
+mod folder;
 mod live;
 mod outward;
 mod sign_ins;
 mod units;
 
-pub(super) use units::STATE;
+pub(super) use units::Unit;
 
-use super::{Context, disk, moment, words};
+use super::credential::{User, quoted};
+use super::{Context, disk, endpoint, handover, moment, words};
 use crate::config::{Config, Secret};
 use crate::connect;
+use crate::daemon::live::Snapshot;
+use crate::endpoint::health;
 use std::collections::BTreeMap;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use twofold_cycle::report::exit;
 use twofold_hub::Hub;
@@ -35,6 +40,8 @@ const FEW: usize = 20;
 #[derive(Default)]
 struct Findings {
     codes: Vec<i32>,
+    /// What is wrong.
+    failed: Vec<String>,
 }
 
 impl Findings {
@@ -49,6 +56,7 @@ impl Findings {
     fn fail(&mut self, code: i32, words: impl std::fmt::Display) {
         println!("fail  {words}");
         self.codes.push(code);
+        self.failed.push(words.to_string());
     }
 }
 
@@ -68,11 +76,13 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         return Ok(exit::USAGE);
     }
     findings.ok(format!("state folder: {}", config.state_dir.display()));
+    another_state(&findings, &config);
     room(&mut findings, &config);
     zones(&findings);
     private(&findings, &config);
     units::look(&findings, &config);
-    sign_ins::look(&mut findings, &config, context.now_ms());
+    let (service, has_key) = handover::status(&config).await.unzip();
+    sign_ins::look(&mut findings, &config, has_key == Some(true), context.now_ms());
     outward::look(&mut findings, &config, args.offline).await;
     if !args.offline {
         live::look(&mut findings, &config, &context.clock, args.live).await;
@@ -83,13 +93,39 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
             sign_ins::accounts(&mut findings, &config, &hub)?;
             messages(&mut findings, &config, &hub, args.full, context.now_ms())?;
             devices(&mut findings, &config, &mut hub, args.full).await?;
+            troubles(&mut findings, context, &config, &hub, service.as_ref())?;
         }
         Err(error) if error.kind == (ErrorKind::Throttled { retry_after_s: None }) => {
-            findings.warn(format!("hub: {error}"))
+            findings.warn(format!("hub: {error}"));
+            unmakeable(&mut findings, &config);
+            if let Ok(hub) = context.hub_to_read(&config) {
+                troubles(&mut findings, context, &config, &hub, service.as_ref())?;
+            }
         }
         Err(error) => findings.fail(exit::FAILED, format!("hub: {error}")),
     }
     Ok(twofold_cycle::report::worst(&findings.codes))
+}
+
+/// Tells of a state elsewhere that was made with this configuration, by an earlier version or in another way.
+fn another_state(findings: &Findings, config: &Config) {
+    let is_other = |folder: &std::path::PathBuf| *folder != config.state_dir && folder.join("vault.json").exists();
+    if let Some(other) = config.own_state_dir().filter(is_other) {
+        findings.warn(format!(
+            "state folder: another one, with sign-ins, is {}; with this configuration neither the service nor a shell uses it. To use it \
+             all the same, name it as state_dir in {}",
+            other.display(),
+            config.path.display()
+        ));
+    }
+    let of_service = Unit::of(config).and_then(|unit| unit.state_dir());
+    if let Some(other) = of_service.filter(|other| !config.names_state_dir && *other != config.state_dir) {
+        findings.warn(format!(
+            "state folder: the service of this configuration uses {} instead. Name it as state_dir in {}, so that both use one",
+            other.display(),
+            config.path.display()
+        ));
+    }
 }
 
 fn room(findings: &mut Findings, config: &Config) {
@@ -119,18 +155,48 @@ fn zones(findings: &Findings) {
     }
 }
 
-/// What holds a secret is for its owner only. The state folder, the sign-ins and their key are looked at where they are opened.
+/// A secret in the configuration is for those who read it to work. The state folder, the sign-ins and their key are looked at where they
+/// are opened.
 fn private(findings: &Findings, config: &Config) {
-    use std::os::unix::fs::PermissionsExt as _;
     let has_secret =
         config.google.as_ref().is_some_and(|google| matches!(google.client_secret, Some(Secret::Plain(_))));
-    let mode = std::fs::metadata(&config.path).map_or(0, |meta| meta.permissions().mode());
-    if has_secret && mode & 0o077 != 0 {
+    let Ok(meta) = std::fs::metadata(&config.path) else { return };
+    let needs_it = [User::of_process().id, Unit::of(config).map_or(0, |unit| User::named(&unit.user).id), 0];
+    let members = group_members(meta.gid());
+    let is_stranger = |user: &&User| !needs_it.contains(&user.id) && user.id != meta.uid();
+    let strangers: Vec<&str> = members.iter().filter(is_stranger).map(|user| &*user.name).collect();
+    let is_mine = meta.uid() == User::of_process().id && meta.uid() != 0;
+    if let Some((who, todo)) = too_open(meta.permissions().mode(), &strangers, is_mine).filter(|_| has_secret) {
         findings.warn(format!(
-            "configuration: others can read the client secret in it; type: chmod 600 '{}', or name a file (client_secret = {{ file = … }})",
-            config.path.display()
+            "configuration: {who} can read the client secret in it; type: {todo} {}, or name a file (client_secret = {{ file = … }})",
+            quoted(&config.path.display().to_string())
         ));
     }
+}
+
+/// Who may read a file besides those who need it, and the command that ends that and takes nothing from these. `strangers`: who is in its
+/// group without need.
+fn too_open(mode: u32, strangers: &[&str], is_mine: bool) -> Option<(String, &'static str)> {
+    match mode {
+        mode if mode & 0o007 != 0 => Some(("others".to_owned(), "chmod o-rwx")),
+        // By its group the service reads what is root's.
+        mode if mode & 0o070 != 0 && !strangers.is_empty() => {
+            let todo =
+                if is_mine { "chmod g-rwx" } else { "sudo chgrp GROUP (one in which the service's user is alone)" };
+            Some((strangers.join(", "), todo))
+        }
+        _ => None,
+    }
+}
+
+/// Whose group it is.
+fn group_members(id: u32) -> Vec<User> {
+    let groups = std::fs::read_to_string("/etc/group").unwrap_or_default();
+    let row =
+        groups.lines().map(|row| row.split(':').collect::<Vec<_>>()).find(|row| row.get(2) == Some(&&*id.to_string()));
+    let named: Vec<String> =
+        row.and_then(|row| row.get(3).map(|names| names.split(',').map(str::to_owned).collect())).unwrap_or_default();
+    User::all().into_iter().filter(|user| user.group == id || named.contains(&user.name)).collect()
 }
 
 fn store(findings: &mut Findings, hub: &Hub, now_ms: i64) -> Result<()> {
@@ -148,11 +214,14 @@ fn store(findings: &mut Findings, hub: &Hub, now_ms: i64) -> Result<()> {
                 format!("clock: the last run was at {}, which is to come; set the clock", moment(run.started_ms)),
             );
         }
-        Some(run) => findings.ok(format!(
-            "last run: {}, exit {}",
-            moment(run.started_ms),
-            run.exit.map_or("none (stopped)".into(), |code| code.to_string())
-        )),
+        Some(run) => {
+            let exit = run.exit.map_or("none (stopped)".into(), |code| code.to_string());
+            let words = format!("last run: {}, exit {exit}", moment(run.started_ms));
+            match run.exit {
+                Some(exit::ALIGNED | exit::HELD | exit::LEFT) | None => findings.ok(words),
+                Some(_) => findings.warn(words),
+            }
+        }
     }
     let holds = hub.holds()?.into_iter().filter(|hold| !hold.is_approved).count();
     if holds > 0 {
@@ -206,9 +275,56 @@ fn messages(findings: &mut Findings, config: &Config, hub: &Hub, is_full: bool, 
     Ok(())
 }
 
+/// What the service and the last run say stands in the way, where nothing of that was said yet.
+fn troubles(
+    findings: &mut Findings,
+    context: &Context,
+    config: &Config,
+    hub: &Hub,
+    service: Option<&Snapshot>,
+) -> Result<()> {
+    let mut facts = endpoint::facts(config, hub, service, context.now_ms())?;
+    // That no run was ever made and that the disk is full was said.
+    facts.last_run.get_or_insert_default();
+    facts.is_full = false;
+    let usual = Some(twofold_cycle::report::worst(&facts.exits)).filter(|code| *code != exit::ALIGNED);
+    for trouble in health::troubles(&facts) {
+        let is_said = findings.failed.iter().any(|words| words.contains(&trouble.words));
+        // Each sign-in was looked at.
+        if is_said || trouble.exit == exit::SIGN_IN {
+            continue;
+        }
+        let code = Some(trouble.exit).filter(|code| *code != exit::ALIGNED).or(usual).unwrap_or(exit::TEMPORARY);
+        findings.fail(code, without_this(&trouble.words));
+    }
+    Ok(())
+}
+
+/// Words without their last part, where that sends people here.
+fn without_this(words: &str) -> &str {
+    let rest = words.strip_suffix(": twofold doctor").and_then(|words| words.rsplit_once([';', '.', ',']));
+    rest.map_or(words, |(rest, _)| rest)
+}
+
+/// Tells of each device folder that is not there and cannot be made; whose these are.
+fn unmakeable(findings: &mut Findings, config: &Config) -> Vec<String> {
+    let unit = Unit::of(config);
+    let lets_through =
+        |path: &Path| unit.as_ref().is_none_or(|unit| path == config.state_dir || unit.lets_through(path));
+    let mut names = Vec::new();
+    for device in &config.devices {
+        if let Some(words) = folder::unmakeable(device, unit.as_ref(), lets_through) {
+            findings.fail(exit::FAILED, format!("device {}: {words}", device.name));
+            names.push(device.name.clone());
+        }
+    }
+    names
+}
+
 /// The devices: are they the folders that the hub knows, and (`full`) are their messages as long as they were written?
 async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub, is_full: bool) -> Result<()> {
     use twofold_model::Connector as _;
+    let unmakeable = unmakeable(findings, config);
     for device in &config.devices {
         let known = hub.replicas()?.into_iter().find(|replica| replica.name == device.name);
         let opened = connect::blobs(config).and_then(|blobs| connect::open_device(config, device, hub, blobs.as_ref()));
@@ -230,6 +346,7 @@ async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub, is_ful
         };
         match answer {
             Ok(damaged) if !damaged.is_empty() => findings.fail(exit::LEFT, damaged_at(&device.name, &damaged)),
+            Ok(_) if unmakeable.contains(&device.name) => {}
             Ok(_) => findings.ok(format!("device {}: {}", device.name, device.path.display())),
             Err(error) => findings.fail(exit::HELD, format!("device {}: {error}", device.name)),
         }
@@ -251,4 +368,37 @@ fn damaged_at(device: &str, damaged: &[(PathBuf, String)]) -> String {
         words::many(damaged.len(), "message file"),
         each.join(", ")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_that_the_service_reads_by_its_group_is_well_and_what_is_advised_takes_that_from_nobody() {
+        assert_eq!(too_open(0o600, &["bea"], true), None);
+        assert_eq!(too_open(0o640, &[], false), None, "root:twofold, as the README has it");
+        for (mode, strangers) in [(0o644, &[][..]), (0o604, &[]), (0o666, &["bea"])] {
+            let (who, todo) = too_open(mode, strangers, false).unwrap();
+            assert_eq!((who.as_str(), todo), ("others", "chmod o-rwx"));
+        }
+        assert_eq!(too_open(0o640, &["bea", "cem"], true).unwrap(), ("bea, cem".to_owned(), "chmod g-rwx"));
+        assert!(
+            too_open(0o640, &["bea"], false).unwrap().1.starts_with("sudo chgrp"),
+            "the service keeps its own way in"
+        );
+    }
+
+    #[test]
+    fn nobody_is_sent_from_here_to_here() {
+        assert_eq!(
+            without_this("google: mail were not read for too long; see: twofold doctor"),
+            "google: mail were not read for too long"
+        );
+        assert_eq!(
+            without_this("the last run failed; see the log of the service, or type: twofold doctor"),
+            "the last run failed; see the log of the service"
+        );
+        assert_eq!(without_this("google: nobody answers"), "google: nobody answers");
+    }
 }

@@ -1,8 +1,7 @@
 //! `twofold systemd-dropin`: what the sandbox of the units must let through for this configuration's folders.
 
 use super::Context;
-use super::doctor::STATE;
-use crate::config::Config;
+use crate::config::{Config, STATE_OF_UNITS};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -30,7 +29,7 @@ fn drop_in(config: &Config) -> String {
     let is_below = |path: &Path, roots: &[&str]| roots.iter().any(|root| path.starts_with(root));
     let mut text = format!("# The folders of {}, by `twofold systemd-dropin`.\n[Service]\n", one_line(&config.path));
     let outside = |path: &&Path| !path.starts_with(&config.state_dir);
-    let state = (config.names_state_dir && !config.state_dir.starts_with(STATE)).then_some(&*config.state_dir);
+    let state = (config.names_state_dir && !config.state_dir.starts_with(STATE_OF_UNITS)).then_some(&*config.state_dir);
     let devices: Vec<&Path> = config.devices.iter().map(|device| &*device.path).filter(outside).collect();
     let limit = config.microsoft365.as_ref().and_then(|table| table.shared_limit.as_deref()).filter(outside);
     let file = config.notify.file.as_deref().filter(outside);

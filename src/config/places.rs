@@ -9,6 +9,11 @@ use std::path::{Component, Path, PathBuf};
 /// Longer files are no configuration.
 const MAX_BYTES: u64 = 1024 * 1024;
 
+/// Where the units' configurations are: config.toml, and NAME.toml of each instance.
+const OF_UNITS: &str = "/etc/twofold";
+/// What `StateDirectory=` makes for them; below it, for each instance, a folder of its name.
+pub(crate) const STATE_OF_UNITS: &str = "/var/lib/twofold";
+
 /// Looks up a variable.
 type Get<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
 
@@ -83,6 +88,8 @@ fn read_text(path: &Path) -> std::io::Result<String> {
 /// How paths in the file are meant.
 pub(super) struct Places<'a> {
     folder: PathBuf,
+    /// The name of the file, without its ending.
+    stem: Option<OsString>,
     environment: &'a Environment<'a>,
 }
 
@@ -90,7 +97,8 @@ impl<'a> Places<'a> {
     /// For a configuration at `path`.
     pub(super) fn beside(path: &Path, environment: &'a Environment<'a>) -> Self {
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Places { folder: absolute.parent().unwrap_or(Path::new("/")).to_owned(), environment }
+        let folder = absolute.parent().unwrap_or(Path::new("/")).to_owned();
+        Places { folder, stem: absolute.file_stem().map(ToOwned::to_owned), environment }
     }
 
     /// A path as it is meant: relative to the file's folder, `~/` at home.
@@ -117,14 +125,23 @@ impl<'a> Places<'a> {
         if let Some(path) = first {
             return Ok(PathBuf::from(path));
         }
-        let base = self.environment.base("XDG_STATE_HOME", ".local/state");
-        base.map(|base| base.join("twofold")).ok_or_else(|| {
+        // A shell has to meet the state that the service of this file keeps.
+        if self.folder == Path::new(OF_UNITS) {
+            let instance = self.stem.as_deref().filter(|stem| *stem != "config");
+            return Ok(instance.map_or_else(|| STATE_OF_UNITS.into(), |name| Path::new(STATE_OF_UNITS).join(name)));
+        }
+        own_state_dir(self.environment).ok_or_else(|| {
             ConfigError::new(
                 "there is no place for the state ($HOME is not set)",
                 "Set state_dir in the configuration.",
             )
         })
     }
+}
+
+/// Where the state of a user's own configuration is.
+pub(super) fn own_state_dir(environment: &Environment<'_>) -> Option<PathBuf> {
+    environment.base("XDG_STATE_HOME", ".local/state").map(|base| base.join("twofold"))
 }
 
 /// Without `.` and `..`, by the words alone.

@@ -24,7 +24,7 @@ fn refusal(text: &str) -> String {
 fn an_empty_configuration_has_every_default() {
     let config = parse("").unwrap();
     assert_eq!(config.path, Path::new("/etc/twofold/config.toml"));
-    assert_eq!(config.state_dir, Path::new("/home/ada/.local/state/twofold"));
+    assert_eq!(config.state_dir, Path::new("/var/lib/twofold"));
     assert!(config.microsoft365.is_none() && config.google.is_none());
     assert!(config.devices.is_empty() && config.joins.is_empty());
     assert_eq!(config.full_check, Cadence::Every(86_400_000));
@@ -323,6 +323,27 @@ fn one_folder_under_two_names_is_seen_through_a_symbolic_link() {
 }
 
 #[test]
+fn a_shell_meets_the_state_of_the_service_whose_configuration_it_reads() {
+    let of = |path: &str, systemd: Option<&'static str>| {
+        let get = move |name: &str| match name {
+            "STATE_DIRECTORY" => systemd.map(OsString::from),
+            name => ada(name),
+        };
+        read("", Path::new(path), &Environment::of(get)).unwrap().state_dir
+    };
+    for (path, state) in
+        [("/etc/twofold/config.toml", "/var/lib/twofold"), ("/etc/twofold/bea.toml", "/var/lib/twofold/bea")]
+    {
+        assert_eq!(of(path, None), Path::new(state), "in a shell, by whomever");
+        assert_eq!(of(path, Some(state)), Path::new(state), "as the service");
+    }
+    assert_eq!(of("/etc/twofold/config.toml", Some("/srv/state")), Path::new("/srv/state"), "systemd goes before");
+    for path in ["/etc/twofold/more/config.toml", "/etc/config.toml", "/home/ada/.config/twofold/config.toml"] {
+        assert_eq!(of(path, None), Path::new("/home/ada/.local/state/twofold"), "{path}");
+    }
+}
+
+#[test]
 fn the_state_stands_where_systemd_or_the_user_wants_it() {
     type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], Option<&'a str>);
     let rows: [Row<'_>; 6] = [
@@ -335,7 +356,7 @@ fn the_state_stands_where_systemd_or_the_user_wants_it() {
     ];
     for (what, variables, expected) in rows {
         let get = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(*value));
-        let config = read("", Path::new("/etc/twofold/config.toml"), &Environment::of(get));
+        let config = read("", Path::new("/home/ada/.config/twofold/config.toml"), &Environment::of(get));
         match expected {
             Some(expected) => assert_eq!(config.unwrap().state_dir, Path::new(expected), "{what}"),
             None => assert!(config.unwrap_err().to_string().contains("Set state_dir"), "{what}"),

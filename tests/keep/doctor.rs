@@ -86,7 +86,7 @@ fn a_secret_that_others_can_read_and_a_message_that_rots_are_said() {
     let home = Home::with_mail(&GOOGLE);
     home.sync().expect(0);
     fs::set_permissions(home.config(), fs::Permissions::from_mode(0o644)).unwrap();
-    home.run(&["doctor"]).expect(0).shows(&["warn  configuration", "chmod 600", "that were read are whole"]);
+    home.run(&["doctor"]).expect(0).shows(&["warn  configuration", "chmod o-rwx", "that were read are whole"]);
     fs::set_permissions(home.config(), fs::Permissions::from_mode(0o600)).unwrap();
     let ran = home.run(&["doctor"]).expect(0);
     assert!(!ran.out.contains("warn  configuration"), "{ran}");
@@ -127,4 +127,52 @@ fn ways_of_telling_that_lead_nowhere_and_an_address_that_another_program_has_are
         &format!("ok    endpoint: {at} is free for the service"),
     ]);
     assert!(!file.exists(), "doctor makes nothing");
+}
+
+#[test]
+fn what_stands_in_the_way_is_said_by_the_doctor_too_and_sends_nobody_back_to_it() {
+    let home = Home::synced(&GOOGLE);
+    home.sandbox.fault(Rule::any(Fault::status(503)).on(Provider::Google));
+    home.sync().expect(75);
+    let ran = home.run(&["doctor", "--offline"]).expect(75).shows(&["warn  last run", "fail  google: "]);
+    assert!(!ran.out.contains(": twofold doctor"), "{ran}");
+    home.sandbox.with(|state| state.faults.clear());
+    home.sync().expect(0);
+    home.run(&["doctor"]).expect(0).shows(&["ok    last run"]);
+}
+
+#[test]
+fn a_key_that_is_not_at_hand_is_no_reason_to_throw_the_sign_ins_away() {
+    let home = Home::synced(&BOTH);
+    let key = home.state().join("twofold.key");
+    let away = home.state().join("away");
+    fs::rename(&key, &away).unwrap();
+    for args in [&["doctor"][..], &["sync"]] {
+        let ran = home.run(args);
+        let said = format!("{}{}", ran.out, ran.err);
+        for words in ["no sign-in was touched", "LoadCredentialEncrypted=twofold.key:", "put it back from a backup"] {
+            assert_eq!(said.matches(words).count(), 1, "{words}: {ran}");
+        }
+        assert!(said.contains("Only where the key is lost: move"), "{ran}");
+        assert_eq!(said.matches("move ").count(), 1, "{ran}");
+        assert_ne!(ran.code, Some(0), "{ran}");
+    }
+    fs::rename(&away, &key).unwrap();
+    home.sync().expect(0);
+    home.run(&["doctor"]).expect(0);
+}
+
+#[test]
+fn a_state_with_sign_ins_that_the_service_would_not_use_is_said() {
+    let home = Home::synced(&GOOGLE);
+    let own = home.dir.path().join("own");
+    let ran = || {
+        let output = home.command(&["doctor"]).env("XDG_STATE_HOME", &own).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    fs::create_dir_all(own.join("twofold")).unwrap();
+    assert!(!ran().contains("another one"), "nobody signed in there");
+    fs::copy(home.state().join("vault.json"), own.join("twofold/vault.json")).unwrap();
+    let said = ran();
+    assert!(said.contains("warn  state folder: another one, with sign-ins, is "), "{said}");
 }

@@ -1,7 +1,7 @@
 //! The sign-ins, from what is stored: which of the known traps bites, and what to do.
 
 use super::Findings;
-use crate::cli::moment;
+use crate::cli::{credential, moment};
 use crate::config::Config;
 use crate::connect;
 use twofold_auth::{Provider, ProviderName, Status, Vault};
@@ -22,12 +22,24 @@ pub(super) fn configured(config: &Config) -> Vec<ProviderName> {
     microsoft.into_iter().chain(google).collect()
 }
 
-/// Looks at each sign-in as it is stored.
-pub(super) fn look(findings: &mut Findings, config: &Config, now_ms: i64) {
+/// Looks at each sign-in as it is stored. `service_has_key`: systemd handed the key to the service that runs.
+pub(super) fn look(findings: &mut Findings, config: &Config, service_has_key: bool, now_ms: i64) {
     let vault = match Vault::open(&config.state_dir) {
         Ok(vault) => vault,
         Err(error) => return findings.fail(exit::USAGE, format!("vault: {error}")),
     };
+    // What systemd handed over to this very process is the key, and has to open them.
+    let elsewhere = match vault.has_credential_key() {
+        true => None,
+        false => credential::missing(config, "doctor").ok().flatten(),
+    };
+    if let Some(words) = &elsewhere {
+        let words = format!("sign-ins: whether they open cannot be seen here: {words}");
+        match service_has_key || credential::unit_with_key(config).is_some() {
+            true => findings.warn(words),
+            false => findings.fail(exit::SIGN_IN, words),
+        }
+    }
     for name in configured(config) {
         let provider = match connect::provider(config, name) {
             Ok(provider) => provider,
@@ -38,17 +50,20 @@ pub(super) fn look(findings: &mut Findings, config: &Config, now_ms: i64) {
         };
         match vault.status(name) {
             Err(error) => findings.fail(exit::FAILED, format!("{name}: {error}")),
-            Ok(status) => one(findings, &vault, &provider, &status.seen_with(&provider), now_ms),
+            Ok(status) => {
+                one(findings, elsewhere.is_none().then_some(&vault), &provider, &status.seen_with(&provider), now_ms)
+            }
         }
     }
 }
 
-fn one(findings: &mut Findings, vault: &Vault, provider: &Provider, status: &Status, now_ms: i64) {
+/// `vault`: where the key to it is at hand.
+fn one(findings: &mut Findings, vault: Option<&Vault>, provider: &Provider, status: &Status, now_ms: i64) {
     let name = status.provider;
     if let Some(advice) = status.advice() {
         return findings.fail(exit::SIGN_IN, format!("{name}: {advice}"));
     }
-    if let Err(error) = vault.check_opens(name) {
+    if let Some(Err(error)) = vault.map(|vault| vault.check_opens(name)) {
         return findings.fail(exit::SIGN_IN, format!("{name}: {error}"));
     }
     let missing = status.missing_scopes(provider);

@@ -1,14 +1,12 @@
 //! The units of the service: does what they name exist, and do they see the device folders?
 
 use super::Findings;
-use crate::config::Config;
+use crate::config::{Config, STATE_OF_UNITS};
 use std::path::{Path, PathBuf};
 
 /// Where systemd looks for units, the first wins.
 const FOLDERS: [&str; 4] =
     ["/etc/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"];
-/// What `StateDirectory=` makes for them.
-pub(in crate::cli) const STATE: &str = "/var/lib/twofold";
 const UNITS: [&str; 4] = ["twofold.service", "twofold@.service", "twofold-sync.service", "twofold-sync@.service"];
 
 /// Looks at the units that are installed.
@@ -23,16 +21,83 @@ pub(super) fn look(findings: &Findings, config: &Config) {
     }
 }
 
+/// The unit that does the runs of a configuration, as it is installed.
+pub(in crate::cli) struct Unit {
+    /// With its instance.
+    pub name: String,
+    /// Who it runs as.
+    pub user: String,
+    /// It and its drop-ins, those of all instances.
+    pub text: String,
+}
+
+impl Unit {
+    /// The one of this configuration, the service before the timer's.
+    pub(in crate::cli) fn of(config: &Config) -> Option<Unit> {
+        Unit::among(&FOLDERS.map(PathBuf::from), config)
+    }
+
+    fn among(folders: &[PathBuf], config: &Config) -> Option<Unit> {
+        let path = std::path::absolute(&config.path).ok()?;
+        let stem = path.file_stem()?.to_string_lossy().into_owned();
+        UNITS.iter().find_map(|name| {
+            let text = text_of(folders, name)?;
+            let named = |text: &str| match name.contains('@') {
+                true => text.replace("%i", &stem),
+                false => text.to_owned(),
+            };
+            let start = start_of(&text);
+            let its = named(start.split_whitespace().skip_while(|word| *word != "--config").nth(1)?);
+            let user = text.lines().find_map(|line| line.trim().strip_prefix("User="));
+            (Path::new(&its) == path).then(|| Unit {
+                name: named(&name.replace('@', "@%i")),
+                user: named(user.unwrap_or("root")),
+                text: text.clone() + &drop_ins(folders),
+            })
+        })
+    }
+
+    /// Whether its sandbox lets it write into a folder that is not its own: what a drop-in names, if that is there.
+    pub(super) fn lets_through(&self, folder: &Path) -> bool {
+        let named = self.text.lines().filter_map(|line| {
+            let line = line.trim();
+            line.strip_prefix("ReadWritePaths=").or_else(|| line.strip_prefix("BindPaths="))
+        });
+        let mut paths = named.map(|path| path.trim_matches('"').trim_start_matches('-'));
+        folder.exists() && paths.any(|path| Path::new(path) == folder)
+    }
+
+    /// The state folder that systemd makes for it.
+    pub(super) fn state_dir(&self) -> Option<PathBuf> {
+        let instance =
+            self.name.split_once('@').and_then(|(_, rest)| rest.strip_suffix(".service")).unwrap_or_default();
+        let value = self.text.lines().filter_map(|line| line.trim().strip_prefix("StateDirectory=")).next_back()?;
+        Some(Path::new("/var/lib").join(value.trim().replace("%i", instance)))
+    }
+
+    /// Whether systemd hands it the key of the sign-ins.
+    pub(in crate::cli) fn has_key(&self) -> bool {
+        let keys =
+            ["LoadCredential=twofold.key", "LoadCredentialEncrypted=twofold.key", "ImportCredential=twofold.key"];
+        self.text.lines().any(|line| keys.iter().any(|key| line.trim().starts_with(key)))
+    }
+}
+
+fn text_of(folders: &[PathBuf], name: &str) -> Option<String> {
+    folders.iter().find_map(|folder| std::fs::read_to_string(folder.join(name)).ok())
+}
+
+fn start_of(text: &str) -> &str {
+    text.lines().find_map(|line| line.trim().strip_prefix("ExecStart=")).unwrap_or_default()
+}
+
 /// The units that are installed, and what is wrong with them.
 fn examine(folders: &[PathBuf], config: &Config) -> (Vec<&'static str>, Vec<String>) {
     let (mut installed, mut troubles) = (Vec::new(), Vec::new());
     for name in UNITS {
-        let Some(text) = folders.iter().find_map(|folder| std::fs::read_to_string(folder.join(name)).ok()) else {
-            continue;
-        };
+        let Some(text) = text_of(folders, name) else { continue };
         installed.push(name);
-        let start = text.lines().find_map(|line| line.trim().strip_prefix("ExecStart=")).unwrap_or_default();
-        let words: Vec<&str> = start.split_whitespace().collect();
+        let words: Vec<&str> = start_of(&text).split_whitespace().collect();
         // What stands for the instance is not known here.
         let is_there = |path: &str| path.contains('%') || Path::new(path).exists();
         match words.first() {
@@ -49,7 +114,7 @@ fn examine(folders: &[PathBuf], config: &Config) -> (Vec<&'static str>, Vec<Stri
         let drop_ins = drop_ins(folders);
         let is_named = |path: &Path| drop_ins.contains(&path.display().to_string());
         // What a unit makes for the state is there.
-        let named = config.names_state_dir && !config.state_dir.starts_with(STATE);
+        let named = config.names_state_dir && !config.state_dir.starts_with(STATE_OF_UNITS);
         if named && !is_named(&config.state_dir) {
             troubles.push(format!(
                 "units: the sandbox of {unit} lets nobody write into the state folder {}. Type: twofold systemd-dropin",
@@ -85,6 +150,32 @@ fn drop_ins(folders: &[PathBuf]) -> String {
 mod tests {
     use super::*;
     use std::fs;
+
+    #[test]
+    fn the_unit_of_a_configuration_is_found_with_its_user_its_key_and_its_folders() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = [dir.path().to_owned()];
+        let of = |path: &str| {
+            let config = Config::parse("state_dir = \"/var/lib/twofold\"", Path::new(path)).unwrap();
+            Unit::among(&folders, &config)
+        };
+        assert!(of("/etc/twofold/ada.toml").is_none());
+        let unit = "[Service]\nExecStart=/bin/twofold --config /etc/twofold/%i.toml daemon\nUser=%i\n#LoadCredentialEncrypted=twofold.key:/k\n";
+        fs::write(dir.path().join("twofold@.service"), unit).unwrap();
+        let ada = of("/etc/twofold/ada.toml").unwrap();
+        assert_eq!((ada.name.as_str(), ada.user.as_str()), ("twofold@ada.service", "ada"));
+        assert!(!ada.has_key() && !ada.lets_through(dir.path()));
+        assert!(of("/home/ada/c.toml").is_none(), "none is started with it");
+        fs::create_dir(dir.path().join("twofold@ada.service.d")).unwrap();
+        let named = format!(
+            "LoadCredentialEncrypted=twofold.key:/k\nReadWritePaths=\"-{0}\"\nReadWritePaths=\"-{0}/no\"\n",
+            dir.path().display()
+        );
+        fs::write(dir.path().join("twofold@ada.service.d/a.conf"), named).unwrap();
+        let ada = of("/etc/twofold/ada.toml").unwrap();
+        assert!(ada.has_key() && ada.lets_through(dir.path()));
+        assert!(!ada.lets_through(&dir.path().join("no")), "what is not there is ignored");
+    }
 
     #[test]
     fn a_unit_that_starts_nothing_or_sees_no_device_and_no_state_is_said() {
