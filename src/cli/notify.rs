@@ -8,7 +8,8 @@ use super::now_ms;
 use crate::config::{Config, Notify};
 use crate::connect;
 use crate::daemon::Duty;
-use crate::daemon::notices::{Cause, Found, Ledger, Notice, Waiting, Way};
+use crate::daemon::notices::{Cause, Found, Ledger, Notice, Unconfirmed, Waiting, Way};
+use rustix::fs::{CWD, RenameFlags};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
@@ -23,6 +24,8 @@ use twofold_model::Kind;
 
 /// What was told, and what is to be told.
 const FILE: &str = "notices.json";
+/// What is written takes a multiple of so many bytes, so that a longer ledger finds its room.
+const ROOM: usize = 16 * 1024;
 /// An address has so long to answer.
 const ANSWER_MS: u64 = 20_000;
 /// A file or program has so long to take a message.
@@ -54,6 +57,10 @@ impl Notices {
             Err(error) => lost(&error),
             Ok(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| lost(&error)),
         };
+        // The room for both files, while there is some. Who cannot have it is told when it is needed.
+        if !ways(&config.notify).is_empty() && !path.with_extension("new").exists() {
+            let _ = write(&path, &ledger).and_then(|()| write(&path, &ledger));
+        }
         Notices {
             ledger: Mutex::new(ledger),
             path,
@@ -149,11 +156,16 @@ impl Notices {
                         return;
                     }
                 }
-                Some((waiting, 0)) => {
+                Some((due, 0)) => {
                     let _sending = self.sending.read().await;
                     let current = config.borrow().clone();
-                    let outcome = send(&current, way, &waiting.notice).await;
-                    self.sent(&waiting, outcome);
+                    let mut sent = due.clone();
+                    self.change(|ledger| {
+                        sent = ledger.begin(&due);
+                        sent != due
+                    });
+                    let outcome = send(&current, way, &due.notice).await;
+                    self.sent(&due, &sent, outcome);
                 }
                 Some((_, wait_ms)) => {
                     tokio::select! {
@@ -165,18 +177,19 @@ impl Notices {
         }
     }
 
-    fn sent(&self, waiting: &Waiting, outcome: Result<(), String>) {
-        let way = waiting.way;
+    fn sent(&self, due: &Waiting, sent: &Waiting, outcome: Result<(), (Unconfirmed, String)>) {
+        let way = due.way;
         self.change(|ledger| {
             match &outcome {
-                Ok(()) => ledger.delivered(waiting),
-                Err(_) => ledger.failed(waiting, self.now_ms()),
+                Ok(()) => ledger.delivered(sent),
+                Err((how, _)) => ledger.failed(due, sent, *how, self.now_ms()),
             }
             true
         });
+        let outcome = outcome.map_err(|(_, why)| why);
         match outcome {
             Ok(()) => tracing::info!(?way, "told of a trouble"),
-            Err(why) if waiting.tries == 0 => {
+            Err(why) if due.tries == 0 => {
                 tracing::warn!(?way, "nobody could be told of a trouble: {why}. It is tried again. See [notify]");
             }
             Err(why) => tracing::debug!(?way, "nobody could be told of a trouble: {why}"),
@@ -189,13 +202,20 @@ fn lost(error: &dyn std::fmt::Display) -> Ledger {
     Ledger::default()
 }
 
-/// Replaced as a whole; whose it is alone.
+/// Replaced as a whole; whose it is alone. The file before it stays as the room for the next, so that a full disk takes it, too.
 fn write(path: &Path, ledger: &Ledger) -> std::io::Result<()> {
     let new = path.with_extension("new");
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    serde_json::to_writer(&mut file, ledger)?;
+    let mut bytes = serde_json::to_vec(ledger)?;
+    bytes.resize(bytes.len().next_multiple_of(ROOM), b' ');
+    // Nothing is cut off before it is written over: what a disk has given once it need not give again.
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&new)?;
+    file.write_all(&bytes)?;
+    file.set_len(bytes.len() as u64)?;
     file.sync_all()?;
-    std::fs::rename(new, path)
+    match path.exists() {
+        true => Ok(rustix::fs::renameat_with(CWD, &new, CWD, path, RenameFlags::EXCHANGE)?),
+        false => std::fs::rename(new, path),
+    }
 }
 
 fn ways(notify: &Notify) -> Vec<Way> {
@@ -239,7 +259,8 @@ fn moment(at_ms: i64) -> Option<String> {
 }
 
 /// Delivers one message; why not, in words without any address.
-async fn send(config: &Config, way: Way, notice: &Notice) -> Result<(), String> {
+async fn send(config: &Config, way: Way, notice: &Notice) -> Result<(), (Unconfirmed, String)> {
+    use Unconfirmed::{MaybeHeard, Unheard};
     let text = message(notice).to_string();
     let notify = config.notify.clone();
     match (way, notify.webhook, notify.file) {
@@ -259,8 +280,12 @@ async fn send(config: &Config, way: Way, notice: &Notice) -> Result<(), String> 
             match connect::transport(config).exchange(&wire).await {
                 Ok(answer) if answer.is_success() => Ok(()),
                 Err(TransportError::TooLarge(_)) => Ok(()),
-                Ok(answer) => Err(format!("the webhook answers with status {}", answer.status)),
-                Err(error) => Err(format!("the webhook: {error}")),
+                Ok(answer) => Err((Unheard, format!("the webhook answers with status {}", answer.status))),
+                Err(error) => {
+                    let is_lost =
+                        matches!(error, TransportError::Cut(_) | TransportError::TimedOut | TransportError::Silent);
+                    Err((if is_lost { MaybeHeard } else { Unheard }, format!("the webhook: {error}")))
+                }
             }
         }
         (Way::File, _, Some(path)) => {
@@ -268,9 +293,10 @@ async fn send(config: &Config, way: Way, notice: &Notice) -> Result<(), String> 
             // A thread of its own: it may be a pipe that nobody reads.
             let append = tokio::task::spawn_blocking(move || append(&path, text));
             let outcome = tokio::time::timeout(TAKEN_WITHIN, append).await;
-            let outcome =
-                outcome.map_err(|_| format!("{shown} did not take it"))?.map_err(|error| error.to_string())?;
-            outcome.map_err(|error| format!("{shown}: {error}"))
+            let outcome = outcome
+                .map_err(|_| (MaybeHeard, format!("{shown} did not take it")))?
+                .map_err(|error| (MaybeHeard, error.to_string()))?;
+            outcome.map_err(|error| (Unheard, format!("{shown}: {error}")))
         }
         (Way::Command, ..) => run(&notify.command, text).await,
         // Invariant: `ways` named it.
@@ -283,7 +309,8 @@ fn append(path: &Path, text: String) -> std::io::Result<()> {
     file.write_all((text + "\n").as_bytes())
 }
 
-async fn run(command: &[String], text: String) -> Result<(), String> {
+async fn run(command: &[String], text: String) -> Result<(), (Unconfirmed, String)> {
+    use Unconfirmed::{MaybeHeard, Unheard};
     let Some((program, args)) = command.split_first() else { return Ok(()) };
     let failed = |why: &dyn std::fmt::Display| format!("{program} {why}");
     let mut child = tokio::process::Command::new(program)
@@ -293,7 +320,7 @@ async fn run(command: &[String], text: String) -> Result<(), String> {
         .stderr(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| failed(&format_args!("cannot be run ({error})")))?;
+        .map_err(|error| (Unheard, failed(&format_args!("cannot be run ({error})"))))?;
     let told = async {
         if let Some(mut input) = child.stdin.take() {
             // One that does not read it may do all the same what it is for.
@@ -302,10 +329,10 @@ async fn run(command: &[String], text: String) -> Result<(), String> {
         child.wait().await
     };
     match tokio::time::timeout(TAKEN_WITHIN, told).await {
-        Err(_) => Err(failed(&"did not end within a minute")),
-        Ok(Err(error)) => Err(failed(&error)),
+        Err(_) => Err((MaybeHeard, failed(&"did not end within a minute"))),
+        Ok(Err(error)) => Err((MaybeHeard, failed(&error))),
         Ok(Ok(status)) if status.success() => Ok(()),
-        Ok(Ok(status)) => Err(failed(&format_args!("failed ({status})"))),
+        Ok(Ok(status)) => Err((Unheard, failed(&format_args!("failed ({status})")))),
     }
 }
 

@@ -109,6 +109,18 @@ pub struct Waiting {
     pub tries: u32,
     /// When it is tried next, in milliseconds since 1970.
     pub next_ms: i64,
+    /// It went out, and whether anybody got it is not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub may_be_heard: bool,
+}
+
+/// How a message fared that was not confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unconfirmed {
+    /// Nobody got it.
+    Unheard,
+    /// Somebody may have got it: no answer came.
+    MaybeHeard,
 }
 
 /// What is known of troubles and of who was told.
@@ -198,14 +210,16 @@ impl Ledger {
 
     /// Tells that a trouble is over. Who has not heard that it began need not hear of it.
     fn over(&mut self, trouble: Trouble, since_ms: i64, ways: &[Way], now_ms: i64) {
-        let is_unheard = |one: &mut Waiting| one.notice.trouble == trouble && one.notice.over_ms.is_none();
-        let unheard: Vec<Way> = self.waiting.extract_if(.., is_unheard).map(|one| one.way).collect();
+        let is_beginning = |one: &mut Waiting| one.notice.trouble == trouble && one.notice.over_ms.is_none();
+        let untold: Vec<Waiting> = self.waiting.extract_if(.., is_beginning).collect();
+        let unheard: Vec<Way> = untold.iter().filter(|one| !one.may_be_heard).map(|one| one.way).collect();
         let notice = Notice { trouble, since_ms, over_ms: Some(now_ms) };
         self.tell(&notice, ways.iter().filter(|way| !unheard.contains(way)), now_ms);
     }
 
     fn tell<'a>(&mut self, notice: &Notice, ways: impl Iterator<Item = &'a Way>, now_ms: i64) {
-        let waiting = |way: &Way| Waiting { notice: notice.clone(), way: *way, tries: 0, next_ms: now_ms };
+        let waiting =
+            |way: &Way| Waiting { notice: notice.clone(), way: *way, tries: 0, next_ms: now_ms, may_be_heard: false };
         self.waiting.extend(ways.map(waiting));
     }
 
@@ -221,16 +235,26 @@ impl Ledger {
         Some((first.clone(), (first.next_ms - now_ms).clamp(0, MOST_MS)))
     }
 
+    /// A message goes out; answers it as it waits from here on. Until somebody says how it fared, it may have been heard.
+    pub fn begin(&mut self, due: &Waiting) -> Waiting {
+        let sent = Waiting { may_be_heard: true, ..due.clone() };
+        if let Some(one) = self.waiting.iter_mut().find(|one| *one == due) {
+            one.clone_from(&sent);
+        }
+        sent
+    }
+
     /// A message was delivered.
     pub fn delivered(&mut self, sent: &Waiting) {
         self.waiting.retain(|one| one != sent);
     }
 
-    /// A message could not be delivered.
-    pub fn failed(&mut self, sent: &Waiting, now_ms: i64) {
+    /// A message was not confirmed. `due`: as it was before it went out.
+    pub fn failed(&mut self, due: &Waiting, sent: &Waiting, how: Unconfirmed, now_ms: i64) {
         if let Some(one) = self.waiting.iter_mut().find(|one| *one == sent) {
             one.next_ms = now_ms + (FIRST_MS << one.tries.min(10)).min(MOST_MS);
             one.tries = one.tries.saturating_add(1);
+            one.may_be_heard = due.may_be_heard || how == Unconfirmed::MaybeHeard;
         }
     }
 }
@@ -358,7 +382,8 @@ mod tests {
         let (mut waits_s, mut now) = (Vec::new(), 0);
         for _ in 0..12 {
             let (due, 0) = ledger.next(Way::Webhook, now).unwrap() else { panic!("it is due") };
-            ledger.failed(&due, now);
+            let sent = ledger.begin(&due);
+            ledger.failed(&due, &sent, Unconfirmed::Unheard, now);
             let (_, wait_ms) = ledger.next(Way::Webhook, now).unwrap();
             waits_s.push(wait_ms / 1000);
             now += wait_ms;
@@ -370,5 +395,28 @@ mod tests {
         ledger.hear(&found(&[], &[], &[]), &duty, &ALL, &WAYS, now);
         assert!(ledger.next(Way::Webhook, now).is_none());
         assert!(ledger.next(Way::File, now).unwrap().0.notice.over_ms.is_some());
+    }
+
+    #[test]
+    fn who_may_have_heard_that_it_began_hears_that_it_is_over() {
+        for answers in [true, false] {
+            let mut ledger = Ledger::default();
+            let duty = Duty { kinds: ALL.to_vec(), ..Duty::default() };
+            ledger.hear(&found(&[dead()], &[], &[]), &duty, &ALL, &[Way::Webhook], 0);
+            let (due, 0) = ledger.next(Way::Webhook, 0).unwrap() else { panic!("it is due") };
+            let sent = ledger.begin(&due);
+            if answers {
+                ledger.failed(&due, &sent, Unconfirmed::MaybeHeard, 0);
+                // A later try that reached nobody takes nothing of that back.
+                let (due, _) = ledger.next(Way::Webhook, HOUR).unwrap();
+                let sent = ledger.begin(&due);
+                ledger.failed(&due, &sent, Unconfirmed::Unheard, HOUR);
+            }
+            // The service was killed, or goes on, and then somebody signed in.
+            let mut ledger: Ledger = serde_json::from_str(&serde_json::to_string(&ledger).unwrap()).unwrap();
+            ledger.hear(&found(&[], &[], &["google"]), &duty, &ALL, &[Way::Webhook], 2 * HOUR);
+            let (due, 0) = ledger.next(Way::Webhook, 2 * HOUR).unwrap() else { panic!("it is due") };
+            assert_eq!(due.notice.over_ms, Some(2 * HOUR), "answers: {answers}");
+        }
     }
 }
