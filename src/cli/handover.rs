@@ -10,7 +10,7 @@ use twofold_cycle::{Progress, Reading};
 use twofold_model::{Error, ErrorKind, Result};
 
 /// A service says within this time what it is at.
-const PATIENCE: Duration = Duration::from_secs(3);
+pub const PATIENCE: Duration = Duration::from_secs(3);
 /// It says what it is at within this time, when something is asked of it.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
 
@@ -60,7 +60,7 @@ pub async fn decide(context: &Context, config: &Config, decision: &Decision) -> 
     loop {
         let answer = tokio::select! {
             answer = talk.next() => answer.map_err(|error| unknown(&error.to_string()))?,
-            () = &mut silence, if !is_answered => return Err(unknown("it is silent")),
+            () = &mut silence, if !is_answered => return Err(unknown("it said nothing within 15 s")),
             () = &mut leave => {
                 let words = "no longer waiting; the service does it when the run that is under way ends or gives way, and not at all when \
                              it is killed before. What is still held lists: twofold held";
@@ -93,6 +93,11 @@ pub async fn begin(config: &Config, request: Request) -> Result<Option<Conversat
 
 /// What the service is at, and whether systemd handed it the key of the sign-ins; `None`: none is running, or it does not say.
 pub async fn status(config: &Config) -> Option<(Snapshot, bool)> {
+    status_within(config, PATIENCE).await
+}
+
+/// The same, asked with another patience.
+pub async fn status_within(config: &Config, patience: Duration) -> Option<(Snapshot, bool)> {
     let ask = async {
         let mut talk = begin(config, Request::Status).await.ok()??;
         match talk.next().await {
@@ -100,7 +105,7 @@ pub async fn status(config: &Config) -> Option<(Snapshot, bool)> {
             _ => None,
         }
     };
-    tokio::time::timeout(PATIENCE, ask).await.ok()?
+    tokio::time::timeout(patience, ask).await.ok()?
 }
 
 /// The service is there, and never said anything.

@@ -23,6 +23,9 @@ const RUNS: usize = 20;
 /// A run that read fewer says nothing of it.
 const ENOUGH: u64 = 50;
 
+/// What was waited for has answered long since, or answers within this time.
+const AT_ONCE: Duration = Duration::from_millis(300);
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// One JSON object on stdout
@@ -40,7 +43,9 @@ pub struct Args {
 pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let config = context.config()?;
     let waited = if args.wait_aligned { Some(wait::wait(&config, args.timeout).await?) } else { None };
-    let service = handover::status(&config).await.map(|(now, _)| now);
+    // One that was waited for for so long answers at once, or not at all.
+    let patience = if waited.is_some() { AT_ONCE } else { handover::PATIENCE };
+    let service = handover::status_within(&config, patience).await.map(|(now, _)| now);
     let (state, code) = state(context, &config, service.as_ref())?;
     if args.json {
         super::print_json(&state);

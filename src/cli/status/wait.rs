@@ -37,11 +37,7 @@ pub async fn wait(config: &Config, within: Duration) -> Result<Waited> {
             Some(exit::ALIGNED) => return Ok(Waited::Aligned),
             Some(code) => last = Some(code),
         }
-        let next = Instant::now() + PAUSE;
-        if next >= end {
-            return Ok(Waited::NotInTime(last));
-        }
-        tokio::time::sleep_until(next).await;
+        tokio::time::sleep_until(end.min(Instant::now() + PAUSE)).await;
     }
 }
 
