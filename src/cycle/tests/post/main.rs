@@ -742,6 +742,30 @@ async fn a_first_sync_that_gives_way_moves_on_by_a_part_a_run_and_reads_no_messa
 }
 
 #[tokio::test]
+async fn a_first_sync_that_dies_while_it_gives_way_goes_on_and_loses_and_doubles_no_message() {
+    for manner in BOTH {
+        for at in [40, 150, 450] {
+            let mut world = World::new(manner);
+            for n in 1..=220 {
+                world.account.put(&text(n), &["INBOX"], &[]);
+            }
+            world.calls.give_way.store(true, Ordering::SeqCst);
+            assert!(world.stopped_at(at).await, "{manner:?}: it has no step {at}");
+            let mut runs = 0;
+            while world.sync().await.exit != 0 {
+                runs += 1;
+                assert!(runs < 5, "{manner:?}, died at step {at}");
+            }
+            let asked = world.account.bodies();
+            assert!(asked.iter().all(|times| (1..=2).contains(times)), "{manner:?}, died at step {at}: {asked:?}");
+            assert_eq!(world.laptop.shows().len(), 220, "{manner:?}, died at step {at}");
+            assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?}, died at step {at}");
+            world.settled(&format!("{manner:?}, died at step {at}")).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_first_sync_tells_how_far_it_has_come_each_message_once() {
     for manner in BOTH {
         let mut world = World::new(manner);
