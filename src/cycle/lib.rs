@@ -418,6 +418,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
                     if member.replica.is_device {
                         hub.set_marked_run(member.replica.id, run)?;
                     }
+                    connector.learn_names(hub.names(member.replica.id)?);
                     member.connector = Some(connector);
                 }
                 Err(error) => member.lose(error),

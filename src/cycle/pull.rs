@@ -342,7 +342,9 @@ fn take_page(
     let own: Vec<i64> = own.map(|place| place.collection).collect();
     let mut new = 0;
     let is_file_of_mail = replica.is_device && kind == Kind::Mail;
+    let names = connector.names();
     cycle.hub.atomically("pull", |hub| {
+        hub.set_names(replica.id, &names)?;
         let listing = tally.compares.then_some(feed.id.as_str());
         let bad: HashSet<String> = hub.quarantined_names(replica.id)?;
         let (renames, mut told): (Vec<Entry>, Vec<Entry>) =

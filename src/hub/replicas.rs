@@ -3,6 +3,7 @@
 use crate::{Hub, Store, random_id};
 use rusqlite::{Row, params};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use twofold_model::email::Role;
 use twofold_model::{DeltaToken, Kind, Result};
 
@@ -195,6 +196,11 @@ pub struct FeedState {
     pub is_complete: bool,
 }
 
+/// The names of a replica go with it when it is forgotten (`forget.rs`).
+fn names_key(replica: i64) -> String {
+    format!("names {replica}")
+}
+
 impl Hub {
     /// The replica of that name, made on first mention.
     pub fn replica(&mut self, name: &str, is_device: bool) -> Result<Replica> {
@@ -295,6 +301,25 @@ impl Hub {
     /// One collection.
     pub fn collection(&self, id: i64) -> Result<Option<Collection>> {
         self.one("SELECT * FROM collections WHERE id = ?1", [id], collection)
+    }
+
+    /// What the words that copies bear are called at a replica, by word.
+    pub fn names(&self, replica: i64) -> Result<BTreeMap<String, String>> {
+        let text = self.meta(&names_key(replica))?.unwrap_or_default();
+        // What was kept can be learned again.
+        Ok(serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// Keeps what words are called at a replica.
+    pub fn set_names(&mut self, replica: i64, names: &BTreeMap<String, String>) -> Result<()> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        let (key, text) = (names_key(replica), serde_json::json!(names).to_string());
+        match self.meta(&key)? == Some(text.clone()) {
+            true => Ok(()),
+            false => self.set_meta(&key, &text),
+        }
     }
 
     /// The collections of a kind that are still to be made at the provider that they belong to; also one that leaves there while something

@@ -22,6 +22,7 @@ use contacts::Contacts;
 use mail::Mail;
 use rand::Rng;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use twofold_http::{Client, Dialect, Effect, Method, Part, Request, Response, batch::MAX_PARTS, judge_by_status};
@@ -255,6 +256,16 @@ impl Connector for Microsoft365 {
             Kind::Calendar => self.calendars.remove_collection(id).await,
             Kind::Contacts => self.contacts.remove_collection(id).await,
             Kind::Mail => self.mail()?.remove_collection(id).await,
+        }
+    }
+
+    fn names(&self) -> BTreeMap<String, String> {
+        self.mail.as_ref().map(|mail| mail.names().all()).unwrap_or_default()
+    }
+
+    fn learn_names(&self, names: BTreeMap<String, String>) {
+        if let Some(mail) = &self.mail {
+            mail.learn_names(names);
         }
     }
 

@@ -82,6 +82,25 @@ mod marks {
         assert!(words(&none).is_empty() && words(&world.only().await).is_empty());
     }
 
+    /// A keyword says less than the name of its category: capitals, for one.
+    #[tokio::test]
+    async fn a_message_that_gets_a_category_gets_it_by_the_name_that_it_has_on_others() {
+        let mut world = World::empty();
+        let (named, other) = (world.deliver("inbox", &letter("one")), world.deliver("inbox", &letter("two")));
+        world.edit(&named, json!({"categories": ["Grün & Blau"]}));
+        let earlier = [("home".to_owned(), "Home".to_owned())];
+        world.graph.learn_names(earlier.clone().into());
+        let (there, _) = world.told().await;
+        let [word] = words(&there[&named]).try_into().unwrap();
+        world.write(world.marking(&there[&other], &[&word, "home", "never seen"], &[])).await.unwrap();
+        assert_eq!(world.held(&other)["categories"], json!(["Grün & Blau", "Home"]), "a keyword has no blank");
+        let inbox = world.of_role(Role::Inbox).await;
+        let made = world.write(world.creation("new", &inbox, &letter("new"), &[&word])).await.unwrap().unwrap();
+        assert_eq!(world.held(&made.remote_id)["categories"], json!(["Grün & Blau"]));
+        let [earlier] = earlier;
+        assert_eq!(world.graph.names(), [earlier, (word, "Grün & Blau".to_owned())].into());
+    }
+
     /// A read mark and a follow-up that are set at the same time at both ends are both there in the end, also where Graph looks at no
     /// guard: a change names what it changes, and nothing else.
     #[tokio::test]

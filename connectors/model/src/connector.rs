@@ -8,7 +8,7 @@ use crate::{
     CollectionId, DeltaToken, Error, ErrorKind, Etag, FeedId, Kind, Lens, Mark, RemoteId, Rendering, Result, Uid,
 };
 use async_trait::async_trait;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 /// May the collection be written to by this user?
@@ -523,6 +523,15 @@ pub trait Connector: Send + Sync {
     ) -> Result<Collection> {
         Err(Error::new(ErrorKind::Unsupported, "names and colours cannot be changed there"))
     }
+
+    /// What the words that a copy may bear are called there, by word, as this place told it so far; the hub keeps it for the next run. The
+    /// default: they are called as they are.
+    fn names(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// Hands in what [`Connector::names`] said in earlier runs, before anything is read.
+    fn learn_names(&self, _names: BTreeMap<String, String>) {}
 
     /// Requests made and bytes received since the connector was made.
     fn usage(&self) -> Usage {

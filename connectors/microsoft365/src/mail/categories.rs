@@ -2,8 +2,9 @@
 //!
 //! A category has any name; a keyword is small ASCII letters and a few signs. So a blank is `_`, and every other character that a
 //! keyword cannot hold is `=` and two hexadecimal digits for each byte. Names that differ in case alone are one keyword: what they are
-//! really called stands with each message ([`super::map`]), and is never made anew from the keyword.
+//! really called stands with each message ([`super::map`]), and with [`Names`] for messages that lack them so far.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use twofold_model::email;
 
@@ -52,9 +53,62 @@ pub fn name_of(keyword: &str) -> Option<String> {
     (is_name && keyword_of(&name).as_deref() == Some(keyword)).then_some(name)
 }
 
+/// More categories than anybody has. (What strangers write into a header may become one.)
+const MOST_NAMES: usize = 1_000;
+
+/// What the categories of a mailbox are called, by keyword, as they were last seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names(BTreeMap<String, String>);
+
+impl Names {
+    /// Takes in what was seen in earlier runs; what was seen in this one counts more.
+    pub fn learn(&mut self, earlier: BTreeMap<String, String>) {
+        for (keyword, name) in earlier {
+            self.0.entry(keyword).or_insert(name);
+        }
+    }
+
+    /// Takes in the name of a category that was seen.
+    pub fn see(&mut self, name: &str) {
+        let Some(keyword) = keyword_of(name) else { return };
+        if self.0.len() < MOST_NAMES || self.0.contains_key(&keyword) {
+            self.0.insert(keyword, name.to_owned());
+        }
+    }
+
+    /// The name of the category that a keyword becomes; `None` for a keyword that no category has.
+    pub fn of(&self, keyword: &str) -> Option<String> {
+        let plain = name_of(keyword)?;
+        Some(self.0.get(keyword).cloned().unwrap_or(plain))
+    }
+
+    /// All of them.
+    pub fn all(&self) -> BTreeMap<String, String> {
+        self.0.clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_category_is_called_as_it_was_last_seen_and_else_as_its_keyword_says() {
+        let mut names = Names::default();
+        assert_eq!(names.of("gr=c3=bcn_&_blau").as_deref(), Some("grün & blau"));
+        names.see("Grün & Blau");
+        names.learn([("gr=c3=bcn_&_blau", "GRÜN & BLAU"), ("work", "Work")].map(|(a, b)| (a.into(), b.into())).into());
+        for (keyword, name) in [("gr=c3=bcn_&_blau", "Grün & Blau"), ("work", "Work"), ("home", "home")] {
+            assert_eq!(names.of(keyword).as_deref(), Some(name));
+        }
+        names.see("WORK");
+        assert_eq!(names.of("work").as_deref(), Some("WORK"));
+        assert_eq!(names.of("$seen"), None);
+        (0..2_000).for_each(|n| names.see(&format!("Spam {n}")));
+        assert_eq!(names.all().len(), MOST_NAMES);
+        names.see("Work");
+        assert_eq!(names.of("work").as_deref(), Some("Work"), "what is known may change");
+    }
 
     #[test]
     fn a_keyword_leads_back_to_its_category_but_for_the_case() {

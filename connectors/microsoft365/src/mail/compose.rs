@@ -12,6 +12,7 @@
 //! for a message that is none. Everything that this program shows of it says that it was received.
 
 use super::attach::{Files, Large};
+use super::categories::Names;
 use super::charset;
 use super::files::{Content, File, LARGEST_FILE};
 use super::lean::Run;
@@ -146,7 +147,7 @@ impl Composed {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] where it is larger than Graph takes it in any way.
-    pub fn create(&self, sheet: &Sheet, mark: Option<&Mark>, instead: Option<&str>) -> Result<Value> {
+    pub fn create(&self, sheet: &Sheet, mark: Option<&Mark>, instead: Option<&str>, names: &Names) -> Result<Value> {
         let is_draft = sheet.has(keywords::DRAFT);
         let is_said = |value: &&Value| !value.as_array().is_some_and(Vec::is_empty);
         let mut body: Map<String, Value> = self
@@ -166,7 +167,7 @@ impl Composed {
         if sheet.has(keywords::IMPORTANT) {
             body.insert("importance".to_owned(), "high".into());
         }
-        let categories = map::new_categories(&sheet.keywords);
+        let categories = map::new_categories(&sheet.keywords, names);
         if !categories.is_empty() {
             body.insert("categories".to_owned(), categories.into());
         }
@@ -336,7 +337,7 @@ mod tests {
     #[test]
     fn a_received_message_is_made_in_one_request_with_its_dates_its_thread_and_our_mark() {
         let body = letter("\r\nHello\r\n")
-            .create(&sheet(&["$seen", "$flagged", "work", "$junk"]), Some(&mark()), None)
+            .create(&sheet(&["$seen", "$flagged", "work", "$junk"]), Some(&mark()), None, &Names::default())
             .unwrap();
         for (name, value) in [
             ("subject", json!("Grüße")),
@@ -363,7 +364,7 @@ mod tests {
             assert_eq!(property(&body, id), value, "{id}");
         }
         assert!(property(&body, HEADERS).unwrap().starts_with("Received: from a"));
-        let unread = letter("\r\n").create(&sheet(&["$answered"]), Some(&mark()), None).unwrap();
+        let unread = letter("\r\n").create(&sheet(&["$answered"]), Some(&mark()), None, &Names::default()).unwrap();
         assert_eq!((property(&unread, FLAGS), property(&unread, super::super::wire::VERB)), (Some("0"), Some("102")));
         // Nobody is asked for a receipt by what is made here.
         assert_eq!(unread.get("isReadReceiptRequested"), None);
@@ -424,7 +425,9 @@ mod tests {
 
     #[test]
     fn a_draft_is_made_as_a_draft() {
-        let body = letter("\r\nHello\r\n").create(&sheet(&["$draft", "$seen"]), Some(&mark()), Some("old x")).unwrap();
+        let body = letter("\r\nHello\r\n")
+            .create(&sheet(&["$draft", "$seen"]), Some(&mark()), Some("old x"), &Names::default())
+            .unwrap();
         for id in [FLAGS, RECEIVED, SENT, HEADERS] {
             assert_eq!(property(&body, id), None, "{id}");
         }
@@ -439,7 +442,7 @@ mod tests {
             --a\r\nContent-Type: text/plain\r\n\r\nplain\r\n--a\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<p>h\u{e4}</p>\r\n--a--\r\n\
             --m\r\nContent-Type: image/png; name=x.png\r\nContent-ID: <cid1>\r\nContent-Disposition: inline\r\nContent-Transfer-Encoding: base64\r\n\r\nAQID\r\n\
             --m\r\nContent-Type: message/rfc822\r\n\r\nSubject: Inner\r\n\r\ninner\r\n--m--\r\n";
-        let body = letter(mixed).create(&sheet(&[]), Some(&mark()), None).unwrap();
+        let body = letter(mixed).create(&sheet(&[]), Some(&mark()), None, &Names::default()).unwrap();
         assert_eq!(body["body"]["contentType"], "html");
         assert!(body["body"]["content"].as_str().unwrap().contains("<p>hä</p>"), "{}", body["body"]);
         let files = body["attachments"].as_array().unwrap();
@@ -459,7 +462,7 @@ mod tests {
     #[test]
     fn what_is_larger_than_one_request_cannot_be_made() {
         let large = format!("\r\n{}", "x".repeat(LARGEST_REQUEST));
-        let error = letter(&large).create(&sheet(&[]), Some(&mark()), None).unwrap_err();
+        let error = letter(&large).create(&sheet(&[]), Some(&mark()), None, &Names::default()).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unsupported);
     }
 

@@ -28,7 +28,7 @@ impl Mail {
         let none = || Error::new(ErrorKind::Unsupported, "the bytes of the message are not here yet");
         let blob = sheet.blob().ok_or_else(none)?;
         let composed = self.composed_of(&blob)?;
-        let body = composed.create(&sheet, mark, instead)?;
+        let body = composed.create(&sheet, mark, instead, &self.names())?;
         let answer = self.graph.send(api::create(folder.as_str(), body.clone())).await;
         let message = read_told(answer)?;
         let mut message =
@@ -110,7 +110,7 @@ impl Mail {
         // The bytes that the draft had may be gone from here; then another one takes its place.
         let was = self.composed(&update.from).ok();
         if let Some(fields) = was.and_then(|was| now.rewrite(&was)) {
-            let mut body = map::changes(&update.from, &update.to).unwrap_or_else(|| json!({}));
+            let mut body = map::changes(&update.from, &update.to, &self.names()).unwrap_or_else(|| json!({}));
             if let Value::Object(body) = &mut body {
                 body.extend(fields);
             }

@@ -11,7 +11,7 @@
 //! | other words with a `$` | not held: a category would show them to the user |
 
 use super::attach::Large;
-use super::categories::{keyword_of, name_of};
+use super::categories::{Names, keyword_of, name_of};
 use super::wire::{ICON, LARGE, MARK, Message, PROPERTIES, SIZE, VERB};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -114,7 +114,7 @@ pub fn asks_receipt(sheet: &Sheet) -> bool {
 }
 
 /// The body of the PATCH that makes a message say `to` where it says `from`: only what differs. `None`: nothing does.
-pub fn changes(from: &Sheet, to: &Sheet) -> Option<Value> {
+pub fn changes(from: &Sheet, to: &Sheet, names: &Names) -> Option<Value> {
     let differs = |keyword: &str| from.has(keyword) != to.has(keyword);
     let mut body = Map::new();
     if differs(keywords::SEEN) {
@@ -131,8 +131,8 @@ pub fn changes(from: &Sheet, to: &Sheet) -> Option<Value> {
     if differs(keywords::ANSWERED) || differs(keywords::FORWARDED) {
         body.insert(PROPERTIES.to_owned(), verb_properties(to, from.own.get("verb").and_then(Value::as_i64)));
     }
-    if let Some(names) = categories(from, to) {
-        body.insert("categories".to_owned(), names.into());
+    if let Some(list) = categories(from, to, names) {
+        body.insert("categories".to_owned(), list.into());
     }
     (!body.is_empty()).then_some(Value::Object(body))
 }
@@ -152,7 +152,7 @@ pub fn verb_properties(sheet: &Sheet, was: Option<i64>) -> Value {
 
 /// The categories to be written, where they differ. Those that are there keep their names and their order; those of which nobody knows
 /// a keyword stay.
-fn categories(from: &Sheet, to: &Sheet) -> Option<Vec<String>> {
+fn categories(from: &Sheet, to: &Sheet, known: &Names) -> Option<Vec<String>> {
     let words = |sheet: &Sheet| -> BTreeSet<String> {
         sheet.keywords.iter().filter(|keyword| is_category(keyword)).cloned().collect()
     };
@@ -164,13 +164,13 @@ fn categories(from: &Sheet, to: &Sheet) -> Option<Vec<String>> {
     let stays = |name: &&str| keyword_of(name).is_none_or(|keyword| wanted.contains(&keyword));
     let mut names: Vec<String> = there.filter(stays).map(str::to_owned).collect();
     let named: BTreeSet<String> = names.iter().filter_map(|name| keyword_of(name)).collect();
-    names.extend(new_categories(wanted.difference(&named)));
+    names.extend(new_categories(wanted.difference(&named), known));
     Some(names)
 }
 
 /// The names of the categories that these keywords become.
-pub fn new_categories<'a>(words: impl IntoIterator<Item = &'a String>) -> Vec<String> {
-    words.into_iter().filter(|keyword| is_category(keyword)).filter_map(|keyword| name_of(keyword)).collect()
+pub fn new_categories<'a>(words: impl IntoIterator<Item = &'a String>, names: &Names) -> Vec<String> {
+    words.into_iter().filter(|keyword| is_category(keyword)).filter_map(|keyword| names.of(keyword)).collect()
 }
 
 /// Fills in what the answer to a write does not show: the extended properties that were sent, else those that were there.
@@ -259,7 +259,7 @@ mod tests {
             let mut to = from.clone();
             to.keywords.extend(add.iter().map(|word| (*word).to_owned()));
             to.keywords.retain(|word| !remove.contains(&word.as_str()));
-            changes(&from, &to)
+            changes(&from, &to, &Names::default())
         };
         let verbs = |verb: &str, icon: &str| Some(with_verb(verb, icon));
         for (add, remove, body) in [
@@ -283,21 +283,21 @@ mod tests {
         let mut from = Sheet { keywords: ["work".to_owned()].into(), ..Sheet::default() };
         let mut to = from.clone();
         to.keywords.insert("late".to_owned());
-        assert_eq!(changes(&from, &to), Some(json!({"categories": ["late", "work"]})));
+        assert_eq!(changes(&from, &to, &Names::default()), Some(json!({"categories": ["late", "work"]})));
         from.own.insert("categories".to_owned(), json!(["Work", "WORK"]));
-        assert_eq!(changes(&from, &to), Some(json!({"categories": ["Work", "WORK", "late"]})));
+        assert_eq!(changes(&from, &to, &Names::default()), Some(json!({"categories": ["Work", "WORK", "late"]})));
     }
 
     #[test]
     fn the_last_category_is_taken_away_by_an_empty_list_and_a_reply_to_all_stays_one() {
         let from = sheet(&message(json!({"categories": ["Work"]})));
-        assert_eq!(changes(&from, &sheet(&message(json!({})))), Some(json!({"categories": []})));
+        assert_eq!(changes(&from, &sheet(&message(json!({}))), &Names::default()), Some(json!({"categories": []})));
         let from = sheet(&message(with_verb("103", "261")));
         let mut to = from.clone();
         to.keywords.insert("$forwarded".to_owned());
-        assert_eq!(changes(&from, &to), Some(with_verb("103", "262")));
+        assert_eq!(changes(&from, &to, &Names::default()), Some(with_verb("103", "262")));
         assert_eq!(
-            changes(&from, &sheet(&message(json!({"isRead": true})))).unwrap()[PROPERTIES],
+            changes(&from, &sheet(&message(json!({"isRead": true}))), &Names::default()).unwrap()[PROPERTIES],
             with_verb("0", "256")[PROPERTIES]
         );
     }
@@ -308,7 +308,7 @@ mod tests {
         let mut to = from.clone();
         to.keywords.extend(["$answered", "$forwarded", "$seen", "late"].map(str::to_owned));
         to.keywords.remove("work");
-        let body = changes(&from, &to).unwrap();
+        let body = changes(&from, &to, &Names::default()).unwrap();
         let mut answer = message(json!({"isRead": true, "categories": body["categories"]}));
         complete(&mut answer, &from.own, &body);
         let now = sheet(&answer);

@@ -3,6 +3,7 @@
 //! A change rests on the state that was agreed (`If-Match`). Graph finds a conflict also where nobody wrote; where the message still says
 //! what it said, nothing was executed, and the change is sent once more.
 
+use super::categories::Names;
 use super::wire::Message;
 use super::write::{edited, gone, read_told, with_bytes_of};
 use super::{Mail, api, etag, map, no_answer, number, seen_as};
@@ -147,9 +148,9 @@ impl Mail {
     }
 }
 
-pub(super) fn update(place: &Place, etag: &Etag, from: &Rendering, to: &Rendering) -> Result<Update> {
+pub(super) fn update(place: &Place, etag: &Etag, from: &Rendering, to: &Rendering, names: &Names) -> Result<Update> {
     let (from, to) = (Sheet::read(from)?, Sheet::read(to)?);
-    let patch = map::changes(&from, &to).map(|body| Patch {
+    let patch = map::changes(&from, &to, names).map(|body| Patch {
         id: place.remote_id.0.clone(),
         etag: etag.0.clone(),
         from: from.clone(),

@@ -27,9 +27,10 @@ pub mod wire;
 mod write;
 
 use crate::{Graph, again};
+use categories::Names;
 use collections::Tree;
 use rounds::Memo;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use twofold_http::{Effect, Pages, Part, Response};
@@ -66,6 +67,8 @@ struct Memory {
     tree: Option<Arc<Tree>>,
     /// The rounds under way.
     rounds: HashMap<FeedId, Memo>,
+    /// What categories are called.
+    names: Names,
 }
 
 impl Mail {
@@ -75,6 +78,23 @@ impl Mail {
 
     pub(crate) fn lens(&self) -> &dyn Lens {
         &map::LENS
+    }
+
+    /// What categories are called, as far as that was seen.
+    pub(crate) fn names(&self) -> Names {
+        self.memory().names.clone()
+    }
+
+    /// Takes in what categories were called in earlier runs.
+    pub(crate) fn learn_names(&self, names: BTreeMap<String, String>) {
+        self.memory().names.learn(names);
+    }
+
+    /// Takes in what the categories of messages are called.
+    fn see_names<'a>(&self, messages: impl Iterator<Item = &'a Message>) {
+        for name in messages.flat_map(Message::categories) {
+            self.memory().names.see(&name);
+        }
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -92,7 +112,9 @@ impl Mail {
             Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(of_nothing(error)),
         };
-        answers.into_iter().map(look).collect()
+        let looks: Vec<Result<Option<Message>>> = answers.into_iter().map(look).collect();
+        self.see_names(looks.iter().flatten().flatten());
+        looks
     }
 
     /// Each copy as it is now, in whatever folder; `None` where it is not there, or in none that is mirrored.

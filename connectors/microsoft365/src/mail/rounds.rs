@@ -210,6 +210,7 @@ impl Mail {
     async fn complete(&self, feed: &FeedId, read: Read, looks: Vec<Result<Option<Message>>>) -> Result<Page> {
         let own = feed.as_str();
         let Read { told, mut round, next, delta } = read;
+        self.see_names(told.whole.iter());
         let elsewhere = looks.iter().flatten().flatten().filter_map(Message::folder).filter(|folder| *folder != own);
         let elsewhere: HashSet<&str> = elsewhere.collect();
         let tree = if elsewhere.is_empty() { None } else { Some(self.tree_with(&elsewhere).await?) };

@@ -19,6 +19,7 @@ impl Mail {
     pub(crate) async fn write(&self, operations: &[Operation]) -> Vec<Result<Written>> {
         let mut answers: Vec<Option<Result<Written>>> = operations.iter().map(|_| None).collect();
         let (mut updates, mut trips) = (Vec::new(), Vec::new());
+        let names = self.names();
         for (at, operation) in operations.iter().enumerate() {
             match operation {
                 Operation::Create { collection, rendering, mark, .. } => {
@@ -27,7 +28,7 @@ impl Mail {
                         Err(error) => Err(error),
                     });
                 }
-                Operation::Update { place, etag, from, to } => match update(place, etag, from, to) {
+                Operation::Update { place, etag, from, to } => match update(place, etag, from, to, &names) {
                     Ok(update) if is_rewritten(&update) => {
                         answers[at] = Some(self.rewrite(update).await);
                     }

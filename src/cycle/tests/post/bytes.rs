@@ -258,3 +258,15 @@ async fn bytes_that_cannot_be_removed_are_told_of_and_end_no_run() {
     assert!(!world.has_bytes(1) && !world.has_bytes(2));
     world.settled("removed at last").await;
 }
+
+#[tokio::test]
+async fn what_an_account_calls_words_is_kept_for_the_next_run_and_for_that_account_alone() {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    assert!(world.account.told_names().is_empty());
+    world.account.call_word("work", "Work");
+    world.account.put(&text(21), &["INBOX"], &["work"]);
+    world.sync().await;
+    world.sync().await;
+    assert_eq!(world.account.told_names(), [("work".to_owned(), "Work".to_owned())].into());
+    assert!(world.laptop.told_names().is_empty());
+}

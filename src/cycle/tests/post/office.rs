@@ -72,6 +72,9 @@ struct State {
     closed: BTreeMap<String, ErrorKind>,
     /// How often it was asked to all the same.
     turned_away: usize,
+    /// What it calls words: as it knows it, and as it was told that it said.
+    names: BTreeMap<String, String>,
+    told_names: BTreeMap<String, String>,
     /// How long it is silent when it is asked for bytes, and whether it answers then.
     silence: Option<(Duration, bool)>,
     writes: Vec<String>,
@@ -328,6 +331,16 @@ impl Office {
     /// From now on it takes so long when it is asked for bytes; then it answers, or is found to be away.
     pub fn be_silent(&self, silence: Duration, answers: bool) {
         self.state().silence = Some((silence, answers));
+    }
+
+    /// It calls a word by a name.
+    pub fn call_word(&self, word: &str, name: &str) {
+        self.state().names.insert(word.to_owned(), name.to_owned());
+    }
+
+    /// What it was told that it called words in earlier runs.
+    pub fn told_names(&self) -> BTreeMap<String, String> {
+        self.state().told_names.clone()
     }
 
     pub fn set_away(&self, is_away: bool) {
@@ -804,6 +817,14 @@ impl Connector for Office {
             }
         };
         lookups.iter().map(find).collect()
+    }
+
+    fn names(&self) -> BTreeMap<String, String> {
+        self.state().names.clone()
+    }
+
+    fn learn_names(&self, names: BTreeMap<String, String>) {
+        self.state().told_names = names;
     }
 
     async fn create_collection(&self, _: Kind, like: &Collection) -> Result<Collection> {
