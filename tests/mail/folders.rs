@@ -167,7 +167,7 @@ fn a_new_folder_that_cannot_be_read_is_listed_until_it_can_and_holds_up_nothing(
         let stands = |subject: &str| match provider {
             "google" => {
                 let all = home.sandbox.google_messages();
-                let is_it = |one: &serde_json::Value| {
+                let is_it = |one: &Value| {
                     let raw = home.sandbox.google_message_raw(one["id"].as_str().unwrap()).unwrap();
                     String::from_utf8_lossy(&raw).contains(&format!("Subject: {subject}\r"))
                 };
