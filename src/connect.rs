@@ -554,6 +554,7 @@ pub fn open_device(
     };
     options.zones = Some(Arc::new(zones()));
     options.blobs = blobs.cloned();
+    options.unit = crate::unit::own();
     Device::open(options)
 }
 

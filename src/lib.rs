@@ -9,3 +9,4 @@ pub mod config;
 pub mod connect;
 pub mod daemon;
 pub mod endpoint;
+pub mod unit;

@@ -10,6 +10,7 @@ use crate::daemon::troubles::{About, Troubles};
 use crate::daemon::watch::{Folders, SignIns, Watch};
 use crate::daemon::{Clock, Decision, Duty, End, Event, Outcome, State, Work, serve, systemd};
 use crate::endpoint::listen;
+use crate::unit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,8 +37,10 @@ pub async fn run(context: &Context) -> Result<i32> {
     context.log.serve(config.log);
     twofold_hub::prepare_folder(&config.state_dir)?;
     let _place = Lock::take_service(&config.state_dir)?.ok_or_else(|| {
-        let words =
-            "another service of this hub is running; this one was not started. See: systemctl status 'twofold*'";
+        let words = format!(
+            "another service of this hub is running; this one was not started. See: systemctl status {}",
+            unit::of_or_all(&config.path)
+        );
         Error::new(ErrorKind::Throttled { retry_after_s: None }, words)
     })?;
     let (events, told) = unbounded_channel();
@@ -243,10 +246,21 @@ impl Clock for Context {
 }
 
 /// What is told of a configuration that is refused; what is wrong with it is nothing for a page and a status line.
-const REFUSED: &str = "the configuration is refused, and the one before stays in use: a restart would fail. What is wrong with it says: \
-                       twofold doctor; mend it, then type: systemctl reload 'twofold*'";
-const OTHER_PLACE: &str = "the configuration names another state_dir, and the one before stays in use until a restart; type: systemctl \
-                           restart 'twofold*'";
+fn refused() -> String {
+    format!(
+        "the configuration is refused, and the one before stays in use: a restart would fail. What is wrong with it says: twofold doctor; mend \
+         it, then type: sudo systemctl reload {}",
+        unit::own_or_all()
+    )
+}
+
+/// What is told of another state folder, which is taken with a restart only.
+fn other_place() -> String {
+    format!(
+        "the configuration names another state_dir, and the one before stays in use until a restart; type: sudo systemctl restart {}",
+        unit::own_or_all()
+    )
+}
 
 /// The runs of the service.
 struct Runs<'a> {
@@ -459,7 +473,7 @@ impl Work for Runs<'_> {
                 tracing::error!(
                     "state_dir cannot change under a running service; the old configuration stays. Restart it"
                 );
-                self.refuse(OTHER_PLACE);
+                self.refuse(&other_place());
                 None
             }
             Ok(config) => {
@@ -482,7 +496,7 @@ impl Work for Runs<'_> {
             }
             Err(error) => {
                 tracing::error!("the configuration is refused, and the old one stays: {error}");
-                self.refuse(REFUSED);
+                self.refuse(&refused());
                 None
             }
         }

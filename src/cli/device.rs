@@ -1,7 +1,9 @@
 //! `twofold device`: device folders.
 
 use super::{Context, sync};
+use crate::unit;
 use clap::Subcommand;
+use twofold_hub::Lock;
 use twofold_model::{Error, ErrorKind, Result};
 
 #[derive(Debug, clap::Args)]
@@ -38,6 +40,13 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
         opened.reset_marker(&mark)?;
     }
     context.say(format!("{name} is a new folder from now on; filling it."));
+    if Lock::take_service(&config.state_dir)?.is_none() && !device.path.starts_with(&config.state_dir) {
+        context.say(format!(
+            "The service goes on seeing the folder that was there when it started. If another one took its place since, type: sudo systemctl \
+             restart {}",
+            unit::of_or_all(&config.path)
+        ));
+    }
     let calls = twofold_cycle::Calls::default();
     let silent = std::sync::Arc::new(twofold_cycle::Silent);
     let report = tokio::task::block_in_place(|| {

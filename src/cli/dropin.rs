@@ -2,6 +2,7 @@
 
 use super::Context;
 use crate::config::{Config, STATE_OF_UNITS};
+use crate::unit;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -12,16 +13,28 @@ use twofold_model::Result;
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 /// What `PrivateTmp=yes` replaces by folders of the service's own.
 const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
+/// Makes each folder that is not there, as the unit's user: systemd says in `$USER` who that is. Where that user may make none (/srv), root
+/// makes it beside what is there, but only if nobody else could exchange a folder of the way there for a link: it would be made wherever they like.
+const MAKE: &str = r#"for folder; do
+if test -e "$folder" || test -L "$folder"; then continue; fi
+if setpriv --reuid="$USER" --regid="$(id -g "$USER")" --init-groups mkdir -p -m 700 -- "$folder" 2>/dev/null; then continue; fi
+step=$(dirname -- "$folder")
+while test -n "$(find "$step" -maxdepth 0 -type d -user root ! -perm /022)" && test "$step" != /; do step=$(dirname -- "$step"); done
+if test "$step" = /; then install -d -m 700 -o "$USER" -g "$(id -g "$USER")" -- "$folder"
+else echo "$folder is not there and was not made: $USER may not, and $step is no folder of root alone" >&2; fi
+done"#;
 
 /// Prints the drop-in.
 pub fn run(context: &Context) -> Result<i32> {
-    print!("{}", drop_in(&context.config()?));
-    context.say(
+    let config = context.config()?;
+    print!("{}", drop_in(&config));
+    let unit = unit::of(&config.path).unwrap_or_else(|| "twofold".to_owned());
+    context.say(format!(
         "twofold: put it beside the unit, and again whenever a [[device]] or another folder of the configuration changes:\n  \
-         twofold systemd-dropin | sudo install -D -m 644 /dev/stdin /etc/systemd/system/twofold.service.d/devices.conf\n  \
-         sudo systemctl daemon-reload && sudo systemctl restart twofold.service\n\
-         For one of several people: twofold@ada.service.d and twofold@ada.service; for the timer: twofold-sync.service.d",
-    );
+         twofold systemd-dropin | sudo install -D -m 644 /dev/stdin /etc/systemd/system/{unit}.service.d/devices.conf\n  \
+         sudo systemctl daemon-reload && sudo systemctl restart {unit}.service\n\
+         For one of several people: twofold@ada.service.d and twofold@ada.service; for the timer: twofold-sync.service.d"
+    ));
     Ok(exit::ALIGNED)
 }
 
@@ -41,6 +54,12 @@ fn drop_in(config: &Config) -> String {
     ];
     if all.iter().flat_map(|(_, paths)| paths).any(|path| is_below(path, &HOMES)) {
         text += "# Of the homes, the service sees these and nothing else.\nProtectHome=tmpfs\n";
+    }
+    let folders: Vec<String> = all[..2].iter().flat_map(|(_, paths)| paths).map(|path| argument(path)).collect();
+    if !folders.is_empty() {
+        text += "# What is not there is made before the sandbox is, for the unit's user alone; what is there stays as it is.\n";
+        // "make" is what the shell calls itself.
+        let _ = writeln!(text, "ExecStartPre=+-/bin/sh -c {} make {}", script(), folders.join(" "));
     }
     for (comment, paths) in all {
         text += if paths.is_empty() { "" } else { comment };
@@ -69,8 +88,21 @@ fn drop_in(config: &Config) -> String {
 
 /// A path as systemd reads one in a list: in quotation marks, where only these, `\` and `%` mean something, and ignored where it is not there.
 fn quoted(path: &Path) -> String {
-    let text = path.display().to_string().replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%");
-    format!("\"-{text}\"")
+    format!("\"-{}\"", escaped(&path.display().to_string()))
+}
+
+/// A path as systemd reads an argument of a command, where `$` means something, too.
+fn argument(path: &Path) -> String {
+    format!("\"{}\"", escaped(&path.display().to_string()).replace('$', "$$"))
+}
+
+/// [`MAKE`] as an argument of a command, a line for each of its lines.
+fn script() -> String {
+    format!("\"{}\"", escaped(MAKE).replace('$', "$$").replace('\n', "\\n\\\n  "))
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('%', "%%")
 }
 
 /// A path in a comment.
@@ -91,6 +123,8 @@ mod tests {
         let path = dir.path().join("config.toml");
         std::fs::write(&path, format!("state_dir = \"{state}\"\n{devices}")).unwrap();
         let text = drop_in(&Config::load(Some(&path)).unwrap());
+        let shell = format!("ExecStartPre=+-/bin/sh -c {} make", script());
+        let text = text.replace(&shell, "MAKE");
         text.lines().filter(|line| !line.starts_with('#')).fold(String::new(), |text, line| text + line + "\n")
     }
 
@@ -103,9 +137,10 @@ mod tests {
         let both = device("a", "/srv/twofold/a", "") + &device("b", "/mnt/My disk 100%/b", "");
         assert_eq!(
             of(&both),
-            "[Service]\nReadWritePaths=\"-/srv/twofold/a\"\nReadWritePaths=\"-/mnt/My disk 100%%/b\"\n"
+            "[Service]\nMAKE \"/srv/twofold/a\" \"/mnt/My disk 100%%/b\"\n\
+             ReadWritePaths=\"-/srv/twofold/a\"\nReadWritePaths=\"-/mnt/My disk 100%%/b\"\n"
         );
-        assert_eq!(of(&device("a", "/var/lib/twofold-a/laptop", "")).lines().count(), 2);
+        assert_eq!(of(&device("a", "/var/lib/twofold-a/laptop", "")).lines().count(), 3);
         assert_eq!(of(""), "[Service]\n");
     }
 
@@ -113,8 +148,14 @@ mod tests {
     fn a_folder_in_a_home_is_all_that_is_seen_of_the_homes() {
         assert_eq!(
             of(&device("a", "/home/ada/a:b", "")),
-            "[Service]\nProtectHome=tmpfs\nBindPaths=\"-/home/ada/a:b\"\n"
+            "[Service]\nProtectHome=tmpfs\nMAKE \"/home/ada/a:b\"\nBindPaths=\"-/home/ada/a:b\"\n"
         );
+    }
+
+    #[test]
+    fn a_folder_to_make_is_one_word_whatever_it_is_called() {
+        let odd = of(&device("a", r#"/srv/a "$b" \100%"#, ""));
+        assert!(odd.contains(r#"MAKE "/srv/a \"$$b\" \\100%%"#), "{odd}");
     }
 
     #[test]
@@ -127,9 +168,15 @@ mod tests {
     fn a_hub_and_a_file_of_notify_outside_of_the_units_own_folder_can_be_written() {
         let table = "[notify]\nfile = \"/srv/mail hub/troubles.jsonl\"\n";
         assert_eq!(of(table), "[Service]\nReadWritePaths=\"-/srv/mail hub/troubles.jsonl\"\n");
-        assert_eq!(at("/srv/mail hub", table), "[Service]\nReadWritePaths=\"-/srv/mail hub\"\n");
+        assert_eq!(
+            at("/srv/mail hub", table),
+            "[Service]\nMAKE \"/srv/mail hub\"\nReadWritePaths=\"-/srv/mail hub\"\n"
+        );
         let inside = device("a", "/home/ada/hub/laptop", "");
-        assert_eq!(at("/home/ada/hub", &inside), "[Service]\nProtectHome=tmpfs\nBindPaths=\"-/home/ada/hub\"\n");
+        assert_eq!(
+            at("/home/ada/hub", &inside),
+            "[Service]\nProtectHome=tmpfs\nMAKE \"/home/ada/hub\"\nBindPaths=\"-/home/ada/hub\"\n"
+        );
         assert_eq!(at("/var/lib/twofold/ada", ""), "[Service]\n");
     }
 
@@ -137,7 +184,7 @@ mod tests {
     fn a_device_for_a_group_may_hand_it_on_and_nothing_is_given_away() {
         let one = device("a", "/srv/a", "group = \"users\"\n");
         let words = "SupplementaryGroups=users\nRestrictSUIDSGID=no\n";
-        assert_eq!(of(&one), format!("[Service]\nReadWritePaths=\"-/srv/a\"\n{words}"));
+        assert_eq!(of(&one), format!("[Service]\nMAKE \"/srv/a\"\nReadWritePaths=\"-/srv/a\"\n{words}"));
         let two = one + &device("b", "/srv/b", "group = \"staff\"\n") + &device("c", "/srv/c", "");
         assert!(of(&two).ends_with("SupplementaryGroups=staff users\nRestrictSUIDSGID=no\n"));
     }

@@ -16,6 +16,7 @@ use crate::daemon::{Decision, Event, systemd};
 use crate::endpoint::answer::Teller;
 use crate::endpoint::facts::{Board, Budget, Conflict, Disk, Facts, Held, Room, Run, Service, Totals};
 use crate::endpoint::page::SPAN_MS;
+use crate::unit;
 use standing::{collections, replicas, run};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -197,9 +198,12 @@ pub(super) fn facts(config: &Config, hub: &Hub, live: Option<&live::Snapshot>, n
         },
         conflicts: hub.conflicts()?.len(),
         unknown_writes: hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some()).count(),
-        service: match live {
-            Some(live) => service(live),
-            None => silent(&config.state_dir),
+        service: Service {
+            unit: unit::of_or_all(&config.path),
+            ..match live {
+                Some(live) => service(live),
+                None => silent(&config.state_dir),
+            }
         },
     })
 }

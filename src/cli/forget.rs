@@ -7,6 +7,7 @@
 use super::{Context, credential, words};
 use crate::config::Config;
 use crate::connect;
+use crate::unit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, IsTerminal, Write};
 use twofold_auth::{ProviderName, Revocation, Vault};
@@ -39,7 +40,10 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let busy = |words: &str| Error::new(ErrorKind::Throttled { retry_after_s: None }, words);
     twofold_hub::prepare_folder(&config.state_dir)?;
     let _service = Lock::take_service(&config.state_dir)?.ok_or_else(|| {
-        busy("the service of this hub is running; nothing was erased. Stop it first: sudo systemctl stop 'twofold*'")
+        busy(&format!(
+            "the service of this hub is running; nothing was erased. Stop it first: sudo systemctl stop {}",
+            unit::of_or_all(&config.path)
+        ))
     })?;
     let (mut hub, _lock) = context.hub(&config)?;
     check_name(&config, &hub, name)?;

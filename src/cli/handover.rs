@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::daemon::live::{Run, Snapshot};
 use crate::daemon::socket::{Answer, Conversation, NO_REQUEST, Over, Request};
 use crate::daemon::{Decision, Wish};
+use crate::unit;
 use std::time::Duration;
 use twofold_cycle::{Progress, Reading};
 use twofold_model::{Error, ErrorKind, Result};
@@ -27,7 +28,7 @@ pub async fn run(context: &Context, config: &Config, wish: Wish, progress: &dyn 
     loop {
         let answer = tokio::select! {
             answer = talk.next() => answer.map_err(|error| lost(&error.to_string()))?,
-            () = &mut silence, if !is_answered => return Err(mute()),
+            () = &mut silence, if !is_answered => return Err(mute(config)),
             () = &mut leave => {
                 let words = "no longer watching; the service goes on with this run and nothing of it is lost. \
                              See how it went with: twofold status";
@@ -109,8 +110,9 @@ pub async fn status_within(config: &Config, patience: Duration) -> Option<(Snaps
 }
 
 /// The service is there, and never said anything.
-fn mute() -> Error {
-    let words = "the service runs and does not answer; no run was seen to begin. See: systemctl status 'twofold*'";
+fn mute(config: &Config) -> Error {
+    let unit = unit::of_or_all(&config.path);
+    let words = format!("the service runs and does not answer; no run was seen to begin. See: systemctl status {unit}");
     Error::new(ErrorKind::Offline, words)
 }
 

@@ -16,6 +16,7 @@
 use super::desk::{Desk, Told};
 use super::live::{Doing, Live, Run, Snapshot};
 use super::{Decision, Event, Wish};
+use crate::unit;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, Permissions};
 use std::io;
@@ -339,9 +340,10 @@ fn request(line: &[u8]) -> Result<Request, String> {
     match version(&value) {
         Some(version) if version == u64::from(VERSION) => {}
         _ => {
-            return Err("the service is of another version of twofold; nothing was done. Restart it, with: \
-                        systemctl restart 'twofold*'"
-                .to_owned());
+            return Err(format!(
+                "the service is of another version of twofold; nothing was done. Restart it, with: sudo systemctl restart {}",
+                unit::own_or_all()
+            ));
         }
     }
     let envelope: Envelope = serde_json::from_value(value).map_err(|error| format!("{NO_REQUEST}: {error}"))?;

@@ -36,6 +36,8 @@ pub struct Facts {
 /// The process.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Service {
+    /// Its unit, as `systemctl` takes it.
+    pub unit: String,
     /// When it began.
     pub started_ms: i64,
     /// The run under way: since when, and over which kinds.

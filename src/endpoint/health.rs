@@ -29,13 +29,14 @@ pub fn troubles(facts: &Facts) -> Vec<Trouble> {
         all.push(ill(FAILED, "the service makes no progress; see its log".to_owned()));
     }
     if service.is_mute {
-        let words = "the service runs and does not answer; see: systemctl status 'twofold*'";
-        all.push(passing(TEMPORARY, words.to_owned()));
+        let words = format!("the service runs and does not answer; see: systemctl status {}", service.unit);
+        all.push(passing(TEMPORARY, words));
     }
     if let Some(path) = &service.left_behind {
         let words = format!(
-            "no service is running: the last one was killed, or crashed. See: systemctl status 'twofold*'; start it, or, where none is to \
-             run, type: rm '{path}'"
+            "no service is running: the last one was killed, or crashed. See: systemctl status {}; start it, or, where none is to run, type: rm \
+             '{path}'",
+            service.unit
         );
         all.push(passing(TEMPORARY, words));
     }
@@ -276,9 +277,14 @@ mod tests {
     #[test]
     fn a_killed_service_and_a_refused_configuration_are_told() {
         let mut facts = well();
+        facts.service.unit = "twofold@ada".into();
         facts.service.left_behind = Some("/state/socket".into());
         facts.service.refused = Some("the configuration is refused".into());
         assert_eq!((ills(&facts).len(), told(&facts).1), (1, vec![75, 2]));
-        assert!(told(&facts).0[0].ends_with("type: rm '/state/socket'"));
+        let words = told(&facts).0[0].clone();
+        assert!(
+            words.contains("systemctl status twofold@ada;") && words.ends_with("type: rm '/state/socket'"),
+            "{words}"
+        );
     }
 }

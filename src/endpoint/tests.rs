@@ -33,6 +33,7 @@ fn facts() -> Facts {
         version: "1.2.3".into(),
         now_ms: 1_700_000_010_000,
         service: Service {
+            unit: "twofold@ada".into(),
             started_ms: 1_699_990_000_000,
             at_work: None,
             readings: Vec::new(),

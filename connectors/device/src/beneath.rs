@@ -37,6 +37,26 @@ pub fn open_root(path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
+/// Where homes are: `systemd.exec(5)`, `ProtectHome=`.
+const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
+
+/// The folder in which a path of a home would be made, if that is in memory: nobody wants a home's folder to be, and a sandbox puts such in the
+/// place of homes.
+pub fn memory_above(path: &Path) -> Option<&Path> {
+    HOMES.iter().any(|home| path.starts_with(home)).then(|| nearest(path)).flatten().filter(|there| is_memory(there))
+}
+
+/// What is there of the way to a path.
+fn nearest(path: &Path) -> Option<&Path> {
+    path.ancestors().skip(1).find(|above| above.exists())
+}
+
+/// tmpfs and ramfs, by their numbers in `statfs(2)`.
+fn is_memory(path: &Path) -> bool {
+    rustix::fs::statfs(path)
+        .is_ok_and(|stat| [0x0102_1994, 0x8584_58f6].contains(&(i64::from(stat.f_type) & 0xffff_ffff)))
+}
+
 /// Opens a folder that lies right beneath another.
 pub fn open_folder(parent: impl AsFd, name: &[u8]) -> rustix::io::Result<OwnedFd> {
     rustix::fs::openat(
@@ -135,5 +155,20 @@ pub fn read_small(folder: impl AsFd, name: &str, path: &Path) -> Result<Option<V
             Err(Error::new(ErrorKind::Offline, format!("{}/{name} changes while it is read", path.display())))
         }
         Err(errno) => Err(refused(errno, format!("reading {}/{name}", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_would_be_in_memory_is_told_from_one_on_a_disk() {
+        let of = |path: &'static str| nearest(Path::new(path)).map(|there| (there.to_str().unwrap(), is_memory(there)));
+        assert_eq!(of("/proc/twofold/contacts"), Some(("/proc", false)));
+        if Path::new("/dev/shm").exists() {
+            assert_eq!(of("/dev/shm/twofold/contacts"), Some(("/dev/shm", true)));
+        }
+        assert_eq!(memory_above(Path::new("/dev/shm/twofold")), None, "no home, and somebody chose it");
     }
 }

@@ -88,6 +88,8 @@ pub struct DeviceOptions {
     pub blobs: Option<Arc<dyn Blobs>>,
     /// Whether what is written is forced to disk. Off only for tests, which have no power cuts.
     pub is_durable: bool,
+    /// The systemd unit that this process runs in, as `systemctl` takes its name; what its sandbox lets through was settled when it started.
+    pub unit: Option<String>,
     /// Where the time comes from (whether a file is too young to be trusted, whether a leftover is old).
     pub clock: Clock,
 }
@@ -113,6 +115,7 @@ impl DeviceOptions {
             zones: None,
             blobs: None,
             is_durable: true,
+            unit: None,
             clock: Arc::new(now_ns),
         }
     }
@@ -234,10 +237,34 @@ impl Device {
     /// [`ErrorKind::Held`] where the folder is not ours to mark; see [`reset_marker`](Device::reset_marker).
     pub fn mark(&self, run: u64) -> Result<()> {
         let (state, root) = self.look_at_root()?;
-        if let Some(held) = state.held(&self.options.name, &self.options.root) {
+        if let Some(held) = self.held_at_root(&state) {
             return Err(held);
         }
         self.write_root_marker(root, run)
+    }
+
+    /// Why nothing of the folder may be touched, and what to type.
+    pub(crate) fn held_at_root(&self, state: &MarkerState) -> Option<Error> {
+        let mut error = state.held(&self.options.name, &self.options.root)?;
+        if let Some(unit) = &self.options.unit {
+            error.message += &format!(
+                "; and, since the service goes on seeing the folder that was there when it started: sudo systemctl restart {unit}"
+            );
+        }
+        Some(error)
+    }
+
+    /// What cannot be written because the unit's sandbox lets nobody write there, with the way out.
+    fn shut(&self, mut error: Error) -> Error {
+        let is_read_only =
+            std::error::Error::source(&error).and_then(|source| source.downcast_ref()) == Some(&Errno::ROFS);
+        if let Some(unit) = self.options.unit.as_deref().filter(|_| is_read_only) {
+            error.message += &format!(
+                ". Nothing was written there. For a service its sandbox is why, unless the disk is: put what `twofold systemd-dropin` prints into \
+                 /etc/systemd/system/{unit}.service.d/devices.conf, then type: sudo systemctl daemon-reload && sudo systemctl restart {unit}"
+            );
+        }
+        error
     }
 
     fn write_root_marker(&self, root: Option<OwnedFd>, run: u64) -> Result<()> {
@@ -246,7 +273,8 @@ impl Device {
             None => self.make_root()?,
         };
         let marker = marker::RootMarker::new(&self.replica_id(), &self.options.hub_id, run);
-        self.write_ours(&root, "", ROOT_MARKER, &marker::text(&marker)?)?;
+        let written = self.write_ours(&root, "", ROOT_MARKER, &marker::text(&marker)?);
+        written.map_err(|error| self.shut(error))?;
         lock(&self.visit).is_known = true;
         Ok(())
     }
@@ -255,11 +283,21 @@ impl Device {
         let path = &self.options.root;
         let doing = || format!("making {}", path.display());
         let errno = |e: &std::io::Error| Errno::from_io_error(e).unwrap_or(Errno::IO);
+        if let Some(memory) = beneath::memory_above(path) {
+            let restart = self.options.unit.as_ref().map(|unit| format!(" && sudo systemctl restart {unit}"));
+            return Err(self.held(&format!(
+                "{0} would be in memory only, and lost with the next restart: {1} is no disk here (`ProtectHome=tmpfs` of a unit is so). The \
+                 folder was not made, and nothing was written. As the user whose folder it is, type: install -d -m 700 '{0}'{2}",
+                path.display(),
+                memory.display(),
+                restart.unwrap_or_default()
+            )));
+        }
         std::fs::DirBuilder::new()
             .recursive(true)
             .mode(self.access.folder_mode() & 0o777)
             .create(path)
-            .map_err(|e| refused(errno(&e), doing()))?;
+            .map_err(|e| self.shut(refused(errno(&e), doing())))?;
         beneath::open_root(path).map_err(|e| refused(e, doing()))
     }
 
@@ -355,7 +393,7 @@ impl Device {
         let (state, root) = self.look_at_root()?;
         let visit = *lock(&self.visit);
         let is_dry_takeover = visit.is_dry_run && visit.hub_is_empty && !visit.is_known;
-        match state.held(&self.options.name, &self.options.root) {
+        match self.held_at_root(&state) {
             Some(held) if !is_dry_takeover => Err(held),
             _ => Ok(root),
         }
@@ -364,7 +402,7 @@ impl Device {
     /// The root, where it may be written to: marked as ours.
     pub(crate) fn root_to_write(&self) -> Result<OwnedFd> {
         let (state, root) = self.look_at_root()?;
-        if let Some(held) = state.held(&self.options.name, &self.options.root) {
+        if let Some(held) = self.held_at_root(&state) {
             return Err(held);
         }
         match (state, root) {

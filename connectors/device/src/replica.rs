@@ -358,7 +358,7 @@ impl Connector for Device {
                 );
                 Err(Error::new(ErrorKind::Held, words))
             }
-            state => match state.held(&self.options.name, &self.options.root) {
+            state => match self.held_at_root(&state) {
                 Some(held) => Err(held),
                 None => Ok(Arrival::Known),
             },

@@ -264,3 +264,17 @@ async fn fill_makes_the_folder_the_home_of_a_new_replica() {
     world.device.reset_marker("replica-3").unwrap();
     assert_eq!(replica_marked_at(world.dir.path()), Some("replica-3".into()));
 }
+
+#[tokio::test]
+async fn a_service_that_holds_a_folder_says_that_it_may_be_the_one_of_its_start() {
+    let world = World::agreed_on(&[("a", "Ada")]).await;
+    fs::remove_file(world.dir.path().join(".twofold")).unwrap();
+    let shell = world.device.arrive(visit(true, 2)).await.unwrap_err().to_string();
+    let mut options = options(world.dir.path(), &world.ahead);
+    options.unit = Some("twofold@ada".into());
+    let device = Device::open(options).unwrap();
+    let service = device.arrive(visit(true, 2)).await.unwrap_err().to_string();
+    let words = "twofold device fill laptop; and, since the service goes on seeing the folder that was there when it started: \
+                 sudo systemctl restart twofold@ada";
+    assert!(service.contains(words) && !shell.contains("restart"), "{service}\n{shell}");
+}

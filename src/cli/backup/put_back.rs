@@ -8,6 +8,7 @@ use super::super::{Context, moment, words};
 use super::archive::{self, Entry};
 use crate::config::Config;
 use crate::connect;
+use crate::unit;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -27,7 +28,10 @@ pub fn run(context: &Context, config: &Config, file: &Path, may_replace: bool) -
     twofold_hub::prepare_folder(state)?;
     let busy = |words: &str| Error::new(ErrorKind::Throttled { retry_after_s: None }, words);
     let _service = Lock::take_service(state)?.ok_or_else(|| {
-        busy("the service of this hub is running; nothing was put back. Stop it first: sudo systemctl stop 'twofold*'")
+        busy(&format!(
+            "the service of this hub is running; nothing was put back. Stop it first: sudo systemctl stop {}",
+            unit::of_or_all(&config.path)
+        ))
     })?;
     let _lock = Lock::take(state)?.ok_or_else(|| {
         busy("another twofold is at work on this hub; nothing was put back. Try again when it is through")

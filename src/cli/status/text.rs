@@ -40,7 +40,8 @@ pub fn text(state: &Value, now_ms: i64, is_verbose: bool) -> String {
     }
     for trouble in list(&state["troubles"]).iter().map(word) {
         // What was said at a place, or by a run, need not say what to type.
-        let names_command = [": twofold ", "`twofold ", ": systemctl "].iter().any(|words| trouble.contains(words));
+        let names_command =
+            [": twofold ", "`twofold ", ": systemctl ", ": sudo "].iter().any(|words| trouble.contains(words));
         let todo = if names_command { "" } else { ". Look at it with: twofold doctor" };
         let _ = writeln!(out, "trouble: {trouble}{todo}");
     }
