@@ -53,8 +53,7 @@ fn nearest(path: &Path) -> Option<&Path> {
 
 /// tmpfs and ramfs, by their numbers in `statfs(2)`.
 fn is_memory(path: &Path) -> bool {
-    rustix::fs::statfs(path)
-        .is_ok_and(|stat| [0x0102_1994, 0x8584_58f6].contains(&(i64::from(stat.f_type) & 0xffff_ffff)))
+    rustix::fs::statfs(path).is_ok_and(|stat| [0x0102_1994, 0x8584_58f6].contains(&(stat.f_type & 0xffff_ffff)))
 }
 
 /// Opens a folder that lies right beneath another.
