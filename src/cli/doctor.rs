@@ -109,7 +109,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
 
 /// Tells of a state elsewhere that was made with this configuration, by an earlier version or in another way.
 fn another_state(findings: &Findings, config: &Config) {
-    let is_other = |folder: &std::path::PathBuf| *folder != config.state_dir && folder.join("vault.json").exists();
+    let is_other = |folder: &PathBuf| *folder != config.state_dir && folder.join("vault.json").exists();
     if let Some(other) = config.own_state_dir().filter(is_other) {
         findings.warn(format!(
             "state folder: another one, with sign-ins, is {}; with this configuration neither the service nor a shell uses it. To use it \
