@@ -441,21 +441,44 @@ impl Hub {
         Ok(self.count(unmet, [])? == 0)
     }
 
-    /// Follows a collection to its new name at a replica, and its copies with it where their names begin with its own (a
-    /// device's paths).
-    pub fn move_place(&mut self, place: &Place, to: &str) -> Result<()> {
+    /// Follows collections to their new names at a replica, all at once: two may have exchanged theirs. Their copies go with them where
+    /// their names begin with those of their collections (a device's paths). What stood under such a name and has no new one is gone
+    /// there, and steps aside.
+    pub fn move_places(&mut self, moves: &[(Place, String)]) -> Result<()> {
+        let is_moving = |place: &Place| moves.iter().any(|(moving, _)| moving.id == place.id);
+        let mut steps: Vec<(Place, String)> = Vec::new();
+        for (place, to) in moves {
+            let by_name = "SELECT * FROM places WHERE replica = ?1 AND remote_id = ?2";
+            if let Some(gone) = self.one(by_name, params![place.replica, to], self::place)?.filter(|it| !is_moving(it))
+            {
+                let aside = format!("{to} (gone {})", gone.id);
+                steps.push((gone, aside));
+            }
+        }
+        steps.extend(moves.iter().cloned());
+        for (place, _) in &steps {
+            self.move_place(place, &place.remote_id, &format!("moving {}", place.id))?;
+            self.forget_feed(place.replica, &place.remote_id)?;
+        }
+        for (place, to) in &steps {
+            self.move_place(place, &format!("moving {}", place.id), to)?;
+        }
+        Ok(())
+    }
+
+    fn move_place(&mut self, place: &Place, from: &str, to: &str) -> Result<()> {
         self.run("UPDATE places SET remote_id = ?2 WHERE id = ?1", params![place.id, to])?;
-        let (from, length) = (format!("{}/", place.remote_id), place.remote_id.chars().count());
+        let (within, length) = (format!("{from}/"), from.chars().count());
         for table in ["placements", "sightings", "quarantine", "left_out"] {
             self.run(
                 &format!(
                     "UPDATE {table} SET remote_id = ?4 || substr(remote_id, ?5 + 1)
                      WHERE replica = ?1 AND collection = ?2 AND substr(remote_id, 1, ?5 + 1) = ?3"
                 ),
-                params![place.replica, place.collection, from, to, length],
+                params![place.replica, place.collection, within, to, length],
             )?;
         }
-        self.forget_feed(place.replica, &place.remote_id)
+        Ok(())
     }
 
     fn forget_feed(&mut self, replica: i64, feed: &str) -> Result<()> {

@@ -397,8 +397,18 @@ impl Connector for Device {
         for collection in self.list_collections(&root, format)? {
             let Some(folder) = self.open_collection(&root, &collection.id)? else { continue };
             let CollectionState::OtherFolder { was } = self.marker_of(&folder, &collection.id)?.0 else { continue };
-            // A copy of a folder that is still there is no rename. Of two copies nobody can tell which one it is.
-            let is_gone = matches!(self.open_collection(&root, &was), Ok(None));
+            // A copy of a folder that is still there is no rename. Of two copies nobody can tell which one it is. What stands under the
+            // old name may be another one that was renamed too, or one that somebody made.
+            let is_gone = match self.open_collection(&root, &was) {
+                Ok(None) => true,
+                Ok(Some(other)) => {
+                    matches!(
+                        self.marker_of(&other, &was)?.0,
+                        CollectionState::OtherFolder { .. } | CollectionState::Unmarked
+                    )
+                }
+                Err(_) => false,
+            };
             match moved.iter().position(|(from, _)| *from == was) {
                 Some(twin) => drop(moved.remove(twin)),
                 None if is_gone => moved.push((was, collection.id)),

@@ -4,7 +4,7 @@ use super::{Listed, label};
 use crate::Cycle;
 use twofold_hub::{Label, Place};
 use twofold_model::connector::{Access, Collection};
-use twofold_model::{Kind, Result};
+use twofold_model::{CollectionId, Kind, Result};
 
 /// One collection of a provider: known (follow its name, colour and rights), awaited, joined to another, or new.
 ///
@@ -102,20 +102,48 @@ pub(super) async fn follow_moved(cycle: &mut Cycle<'_>, kind: Kind, index: usize
             return Ok(());
         }
     };
+    let places = cycle.hub.places(replica.id, kind)?;
+    let place_of = |id: &str| places.iter().find(|place| place.remote_id == id);
+    // What was moved and could not be marked so yet is told by its old name once more, by which another one goes now.
+    let key = format!("moved {} {kind}", replica.id);
+    let before = cycle.hub.meta(&key)?.unwrap_or_default();
+    let followed: Moved = serde_json::from_str(&before).unwrap_or_default();
+    let place_now = |from: &CollectionId| {
+        let followed = followed.iter().find(|(was, _)| was == from.as_str());
+        place_of(followed.map_or(from.as_str(), |(_, to)| to))
+    };
+    let is_known =
+        |(from, to): &(CollectionId, CollectionId)| place_now(from).or_else(|| place_of(to.as_str())).is_some();
+    let moved: Vec<(CollectionId, CollectionId)> = moved.into_iter().filter(is_known).collect();
+    let due = moved.iter().filter_map(|(from, to)| Some((place_now(from)?.clone(), to.as_str().to_owned())));
+    let moves: Vec<(Place, String)> = due.filter(|(place, to)| place.remote_id != *to).collect();
+    if !moves.is_empty() {
+        cycle.hub.atomically("follow folders", |hub| {
+            hub.move_places(&moves)?;
+            hub.set_meta(&key, &written(&moved))
+        })?;
+    }
+    let mut unmarked = Vec::new();
     for (from, to) in moved {
-        let places = cycle.hub.places(replica.id, kind)?;
-        if let Some(place) = places.iter().find(|place| place.remote_id == from.as_str()) {
-            cycle.hub.atomically("follow folder", |hub| hub.move_place(place, to.as_str()))?;
-        } else if !places.iter().any(|place| place.remote_id == to.as_str()) {
-            continue;
-        }
-        if !cycle.settings.dry_run
-            && let Err(error) = connector.follow_collection(kind, &to).await
-        {
+        if cycle.settings.dry_run {
+            unmarked.push((from, to));
+        } else if let Err(error) = connector.follow_collection(kind, &to).await {
             cycle.report.trouble(&replica.name, &error);
+            unmarked.push((from, to));
         }
     }
+    if !moves.is_empty() || unmarked.len() != followed.len() {
+        cycle.hub.set_meta(&key, &written(&unmarked))?;
+    }
     Ok(())
+}
+
+/// Collections by their names until now and from now on.
+type Moved = Vec<(String, String)>;
+
+fn written(moved: &[(CollectionId, CollectionId)]) -> String {
+    let pairs = moved.iter().map(|(from, to)| serde_json::json!([from.as_str(), to.as_str()]));
+    serde_json::Value::from_iter(pairs).to_string()
 }
 
 /// Whether an entry of a `[[join]]` means this collection: by name, or by role.

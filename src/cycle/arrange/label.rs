@@ -100,6 +100,10 @@ pub(super) fn take_one(
     if !counts(&replica, &collection) {
         return cycle.hub.set_label(place.id, &shows, &place.agreed);
     }
+    // A stop left it between two names: nobody wished for that one.
+    if shows.name.ends_with(&passing_mark(place)) && place.earlier.iter().all(|label| label.name != shows.name) {
+        return cycle.hub.set_label(place.id, &shows, &shows);
+    }
     let [mut hub, mut agreed] = [&collection.label(), &place.agreed].map(|label| Members::of(kind, label));
     let [mut now, before] = [&shows, &showed].map(|label| Members::of(kind, label));
     // Its list may still show what it was before we told it.
@@ -143,56 +147,150 @@ pub(super) fn take_one(
     })
 }
 
+/// A place that is to be told a label.
+struct Told {
+    place: Place,
+    label: Label,
+}
+
+impl Told {
+    fn name(&self) -> Option<&str> {
+        Some(self.label.name.as_str()).filter(|name| *name != self.place.agreed.name)
+    }
+
+    fn color(&self) -> Option<&str> {
+        self.label.color.as_deref().filter(|color| Some(*color) != self.place.agreed.color.as_deref())
+    }
+
+    /// Whether the other one still has the name that this one is to get. Folders of a device with several accounts may share a name.
+    fn waits_for(&self, other: &Told, is_device: bool) -> bool {
+        let tree =
+            |told: &Told| told.place.remote_id.rsplit_once('/').filter(|_| is_device).map(|(tree, _)| tree.to_owned());
+        let has_it = |name: &str| name.to_lowercase() == other.place.name.to_lowercase();
+        self.place.id != other.place.id && self.name().is_some_and(has_it) && tree(self) == tree(other)
+    }
+}
+
+/// The name that a place has in passing, while another one gets the one that it had.
+fn in_passing(place: &Place) -> String {
+    format!("{}{}", place.name, passing_mark(place))
+}
+
+fn passing_mark(place: &Place) -> String {
+    format!(" (moving {})", place.id)
+}
+
 /// Tells each place the name and the colour that it has not agreed to yet. A name that is set once more is the same name, so
-/// what may or may not have been executed is simply told again.
+/// what may or may not have been executed is simply told again. A name that another one is about to leave is told after that; where
+/// they exchange theirs, one goes by a name of its own in between.
 pub(super) async fn tell(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     for index in 0..cycle.members.len() {
-        let replica = cycle.members[index].replica.clone();
-        let mut places = Vec::new();
-        for place in cycle.hub.places(replica.id, kind)? {
-            let collection = cycle.hub.collection(place.collection)?.filter(|it| !it.is_left_out);
-            places.extend(collection.map(|collection| (place, collection)));
-        }
-        // A mailbox comes after the one above it, whose path its own begins with: told first, it would make that one once more.
-        places.sort_by_key(|(_, collection)| collection.name.len());
-        for (place, collection) in places {
+        let is_device = cycle.members[index].replica.is_device;
+        let mut waiting = to_be_told(cycle, kind, index)?;
+        // Those of which it is not known what they are called.
+        let mut unclear: Vec<Told> = Vec::new();
+        let (mut is_fresh, mut aside) = (false, Vec::new());
+        while !waiting.is_empty() {
             let Some(connector) = cycle.members[index].reached(kind).cloned() else { break };
-            let label = collection.label();
-            let name = Some(label.name.as_str()).filter(|name| *name != place.agreed.name);
-            let color = label.color.as_deref().filter(|color| Some(*color) != place.agreed.color.as_deref());
-            let is_told = name.is_some() || color.is_some();
-            let is_held = cycle.hub.hold_on(replica.id, collection.id, "collection")?.is_some();
-            if !is_told || is_held || !collection.stays() || !counts(&replica, &collection) || cycle.settings.dry_run {
+            let waits = |one: &Told, all: &[Told]| all.iter().position(|other| one.waits_for(other, is_device));
+            if let Some(at) =
+                waiting.iter().position(|one| waits(one, &waiting).or_else(|| waits(one, &unclear)).is_none())
+            {
+                let told = waiting.remove(at);
+                if !tell_one(cycle, index, kind, &told).await? {
+                    unclear.push(told);
+                }
                 continue;
             }
-            let showed = Label { name: place.name.clone(), color: place.color.clone() };
-            if !place.can_write && !replica.is_device {
-                cycle.hub.set_label(place.id, &showed, &label)?;
+            // What stands below one that was told may have moved along.
+            if !is_fresh && let Ok(listed) = connector.collections(kind).await {
+                for told in &mut waiting {
+                    let seen = listed.iter().find(|one| one.id.as_str() == told.place.remote_id);
+                    told.place.name = seen.map_or_else(|| told.place.name.clone(), |seen| seen.name.clone());
+                }
+                is_fresh = true;
                 continue;
             }
-            let id = CollectionId(place.remote_id.clone());
-            match connector.rename_collection(kind, &id, name, color).await {
-                Ok(now) => {
-                    let color = now.color.as_deref().and_then(plain_color).or_else(|| showed.color.clone());
-                    let shows = Label { name: now.name, color };
-                    let at = cycle.now();
-                    let mut earlier = lags(cycle, index, kind, &place).to_vec();
-                    earlier.push(showed);
-                    cycle.hub.atomically("label told", |hub| {
-                        hub.set_label(place.id, &shows, &label)?;
-                        hub.set_told(place.id, at, &earlier)
-                    })?;
-                }
-                // It has no room for it, and will not have it tomorrow.
-                Err(error) if is_final(error.kind) => {
-                    cycle.report.say(format!("{}: \"{}\" stays as it is there: {error}", replica.name, place.name));
-                    cycle.hub.set_label(place.id, &showed, &label)?;
-                }
-                Err(error) => cycle.report.trouble(&replica.name, &error),
+            let round = (0..waiting.len()).try_fold(0, |at, _| waits(&waiting[at], &waiting));
+            let Some(at) = round else { break };
+            // Once: a place that made nothing of it is told its name as it is.
+            if aside.contains(&waiting[at].place.id) {
+                tell_one(cycle, index, kind, &waiting.remove(at)).await?;
+                continue;
             }
+            aside.push(waiting[at].place.id);
+            let name = in_passing(&waiting[at].place);
+            let label = Label { name, color: waiting[at].place.agreed.color.clone() };
+            let place = waiting[at].place.clone();
+            if !tell_one(cycle, index, kind, &Told { place, label }).await? {
+                unclear.push(waiting.remove(at));
+                continue;
+            }
+            // A folder of a device goes by another id from now on.
+            if is_device {
+                super::follow::follow_moved(cycle, kind, index).await?;
+            }
+            waiting = to_be_told(cycle, kind, index)?;
+            waiting.retain(|one| !unclear.iter().any(|other| other.place.id == one.place.id));
         }
     }
     Ok(())
+}
+
+/// Those who have not agreed to the hub's label yet, and may be told.
+fn to_be_told(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<Vec<Told>> {
+    let replica = cycle.members[index].replica.clone();
+    let mut all = Vec::new();
+    for place in cycle.hub.places(replica.id, kind)? {
+        let Some(collection) = cycle.hub.collection(place.collection)?.filter(|it| !it.is_left_out) else { continue };
+        let is_held = cycle.hub.hold_on(replica.id, collection.id, "collection")?.is_some();
+        let told = Told { label: collection.label(), place };
+        let is_told = told.name().is_some() || told.color().is_some();
+        if !is_told || is_held || !collection.stays() || !counts(&replica, &collection) || cycle.settings.dry_run {
+            continue;
+        }
+        if !told.place.can_write && !replica.is_device {
+            let showed = Label { name: told.place.name.clone(), color: told.place.color.clone() };
+            cycle.hub.set_label(told.place.id, &showed, &told.label)?;
+            continue;
+        }
+        all.push(told);
+    }
+    // A mailbox comes after the one above it, whose path its own begins with: told first, it would make that one once more.
+    all.sort_by_key(|told| told.label.name.len());
+    Ok(all)
+}
+
+/// Tells one place. `false`: it has to be told again.
+async fn tell_one(cycle: &mut Cycle<'_>, index: usize, kind: Kind, told: &Told) -> Result<bool> {
+    let replica = cycle.members[index].replica.clone();
+    let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(false) };
+    let Told { place, label } = told;
+    let showed = Label { name: place.name.clone(), color: place.color.clone() };
+    let id = CollectionId(place.remote_id.clone());
+    match connector.rename_collection(kind, &id, told.name(), told.color()).await {
+        Ok(now) => {
+            let color = now.color.as_deref().and_then(plain_color).or_else(|| showed.color.clone());
+            let shows = Label { name: now.name, color };
+            let at = cycle.now();
+            let mut earlier = lags(cycle, index, kind, place).to_vec();
+            earlier.push(showed);
+            cycle.hub.atomically("label told", |hub| {
+                hub.set_label(place.id, &shows, label)?;
+                hub.set_told(place.id, at, &earlier)
+            })?;
+        }
+        // It has no room for it, and will not have it tomorrow.
+        Err(error) if is_final(error.kind) => {
+            cycle.report.say(format!("{}: \"{}\" stays as it is there: {error}", replica.name, place.name));
+            cycle.hub.set_label(place.id, &showed, label)?;
+        }
+        Err(error) => {
+            cycle.report.trouble(&replica.name, &error);
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// What the place's lists may still show, because it was told something else a moment ago.
