@@ -87,10 +87,11 @@ impl Room<'_> {
         let siblings = self.folders(&tree, provider)?;
         let wants_inbox = like.role == Some(Role::Inbox) || like.name.as_bytes() == INBOX;
         if let Some(found) = already_there(&siblings, key, &like.name, wants_inbox) {
-            self.complete(&found.folder, &found.collection.id)?;
+            let folder = self.enter_found(&tree, found)?;
+            self.complete(&folder, &found.collection.id)?;
             if found.state != CollectionState::Marked || (key.is_some() && found.key().is_none()) {
                 let named = found.marker.as_ref().and_then(|marker| marker.named.clone());
-                self.mark(&found.folder, &found.collection.id, key, named)?;
+                self.mark(&folder, &found.collection.id, key, named)?;
             }
             return Ok(found.collection.clone());
         }
@@ -156,7 +157,7 @@ impl Room<'_> {
         let marker = here.marker.as_ref().ok_or_else(absent)?;
         let marker =
             CollectionMarker { named: wish.named(&new), ..CollectionMarker::new(&marker.replica, id, here.key()) };
-        self.device.write_this_marker(&here.folder, id, &marker)?;
+        self.device.write_this_marker(&self.enter_found(&tree, here)?, id, &marker)?;
         rename_folder(&tree, &here.name, new.as_bytes()).map_err(|errno| refused(errno, format!("renaming {id}")))?;
         self.device.touched(&tree);
         subscriptions::follow(self.device, &tree, &[here.name.as_slice()], &[new.as_bytes()]);
@@ -181,6 +182,7 @@ impl Room<'_> {
         if here.name == INBOX || here.marker.is_none() {
             return Ok(false);
         }
+        let folder = self.enter_found(&tree, here)?;
         let failed = |errno| refused(errno, format!("removing {id}"));
         let mut others = Vec::new();
         let ours = [COLLECTION_MARKER, FOLDER_FILE, "tmp", "new", "cur"];
@@ -189,17 +191,17 @@ impl Room<'_> {
                 others.push(name.to_vec());
             }
         };
-        listing::entries(&here.folder, keep).map_err(failed)?;
+        listing::entries(&folder, keep).map_err(failed)?;
         // What Dovecot notes of a folder is of no use without it.
         if others.iter().any(|name| !name.starts_with(b"dovecot")) {
             return Ok(false);
         }
         // The folders of messages first: the kernel refuses where one is not empty, and then nothing is delivered any more.
         for part in PARTS.iter().rev() {
-            match rustix::fs::unlinkat(&here.folder, *part, AtFlags::REMOVEDIR) {
+            match rustix::fs::unlinkat(&folder, *part, AtFlags::REMOVEDIR) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(Errno::NOTEMPTY | Errno::EXIST | Errno::NOTDIR) => {
-                    self.complete(&here.folder, id)?;
+                    self.complete(&folder, id)?;
                     return Ok(false);
                 }
                 Err(errno) => return Err(failed(errno)),
@@ -207,7 +209,7 @@ impl Room<'_> {
         }
         let last = [FOLDER_FILE, COLLECTION_MARKER].map(|name| name.as_bytes().to_vec());
         for name in others.iter().chain(&last) {
-            match rustix::fs::unlinkat(&here.folder, name.as_slice(), AtFlags::empty()) {
+            match rustix::fs::unlinkat(&folder, name.as_slice(), AtFlags::empty()) {
                 Ok(()) | Err(Errno::NOENT) => {}
                 Err(errno) => return Err(failed(errno)),
             }
@@ -220,9 +222,9 @@ impl Room<'_> {
             }
             // Somebody put something there in this moment.
             Err(Errno::NOTEMPTY | Errno::EXIST) => {
-                self.complete(&here.folder, id)?;
+                self.complete(&folder, id)?;
                 let named = here.marker.as_ref().and_then(|marker| marker.named.clone());
-                self.mark(&here.folder, id, here.key(), named)?;
+                self.mark(&folder, id, here.key(), named)?;
                 Ok(false)
             }
             Err(errno) => Err(failed(errno)),

@@ -265,7 +265,7 @@ impl Room<'_> {
         };
         let mut all = self.folders(&tree, provider.as_bytes())?.into_iter();
         let Some(found) = all.find(|found| is_it(&found.name, &found.collection.name)) else { return Ok(None) };
-        match Maildir::open(&found.folder) {
+        match Maildir::open(&self.enter_found(&tree, &found)?) {
             Ok(maildir) => self.target(maildir, &found.collection.id).map(Some),
             Err(_) => Ok(None),
         }

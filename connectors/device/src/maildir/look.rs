@@ -9,6 +9,7 @@ use super::ids::{self, message_of};
 use super::listing::{self, File, Stamps};
 use super::message::{self, Reading};
 use super::name::{FileName, identity, is_own, said_size, stem, uid_of};
+use super::tree;
 use super::{Maildir, Room, words};
 use crate::beneath::refused;
 use crate::marker::CollectionState;
@@ -129,12 +130,9 @@ impl Room<'_> {
             let absent = || self.device.collection_held(&CollectionState::Absent);
             let tree = self.tree(root, provider)?.ok_or_else(absent)?;
             let mut stamps: BTreeMap<CollectionId, Stamps> = BTreeMap::new();
-            let mut folders = Vec::new();
-            for found in self.folders(&tree, provider)? {
-                let maildir = self.maildir(&found.folder)?;
-                let id = found.known;
-                stamps.insert(id.clone(), listing::stamps(&maildir).map_err(|e| refused(e, "reading the folder"))?);
-                folders.push((found.folder, maildir, id));
+            let folders = self.folders(&tree, provider)?;
+            for found in &folders {
+                stamps.insert(found.known.clone(), self.stamps(&tree, found)?);
             }
             // The first time everything may be found without waiting.
             if !is_first {
@@ -142,8 +140,10 @@ impl Room<'_> {
                 std::thread::sleep(if is_coarse { COARSE_TICK } else { TICK });
             }
             let mut stumps = Stumps::new();
-            for (folder, maildir, id) in &folders {
-                self.take((folder, maildir, id), wanted, answers, &mut stumps)?;
+            for found in &folders {
+                let folder = self.enter_found(&tree, found)?;
+                let maildir = self.maildir(&folder)?;
+                self.take((&folder, &maildir, &found.known), wanted, answers, &mut stumps)?;
                 if wanted.is_empty() {
                     return Ok(stumps);
                 }
@@ -159,8 +159,7 @@ impl Room<'_> {
                 return Err(Error::new(ErrorKind::Unknown, message));
             }
             for found in all {
-                let maildir = self.maildir(&found.folder)?;
-                let stamp = listing::stamps(&maildir).map_err(|e| refused(e, "reading the folder"))?;
+                let stamp = self.stamps(&tree, &found)?;
                 after.insert(found.known, stamp);
             }
             if !is_first && after == stamps {
@@ -179,7 +178,7 @@ impl Room<'_> {
         for provider in self.providers(root)? {
             let Some(tree) = self.tree(root, &provider)? else { continue };
             for found in self.folders(&tree, &provider)? {
-                let maildir = self.maildir(&found.folder)?;
+                let maildir = self.maildir(&self.enter_found(&tree, &found)?)?;
                 let listing = listing::list(&maildir).map_err(|e| refused(e, "listing the folder"))?;
                 for file in &listing.files {
                     let name = listing.parse(file);
@@ -203,6 +202,11 @@ impl Room<'_> {
             }
         }
         path.join(file.place.as_str()).join(OsStr::from_bytes(&file.name))
+    }
+
+    fn stamps(&self, tree: &OwnedFd, found: &tree::Found) -> Result<Stamps> {
+        let maildir = self.maildir(&self.enter_found(tree, found)?)?;
+        listing::stamps(&maildir).map_err(|e| refused(e, "reading the folder"))
     }
 
     /// Answers what of `wanted` stands in a folder.

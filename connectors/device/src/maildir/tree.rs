@@ -19,7 +19,8 @@ pub struct Found {
     pub known: CollectionId,
     /// [`INBOX`], or the folder's own name.
     pub name: Vec<u8>,
-    pub folder: OwnedFd,
+    /// Which folder this is to the kernel. None is held open: a tree may have more of them than a process may open.
+    identity: (u64, u64),
     pub state: CollectionState,
     /// The marker, where it is this replica's.
     pub marker: Option<CollectionMarker>,
@@ -36,6 +37,11 @@ impl Found {
 pub fn own_name(name: &[u8]) -> String {
     let called = String::from_utf8_lossy(name).into_owned();
     if name == INBOX { called } else { path::join(folder::read(&called).iter().flatten().map(String::as_str)) }
+}
+
+fn identity(folder: &OwnedFd, id: &CollectionId) -> Result<(u64, u64)> {
+    let stat = rustix::fs::fstat(folder).map_err(|errno| refused(errno, format!("looking at {id}")))?;
+    Ok((stat.st_dev, stat.st_ino))
 }
 
 impl Room<'_> {
@@ -105,13 +111,16 @@ impl Room<'_> {
                 access,
                 id,
             };
-            all.push(Found { known: collection.id.clone(), collection, name, folder, state, marker });
+            let identity = identity(&folder, &collection.id)?;
+            all.push(Found { known: collection.id.clone(), collection, name, identity, state, marker });
         }
         for at in 0..all.len() {
             let CollectionState::OtherFolder { was } = &all[at].state else { continue };
             // A copy of a folder that is still there is no rename. Of two copies nobody can tell which one it is.
             let is_same = |other: &Found| match &other.state {
                 CollectionState::OtherFolder { was: others } => others == was,
+                // A folder that somebody made under the old name is another one.
+                CollectionState::Unmarked => false,
                 _ => other.collection.id == *was,
             };
             let is_of_this_tree = ids::folder_of(was).is_ok_and(|(of, _)| of == provider);
@@ -120,6 +129,19 @@ impl Room<'_> {
             }
         }
         Ok((all, closed))
+    }
+
+    /// Opens a Maildir that was found, and no other that came to its name since.
+    pub(super) fn enter_found(&self, tree: &OwnedFd, found: &Found) -> Result<OwnedFd> {
+        let id = &found.collection.id;
+        match self.open_beneath(tree, &found.name, id)? {
+            Some(folder) if identity(&folder, id)? == found.identity => Ok(folder),
+            _ => Err(Error::new(
+                ErrorKind::Unknown,
+                "the folder was moved in this moment; it is looked at the next time",
+            )
+            .at(id)),
+        }
     }
 
     /// Names of folders that may be Maildirs, in order; links are none.
@@ -174,8 +196,8 @@ impl Room<'_> {
         }
         let (provider, _) = ids::folder_of(id)?;
         let Some(tree) = self.tree(root, &provider)? else { return Ok(None) };
-        let mut all = self.folders(&tree, &provider)?.into_iter();
-        Ok(all.find(|found| found.known == *id).map(|found| found.folder))
+        let all = self.folders(&tree, &provider)?;
+        all.iter().find(|found| found.known == *id).map(|found| self.enter_found(&tree, found)).transpose()
     }
 
     /// The Maildir of a collection, provided that its marker stands.
@@ -205,10 +227,11 @@ impl Room<'_> {
             }
             for found in folders {
                 let path = self.device.path_of(found.collection.id.as_str());
-                let Some(Ok(old)) = marker::read_collection(&found.folder, &path)? else { continue };
+                let folder = self.enter_found(&tree, &found)?;
+                let Some(Ok(old)) = marker::read_collection(&folder, &path)? else { continue };
                 let new = CollectionMarker::new(&self.device.replica_id(), &found.collection.id, None);
                 let marker = CollectionMarker { named: old.named, ..new };
-                self.device.write_this_marker(&found.folder, &found.collection.id, &marker)?;
+                self.device.write_this_marker(&folder, &found.collection.id, &marker)?;
             }
         }
         Ok(())

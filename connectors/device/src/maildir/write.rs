@@ -15,7 +15,7 @@ use crate::write::{again, place_of, stale};
 use rustix::fd::OwnedFd;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use twofold_model::email::Sheet;
 use twofold_model::error::AtPlace as _;
@@ -40,7 +40,37 @@ enum Staged<'a, 'o> {
     Plain(&'o Operation),
 }
 
-/// One batch.
+/// The folders that one part of a batch may hold open.
+const OPEN_AT_MOST: usize = 8;
+
+/// A batch in parts that need few open folders each.
+fn parts(operations: &[Operation]) -> Vec<&[Operation]> {
+    let mut parts = Vec::new();
+    let (mut start, mut open) = (0, HashSet::new());
+    for (at, operation) in operations.iter().enumerate() {
+        let own = folders_of(operation);
+        if at > start && open.union(&own).count() > OPEN_AT_MOST {
+            parts.push(&operations[start..at]);
+            (start, open) = (at, HashSet::new());
+        }
+        open.extend(own);
+    }
+    parts.push(&operations[start..]);
+    parts
+}
+
+fn folders_of(operation: &Operation) -> HashSet<CollectionId> {
+    let of = |id: &RemoteId| message_of(id).ok().map(|(folder, _)| folder);
+    match operation {
+        Operation::Create { collection, .. } => HashSet::from([collection.clone()]),
+        Operation::Update { place, .. } | Operation::Delete { place, .. } => of(&place.remote_id).into_iter().collect(),
+        Operation::Copy { of: place, collection: to } | Operation::Move { place, to, .. } => {
+            of(&place.remote_id).into_iter().chain([to.clone()]).collect()
+        }
+    }
+}
+
+/// One part of a batch.
 struct Batch<'a> {
     room: Room<'a>,
     root: &'a OwnedFd,
@@ -54,7 +84,15 @@ impl Room<'_> {
             Ok(root) => root,
             Err(error) => return operations.iter().map(|_| Err(again(&error))).collect(),
         };
-        let mut batch = Batch { room: *self, root: &root, folders: HashMap::new() };
+        let mut answers = Vec::new();
+        for part in parts(operations) {
+            answers.extend(self.write_part(&root, part));
+        }
+        answers
+    }
+
+    fn write_part(&self, root: &OwnedFd, operations: &[Operation]) -> Vec<Result<Written>> {
+        let mut batch = Batch { room: *self, root, folders: HashMap::new() };
         let mut staged: Vec<Result<Staged<'_, '_>>> =
             operations.iter().map(|operation| batch.stage(operation)).collect();
         batch.make_durable(&mut staged);
