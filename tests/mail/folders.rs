@@ -1,5 +1,6 @@
 //! Folders that somebody makes on the laptop.
 
+use super::bench::put;
 use super::*;
 
 /// Makes an empty Maildir of that name, as a mail program does.
@@ -199,5 +200,114 @@ fn two_folders_of_one_name_that_are_gone_are_held_with_the_account_of_each() {
     let held = home.run(&["held"]).out;
     for provider in BOTH {
         assert!(held.contains(&format!("\"Bills\" of {provider} ")), "{held}");
+    }
+}
+
+/// The two folders AA and BB with a message in each, on a laptop and at their provider.
+struct Pair {
+    home: Home,
+    provider: &'static str,
+    folders: [String; 2],
+    messages: [String; 2],
+}
+
+impl Pair {
+    fn new(provider: &'static str) -> Pair {
+        let home = synced(&[provider]);
+        let mut pair = Pair { home, provider, folders: Default::default(), messages: Default::default() };
+        for (at, name) in ["AA", "BB"].into_iter().enumerate() {
+            pair.folders[at] = pair.make(name);
+            pair.messages[at] = pair.put(&pair.folders[at], &format!("Of {name}"));
+        }
+        pair.home.sync().expect(0);
+        assert_eq!(pair.stands(), [["AA"; 2], ["BB"; 2]], "{provider}");
+        pair
+    }
+
+    fn make(&self, name: &str) -> String {
+        match self.provider {
+            "google" => self.home.sandbox.google_add_label(name),
+            _ => self.home.sandbox.graph_mail_folder_create("", name),
+        }
+        .unwrap()
+    }
+
+    fn put(&self, folder: &str, subject: &str) -> String {
+        match self.provider {
+            "google" => self.home.sandbox.google_add_mail(&text(subject), &[folder]),
+            _ => self.home.sandbox.graph_mail_deliver(folder, &text(subject)).unwrap(),
+        }
+    }
+
+    /// Gives one of the two another name at the provider, or on the laptop.
+    fn rename(&self, is_here: bool, (at, from, to): (usize, &str, &str)) {
+        let root = self.home.laptop().join(self.provider).join("mail");
+        match (is_here, self.provider) {
+            (true, _) => fs::rename(root.join(format!(".{from}")), root.join(format!(".{to}"))).unwrap(),
+            (_, "google") => self.home.sandbox.google_rename_label(&self.folders[at], to).unwrap(),
+            _ => self.home.sandbox.graph_mail_folder_rename(&self.folders[at], to).unwrap(),
+        }
+    }
+
+    /// In which folder the two messages stand, at the provider and on the laptop.
+    fn stands(&self) -> [[String; 2]; 2] {
+        [0, 1].map(|at| {
+            let subject = ["Of AA", "Of BB"][at];
+            let there = match self.provider {
+                "google" => {
+                    let labels = gmail_labels(&self.home, &self.messages[at]);
+                    let all = self.home.sandbox.google_labels();
+                    let own = all.iter().find(|label| labels.contains(label["id"].as_str().unwrap()));
+                    own.unwrap()["name"].as_str().unwrap().to_owned()
+                }
+                _ => graph(&self.home, subject)["folder"].as_array().unwrap()[0].as_str().unwrap().to_owned(),
+            };
+            let here = only(mail(&self.home, self.provider, subject), subject).folder();
+            [there, here.trim_start_matches('.').to_owned()]
+        })
+    }
+}
+
+#[test]
+fn folders_that_are_renamed_in_a_chain_or_exchange_their_names_between_two_runs_are_followed() {
+    let chain: &[_] = &[(0, "AA", "CC"), (1, "BB", "AA")];
+    let other: &[_] = &[(1, "BB", "CC"), (0, "AA", "BB")];
+    let swap: &[_] = &[(0, "AA", "Between"), (1, "BB", "AA"), (0, "Between", "BB")];
+    for provider in BOTH {
+        for is_here in [true, false] {
+            for (steps, to) in [(chain, ["CC", "AA"]), (other, ["BB", "CC"]), (swap, ["BB", "AA"])] {
+                let case = format!("{provider}, on the laptop: {is_here}, to {to:?}");
+                let pair = Pair::new(provider);
+                steps.iter().for_each(|step| pair.rename(is_here, *step));
+                pair.home.sync().expect(0);
+                assert_eq!(pair.stands(), to.map(|name| [name; 2]), "{case}");
+                settled(&pair.home, &case);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_folder_that_is_made_under_the_name_that_another_one_had_is_a_new_one() {
+    for provider in BOTH {
+        for is_here in [true, false] {
+            let case = format!("{provider}, on the laptop: {is_here}");
+            let pair = Pair::new(provider);
+            pair.rename(is_here, (1, "BB", "CC"));
+            match is_here {
+                true => {
+                    make(&pair.home, provider, ".BB");
+                    put(&pair.home, provider, ".BB/cur/1772442000.M1P1.desk:2,S", &text("Of the new one"));
+                }
+                false => drop(pair.put(&pair.make("BB"), "Of the new one")),
+            }
+            pair.home.sync().expect(0);
+            pair.home.sync().expect(0);
+            assert_eq!(pair.stands(), [["AA"; 2], ["CC"; 2]], "{case}");
+            let new = only(mail(&pair.home, provider, "Of the new one"), &case).folder();
+            assert!(new == ".BB" || (!is_here && new == ".BB (2)"), "{case}: {new}");
+            assert!(is_there(&pair.home, provider, "BB") && is_there(&pair.home, provider, "CC"), "{case}");
+            settled(&pair.home, &case);
+        }
     }
 }
