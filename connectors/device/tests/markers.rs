@@ -3,6 +3,7 @@
 mod common;
 
 use common::*;
+use std::collections::BTreeSet;
 use std::fs;
 use twofold_device::{CollectionState, Device, MarkerState, replica_marked_at};
 use twofold_model::*;
@@ -244,6 +245,35 @@ async fn a_renamed_or_copied_collection_folder_is_not_taken_for_another() {
     assert_eq!(world.device.collection_state(&foes).unwrap(), CollectionState::OtherFolder { was: FRIENDS.into() });
     let listed = world.device.collections(Kind::Contacts).await.unwrap();
     assert_eq!(listed.iter().map(|c| &c.id).collect::<Vec<_>>(), [&foes]);
+}
+
+#[tokio::test]
+async fn folders_that_exchange_their_names_or_leave_theirs_to_a_new_one_are_renamed_and_a_copy_is_not() {
+    let world = World::agreed_on(&[("a", "Ada")]).await;
+    let book = |name: &str| world.dir.path().join("google/contacts").join(name);
+    let id = |name: &str| CollectionId::from(format!("google/contacts/{name}").as_str());
+    let (friends, foes) = (CollectionId::from(FRIENDS), id("Foes"));
+    let own = FRIENDS.rsplit('/').next().unwrap();
+    fs::create_dir(book("Foes")).unwrap();
+    let marker = fs::read_to_string(book(own).join(".twofold-collection")).unwrap();
+    fs::write(book("Foes").join(".twofold-collection"), marker.replace(FRIENDS, foes.as_str())).unwrap();
+    let moved = async || world.device.moved_collections(Kind::Contacts).await.unwrap();
+    assert_eq!(moved().await, []);
+
+    fs::rename(book(own), book("Between")).unwrap();
+    fs::rename(book("Foes"), book(own)).unwrap();
+    let chain = BTreeSet::from([(friends.clone(), id("Between")), (foes.clone(), friends.clone())]);
+    assert_eq!(BTreeSet::from_iter(moved().await), chain, "in a chain");
+    fs::rename(book("Between"), book("Foes")).unwrap();
+    let swap = BTreeSet::from([(friends.clone(), foes.clone()), (foes.clone(), friends.clone())]);
+    assert_eq!(BTreeSet::from_iter(moved().await), swap, "exchanged");
+
+    fs::rename(book(own), book("Between")).unwrap();
+    fs::rename(book("Foes"), book(own)).unwrap();
+    fs::create_dir(book("Foes")).unwrap();
+    assert_eq!(moved().await, [(foes.clone(), id("Between"))], "a new one stands under the old name");
+    fs::write(book("Foes").join(".twofold-collection"), marker.replace(FRIENDS, foes.as_str())).unwrap();
+    assert_eq!(moved().await, [], "a copy of a folder that is there");
 }
 
 #[tokio::test]
