@@ -39,7 +39,7 @@ async fn with_hundreds_of_folders_a_message_is_found_to_be_gone_or_moved_and_all
     });
     let device = Device::open(options).unwrap();
     device
-        .arrive(Visit { is_known: false, hub_is_empty: false, is_dry_run: false, run: 1, last_run: 0 })
+        .arrive(Visit { is_known: false, hub_is_empty: false, is_dry_run: false, run: 1, last_run: 0, wrote_run: 0 })
         .await
         .unwrap();
     let like = |name: &str| Collection {
