@@ -376,7 +376,7 @@ fn open_provider(
     };
     let zones = Arc::new(zones());
     // The zone of this machine is the best guess at the one that its user lives in.
-    let home_zone = iana_time_zone::get_timezone().ok();
+    let home_zone = home_zone();
     match (name, &config.google, &config.microsoft365, way.budgets) {
         (ProviderName::Google, Some(google), _, [people, calendar, mail]) => {
             let people = client(&google.people_url, Arc::new(GoogleDialect), people)?;
@@ -496,6 +496,17 @@ fn check_not_forgotten(hub: &Hub, name: &str) -> Result<()> {
     Err(Error::new(ErrorKind::Misconfigured, words))
 }
 
+/// The zone of this machine's clocks: the one that `$TZ` names (`Europe/Berlin`), else the system's.
+pub fn home_zone() -> Option<String> {
+    let named = std::env::var("TZ").ok().and_then(|text| zone_named(&text));
+    named.or_else(|| iana_time_zone::get_timezone().ok())
+}
+
+/// tzset(3): a name may follow a colon. What is a rule or a file says no name.
+fn zone_named(text: &str) -> Option<String> {
+    text.strip_prefix(':').unwrap_or(text).parse::<chrono_tz::Tz>().ok().map(|zone| zone.name().to_owned())
+}
+
 /// Takes the marker of a folder away that is no device any more; one that somebody else wrote stays.
 pub fn unmark(device: &DeviceConfig, mark: &str) -> Result<()> {
     if twofold_device::replica_marked_at(&device.path).as_deref() != Some(mark) {
@@ -507,6 +518,19 @@ pub fn unmark(device: &DeviceConfig, mark: &str) -> Result<()> {
     })
 }
 
+/// Removes the folders above the collections of a provider on a device, as far as nothing stands in them.
+pub fn remove_empty(device: &DeviceConfig, provider: &str) {
+    let own = device.path.join(provider);
+    let kinds = [Kind::Mail, Kind::Calendar, Kind::Contacts].map(|kind| own.join(kind.as_str()));
+    for folder in kinds.iter().chain([&own]) {
+        // Never through a link, and the system removes none that is not empty.
+        let is_real = |path: &Path| std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_dir());
+        if is_real(&own) && is_real(folder) {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}
+
 /// Opens a device folder to remove what is forgotten of it: the folder that the hub knows, and no other.
 ///
 /// # Errors
@@ -515,6 +539,7 @@ pub async fn open_to_forget(config: &Config, device: &DeviceConfig, hub: &mut Hu
     let mark = hub.replica(&device.name, true)?.mark;
     let mut options = DeviceOptions::new(&device.name, &device.path, hub.id(), &mark);
     options.kinds = vec![Kind::Mail, Kind::Calendar, Kind::Contacts];
+    options.is_leaving = true;
     options.zones = Some(Arc::new(zones()));
     options.blobs = match has_blobs(config) {
         true => Some(blobs_of_all(config)?),
@@ -570,4 +595,19 @@ fn follow_rename(config: &Config, device: &DeviceConfig, hub: &mut Hub) -> Resul
         hub.rename_replica(old.id, &device.name)?;
     }
     hub.replica(&device.name, true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_names_a_zone_and_no_rule() {
+        let zone = |text| zone_named(text);
+        assert_eq!(zone("Europe/Berlin").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(zone(":America/New_York").as_deref(), Some("America/New_York"));
+        for text in ["", "CET-1CEST,M3.5.0,M10.5.0/3", "/etc/localtime", "Nowhere/Town"] {
+            assert_eq!(zone(text), None, "{text}");
+        }
+    }
 }

@@ -39,6 +39,10 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     check_key(&config, &args).await?;
     let busy = |words: &str| Error::new(ErrorKind::Throttled { retry_after_s: None }, words);
     twofold_hub::prepare_folder(&config.state_dir)?;
+    // A name that nothing is kept of is none, whoever is at work.
+    if let Ok(hub) = context.hub_to_read(&config) {
+        check_name(&config, &hub, name)?;
+    }
     let _service = Lock::take_service(&config.state_dir)?.ok_or_else(|| {
         busy(&format!(
             "the service of this hub is running; nothing was erased. Stop it first: sudo systemctl stop {}",
@@ -222,10 +226,19 @@ async fn remove_files(config: &Config, hub: &mut Hub, name: &str) -> Result<usiz
             }
             hub.note_files_gone(name, &device_name)?;
         }
-        let own: Vec<&(String, Kind, CollectionId)> = folders.iter().filter(|(of, _, _)| *of == device_name).collect();
-        for (_, kind, collection) in own {
-            // What holds anything else stays.
-            opened.remove_collection(*kind, collection).await?;
+        let mut own: Vec<&(String, Kind, CollectionId)> =
+            folders.iter().filter(|(of, _, _)| *of == device_name).collect();
+        // Some stand inside of another one. What holds anything else stays.
+        for _ in 0..2 {
+            for row in std::mem::take(&mut own) {
+                if !opened.remove_collection(row.1, &row.2).await? {
+                    own.push(row);
+                }
+            }
+        }
+        let providers = folders.iter().filter_map(|(_, _, collection)| collection.as_str().split('/').next());
+        for provider in providers.collect::<BTreeSet<_>>() {
+            connect::remove_empty(device, provider);
         }
         if device_name == name {
             connect::unmark(device, &hub.replica(name, true)?.mark)?;

@@ -1,6 +1,6 @@
 //! `twofold forget PROVIDER|DEVICE [--data]`.
 
-use crate::common::{BOTH, Home, files};
+use crate::common::{BOTH, GOOGLE, Home, MICROSOFT, files};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -287,4 +287,29 @@ fn the_bytes_of_a_leaver_s_messages_are_gone() {
     }
     assert_eq!(home.writes(), 0);
     home.run(&["doctor", "--full"]);
+}
+
+#[test]
+fn of_a_leaver_no_empty_folder_stays_of_which_each_run_would_speak() {
+    let mut home = Home::with_mail(&BOTH);
+    home.sync().expect(0);
+    assert!(home.laptop().join("google/mail/cur").is_dir());
+    fs::write(home.laptop().join("google/mail/subscriptions"), "Work\n").unwrap();
+    home.run(&["forget", "google", "--data", "--yes"]).expect(0);
+    assert!(!home.laptop().join("google").exists(), "{:?}", files(&home.laptop()).keys());
+    assert!(home.laptop().join("microsoft365/mail/cur").is_dir());
+    home.providers = MICROSOFT.to_vec();
+    fs::write(home.config(), home.configuration("")).unwrap();
+    let ran = home.sync().expect(0);
+    assert!(!format!("{}{}", ran.out, ran.err).contains("google"), "{ran}");
+}
+
+#[test]
+fn what_a_leaver_put_beside_the_messages_stays() {
+    let home = Home::with_mail(&GOOGLE);
+    home.sync().expect(0);
+    let mine = home.laptop().join("google/mail/mine.txt");
+    fs::write(&mine, "not twofold's").unwrap();
+    home.run(&["forget", "google", "--data", "--yes"]).expect(0);
+    assert_eq!(fs::read_to_string(&mine).unwrap(), "not twofold's");
 }

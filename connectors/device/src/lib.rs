@@ -86,6 +86,8 @@ pub struct DeviceOptions {
     pub zones: Option<Arc<dyn Zones>>,
     /// Where the bytes of messages are kept; without them the device holds no mail.
     pub blobs: Option<Arc<dyn Blobs>>,
+    /// Whether it is opened to take away what is forgotten: an INBOX goes, too.
+    pub is_leaving: bool,
     /// Whether what is written is forced to disk. Off only for tests, which have no power cuts.
     pub is_durable: bool,
     /// The systemd unit that this process runs in, as `systemctl` takes its name; what its sandbox lets through was settled when it started.
@@ -114,6 +116,7 @@ impl DeviceOptions {
             vcard: vcard::Version::V3,
             zones: None,
             blobs: None,
+            is_leaving: false,
             is_durable: true,
             unit: None,
             clock: Arc::new(now_ns),
@@ -436,7 +439,7 @@ impl Device {
     pub(crate) fn collection_held(&self, state: &CollectionState) -> Error {
         let reason = match state {
             CollectionState::Absent => "the folder is not there; is a disk not mounted?".to_owned(),
-            CollectionState::OtherReplica => "the folder is marked as another device's".to_owned(),
+            CollectionState::OtherReplica => "the folder is marked as another device's.".to_owned(),
             CollectionState::OtherFolder { was } => {
                 format!("the folder is marked as that of {was}; was it renamed or copied?")
             }

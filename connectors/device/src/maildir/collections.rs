@@ -179,7 +179,8 @@ impl Room<'_> {
         let Some(tree) = self.tree(root, &provider)? else { return Ok(true) };
         let all = self.folders(&tree, &provider)?;
         let Some(here) = all.iter().find(|found| found.known == *id) else { return Ok(true) };
-        if here.name == INBOX || here.marker.is_none() {
+        let is_inbox = here.name == INBOX;
+        if here.marker.is_none() || (is_inbox && !self.device.options.is_leaving) {
             return Ok(false);
         }
         let folder = self.enter_found(&tree, here)?;
@@ -193,7 +194,9 @@ impl Room<'_> {
         };
         listing::entries(&folder, keep).map_err(failed)?;
         // What Dovecot notes of a folder is of no use without it.
-        if others.iter().any(|name| !name.starts_with(b"dovecot")) {
+        let is_dovecot_s =
+            |name: &[u8]| name.starts_with(b"dovecot") || (is_inbox && name == subscriptions::FILE.as_bytes());
+        if others.iter().any(|name| !is_dovecot_s(name)) {
             return Ok(false);
         }
         // The folders of messages first: the kernel refuses where one is not empty, and then nothing is delivered any more.

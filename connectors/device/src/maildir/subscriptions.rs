@@ -10,7 +10,7 @@ use crate::{Device, atomic};
 use rustix::fd::OwnedFd;
 use twofold_model::{Error, ErrorKind, Result};
 
-const FILE: &str = "subscriptions";
+pub(super) const FILE: &str = "subscriptions";
 const VERSION_2: &[u8] = b"V\t2\n\n";
 
 /// Takes folders off the list, and puts others on it. What goes wrong is said in the log: the folders are what they are.
