@@ -25,25 +25,30 @@ pub async fn check(config: &Config, arguments: &str) -> Result<()> {
 
 /// What to say where the sign-ins were sealed with a key that is not at hand.
 pub fn missing(config: &Config, arguments: &str) -> Result<Option<String>> {
-    let vault = Vault::open(&config.state_dir)?;
-    if vault.opens()? != Some(false) {
-        return Ok(None);
-    }
-    Ok(Some(match unit_with_key(config) {
-        Some(unit) => format!(
-            "the key of the sign-ins is a credential, which systemd hands to {} alone; no sign-in was touched, and nothing is wrong with \
-             them. {}",
-            unit.name,
-            to_type(config, arguments)
+    let holder = unit_with_key(config).map(|unit| unit.name);
+    Ok(is_missing(config)?.then(|| without_key(config, arguments, holder.as_deref())))
+}
+
+/// Whether the sign-ins were sealed with a key that is not at hand.
+pub fn is_missing(config: &Config) -> Result<bool> {
+    Ok(Vault::open(&config.state_dir)?.opens()? == Some(false))
+}
+
+/// What to say without the key. `holder`: who is known to be handed it by systemd.
+pub fn without_key(config: &Config, arguments: &str, holder: Option<&str>) -> String {
+    let line = to_type(config, arguments);
+    match holder {
+        Some(holder) => format!(
+            "the key of the sign-ins is a credential, which systemd hands to {holder} alone; no sign-in was touched, and nothing is wrong \
+             with them. {line}"
         ),
         None => format!(
-            "the key that opens the sign-ins is not at hand; no sign-in was touched. {}\nIf it was the file {}, put it back from a backup. \
-             Only where the key is lost: move {} away and sign in again (no item is lost by that)",
-            to_type(config, arguments),
+            "the key that opens the sign-ins is not at hand; no sign-in was touched. If it was the file {}, put it back from a backup; only \
+             where the key is lost, move {} away and sign in again (no item is lost by that). {line}",
             config.state_dir.join("twofold.key").display(),
-            vault.path().display()
+            config.state_dir.join("vault.json").display()
         ),
-    }))
+    }
 }
 
 /// The unit of this configuration, where it says that systemd hands it the key.

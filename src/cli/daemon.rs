@@ -3,6 +3,7 @@
 use super::endpoint::{Clerk, Tally};
 use super::{Context, decide, disk, log::Log, notify, sync};
 use crate::config::{Config, Endpoint};
+use crate::connect;
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
 use crate::daemon::socket::{Door, Over, Socket};
@@ -166,7 +167,7 @@ pub(super) fn triggers_of(config: &Config) -> BTreeMap<Kind, Trigger> {
 
 /// The zone of this machine.
 pub(super) fn zone() -> chrono_tz::Tz {
-    iana_time_zone::get_timezone().ok().and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::Tz::UTC)
+    connect::home_zone().and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::Tz::UTC)
 }
 
 fn paths_of(config: &Config) -> Vec<std::path::PathBuf> {

@@ -179,13 +179,18 @@ pub(super) fn facts(config: &Config, hub: &Hub, live: Option<&live::Snapshot>, n
         None => cut_off(config, hub, last_run)?,
     };
     let room = room(&config.state_dir, config.keep_free);
+    let shortage = shortage(config);
+    let service = match live {
+        Some(live) => service(live, shortage.as_deref()),
+        None => silent(&config.state_dir),
+    };
     Ok(Facts {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         now_ms,
         last_run,
         cut_off_ms,
         exits,
-        is_full: shortage(config).is_some(),
+        is_full: shortage.is_some(),
         replicas: replicas(config, hub, live.map(|live| live.since_ms))?,
         budgets: connect::budgets_left(config, hub, now_ms)?
             .into_iter()
@@ -198,13 +203,7 @@ pub(super) fn facts(config: &Config, hub: &Hub, live: Option<&live::Snapshot>, n
         },
         conflicts: hub.conflicts()?.len(),
         unknown_writes: hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some()).count(),
-        service: Service {
-            unit: unit::of_or_all(&config.path),
-            ..match live {
-                Some(live) => service(live),
-                None => silent(&config.state_dir),
-            }
-        },
+        service: Service { unit: unit::of_or_all(&config.path), ..service },
     })
 }
 
@@ -232,7 +231,8 @@ fn silent(state_dir: &Path) -> Service {
     }
 }
 
-fn service(live: &live::Snapshot) -> Service {
+/// `shortage`: what its runs say of a full disk, which is told as such.
+fn service(live: &live::Snapshot, shortage: Option<&str>) -> Service {
     let readings = live.run.iter().flat_map(|run| &run.readings);
     Service {
         started_ms: live.since_ms,
@@ -240,7 +240,7 @@ fn service(live: &live::Snapshot) -> Service {
         at_work: live.run.as_ref().map(|run| (run.began_ms, run.kinds.clone())),
         next_run_ms: live.next_ms,
         refused: live.refused.clone(),
-        troubles: live.troubles.clone(),
+        troubles: live.troubles.iter().filter(|words| Some(words.as_str()) != shortage).cloned().collect(),
         ..Service::default()
     }
 }

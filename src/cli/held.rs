@@ -113,7 +113,14 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
             println!("{} {} {}: {}{titles}", s.hold.id, s.replica, s.hold.kind, s.hold.reason);
         }
         if !all.is_empty() {
-            context.say("Make it: twofold approve ID. It was wrong, put things back: twofold drop ID.");
+            let ways = [
+                (all.iter().any(Shown::can_be_approved), "Make it: twofold approve ID."),
+                (all.iter().any(Shown::can_be_dropped), "It was wrong, put things back: twofold drop ID."),
+            ];
+            let ways: Vec<&str> = ways.into_iter().filter(|(is_open, _)| *is_open).map(|(_, words)| words).collect();
+            if !ways.is_empty() {
+                context.say(ways.join(" "));
+            }
             if all.iter().any(|s| s.mails > 0) {
                 context.say("What mails people is made only by: twofold approve ID --mail-attendees");
             }

@@ -203,6 +203,8 @@ pub struct Board {
 pub struct Collection {
     /// What it is called there.
     pub name: String,
+    /// On a device, the account that it mirrors.
+    pub account: Option<String>,
     /// What it holds.
     pub kind: String,
     /// How many copies stand in it.

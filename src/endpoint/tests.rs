@@ -95,6 +95,7 @@ fn board() -> Board {
     };
     let collection = Collection {
         name: evil(),
+        account: Some(evil()),
         kind: "calendar".into(),
         items: 5,
         note: Some("read only"),

@@ -241,6 +241,15 @@ fn where_the_key_is_the_services_a_shell_syncs_through_it_and_is_told_how_to_sig
     home.sync().expect(0);
     assert!(device_says(&home, "Zum Anker"), "a shell needs no key for it");
     home.run(&["logout", "google"]).expect(2).says(&["systemd-run", "logout google"]);
+    let ran = home.run(&["doctor"]).expect(0).shows(&[
+        "warn  sign-ins",
+        "nothing is wrong with them",
+        "systemd-run",
+        " doctor\n",
+    ]);
+    assert!(!ran.out.contains("away"), "nobody is sent to throw them away: {ran}");
+    home.run(&["forget", "nobody"]).expect(2).says(&["nothing is kept of \"nobody\"", "google"]);
+    home.run(&["forget", "laptop"]).expect(75).says(&["systemctl stop"]);
     service.stop();
     let alone = home.sync();
     assert!(alone.code != Some(0) && alone.err.contains("systemd-run") && alone.err.ends_with(" sync\n"), "{alone}");

@@ -279,6 +279,9 @@ fn a_disk_below_its_floor_and_a_service_that_was_killed_are_told() {
     service.signal(Signal::STOP);
     let ran = home.run(&["status"]).expect(75).shows(&["trouble: the service runs and does not answer"]);
     assert!(!ran.out.contains("was killed"), "{ran}");
+    let began = Instant::now();
+    home.run(&["status", "--wait-aligned", "--timeout", "2s"]).expect(75).says(&["not aligned within 2 s"]);
+    assert!((2..4).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     home.run(&["sync"]).expect(75).says(&["runs and does not answer", "no run was seen to begin"]);
     home.run(&["drop", "new-1"]).expect(75).says(&["does not answer", "is not known"]);
     service.signal(Signal::CONT);
@@ -362,6 +365,8 @@ fn waiting_until_all_is_aligned_ends_with_a_run_that_began_later_and_left_nothin
     talk.end().expect(0);
     // What waits for a person is no matter of time.
     home.run(&["logout", "google"]).expect(0);
-    home.run(&["status", "--wait-aligned", "--timeout", "1s"]).expect(3).shows(&["twofold login google"]);
+    let began = Instant::now();
+    home.run(&["status", "--wait-aligned", "--timeout", "2s"]).expect(3).shows(&["twofold login google"]);
+    assert!(began.elapsed() >= Duration::from_secs(2), "it says that it was not within 2 s: {:?}", began.elapsed());
     service.stop();
 }

@@ -91,6 +91,8 @@ fn a_service_that_begins_on_a_full_disk_waits_and_status_says_why() {
     while !home.run(&["status"]).expect(75).shows(&[full]).out.contains("the service is at rest") {
         assert!(Instant::now() < until && !talk.is_over(), "it waits");
     }
+    let troubles = home.json(&["status"])["troubles"].as_array().unwrap().len();
+    assert_eq!(troubles, 1, "it is told once");
     fs::remove_file(ballast).unwrap();
     home.sync().expect(0);
     home.run(&["status"]).expect(0);

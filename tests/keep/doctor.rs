@@ -153,7 +153,7 @@ fn a_key_that_is_not_at_hand_is_no_reason_to_throw_the_sign_ins_away() {
         for words in ["no sign-in was touched", "LoadCredentialEncrypted=twofold.key:", "put it back from a backup"] {
             assert_eq!(said.matches(words).count(), 1, "{words}: {ran}");
         }
-        assert!(said.contains("Only where the key is lost: move"), "{ran}");
+        assert!(said.contains("only where the key is lost, move"), "{ran}");
         assert_eq!(said.matches("move ").count(), 1, "{ran}");
         assert_ne!(ran.code, Some(0), "{ran}");
     }

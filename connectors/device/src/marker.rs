@@ -182,10 +182,11 @@ impl MarkerState {
             }
             Self::Unreadable { reason } => format!("{path}: {reason}"),
         };
+        let end = if reason.ends_with('?') { "" } else { "." };
         Some(Error::new(
             ErrorKind::Held,
             format!(
-                "{reason}. Nothing was read, written or deleted there. \
+                "{reason}{end} Nothing was read, written or deleted there. \
                  If this folder is new or was replaced, type: twofold device fill {name}"
             ),
         ))

@@ -29,15 +29,15 @@ pub(super) fn look(findings: &mut Findings, config: &Config, service_has_key: bo
         Err(error) => return findings.fail(exit::USAGE, format!("vault: {error}")),
     };
     // What systemd handed over to this very process is the key, and has to open them.
-    let elsewhere = match vault.has_credential_key() {
-        true => None,
-        false => credential::missing(config, "doctor").ok().flatten(),
-    };
-    if let Some(words) = &elsewhere {
+    let is_elsewhere = !vault.has_credential_key() && credential::is_missing(config).unwrap_or(false);
+    if is_elsewhere {
+        let unit = credential::unit_with_key(config).map(|unit| unit.name);
+        let holder = unit.or_else(|| service_has_key.then(|| "the service".to_owned()));
+        let words = credential::without_key(config, "doctor", holder.as_deref());
         let words = format!("sign-ins: whether they open cannot be seen here: {words}");
-        match service_has_key || credential::unit_with_key(config).is_some() {
-            true => findings.warn(words),
-            false => findings.fail(exit::SIGN_IN, words),
+        match holder {
+            Some(_) => findings.warn(words),
+            None => findings.fail(exit::SIGN_IN, words),
         }
     }
     for name in configured(config) {
@@ -51,7 +51,7 @@ pub(super) fn look(findings: &mut Findings, config: &Config, service_has_key: bo
         match vault.status(name) {
             Err(error) => findings.fail(exit::FAILED, format!("{name}: {error}")),
             Ok(status) => {
-                one(findings, elsewhere.is_none().then_some(&vault), &provider, &status.seen_with(&provider), now_ms)
+                one(findings, (!is_elsewhere).then_some(&vault), &provider, &status.seen_with(&provider), now_ms)
             }
         }
     }

@@ -88,12 +88,16 @@ fn proofs(hub: &Hub, replica: i64, places: &[Place]) -> Result<Vec<Option<i64>>>
 /// Every collection, by the place that it belongs to.
 pub(super) fn collections(hub: &Hub) -> Result<BTreeMap<String, Vec<Collection>>> {
     let mut all = BTreeMap::new();
-    for replica in hub.replicas()? {
+    let replicas = hub.replicas()?;
+    let name_of = |id: i64| replicas.iter().find(|replica| replica.id == id).map(|replica| replica.name.clone());
+    for replica in &replicas {
         let copies = hub.copies_by_collection(replica.id)?;
         let mut of_replica = Vec::new();
         for kind in [Kind::Mail, Kind::Calendar, Kind::Contacts] {
             for place in hub.places(replica.id, kind)? {
-                let is_left_out = hub.collection(place.collection)?.is_some_and(|one| one.is_left_out);
+                let collection = hub.collection(place.collection)?;
+                let is_left_out = collection.as_ref().is_some_and(|one| one.is_left_out);
+                let account = collection.filter(|_| replica.is_device).and_then(|one| name_of(one.origin));
                 let note = match (is_left_out, place.can_write) {
                     (true, _) => Some("left out"),
                     (false, false) => Some("read only"),
@@ -101,12 +105,12 @@ pub(super) fn collections(hub: &Hub) -> Result<BTreeMap<String, Vec<Collection>>
                 };
                 let items = copies.get(&place.collection).copied().unwrap_or(0);
                 let (name, kind, proof_ms) = (place.name, kind.as_str().to_owned(), place.proof_ms);
-                of_replica.push(Collection { name, kind, items, note, proof_ms });
+                of_replica.push(Collection { name, account, kind, items, note, proof_ms });
             }
         }
         // Where the most is comes first.
         of_replica.sort_by_key(|one| std::cmp::Reverse(one.items));
-        all.insert(replica.name, of_replica);
+        all.insert(replica.name.clone(), of_replica);
     }
     Ok(all)
 }

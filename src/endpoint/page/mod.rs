@@ -145,10 +145,11 @@ fn list(out: &mut String, collections: &[Collection], now_ms: i64) {
     for one in collections {
         let note = one.note.map(|note| format!("; {note}")).unwrap_or_default();
         let read = one.proof_ms.map(|at_ms| format!("; read {}", Moment { at_ms, now_ms })).unwrap_or_default();
+        let account = one.account.as_deref().map(|account| format!("{}; ", Said(account))).unwrap_or_default();
         let (name, items) = (Name(&one.name), count(one.items as u64));
         let _ = write!(
             out,
-            "<li class=\"row\"><span>{name}</span><span class=\"dim\">{}, {items}{note}{read}</span></li>",
+            "<li class=\"row\"><span>{name}</span><span class=\"dim\">{account}{}, {items}{note}{read}</span></li>",
             Said(&one.kind)
         );
     }
