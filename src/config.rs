@@ -14,6 +14,7 @@ mod places;
 mod schedule;
 mod secret;
 mod table;
+pub mod unit;
 
 pub use endpoint::{Endpoint, TOKEN_CHARS};
 pub use log::{Format, Level, Log};

@@ -579,7 +579,7 @@ pub fn open_device(
     };
     options.zones = Some(Arc::new(zones()));
     options.blobs = blobs.cloned();
-    options.unit = crate::unit::own();
+    options.unit = crate::config::unit::own();
     Device::open(options)
 }
 

@@ -9,4 +9,3 @@ pub mod config;
 pub mod connect;
 pub mod daemon;
 pub mod endpoint;
-pub mod unit;

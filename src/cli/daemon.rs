@@ -2,7 +2,7 @@
 
 use super::endpoint::{Clerk, Tally};
 use super::{Context, decide, disk, log::Log, notify, sync};
-use crate::config::{Config, Endpoint};
+use crate::config::{Config, Endpoint, unit};
 use crate::connect;
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
@@ -11,7 +11,6 @@ use crate::daemon::troubles::{About, Troubles};
 use crate::daemon::watch::{Folders, SignIns, Watch};
 use crate::daemon::{Clock, Decision, Duty, End, Event, Outcome, State, Work, serve, systemd};
 use crate::endpoint::listen;
-use crate::unit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -85,7 +84,7 @@ pub async fn run(context: &Context) -> Result<i32> {
             async move { systemd::feed_watchdog(&progress).await }
         }),
     ];
-    let door = Door::new(live.clone(), desk.clone(), events, has_credential_key);
+    let door = Door::new(live.clone(), desk.clone(), events, has_credential_key, unit::own_or_all());
     let asked = open_door(&door, &state_dir);
     let (troubles, signed_in) = (Mutex::default(), Mutex::default());
     let give_way = Arc::default();

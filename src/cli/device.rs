@@ -1,7 +1,7 @@
 //! `twofold device`: device folders.
 
 use super::{Context, sync};
-use crate::unit;
+use crate::config::unit;
 use clap::Subcommand;
 use twofold_hub::Lock;
 use twofold_model::{Error, ErrorKind, Result};

@@ -1,8 +1,7 @@
 //! `twofold systemd-dropin`: what the sandbox of the units must let through for this configuration's folders.
 
 use super::Context;
-use crate::config::{Config, STATE_OF_UNITS};
-use crate::unit;
+use crate::config::{Config, STATE_OF_UNITS, unit};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;

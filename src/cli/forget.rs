@@ -5,9 +5,8 @@
 //! bytes of messages that nothing names any more. Whoever kills this types it again, and it finishes.
 
 use super::{Context, credential, words};
-use crate::config::Config;
+use crate::config::{Config, unit};
 use crate::connect;
-use crate::unit;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, IsTerminal, Write};
 use twofold_auth::{ProviderName, Revocation, Vault};

@@ -1,11 +1,10 @@
 //! A run handed over to the running service, and watched from here.
 
 use super::{Context, asked_to_end};
-use crate::config::Config;
+use crate::config::{Config, unit};
 use crate::daemon::live::{Run, Snapshot};
 use crate::daemon::socket::{Answer, Conversation, NO_REQUEST, Over, Request};
 use crate::daemon::{Decision, Wish};
-use crate::unit;
 use std::time::Duration;
 use twofold_cycle::{Progress, Reading};
 use twofold_model::{Error, ErrorKind, Result};

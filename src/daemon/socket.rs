@@ -16,7 +16,6 @@
 use super::desk::{Desk, Told};
 use super::live::{Doing, Live, Run, Snapshot};
 use super::{Decision, Event, Wish};
-use crate::unit;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, Permissions};
 use std::io;
@@ -185,14 +184,22 @@ pub struct Door {
     pub events: UnboundedSender<Event>,
     /// Whether the key of the sign-ins was handed over by systemd.
     pub has_credential_key: bool,
+    /// The service's unit, as `systemctl` takes its name.
+    unit: String,
     /// A place for each who may ask at once.
     seats: Arc<Semaphore>,
 }
 
 impl Door {
     /// Of a service.
-    pub fn new(live: Arc<Live>, desk: Arc<Desk>, events: UnboundedSender<Event>, has_credential_key: bool) -> Door {
-        Door { live, desk, events, has_credential_key, seats: Arc::new(Semaphore::new(AT_ONCE as usize)) }
+    pub fn new(
+        live: Arc<Live>,
+        desk: Arc<Desk>,
+        events: UnboundedSender<Event>,
+        has_credential_key: bool,
+        unit: String,
+    ) -> Door {
+        Door { live, desk, events, has_credential_key, unit, seats: Arc::new(Semaphore::new(AT_ONCE as usize)) }
     }
 
     /// Answers whoever asks. Never comes back.
@@ -238,7 +245,7 @@ impl Door {
         let mut writer = Writer(writer);
         let mut line = Vec::new();
         tokio::time::timeout(PATIENCE, reader.read_until(b'\n', &mut line)).await.map_err(io::Error::other)??;
-        match request(&line) {
+        match request(&line, &self.unit) {
             Ok(request) => self.answer(request, reader.into_inner(), writer).await,
             Err(words) => writer.say(&Answer::Refused { words, exit: USAGE }).await,
         }
@@ -331,7 +338,7 @@ fn may_ask(peer: u32, me: u32) -> bool {
 pub const NO_REQUEST: &str = "this is no request";
 
 /// Reads a request; what is wrong with it, in words.
-fn request(line: &[u8]) -> Result<Request, String> {
+fn request(line: &[u8], unit: &str) -> Result<Request, String> {
     let version = |value: &serde_json::Value| value.get("twofold").and_then(serde_json::Value::as_u64);
     let value: serde_json::Value = match line {
         [line @ .., b'\n'] => serde_json::from_slice(line).map_err(|error| format!("{NO_REQUEST}: {error}"))?,
@@ -342,7 +349,7 @@ fn request(line: &[u8]) -> Result<Request, String> {
         _ => {
             return Err(format!(
                 "the service is of another version of twofold; nothing was done. Restart it, with: sudo systemctl restart {}",
-                unit::own_or_all()
+                unit
             ));
         }
     }
@@ -404,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_request_is_one_line_of_this_version_with_a_known_word_and_nothing_else() {
-        let read = |text: &str| request(text.as_bytes());
+        let read = |text: &str| request(text.as_bytes(), "twofold@ada");
         assert_eq!(read("{\"twofold\":1,\"word\":\"status\"}\n"), Ok(Request::Status));
         let wish = Wish { kinds: vec![twofold_model::Kind::Mail], full_check: true, ..Wish::default() };
         let text = "{\"twofold\":1,\"word\":\"sync\",\"kinds\":[\"mail\"],\"full_check\":true}\n";
@@ -412,7 +419,7 @@ mod tests {
         let text = "{\"twofold\":1,\"word\":\"decide\",\"decision\":\"drop\",\"id\":\"3f1c\"}\n";
         assert_eq!(read(text), Ok(Request::Decide(Decision::Drop { id: "3f1c".to_owned() })));
         for (text, says) in [
-            ("{\"twofold\":2,\"word\":\"status\"}\n", "another version"),
+            ("{\"twofold\":2,\"word\":\"status\"}\n", "restart twofold@ada"),
             ("{\"word\":\"status\"}\n", "another version"),
             ("{\"twofold\":1,\"word\":\"dance\"}\n", "`status`"),
             ("{\"twofold\":1,\"word\":\"status\"}", "no line"),
@@ -445,7 +452,7 @@ mod tests {
             let mode = std::fs::metadata(deep.join(NAME)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
             let (events, _told) = tokio::sync::mpsc::unbounded_channel();
-            let door = Door::new(Arc::new(Live::new(7)), Arc::default(), events, true);
+            let door = Door::new(Arc::new(Live::new(7)), Arc::default(), events, true, "twofold@ada".to_owned());
             let kept = tokio::spawn(door.keep(socket));
             let mut talk = Conversation::begin(&deep, Request::Status).await.unwrap().unwrap();
             match talk.next().await.unwrap() {

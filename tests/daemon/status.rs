@@ -185,7 +185,7 @@ fn stand_in(home: &Home, since_ms: i64) -> tokio::runtime::Runtime {
     let _inside = runtime.enter();
     let live = Arc::new(twofold::daemon::live::Live::new(since_ms));
     let (events, _) = tokio::sync::mpsc::unbounded_channel();
-    let door = Door::new(live, Arc::default(), events, false);
+    let door = Door::new(live, Arc::default(), events, false, "twofold".to_owned());
     runtime.spawn(door.keep(Socket::bind(&home.state()).unwrap()));
     drop(_inside);
     runtime

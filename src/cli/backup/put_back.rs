@@ -6,9 +6,8 @@
 
 use super::super::{Context, moment, words};
 use super::archive::{self, Entry};
-use crate::config::Config;
+use crate::config::{Config, unit};
 use crate::connect;
-use crate::unit;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;

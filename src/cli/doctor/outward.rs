@@ -3,9 +3,8 @@
 
 use super::Findings;
 use crate::cli::handover;
-use crate::config::{Config, Endpoint, Notify};
+use crate::config::{Config, Endpoint, Notify, unit};
 use crate::connect;
-use crate::unit;
 use rustix::fs::{Access, access};
 use std::ffi::OsStr;
 use std::io::ErrorKind;
