@@ -179,8 +179,9 @@ fn forwarded_and_a_keyword_go_both_ways_between_graph_and_an_imap_session() {
     store(&one, "-flags ($Forwarded Work)");
     assert_eq!((verb_of("Alphorn"), &graph(&home, "Alphorn")["categories"]), (json!("0"), &json!([])));
     assert!(!words(&one).contains("$forwarded"), "{}", words(&one));
+    // The account calls the category as it did on the other message.
     store(&two, "+flags ($Forwarded Work)");
-    assert_eq!((verb_of("Birdsong"), &graph(&home, "Birdsong")["categories"]), (json!("104"), &json!(["work"])));
+    assert_eq!((verb_of("Birdsong"), &graph(&home, "Birdsong")["categories"]), (json!("104"), &json!(["Work"])));
     // At Graph, taken away and set.
     let id = graph(&home, "Birdsong")["id"].as_str().unwrap().to_owned();
     home.sandbox.graph_mail_edit(&id, &verb("0", "256")).unwrap();
