@@ -57,11 +57,9 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let rounds = rounds(cycle, kind, index, connector.as_ref(), now)?;
         feeds.insert(index, rounds.iter().map(|round| round.feed.clone()).collect());
-        let replica = cycle.members[index].replica.id;
-        cycle.hub.atomically("begin rounds", |hub| {
-            rounds.iter().try_for_each(|round| hub.begin_round(replica, round.feed.id.as_str(), kind))
-        })?;
         for (feed, round) in rounds.iter().enumerate() {
+            let replica = cycle.members[index].replica.id;
+            cycle.hub.begin_round(replica, round.feed.id.as_str(), kind)?;
             tallies.insert((index, feed), tally(cycle, kind, index, &round.feed, round.since == Since::Start)?);
         }
         tasks.spawn(read_rounds(index, connector, rounds, sender.clone()));
