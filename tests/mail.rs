@@ -31,6 +31,8 @@ mod stopped;
 mod telling;
 #[path = "mail/traps.rs"]
 mod traps;
+#[path = "mail/twins.rs"]
+mod twins;
 
 use common::{BOTH, GOOGLE, Home, MICROSOFT};
 use serde_json::{Value, json};

@@ -11,6 +11,7 @@ use rustix::fs::{FileType, Mode, OFlags, RawDir, Stat};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::time::Duration;
 use twofold_model::{
     CollectionId, DeltaToken, Entry, Error, ErrorKind, Etag, Known, Next, Page, RemoteId, Rendering, Result,
 };
@@ -54,7 +55,13 @@ impl Stamp {
 
     /// Whether a further change could still hide behind the same stamp. Only the ctime tells: a program can set the mtime.
     pub fn is_young(&self, now_ns: i64) -> bool {
-        now_ns.saturating_sub(self.ctime_ns) < YOUNG_NS
+        self.youth(now_ns).is_some()
+    }
+
+    /// For how long it will still be young.
+    pub fn youth(&self, now_ns: i64) -> Option<Duration> {
+        let left = YOUNG_NS.saturating_sub(now_ns.saturating_sub(self.ctime_ns)).min(YOUNG_NS);
+        u64::try_from(left).ok().filter(|left| *left > 0).map(Duration::from_nanos)
     }
 
     /// Whether both times are whole seconds, as on a file system that counts no finer.

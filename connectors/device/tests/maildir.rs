@@ -9,5 +9,7 @@ mod folders;
 mod meanwhile;
 #[path = "maildir/scanning.rs"]
 mod scanning;
+#[path = "maildir/twins.rs"]
+mod twins;
 #[path = "maildir/writing.rs"]
 mod writing;

@@ -14,11 +14,12 @@
 //!   lands on a name that is taken.
 //! * *Nothing reads half a message, and no power cut leaves one.* Bytes are on the disk before the file leaves `tmp`.
 //! * *A message that moves while a folder is read is not gone.* See `look`.
+//! * *A base stands in a folder once.* Where another program left two files of one, they are settled before anything is told (`twins`).
 //! * `dovecot-uidlist`, and whatever other programs keep for themselves, is not ours to write.
 //!
 //! Rooms, pure: `ids`, `name` (file names and flags), `keywords` (flags and letters as keywords), `folder` (folder names). On the disk:
 //! `listing` (the names in a Maildir), `tree` and `collections` (which folders there are; made, renamed, taken away), `message` (a file as a
-//! copy), `packed` (files that Dovecot compressed), `scan` (what changed), `look` (a second look, in every folder), `lay` (another tool's messages), `write`, `deliver`, `change` and `at` (a batch, new bytes, changes of names, what is there), `words` and `subscriptions`
+//! copy), `packed` (files that Dovecot compressed), `scan` (what changed), `twins` (two files of one base), `look` (a second look, in every folder), `lay` (another tool's messages), `write`, `deliver`, `change` and `at` (a batch, new bytes, changes of names, what is there), `words` and `subscriptions`
 //! (two files of Dovecot's, under its own locks: `dotlock`).
 
 mod at;
@@ -38,6 +39,7 @@ mod packed;
 mod scan;
 mod subscriptions;
 mod tree;
+mod twins;
 mod words;
 mod write;
 

@@ -26,11 +26,8 @@ impl FileName {
     /// Takes a name apart. `separator` is what this folder uses (`:`, or `;` or `!` where a file system knows no `:`). Without flags of
     /// the second kind (`2,`) the whole name is the base.
     pub fn parse(name: &[u8], separator: u8) -> FileName {
-        let info = name.iter().rposition(|b| *b == separator).filter(|at| name[at + 1..].starts_with(b"2,"));
-        match info {
-            Some(at) => FileName { base: name[..at].to_owned(), flags: name[at + 3..].iter().copied().collect() },
-            None => FileName { base: name.to_owned(), flags: BTreeSet::new() },
-        }
+        let (base, flags) = split(name, separator);
+        FileName { base: base.to_owned(), flags: flags.iter().copied().collect() }
     }
 
     /// The name that a file of this base and these flags has in `cur`.
@@ -38,6 +35,12 @@ impl FileName {
         let flags: Vec<u8> = self.flags.iter().copied().collect();
         [&self.base[..], &[separator], b"2,", &flags].concat()
     }
+}
+
+/// Base and flags of a name, as they stand there ([`FileName::parse`]).
+pub fn split(name: &[u8], separator: u8) -> (&[u8], &[u8]) {
+    let info = name.iter().rposition(|b| *b == separator).filter(|at| name[at + 1..].starts_with(b"2,"));
+    info.map_or((name, &[]), |at| (&name[..at], &name[at + 3..]))
 }
 
 /// The base of a message that we write: when it was received, in seconds since 1970, the message's [`stem`], and its size in bytes, which

@@ -5,6 +5,7 @@ use super::keywords::{self, Table};
 use super::listing::{self, File, Listing};
 use super::message::{self, Reading};
 use super::name::{FileName, draft_state, identity};
+use super::twins::twins;
 use super::{Maildir, Place, Room, deliver, ids, words};
 use crate::atomic;
 use crate::beneath::{self, refused};
@@ -119,11 +120,11 @@ impl<'a> Scan<'a> {
         let mut entries = Vec::new();
         let mut present: HashSet<&RemoteId> = HashSet::with_capacity(self.known.len());
         let odd = if is_first { Some(&mut entries) } else { None };
-        let listing = self.list()?;
+        let (listing, has_twins) = if is_first { self.settled()? } else { (self.list()?, false) };
         let outline = outline(&listing, &self.table);
         let changed = self.compare(listing, &mut present, odd)?;
         // A later page of a round is one because there is something to say.
-        let is_settled = changed.is_empty() && entries.is_empty() && present.len() == self.known.len();
+        let is_settled = !has_twins && changed.is_empty() && entries.is_empty() && present.len() == self.known.len();
         let mut lost =
             if changed.iter().any(|file| file.known.is_none()) { self.lost(&present) } else { HashMap::new() };
         let (mut count, mut bytes) = (0, 0);
@@ -161,6 +162,27 @@ impl<'a> Scan<'a> {
 
     fn list(&self) -> Result<Listing> {
         listing::list(self.maildir).map_err(|e| refused(e, "listing the folder"))
+    }
+
+    /// The names of the folder once every base stands there once, and whether one still does not. Where some program may be at work on two
+    /// files of one, after a moment.
+    fn settled(&self) -> Result<(Listing, bool)> {
+        let mut listing = self.list()?;
+        let has_twins = !twins(&listing).is_empty();
+        if !has_twins || self.room.device.is_dry_run() {
+            return Ok((listing, has_twins));
+        }
+        if let Some(youth) = self.room.youth(self.maildir, &twins(&listing))? {
+            std::thread::sleep(youth);
+            listing = self.list()?;
+        }
+        for (base, files) in twins(&listing) {
+            let known = self.known.get(&ids::remote_id(self.collection, base));
+            self.room.settle(self.maildir, (&files, listing.separator), known)?;
+        }
+        let listing = self.list()?;
+        let has_twins = !twins(&listing).is_empty();
+        Ok((listing, has_twins))
     }
 
     /// Compares names with what is known. Answers those that differ, in the order of their bases; what is known and there is `present`.
@@ -212,7 +234,8 @@ impl<'a> Scan<'a> {
                 }
             }
         }
-        // A file that moved while the folder was read may be met twice: as it is known, or else where it stands by now.
+        // A file that moved while the folder was read may be met twice, and so are twins that could not be settled: as it is known, or else
+        // where it stands by now.
         changed.retain(|file| !present.contains(&file.id));
         changed.sort_by(|a, b| (&a.name.base, b.file.place).cmp(&(&b.name.base, a.file.place)));
         changed.dedup_by(|later, first| later.name.base == first.name.base);
