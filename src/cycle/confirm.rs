@@ -81,13 +81,15 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                         Ok(Some(seen)) if !places.iter().any(|p| p.remote_id == seen.collection.as_str()) => {
                             hub.confirm_gone(*id)?;
                         }
-                        // It goes by another name now, which has a row of its own: two became one there.
+                        // It goes by another name now. Where that has a row of its own, two became one there; where it was taken for
+                        // another item of the same bytes, this one has another file.
                         Ok(Some(seen)) if seen.remote_id != place.remote_id => {
+                            let taken = hub.sighting(replica.id, &seen.remote_id)?.and_then(|seen| seen.item);
                             match (
                                 hub.placement(replica.id, &seen.remote_id)?,
                                 hub.placement(replica.id, &place.remote_id)?,
                             ) {
-                                (None, Some(old)) => {
+                                (None, Some(old)) if taken.is_none_or(|item| item == old.item) => {
                                     hub.remove_sighting(*id)?;
                                     hub.rename_placement(old.id, &seen.remote_id)?;
                                     intake.take(hub, seen)?;

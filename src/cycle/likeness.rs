@@ -4,6 +4,7 @@
 
 use crate::Cycle;
 use crate::intake::Intake;
+use crate::meet::Others;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
@@ -54,13 +55,15 @@ impl Vanished {
         let mut new = None;
         for at in 0..list.len() {
             let (known, was) = &list[at];
-            let is_gone = |hub: &Hub| -> Result<bool> {
+            // One that went where another new file is has been found.
+            let is_missed = |hub: &Hub| -> Result<bool> {
                 let seen = hub.sighting(known.replica, &known.remote_id)?;
-                Ok(seen.is_some_and(|seen| seen.presence != Presence::Here))
+                let is_gone = seen.is_some_and(|seen| seen.presence != Presence::Here);
+                Ok(is_gone && Others::of(hub, sighting, &hub.item(known.item)?)?.is_one_missed())
             };
             let new = new.get_or_insert_with(|| plain(blobs.as_ref(), &blob));
             let is_elsewhere = crate::meet::is_of_other_account(hub, sighting, known.item)?;
-            if new.is_none() || is_elsewhere || !is_gone(hub)? || plain(blobs.as_ref(), was) != *new {
+            if new.is_none() || is_elsewhere || !is_missed(hub)? || plain(blobs.as_ref(), was) != *new {
                 continue;
             }
             let (known, _) = list.remove(at);

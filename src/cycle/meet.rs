@@ -8,7 +8,7 @@ use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
 use twofold_model::email::{Role, has_keyword, keywords};
-use twofold_model::{BlobId, Blobs, Content, Kind, Lens, RemoteId, Result, Seen};
+use twofold_model::{BlobId, Blobs, Content, Kind, Lens, RemoteId, Rendering, Result, Seen};
 
 /// More new files than this, of all folders of an account, on a device's first use are held and shown: old folders must not bring back
 /// what was deleted.
@@ -536,44 +536,143 @@ impl Account {
     }
 }
 
-/// The message of which a new copy has the very bytes: one that vanished here (it was moved, and the program that did it gave it
-/// another name), one that waits for its copy here, or one that may stand in several places.
+/// How a message may be the one of which a new copy has the very bytes; the closest comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Tie {
+    /// Its copy vanished from the same collection: a program gave that another name.
+    Renamed,
+    /// A copy of it vanished from another collection: it was moved, and the program that did it gave it another name.
+    Moved,
+    /// It waits for its copy here.
+    Awaited,
+    /// It may stand in several places.
+    Further,
+}
+
+/// The message of which a new copy has the very bytes. Where several have them, which of them it is nobody can tell: one that says the same
+/// is, and each has one copy in a collection, and goes to as many as it left.
 fn by_bytes(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, account: Account) -> Result<Option<i64>> {
     let Some(blob) = intake.lens.facts(&sighting.rendering).blob else { return Ok(None) };
-    let mut others = Vec::new();
+    let mut found: Vec<(Item, Option<Placement>)> = Vec::new();
+    let mut closest = Tie::Further;
     for item in hub.items_by_blob(&blob)? {
-        if is_of_other_account(hub, sighting, item.id)? {
+        let Some((tie, left)) = tie(hub, sighting, account, &item)? else { continue };
+        if tie > closest || is_of_other_account(hub, sighting, item.id)? {
             continue;
         }
-        let stands = stands_or_is_seen(hub, item.id)?;
-        let mut copies = hub.placements(item.id)?;
-        copies.retain(|copy| copy.replica == sighting.replica);
-        let in_place = copies.iter().find(|copy| copy.collection == sighting.collection).cloned();
-        let is_gone = copies.iter().map(|copy| is_said_gone(hub, copy)).collect::<Result<Vec<bool>>>()?;
-        match in_place {
-            Some(old) if is_said_gone(hub, &old)? => {
-                hub.remove_sighting_of(old.replica, &old.remote_id)?;
-                hub.rename_placement(old.id, &sighting.remote_id)?;
-                return Ok(Some(item.id));
+        if tie < closest {
+            found.clear();
+        }
+        closest = tie;
+        found.push((item, left));
+    }
+    let at = most_alike(hub, intake.lens, (sighting, &blob), &found)?;
+    let Some((item, left)) = found.into_iter().nth(at) else { return Ok(None) };
+    if let (Tie::Renamed, Some(old)) = (closest, left) {
+        hub.remove_sighting_of(old.replica, &old.remote_id)?;
+        hub.rename_placement(old.id, &sighting.remote_id)?;
+    }
+    Ok(Some(item.id))
+}
+
+/// How a message of the same bytes may be that of a new copy, and the copy of it that vanished.
+fn tie(hub: &Hub, sighting: &Sighting, account: Account, item: &Item) -> Result<Option<(Tie, Option<Placement>)>> {
+    let mut others = Others::of(hub, sighting, item)?;
+    // It has its copy here; this is another one.
+    if others.stand.contains(&sighting.collection) {
+        return Ok(None);
+    }
+    if others.is_one_missed() {
+        let here = others.gone.iter().position(|copy| copy.collection == sighting.collection);
+        let tie = if here.is_some() { Tie::Renamed } else { Tie::Moved };
+        return Ok(Some((tie, Some(others.gone.swap_remove(here.unwrap_or(0))))));
+    }
+    let stands = stands_or_is_seen(hub, item.id)?;
+    if others.are_none && stands.contains(&sighting.collection) {
+        return Ok(Some((Tie::Awaited, None)));
+    }
+    Ok((account == Account::Shared && !stands.is_empty()).then_some((Tie::Further, None)))
+}
+
+/// The copies of an item at the replica of a new one.
+pub(crate) struct Others {
+    /// Those that are said to be gone.
+    gone: Vec<Placement>,
+    /// How many are new themselves: bound to the item already, or by its name.
+    new: usize,
+    /// Where all of them stand that are there.
+    stand: BTreeSet<i64>,
+    /// None was known before.
+    are_none: bool,
+}
+
+impl Others {
+    pub(crate) fn of(hub: &Hub, sighting: &Sighting, item: &Item) -> Result<Others> {
+        let replica = sighting.replica;
+        let mut seen = hub.sightings(item.id)?;
+        seen.retain(|seen| seen.replica == replica && seen.id != sighting.id);
+        let mut known = hub.placements(item.id)?;
+        known.retain(|copy| copy.replica == replica);
+        let mut others = Others { gone: Vec::new(), new: 0, stand: BTreeSet::new(), are_none: known.is_empty() };
+        for copy in known {
+            let at = seen.iter().position(|seen| seen.remote_id == copy.remote_id);
+            match at.map(|at| seen.swap_remove(at)) {
+                Some(seen) if seen.presence != Presence::Here => others.gone.push(copy),
+                Some(seen) => _ = others.stand.insert(seen.collection),
+                None => _ = others.stand.insert(copy.collection),
             }
-            // It has its copy here; this is another one.
-            Some(_) => {}
-            None if is_gone.contains(&true) => return Ok(Some(item.id)),
-            None if copies.is_empty() && stands.contains(&sighting.collection) => return Ok(Some(item.id)),
-            None if account == Account::Shared && !stands.is_empty() => others.push(item.id),
-            None => {}
+        }
+        let by_name = hub.sightings_by_uid(replica, &item.uid)?.into_iter();
+        let mut new: Vec<Sighting> = by_name.filter(|seen| seen.item.is_none() && seen.id != sighting.id).collect();
+        new.extend(seen.into_iter().filter(|seen| seen.presence == Presence::Here));
+        others.new = new.len();
+        others.stand.extend(new.iter().map(|seen| seen.collection));
+        Ok(others)
+    }
+
+    /// Whether fewer copies are new than are gone: a new one may be one of those.
+    pub(crate) fn is_one_missed(&self) -> bool {
+        self.gone.len() > self.new
+    }
+}
+
+/// Which of several messages that are as close to a new copy it is: the first one that had its marks; else one whose marks no other new copy
+/// of these bytes there has.
+fn most_alike(
+    hub: &Hub,
+    lens: &dyn Lens,
+    (sighting, blob): (&Sighting, &BlobId),
+    found: &[(Item, Option<Placement>)],
+) -> Result<usize> {
+    let marks = |rendering: &Rendering| lens.read(rendering).ok().and_then(|content| content.get("keywords").cloned());
+    let had: Vec<_> = found.iter().map(|(_, left)| left.as_ref().and_then(|left| marks(&left.seen))).collect();
+    let has = marks(&sighting.rendering);
+    if let Some(at) = had.iter().position(|had| *had == has) {
+        return Ok(at);
+    }
+    if had.iter().all(|one| *one == had[0]) {
+        return Ok(0);
+    }
+    let mut free: Vec<usize> = (0..had.len()).collect();
+    for other in hub.unbound(sighting.replica, sighting.collection, sighting.id, SLICE)? {
+        if lens.facts(&other.rendering).blob.as_ref() == Some(blob) {
+            let has = marks(&other.rendering);
+            free.iter().position(|at| had[*at] == has).map(|at| free.remove(at));
         }
     }
-    Ok(others.first().copied())
+    Ok(free.first().copied().unwrap_or(0))
 }
 
 /// The message whose copy stands in the very folder in which a further file of its bytes came to stand. Where it may stand in several
 /// folders it stands in each of them once, so that this is no other message: the file is taken away (`weigh/copies.rs`).
 fn beside_its_like(hub: &Hub, intake: &Intake<'_>, sighting: &Sighting) -> Result<Option<i64>> {
     let Some(blob) = intake.lens.facts(&sighting.rendering).blob else { return Ok(None) };
+    let at = (sighting.replica, sighting.collection);
     for item in hub.items_by_blob(&blob)? {
-        let is_here = |copy: &Placement| (copy.replica, copy.collection) == (sighting.replica, sighting.collection);
-        if !is_of_other_account(hub, sighting, item.id)? && hub.placements(item.id)?.iter().any(is_here) {
+        let is_known = |copy: &Placement| (copy.replica, copy.collection) == at;
+        let is_new = |seen: &Sighting| (seen.replica, seen.collection) == at && seen.presence == Presence::Here;
+        let is_here = hub.placements(item.id)?.iter().any(is_known) || hub.sightings(item.id)?.iter().any(is_new);
+        if is_here && !is_of_other_account(hub, sighting, item.id)? {
             return Ok(Some(item.id));
         }
     }

@@ -196,6 +196,16 @@ impl Weighing<'_> {
                 now: state.clone(),
                 hub_edited: false,
             });
+            // One of several new files in a folder in which the message stands once.
+            let is_there = |copy: &Weighed| {
+                (copy.replica, copy.collection) == (sighting.replica, sighting.collection)
+                    && !matches!(copy.now, Now::Gone)
+            };
+            if self.stands_once(sighting.replica, sighting.collection) && weighed.iter().any(is_there) {
+                left.pending = true;
+                left.beside.push(sighting);
+                continue;
+            }
             weighed.push(Weighed {
                 replica: sighting.replica,
                 collection: sighting.collection,
@@ -230,6 +240,13 @@ impl Weighing<'_> {
         };
         left.beside.push(sighting);
         Ok(Some(copy))
+    }
+
+    /// Whether a message has one file in a device's folder, however many are put there: its account shows it there once.
+    fn stands_once(&self, replica: i64, collection: i64) -> bool {
+        let account = self.tables.bins.account(collection).filter(|_| self.is_device(replica));
+        let account = account.and_then(|account| self.reached(account));
+        account.is_some_and(|account| account.abilities().shares.contains(&self.kind))
     }
 
     /// Whether a copy on a device is a message whose account cannot be reached, or holds it in a state that is not read.
