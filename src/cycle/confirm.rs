@@ -63,6 +63,7 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                     if was_unread {
                         hub.leave_quarantine(replica.id, place.remote_id.as_str())?;
                     }
+                    let is_known = hub.placement(replica.id, &place.remote_id)?.is_some();
                     match answer {
                         // What nobody could read there was not the message: whoever took that away deleted none, and it is written anew.
                         Ok(None) if was_unread => {
@@ -74,7 +75,7 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                         }
                         Ok(None) => hub.confirm_gone(*id)?,
                         // Somebody put it where nothing may be written at its account: it is not gone, and the question stays.
-                        Ok(Some(seen)) if is_put_away(&left_out, replica.id, &places, (place, &seen)) => {
+                        Ok(Some(seen)) if is_known && is_put_away(&left_out, replica.id, &places, (place, &seen)) => {
                             put_away(hub, (replica.id, &places), place)?;
                         }
                         // It stands where nothing is mirrored: gone from all that is.
@@ -104,8 +105,12 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                             open += 1;
                             still_read.extend(intake.is_as_agreed(hub, seen)?.then(|| place.remote_id.clone()));
                         }
+                        // A copy that nobody has met yet waits as it did before.
                         Ok(Some(seen)) => {
-                            hub.remove_sighting(*id)?;
+                            match is_known || seen.collection != place.collection {
+                                true => hub.remove_sighting(*id)?,
+                                false => hub.confirm_here(*id)?,
+                            }
                             intake.take(hub, seen)?;
                         }
                         // Not known: neither same nor gone. It is asked again in the next run.

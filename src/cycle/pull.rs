@@ -36,7 +36,7 @@ struct Tally {
     is_listing: bool,
     /// The place compares by itself: it tells all that differs from what is known, and all that is bad.
     compares_known: bool,
-    /// The round is a full listing of what the hub knows copies of: those that it does not name are asked for.
+    /// The round is a full listing beside which the hub knows of copies: those that it does not name are asked for.
     compares: bool,
     /// Collections whose new copies are items of their own, with nothing that they could be paired with.
     untouched: HashSet<i64>,
@@ -146,22 +146,21 @@ fn tally(cycle: &mut Cycle<'_>, kind: Kind, index: usize, feed: &Feed, is_listin
     let replica = &cycle.members[index].replica;
     let compares_known = cycle.members[index].reached(kind).is_some_and(|place| place.abilities().compares_known);
     let mut tally = Tally { is_listing, compares_known, ..Tally::default() };
-    if compares_known {
-        if is_listing {
-            let replica = replica.id;
-            cycle.hub.begin_comparison(replica, feed.id.as_str())?;
-        }
-        return Ok(tally);
+    let replica = replica.id;
+    if is_listing && compares_known {
+        cycle.hub.begin_comparison(replica, feed.id.as_str())?;
     }
-    let mut places = cycle.hub.places(replica.id, kind)?;
+    let mut places = cycle.hub.places(replica, kind)?;
     places.retain(|place| covers(feed, place));
-    for place in &places {
-        tally.compares |= is_listing && cycle.hub.copies(replica.id, place.collection)? > 0;
+    for place in places.iter().filter(|_| is_listing) {
+        tally.compares |= cycle.hub.has_unknown(replica, place.collection)?
+            || !compares_known && cycle.hub.copies(replica, place.collection)? > 0;
     }
-    tally.untouched = untouched(cycle, replica, &places)?;
+    if !compares_known {
+        tally.untouched = untouched(cycle, &cycle.members[index].replica, &places)?;
+    }
     if tally.compares {
-        let replica = replica.id;
-        cycle.hub.begin_listing(replica, feed.id.as_str())?;
+        cycle.hub.clear_listed(replica, feed.id.as_str())?;
     }
     Ok(tally)
 }
@@ -406,11 +405,16 @@ fn take_page(
             own.iter().try_for_each(|collection| hub.retain_quarantine(replica.id, *collection, bad_names))?;
         }
         if tally.compares {
-            hub.retain_noted(replica.id, feed.id.as_str(), &own)?;
-            hub.absent_from_listing(replica.id, feed.id.as_str(), &own, now)?;
-            if left_out.has_limits() {
-                hub.drop_absences_beyond(replica.id)?;
+            hub.unknown_absent_from_listing(replica.id, feed.id.as_str(), &own, now)?;
+            // A place that compares tells of what is known by itself.
+            if !tally.compares_known {
+                hub.retain_noted(replica.id, feed.id.as_str(), &own)?;
+                hub.absent_from_listing(replica.id, feed.id.as_str(), &own, now)?;
+                if left_out.has_limits() {
+                    hub.drop_absences_beyond(replica.id)?;
+                }
             }
+            hub.clear_listed(replica.id, feed.id.as_str())?;
         }
         hub.prove(replica.id, &own, now)?;
         let listed_ms = tally.is_listing.then_some(now);

@@ -385,10 +385,20 @@ impl Hub {
         )
     }
 
-    /// A second look confirmed that the copy is gone.
+    /// A second look confirmed that the copy is gone. Of an unknown copy only its sighting goes.
     pub fn confirm_gone(&mut self, id: i64) -> Result<()> {
+        self.run(
+            "DELETE FROM sightings WHERE id = ?1
+               AND NOT EXISTS (SELECT 1 FROM placements p WHERE p.replica = sightings.replica AND p.remote_id = sightings.remote_id)",
+            [id],
+        )?;
         self.run("UPDATE sightings SET gone = 2 WHERE id = ?1", [id])?;
         self.run("INSERT OR IGNORE INTO todo SELECT item FROM sightings WHERE id = ?1 AND item IS NOT NULL", [id])
+    }
+
+    /// A second look found a copy that was said to be gone: it is there, as it was seen.
+    pub fn confirm_here(&mut self, id: i64) -> Result<()> {
+        self.run("UPDATE sightings SET gone = 0 WHERE id = ?1", [id])
     }
 
     /// Settles a sighting.

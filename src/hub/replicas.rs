@@ -201,6 +201,10 @@ fn names_key(replica: i64) -> String {
     format!("names {replica}")
 }
 
+/// What was seen of a copy `s` of replica `?1` that is there and not known.
+const UNKNOWN: &str = "s.replica = ?1 AND s.gone = 0
+    AND NOT EXISTS (SELECT 1 FROM placements p WHERE p.replica = s.replica AND p.remote_id = s.remote_id)";
+
 impl Hub {
     /// The replica of that name, made on first mention.
     pub fn replica(&mut self, name: &str, is_device: bool) -> Result<Replica> {
@@ -576,14 +580,37 @@ impl Hub {
         self.run("DELETE FROM listed WHERE replica = ?1", [replica])
     }
 
-    /// Begins the shadow set of a full listing.
-    pub fn begin_listing(&mut self, replica: i64, feed: &str) -> Result<()> {
+    /// Empties the shadow set of a full listing: one begins, or is over.
+    pub fn clear_listed(&mut self, replica: i64, feed: &str) -> Result<()> {
         self.run("DELETE FROM listed WHERE replica = ?1 AND feed = ?2", params![replica, feed])
     }
 
     /// Notes that a full listing named this copy.
     pub fn note_listed(&mut self, replica: i64, feed: &str, remote_id: &str) -> Result<()> {
         self.run("INSERT OR IGNORE INTO listed VALUES (?1, ?2, ?3)", params![replica, feed, remote_id])
+    }
+
+    /// Whether copies were seen in a collection at a replica that are not known: nobody has met them yet, or they wait.
+    pub fn has_unknown(&self, replica: i64, collection: i64) -> Result<bool> {
+        let sql = format!("SELECT EXISTS (SELECT 1 FROM sightings s WHERE s.collection = ?2 AND {UNKNOWN})");
+        Ok(self.one(&sql, params![replica, collection], |row| row.get(0))?.unwrap_or(false))
+    }
+
+    /// The listing is complete: copies that were seen in these collections before, are not known yet and were not named by it are said to
+    /// be gone (a question).
+    pub fn unknown_absent_from_listing(
+        &mut self,
+        replica: i64,
+        feed: &str,
+        collections: &[i64],
+        now_ms: i64,
+    ) -> Result<()> {
+        let sql = format!(
+            "UPDATE sightings AS s SET gone = 1, observed = ?4
+             WHERE s.collection IN (SELECT value FROM json_each(?3)) AND {UNKNOWN}
+               AND NOT EXISTS (SELECT 1 FROM listed l WHERE l.replica = ?1 AND l.feed = ?2 AND l.remote_id = s.remote_id)"
+        );
+        self.run(&sql, params![replica, feed, serde_json::Value::from(collections).to_string(), now_ms])
     }
 
     /// The listing is complete: known copies of these collections that it did not name are said to be gone (a question).
@@ -608,7 +635,6 @@ impl Hub {
                 .execute(params![replica, feed, collection, now_ms, own])
                 .store()?;
         }
-        self.run("DELETE FROM listed WHERE replica = ?1 AND feed = ?2", params![replica, feed])?;
         Ok(absent)
     }
 }

@@ -15,6 +15,8 @@ mod mail;
 mod moves;
 #[path = "world/read_only.rs"]
 mod read_only;
+#[path = "world/stopped.rs"]
+mod stopped;
 #[path = "world/unread.rs"]
 mod unread;
 
