@@ -34,7 +34,7 @@ STOP_WITHIN_S = 10
 IDLE_CPU, IDLE_REQUESTS = 0.1, 120
 # How often it looks, by its configuration.
 EVERY_S = 1
-# What changes on a device makes it look at once; so do a start, a sign-in, and a provider that is asked again.
+# What changes on a device makes it look at once, also where it wrote that itself; so do a start, a sign-in, and a provider that is asked again.
 LOOKS_A_CHANGE, LOOKS_A_PHASE = 1, 4
 # Twenty services that look every five minutes may take 2 % of one core (rest.py): that is a look.
 LOOK_CPU_S = 0.02 * 300 / 20
@@ -48,6 +48,8 @@ REQUESTS_A_LOST_REPLY = 2
 MEMORY_GROWTH = 1.2
 # A create at Google whose fate is not known is looked for during six minutes before it is made again.
 CALM_S = 480
+# So long nothing happens at all.
+REST_S = 30
 # A provider that was out of reach is asked again after one minute, two, or four where it stumbled before.
 RETURN_S = 400
 # What a part is to be told by, while it lasts: the exit code and words of `status`, the line for the manager, `/healthz`, and the message. A
@@ -234,7 +236,8 @@ class Meter:
         providers = [replica for replica in status["replicas"] if not replica["device"]]
         feeds = sum(len(replica["collections"]) for replica in providers) + LISTS_A_KIND * len(self.world.kinds) * len(providers)
         lost = max(one["unknown_writes"] for one in (self.status, status))
-        most_runs = took / EVERY_S + LOOKS_A_CHANGE * new + LOOKS_A_PHASE
+        # While nothing is new, what had waited is done.
+        most_runs = took / EVERY_S + LOOKS_A_CHANGE * (new or self.waiting) + LOOKS_A_PHASE
         # What failed by chance was sent again.
         repeats = 1 / (1 - sum(chance for chance in WEATHER.values() if chance is not False))
         most_asked = (runs * (feeds + REQUESTS_A_LOST_REPLY * lost) + REQUESTS_A_CHANGE * (new + self.waiting)) * repeats
@@ -295,6 +298,13 @@ def judge_soak(program, seconds="300", seed="1"):
         meter = Meter(world, service, life, meter)
         calm(world, service, life, told)
         meter.judge("calm")
+        # What had waited is done; now nothing makes it look but the schedule.
+        meter = Meter(world, service, life, meter)
+        while time.monotonic() < meter.began + REST_S:
+            service.require()
+            service.note_memory()
+            time.sleep(1)
+        meter.judge("rest")
         # It has run since the kill: what it had after a while against what it has now.
         early, late = (sorted(part)[len(part) // 2] for part in (service.memory[10:40], service.memory[-20:]))
         print(f"memory: {early:.1f} MiB after a while, {late:.1f} at the end")
