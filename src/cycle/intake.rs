@@ -3,7 +3,7 @@
 
 use crate::scope::LeftOut;
 use std::collections::HashSet;
-use twofold_hub::{Bad, Hub, Place, Placement, Presence};
+use twofold_hub::{Bad, Hub, Place, Placement, Presence, Sighting};
 use twofold_model::{Entry, Facts, Kind, Lens, RemoteId, Result, Seen};
 
 /// Takes what one replica shows, against what the hub holds of it.
@@ -51,8 +51,8 @@ impl Intake<'_> {
                 return Ok(false);
             }
             // The list lags: it still shows what is gone, in its last state.
-            if let Some(last) = hub.was_departed(self.replica, &seen.remote_id)?
-                && seen.modified_ms.is_some_and(|at| at <= last)
+            if let Some(at) = seen.modified_ms
+                && hub.was_departed(self.replica, &seen.remote_id)?.is_some_and(|last| at <= last)
             {
                 return Ok(false);
             }
@@ -60,7 +60,9 @@ impl Intake<'_> {
                 && untouched.contains(&place.collection)
                 && crate::meet::is_nameless(hub, self.kind, &seen)?
             {
-                return Ok(crate::meet::take_new(hub, self, place.collection, &seen, self.now)?.is_some());
+                let made =
+                    crate::meet::take_new(hub, self, place.collection, (&seen, &facts), seen.uid.as_ref(), self.now)?;
+                return Ok(made.is_some());
             }
             hub.store_sighting(self.replica, place.collection, None, (&seen, &facts), self.now)?;
             return Ok(false);
@@ -227,10 +229,11 @@ impl Intake<'_> {
         Ok(())
     }
 
-    /// The bytes of a copy were looked at: so are those of all copies of the same message at the same place.
+    /// The bytes of a copy were looked at: so are those of all other copies of the same message at the same place.
     fn fill_siblings(&self, hub: &mut Hub, whole: &Seen) -> Result<()> {
         let Some(uid) = &whole.uid else { return Ok(()) };
-        for sibling in hub.sightings_by_uid(self.replica, uid)?.into_iter().filter(|other| other.lacks_body) {
+        let is_sibling = |other: &Sighting| other.lacks_body && other.remote_id != whole.remote_id;
+        for sibling in hub.sightings_by_uid(self.replica, uid)?.into_iter().filter(is_sibling) {
             let Some(place) = self.places.iter().find(|place| place.collection == sibling.collection) else { continue };
             let rendering = self.lens.settle_unknown(&whole.rendering, sibling.rendering.clone());
             let collection = place.remote_id.as_str().into();

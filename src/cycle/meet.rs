@@ -8,7 +8,7 @@ use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
 use twofold_model::email::{Role, has_keyword, keywords};
-use twofold_model::{BlobId, Blobs, Content, Kind, Lens, RemoteId, Rendering, Result, Seen};
+use twofold_model::{BlobId, Blobs, Content, Facts, Kind, Lens, RemoteId, Rendering, Result, Seen, Uid};
 
 /// More new files than this, of all folders of an account, on a device's first use are held and shown: old folders must not bring back
 /// what was deleted.
@@ -728,7 +728,13 @@ fn renamed_from(
 /// [`take_new`] for a copy that was stored as a sighting. What `is_old`, as all is that a device's first use brings, counts as made
 /// before: it is no new meeting (`weigh/invite.rs`).
 fn take_stranger(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, is_old: bool) -> Result<bool> {
-    let made = take_new(hub, intake, sighting.collection, &as_seen(sighting), sighting.observed_ms)?;
+    let facts = intake.lens.facts(&sighting.rendering);
+    let free = match &sighting.uid {
+        Some(uid) if hub.items_by_uid(intake.kind, uid)?.is_empty() => Some(uid),
+        _ => None,
+    };
+    let seen = as_seen(sighting);
+    let made = take_new(hub, intake, sighting.collection, (&seen, &facts), free, sighting.observed_ms)?;
     if let (Some(item), true) = (made, is_old) {
         hub.next_generation(item)?;
     }
@@ -736,12 +742,14 @@ fn take_stranger(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, is_old
     Ok(made.is_some())
 }
 
-/// Makes an item of a copy that belongs to none, and answers it. A copy that cannot be understood goes to quarantine; `None` then.
+/// Makes an item of a copy that belongs to none, and answers it. The UID is one that no other item has; without one it gets its own. A copy
+/// that cannot be understood goes to quarantine; `None` then.
 pub fn take_new(
     hub: &mut Hub,
     intake: &Intake<'_>,
     collection: i64,
-    seen: &Seen,
+    (seen, facts): (&Seen, &Facts),
+    uid: Option<&Uid>,
     observed_ms: i64,
 ) -> Result<Option<i64>> {
     let content = match intake.lens.read(&seen.rendering) {
@@ -759,20 +767,9 @@ pub fn take_new(
             return Ok(None);
         }
     };
-    let free = match &seen.uid {
-        Some(uid) if hub.items_by_uid(intake.kind, uid)?.is_empty() => Some(uid),
-        _ => None,
-    };
     let at_ms = seen.modified_ms.unwrap_or(observed_ms).min(observed_ms);
     let origin = Origin { at_ms, rank: intake.rank, source: Some(intake.replica) };
-    let item = hub.add_item(intake.kind, free, &content, origin, collection)?;
-    let facts = intake.lens.facts(&seen.rendering);
-    if let Some(dated_ms) = facts.dated_ms {
-        hub.date_item(item.id, dated_ms)?;
-    }
-    if let Some(size) = facts.size {
-        hub.size_item(item.id, size)?;
-    }
+    let item = hub.add_item(intake.kind, uid, (&content, facts), origin, collection)?;
     hub.add_placement(item.id, intake.replica, collection, item.version, seen)?;
     crate::tell::taken_new(hub, intake.replica, intake.kind, collection, &item.mark)?;
     Ok(Some(item.id))

@@ -79,6 +79,8 @@ struct Weighing<'a> {
 struct Tables {
     /// Where each collection stands.
     places: HashMap<i64, Vec<Place>>,
+    /// The intents that were open before the slice, by item.
+    intents: HashMap<i64, Vec<Intent>>,
     /// What is in quarantine, and whether its next try is still to come.
     waiting: HashMap<(i64, String), bool>,
     /// Collections that are said to be gone at a replica: nothing is told there until somebody decides.
@@ -109,6 +111,7 @@ impl Tables {
     fn read(hub: &Hub, kind: Kind, now: i64, left_out: Arc<LeftOut>) -> Result<Tables> {
         let mut tables = Tables {
             places: HashMap::new(),
+            intents: HashMap::new(),
             waiting: hub.waiting(now)?,
             held: HashSet::new(),
             going: HashSet::new(),
@@ -127,6 +130,9 @@ impl Tables {
             left_out,
             put_away: hub.withheld_for(crate::confirm::PUT_AWAY)?.into_iter().collect(),
         };
+        for intent in hub.intents()? {
+            tables.intents.entry(intent.item).or_default().push(intent);
+        }
         for hold in hub.holds_of_any_state()? {
             match (hold.cause.as_str(), hold.collection) {
                 ("collection", Some(collection)) if hold.is_approved => {
@@ -212,11 +218,10 @@ impl Weighing<'_> {
         if self.tables.left_out.has_limits() && self.hub.is_beyond(id)? {
             return self.hub.done(id);
         }
-        let mut item = self.hub.item(id)?;
+        let (mut item, mut version) = self.hub.item_and_version(id)?;
         if self.undo_forbidden(&item)? | self.undo_dropped(&item)? {
-            item = self.hub.item(id)?;
+            (item, version) = self.hub.item_and_version(id)?;
         }
-        let version = self.hub.version(item.version)?;
         let collections = self.hub.stands(id)?;
         let mut left = Left::default();
         let (weighed, mut copies) = self.copies(&item, &version.content, &mut left)?;

@@ -6,7 +6,7 @@ use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hub, Intent, IntentKind, Sighting};
-use twofold_model::{Connector, Error, ErrorKind, Kind, Lens, Operation, Rendering, Result, Seen, Written};
+use twofold_model::{Connector, Error, ErrorKind, Kind, Lens, Operation, RemoteId, Rendering, Result, Seen, Written};
 
 /// Writes one slice. Returns the items that must be decided again in this run: their state had moved, or a first part of
 /// what they need is done now.
@@ -51,7 +51,8 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
         }
         let now = cycle.now();
         cycle.hub.atomically("send", |hub| {
-            batches.iter().flat_map(|(_, _, batch)| batch).try_for_each(|plan| hub.set_sent(plan.intent.id, now))
+            let leave: Vec<i64> = batches.iter().flat_map(|(_, _, batch)| batch).map(|plan| plan.intent.id).collect();
+            hub.set_sent(&leave, now)
         })?;
         let sent = batches.into_iter().map(|(replica, connector, batch)| async move {
             let operations: Vec<Operation> = batch.iter().map(|plan| plan.operation.clone()).collect();
@@ -126,42 +127,54 @@ async fn outcome_of(
     let report = &mut cycle.report;
     let (lens, shares) = (connector.lens(kind), connector.abilities().shares.contains(&kind));
     cycle.hub.atomically("settle", |hub| {
+        let (mut carried_out, mut answers, mut failed) = (Vec::new(), Vec::new(), Vec::new());
         for (plan, outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
                 Ok(written) => {
-                    let row = report.row(&name, kind);
-                    match plan.intent.kind {
-                        IntentKind::Create => {
-                            row.sent_created += 1;
-                            // Its guests are asked: now it is made where else it belongs.
-                            again.extend(plan.tells.then_some(plan.intent.item));
-                        }
-                        IntentKind::Copy | IntentKind::Update => row.sent_updated += 1,
-                        IntentKind::Move => row.sent_moved += 1,
-                        IntentKind::Delete => row.sent_deleted += 1,
-                    }
-                    // What it says where it stands now is compared with what it shall say.
-                    let has_further_places =
-                        plan.intent.kind == IntentKind::Create && shares && hub.stands(plan.intent.item)?.len() > 1;
-                    let says_its_own = plan.intent.is_copy() || has_further_places;
-                    if says_its_own || matches!(plan.intent.kind, IntentKind::Copy | IntentKind::Move) {
-                        again.insert(plan.intent.item);
-                    }
-                    let (collection, item) = (plan.intent.collection, plan.intent.item);
-                    done(hub, lens, &plan.intent, written, now)?;
-                    // A file beside its copy waited until that said what was marked on it, and is taken away now.
-                    let is_beside = |seen: &Sighting| (seen.replica, seen.collection) == (replica, collection);
-                    if shares && plan.intent.kind == IntentKind::Update && hub.sightings(item)?.iter().any(is_beside) {
-                        again.insert(item);
-                    }
-                    crate::tell::sent(hub, &name, kind, collection, item, plan.intent.kind)?;
+                    carried_out.push(plan);
+                    answers.push(written);
                 }
+                Err(error) => failed.push((plan, error)),
+            }
+        }
+        let intents: Vec<&Intent> = carried_out.iter().map(|plan| &plan.intent).collect();
+        all_done(hub, lens, replica, (&intents, answers), now)?;
+        let items: Vec<i64> = intents.iter().map(|intent| intent.item).collect();
+        let in_several = if shares { hub.stand_in_several(&items)? } else { BTreeSet::new() };
+        for plan in &carried_out {
+            let row = report.row(&name, kind);
+            match plan.intent.kind {
+                IntentKind::Create => {
+                    row.sent_created += 1;
+                    // Its guests are asked: now it is made where else it belongs.
+                    again.extend(plan.tells.then_some(plan.intent.item));
+                }
+                IntentKind::Copy | IntentKind::Update => row.sent_updated += 1,
+                IntentKind::Move => row.sent_moved += 1,
+                IntentKind::Delete => row.sent_deleted += 1,
+            }
+            let (collection, item) = (plan.intent.collection, plan.intent.item);
+            // What it says where it stands now is compared with what it shall say.
+            let has_further_places = plan.intent.kind == IntentKind::Create && in_several.contains(&item);
+            let says_its_own = plan.intent.is_copy() || has_further_places;
+            if says_its_own || matches!(plan.intent.kind, IntentKind::Copy | IntentKind::Move) {
+                again.insert(item);
+            }
+            // A file beside its copy waited until that said what was marked on it, and is taken away now.
+            let is_beside = |seen: &Sighting| (seen.replica, seen.collection) == (replica, collection);
+            if shares && plan.intent.kind == IntentKind::Update && hub.sightings(item)?.iter().any(is_beside) {
+                again.insert(item);
+            }
+            crate::tell::sent(hub, &name, kind, collection, item, plan.intent.kind)?;
+        }
+        for (plan, error) in failed {
+            match error {
                 // Whatever may have been executed stays an intent, and is looked for, not repeated.
-                Err(error) if !error.kind.proves_not_executed() => {
+                error if !error.kind.proves_not_executed() => {
                     report.trouble(&name, &error);
                     again.insert(plan.intent.item);
                 }
-                Err(error) => {
+                error => {
                     hub.remove_intent(plan.intent.id)?;
                     match error.kind {
                         ErrorKind::StaleEtag | ErrorKind::NotFound => look.push(plan),
@@ -229,46 +242,73 @@ fn is_denied_move(intent: &Intent, kind: ErrorKind) -> bool {
 ///
 /// Keeps promise 3: base and intent move in the transaction that the caller holds.
 pub fn done(hub: &mut Hub, lens: &dyn Lens, intent: &Intent, written: Written, now_ms: i64) -> Result<()> {
-    hub.remove_intent(intent.id)?;
-    hub.leave_refused(intent.replica, intent.item, Some(intent.collection))?;
-    hub.release_write(intent.item, intent.replica, intent.collection)?;
-    // What was copied stays as it is.
-    let own = intent.remote_id.as_ref().filter(|_| !matches!(intent.kind, IntentKind::Create | IntentKind::Copy));
-    match (intent.kind, written) {
-        (IntentKind::Delete, _) | (_, None) => {
-            if let Some(remote_id) = own {
-                hub.remove_sighting_of(intent.replica, remote_id)?;
-                if let Some(placement) = hub.placement(intent.replica, remote_id)? {
-                    hub.depart(placement.id, now_ms)?;
+    all_done(hub, lens, intent.replica, (&[intent], vec![written]), now_ms)
+}
+
+/// [`done`] for what one replica carried out together, each with its answer.
+fn all_done(
+    hub: &mut Hub,
+    lens: &dyn Lens,
+    replica: i64,
+    (intents, answers): (&[&Intent], Vec<Written>),
+    now_ms: i64,
+) -> Result<()> {
+    if intents.is_empty() {
+        return Ok(());
+    }
+    hub.end_intents(replica, &intents.iter().map(|intent| intent.id).collect::<Vec<_>>())?;
+    let items: Vec<i64> = intents.iter().map(|intent| intent.item).collect();
+    let placed = hub.placed(replica, &items)?;
+    // What is noted of a copy as long as it is not as it was told.
+    let (mut seen_before, mut released) = (Vec::new(), Vec::new());
+    for (intent, written) in intents.iter().zip(answers) {
+        // What was copied stays as it is.
+        let own = intent.remote_id.as_ref().filter(|_| !matches!(intent.kind, IntentKind::Create | IntentKind::Copy));
+        match (intent.kind, written) {
+            (IntentKind::Delete, _) | (_, None) => {
+                if let Some(remote_id) = own {
+                    seen_before.push(remote_id.clone());
+                    if let Some(placement) = hub.placement(replica, remote_id)? {
+                        hub.depart(placement.id, now_ms)?;
+                    }
                 }
+                released.push((intent.item, intent.collection));
             }
-            hub.release(intent.item, intent.replica, intent.collection)?;
-        }
-        (_, Some(mut seen)) => {
-            let before = match &intent.remote_id {
-                Some(before) => hub.placement(intent.replica, before)?,
-                None => None,
-            };
-            // A move, a mark and a further place leave the bytes as they were, whether the answer speaks of them or not.
-            if let Some(before) = before.filter(|_| lens.facts(&seen.rendering).lacks_body) {
-                seen.rendering = lens.settle_unknown(&before.seen, seen.rendering);
-                if lens.facts(&seen.rendering).lacks_body {
-                    seen.rendering = before.seen;
+            (_, Some(mut seen)) => {
+                let before = match &intent.remote_id {
+                    Some(before) => hub.placement(replica, before)?,
+                    None => None,
+                };
+                // A move, a mark and a further place leave the bytes as they were, whether the answer speaks of them or not.
+                if let Some(before) = before.filter(|_| lens.facts(&seen.rendering).lacks_body) {
+                    seen.rendering = lens.settle_unknown(&before.seen, seen.rendering);
+                    if lens.facts(&seen.rendering).lacks_body {
+                        seen.rendering = before.seen;
+                    }
                 }
+                if let Some(old) = own.filter(|old| **old != seen.remote_id)
+                    && let Some(placement) = hub.placement(replica, old)?
+                {
+                    hub.rename_placement(placement.id, &seen.remote_id)?;
+                }
+                call_as_its_account_does(hub, intent, &seen)?;
+                let agreed = if intent.is_copy() { copied(hub, lens, intent, &seen, now_ms)? } else { intent.version };
+                if intent.kind == IntentKind::Create && !placed.contains(&intent.item) {
+                    hub.first_placement(intent.item, replica, intent.collection, agreed, &seen)?;
+                } else {
+                    hub.set_placement(intent.item, replica, intent.collection, agreed, &seen)?;
+                }
+                match lens.shortfall(&seen.rendering) {
+                    Some(words) => hub.withhold(intent.item, replica, intent.collection, &words)?,
+                    None => released.push((intent.item, intent.collection)),
+                }
+                seen_before.push(seen.remote_id);
             }
-            if let Some(old) = own.filter(|old| **old != seen.remote_id)
-                && let Some(placement) = hub.placement(intent.replica, old)?
-            {
-                hub.rename_placement(placement.id, &seen.remote_id)?;
-            }
-            call_as_its_account_does(hub, intent, &seen)?;
-            let agreed = if intent.is_copy() { copied(hub, lens, intent, &seen, now_ms)? } else { intent.version };
-            hub.set_placement(intent.item, intent.replica, intent.collection, agreed, &seen)?;
-            hub.remove_sighting_of(intent.replica, &seen.remote_id)?;
-            list_shortfall(hub, lens, (intent.item, intent.replica, intent.collection), &seen.rendering)?;
         }
     }
-    hub.settle_item(intent.item, None)
+    hub.remove_sightings_of(replica, &seen_before.iter().map(RemoteId::as_str).collect::<Vec<_>>())?;
+    hub.release_all(replica, &released)?;
+    hub.settle_items(&items)
 }
 
 /// What was agreed by a copy of another item: what it says itself so far, which is what that one said. What its own item says is told

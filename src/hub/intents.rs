@@ -1,6 +1,6 @@
 //! Intents: what is about to be, or may have been, done at a replica. On disk before the request leaves (promise 3).
 
-use crate::Hub;
+use crate::{Hub, list};
 use rusqlite::{Row, params};
 use twofold_model::{Etag, RemoteId, Rendering, Result};
 
@@ -116,9 +116,29 @@ impl Hub {
         )
     }
 
-    /// From now on the write may have been executed.
-    pub fn set_sent(&mut self, id: i64, now_ms: i64) -> Result<()> {
-        self.run("UPDATE intents SET sent = ?2 WHERE id = ?1", params![id, now_ms])
+    /// From now on the writes may have been executed.
+    pub fn set_sent(&mut self, ids: &[i64], now_ms: i64) -> Result<()> {
+        self.run(
+            "UPDATE intents SET sent = ?2 WHERE id IN (SELECT value FROM json_each(?1))",
+            params![list(ids), now_ms],
+        )
+    }
+
+    /// Settles intents of one replica that were carried out: what was refused of them before is no more, and nobody's word is waited for.
+    pub fn end_intents(&mut self, replica: i64, ids: &[i64]) -> Result<()> {
+        let ids = list(ids);
+        self.run(
+            "DELETE FROM quarantine WHERE replica = ?1 AND remote_id >= 'item:' AND remote_id < 'item;'
+               AND EXISTS (SELECT 1 FROM intents n WHERE n.item = quarantine.item AND n.replica = ?1
+                     AND n.collection = quarantine.collection AND n.id IN (SELECT value FROM json_each(?2)))",
+            params![replica, ids],
+        )?;
+        self.run(
+            "DELETE FROM held_writes WHERE (item, replica, collection) IN
+               (SELECT item, replica, collection FROM intents WHERE id IN (SELECT value FROM json_each(?1)))",
+            [&ids],
+        )?;
+        self.run("DELETE FROM intents WHERE id IN (SELECT value FROM json_each(?1))", [&ids])
     }
 
     /// Its fate cannot be known before that moment.
@@ -129,11 +149,6 @@ impl Hub {
     /// Settles an intent.
     pub fn remove_intent(&mut self, id: i64) -> Result<()> {
         self.run("DELETE FROM intents WHERE id = ?1", [id])
-    }
-
-    /// The intents of one item.
-    pub fn intents_of(&self, item: i64) -> Result<Vec<Intent>> {
-        self.all("SELECT * FROM intents WHERE item = ?1", [item], intent)
     }
 
     /// All intents that are left, oldest first.

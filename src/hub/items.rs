@@ -1,9 +1,9 @@
 //! Items, their versions and where they stand; what is still to be settled.
 
-use crate::{Hub, random_id};
+use crate::{Hub, list, random_id};
 use rusqlite::{Row, params};
 use std::collections::BTreeSet;
-use twofold_model::{BlobId, Content, Error, ErrorKind, Kind, Mark, Result, Uid};
+use twofold_model::{BlobId, Content, Error, ErrorKind, Facts, Kind, Mark, Result, Uid};
 
 /// One item, held once.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,12 +72,13 @@ pub struct Origin {
 }
 
 impl Hub {
-    /// Takes a new item into a collection. Without a UID of its own it gets one.
+    /// Takes a new item into a collection, with what its first place says of it (`facts`: its date and its size are kept). Without a UID of
+    /// its own it gets one.
     pub fn add_item(
         &mut self,
         kind: Kind,
         uid: Option<&Uid>,
-        content: &Content,
+        (content, facts): (&Content, &Facts),
         origin: Origin,
         collection: i64,
     ) -> Result<Item> {
@@ -87,31 +88,23 @@ impl Hub {
             Uid(format!("{a}-{b}-{c}-{d}-{e}"))
         });
         let blob = content.get("blobId").and_then(serde_json::Value::as_str);
-        // The row of a version names its item, which has to be there; SQLite gives it the number after the highest.
+        let size = facts.size.map(|size| i64::try_from(size).unwrap_or(i64::MAX));
+        // The row of a version names its item, which has to be there; SQLite gives it the number after the highest. (INSERT … SELECT, of which
+        // there may be many rows, would make SQLite keep each page twice.)
         let id = self.insert(
-            "INSERT INTO items (mark, kind, uid, version, blob) SELECT ?1, ?2, ?3, coalesce(max(id), 0) + 1, ?4 FROM versions",
-            params![mark, kind.as_str(), uid.as_str(), blob],
+            "INSERT INTO items (mark, kind, uid, version, blob, dated, size)
+             VALUES (?1, ?2, ?3, (SELECT coalesce(max(id), 0) + 1 FROM versions), ?4, ?5, ?6)",
+            params![mark, kind.as_str(), uid.as_str(), blob, facts.dated_ms, size],
         )?;
         let version = self.insert_version(id, content, origin, None, None)?;
         self.run("INSERT INTO stands VALUES (?1, ?2)", params![id, collection])?;
         self.add_todo(id)?;
-        Ok(Item { id, mark, kind, uid, version, generation: 1, buried_ms: None, dated_ms: None })
+        Ok(Item { id, mark, kind, uid, version, generation: 1, buried_ms: None, dated_ms: facts.dated_ms })
     }
 
     /// Gives an item another name.
     pub fn set_uid(&mut self, item: i64, uid: &Uid) -> Result<()> {
         self.run("UPDATE items SET uid = ?2 WHERE id = ?1", params![item, uid.as_str()])
-    }
-
-    /// Notes when a message was received, in milliseconds since 1970. The first word stays.
-    pub fn date_item(&mut self, item: i64, dated_ms: i64) -> Result<()> {
-        self.run("UPDATE items SET dated = coalesce(dated, ?2) WHERE id = ?1", params![item, dated_ms])
-    }
-
-    /// Notes how large a message is, in bytes. The first word stays.
-    pub fn size_item(&mut self, item: i64, size: u64) -> Result<()> {
-        let size = i64::try_from(size).unwrap_or(i64::MAX);
-        self.run("UPDATE items SET size = coalesce(size, ?2) WHERE id = ?1", params![item, size])
     }
 
     /// Notes how large a message is by now, whose bytes changed (a draft that somebody goes on writing).
@@ -129,6 +122,25 @@ impl Hub {
     pub fn item(&self, id: i64) -> Result<Item> {
         self.one(&format!("SELECT {ITEM} FROM items WHERE id = ?1"), [id], item)?
             .ok_or_else(|| Error::new(ErrorKind::Broken, format!("the hub names item {id}, which it does not hold")))
+    }
+
+    /// One item with its current version.
+    pub fn item_and_version(&self, id: i64) -> Result<(Item, Version)> {
+        let sql = "SELECT i.id, mark, kind, uid, i.version, generation, buried, dated, content, at, rank, source
+                   FROM items i JOIN versions v ON v.id = i.version WHERE i.id = ?1";
+        let found = self.one(sql, [id], |row| {
+            let item = item(row)?;
+            let content = serde_json::from_str::<Content>(row.get_ref(8)?.as_str()?);
+            Ok((content, row.get(9)?, row.get(10)?, row.get(11)?, item))
+        })?;
+        let Some((content, at_ms, rank, source, item)) = found else {
+            return Err(Error::new(ErrorKind::Broken, format!("the hub names item {id}, which it does not hold")));
+        };
+        let content = content.map_err(|error| {
+            Error::new(ErrorKind::Broken, format!("version {} cannot be read", item.version)).with_source(error)
+        })?;
+        let version = Version { id: item.version, item: id, content, at_ms, rank, source };
+        Ok((item, version))
     }
 
     /// The item that a mark of ours names.
@@ -160,6 +172,16 @@ impl Hub {
     /// Where an item stands.
     pub fn stands(&self, item: i64) -> Result<BTreeSet<i64>> {
         Ok(self.all("SELECT collection FROM stands WHERE item = ?1", [item], |row| row.get(0))?.into_iter().collect())
+    }
+
+    /// Those of the items that stand in more than one collection.
+    pub fn stand_in_several(&self, items: &[i64]) -> Result<BTreeSet<i64>> {
+        let several = self.all(
+            "SELECT item FROM stands WHERE item IN (SELECT value FROM json_each(?1)) GROUP BY item HAVING count(*) > 1",
+            [list(items)],
+            |row| row.get(0),
+        )?;
+        Ok(several.into_iter().collect())
     }
 
     /// Sets where an item stands; nowhere: it is buried from `now_ms` on (a tombstone), somewhere: it lives.
@@ -356,6 +378,14 @@ impl Hub {
         )
     }
 
+    /// Nothing keeps these items from their collections at that replica any more.
+    pub fn release_all(&mut self, replica: i64, copies: &[(i64, i64)]) -> Result<()> {
+        self.run(
+            "DELETE FROM withheld WHERE (item, replica, collection) IN (SELECT value ->> 0, ?1, value ->> 1 FROM json_each(?2))",
+            params![replica, list(copies)],
+        )
+    }
+
     /// What was withheld at a replica for that reason, because of a question that is open no more, is not any longer.
     pub fn release_settled(&mut self, replica: i64, reason: &str) -> Result<()> {
         self.run(
@@ -385,23 +415,33 @@ impl Hub {
     /// agreed to the current version and standing where the item stands, none missing but where it is withheld. Nothing of a
     /// collection that is left out is open. Else it goes onto the list. A copy that is withheld `but_for` a replica and collection need not agree: the place has said that it cannot.
     pub fn settle_item(&mut self, item: i64, but_for: Option<(i64, i64)>) -> Result<()> {
-        self.add_todo(item)?;
+        self.settle(&[item], but_for)
+    }
+
+    /// [`Hub::settle_item`] for several.
+    pub fn settle_items(&mut self, items: &[i64]) -> Result<()> {
+        self.settle(items, None)
+    }
+
+    fn settle(&mut self, items: &[i64], but_for: Option<(i64, i64)>) -> Result<()> {
+        let items = list(items);
+        self.run("INSERT OR IGNORE INTO todo SELECT value FROM json_each(?1)", [&items])?;
         let (replica, collection) = but_for.unzip();
         self.run(
-            "DELETE FROM todo WHERE item = ?1
-               AND NOT EXISTS (SELECT 1 FROM intents WHERE item = ?1)
-               AND NOT EXISTS (SELECT 1 FROM sightings WHERE item = ?1)
+            "DELETE FROM todo WHERE item IN (SELECT value FROM json_each(?1))
+               AND NOT EXISTS (SELECT 1 FROM intents n WHERE n.item = todo.item)
+               AND NOT EXISTS (SELECT 1 FROM sightings g WHERE g.item = todo.item)
                AND NOT EXISTS (SELECT 1 FROM placements p JOIN items i ON i.id = p.item
-                     WHERE p.item = ?1 AND EXISTS (SELECT 1 FROM collections c WHERE c.id = p.collection AND NOT c.left_out)
+                     WHERE p.item = todo.item AND EXISTS (SELECT 1 FROM collections c WHERE c.id = p.collection AND NOT c.left_out)
                        AND NOT (p.replica IS ?2 AND p.collection IS ?3) AND (p.agreed <> i.version OR NOT EXISTS
                            (SELECT 1 FROM stands s WHERE s.item = p.item AND s.collection = p.collection)))
                AND NOT EXISTS (SELECT 1 FROM stands s JOIN places l ON l.collection = s.collection
-                     WHERE s.item = ?1 AND EXISTS (SELECT 1 FROM collections c WHERE c.id = s.collection AND NOT c.left_out)
+                     WHERE s.item = todo.item AND EXISTS (SELECT 1 FROM collections c WHERE c.id = s.collection AND NOT c.left_out)
                        AND NOT EXISTS (SELECT 1 FROM placements p
                            WHERE p.item = s.item AND p.replica = l.replica AND p.collection = s.collection)
                        AND NOT EXISTS (SELECT 1 FROM withheld w
                            WHERE w.item = s.item AND w.replica = l.replica AND w.collection = s.collection))",
-            params![item, replica, collection],
+            params![items, replica, collection],
         )
     }
 }

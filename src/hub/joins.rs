@@ -3,7 +3,7 @@
 use crate::{Hub, Item, Place};
 use rusqlite::params;
 use std::collections::{BTreeSet, HashMap};
-use twofold_model::Result;
+use twofold_model::{Facts, Result};
 
 impl Hub {
     /// A place stands for another collection from now on, with everything that is known of it: bases, sightings, quarantine,
@@ -93,7 +93,8 @@ impl Hub {
     pub fn split_off(&mut self, item: &Item, collection: i64, now_ms: i64) -> Result<()> {
         let current = self.version(item.version)?;
         let origin = |v: &crate::Version| crate::items::Origin { at_ms: v.at_ms, rank: v.rank, source: v.source };
-        let new = self.add_item(item.kind, None, &current.content, origin(&current), collection)?;
+        let new =
+            self.add_item(item.kind, None, (&current.content, &Facts::default()), origin(&current), collection)?;
         for placement in self.placements(item.id)?.into_iter().filter(|p| p.collection == collection) {
             let agreed = match placement.agreed == item.version {
                 true => new.version,

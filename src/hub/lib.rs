@@ -155,6 +155,12 @@ impl<T> Store<T> for rusqlite::Result<T> {
     }
 }
 
+/// Values as the JSON text that a statement takes apart again (`json_each`): one statement for all of them.
+pub(crate) fn list<T: serde::Serialize>(values: &[T]) -> String {
+    // Keys, pairs of keys and names: there is no way to fail.
+    serde_json::to_string(values).unwrap_or_default()
+}
+
 /// Sixteen random bytes as lower-case hexadecimal digits.
 pub fn random_id() -> String {
     rand::rng().random::<[u8; 16]>().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -2,7 +2,7 @@
 //!
 //! An offer is no copy: nothing is decided because of it, and nothing is ever made of one that nobody asks for.
 
-use crate::placements::{Sighting, sighting};
+use crate::placements::{SIGHTING, Sighting, sighting};
 use crate::{Hub, replicas};
 use rusqlite::params;
 use twofold_model::{Rendering, Result, Uid};
@@ -65,7 +65,7 @@ impl Hub {
     /// Copies at a replica whose bytes are still to be asked for, after a key.
     pub fn lacking_after(&self, replica: i64, after: i64, most: usize) -> Result<Vec<Sighting>> {
         self.all(
-            "SELECT * FROM sightings WHERE replica = ?1 AND lacks > 0 AND gone = 0 AND id > ?2 ORDER BY id LIMIT ?3",
+            &format!("SELECT {SIGHTING} FROM sightings s WHERE replica = ?1 AND lacks > 0 AND gone = 0 AND id > ?2 ORDER BY id LIMIT ?3"),
             params![replica, after, i64::try_from(most).unwrap_or(i64::MAX)],
             sighting,
         )
@@ -74,9 +74,9 @@ impl Hub {
     /// Copies on devices, in the collections of an account, that belong to no item yet, after a key.
     pub fn unpaired_after(&self, origin: i64, after: i64, most: usize) -> Result<Vec<Sighting>> {
         self.all(
-            "SELECT s.* FROM sightings s JOIN collections c ON c.id = s.collection AND c.origin = ?1
+            &format!("SELECT {SIGHTING} FROM sightings s JOIN collections c ON c.id = s.collection AND c.origin = ?1
              WHERE s.replica IN (SELECT id FROM replicas WHERE is_device) AND s.item IS NULL AND s.gone = 0 AND s.lacks = 0
-               AND s.id > ?2 ORDER BY s.id LIMIT ?3",
+               AND s.id > ?2 ORDER BY s.id LIMIT ?3"),
             params![origin, after, i64::try_from(most).unwrap_or(i64::MAX)],
             sighting,
         )
@@ -84,7 +84,7 @@ impl Hub {
 
     /// One sighting by its key.
     pub fn sighting_by_id(&self, id: i64) -> Result<Option<Sighting>> {
-        self.one("SELECT * FROM sightings WHERE id = ?1", [id], sighting)
+        self.one(&format!("SELECT {SIGHTING} FROM sightings s WHERE id = ?1"), [id], sighting)
     }
 
     /// Somebody brought a place more than it had when it was met: what is new there is met as on its first use.

@@ -1,7 +1,8 @@
 //! Placements (the base pair of an item at a replica) and sightings (what a pull brought and nothing has settled yet).
 
-use crate::{Hub, Store};
+use crate::{Hub, Store, list};
 use rusqlite::{Row, params};
+use std::collections::HashSet;
 use twofold_model::{Etag, Facts, Kind, Known, Mark, RemoteId, Rendering, Result, Seen, Uid};
 
 /// One copy of an item at a replica, as last agreed.
@@ -129,27 +130,31 @@ pub struct Sighting {
     pub dated_ms: Option<i64>,
 }
 
+/// The columns of a [`Sighting`], in the order in which it is read, of a table that is called `s`.
+pub(crate) const SIGHTING: &str = "s.id, s.replica, s.collection, s.remote_id, s.item, s.gone, s.etag, s.rendering, s.uid, s.mark, \
+     s.modified, s.observed, s.hold, s.lacks, s.dated";
+
 pub(crate) fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {
     Ok(Sighting {
-        id: row.get("id")?,
-        replica: row.get("replica")?,
-        collection: row.get("collection")?,
-        remote_id: RemoteId(row.get("remote_id")?),
-        item: row.get("item")?,
-        presence: match row.get::<_, i64>("gone")? {
+        id: row.get(0)?,
+        replica: row.get(1)?,
+        collection: row.get(2)?,
+        remote_id: RemoteId(row.get(3)?),
+        item: row.get(4)?,
+        presence: match row.get::<_, i64>(5)? {
             0 => Presence::Here,
             1 => Presence::SaidGone,
             _ => Presence::Gone,
         },
-        etag: Etag(row.get::<_, Option<String>>("etag")?.unwrap_or_default()),
-        rendering: Rendering(row.get::<_, Option<Vec<u8>>>("rendering")?.unwrap_or_default()),
-        uid: row.get::<_, Option<String>>("uid")?.map(Uid),
-        mark: row.get::<_, Option<String>>("mark")?.and_then(|text| Mark::parse(&text)),
-        modified_ms: row.get("modified")?,
-        observed_ms: row.get("observed")?,
-        hold: row.get("hold")?,
-        lacks_body: row.get("lacks")?,
-        dated_ms: row.get("dated")?,
+        etag: Etag(row.get::<_, Option<String>>(6)?.unwrap_or_default()),
+        rendering: Rendering(row.get::<_, Option<Vec<u8>>>(7)?.unwrap_or_default()),
+        uid: row.get::<_, Option<String>>(8)?.map(Uid),
+        mark: row.get::<_, Option<String>>(9)?.and_then(|text| Mark::parse(&text)),
+        modified_ms: row.get(10)?,
+        observed_ms: row.get(11)?,
+        hold: row.get(12)?,
+        lacks_body: row.get(13)?,
+        dated_ms: row.get(14)?,
     })
 }
 
@@ -175,7 +180,36 @@ impl Hub {
             "DELETE FROM placements WHERE item = ?1 AND replica = ?2 AND collection = ?3 AND remote_id <> ?4",
             params![item, replica, collection, seen.remote_id.as_str()],
         )?;
-        let told = self.changes(
+        match self.update_placement(item, replica, collection, agreed, seen)? {
+            0 => self.add_placement(item, replica, collection, agreed, seen),
+            _ => Ok(()),
+        }
+    }
+
+    /// [`Hub::set_placement`] for an item that has none there yet. The copy may have been that of another item.
+    pub fn first_placement(
+        &mut self,
+        item: i64,
+        replica: i64,
+        collection: i64,
+        agreed: i64,
+        seen: &Seen,
+    ) -> Result<()> {
+        match self.placement(replica, &seen.remote_id)? {
+            None => self.add_placement(item, replica, collection, agreed, seen),
+            Some(_) => self.update_placement(item, replica, collection, agreed, seen).map(drop),
+        }
+    }
+
+    fn update_placement(
+        &mut self,
+        item: i64,
+        replica: i64,
+        collection: i64,
+        agreed: i64,
+        seen: &Seen,
+    ) -> Result<usize> {
+        self.changes(
             "UPDATE placements SET item = ?1, collection = ?3, etag = ?5, agreed = ?6, modified = ?7, seen = ?8
              WHERE replica = ?2 AND remote_id = ?4",
             params![
@@ -188,8 +222,17 @@ impl Hub {
                 seen.modified_ms,
                 seen.rendering.as_bytes()
             ],
+        )
+    }
+
+    /// Those of the items that have a copy at a replica.
+    pub fn placed(&self, replica: i64, items: &[i64]) -> Result<HashSet<i64>> {
+        let placed = self.all(
+            "SELECT item FROM placements INDEXED BY placements_by_item WHERE item IN (SELECT value FROM json_each(?1)) AND replica = ?2",
+            params![list(items), replica],
+            |row| row.get(0),
         )?;
-        if told == 0 { self.add_placement(item, replica, collection, agreed, seen) } else { Ok(()) }
+        Ok(placed.into_iter().collect())
     }
 
     /// The first base of an item at a replica where it had none.
@@ -411,6 +454,14 @@ impl Hub {
         self.run("DELETE FROM sightings WHERE replica = ?1 AND remote_id = ?2", params![replica, remote_id.as_str()])
     }
 
+    /// Settles the sightings of copies by their names.
+    pub fn remove_sightings_of(&mut self, replica: i64, names: &[&str]) -> Result<()> {
+        self.run(
+            "DELETE FROM sightings WHERE replica = ?1 AND remote_id IN (SELECT value FROM json_each(?2))",
+            params![replica, list(names)],
+        )
+    }
+
     /// Binds a sighting to an item.
     pub fn bind_sighting(&mut self, id: i64, item: i64) -> Result<()> {
         self.run("UPDATE sightings SET item = ?2 WHERE id = ?1", params![id, item])?;
@@ -425,8 +476,8 @@ impl Hub {
     /// Known copies of a replica that are seen in another collection than the one in which they were known.
     pub fn moved_copies(&self, replica: i64) -> Result<Vec<(Sighting, Placement)>> {
         let moved: Vec<Sighting> = self.all(
-            "SELECT s.* FROM sightings s JOIN placements p ON p.replica = s.replica AND p.remote_id = s.remote_id
-             WHERE s.item IS NOT NULL AND s.replica = ?1 AND s.gone = 0 AND s.collection <> p.collection ORDER BY p.id",
+            &format!("SELECT {SIGHTING} FROM sightings s JOIN placements p ON p.replica = s.replica AND p.remote_id = s.remote_id
+             WHERE s.item IS NOT NULL AND s.replica = ?1 AND s.gone = 0 AND s.collection <> p.collection ORDER BY p.id"),
             [replica],
             sighting,
         )?;
@@ -452,13 +503,17 @@ impl Hub {
 
     /// What is seen of an item.
     pub fn sightings(&self, item: i64) -> Result<Vec<Sighting>> {
-        self.all("SELECT * FROM sightings WHERE item = ?1 ORDER BY replica, collection, id", [item], sighting)
+        self.all(
+            &format!("SELECT {SIGHTING} FROM sightings s WHERE item = ?1 ORDER BY replica, collection, id"),
+            [item],
+            sighting,
+        )
     }
 
     /// One copy's sighting.
     pub fn sighting(&self, replica: i64, remote_id: &RemoteId) -> Result<Option<Sighting>> {
         self.one(
-            "SELECT * FROM sightings WHERE replica = ?1 AND remote_id = ?2",
+            &format!("SELECT {SIGHTING} FROM sightings s WHERE replica = ?1 AND remote_id = ?2"),
             params![replica, remote_id.as_str()],
             sighting,
         )
@@ -467,8 +522,8 @@ impl Hub {
     /// New copies of a collection at a replica that belong to no item yet and are not held, after a key.
     pub fn unbound(&self, replica: i64, collection: i64, after: i64, most: usize) -> Result<Vec<Sighting>> {
         self.all(
-            "SELECT * FROM sightings WHERE replica = ?1 AND collection = ?2 AND item IS NULL AND gone = 0 AND lacks = 0
-               AND (hold IS NULL OR hold IN (SELECT id FROM holds WHERE approved = 1)) AND id > ?3 ORDER BY id LIMIT ?4",
+            &format!("SELECT {SIGHTING} FROM sightings s WHERE replica = ?1 AND collection = ?2 AND item IS NULL AND gone = 0 AND lacks = 0
+               AND (hold IS NULL OR hold IN (SELECT id FROM holds WHERE approved = 1)) AND id > ?3 ORDER BY id LIMIT ?4"),
             params![replica, collection, after, i64::try_from(most).unwrap_or(i64::MAX)],
             sighting,
         )
@@ -477,8 +532,8 @@ impl Hub {
     /// New copies of a collection that wait under a hold on their adoption, or were set aside.
     pub fn strangers_held(&self, replica: i64, collection: i64) -> Result<Vec<Sighting>> {
         self.all(
-            "SELECT * FROM sightings WHERE replica = ?1 AND collection = ?2 AND item IS NULL AND gone = 0
-               AND hold IN (SELECT id FROM holds WHERE approved <> 1) ORDER BY id",
+            &format!("SELECT {SIGHTING} FROM sightings s WHERE replica = ?1 AND collection = ?2 AND item IS NULL AND gone = 0
+               AND hold IN (SELECT id FROM holds WHERE approved <> 1) ORDER BY id"),
             params![replica, collection],
             sighting,
         )
@@ -502,7 +557,7 @@ impl Hub {
     /// Copies whose bytes are still to be asked for, newest first.
     pub fn lacking_bodies(&self, replica: i64, most: usize) -> Result<Vec<Sighting>> {
         self.all(
-            "SELECT * FROM sightings WHERE replica = ?1 AND lacks > 0 AND gone = 0 ORDER BY dated DESC, id LIMIT ?2",
+            &format!("SELECT {SIGHTING} FROM sightings s WHERE replica = ?1 AND lacks > 0 AND gone = 0 ORDER BY dated DESC, id LIMIT ?2"),
             params![replica, i64::try_from(most).unwrap_or(i64::MAX)],
             sighting,
         )
@@ -542,7 +597,7 @@ impl Hub {
     /// What was seen of copies with that UID at a replica.
     pub fn sightings_by_uid(&self, replica: i64, uid: &Uid) -> Result<Vec<Sighting>> {
         self.all(
-            "SELECT * FROM sightings WHERE replica = ?1 AND uid = ?2 AND gone = 0 ORDER BY id",
+            &format!("SELECT {SIGHTING} FROM sightings s WHERE replica = ?1 AND uid = ?2 AND gone = 0 ORDER BY id"),
             params![replica, uid.as_str()],
             sighting,
         )
@@ -553,8 +608,10 @@ impl Hub {
     pub fn claims(&self, replica: i64, kind: Kind, after: i64, most: usize) -> Result<Vec<Sighting>> {
         self.all(
             // What is greater than 0 is what the index has.
-            "SELECT s.* FROM sightings s JOIN collections c ON c.id = s.collection AND c.kind = ?2
-             WHERE s.replica = ?1 AND s.gone > 0 AND s.gone = 1 ORDER BY s.id <= ?3, s.id LIMIT ?4",
+            &format!(
+                "SELECT {SIGHTING} FROM sightings s JOIN collections c ON c.id = s.collection AND c.kind = ?2
+             WHERE s.replica = ?1 AND s.gone > 0 AND s.gone = 1 ORDER BY s.id <= ?3, s.id LIMIT ?4"
+            ),
             params![replica, kind.as_str(), after, i64::try_from(most).unwrap_or(i64::MAX)],
             sighting,
         )
@@ -591,7 +648,7 @@ impl Hub {
     /// The known copies of a collection that look different now.
     pub fn changed(&self, replica: i64, collection: i64) -> Result<Vec<Sighting>> {
         self.all(
-            "SELECT * FROM sightings WHERE replica = ?1 AND collection = ?2 AND gone = 0 AND item IS NOT NULL",
+            &format!("SELECT {SIGHTING} FROM sightings s WHERE replica = ?1 AND collection = ?2 AND gone = 0 AND item IS NOT NULL"),
             params![replica, collection],
             sighting,
         )

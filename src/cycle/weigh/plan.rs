@@ -24,7 +24,7 @@ impl Weighing<'_> {
     ) -> Result<()> {
         let all: BTreeSet<i64> =
             verdict.collections.iter().copied().chain(weighed.iter().map(|copy| copy.collection)).collect();
-        let intents = self.hub.intents_of(item.id)?;
+        let intents = self.tables.intents.remove(&item.id).unwrap_or_default();
         let open: HashSet<(i64, i64)> = intents.iter().map(|intent| (intent.replica, intent.collection)).collect();
         // What moves is made, verified, and only then removed where it was (ENGINE 7).
         let is_made_at =

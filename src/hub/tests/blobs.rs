@@ -49,7 +49,7 @@ impl World {
     }
 
     fn message(&mut self, bytes: &[u8]) -> Item {
-        let item = self.hub.add_item(Kind::Mail, None, &says(bytes), ORIGIN, self.inbox).unwrap();
+        let item = self.hub.add_item(Kind::Mail, None, (&says(bytes), &Facts::default()), ORIGIN, self.inbox).unwrap();
         self.hub.done(item.id).unwrap();
         item
     }

@@ -2,7 +2,7 @@
 
 use twofold_hub::items::Origin;
 use twofold_hub::{Hub, Label, Place};
-use twofold_model::{CollectionId, Content, DeltaToken, Etag, Kind, Rendering, Seen};
+use twofold_model::{CollectionId, Content, DeltaToken, Etag, Facts, Kind, Rendering, Seen};
 
 const BOOK: &str = "google/contacts/Book";
 const OTHER: &str = "google/contacts/Other";
@@ -41,7 +41,7 @@ impl World {
             collection
         });
         let origin = Origin { at_ms: 1, rank: 1, source: None };
-        let item = hub.add_item(Kind::Contacts, None, &Content::new(), origin, books[0]).unwrap();
+        let item = hub.add_item(Kind::Contacts, None, (&Content::new(), &Facts::default()), origin, books[0]).unwrap();
         hub.add_placement(item.id, laptop, books[0], item.version, &seen("a", "1")).unwrap();
         let mut world = World { hub, laptop, books, item: item.id, version: item.version };
         for feed in [BOOK, OTHER] {

@@ -2,7 +2,7 @@
 
 use twofold_hub::items::Origin;
 use twofold_hub::{Hub, Label, Place};
-use twofold_model::{CollectionId, Content, Etag, Kind, Rendering, Seen};
+use twofold_model::{CollectionId, Content, Etag, Facts, Kind, Rendering, Seen};
 
 #[test]
 fn places_that_exchange_their_names_keep_their_copies_and_one_that_lost_its_name_steps_aside() {
@@ -12,7 +12,13 @@ fn places_that_exchange_their_names_keep_their_copies_and_one_that_lost_its_name
         let collection = hub.add_collection(Kind::Mail, name, None, laptop).unwrap();
         hub.add_place(&Place::new(collection, laptop, name, Label { name: name.into(), color: None })).unwrap();
         let item = hub
-            .add_item(Kind::Mail, None, &Content::new(), Origin { at_ms: 1, rank: 1, source: None }, collection)
+            .add_item(
+                Kind::Mail,
+                None,
+                (&Content::new(), &Facts::default()),
+                Origin { at_ms: 1, rank: 1, source: None },
+                collection,
+            )
             .unwrap();
         let seen = Seen {
             remote_id: format!("{name}/same").as_str().into(),

@@ -55,7 +55,8 @@ impl World {
 
     /// An item that is settled.
     fn item(&mut self, name: &str) -> Item {
-        let item = self.hub.add_item(Kind::Contacts, None, &says(name), ORIGIN, self.book).unwrap();
+        let item =
+            self.hub.add_item(Kind::Contacts, None, (&says(name), &Facts::default()), ORIGIN, self.book).unwrap();
         self.hub.done(item.id).unwrap();
         item
     }
@@ -176,8 +177,8 @@ const NEEDS: &[Need] = &[
             };
             world.hub.add_intent(&intent).unwrap();
         },
-        |world, ada| {
-            let intent = world.hub.intents_of(ada.id).unwrap().remove(0);
+        |world, _| {
+            let intent = world.hub.intents().unwrap().remove(0);
             world.hub.remove_intent(intent.id).unwrap();
         },
     ),
