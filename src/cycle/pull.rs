@@ -2,10 +2,10 @@
 
 use crate::Cycle;
 use crate::intake::Intake;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
-use twofold_hub::{Place, Presence};
+use twofold_hub::{Hub, Place, Presence, Replica};
 use twofold_model::{Connector, Entry, Error, ErrorKind, Feed, Kind, Known, Next, Page, Poll, Result, Since};
 
 /// So many rounds since one token that broke off one after the other are enough: then everything is listed in full.
@@ -23,11 +23,41 @@ enum News {
     Failed { member: usize, feed: usize, error: Error },
 }
 
-/// One feed's round.
+/// One feed's round, as its place is asked.
 struct Round {
     feed: Feed,
     since: Since,
     known: Known,
+}
+
+/// The same round, as the hub takes what it says.
+struct Course {
+    feed: Feed,
+    /// Where the collections that it covers stand.
+    own: Vec<Place>,
+    /// So many rounds of the feed before this one broke off, one after the other.
+    breaks: u32,
+    tally: Tally,
+    end: End,
+}
+
+/// How a round ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It was not read to its end.
+    Open,
+    /// Nor will it be, perhaps, as long as its token is the same.
+    Broken,
+    /// All of it was read, and too much of it cannot be understood: the token was kept.
+    Kept,
+    /// All of it was read and stored.
+    Complete,
+}
+
+/// What is read of one replica.
+struct Source {
+    places: Vec<Place>,
+    courses: Vec<Course>,
 }
 
 /// What is counted while a round's pages come in.
@@ -46,64 +76,81 @@ struct Tally {
     bad_names: HashSet<String>,
 }
 
-/// Pulls all feeds of a kind, the replicas side by side.
+/// Pulls all feeds of a kind, the replicas side by side. What feeds that say nothing new leave behind is one transaction for all of them.
 pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
     let (sender, mut receiver) = mpsc::channel::<News>(1);
-    let mut feeds: HashMap<usize, Vec<Feed>> = HashMap::new();
+    let mut sources: BTreeMap<usize, Source> = BTreeMap::new();
     let mut tasks = tokio::task::JoinSet::new();
-    let mut tallies: HashMap<(usize, usize), Tally> = HashMap::new();
     for index in 0..cycle.members.len() {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
-        let rounds = rounds(cycle, kind, index, connector.as_ref(), now)?;
-        feeds.insert(index, rounds.iter().map(|round| round.feed.clone()).collect());
-        for (feed, round) in rounds.iter().enumerate() {
+        let places = cycle.hub.places(cycle.members[index].replica.id, kind)?;
+        let (rounds, courses) = rounds(cycle, kind, index, connector.as_ref(), &places, now)?;
+        if courses.iter().any(|course| course.tally.is_listing) {
             let replica = cycle.members[index].replica.id;
-            cycle.hub.begin_round(replica, round.feed.id.as_str(), kind)?;
-            tallies.insert((index, feed), tally(cycle, kind, index, &round.feed, round.since == Since::Start)?);
+            cycle.hub.atomically("begin listings", |hub| {
+                courses.iter().try_for_each(|course| begin_listing(hub, replica, kind, course))
+            })?;
         }
+        sources.insert(index, Source { places, courses });
         tasks.spawn(read_rounds(index, connector, rounds, sender.clone()));
     }
     drop(sender);
     let mut failed: Vec<(usize, Error)> = Vec::new();
-    let mut broken: HashSet<(usize, usize)> = HashSet::new();
-    let mut read_to_end: HashSet<(usize, usize)> = HashSet::new();
+    let mut quiet: Vec<(usize, usize, Page)> = Vec::new();
     let mut taken = 0;
     while let Some(news) = receiver.recv().await {
         match news {
             News::Listing { member, feed: at, known } => {
-                let (replica, feed) = (cycle.members[member].replica.id, &feeds[&member][at]);
-                cycle.hub.drop_token(replica, feed.id.as_str())?;
-                let tally = tally(cycle, kind, member, feed, true)?;
-                let places = cycle.hub.places(replica, kind)?;
+                let Some(source) = sources.get_mut(&member) else { continue };
+                let (replica, course) = (cycle.members[member].replica.id, &mut source.courses[at]);
+                course.tally = tally(cycle, kind, member, &course.own, true)?;
+                cycle.hub.atomically("begin listing", |hub| {
+                    hub.drop_token(replica, course.feed.id.as_str())?;
+                    begin_listing(hub, replica, kind, course)
+                })?;
                 // Whoever does not wait for it any more has given up by itself.
-                let _ = known.send(if tally.compares_known { known_of(cycle, feed, &places)? } else { Known::new() });
-                tallies.insert((member, at), tally);
+                let _ = known.send(match course.tally.compares_known {
+                    true => known_of(cycle, &course.own)?,
+                    false => Known::new(),
+                });
             }
             News::Page { member, feed, page } => {
                 taken += page.entries.len();
                 cycle.settings.progress.at("reading", taken, 0);
-                let tally = tallies.entry((member, feed)).or_default();
-                let is_last = matches!(page.next, Next::Done(_));
-                match take_page(cycle, kind, member, &feeds[&member][feed], page, tally, now) {
-                    Ok(()) if is_last => read_to_end.extend([(member, feed)]),
-                    Ok(()) => {}
-                    Err(error) if error.kind == ErrorKind::Broken => return Err(error),
-                    Err(error) => failed.push((member, error)),
+                if page.entries.is_empty() && matches!(page.next, Next::Done(_)) {
+                    quiet.push((member, feed, page));
+                    continue;
+                }
+                let Some(source) = sources.get_mut(&member) else { continue };
+                match take_pages(cycle, kind, now, (member, source), vec![(feed, page)]) {
+                    Err(error) if error.kind != ErrorKind::Broken => failed.push((member, error)),
+                    taken => taken?,
                 }
             }
             News::Failed { member, feed, error } => {
+                let Some(course) = sources.get_mut(&member).map(|source| &mut source.courses[feed]) else { continue };
                 if matches!(error.kind, ErrorKind::Unknown | ErrorKind::Malformed | ErrorKind::Refused) {
-                    broken.insert((member, feed));
+                    course.end = End::Broken;
                 }
-                failed.push((member, error.at(format!("{kind}, {}", feeds[&member][feed].id))));
+                failed.push((member, error.at(format!("{kind}, {}", course.feed.id))));
             }
         }
     }
     while tasks.join_next().await.is_some() {}
+    // What a stop takes of them is read again. Keeps promise 2: no token moves before all that it covers is stored.
+    if !quiet.is_empty() {
+        let mut of: BTreeMap<usize, Vec<(usize, Page)>> = BTreeMap::new();
+        quiet.into_iter().for_each(|(member, feed, page)| of.entry(member).or_default().push((feed, page)));
+        for (member, pages) in of {
+            let Some(source) = sources.get_mut(&member) else { continue };
+            take_pages(cycle, kind, now, (member, source), pages)?;
+        }
+    }
     for (member, error) in failed {
         let gone_dark = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
-        let is_any_read = read_to_end.iter().any(|(reader, _)| *reader == member);
+        let is_read = |course: &Course| matches!(course.end, End::Kept | End::Complete);
+        let is_any_read = sources.get(&member).is_some_and(|source| source.courses.iter().any(is_read));
         cycle.members[member].stumbles |= error.kind.is_temporary() && !is_any_read;
         let name = cycle.members[member].replica.name.clone();
         if gone_dark {
@@ -112,61 +159,62 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             cycle.report.trouble(&name, &error);
         }
     }
-    for index in 0..cycle.members.len() {
-        let Some(list) = feeds.get(&index) else { continue };
-        let replica = cycle.members[index].replica.id;
-        let places = cycle.hub.places(replica, kind)?;
-        let mut complete = cycle.members[index].connector.is_some();
-        for (at, feed) in list.iter().enumerate() {
-            let is_complete = cycle.hub.feed(replica, feed.id.as_str())?.is_complete;
-            complete &= is_complete;
-            let own: BTreeSet<i64> =
-                places.iter().filter(|place| covers(feed, place)).map(|place| place.collection).collect();
-            let unread = &mut cycle.members[index].unread;
-            unread.retain(|collection| !own.contains(collection));
-            if !read_to_end.contains(&(index, at)) {
-                unread.extend(own);
+    for (index, source) in sources {
+        let member = &mut cycle.members[index];
+        let mut complete = member.connector.is_some();
+        for course in source.courses {
+            complete &= course.end == End::Complete;
+            let own: BTreeSet<i64> = course.own.iter().map(|place| place.collection).collect();
+            member.unread.retain(|collection| !own.contains(collection));
+            if matches!(course.end, End::Open | End::Broken) {
+                member.unread.extend(own);
             }
-            let before = breaks(cycle, replica, feed)?;
-            let now = if is_complete { 0 } else { before + u32::from(broken.contains(&(index, at))) };
-            if now != before {
-                cycle.hub.set_meta(&breaks_key(replica, feed), &now.to_string())?;
+            let now = match course.end {
+                End::Complete => 0,
+                End::Broken => course.breaks + 1,
+                End::Open | End::Kept => course.breaks,
+            };
+            if now != course.breaks {
+                cycle.hub.set_meta(&breaks_key(member.replica.id, &course.feed), &now.to_string())?;
             }
         }
         match complete {
-            true => cycle.members[index].complete.insert(kind),
-            false => cycle.members[index].complete.remove(&kind),
+            true => member.complete.insert(kind),
+            false => member.complete.remove(&kind),
         };
     }
     Ok(())
 }
 
 /// A round begins; what is to be made of its pages.
-fn tally(cycle: &mut Cycle<'_>, kind: Kind, index: usize, feed: &Feed, is_listing: bool) -> Result<Tally> {
+fn tally(cycle: &Cycle<'_>, kind: Kind, index: usize, own: &[Place], is_listing: bool) -> Result<Tally> {
     let replica = &cycle.members[index].replica;
     let compares_known = cycle.members[index].reached(kind).is_some_and(|place| place.abilities().compares_known);
     let mut tally = Tally { is_listing, compares_known, ..Tally::default() };
-    let replica = replica.id;
-    if is_listing && compares_known {
-        cycle.hub.begin_comparison(replica, feed.id.as_str())?;
-    }
-    let mut places = cycle.hub.places(replica, kind)?;
-    places.retain(|place| covers(feed, place));
-    for place in places.iter().filter(|_| is_listing) {
-        tally.compares |= cycle.hub.has_unknown(replica, place.collection)?
-            || !compares_known && cycle.hub.copies(replica, place.collection)? > 0;
+    for place in own.iter().filter(|_| is_listing) {
+        tally.compares |= cycle.hub.has_unknown(replica.id, place.collection)?
+            || !compares_known && cycle.hub.copies(replica.id, place.collection)? > 0;
     }
     if !compares_known {
-        tally.untouched = untouched(cycle, &cycle.members[index].replica, &places)?;
-    }
-    if tally.compares {
-        cycle.hub.clear_listed(replica, feed.id.as_str())?;
+        tally.untouched = untouched(cycle, replica, own)?;
     }
     Ok(tally)
 }
 
+/// Notes that a full listing begins, if it is one.
+fn begin_listing(hub: &mut Hub, replica: i64, kind: Kind, course: &Course) -> Result<()> {
+    let (feed, tally) = (course.feed.id.as_str(), &course.tally);
+    if tally.is_listing && tally.compares_known {
+        hub.begin_comparison(replica, (feed, kind))?;
+    }
+    if tally.compares {
+        hub.clear_listed(replica, feed)?;
+    }
+    Ok(())
+}
+
 /// Collections of which nothing else is known that a new copy could be paired with: it is an item of its own.
-pub(crate) fn untouched(cycle: &Cycle<'_>, replica: &twofold_hub::Replica, places: &[Place]) -> Result<HashSet<i64>> {
+pub(crate) fn untouched(cycle: &Cycle<'_>, replica: &Replica, places: &[Place]) -> Result<HashSet<i64>> {
     let mut untouched = HashSet::new();
     for place in places.iter().filter(|place| !replica.is_device && !place.met) {
         let stands_elsewhere = cycle
@@ -198,45 +246,56 @@ pub(crate) fn covers(feed: &Feed, place: &Place) -> bool {
     feed.collections.iter().any(|id| id.as_str() == place.remote_id)
 }
 
-/// Where each feed of a replica is read on from.
-fn rounds(cycle: &mut Cycle<'_>, kind: Kind, index: usize, connector: &dyn Connector, now: i64) -> Result<Vec<Round>> {
-    let replica = cycle.members[index].replica.clone();
+/// Where each feed of a replica is read on from. `places`: where the collections stand there.
+fn rounds(
+    cycle: &Cycle<'_>,
+    kind: Kind,
+    index: usize,
+    connector: &dyn Connector,
+    places: &[Place],
+    now: i64,
+) -> Result<(Vec<Round>, Vec<Course>)> {
+    let replica = cycle.members[index].replica.id;
     let abilities = connector.abilities();
-    let mut places = cycle.hub.places(replica.id, kind)?;
     // A collection that is gone as a whole is not asked for: what became of it is one question, and it is put to a person.
     let held = cycle.hub.held_places()?;
-    places.retain(|place| !held.contains(&(place.replica, place.collection)));
-    let collections: Vec<twofold_model::Collection> = places.iter().map(|place| as_collection(place, kind)).collect();
-    let mut rounds = Vec::new();
+    let asked = || places.iter().filter(|place| !held.contains(&(place.replica, place.collection)));
+    let collections: Vec<twofold_model::Collection> = asked().map(|place| as_collection(place, kind)).collect();
+    let by_id: HashMap<&str, &Place> = asked().map(|place| (place.remote_id.as_str(), place)).collect();
+    let (mut rounds, mut courses) = (Vec::new(), Vec::new());
     for feed in connector.feeds(kind, &collections) {
+        let own: Vec<Place> =
+            feed.collections.iter().filter_map(|id| by_id.get(id.as_str())).map(|place| (*place).clone()).collect();
         // What is left out is not read. Where one feed reports several collections, the rest of it is.
-        let mut own = places.iter().filter(|place| covers(&feed, place)).peekable();
-        if own.peek().is_some() && own.all(|place| cycle.left_out.has(place.collection)) {
+        if !own.is_empty() && own.iter().all(|place| cycle.left_out.has(place.collection)) {
             continue;
         }
-        let state = cycle.hub.feed(replica.id, feed.id.as_str())?;
+        let state = cycle.hub.feed(replica, feed.id.as_str())?;
         // A listing of the future was made under a clock that ran ahead: nobody knows how old it is.
         let age = Some(now - state.listed_ms.unwrap_or(0)).filter(|age| *age >= 0).unwrap_or(i64::MAX);
         let relist_ms = i64::try_from(abilities.relist_after_s).unwrap_or(0) * 1000;
+        let breaks = breaks(cycle, replica, &feed)?;
         let is_due = cycle.settings.full_check
-            || breaks(cycle, replica.id, &feed)? >= BROKEN_AT_MOST
+            || breaks >= BROKEN_AT_MOST
             || age >= cycle.full_check_ms(now)
             || (relist_ms > 0 && age >= relist_ms);
         let since = match state.token {
             Some(token) if !is_due => Since::Token(token),
             _ => Since::Start,
         };
-        let is_comparison = abilities.compares_known && since == Since::Start;
-        let known = if is_comparison { known_of(cycle, &feed, &places)? } else { Known::new() };
+        let is_listing = since == Since::Start;
+        let known = if abilities.compares_known && is_listing { known_of(cycle, &own)? } else { Known::new() };
+        let tally = tally(cycle, kind, index, &own, is_listing)?;
+        courses.push(Course { feed: feed.clone(), own, breaks, tally, end: End::Open });
         rounds.push(Round { feed, since, known });
     }
-    Ok(rounds)
+    Ok((rounds, courses))
 }
 
 /// What the hub knows of the copies in a feed's collections.
-fn known_of(cycle: &Cycle<'_>, feed: &Feed, places: &[Place]) -> Result<Known> {
+fn known_of(cycle: &Cycle<'_>, own: &[Place]) -> Result<Known> {
     let mut known = Known::new();
-    for place in places.iter().filter(|place| covers(feed, place)) {
+    for place in own {
         known.extend(cycle.hub.known(place.replica, place.collection)?);
         known.extend(cycle.hub.noted(place.replica, place.collection)?);
     }
@@ -309,120 +368,153 @@ async fn read_rounds(member: usize, connector: Arc<dyn Connector>, mut rounds: V
     }
 }
 
-/// Stores one page; with the last page of a round, its token.
+impl Tally {
+    /// One more page.
+    fn count(&mut self, page: &Page) {
+        self.entries += page.entries.len();
+        self.bad += page.entries.iter().filter(|entry| matches!(entry, Entry::Bad { .. })).count();
+        self.bad_names.extend(page.entries.iter().filter_map(|entry| match entry {
+            Entry::Bad { remote_id, .. } => Some(remote_id.as_str().to_owned()),
+            _ => None,
+        }));
+    }
+
+    /// Whether so much cannot be understood that it is our own fault.
+    fn is_too_bad(&self) -> bool {
+        self.bad > BAD_AT_MOST || (self.bad >= 5 && self.bad * 20 > self.entries)
+    }
+}
+
+/// Stores pages of one replica; with the last page of a round, its token.
 ///
-/// Keeps promise 2: the token is stored in the transaction that stores the last of what it covers; all earlier pages are
+/// Keeps promise 2: a token is stored in the transaction that stores the last of what it covers; all earlier pages are
 /// stored before. Keeps promise 1: what a listing lacks becomes a question, and only when the listing is complete.
-fn take_page(
+fn take_pages(
     cycle: &mut Cycle<'_>,
     kind: Kind,
-    member: usize,
-    feed: &Feed,
-    page: Page,
-    tally: &mut Tally,
     now: i64,
+    (member, source): (usize, &mut Source),
+    pages: Vec<(usize, Page)>,
 ) -> Result<()> {
     let Some(connector) = cycle.members[member].connector.clone() else { return Ok(()) };
     let replica = cycle.members[member].replica.clone();
-    let places = cycle.hub.places(replica.id, kind)?;
-    tally.entries += page.entries.len();
-    tally.bad += page.entries.iter().filter(|entry| matches!(entry, Entry::Bad { .. })).count();
-    tally.bad_names.extend(page.entries.iter().filter_map(|entry| match entry {
-        Entry::Bad { remote_id, .. } => Some(remote_id.as_str().to_owned()),
-        _ => None,
-    }));
-    let bad_names = &tally.bad_names;
-    let too_bad = !replica.is_device && (tally.bad > BAD_AT_MOST || (tally.bad >= 5 && tally.bad * 20 > tally.entries));
-    let (tally, report) = (&*tally, &mut cycle.report);
-    let lens = connector.lens(kind);
+    let Source { places, courses } = source;
+    pages.iter().for_each(|(at, page)| courses[*at].tally.count(page));
     let (rank, left_out) = (connector.abilities().rank, cycle.left_out.clone());
-    let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
-    let own = places.iter().filter(|place| covers(feed, place) && !left_out.has(place.collection));
-    let own: Vec<i64> = own.map(|place| place.collection).collect();
-    let mut new = 0;
-    let is_file_of_mail = replica.is_device && kind == Kind::Mail;
+    let lens = connector.lens(kind);
+    let intake = Intake { replica: replica.id, kind, places, lens, rank, now, left_out: &left_out };
     let names = connector.names();
+    let (mut new, mut ended) = (0, Vec::new());
     cycle.hub.atomically("pull", |hub| {
         hub.set_names(replica.id, &names)?;
-        let listing = tally.compares.then_some(feed.id.as_str());
         let bad: HashSet<String> = hub.quarantined_names(replica.id)?;
-        let (renames, mut told): (Vec<Entry>, Vec<Entry>) =
-            page.entries.into_iter().partition(|entry| matches!(entry, Entry::Renamed { .. }));
-        intake.rename(hub, renames, listing)?;
-        // A copy in what is left out is one only beside another, which has to be known first.
-        told.sort_by_key(|entry| intake.is_seen_frozen(entry));
-        for entry in told {
-            match entry {
-                Entry::Seen(seen) => {
-                    if let Some(feed) = listing {
-                        hub.note_listed(replica.id, feed, seen.remote_id.as_str())?;
-                    }
-                    let is_made = match bad.contains(seen.remote_id.as_str()) {
-                        true => intake.take_once_more(hub, *seen, &tally.untouched)?,
-                        false => intake.take_or_make(hub, *seen, &tally.untouched)?,
-                    };
-                    new += usize::from(is_made);
-                }
-                Entry::Gone(remote_id) => {
-                    // Of a file that could not be read, the second look says what follows.
-                    if !is_file_of_mail {
-                        hub.leave_quarantine(replica.id, remote_id.as_str())?;
-                    }
-                    if intake.is_gone_frozen(hub, &remote_id)? {
-                        continue;
-                    }
-                    // A feed speaks for its own collections: what was last seen in another one has moved there.
-                    let waiting =
-                        hub.sighting(replica.id, &remote_id)?.filter(|waiting| waiting.presence == Presence::Here);
-                    let stands = match waiting {
-                        Some(waiting) => Some(waiting.collection),
-                        None => hub.placement(replica.id, &remote_id)?.map(|known| known.collection),
-                    };
-                    if stands.is_none_or(|collection| own.contains(&collection)) {
-                        hub.store_gone(replica.id, &remote_id, now)?;
-                    }
-                }
-                Entry::Bad { remote_id, collection, reason, raw } => {
-                    if let Some(feed) = listing {
-                        hub.note_listed(replica.id, feed, remote_id.as_str())?;
-                    }
-                    intake.take_bad(hub, &remote_id, collection.as_str(), &reason, &raw)?;
-                }
-                Entry::Renamed { .. } => {}
-            }
+        for (at, page) in pages {
+            let (made, end) = store_page(hub, &intake, &replica, &courses[at], &bad, page)?;
+            new += made;
+            ended.push((at, end));
         }
-        let Next::Done(token) = &page.next else { return Ok(()) };
-        if too_bad {
-            report.codes.push(crate::report::exit::FAILED);
-            report.say(format!(
-                "{}: {} of {} items of a feed cannot be understood; its token was kept. Please report this",
-                replica.name, tally.bad, tally.entries
-            ));
-            return Ok(());
-        }
-        // What a place that tells all that is bad no longer names is gone or mended.
-        if tally.compares_known {
-            own.iter().try_for_each(|collection| hub.retain_quarantine(replica.id, *collection, bad_names))?;
-        }
-        if tally.compares {
-            hub.unknown_absent_from_listing(replica.id, feed.id.as_str(), &own, now)?;
-            // A place that compares tells of what is known by itself.
-            if !tally.compares_known {
-                hub.retain_noted(replica.id, feed.id.as_str(), &own)?;
-                hub.absent_from_listing(replica.id, feed.id.as_str(), &own, now)?;
-                if left_out.has_limits() {
-                    hub.drop_absences_beyond(replica.id)?;
-                }
-            }
-            hub.clear_listed(replica.id, feed.id.as_str())?;
-        }
-        hub.prove(replica.id, &own, now)?;
-        let listed_ms = tally.is_listing.then_some(now);
-        match tally.compares_known {
-            true => hub.end_comparison(replica.id, feed.id.as_str(), token, listed_ms),
-            false => hub.end_round(replica.id, feed.id.as_str(), token, listed_ms),
-        }
+        Ok(())
     })?;
-    report.row(&replica.name, kind).created += new;
+    for (at, end) in ended {
+        let course = &mut courses[at];
+        course.end = end;
+        if end == End::Kept {
+            cycle.report.codes.push(crate::report::exit::FAILED);
+            cycle.report.say(format!(
+                "{}: {} of {} items of a feed cannot be understood; its token was kept. Please report this",
+                replica.name, course.tally.bad, course.tally.entries
+            ));
+        }
+    }
+    cycle.report.row(&replica.name, kind).created += new;
     Ok(())
+}
+
+/// One page. Answers how many new items it made, and how far the round has come with it.
+fn store_page(
+    hub: &mut Hub,
+    intake: &Intake<'_>,
+    replica: &Replica,
+    Course { feed, own, tally, .. }: &Course,
+    bad: &HashSet<String>,
+    page: Page,
+) -> Result<(usize, End)> {
+    let (now, left_out) = (intake.now, intake.left_out);
+    let kept = own.iter().filter(|place| !left_out.has(place.collection));
+    let own: Vec<i64> = kept.map(|place| place.collection).collect();
+    let is_file_of_mail = replica.is_device && intake.kind == Kind::Mail;
+    let mut new = 0;
+    let listing = tally.compares.then_some(feed.id.as_str());
+    let (renames, mut told): (Vec<Entry>, Vec<Entry>) =
+        page.entries.into_iter().partition(|entry| matches!(entry, Entry::Renamed { .. }));
+    intake.rename(hub, renames, listing)?;
+    // A copy in what is left out is one only beside another, which has to be known first.
+    told.sort_by_key(|entry| intake.is_seen_frozen(entry));
+    for entry in told {
+        match entry {
+            Entry::Seen(seen) => {
+                if let Some(feed) = listing {
+                    hub.note_listed(replica.id, feed, seen.remote_id.as_str())?;
+                }
+                let is_made = match bad.contains(seen.remote_id.as_str()) {
+                    true => intake.take_once_more(hub, *seen, &tally.untouched)?,
+                    false => intake.take_or_make(hub, *seen, &tally.untouched)?,
+                };
+                new += usize::from(is_made);
+            }
+            Entry::Gone(remote_id) => {
+                // Of a file that could not be read, the second look says what follows.
+                if !is_file_of_mail {
+                    hub.leave_quarantine(replica.id, remote_id.as_str())?;
+                }
+                if intake.is_gone_frozen(hub, &remote_id)? {
+                    continue;
+                }
+                // A feed speaks for its own collections: what was last seen in another one has moved there.
+                let waiting =
+                    hub.sighting(replica.id, &remote_id)?.filter(|waiting| waiting.presence == Presence::Here);
+                let stands = match waiting {
+                    Some(waiting) => Some(waiting.collection),
+                    None => hub.placement(replica.id, &remote_id)?.map(|known| known.collection),
+                };
+                if stands.is_none_or(|collection| own.contains(&collection)) {
+                    hub.store_gone(replica.id, &remote_id, now)?;
+                }
+            }
+            Entry::Bad { remote_id, collection, reason, raw } => {
+                if let Some(feed) = listing {
+                    hub.note_listed(replica.id, feed, remote_id.as_str())?;
+                }
+                intake.take_bad(hub, &remote_id, collection.as_str(), &reason, &raw)?;
+            }
+            Entry::Renamed { .. } => {}
+        }
+    }
+    let Next::Done(token) = &page.next else { return Ok((new, End::Open)) };
+    if !replica.is_device && tally.is_too_bad() {
+        return Ok((new, End::Kept));
+    }
+    // What a place that tells all that is bad no longer names is gone or mended.
+    if tally.compares_known {
+        own.iter().try_for_each(|collection| hub.retain_quarantine(replica.id, *collection, &tally.bad_names))?;
+    }
+    if tally.compares {
+        hub.unknown_absent_from_listing(replica.id, feed.id.as_str(), &own, now)?;
+        // A place that compares tells of what is known by itself.
+        if !tally.compares_known {
+            hub.retain_noted(replica.id, feed.id.as_str(), &own)?;
+            hub.absent_from_listing(replica.id, feed.id.as_str(), &own, now)?;
+            if left_out.has_limits() {
+                hub.drop_absences_beyond(replica.id)?;
+            }
+        }
+        hub.clear_listed(replica.id, feed.id.as_str())?;
+    }
+    hub.prove(replica.id, &own, now)?;
+    let listed_ms = tally.is_listing.then_some(now);
+    match tally.compares_known {
+        true => hub.end_comparison(replica.id, feed.id.as_str(), token, listed_ms)?,
+        false => hub.end_round(replica.id, (feed.id.as_str(), intake.kind), token, listed_ms)?,
+    }
+    Ok((new, End::Complete))
 }

@@ -192,8 +192,6 @@ pub struct FeedState {
     pub token: Option<DeltaToken>,
     /// When the last full listing was complete, in milliseconds since 1970.
     pub listed_ms: Option<i64>,
-    /// Whether the last round was read to its end.
-    pub is_complete: bool,
 }
 
 /// The names of a replica go with it when it is forgotten (`forget.rs`).
@@ -510,39 +508,35 @@ impl Hub {
     /// What is known of a feed.
     pub fn feed(&self, replica: i64, feed: &str) -> Result<FeedState> {
         let found = self.one(
-            "SELECT nullif(token, ''), listed_at, complete FROM feeds WHERE replica = ?1 AND feed = ?2",
+            "SELECT nullif(token, ''), listed_at FROM feeds WHERE replica = ?1 AND feed = ?2",
             params![replica, feed],
-            |row| {
-                Ok(FeedState {
-                    token: row.get::<_, Option<String>>(0)?.map(DeltaToken),
-                    listed_ms: row.get(1)?,
-                    is_complete: row.get(2)?,
-                })
-            },
+            |row| Ok(FeedState { token: row.get::<_, Option<String>>(0)?.map(DeltaToken), listed_ms: row.get(1)? }),
         )?;
         Ok(found.unwrap_or_default())
     }
 
-    /// A round begins: until it is complete nothing can be said of what is missing from the feed.
-    pub fn begin_round(&mut self, replica: i64, feed: &str, kind: Kind) -> Result<()> {
-        self.run(
-            "INSERT INTO feeds (replica, feed, kind) VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET complete = 0",
-            params![replica, feed, kind.as_str()],
-        )
-    }
-
     /// Moves a feed's token. Called in the transaction that stores what it covers (promise 2).
-    pub fn end_round(&mut self, replica: i64, feed: &str, token: &DeltaToken, listed_ms: Option<i64>) -> Result<()> {
+    pub fn end_round(
+        &mut self,
+        replica: i64,
+        (feed, kind): (&str, Kind),
+        token: &DeltaToken,
+        listed_ms: Option<i64>,
+    ) -> Result<()> {
         self.run(
-            "UPDATE feeds SET token = ?3, complete = 1, listed_at = coalesce(?4, listed_at) WHERE replica = ?1 AND feed = ?2",
-            params![replica, feed, token.as_str(), listed_ms],
+            "INSERT INTO feeds (replica, feed, kind, token, listed_at) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT DO UPDATE SET token = ?4, listed_at = coalesce(?5, listed_at)",
+            params![replica, feed, kind.as_str(), token.as_str(), listed_ms],
         )
     }
 
     /// What is known of a place that compares is read now. Its token is nothing but a note that this goes on (an empty text, which is
     /// no token), and falls as soon as the hub knows something else (the triggers `base_*`).
-    pub fn begin_comparison(&mut self, replica: i64, feed: &str) -> Result<()> {
-        self.run("UPDATE feeds SET token = '' WHERE replica = ?1 AND feed = ?2", params![replica, feed])
+    pub fn begin_comparison(&mut self, replica: i64, (feed, kind): (&str, Kind)) -> Result<()> {
+        self.run(
+            "INSERT INTO feeds (replica, feed, kind, token) VALUES (?1, ?2, ?3, '') ON CONFLICT DO UPDATE SET token = ''",
+            params![replica, feed, kind.as_str()],
+        )
     }
 
     /// A place that compares has been read to its end. Its token holds for what was known when it was compared: it is kept where the hub
@@ -555,7 +549,7 @@ impl Hub {
         listed_ms: Option<i64>,
     ) -> Result<()> {
         self.run(
-            "UPDATE feeds SET token = iif(token = '', ?3, token), complete = 1, listed_at = coalesce(?4, listed_at)
+            "UPDATE feeds SET token = iif(token = '', ?3, token), listed_at = coalesce(?4, listed_at)
              WHERE replica = ?1 AND feed = ?2",
             params![replica, feed, token.as_str(), listed_ms],
         )

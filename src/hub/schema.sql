@@ -174,7 +174,7 @@ CREATE TABLE feeds (
     kind      TEXT NOT NULL,
     token     TEXT,
     listed_at INTEGER,                       -- when the last full listing was complete
-    complete  INTEGER NOT NULL DEFAULT 0,    -- whether the last round was read to its end
+    complete  INTEGER NOT NULL DEFAULT 0,    -- of no use: whether a round was read to its end is asked in its run only
     PRIMARY KEY (replica, feed)
 ) WITHOUT ROWID;
 -- The shadow set of a full listing under way.

@@ -7,6 +7,8 @@ mod collections;
 mod compared;
 #[path = "world/held.rs"]
 mod held;
+#[path = "world/idle.rs"]
+mod idle;
 #[path = "world/joins.rs"]
 mod joins;
 #[path = "world/mail.rs"]

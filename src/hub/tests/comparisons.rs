@@ -52,12 +52,11 @@ impl World {
     }
 
     fn compare(&mut self, feed: &str, meanwhile: impl FnOnce(&mut World)) {
-        self.hub.begin_round(self.laptop, feed, Kind::Contacts).unwrap();
-        self.hub.begin_comparison(self.laptop, feed).unwrap();
+        self.hub.begin_comparison(self.laptop, (feed, Kind::Contacts)).unwrap();
         assert_eq!(self.token(feed), None, "none while it is compared");
         meanwhile(self);
         self.hub.end_comparison(self.laptop, feed, &DeltaToken::from("as"), Some(1)).unwrap();
-        assert!(self.hub.feed(self.laptop, feed).unwrap().is_complete);
+        assert_eq!(self.hub.feed(self.laptop, feed).unwrap().listed_ms, Some(1));
     }
 
     fn token(&self, feed: &str) -> Option<String> {
@@ -117,8 +116,7 @@ fn a_copy_that_moves_to_another_collection_is_new_in_one_and_gone_from_the_other
 fn the_token_of_a_provider_stays_whatever_is_known_of_its_copies() {
     let mut world = World::new();
     let google = world.hub.replica("google", false).unwrap().id;
-    world.hub.begin_round(google, BOOK, Kind::Contacts).unwrap();
-    world.hub.end_round(google, BOOK, &DeltaToken::from("t1"), None).unwrap();
+    world.hub.end_round(google, (BOOK, Kind::Contacts), &DeltaToken::from("t1"), None).unwrap();
     world.hub.add_placement(world.item, google, world.books[0], world.version, &seen("a", "1")).unwrap();
     assert_eq!(world.hub.feed(google, BOOK).unwrap().token, Some(DeltaToken::from("t1")));
 }
