@@ -12,8 +12,7 @@ use twofold_model::{CollectionId, Kind, Result};
 pub(super) fn follow(cycle: &mut Cycle<'_>, kind: Kind, index: usize, seen: &Collection, found: &Listed) -> Result<()> {
     let (replica, provider) = (cycle.members[index].replica.id, cycle.members[index].replica.name.clone());
     let can_write = seen.access == Access::ReadWrite;
-    let known = cycle.hub.places(replica, kind)?.into_iter().find(|place| place.remote_id == seen.id.as_str());
-    if let Some(place) = known {
+    if let Some(place) = cycle.hub.place_at(replica, seen.id.as_str())? {
         let role = cycle.hub.collection(place.collection)?.and_then(|collection| collection.role);
         if role != seen.role {
             cycle.hub.atomically("role", |hub| hub.set_role(place.collection, seen.role))?;
