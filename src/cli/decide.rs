@@ -5,8 +5,10 @@ use crate::config::Config;
 use crate::daemon::Decision;
 use crate::daemon::live::Snapshot;
 use crate::endpoint::health;
+use std::collections::BTreeSet;
 use twofold_cycle::report::exit;
 use twofold_hub::Hub;
+use twofold_model::error::AtPlace;
 use twofold_model::{Kind, Result};
 
 /// A decision that was carried out.
@@ -58,11 +60,33 @@ pub(super) async fn carry_out(
 
 fn in_hub(hub: &mut Hub, decision: &Decision, now_ms: i64) -> Result<Done> {
     match decision {
-        Decision::Approve { id, mail_attendees, people } => {
+        Decision::Approve { ids, mail_attendees, people } => {
             let may_mail = |would_mail| *mail_attendees && people.is_none_or(|people| people == would_mail);
-            held::approve_in(hub, id, may_mail, now_ms)
+            all_or_none(hub, ids, "approved", |hub, id| held::approve_in(hub, id, may_mail, now_ms))
         }
-        Decision::Drop { id } => held::drop_in(hub, id, now_ms),
+        Decision::Drop { ids } => all_or_none(hub, ids, "dropped", |hub, id| held::drop_in(hub, id, now_ms)),
         Decision::Resolve { id, other } => conflicts::resolve(hub, id, *other, now_ms),
     }
+}
+
+/// Decides about each hold, in one transaction: what cannot be done about one is done about none. A hold that is named twice is one.
+fn all_or_none(
+    hub: &mut Hub,
+    ids: &[String],
+    word: &str,
+    decide: impl Fn(&mut Hub, &str) -> Result<Done>,
+) -> Result<Done> {
+    let mut seen = BTreeSet::new();
+    let ids: Vec<&String> = ids.iter().filter(|id| seen.insert(*id)).collect();
+    if let [id] = ids.as_slice() {
+        return decide(hub, id);
+    }
+    let done = hub.atomically("decide", |hub| ids.iter().map(|id| decide(hub, id)).collect::<Result<Vec<Done>>>());
+    let done = done.at(format_args!("none of the {} is {word}, because of one", ids.len()))?;
+    let is_about_all = done.iter().any(|done| done.kinds.is_empty());
+    let kinds: BTreeSet<Kind> = done.iter().flat_map(|done| done.kinds.iter().copied()).collect();
+    Ok(Done {
+        words: done.into_iter().map(|done| done.words).collect::<Vec<_>>().join(".\n"),
+        kinds: if is_about_all { Vec::new() } else { kinds.into_iter().collect() },
+    })
 }

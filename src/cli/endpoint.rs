@@ -100,11 +100,11 @@ impl Teller for Clerk {
     }
 
     fn approve(&self, id: String, people: Option<usize>) -> Result<Option<String>> {
-        self.decide(Decision::Approve { id, mail_attendees: people.is_some(), people })
+        self.decide(Decision::Approve { ids: vec![id], mail_attendees: people.is_some(), people })
     }
 
     fn drop(&self, id: String) -> Result<Option<String>> {
-        self.decide(Decision::Drop { id })
+        self.decide(Decision::Drop { ids: vec![id] })
     }
 }
 

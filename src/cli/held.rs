@@ -18,8 +18,9 @@ pub struct HeldArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct ApproveArgs {
-    /// The first word of a line of `twofold held`
-    id: String,
+    /// The first words of lines of `twofold held`; all of them are decided, or none
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
     /// Also make changes that mail people: the guests of a meeting hear of them
     #[arg(long)]
     mail_attendees: bool,
@@ -27,8 +28,9 @@ pub struct ApproveArgs {
 
 #[derive(Debug, clap::Args)]
 pub struct DropArgs {
-    /// The first word of a line of `twofold held`
-    id: String,
+    /// The first words of lines of `twofold held`; all of them are decided, or none
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
 }
 
 /// A held plan, and what people are shown of it.
@@ -114,15 +116,15 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
         }
         if !all.is_empty() {
             let ways = [
-                (all.iter().any(Shown::can_be_approved), "Make it: twofold approve ID."),
-                (all.iter().any(Shown::can_be_dropped), "It was wrong, put things back: twofold drop ID."),
+                (all.iter().any(Shown::can_be_approved), "Make it: twofold approve ID..."),
+                (all.iter().any(Shown::can_be_dropped), "It was wrong, put things back: twofold drop ID..."),
             ];
             let ways: Vec<&str> = ways.into_iter().filter(|(is_open, _)| *is_open).map(|(_, words)| words).collect();
             if !ways.is_empty() {
                 context.say(ways.join(" "));
             }
             if all.iter().any(|s| s.mails > 0) {
-                context.say("What mails people is made only by: twofold approve ID --mail-attendees");
+                context.say("What mails people is made only by: twofold approve ID... --mail-attendees");
             }
         }
     }
@@ -155,9 +157,9 @@ fn kinds_of(hold: &Hold) -> Vec<Kind> {
     hold.collection.map(|_| hold.kind).into_iter().collect()
 }
 
-/// Lets the next run make a held plan.
+/// Lets the next run make held plans.
 pub async fn approve(context: &Context, args: ApproveArgs) -> Result<i32> {
-    decide::run(context, Decision::Approve { id: args.id, mail_attendees: args.mail_attendees, people: None }).await
+    decide::run(context, Decision::Approve { ids: args.ids, mail_attendees: args.mail_attendees, people: None }).await
 }
 
 /// Lets the next run make a held plan. Each row is decided again then. `may_mail` is asked whether so many people may be mailed, where any
@@ -174,15 +176,15 @@ pub(super) fn approve_in(hub: &mut Hub, id: &str, may_mail: impl FnOnce(usize) -
         return Err(Error::new(
             ErrorKind::Held,
             format!(
-                "a missing or foreign device folder cannot be approved; nothing was done. Bring the folder back, or, if it is new or was replaced, type: twofold device fill {name}"
+                "{id}: a missing or foreign device folder cannot be approved; nothing was done. Bring the folder back, or, if it is new or was replaced, type: twofold device fill {name}"
             ),
         ));
     }
     let people: usize = hub.writes_of_hold(id)?.iter().map(|write| write.people).sum();
     if people > 0 && !may_mail(people) {
         let words = format!(
-            "{}; it stays held. If they may be mailed, type: twofold approve {} --mail-attendees",
-            hold.reason, hold.id
+            "{id}: {}; nothing was done and it stays held. If they may be mailed, type: twofold approve {id} --mail-attendees",
+            hold.reason
         );
         return Err(Error::new(ErrorKind::Held, words));
     }
@@ -195,7 +197,7 @@ pub(super) fn approve_in(hub: &mut Hub, id: &str, may_mail: impl FnOnce(usize) -
 
 /// Puts things back at the replica, with the next run.
 pub async fn drop(context: &Context, args: DropArgs) -> Result<i32> {
-    decide::run(context, Decision::Drop { id: args.id }).await
+    decide::run(context, Decision::Drop { ids: args.ids }).await
 }
 
 /// Puts things back at the replica, with the next run. Answers what was done.
@@ -209,14 +211,16 @@ pub(super) fn drop_in(hub: &mut Hub, id: &str, now_ms: i64) -> Result<Done> {
     if hold.cause == "device" {
         return Err(Error::new(
             ErrorKind::Held,
-            "a missing device folder cannot be dropped; nothing was done. Bring the folder back",
+            format!("{id}: a missing device folder cannot be dropped; nothing was done. Bring the folder back"),
         ));
     }
     if hold.cause == "lost" {
         return Err(Error::new(
             ErrorKind::Held,
-            "what a lost hub left apart cannot be dropped; nothing was done. Keep the two apart by taking their [[join]] out of the \
-             configuration, put the folder or the account right, or make it with: twofold approve",
+            format!(
+                "{id}: what a lost hub left apart cannot be dropped; nothing was done. Keep the two apart by taking their [[join]] out of \
+                 the configuration, put the folder or the account right, or make it with: twofold approve {id}"
+            ),
         ));
     }
     let rows = hub.hold_rows(id)?.len();

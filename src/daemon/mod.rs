@@ -69,20 +69,20 @@ pub struct Wish {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "decision", rename_all = "lowercase", deny_unknown_fields)]
 pub enum Decision {
-    /// A held plan is to be made.
+    /// Held plans are to be made, all of these or none.
     Approve {
-        /// The hold.
-        id: String,
+        /// The holds.
+        ids: Vec<String>,
         /// Also where people are mailed …
         mail_attendees: bool,
-        /// … if they are so many; `None`: however many.
+        /// … if they are so many for each; `None`: however many.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         people: Option<usize>,
     },
-    /// A held plan was wrong: things are put back.
+    /// Held plans were wrong, all of these or none: things are put back.
     Drop {
-        /// The hold.
-        id: String,
+        /// The holds.
+        ids: Vec<String>,
     },
     /// One side of a conflict is to be shown everywhere.
     Resolve {

@@ -416,8 +416,8 @@ mod tests {
         let wish = Wish { kinds: vec![twofold_model::Kind::Mail], full_check: true, ..Wish::default() };
         let text = "{\"twofold\":1,\"word\":\"sync\",\"kinds\":[\"mail\"],\"full_check\":true}\n";
         assert_eq!(read(text), Ok(Request::Sync(wish)));
-        let text = "{\"twofold\":1,\"word\":\"decide\",\"decision\":\"drop\",\"id\":\"3f1c\"}\n";
-        assert_eq!(read(text), Ok(Request::Decide(Decision::Drop { id: "3f1c".to_owned() })));
+        let text = "{\"twofold\":1,\"word\":\"decide\",\"decision\":\"drop\",\"ids\":[\"3f1c\"]}\n";
+        assert_eq!(read(text), Ok(Request::Decide(Decision::Drop { ids: vec!["3f1c".to_owned()] })));
         for (text, says) in [
             ("{\"twofold\":2,\"word\":\"status\"}\n", "restart twofold@ada"),
             ("{\"word\":\"status\"}\n", "another version"),

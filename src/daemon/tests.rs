@@ -170,7 +170,7 @@ impl Work for World {
     async fn decide(&self, id: u64, decision: &Decision) -> Option<Vec<Kind>> {
         self.decided.borrow_mut().push((self.time.now(), id));
         // What has no id is held no more.
-        matches!(decision, Decision::Drop { id } if !id.is_empty()).then(|| vec![Kind::Contacts])
+        matches!(decision, Decision::Drop { ids } if !ids.contains(&String::new())).then(|| vec![Kind::Contacts])
     }
 
     fn give_way(&self) {
@@ -495,7 +495,7 @@ fn who_asks_who_signs_in_and_a_folder_of_another_kind_wait_for_a_part_and_not_fo
 
 /// Somebody drops a hold.
 fn dropped(at: i64, id: u64, hold: &str) -> (i64, Event) {
-    (at, Event::Decided { id, decision: Decision::Drop { id: hold.to_owned() } })
+    (at, Event::Decided { id, decision: Decision::Drop { ids: vec![hold.to_owned()] } })
 }
 
 #[test]

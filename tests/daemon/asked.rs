@@ -261,6 +261,64 @@ fn remove_six(home: &Home) {
     cards.iter().for_each(|path| fs::remove_file(home.laptop().join(path)).unwrap());
 }
 
+/// The ids of all that is held.
+fn held_ids(home: &Home) -> Vec<String> {
+    let ran = home.run(&["held"]).expect(0);
+    ran.out.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn many_holds_are_decided_with_one_command_all_of_them_or_none() {
+    let home = Home::synced(&BOTH);
+    let (all, people) = (home.cards().len(), home.sandbox.google_people().len());
+    let remove_all = || home.cards().into_keys().for_each(|path| fs::remove_file(home.laptop().join(path)).unwrap());
+    let decide = |command: &str, ids: &[&str]| home.run(&[&[command], ids].concat());
+    for beside_the_service in [false, true] {
+        let service = beside_the_service.then(|| Service::start(&home, ONCE));
+        if let Some(service) = &service {
+            service.until_at_rest();
+        }
+        remove_all();
+        match &service {
+            Some(service) => {
+                soon("three are held", || held_ids(&home).len() == 3);
+                service.until_at_rest();
+            }
+            None => _ = home.sync().expect(4),
+        }
+        let ids = held_ids(&home);
+        let [one, two, three] = ids.as_slice() else { panic!("{ids:?}") };
+        for command in ["approve", "drop"] {
+            let ran = decide(command, &[one, "no-such-hold", two]).expect(2).says(&[
+                "none of the 3 is ",
+                "\"no-such-hold\"",
+                "nothing was done",
+            ]);
+            home.names_a_command(&ran);
+        }
+        assert_eq!(held_ids(&home), ids, "all stay held");
+        let ran = decide("drop", &[one, two, three, one]).expect(0).says(&[one, two, three]);
+        assert_eq!(ran.err.matches("is dropped").count(), 3, "a hold that is named twice is one: {ran}");
+        if !beside_the_service {
+            home.sync().expect(0);
+        }
+        soon("all is put back", || home.cards().len() == all);
+        if let Some(service) = service {
+            service.until_at_rest();
+            remove_all();
+            soon("three are held again", || held_ids(&home).len() == 3);
+            service.until_at_rest();
+            let ids = held_ids(&home);
+            let all = ids.iter().map(String::as_str).collect::<Vec<_>>();
+            let ran = decide("approve", &all).expect(0).says(&["The service does it now"]);
+            assert_eq!(ran.err.matches("is approved").count(), 3, "{ran}");
+            soon("all are gone", || home.sandbox.google_people().len() < people && home.cards().is_empty());
+            soon("nothing is held", || held_ids(&home).is_empty());
+            service.stop();
+        }
+    }
+}
+
 #[test]
 fn what_is_approved_during_a_first_sync_of_mail_is_done_before_that_is_over() {
     let home = Home::new(twofold_sandbox::Options::demo(), &MICROSOFT);
