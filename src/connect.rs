@@ -113,6 +113,25 @@ pub fn habits(name: ProviderName) -> Habits {
     }
 }
 
+/// Makes the state folder where it is missing ([`twofold_hub::prepare_folder`]), but never in the memory that a sandbox shows for a home.
+///
+/// # Errors
+/// [`ErrorKind::Misconfigured`] where a person has to mend it; nothing was made then.
+pub fn state_folder(dir: &Path) -> Result<()> {
+    let memory = if dir.exists() { None } else { twofold_device::memory_above(dir) };
+    if let Some(memory) = memory {
+        let words = format!(
+            "the state folder {} would be in memory only, and lost with the next restart: {} is no disk here (`ProtectHome=tmpfs` of a unit is \
+             so). It was not made, and nothing was read or changed. A drop-in of the unit makes it and lets it through; type: twofold \
+             systemd-dropin",
+            dir.display(),
+            memory.display()
+        );
+        return Err(Error::new(ErrorKind::Misconfigured, words));
+    }
+    twofold_hub::prepare_folder(dir)
+}
+
 /// Where the bytes of messages are kept, below the state folder; `None` where no messages are kept in step.
 ///
 /// # Errors

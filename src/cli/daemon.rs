@@ -35,7 +35,7 @@ pub async fn run(context: &Context) -> Result<i32> {
     let signals = Signals::listen()?;
     let config = context.config()?;
     context.log.serve(config.log);
-    twofold_hub::prepare_folder(&config.state_dir)?;
+    connect::state_folder(&config.state_dir)?;
     let _place = Lock::take_service(&config.state_dir)?.ok_or_else(|| {
         let words = format!(
             "another service of this hub is running; this one was not started. See: systemctl status {}",

@@ -71,7 +71,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         }
     };
     findings.ok(format!("configuration: {}", config.path.display()));
-    if let Err(error) = twofold_hub::prepare_folder(&config.state_dir) {
+    if let Err(error) = connect::state_folder(&config.state_dir) {
         findings.fail(exit::USAGE, format!("state folder: {error}"));
         return Ok(exit::USAGE);
     }

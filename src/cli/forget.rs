@@ -37,7 +37,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let name = args.name.as_str();
     check_key(&config, &args).await?;
     let busy = |words: &str| Error::new(ErrorKind::Throttled { retry_after_s: None }, words);
-    twofold_hub::prepare_folder(&config.state_dir)?;
+    connect::state_folder(&config.state_dir)?;
     // A name that nothing is kept of is none, whoever is at work.
     if let Ok(hub) = context.hub_to_read(&config) {
         check_name(&config, &hub, name)?;

@@ -2,6 +2,7 @@
 
 use super::{Context, asked_to_end};
 use crate::config::{Config, unit};
+use crate::connect;
 use crate::daemon::live::{Run, Snapshot};
 use crate::daemon::socket::{Answer, Conversation, NO_REQUEST, Over, Request};
 use crate::daemon::{Decision, Wish};
@@ -18,7 +19,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
 ///
 /// Keeps promise 12: with a service running there is one run at a time, and it is the service's. A signal ends the watching, not the run.
 pub async fn run(context: &Context, config: &Config, wish: Wish, progress: &dyn Progress) -> Result<Option<Over>> {
-    twofold_hub::prepare_folder(&config.state_dir)?;
+    connect::state_folder(&config.state_dir)?;
     let mut leave = std::pin::pin!(asked_to_end());
     let Some(mut talk) = begin(config, Request::Sync(wish)).await? else { return Ok(None) };
     let mut shown = Shown::default();
@@ -52,7 +53,7 @@ pub async fn decide(context: &Context, config: &Config, decision: &Decision) -> 
         let words = format!("the service does not answer ({why}); whether it was done is not known. See: twofold held");
         Error::new(ErrorKind::Offline, words)
     };
-    twofold_hub::prepare_folder(&config.state_dir)?;
+    connect::state_folder(&config.state_dir)?;
     let mut leave = std::pin::pin!(asked_to_end());
     let Some(mut talk) = begin(config, Request::Decide(decision.clone())).await? else { return Ok(None) };
     let mut silence = std::pin::pin!(tokio::time::sleep(ANSWERS_WITHIN));

@@ -106,7 +106,7 @@ pub async fn login(context: &Context, args: LoginArgs) -> Result<i32> {
 pub async fn sign_in(context: &Context, config: &Config, name: ProviderName, flow: Flow, ui: &dyn Ui) -> Result<i32> {
     check_registered(config, name)?;
     let provider = connect::provider(config, name)?;
-    twofold_hub::prepare_folder(&config.state_dir)?;
+    connect::state_folder(&config.state_dir)?;
     let vault = Vault::open(&config.state_dir)?;
     let hint = vault.hint(name)?;
     let transport = connect::sign_in_transport(config)?;
@@ -144,7 +144,7 @@ pub async fn logout(context: &Context, args: LogoutArgs) -> Result<i32> {
     let name = name_of(&args.provider)?;
     credential::check(&config, &format!("logout {name}")).await?;
     let provider = connect::provider(&config, name)?;
-    twofold_hub::prepare_folder(&config.state_dir)?;
+    connect::state_folder(&config.state_dir)?;
     let vault = Vault::open(&config.state_dir)?;
     let transport = connect::sign_in_transport(&config)?;
     let words = match twofold_auth::logout(&vault, &provider, &transport, context.clock.as_ref()).await? {

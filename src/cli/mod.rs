@@ -25,6 +25,7 @@ pub(crate) mod sync;
 mod words;
 
 use crate::config::Config;
+use crate::connect;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -147,7 +148,7 @@ impl Context {
 
     /// The hub as it is now, to be read, also while another process works on it.
     pub(crate) fn hub_to_read(&self, config: &Config) -> Result<Hub> {
-        twofold_hub::prepare_folder(&config.state_dir)?;
+        connect::state_folder(&config.state_dir)?;
         match Hub::look(&config.state_dir)? {
             Some(hub) => Ok(hub),
             None => match self.hub(config) {
@@ -171,7 +172,7 @@ impl Context {
 
 /// The hub, with the lock that keeps a second process away; an error of exit 75 when another run holds it.
 fn hub(config: &Config) -> Result<(Hub, Lock)> {
-    twofold_hub::prepare_folder(&config.state_dir)?;
+    connect::state_folder(&config.state_dir)?;
     let lock = Lock::take(&config.state_dir)?.ok_or_else(|| {
         let words =
             "another twofold is at work on this hub; nothing was done. Try again when it is through: twofold sync";

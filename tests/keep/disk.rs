@@ -158,3 +158,37 @@ fn a_state_folder_that_cannot_be_written_is_said_at_once_by_every_command_with_t
         }
     }
 }
+
+#[test]
+fn no_state_folder_is_made_in_the_memory_that_a_sandbox_shows_for_a_home() {
+    let home = Home::synced(&GOOGLE);
+    // As `ProtectHome=tmpfs` of a unit has it, in a namespace of its own.
+    let hides = "mount -t tmpfs tmpfs /home && \"$@\"; code=$?; ls -A /home; exit $code";
+    let hidden = |args: &[&str]| {
+        let command = home.command(args);
+        let mut hidden = Command::new("unshare");
+        hidden.args(["--mount", "sh", "-c", hides, "sh"]).arg(command.get_program()).args(command.get_args());
+        hidden.current_dir(home.dir.path()).env_clear();
+        hidden.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        hidden.env("PATH", std::env::var_os("PATH").unwrap_or_default()).output().unwrap()
+    };
+    if !Command::new("unshare").args(["--mount", "true"]).status().is_ok_and(|status| status.success()) {
+        let is_required = std::env::var("TWOFOLD_REQUIRE_MOUNT").is_ok_and(|value| value == "1");
+        assert!(!is_required, "a namespace is required, and cannot be had");
+        println!("left out: no namespace of its own");
+        return;
+    }
+    let text = home.configuration("");
+    let state = "\"/home/ada/hub\"";
+    fs::write(home.config(), text.replace(&format!("{:?}", home.state()), state)).unwrap();
+    for args in [&["daemon"][..], &["sync"], &["login", "google", "--no-browser"], &["status"], &["doctor"]] {
+        let output = hidden(args);
+        let all = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes).into_owned()).concat();
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {all}");
+        for words in ["/home/ada/hub would be in memory only", "nothing was read or changed", "twofold systemd-dropin"]
+        {
+            assert!(all.contains(words), "{args:?}: {all}");
+        }
+        assert!(!all.lines().any(|line| line == "ada"), "nothing is made there: {all}");
+    }
+}

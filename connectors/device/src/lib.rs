@@ -32,6 +32,7 @@ mod scan;
 mod vdir;
 mod write;
 
+pub use beneath::memory_above;
 pub use lay::{Laid, Left, Why};
 pub use maildir::lay::{Key, Keys};
 pub use marker::{COLLECTION_MARKER, CollectionState, MarkerState, ROOT_MARKER};
@@ -286,7 +287,7 @@ impl Device {
         let path = &self.options.root;
         let doing = || format!("making {}", path.display());
         let errno = |e: &std::io::Error| Errno::from_io_error(e).unwrap_or(Errno::IO);
-        if let Some(memory) = beneath::memory_above(path) {
+        if let Some(memory) = memory_above(path) {
             let restart = self.options.unit.as_ref().map(|unit| format!(" && sudo systemctl restart {unit}"));
             return Err(self.held(&format!(
                 "{0} would be in memory only, and lost with the next restart: {1} is no disk here (`ProtectHome=tmpfs` of a unit is so). The \

@@ -24,7 +24,7 @@ pub fn run(context: &Context, config: &Config, file: &Path, may_replace: bool) -
         error
     })?;
     let state = &config.state_dir;
-    twofold_hub::prepare_folder(state)?;
+    connect::state_folder(state)?;
     let busy = |words: &str| Error::new(ErrorKind::Throttled { retry_after_s: None }, words);
     let _service = Lock::take_service(state)?.ok_or_else(|| {
         busy(&format!(
