@@ -210,6 +210,17 @@ fn a_machine_that_slept_for_a_night_makes_up_for_it_with_one_run() {
 }
 
 #[test]
+fn a_moment_that_a_forward_jump_of_the_clock_passed_is_noticed_within_thirty_seconds() {
+    let world = World::new();
+    let (asleep, woken) = (HOUR + 7 * SECOND, 13 * HOUR + 7 * SECOND);
+    world.falls_asleep.set(Some((asleep, woken - asleep)));
+    world.serve(10 * HOUR, 10 * HOUR, world.days(16));
+    let began = world.began();
+    let (at, kinds) = began.iter().find(|(at, _)| *at > asleep).unwrap();
+    assert!((woken..=woken + 30 * SECOND).contains(at) && *kinds == ALL, "{began:?}");
+}
+
+#[test]
 fn a_run_that_takes_longer_than_its_interval_is_followed_by_one_and_never_overlapped() {
     let mut world = World::new();
     world.takes_ms = 3 * MINUTE + 1;

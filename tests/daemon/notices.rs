@@ -1,6 +1,7 @@
 //! Who is told of troubles: an address, a file, a program; once when a trouble begins and once when it is over.
 
 use super::*;
+use crate::common::disk::{Small, fill};
 use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -161,6 +162,70 @@ fn an_address_that_is_down_is_tried_again_and_one_that_hangs_holds_neither_a_run
     service.stop();
     let told = listener.heard();
     assert_eq!((&told[2], &told[3]["state"]), (&told[0], &json!("over")));
+}
+
+#[test]
+fn an_address_a_pipe_and_a_program_that_hang_all_at_once_hold_neither_a_run_nor_a_stop() {
+    let home = Home::synced(&GOOGLE);
+    let is_left = |(_, card): &(std::path::PathBuf, Vec<u8>)| !String::from_utf8_lossy(card).contains("Hotel Beispiel");
+    let cards = home.cards().into_iter().filter(is_left).take(6);
+    cards.for_each(|(path, _)| fs::remove_file(home.laptop().join(path)).unwrap());
+    let listener = Listener::answering(&[0]);
+    let (pipe, pid) = (home.dir.path().join("pipe"), home.dir.path().join("pid"));
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let program = format!("echo $$ > '{}'; exec /bin/sleep 600", pid.display());
+    let notify =
+        format!("webhook = {:?}\nfile = {pipe:?}\ncommand = [\"/bin/sh\", \"-c\", {program:?}]", listener.address);
+    let service = start(&home, OFTEN, &notify);
+    let id = || fs::read_to_string(&pid).unwrap_or_default().trim().to_owned();
+    soon("the address and the program have it", || listener.heard().len() == 1 && !id().is_empty());
+    give_nickname(&home, "Hotel Beispiel", "Zum Anker");
+    soon("the change on the device", || device_says(&home, "Zum Anker"));
+    assert!(Path::new("/proc").join(id()).exists(), "it hangs all the while");
+    service.stop();
+    soon("the program is ended with the service", || !Path::new("/proc").join(id()).exists());
+    assert_eq!(listener.heard().len(), 1);
+}
+
+#[test]
+fn on_a_disk_without_one_free_byte_nothing_is_told_twice_and_nothing_is_lost() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &GOOGLE);
+    let Some(disk) = Small::at(home.state(), "32m") else { return };
+    home.login("google").expect(0);
+    home.sync().expect(0);
+    let (listener, file) = (Listener::answering(&[]), home.dir.path().join("troubles.jsonl"));
+    let notify = format!("webhook = {:?}\nfile = {file:?}", listener.address);
+    start(&home, OFTEN, &notify).stop();
+    let ballast = fill(&disk.0, 0);
+    let mut full = fs::OpenOptions::new().append(true).open(&ballast).unwrap();
+    while full.write(&[1]).is_ok_and(|written| written > 0) {}
+    drop(full);
+    let is_told = |count: usize| listener.heard().len() == count && lines(&file).len() == count;
+    for ends_by in [Signal::TERM, Signal::KILL, Signal::TERM] {
+        let mut service = start(&home, OFTEN, &notify);
+        service.until_told("STATUS=at work", 3);
+        soon("it is told", || is_told(1));
+        match ends_by {
+            Signal::KILL => {
+                service.signal(ends_by);
+                service.talk.take().unwrap().end();
+            }
+            _ => _ = service.stop(),
+        }
+    }
+    assert_eq!(disk.free(), 0);
+    fs::remove_file(ballast).unwrap();
+    let service = start(&home, OFTEN, &notify);
+    soon("it is told that it is over", || is_told(2));
+    service.stop();
+    let service = start(&home, OFTEN, &notify);
+    service.until_told("STATUS=at work", 3);
+    service.stop();
+    let told = lines(&file);
+    assert_eq!((&told, told.len()), (&listener.heard(), 2), "{told:?}");
+    for (message, state) in told.iter().zip(["begun", "over"]) {
+        assert_eq!((&message["trouble"], &message["state"]), (&json!("disk"), &json!(state)), "{told:?}");
+    }
 }
 
 #[test]
