@@ -3,11 +3,12 @@
 use crate::Cycle;
 use crate::arrange::remove;
 use crate::intake::Intake;
+use crate::likeness::is_alike;
 use std::collections::{HashMap, HashSet};
 use twofold_engine::brake::Brake;
 use twofold_hub::backup::Restored;
 use twofold_hub::{Hold, Hub, Presence, random_id};
-use twofold_model::{Kind, Place, RemoteId, Result};
+use twofold_model::{ErrorKind, Kind, Known, Place, RemoteId, Rendering, Result, Seen};
 
 /// How many claims are asked about at once, and in one run.
 const ASK: usize = 200;
@@ -50,6 +51,17 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         for chunk in claims.chunks(ASK) {
             let asked: Vec<Place> = chunk.iter().map(|(_, place, _)| place.clone()).collect();
             let answers = connector.fetch(kind, &asked).await;
+            let missed: Vec<&Place> = asked
+                .iter()
+                .zip(&answers)
+                .filter(|(_, answer)| matches!(answer, Ok(None)))
+                .map(|(place, _)| place)
+                .collect();
+            let (aside, unclear) = match aside(cycle, kind, index, &missed).await {
+                Ok(aside) => (aside, None),
+                Err(error) if error.kind == ErrorKind::Broken => return Err(error),
+                Err(error) => (HashSet::new(), Some(error)),
+            };
             let now = cycle.now();
             let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
             let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
@@ -73,6 +85,9 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                                 hub.add_todo(known.item)?;
                             }
                         }
+                        // Whether it stands where nothing is read could not be told: it is asked again in the next run.
+                        Ok(None) if unclear.is_some() => {}
+                        Ok(None) if aside.contains(&place.remote_id) => put_away(hub, (replica.id, &places), place)?,
                         Ok(None) => hub.confirm_gone(*id)?,
                         // Somebody put it where nothing may be written at its account: it is not gone, and the question stays.
                         Ok(Some(seen)) if is_known && is_put_away(&left_out, replica.id, &places, (place, &seen)) => {
@@ -120,7 +135,7 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 Ok(())
             })?;
             cycle.members[index].still_read.extend(still_read);
-            for error in troubles {
+            for error in troubles.into_iter().chain(unclear) {
                 cycle.report.trouble(&replica.name, &error);
             }
         }
@@ -147,13 +162,55 @@ fn is_put_away(
     left_out: &crate::scope::LeftOut,
     replica: i64,
     places: &[twofold_hub::Place],
-    (was, is): (&Place, &twofold_model::Seen),
+    (was, is): (&Place, &Seen),
 ) -> bool {
     let at = |id: &str| places.iter().find(|place| place.remote_id == id).map(|place| place.collection);
     match at(is.collection.as_str()) {
         None => left_out.is_device(replica),
         Some(to) => at(was.collection.as_str()).is_some_and(|from| left_out.is_frozen(replica, from, to)),
     }
+}
+
+/// Which messages that are missed on a device were moved under another name to where nothing is read: their bytes, or those that some
+/// program made of them, stand there as nobody's.
+async fn aside(cycle: &Cycle<'_>, kind: Kind, index: usize, missed: &[&Place]) -> Result<HashSet<RemoteId>> {
+    let member = &cycle.members[index];
+    let replica = &member.replica;
+    let mut aside = HashSet::new();
+    let (Some(connector), Some(blobs)) = (member.reached(kind), cycle.settings.blobs.as_deref()) else {
+        return Ok(aside);
+    };
+    if !replica.is_device || missed.is_empty() {
+        return Ok(aside);
+    }
+    let lens = connector.lens(kind);
+    let mut lost = Vec::new();
+    for place in missed {
+        let Some(known) = cycle.hub.placement(replica.id, &place.remote_id)? else { continue };
+        lost.extend(lens.facts(&known.seen).blob.map(|blob| (&place.remote_id, blob, known.seen)));
+    }
+    if lost.is_empty() {
+        return Ok(aside);
+    }
+    let (mut read, mut known) = (HashSet::new(), Known::new());
+    for place in cycle.hub.places(replica.id, kind)? {
+        if cycle.left_out.has(place.collection) || member.unread.contains(&place.collection) {
+            known.extend(cycle.hub.known(replica.id, place.collection)?);
+        } else {
+            read.insert(place.remote_id.as_str().into());
+        }
+    }
+    let like: Vec<Rendering> = lost.iter().map(|(.., rendering)| rendering.clone()).collect();
+    let mut found = connector.aside(kind, &read, &known, &like).await?;
+    for (name, blob, _) in lost {
+        let is_it = |seen: &Seen| lens.facts(&seen.rendering).blob.is_some_and(|other| is_alike(blobs, &blob, &other));
+        // Each file is one message.
+        if let Some(at) = found.iter().position(is_it) {
+            found.swap_remove(at);
+            aside.insert(name.clone());
+        }
+    }
+    Ok(aside)
 }
 
 /// Lists a copy that was put away, for people.

@@ -168,7 +168,7 @@ fn meet_in(
                 }
                 // What this very place had elsewhere until now was moved, and is no stranger.
                 let is_moved = match bound {
-                    Some(item) => left_another(hub, replica.id, item)?,
+                    Some(item) => left_another(hub, &sighting, item)?,
                     None => false,
                 };
                 let is_counted =
@@ -699,10 +699,10 @@ fn is_said_gone(hub: &Hub, placement: &Placement) -> Result<bool> {
     Ok(hub.sighting(placement.replica, &placement.remote_id)?.is_some_and(|seen| seen.presence != Presence::Here))
 }
 
-/// Whether a copy of an item that was known at a replica is said to be gone there.
-fn left_another(hub: &Hub, replica: i64, item: i64) -> Result<bool> {
-    for placement in hub.placements(item)?.iter().filter(|placement| placement.replica == replica) {
-        if is_said_gone(hub, placement)? {
+/// Whether a copy of an item that was known at the replica of a new one is said to be gone there, or goes by the new one's name by now.
+fn left_another(hub: &Hub, sighting: &Sighting, item: i64) -> Result<bool> {
+    for placement in hub.placements(item)?.iter().filter(|placement| placement.replica == sighting.replica) {
+        if placement.remote_id == sighting.remote_id || is_said_gone(hub, placement)? {
             return Ok(true);
         }
     }

@@ -1,9 +1,9 @@
 //! What `[google.mail]` and `[microsoft365.mail]` leave out, through the built program.
 
 use super::common::{BOTH, Home};
-use super::{copies, deliver, mail, mails, only, settled, synced, text};
+use super::{copies, deliver, gmail_labels, graph, mail, mails, only, settled, synced, text};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Writes the configuration, with these lines about the provider's mail.
@@ -154,6 +154,74 @@ fn a_message_moved_to_a_folder_of_the_laptop_that_is_left_out_stays_at_its_provi
         assert_eq!(only(mail(&home, provider, "Put away"), provider).path.parent(), to.parent(), "{provider}");
         assert_eq!(mails(&home, provider).len(), before, "{provider}");
         settled(&home, provider);
+    }
+}
+
+/// What a message stands in at its account: labels without marks, or its folder.
+fn stands_in(home: &Home, provider: &str, id: &str, subject: &str) -> String {
+    match provider {
+        "google" => {
+            let mut labels = gmail_labels(home, id);
+            labels.remove("UNREAD");
+            labels.into_iter().collect::<Vec<_>>().join(" ")
+        }
+        _ => graph(home, subject)["folder"].to_string(),
+    }
+}
+
+/// Moves a message into a folder as neomutt does: under another name, and with lines of its own where it writes it anew. Answers where it is.
+fn save(home: &Home, provider: &str, subject: &str, folder: &Path, is_anew: bool) -> PathBuf {
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(folder.join(part)).unwrap();
+    }
+    let here = only(mail(home, provider, subject), provider);
+    let to = folder.join("cur").join(format!("1772442000.R{}.desk:2,S", subject.len()));
+    let text = String::from_utf8(here.bytes).unwrap();
+    let text = if is_anew { text.replacen("Subject:", "Status: RO\r\nLines: 1\r\nSubject:", 1) } else { text };
+    fs::write(&to, text).unwrap();
+    fs::remove_file(here.path).unwrap();
+    to
+}
+
+#[test]
+fn promise_4_a_message_moved_under_another_name_to_a_folder_that_is_left_out_is_not_deleted() {
+    for (provider, is_mirrored, is_anew) in
+        [("google", true, false), ("google", false, true), ("microsoft365", true, true), ("microsoft365", false, false)]
+    {
+        let what = format!("{provider}, mirrored before: {is_mirrored}, written anew: {is_anew}");
+        let home = if is_mirrored { synced(&[provider]) } else { Home::with_mail(&[provider]) };
+        set(&home, provider, "exclude = [\"role:junk\"]");
+        home.sync().expect(0);
+        let ids = ["Put away", "Then deleted", "Thrown away"].map(|subject| deliver(&home, provider, subject));
+        home.sync().expect(0);
+        let before = stands_in(&home, provider, &ids[0], "Put away");
+        save(&home, provider, "Put away", &junk(&home, provider), is_anew);
+        let then = save(&home, provider, "Then deleted", &junk(&home, provider), is_anew);
+        fs::remove_file(only(mail(&home, provider, "Thrown away"), &what).path).unwrap();
+        home.sync().expect(0);
+        settled(&home, &what);
+        for (id, subject) in [(&ids[0], "Put away"), (&ids[1], "Then deleted")] {
+            assert_eq!(stands_in(&home, provider, id, subject), before, "{what}");
+        }
+        assert_ne!(stands_in(&home, provider, &ids[2], "Thrown away"), before, "{what}");
+        let kept = "it was moved there to a folder that is not kept in step";
+        home.run(&["status"])
+            .expect(0)
+            .shows(&[&format!("laptop: Put away: {kept}"), &format!("laptop: Then deleted: {kept}")]);
+        // What is deleted there is deleted.
+        fs::remove_file(then).unwrap();
+        home.sync().expect(0);
+        let gone = stands_in(&home, provider, &ids[2], "Thrown away");
+        assert_eq!(stands_in(&home, provider, &ids[1], "Then deleted"), gone, "{what}");
+        settled(&home, &what);
+        set(&home, provider, "");
+        home.sync().expect(0);
+        let file = only(mail(&home, provider, "Put away"), &what);
+        assert_eq!(file.path.parent().unwrap().parent(), Some(junk(&home, provider).as_path()), "{what}");
+        let there = stands_in(&home, provider, &ids[0], "Put away");
+        assert!(there == "SPAM" || there == "[\"Junk-E-Mail\"]", "{what}: {there}");
+        assert_eq!(mails(&home, provider).len(), copies(&home, provider), "{what}");
+        settled(&home, &what);
     }
 }
 

@@ -8,14 +8,14 @@ use crate::vdir::{Format, Shape};
 use crate::{Device, WRITE_BATCH, atomic, lock, maildir, names, write};
 use async_trait::async_trait;
 use rustix::fd::OwnedFd;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use twofold_model::error::AtPlace as _;
 use twofold_model::{
     Abilities, Arrival, Collection, CollectionId, Connector, Error, ErrorKind, Feed, FeedId, Found, Kind, Lens,
 };
 use twofold_model::{
-    Lookup, Operation, Page, Place, Poll, RemoteId, Removal, Result, Seen, Since, Uid, Visit, Written,
+    Known, Lookup, Operation, Page, Place, Poll, RemoteId, Removal, Rendering, Result, Seen, Since, Uid, Visit, Written,
 };
 
 /// Which file holds which UID, by collection.
@@ -280,6 +280,19 @@ impl Connector for Device {
                 places.iter().map(|place| self.fetch_one(format, &root, place).at(&place.remote_id)).collect()
             }
             Err(error) => places.iter().map(|_| Err(write::again(&error))).collect(),
+        }
+    }
+
+    async fn aside(
+        &self,
+        kind: Kind,
+        read: &HashSet<CollectionId>,
+        known: &Known,
+        like: &[Rendering],
+    ) -> Result<Vec<Seen>> {
+        match self.mail().filter(|_| kind == Kind::Mail).zip(self.root_to_read()?) {
+            Some((room, root)) => room.aside(&root, read, known, like),
+            None => Ok(Vec::new()),
         }
     }
 

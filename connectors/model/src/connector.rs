@@ -8,7 +8,7 @@ use crate::{
     CollectionId, DeltaToken, Error, ErrorKind, Etag, FeedId, Kind, Lens, Mark, RemoteId, Rendering, Result, Uid,
 };
 use async_trait::async_trait;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 /// May the collection be written to by this user?
@@ -432,6 +432,19 @@ pub trait Connector: Send + Sync {
     /// Each copy as it is now; `None` means that the place says for certain that it is gone from all that we mirror (or in the
     /// trash). A copy that moved comes with its new collection.
     async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>>;
+
+    /// Copies that nobody is told of, because nothing reads where they stand: in none of the collections `read`, by no name of `known`. Of
+    /// those it answers which by their headers may be copies like these ones: where something is missed, it may have been moved there under
+    /// another name. The default: whatever is moved keeps its name, so that [`Connector::fetch`] finds it.
+    async fn aside(
+        &self,
+        _kind: Kind,
+        _read: &HashSet<CollectionId>,
+        _known: &Known,
+        _like: &[Rendering],
+    ) -> Result<Vec<Seen>> {
+        Ok(Vec::new())
+    }
 
     /// Each copy whole, where a list or a delta shows less ([`crate::lens::Facts::lacks_body`]): its bytes are with the blobs, and its rendering
     /// names them. `None` means what it does for [`Connector::fetch`]. Copies that are one message at the place are read once. The

@@ -20,7 +20,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use twofold_model::email::Sheet;
-use twofold_model::{CollectionId, Error, ErrorKind, Found, Kind, Lookup, Place, Result, Seen};
+use twofold_model::{CollectionId, Error, ErrorKind, Found, Kind, Known, Lookup, Place, Rendering, Result, Seen};
 
 /// So long a tree that changes all the time is read before no answer is given.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -170,6 +170,57 @@ impl Room<'_> {
         let message =
             "its folders change all the time, so that it cannot be told whether it is gone; asked again later";
         Err(Error::new(ErrorKind::Unknown, message))
+    }
+
+    /// Messages in folders that are not `read`, under names that are not `known`, with the Message-ID of one of `like`. What cannot be read
+    /// there is none.
+    pub(crate) fn aside(
+        &self,
+        root: &OwnedFd,
+        read: &HashSet<CollectionId>,
+        known: &Known,
+        like: &[Rendering],
+    ) -> Result<Vec<Seen>> {
+        let message_id = |sheet: &Sheet| sheet.says.get("messageId").map(ToString::to_string);
+        let mut wanted = HashSet::new();
+        for rendering in like {
+            wanted.insert(message_id(&Sheet::read(rendering)?));
+        }
+        let mut aside = Vec::new();
+        for provider in self.providers(root)? {
+            let Some(tree) = self.tree(root, &provider)? else { continue };
+            for found in self.folders(&tree, &provider)?.into_iter().filter(|found| !read.contains(&found.known)) {
+                let folder = self.enter_found(&tree, &found)?;
+                let maildir = self.maildir(&folder)?;
+                let table = words::read(&folder)?;
+                let listing = listing::list(&maildir).map_err(|e| refused(e, "listing the folder"))?;
+                for file in &listing.files {
+                    let name = listing.parse(file);
+                    if known.contains_key(&ids::remote_id(&found.known, &name.base)) {
+                        continue;
+                    }
+                    let Some(header) = self.header(maildir.place(file.place), &file.name) else { continue };
+                    let mut sheet = Sheet::default();
+                    sheet.set_header(&header);
+                    if !wanted.contains(&message_id(&sheet)) {
+                        continue;
+                    }
+                    match self.read(maildir.place(file.place), &file.name, &name)? {
+                        Reading::Whole(bytes) => {
+                            let sheet = message::whole_sheet(file.place, &name, &table, &bytes);
+                            let etag = ids::etag(file.place, &name.flags, &table, bytes.is_young);
+                            aside.push(message::seen(&found.known, &name.base, etag, &sheet)?);
+                        }
+                        Reading::Vanished | Reading::Unsteady => {
+                            let message = "a message there is just being written; asked again later";
+                            return Err(Error::new(ErrorKind::Unknown, message).at(&found.known));
+                        }
+                        Reading::Odd(_) | Reading::Damaged(_) => {}
+                    }
+                }
+            }
+        }
+        Ok(aside)
     }
 
     /// The files of all trees that are not as long as their names say, and why. None is opened that has the length it should have.

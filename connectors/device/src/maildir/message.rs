@@ -10,7 +10,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde_json::{Map, Value};
-use std::io::Read;
+use std::io::{BufRead as _, Read};
 use twofold_model::email::Sheet;
 use twofold_model::email::headers::{self, LARGEST_HEADER};
 use twofold_model::{BlobId, CollectionId, Etag, Result, Seen};
@@ -83,18 +83,9 @@ impl Room<'_> {
             return Ok(damage(name, 0).map_or_else(|| Reading::Odd("is empty".into()), Reading::Damaged));
         }
         let mut file = std::fs::File::from(file);
-        let packing = match packed::packing(&mut file) {
-            Ok(packing) => packing,
-            Err(error) => return Ok(unreadable(&error)),
-        };
-        let source: Box<dyn Read + '_> = match packing {
-            None => Box::new(&mut file),
-            Some(Packing::Other(how)) => return Ok(Reading::Odd(format!("is {how}, and not read"))),
-            Some(packing) => match packed::unpacked(&mut file, packing) {
-                Ok(Some(source)) => source,
-                Ok(None) => return Ok(Reading::Odd("is compressed, and not read".into())),
-                Err(error) => return Ok(unreadable(&error)),
-            },
+        let (packing, source) = match unpacked(&mut file) {
+            Ok(opened) => opened,
+            Err(reason) => return Ok(Reading::Odd(reason)),
         };
         let (put, head, failed) = {
             let mut tap = Tap { source, head: Vec::new(), failed: None };
@@ -125,6 +116,16 @@ impl Room<'_> {
         Ok(Reading::Whole(Box::new(Bytes { blob, size, header: headers::read(&head), received_ms, is_young })))
     }
 
+    /// What a file's header says; `None` where it cannot be read.
+    pub(super) fn header(&self, folder: &OwnedFd, file: &[u8]) -> Option<headers::Headers> {
+        let mut file = std::fs::File::from(open(folder, file).ok()?);
+        let (_, source) = unpacked(&mut file).ok()?;
+        let mut source = std::io::BufReader::new(source.take(LARGEST_HEADER as u64));
+        let mut head = Vec::new();
+        while source.read_until(b'\n', &mut head).ok()? > 0 && !head.ends_with(b"\n\n") && !head.ends_with(b"\n\r\n") {}
+        Some(headers::read(&head))
+    }
+
     /// Why a file is not what was written, where its size shows it: cut by a power cut, or written over. Nothing follows from its bytes, and
     /// those that were received are kept. A compressed one is opened only where it has not the letter for that.
     pub(super) fn damage(&self, folder: &OwnedFd, file: &[u8], name: &FileName) -> Result<Option<String>> {
@@ -142,6 +143,18 @@ fn open(folder: &OwnedFd, file: &[u8]) -> rustix::io::Result<OwnedFd> {
     // NONBLOCK: a pipe of that name must not stop the program.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     rustix::fs::openat(folder, file, flags, Mode::empty())
+}
+
+/// How a file is packed, and what it was before; or why it is not read.
+fn unpacked(file: &mut std::fs::File) -> std::result::Result<(Option<Packing>, Box<dyn Read + '_>), String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let packing = packed::packing(file).map_err(unreadable)?;
+    let source: Box<dyn Read + '_> = match packing {
+        None => Box::new(file),
+        Some(Packing::Other(how)) => return Err(format!("is {how}, and not read")),
+        Some(packing) => packed::unpacked(file, packing).map_err(unreadable)?.ok_or("is compressed, and not read")?,
+    };
+    Ok((packing, source))
 }
 
 /// Why a message of so many bytes is not what its name says: other than we wrote, or shorter than another program did.

@@ -180,6 +180,39 @@ async fn a_message_that_is_gone_is_a_question_and_the_answer_is_where_it_stands(
 }
 
 #[tokio::test]
+async fn what_stands_where_nothing_is_read_is_found_by_its_message_id_and_bytes() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,S", &mail("one"));
+    desk.put("cur/2.host:2,", "Subject: no name\r\n\r\nHello\r\n");
+    desk.put(".Work/cur/3.host:2,", &mail("one"));
+    desk.agree(INBOX).await;
+    desk.agree(WORK).await;
+    let known: Vec<Rendering> = desk.known(INBOX).keys().map(|id| desk.copies[id].1.clone()).collect();
+    // A folder that some program made, and one whose messages are known.
+    for part in ["", "/tmp", "/new", "/cur"] {
+        std::fs::create_dir(desk.path(&format!(".Away{part}"))).unwrap();
+    }
+    let mut gzip = Vec::new();
+    flate2::read::GzEncoder::new(mail("one").as_bytes(), flate2::Compression::fast()).read_to_end(&mut gzip).unwrap();
+    std::fs::write(desk.path(".Away/cur/7.desk:2,SZ"), gzip).unwrap();
+    desk.put(".Away/new/8.desk", "Subject: no name\r\n\r\nHello\r\n");
+    desk.put(".Away/cur/9.desk:2,", &mail("two"));
+    let looked_at = async |read: &[&str]| {
+        let read = read.iter().map(|id| CollectionId::from(*id)).collect();
+        let aside = desk.device.aside(Kind::Mail, &read, &desk.known(WORK), &known).await.unwrap();
+        let of = |seen: &Seen| (seen.remote_id.0.clone(), email::Sheet::read(&seen.rendering).unwrap().blob());
+        aside.iter().map(of).collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let blob = |text: &str| Some(BlobId::of(text.as_bytes()));
+    let found = [
+        ("google/mail/.Away/7.desk".to_owned(), blob(&mail("one"))),
+        ("google/mail/.Away/8.desk".to_owned(), blob("Subject: no name\r\n\r\nHello\r\n")),
+    ];
+    assert_eq!(looked_at(&[INBOX]).await, found.into(), "what is known elsewhere is nobody's");
+    assert!(looked_at(&[INBOX, "google/mail/.Away"]).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_fetch_answers_what_the_scan_answered() {
     let desk = Desk::new().await;
     desk.put("cur/1.host:2,S", &mail("one"));
