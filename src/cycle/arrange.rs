@@ -14,7 +14,7 @@
 pub(crate) mod follow;
 mod label;
 mod make;
-mod missing;
+pub mod missing;
 pub mod remove;
 
 pub(crate) use follow::is_named;

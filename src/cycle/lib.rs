@@ -361,6 +361,7 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
         }
     }
     cycle.members.iter_mut().for_each(|member| member.under_way = None);
+    arrange::missing::count(cycle, kind)?;
     arrange::remove::bury(cycle, kind)?;
     Ok(true)
 }

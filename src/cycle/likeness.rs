@@ -8,8 +8,8 @@ use crate::meet::Others;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
-use twofold_hub::{Hub, Placement, Presence, Sighting};
-use twofold_model::{BlobId, Blobs, Content, Identity, Kind, Result, Seen};
+use twofold_hub::{Hub, Placement, Sighting};
+use twofold_model::{BlobId, Blobs, Content, Identity, Kind, RemoteId, Result, Seen};
 
 /// So many vanished copies are looked at.
 const MOST: usize = 4000;
@@ -17,7 +17,7 @@ const MOST: usize = 4000;
 /// Header fields that programs add to their own copies of a message, and that say nothing of it.
 const ADDED: [&str; 5] = ["content-length", "lines", "status", "x-status", "x-tuid"];
 
-/// The copies of messages that are said to be gone from a device.
+/// The copies of messages that are said to be gone from a device, or that stood in a folder that is.
 pub struct Vanished {
     /// By their Message-IDs, with their bytes.
     copies: HashMap<String, Vec<(Placement, BlobId)>>,
@@ -33,8 +33,13 @@ impl Vanished {
             return Ok(vanished);
         };
         let lens = connector.lens(kind);
-        for claim in cycle.hub.claims(member.replica.id, kind, 0, MOST)? {
-            let Some(known) = cycle.hub.placement(claim.replica, &claim.remote_id)? else { continue };
+        let claims = cycle.hub.claims(member.replica.id, kind, 0, MOST)?;
+        let mut names: Vec<RemoteId> = claims.into_iter().map(|claim| claim.remote_id).collect();
+        for (replica, collection) in cycle.hub.held_places()?.into_iter().filter(|(id, _)| *id == member.replica.id) {
+            names.extend(cycle.hub.known(replica, collection)?.into_keys());
+        }
+        for name in names.into_iter().take(MOST) {
+            let Some(known) = cycle.hub.placement(member.replica.id, &name)? else { continue };
             let (Some(blob), Ok(content)) = (lens.facts(&known.seen).blob, lens.read(&known.seen)) else { continue };
             if let Some(name) = name_of(&content) {
                 vanished.copies.entry(name).or_default().push((known, blob));
@@ -55,15 +60,13 @@ impl Vanished {
         let mut new = None;
         for at in 0..list.len() {
             let (known, was) = &list[at];
-            // One that went where another new file is has been found.
-            let is_missed = |hub: &Hub| -> Result<bool> {
-                let seen = hub.sighting(known.replica, &known.remote_id)?;
-                let is_gone = seen.is_some_and(|seen| seen.presence != Presence::Here);
-                Ok(is_gone && Others::of(hub, sighting, &hub.item(known.item)?)?.is_one_missed())
-            };
             let new = new.get_or_insert_with(|| plain(blobs.as_ref(), &blob));
             let is_elsewhere = crate::meet::is_of_other_account(hub, sighting, known.item)?;
-            if new.is_none() || is_elsewhere || !is_missed(hub)? || plain(blobs.as_ref(), was) != *new {
+            if new.is_none()
+                || is_elsewhere
+                || !Others::of(hub, sighting, &hub.item(known.item)?)?.is_missed(known)
+                || plain(blobs.as_ref(), was) != *new
+            {
                 continue;
             }
             let (known, _) = list.remove(at);

@@ -596,7 +596,7 @@ fn tie(hub: &Hub, sighting: &Sighting, account: Account, item: &Item) -> Result<
 
 /// The copies of an item at the replica of a new one.
 pub(crate) struct Others {
-    /// Those that are said to be gone.
+    /// Those that are said to be gone, or whose whole collection is.
     gone: Vec<Placement>,
     /// How many are new themselves: bound to the item already, or by its name.
     new: usize,
@@ -616,10 +616,11 @@ impl Others {
         let mut others = Others { gone: Vec::new(), new: 0, stand: BTreeSet::new(), are_none: known.is_empty() };
         for copy in known {
             let at = seen.iter().position(|seen| seen.remote_id == copy.remote_id);
-            match at.map(|at| seen.swap_remove(at)) {
-                Some(seen) if seen.presence != Presence::Here => others.gone.push(copy),
-                Some(seen) => _ = others.stand.insert(seen.collection),
-                None => _ = others.stand.insert(copy.collection),
+            let now = at.map(|at| seen.swap_remove(at).collection);
+            if is_said_gone(hub, &copy)? {
+                others.gone.push(copy);
+            } else {
+                others.stand.insert(now.unwrap_or(copy.collection));
             }
         }
         let by_name = hub.sightings_by_uid(replica, &item.uid)?.into_iter();
@@ -631,8 +632,13 @@ impl Others {
     }
 
     /// Whether fewer copies are new than are gone: a new one may be one of those.
-    pub(crate) fn is_one_missed(&self) -> bool {
+    fn is_one_missed(&self) -> bool {
         self.gone.len() > self.new
+    }
+
+    /// Whether a new one may be this one.
+    pub(crate) fn is_missed(&self, copy: &Placement) -> bool {
+        self.is_one_missed() && self.gone.iter().any(|gone| gone.id == copy.id)
     }
 }
 
@@ -695,8 +701,12 @@ fn are_there(hub: &Hub, known: &[Placement]) -> Result<bool> {
     Ok(!gone.is_empty() && !gone.contains(&true))
 }
 
+/// Whether a copy, or its whole collection, is said to be gone.
 fn is_said_gone(hub: &Hub, placement: &Placement) -> Result<bool> {
-    Ok(hub.sighting(placement.replica, &placement.remote_id)?.is_some_and(|seen| seen.presence != Presence::Here))
+    Ok(match hub.sighting(placement.replica, &placement.remote_id)? {
+        Some(seen) => seen.presence != Presence::Here,
+        None => hub.hold_on(placement.replica, placement.collection, "collection")?.is_some(),
+    })
 }
 
 /// Whether a copy of an item that was known at the replica of a new one is said to be gone there, or goes by the new one's name by now.

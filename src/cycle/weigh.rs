@@ -85,6 +85,8 @@ struct Tables {
     waiting: HashMap<(i64, String), bool>,
     /// Collections that are said to be gone at a replica: nothing is told there until somebody decides.
     held: HashSet<(i64, i64)>,
+    /// Those of them that their replica does not list.
+    absent: HashSet<(i64, i64)>,
     /// Collections whose removal at a replica was approved: nothing is made there any more.
     going: HashSet<(i64, i64)>,
     /// Collections that are still to be made at the provider that they belong to.
@@ -114,6 +116,7 @@ impl Tables {
             intents: HashMap::new(),
             waiting: hub.waiting(now)?,
             held: HashSet::new(),
+            absent: HashSet::new(),
             going: HashSet::new(),
             unmade: hub.unmade(kind)?.into_iter().collect(),
             foreign: HashSet::new(),
@@ -140,6 +143,9 @@ impl Tables {
                 }
                 ("collection" | "lost", Some(collection)) => {
                     tables.held.insert((hold.replica, collection));
+                    if hold.cause == "collection" {
+                        tables.absent.insert((hold.replica, collection));
+                    }
                 }
                 ("foreign", _) if !hold.is_approved => {
                     tables.foreign.insert(hold.replica);

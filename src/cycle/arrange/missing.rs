@@ -2,6 +2,7 @@
 
 use super::Listed;
 use crate::Cycle;
+use twofold_hub::{Place, Replica};
 use twofold_model::{Collection, Kind, Result};
 
 /// A collection that its replica lists again was not gone, whatever was decided about it.
@@ -50,21 +51,7 @@ pub(super) async fn hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> R
                 cycle.hub.atomically("folder not begun", |hub| hub.remove_place(place.id))?;
                 continue;
             }
-            // A device has folders of several accounts, which may have the same name.
-            let of = match place.remote_id.split_once('/') {
-                Some((account, _)) if replica.is_device => format!(" of {account}"),
-                _ => String::new(),
-            };
-            let mut reason = format!(
-                "\"{}\"{of} with {items} items is gone at {}; nothing was removed elsewhere",
-                place.name, replica.name
-            );
-            if replica.is_device {
-                reason.push_str(&format!(
-                    ". Is a disk not mounted? If the device was replaced, type: twofold device fill {}",
-                    replica.name
-                ));
-            }
+            let reason = words(&replica, &place, items);
             let since_ms = cycle.now();
             cycle.hub.atomically("collection gone", |hub| {
                 hub.set_hold(&twofold_hub::Hold {
@@ -81,4 +68,37 @@ pub(super) async fn hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> R
         }
     }
     Ok(())
+}
+
+/// Says of collections that are gone what is in question by now: what was moved out of them before is not.
+pub fn count(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    for mut hold in cycle.hub.holds()?.into_iter().filter(|hold| hold.cause == "collection" && hold.kind == kind) {
+        let Some(replica) = cycle.member(hold.replica).map(|member| member.replica.clone()) else { continue };
+        let mut places = cycle.hub.places(replica.id, kind)?;
+        places.retain(|place| Some(place.collection) == hold.collection);
+        let Some(place) = places.first().filter(|_| !hold.is_approved) else { continue };
+        let reason = words(&replica, place, cycle.hub.copies(replica.id, place.collection)?);
+        if reason != hold.reason {
+            hold.reason = reason;
+            cycle.hub.atomically("collection counted", |hub| hub.set_hold(&hold))?;
+        }
+    }
+    Ok(())
+}
+
+fn words(replica: &Replica, place: &Place, items: usize) -> String {
+    // A device has folders of several accounts, which may have the same name.
+    let of = match place.remote_id.split_once('/') {
+        Some((account, _)) if replica.is_device => format!(" of {account}"),
+        _ => String::new(),
+    };
+    let mut words =
+        format!("\"{}\"{of} with {items} items is gone at {}; nothing was removed elsewhere", place.name, replica.name);
+    if replica.is_device {
+        words.push_str(&format!(
+            ". Is a disk not mounted? If the device was replaced, type: twofold device fill {}",
+            replica.name
+        ));
+    }
+    words
 }

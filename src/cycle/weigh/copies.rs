@@ -26,6 +26,7 @@ impl Weighing<'_> {
             self.is_unread(known.replica, known.collection) && !sightings.iter().any(is_seen)
         };
         lacking.extend(placements.iter().filter(is_unread).map(|known| known.replica));
+        let moved = self.moved_out(&placements, &sightings)?;
         let (mut weighed, mut copies) = (Vec::new(), Vec::new());
         // Replicas at which a copy is said to be gone, and nothing can follow from it yet.
         let mut leaving: BTreeSet<i64> = BTreeSet::new();
@@ -47,7 +48,9 @@ impl Weighing<'_> {
             };
             let lens = connector.lens(self.kind);
             let is_held = self.is_held(sighting.as_ref())?;
-            let held = is_held || self.tables.held.contains(&(placement.replica, placement.collection));
+            let is_in_held = self.tables.held.contains(&(placement.replica, placement.collection));
+            let has_moved = moved.contains(&placement.id);
+            let held = is_held || is_in_held && !has_moved;
             left.pending |= held;
             // What is there and cannot be understood is neither as agreed nor gone.
             let is_bad = self.is_bad(placement.replica, placement.remote_id.as_str());
@@ -55,10 +58,21 @@ impl Weighing<'_> {
             let is_unread = self.is_unread(placement.replica, placement.collection);
             if sighting.is_none() && (held || is_bad || is_unread) {
                 left.pending = true;
+                // What was thrown away with its collection waits for the same word.
+                let is_trashed = |seen: &Sighting| {
+                    seen.replica == placement.replica
+                        && seen.presence == Presence::Here
+                        && self.tables.bins.is_trash(seen.collection)
+                };
+                if self.tables.absent.contains(&(placement.replica, placement.collection))
+                    && sightings.iter().any(is_trashed)
+                {
+                    leaving.insert(placement.replica);
+                }
                 weighed.push(unknown(placement.replica, placement.collection, Some(placement), None));
                 continue;
             }
-            if sighting.is_none() {
+            if sighting.is_none() && !has_moved {
                 // As last agreed: nothing of the base is needed to decide, so nothing of it is read.
                 let (replica, collection) = (placement.replica, placement.collection);
                 let rank = connector.abilities().rank;
@@ -96,7 +110,12 @@ impl Weighing<'_> {
             let approved = sighting.as_ref().is_some_and(|seen| seen.hold.is_some()) && !held;
             let state = match &sighting {
                 _ if held => Now::Unknown,
-                None => Now::Same,
+                None if !has_moved => Now::Same,
+                None if complete && !self.waits_for_account(&placement, &lacking) => Now::Gone,
+                None => {
+                    left.pending = true;
+                    Now::Unknown
+                }
                 // Where a deleted message goes, only its account knows.
                 Some(seen) if seen.presence == Presence::Gone && self.waits_for_account(&placement, &lacking) => {
                     left.pending = true;
@@ -114,7 +133,7 @@ impl Weighing<'_> {
                 },
             };
             let rank = connector.abilities().rank;
-            let is_said_gone = sighting.as_ref().is_some_and(|seen| seen.presence != Presence::Here);
+            let is_said_gone = sighting.as_ref().map_or(has_moved, |seen| seen.presence != Presence::Here);
             let is_put_away = self.tables.put_away.contains(&(item.id, placement.replica, placement.collection));
             if is_said_gone && !held && !is_put_away && matches!(state, Now::Unknown) {
                 leaving.insert(placement.replica);
@@ -215,6 +234,40 @@ impl Weighing<'_> {
             });
         }
         Ok((weighed, copies))
+    }
+
+    /// The known copies in collections that are said to be gone as a whole that stand elsewhere at their replica by now: they were moved
+    /// out before, so that nobody has to be asked about them, unless it was into the trash. Keys of the hub.
+    fn moved_out(&self, placements: &[Placement], sightings: &[Sighting]) -> Result<BTreeSet<i64>> {
+        let mut moved = BTreeSet::new();
+        let is_absent = |replica, collection| self.tables.absent.contains(&(replica, collection));
+        let now = |known: &Placement| {
+            sightings.iter().find(|seen| (seen.replica, &seen.remote_id) == (known.replica, &known.remote_id))
+        };
+        let is_missed = |known: &Placement| match now(known) {
+            Some(seen) => seen.presence != Presence::Here,
+            None => is_absent(known.replica, known.collection),
+        };
+        for known in placements.iter().filter(|known| is_absent(known.replica, known.collection)) {
+            let is_here = |seen: &&Sighting| seen.presence == Presence::Here;
+            if let Some(seen) = now(known).filter(is_here) {
+                let has_left = seen.collection != known.collection && !is_absent(seen.replica, seen.collection);
+                moved.extend(has_left.then_some(known.id));
+                continue;
+            }
+            let others = placements.iter().filter(|other| other.replica == known.replica && other.id != known.id);
+            let mut new = 0;
+            for seen in sightings.iter().filter(|seen| seen.replica == known.replica).filter(is_here) {
+                let is_new = placements.iter().all(|known| known.remote_id != seen.remote_id);
+                let is_open = !is_absent(seen.replica, seen.collection)
+                    && !self.tables.bins.is_trash(seen.collection)
+                    && !self.tables.left_out.is_frozen(seen.replica, seen.collection, seen.collection)
+                    && !self.is_held(Some(seen))?;
+                new += usize::from(is_new && is_open);
+            }
+            moved.extend((new > others.filter(|other| is_missed(other)).count()).then_some(known.id));
+        }
+        Ok(moved)
     }
 
     /// A further file beside the copy of its message, which stands there once. What was marked on it counts, and it is taken away.

@@ -198,7 +198,9 @@ impl Weighing<'_> {
             }
             return Ok(());
         };
-        if self.tables.held.contains(&at) || self.tables.foreign.contains(&place.replica) {
+        // What was moved out of a collection before that was gone as a whole is no part of the question.
+        let has_left = !belongs && copy.is_some_and(|copy| matches!(copy.now, Now::Gone));
+        if self.tables.held.contains(&at) && !has_left || self.tables.foreign.contains(&place.replica) {
             left.pending = true;
             return Ok(());
         }

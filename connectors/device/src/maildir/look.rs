@@ -48,6 +48,8 @@ impl Room<'_> {
             }
         }
         let mut missing: BTreeMap<Vec<u8>, Wanted> = BTreeMap::new();
+        // Of what stood in a folder that is not there, only where else it stands is known.
+        let mut without_folder: HashMap<usize, Error> = HashMap::new();
         for (id, asked) in by_folder {
             let fail = |answers: &mut Vec<Option<Result<Option<Seen>>>>, error: &Error| {
                 for (at, _) in &asked {
@@ -60,10 +62,16 @@ impl Room<'_> {
             for (at, base) in &asked {
                 wanted.entry(identity(base).to_vec()).or_default().push((*at, base.clone()));
             }
-            let looked = self.in_folder(root, &id, &mut wanted, &mut answers);
-            if let Err(error) = looked {
-                fail(&mut answers, &error);
-                continue;
+            match self.in_folder(root, &id, &mut wanted, &mut answers) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let error = self.device.collection_held(&CollectionState::Absent);
+                    without_folder.extend(asked.iter().map(|(at, _)| (*at, crate::write::again(&error))));
+                }
+                Err(error) => {
+                    fail(&mut answers, &error);
+                    continue;
+                }
             }
             if wanted.is_empty() {
                 continue;
@@ -82,6 +90,7 @@ impl Room<'_> {
             let outcome = self.in_tree(root, &provider, &mut wanted, &mut answers);
             for (at, base) in wanted.into_values().flatten() {
                 answers[at] = Some(match &outcome {
+                    Ok(_) if without_folder.contains_key(&at) => Err(crate::write::again(&without_folder[&at])),
                     Ok(stumps) if said_size(&base).is_some_and(|size| stumps.contains(&size)) => {
                         let message = "a damaged file that another program named may be it; put that file's bytes back, or delete it";
                         Err(Error::new(ErrorKind::Malformed, message))
@@ -95,23 +104,23 @@ impl Room<'_> {
         answers.into_iter().map(|answer| answer.unwrap_or_else(none)).collect()
     }
 
-    /// Looks in the folder where the messages should be. What is not there is left in `wanted`, provided that the folder is the one it should be.
+    /// Looks in the folder where the messages should be; whether there is one. What is not there is left in `wanted`, provided that the folder
+    /// is the one it should be.
     fn in_folder(
         &self,
         root: &OwnedFd,
         id: &CollectionId,
         wanted: &mut Wanted,
         answers: &mut [Option<Result<Option<Seen>>>],
-    ) -> Result<()> {
-        let absent = || self.device.collection_held(&CollectionState::Absent);
-        let folder = self.locate(root, id)?.ok_or_else(absent)?;
+    ) -> Result<bool> {
+        let Some(folder) = self.locate(root, id)? else { return Ok(false) };
         let maildir = self.maildir(&folder)?;
         self.take((&folder, &maildir, id), wanted, answers, &mut Stumps::new())?;
         if wanted.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         match self.device.marker_of(&folder, id)?.0 {
-            CollectionState::Marked => Ok(()),
+            CollectionState::Marked => Ok(true),
             state => Err(self.device.collection_held(&state)),
         }
     }

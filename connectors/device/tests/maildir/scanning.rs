@@ -213,6 +213,19 @@ async fn what_stands_where_nothing_is_read_is_found_by_its_message_id_and_bytes(
 }
 
 #[tokio::test]
+async fn of_a_folder_that_is_not_there_only_what_stands_elsewhere_by_its_name_is_told() {
+    let mut desk = Desk::new().await;
+    desk.put(".Work/cur/1.host:2,", &mail("a"));
+    desk.put(".Work/cur/2.host:2,", &mail("b"));
+    desk.agree(WORK).await;
+    desk.mv(".Work/cur/1.host:2,", "cur/1.host:2,S");
+    std::fs::remove_dir_all(desk.path(".Work")).unwrap();
+    assert_eq!(desk.fetch(WORK, "1.host").await.unwrap().unwrap().collection.as_str(), INBOX);
+    let error = desk.fetch(WORK, "2.host").await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Held, "{error}: is a disk not mounted?");
+}
+
+#[tokio::test]
 async fn a_fetch_answers_what_the_scan_answered() {
     let desk = Desk::new().await;
     desk.put("cur/1.host:2,S", &mail("one"));

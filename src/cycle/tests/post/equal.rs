@@ -50,7 +50,7 @@ fn rows(world: &World) -> Vec<(String, String, Vec<String>)> {
 }
 
 /// Where a message goes that is deleted on a device.
-fn put_away(manner: Manner) -> &'static str {
+pub fn put_away(manner: Manner) -> &'static str {
     if manner == Manner::Folders { "Trash" } else { "Archive" }
 }
 

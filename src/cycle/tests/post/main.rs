@@ -5,6 +5,7 @@ mod brake;
 mod bytes;
 mod copies;
 mod ear;
+mod emptied;
 mod equal;
 mod folders;
 mod frozen;

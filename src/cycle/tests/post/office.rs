@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
+use twofold_model::connector::Removal;
 use twofold_model::email::{EmailLens, Role, Sheet, headers, path};
 use twofold_model::{
     Abilities, Access, BlobId, Blobs, Collection, CollectionId, Connector, DeltaToken, Entry, Error, ErrorKind, Etag,
@@ -236,6 +237,34 @@ impl Office {
     pub fn called(&self, id: &str) -> String {
         let mailboxes = &self.state().mailboxes;
         mailboxes.iter().find(|mailbox| mailbox.id.as_str() == id).expect("the mailbox is there").name.clone()
+    }
+
+    /// Somebody removes a mailbox with all that is in it; it is what comes back when a disk is mounted again.
+    pub fn remove_mailbox(&self, id: &str) -> (Collection, Vec<Message>) {
+        let mut state = self.state();
+        let at = state.mailboxes.iter().position(|mailbox| mailbox.id.as_str() == id);
+        let mailbox = state.mailboxes.remove(at.expect("the mailbox is there"));
+        let mut lost = Vec::new();
+        for message in state.messages.values_mut() {
+            if let Some(name) = message.at.remove(id) {
+                lost.push(Message { at: BTreeMap::from([(id.to_owned(), name)]), ..message.clone() });
+            }
+        }
+        state.messages.retain(|_, message| !message.at.is_empty());
+        self.note(&mut state);
+        (mailbox, lost)
+    }
+
+    /// A mailbox is back, with what was in it.
+    pub fn bring_back(&self, (mailbox, lost): (Collection, Vec<Message>)) {
+        let mut state = self.state();
+        state.mailboxes.push(mailbox);
+        for message in lost {
+            state.next += 1;
+            let id = state.next;
+            state.messages.insert(id, message);
+        }
+        self.note(&mut state);
     }
 
     /// Whether there is a mailbox of that name.
@@ -707,6 +736,11 @@ impl Connector for Office {
             .iter()
             .map(|place| {
                 let found = self.parse(&state, &place.remote_id).or_else(|| self.find_file(&state, &place.remote_id));
+                // Whether what stood in a folder that is not there is gone, nobody knows.
+                let is_folder = |mailbox: &Collection| mailbox.id == place.collection;
+                if found.is_none() && self.manner == Manner::Files && !state.mailboxes.iter().any(is_folder) {
+                    return Err(Error::new(ErrorKind::Held, "the folder is not there"));
+                }
                 let Some((id, at)) = found else { return Ok(state.ghosts.get(&place.remote_id).cloned()) };
                 if let Some(kind) = state.hidden.get(&id) {
                     return Err(Error::new(*kind, "it cannot be looked at"));
@@ -838,6 +872,20 @@ impl Connector for Office {
         let made = Collection { id: id.as_str().into(), ..like.clone() };
         self.state().mailboxes.push(made.clone());
         Ok(made)
+    }
+
+    async fn removal(&self, _: Kind, id: &CollectionId) -> Result<Removal> {
+        let is_fixed = self.state().mailboxes.iter().any(|mailbox| mailbox.id == *id && mailbox.role.is_some());
+        Ok(if is_fixed { Removal::Never } else { Removal::Whole })
+    }
+
+    async fn remove_collection(&self, _: Kind, id: &CollectionId) -> Result<bool> {
+        let mut state = self.state();
+        let is_empty = state.messages.values().all(|message| !message.at.contains_key(id.as_str()));
+        if is_empty {
+            state.mailboxes.retain(|mailbox| mailbox.id != *id);
+        }
+        Ok(is_empty)
     }
 
     /// Where messages stand in folders, it takes a move and a rename, either of which may fail.
