@@ -353,7 +353,7 @@ fn is_asked_once_in_the_end(home: &Home, provider: &str, what: &str) {
     // A list may lag behind what was made: what is not there counts as not made only after a minute, which passes here.
     let mut hub = twofold_hub::Hub::open(&home.state()).unwrap();
     for intent in hub.intents().unwrap() {
-        hub.set_sent(intent.id, intent.sent_ms.unwrap() - 120_000).unwrap();
+        hub.set_sent(&[intent.id], intent.sent_ms.unwrap() - 120_000).unwrap();
     }
     drop(hub);
     home.sync().expect(0);

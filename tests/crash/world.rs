@@ -398,7 +398,7 @@ impl World {
         let mut hub = Hub::open(&self.dir.path().join("state")).unwrap();
         for intent in hub.intents().unwrap() {
             if let Some(sent) = intent.sent_ms {
-                hub.set_sent(intent.id, sent - twofold_google::contacts::LIST_LAG_MS - 1000).unwrap();
+                hub.set_sent(&[intent.id], sent - twofold_google::contacts::LIST_LAG_MS - 1000).unwrap();
             }
         }
     }

@@ -69,7 +69,7 @@ fn promise_3_a_copy_whose_reply_is_lost_is_there_once() {
         home.sync().expect(75);
         let mut hub = twofold_hub::Hub::open(&home.state()).unwrap();
         for intent in hub.intents().unwrap() {
-            hub.set_sent(intent.id, intent.sent_ms.unwrap() - 600_000).unwrap();
+            hub.set_sent(&[intent.id], intent.sent_ms.unwrap() - 600_000).unwrap();
         }
         drop(hub);
         home.sync().expect(0);
@@ -99,7 +99,7 @@ fn promise_3_a_copy_of_what_came_from_here_is_there_once_whatever_gets_lost() {
                 home.sync().expect(75);
                 let mut hub = twofold_hub::Hub::open(&home.state()).unwrap();
                 for intent in hub.intents().unwrap() {
-                    hub.set_sent(intent.id, intent.sent_ms.unwrap() - 600_000).unwrap();
+                    hub.set_sent(&[intent.id], intent.sent_ms.unwrap() - 600_000).unwrap();
                 }
             }
             home.sync().expect(0);

@@ -87,7 +87,7 @@ fn promise_3_a_message_whose_reply_is_lost_is_there_once() {
             // A list may lag behind what was made: what is not there counts as not made only after minutes, which pass here.
             let mut hub = twofold_hub::Hub::open(&home.state()).unwrap();
             for intent in hub.intents().unwrap() {
-                hub.set_sent(intent.id, intent.sent_ms.unwrap() - 600_000).unwrap();
+                hub.set_sent(&[intent.id], intent.sent_ms.unwrap() - 600_000).unwrap();
             }
             drop(hub);
             home.sync().expect(0);
