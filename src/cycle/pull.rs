@@ -118,11 +118,13 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             News::Page { member, feed, page } => {
                 taken += page.entries.len();
                 cycle.settings.progress.at("reading", taken, 0);
-                if page.entries.is_empty() && matches!(page.next, Next::Done(_)) {
+                let Some(source) = sources.get_mut(&member) else { continue };
+                // A long round whose last page is empty waits for nobody: a stop would have all of it read again.
+                let is_quiet = source.courses[feed].tally.entries + page.entries.len() == 0;
+                if is_quiet && matches!(page.next, Next::Done(_)) {
                     quiet.push((member, feed, page));
                     continue;
                 }
-                let Some(source) = sources.get_mut(&member) else { continue };
                 match take_pages(cycle, kind, now, (member, source), vec![(feed, page)]) {
                     Err(error) if error.kind != ErrorKind::Broken => failed.push((member, error)),
                     taken => taken?,
