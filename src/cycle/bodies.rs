@@ -6,7 +6,7 @@
 //! but one whose answer did not come. What is here already is not asked for (`known`).
 
 use crate::Cycle;
-use crate::intake::Intake;
+use crate::intake::{Alone, Intake};
 use crate::known::{self, Filled};
 use crate::report::exit;
 use futures_util::future::try_join_all;
@@ -534,6 +534,8 @@ impl Stock<'_> {
         let replica = cycle.members[self.index].replica.id;
         let intake = Intake { replica, kind: self.kind, places: self.places, lens, rank, now, left_out: &left_out };
         cycle.hub.atomically("bodies", |hub| {
+            let mut alone = Alone::of(hub, replica, self.kind, came.iter().filter_map(|(_, seen)| seen.as_ref()))?;
+            let mut made: Vec<RemoteId> = Vec::new();
             for (at, seen) in came {
                 let place = &self.asked[at].place;
                 let facts = seen.as_ref().map(|seen| lens.facts(&seen.rendering)).unwrap_or_default();
@@ -546,13 +548,25 @@ impl Stock<'_> {
                         let raw = seen.rendering.as_bytes();
                         intake.take_bad(hub, &place.remote_id, place.collection.as_str(), why, raw)?;
                     }
-                    Some(seen) => got.new += usize::from(intake.take_whole(hub, seen, untouched)?),
+                    Some(seen) => {
+                        let is_made = match alone.take(&seen) {
+                            Some(waiting) => {
+                                let name = seen.remote_id.clone();
+                                let is_made = intake.take_alone(hub, waiting.as_ref(), seen, untouched)?;
+                                made.extend(is_made.then_some(name));
+                                is_made
+                            }
+                            None => intake.take_whole(hub, seen, untouched)?,
+                        };
+                        got.new += usize::from(is_made);
+                    }
                     None => {
                         hub.leave_quarantine(replica, place.remote_id.as_str())?;
                         hub.store_gone(replica, &place.remote_id, now)?;
                     }
                 }
             }
+            hub.remove_sightings_of(replica, &made.iter().map(RemoteId::as_str).collect::<Vec<_>>())?;
             for (at, error) in failed {
                 let place = &self.asked[at].place;
                 match failures.is_set_aside(hub, &intake, place, &error)? {

@@ -2,9 +2,9 @@
 //! left out, or not to be understood. A pull, a second look and the answer to a write all come in here.
 
 use crate::scope::LeftOut;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use twofold_hub::{Bad, Hub, Place, Placement, Presence, Sighting};
-use twofold_model::{Entry, Facts, Kind, Lens, RemoteId, Result, Seen};
+use twofold_model::{Entry, Facts, Kind, Lens, RemoteId, Result, Seen, Uid};
 
 /// Takes what one replica shows, against what the hub holds of it.
 pub struct Intake<'a> {
@@ -22,6 +22,39 @@ pub struct Intake<'a> {
     pub now: i64,
     /// What is left out: nothing of it comes in.
     pub left_out: &'a LeftOut,
+}
+
+/// Those of a batch of copies of which nothing is known but what was seen of them: asked for once, and not for each of them.
+#[derive(Default)]
+pub struct Alone {
+    names: HashSet<String>,
+    waiting: HashMap<String, Sighting>,
+    /// What was taken in of the batch so far.
+    uids: HashSet<Uid>,
+}
+
+impl Alone {
+    /// Before any of what a place shows is taken in.
+    pub fn of<'s>(hub: &Hub, replica: i64, kind: Kind, shown: impl Iterator<Item = &'s Seen>) -> Result<Alone> {
+        let shown: Vec<(&str, Option<&str>)> =
+            shown.map(|seen| (seen.remote_id.as_str(), seen.uid.as_ref().map(Uid::as_str))).collect();
+        if shown.is_empty() {
+            return Ok(Alone::default());
+        }
+        let names = hub.alone(replica, kind, &shown)?;
+        let asked: Vec<&str> = shown.iter().map(|(name, _)| *name).filter(|name| names.contains(*name)).collect();
+        let waiting = hub.sightings_of(replica, &asked)?;
+        let waiting = waiting.into_iter().map(|waiting| (waiting.remote_id.as_str().to_owned(), waiting)).collect();
+        Ok(Alone { names, waiting, uids: HashSet::new() })
+    }
+
+    /// What waits to be settled of a copy of which nothing else is known; `None` where more is, by now: each has to be told once, as it is
+    /// taken in.
+    pub fn take(&mut self, seen: &Seen) -> Option<Option<Sighting>> {
+        let is_new_uid = seen.uid.as_ref().is_none_or(|uid| self.uids.insert(uid.clone()));
+        let is_alone = self.names.remove(seen.remote_id.as_str()) && is_new_uid;
+        is_alone.then(|| self.waiting.remove(seen.remote_id.as_str()))
+    }
 }
 
 impl Intake<'_> {
@@ -105,6 +138,39 @@ impl Intake<'_> {
             return Ok(false);
         }
         hub.store_sighting(self.replica, place.collection, Some(known.item), (&seen, &facts), self.now)?;
+        Ok(false)
+    }
+
+    /// [`Intake::take_or_make`] of a copy of which nothing is known but what waits to be settled ([`Alone`]).
+    pub fn take_alone(
+        &self,
+        hub: &mut Hub,
+        waiting: Option<&Sighting>,
+        mut seen: Seen,
+        untouched: &HashSet<i64>,
+    ) -> Result<bool> {
+        let Some(place) = self.places.iter().find(|place| place.remote_id == seen.collection.as_str()) else {
+            return Ok(false);
+        };
+        if let Some(waiting) = waiting {
+            seen.rendering = self.lens.settle_unknown(&waiting.rendering, seen.rendering);
+        }
+        let facts = self.lens.facts(&seen.rendering);
+        // Nor does it stand beside another copy of its message.
+        if self.left_out.has(place.collection)
+            || waiting.is_none() && self.is_kept_out(hub, place.collection, &seen, &facts)?
+        {
+            return Ok(false);
+        }
+        if !facts.lacks_body && untouched.contains(&place.collection) && seen.mark.is_none() {
+            let uid = seen.uid.as_ref();
+            let made = crate::meet::take_new(hub, self, place.collection, (&seen, &facts), uid, self.now)?;
+            return Ok(made.is_some());
+        }
+        match waiting {
+            Some(_) => hub.store_sighting(self.replica, place.collection, None, (&seen, &facts), self.now)?,
+            None => hub.first_sighting(self.replica, place.collection, (&seen, &facts), self.now)?,
+        }
         Ok(false)
     }
 

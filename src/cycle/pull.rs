@@ -1,7 +1,7 @@
 //! Reads every feed to its end and stores what it says as sightings, each feed's token with what it covers (promise 2).
 
 use crate::Cycle;
-use crate::intake::Intake;
+use crate::intake::{Alone, Intake};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -452,15 +452,23 @@ fn store_page(
     intake.rename(hub, renames, listing)?;
     // A copy in what is left out is one only beside another, which has to be known first.
     told.sort_by_key(|entry| intake.is_seen_frozen(entry));
+    let shown = told.iter().filter_map(|entry| match entry {
+        Entry::Seen(seen) => Some(seen.as_ref()),
+        _ => None,
+    });
+    let mut alone = Alone::of(hub, replica.id, intake.kind, shown)?;
     for entry in told {
         match entry {
             Entry::Seen(seen) => {
                 if let Some(feed) = listing {
                     hub.note_listed(replica.id, feed, seen.remote_id.as_str())?;
                 }
-                let is_made = match bad.contains(seen.remote_id.as_str()) {
-                    true => intake.take_once_more(hub, *seen, &tally.untouched)?,
-                    false => intake.take_or_make(hub, *seen, &tally.untouched)?,
+                let is_made = match alone.take(&seen) {
+                    Some(waiting) => intake.take_alone(hub, waiting.as_ref(), *seen, &tally.untouched)?,
+                    None if bad.contains(seen.remote_id.as_str()) => {
+                        intake.take_once_more(hub, *seen, &tally.untouched)?
+                    }
+                    None => intake.take_or_make(hub, *seen, &tally.untouched)?,
                 };
                 new += usize::from(is_made);
             }

@@ -259,6 +259,7 @@ fn all_done(
     hub.end_intents(replica, &intents.iter().map(|intent| intent.id).collect::<Vec<_>>())?;
     let items: Vec<i64> = intents.iter().map(|intent| intent.item).collect();
     let placed = hub.placed(replica, &items)?;
+    let is_device = hub.replicas()?.iter().any(|one| one.id == replica && one.is_device);
     // What is noted of a copy as long as it is not as it was told.
     let (mut seen_before, mut released) = (Vec::new(), Vec::new());
     for (intent, written) in intents.iter().zip(answers) {
@@ -291,7 +292,9 @@ fn all_done(
                 {
                     hub.rename_placement(placement.id, &seen.remote_id)?;
                 }
-                call_as_its_account_does(hub, intent, &seen)?;
+                if !is_device {
+                    call_as_its_account_does(hub, intent, &seen)?;
+                }
                 let agreed = if intent.is_copy() { copied(hub, lens, intent, &seen, now_ms)? } else { intent.version };
                 if intent.kind == IntentKind::Create && !placed.contains(&intent.item) {
                     hub.first_placement(intent.item, replica, intent.collection, agreed, &seen)?;

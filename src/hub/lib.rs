@@ -163,7 +163,7 @@ pub(crate) fn list<T: serde::Serialize>(values: &[T]) -> String {
 
 /// Sixteen random bytes as lower-case hexadecimal digits.
 pub fn random_id() -> String {
-    rand::rng().random::<[u8; 16]>().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", rand::rng().random::<u128>())
 }
 
 /// Makes the state folder (0700) if it is not there, and refuses one that others can read or that belongs to somebody else.

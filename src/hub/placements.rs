@@ -28,8 +28,15 @@ pub struct Placement {
     pub seen: Rendering,
 }
 
-/// The columns of a [`Placement`], in the order in which it is read: by number, because it is read for every item.
-const PLACEMENT: &str = "id, item, replica, collection, remote_id, etag, agreed, modified, seen";
+/// Reads copies with the columns of a [`Placement`], in the order in which it is read: by number, because it is read for every item.
+macro_rules! placements_where {
+    ($condition:literal) => {
+        concat!(
+            "SELECT id, item, replica, collection, remote_id, etag, agreed, modified, seen FROM placements WHERE ",
+            $condition
+        )
+    };
+}
 
 fn placement(row: &Row<'_>) -> rusqlite::Result<Placement> {
     Ok(Placement {
@@ -130,6 +137,12 @@ pub struct Sighting {
     pub dated_ms: Option<i64>,
 }
 
+/// Stores what was seen of a copy of which nothing was seen before.
+const FIRST_SIGHTING: &str = "
+    INSERT INTO sightings
+        (replica, collection, remote_id, item, gone, etag, rendering, uid, mark, modified, observed, lacks, dated)
+    VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+
 /// The columns of a [`Sighting`], in the order in which it is read, of a table that is called `s`.
 pub(crate) const SIGHTING: &str = "s.id, s.replica, s.collection, s.remote_id, s.item, s.gone, s.etag, s.rendering, s.uid, s.mark, \
      s.modified, s.observed, s.hold, s.lacks, s.dated";
@@ -161,17 +174,12 @@ pub(crate) fn sighting(row: &Row<'_>) -> rusqlite::Result<Sighting> {
 impl Hub {
     /// The copy of that name.
     pub fn placement(&self, replica: i64, remote_id: &RemoteId) -> Result<Option<Placement>> {
-        self.one(
-            &format!("SELECT {PLACEMENT} FROM placements WHERE replica = ?1 AND remote_id = ?2"),
-            params![replica, remote_id.as_str()],
-            placement,
-        )
+        self.one(placements_where!("replica = ?1 AND remote_id = ?2"), params![replica, remote_id.as_str()], placement)
     }
 
     /// All copies of an item.
     pub fn placements(&self, item: i64) -> Result<Vec<Placement>> {
-        let sql = format!("SELECT {PLACEMENT} FROM placements WHERE item = ?1 ORDER BY replica, collection");
-        self.all(&sql, [item], placement)
+        self.all(placements_where!("item = ?1 ORDER BY replica, collection"), [item], placement)
     }
 
     /// Sets the base of an item at a replica: what was agreed and what the replica showed for it.
@@ -399,17 +407,66 @@ impl Hub {
             values,
         )?;
         if told == 0 {
-            self.run(
-                "INSERT INTO sightings
-                   (replica, collection, remote_id, item, gone, etag, rendering, uid, mark, modified, observed, lacks, dated)
-                 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-                values,
-            )?;
+            self.run(FIRST_SIGHTING, values)?;
         }
         match item {
             Some(item) => self.add_todo(item),
             None => Ok(()),
         }
+    }
+
+    /// [`Hub::store_sighting`] of a copy of which nothing was seen before.
+    pub fn first_sighting(
+        &mut self,
+        replica: i64,
+        collection: i64,
+        (seen, facts): (&Seen, &Facts),
+        observed_ms: i64,
+    ) -> Result<()> {
+        self.run(
+            FIRST_SIGHTING,
+            params![
+                replica,
+                collection,
+                seen.remote_id.as_str(),
+                None::<i64>,
+                seen.etag.as_str(),
+                seen.rendering.as_bytes(),
+                seen.uid.as_ref().map(Uid::as_str),
+                seen.mark.as_ref().map(Mark::to_string),
+                seen.modified_ms,
+                observed_ms,
+                facts.lacks_body,
+                facts.dated_ms
+            ],
+        )
+    }
+
+    /// Those of the copies at a replica, by name and UID, that are the only word of themselves: none of that name is known, is said to be
+    /// gone, was removed by us or is in quarantine, and no item and no other copy that was seen there has that UID.
+    pub fn alone(&self, replica: i64, kind: Kind, shown: &[(&str, Option<&str>)]) -> Result<HashSet<String>> {
+        let alone = self.all(
+            "WITH shown (name, uid) AS MATERIALIZED (SELECT value ->> 0, value ->> 1 FROM json_each(?3))
+             SELECT name FROM shown WHERE
+               NOT EXISTS (SELECT 1 FROM placements p WHERE p.replica = ?1 AND p.remote_id = name)
+               AND NOT EXISTS (SELECT 1 FROM departed d WHERE d.replica = ?1 AND d.remote_id = name)
+               AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.replica = ?1 AND q.remote_id = name)
+               AND NOT EXISTS (SELECT 1 FROM sightings g WHERE g.replica = ?1 AND g.remote_id = name AND g.gone > 0)
+               AND NOT EXISTS (SELECT 1 FROM items i WHERE i.uid = shown.uid AND i.kind = ?2)
+               AND NOT EXISTS (SELECT 1 FROM sightings s
+                     WHERE s.replica = ?1 AND s.uid = shown.uid AND s.remote_id <> name AND s.gone = 0)",
+            params![replica, kind.as_str(), list(shown)],
+            |row| row.get(0),
+        )?;
+        Ok(alone.into_iter().collect())
+    }
+
+    /// What was seen of copies of these names, and is not gone.
+    pub fn sightings_of(&self, replica: i64, names: &[&str]) -> Result<Vec<Sighting>> {
+        let sql = format!(
+            "SELECT {SIGHTING} FROM json_each(?2) CROSS JOIN sightings s ON s.replica = ?1 AND s.remote_id = value WHERE s.gone = 0"
+        );
+        self.all(&sql, params![replica, list(names)], sighting)
     }
 
     /// Stores that a known copy is said to be gone (a question). Of an unknown copy only its sighting goes.
