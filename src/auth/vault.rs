@@ -148,6 +148,11 @@ impl Entry {
         Ok(Some(Tokens { refresh: open(refresh, "refresh")?, access: open(access, "access")? }))
     }
 
+    /// Whether there is anything that only its key opens.
+    fn is_sealed(&self) -> bool {
+        self.sealed_refresh.is_some() || self.sealed_access.is_some()
+    }
+
     /// Forgets the tokens.
     pub fn wipe(&mut self) {
         (self.sealed_refresh, self.sealed_access) = (None, None);
@@ -302,10 +307,10 @@ impl Vault {
         self.credentials_dir.as_ref().is_some_and(|directory| directory.join(KEY_FILE).exists())
     }
 
-    /// Whether the key at hand opens the vault; `None`: nothing was sealed yet, so any key would do.
+    /// Whether the key at hand opens the vault; `None`: nothing is sealed in it, so any key would do.
     pub fn opens(&self) -> Result<Option<bool>> {
         let book = self.read()?;
-        Ok(book.check.is_some().then(|| self.key(&book).is_ok()))
+        Ok(book.check().is_some().then(|| self.key(&book).is_ok()))
     }
 
     /// What the last sign-in leaves for the next one.
@@ -362,7 +367,7 @@ impl Vault {
     /// The key that the vault was made with; it has to exist.
     pub(crate) fn key(&self, book: &Book) -> Result<Key> {
         let keys = self.keys()?;
-        let Some(check) = &book.check else {
+        let Some(check) = book.check() else {
             return keys.into_iter().next().ok_or_else(|| self.no_key(&[]));
         };
         let (fitting, others): (Vec<Key>, Vec<Key>) =
@@ -372,7 +377,7 @@ impl Vault {
 
     /// The key to seal with: the vault's own, or, for a vault that holds nothing yet, the one at hand, or a new one.
     pub(crate) fn key_for_sealing(&self, book: &mut Book) -> Result<Key> {
-        if book.check.is_some() {
+        if book.check().is_some() {
             return self.key(book);
         }
         let key = match self.keys()?.into_iter().next() {
@@ -411,8 +416,11 @@ impl Vault {
         let is_handed_over =
             self.credentials_dir.as_ref().is_some_and(|folder| tried.iter().any(|key| key.origin.starts_with(folder)));
         let todo = match is_handed_over {
-            true => "Put the right key back, or move the vault away and sign in again (no item is lost by that).",
-            false => "Whose the key is and what to do says: twofold doctor",
+            true => format!(
+                "Hand over the right key; where it is lost, type: sudo mv '{vault}' '{vault}.other-key' (no item is lost by that), and sign in \
+                 again at each provider, which begins with: twofold login"
+            ),
+            false => "Whose the key is and what to do says: twofold doctor".to_owned(),
         };
         Error::new(ErrorKind::Misconfigured, format!("{why}. {todo}"))
     }
@@ -465,6 +473,11 @@ const LOCK_PAUSE_MS: u64 = 40;
 impl Book {
     fn new() -> Book {
         Book { format: FORMAT, check: None, providers: BTreeMap::new() }
+    }
+
+    /// What only the key of the vault opens; `None` where nothing is sealed (everybody signed out), and any key would do.
+    fn check(&self) -> Option<&String> {
+        self.check.as_ref().filter(|_| self.providers.values().any(Entry::is_sealed))
     }
 }
 
@@ -548,6 +561,28 @@ mod tests {
             fs::set_permissions(&path, fs::Permissions::from_mode(closed_mode)).unwrap();
         }
         assert!(open(&vault, ProviderName::Google).is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_vault_that_nobody_is_signed_in_with_any_more_takes_another_key() {
+        let dir = private_dir();
+        let vault = vault(&dir);
+        store(&vault, ProviderName::Google, "ada").await;
+        store(&vault, ProviderName::Microsoft365, "ada").await;
+        let credentials = private_dir();
+        write_private(&credentials.path().join("twofold.key"), &[9; 32]).unwrap();
+        fs::remove_file(dir.path().join("twofold.key")).unwrap();
+        let sealed = Vault::with_credentials(dir.path(), Some(credentials.path().into())).unwrap();
+        for (name, opens) in [(ProviderName::Google, Some(false)), (ProviderName::Microsoft365, None)] {
+            let lock = vault.lock().await.unwrap();
+            let mut book = vault.read().unwrap();
+            book.providers.get_mut(&name).unwrap().wipe();
+            vault.write(&lock, &book).unwrap();
+            assert_eq!(sealed.opens().unwrap(), opens, "{name}");
+        }
+        store(&sealed, ProviderName::Google, "ada").await;
+        assert!(open(&sealed, ProviderName::Google).is_ok());
+        assert_eq!(vault.opens().unwrap(), Some(false), "it is the new key's");
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 //! systemd hands the key to the service alone (`LoadCredentialEncrypted=`, `systemd.exec(5)`). With the service running, `sync` is a run of
 //! the service and needs no key here. A sign-in has to talk to a person, so it is started by systemd with the same key, on the terminal.
 
-use super::doctor::Unit;
+use super::doctor::{Unit, configured};
 use super::handover;
 use crate::config::Config;
 use std::path::Path;
@@ -25,8 +25,14 @@ pub async fn check(config: &Config, arguments: &str) -> Result<()> {
 
 /// What to say where the sign-ins were sealed with a key that is not at hand.
 pub fn missing(config: &Config, arguments: &str) -> Result<Option<String>> {
+    if !is_missing(config)? {
+        return Ok(None);
+    }
+    if Vault::open(&config.state_dir)?.has_credential_key() {
+        return Ok(Some(with_another_key(config, arguments)));
+    }
     let holder = unit_with_key(config).map(|unit| unit.name);
-    Ok(is_missing(config)?.then(|| without_key(config, arguments, holder.as_deref())))
+    Ok(Some(without_key(config, arguments, holder.as_deref())))
 }
 
 /// Whether the sign-ins were sealed with a key that is not at hand.
@@ -39,8 +45,8 @@ pub fn without_key(config: &Config, arguments: &str, holder: Option<&str>) -> St
     let line = to_type(config, arguments);
     match holder {
         Some(holder) => format!(
-            "the key of the sign-ins is a credential, which systemd hands to {holder} alone; no sign-in was touched, and nothing is wrong \
-             with them. {line}"
+            "the key of the sign-ins is a credential, which systemd hands to {holder} alone; no sign-in was touched, and that they do not \
+             open without it is as it should be. {line}"
         ),
         None => format!(
             "the key that opens the sign-ins is not at hand; no sign-in was touched. If it was the file {}, put it back from a backup; only \
@@ -51,9 +57,39 @@ pub fn without_key(config: &Config, arguments: &str, holder: Option<&str>) -> St
     }
 }
 
+/// What to say where systemd handed over a key to this very process, and the sign-ins were sealed with another one.
+fn with_another_key(config: &Config, arguments: &str) -> String {
+    let vault = config.state_dir.join("vault.json");
+    let logins: Vec<String> = match arguments.starts_with("login ") {
+        true => vec![arguments.to_owned()],
+        false => configured(config).iter().map(|name| format!("login {name} --no-browser")).collect(),
+    };
+    let lines: Vec<String> = logins.iter().map(|login| format!("\n  {}", with_key(config, login))).collect();
+    format!(
+        "the sign-ins in {} were sealed with another key than the one that systemd hands over (with that of another machine, or with the \
+         file twofold.key); no sign-in was touched. Where that key is still to be had, hand it over instead. Where it is not, put the \
+         sign-ins away and sign in again at each provider (no item is lost by that):\n  sudo mv {} {}{}",
+        vault.display(),
+        quoted(&vault.display().to_string()),
+        quoted(&vault.with_extension("json.other-key").display().to_string()),
+        lines.concat()
+    )
+}
+
+/// What is typed to do this again as it was begun: with systemd's key, or as whom `sudo` made of somebody. `named`: a configuration was named.
+pub fn again(config: &Config, named: bool, arguments: &str) -> Result<String> {
+    if Vault::open(&config.state_dir)?.has_credential_key() {
+        return Ok(with_key(config, arguments));
+    }
+    let is_by_sudo = std::env::var_os("SUDO_USER").is_some();
+    let sudo = if is_by_sudo { format!("sudo -u {} ", User::of_process().name) } else { String::new() };
+    let named = if named || is_by_sudo { format!(" --config {}", path_of(config)) } else { String::new() };
+    Ok(format!("{sudo}twofold{named} {arguments}"))
+}
+
 /// The unit of this configuration, where it says that systemd hands it the key.
 pub fn unit_with_key(config: &Config) -> Option<Unit> {
-    Unit::of(config).filter(Unit::has_key)
+    Unit::of(config).filter(|unit| unit.key().is_some())
 }
 
 /// A key of its own would be made here for a vault that is empty yet, and the service could not open it with its.
@@ -68,18 +104,32 @@ async fn is_with_the_service_alone(config: &Config) -> Result<bool> {
 
 /// The line with which systemd starts a command with the service's key, on this terminal.
 fn to_type(config: &Config, arguments: &str) -> String {
-    let program = std::env::current_exe().unwrap_or_else(|_| "/usr/local/bin/twofold".into());
     format!(
         "If it is systemd that hands it to the service, type the following (the file of the key is the one that the unit names):\n  {}",
-        line(config, &User::of_process().name, &program, arguments)
+        with_key(config, arguments)
     )
 }
 
-fn line(config: &Config, user: &str, program: &Path, arguments: &str) -> String {
+/// That line alone, with the user and the key that the unit of this configuration has.
+fn with_key(config: &Config, arguments: &str) -> String {
+    let program = std::env::current_exe().unwrap_or_else(|_| "/usr/local/bin/twofold".into());
+    let unit = unit_with_key(config);
+    let user = unit.as_ref().map_or_else(|| User::of_process().name, |unit| unit.user.clone());
+    line(config, &user, unit.as_ref().and_then(Unit::key), &program, arguments)
+}
+
+fn path_of(config: &Config) -> String {
     let path = std::path::absolute(&config.path).unwrap_or_else(|_| config.path.clone());
+    quoted(&path.display().to_string())
+}
+
+/// `key`: the line of the unit that hands it over.
+fn line(config: &Config, user: &str, key: Option<&str>, program: &Path, arguments: &str) -> String {
     // As the units have it: /etc/twofold/ada.toml and ada.key.cred; of one alone config.toml and twofold.key.cred.
+    let path = std::path::absolute(&config.path).unwrap_or_else(|_| config.path.clone());
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).filter(|stem| stem != "config");
-    let key = path.with_file_name(format!("{}.key.cred", stem.as_deref().unwrap_or("twofold")));
+    let usual = path.with_file_name(format!("{}.key.cred", stem.as_deref().unwrap_or("twofold")));
+    let usual = format!("LoadCredentialEncrypted=twofold.key:{}", usual.display());
     let state = config.state_dir.strip_prefix("/var/lib").ok();
     // With its mode: without, systemd opens the folder to everybody (`systemd.exec(5)`: 0755).
     let state = state.map(|state| {
@@ -91,9 +141,9 @@ fn line(config: &Config, user: &str, program: &Path, arguments: &str) -> String 
     format!(
         "sudo systemd-run --pty --wait --collect --uid={user}{} --property=UMask=0077 --property={} {} --config {} {arguments}",
         state.unwrap_or_default(),
-        quoted(&format!("LoadCredentialEncrypted=twofold.key:{}", key.display())),
+        quoted(key.unwrap_or(&usual)),
         quoted(&program.display().to_string()),
-        quoted(&path.display().to_string()),
+        path_of(config),
     )
 }
 
@@ -151,7 +201,15 @@ mod tests {
 
     fn of(path: &str, state_dir: &str) -> String {
         let config = Config::parse(&format!("state_dir = '{state_dir}'\n"), Path::new(path)).unwrap();
-        line(&config, "ada", Path::new("/usr/local/bin/twofold"), "login google --no-browser")
+        line(&config, "ada", None, Path::new("/usr/local/bin/twofold"), "login google --no-browser")
+    }
+
+    #[test]
+    fn the_line_has_the_key_that_the_unit_names() {
+        let config = Config::parse("state_dir = '/srv/x'\n", Path::new("/etc/twofold/config.toml")).unwrap();
+        let key = "LoadCredentialEncrypted=twofold.key:/srv/keys/of twofold";
+        let line = line(&config, "twofold", Some(key), Path::new("/usr/bin/twofold"), "sync");
+        assert!(line.contains(" --uid=twofold ") && line.contains(&format!(" --property='{key}' /usr/bin")), "{line}");
     }
 
     #[test]

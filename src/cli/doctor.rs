@@ -6,6 +6,7 @@ mod outward;
 mod sign_ins;
 mod units;
 
+pub(super) use sign_ins::configured;
 pub(super) use units::Unit;
 
 use super::credential::{User, quoted};

@@ -46,9 +46,10 @@ fn name_of(text: &str) -> Result<ProviderName> {
 /// Talks to the person at the terminal.
 struct Terminal<'a> {
     context: &'a Context,
-    name: ProviderName,
     flow: Flow,
     here: Here,
+    /// What is typed to sign in by pasting instead.
+    paste: String,
 }
 
 impl Ui for Terminal<'_> {
@@ -56,7 +57,7 @@ impl Ui for Terminal<'_> {
         // The address stands on a line of its own, so that a script can read it.
         println!("{url}");
         let _ = std::io::stdout().flush();
-        if let Some(advice) = elsewhere::advice(self.name, self.flow, url, &self.here) {
+        if let Some(advice) = elsewhere::advice(self.flow, url, &self.here, &self.paste) {
             self.context.say(advice);
         }
     }
@@ -98,7 +99,8 @@ pub async fn login(context: &Context, args: LoginArgs) -> Result<i32> {
     credential::check(&config, &format!("login {name}{how}")).await?;
     let here = Here::of_process();
     let flow = here.fitting(flow);
-    let ui = Terminal { context, name, flow, here };
+    let paste = credential::again(&config, context.config.is_some(), &format!("login {name} --paste"))?;
+    let ui = Terminal { context, flow, here, paste };
     sign_in(context, &config, name, flow, &ui).await
 }
 

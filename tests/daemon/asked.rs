@@ -243,7 +243,7 @@ fn where_the_key_is_the_services_a_shell_syncs_through_it_and_is_told_how_to_sig
     home.run(&["logout", "google"]).expect(2).says(&["systemd-run", "logout google"]);
     let ran = home.run(&["doctor"]).expect(0).shows(&[
         "warn  sign-ins",
-        "nothing is wrong with them",
+        "that they do not open without it is as it should be",
         "systemd-run",
         " doctor\n",
     ]);
@@ -253,6 +253,41 @@ fn where_the_key_is_the_services_a_shell_syncs_through_it_and_is_told_how_to_sig
     service.stop();
     let alone = home.sync();
     assert!(alone.code != Some(0) && alone.err.contains("systemd-run") && alone.err.ends_with(" sync\n"), "{alone}");
+}
+
+#[test]
+fn where_the_key_that_systemd_hands_over_does_not_fit_it_is_said_and_what_is_said_to_type_signs_in() {
+    let home = Home::synced(&GOOGLE);
+    fs::remove_file(home.state().join("twofold.key")).unwrap();
+    let key = credentials(&home);
+    let with_key = |args: &[&str]| {
+        let mut command = home.command(args);
+        command.env("CREDENTIALS_DIRECTORY", &key);
+        home.talk(command, args)
+    };
+    let vault = home.state().join("vault.json");
+    let away = home.state().join("vault.json.other-key");
+    let line = format!("sudo mv {} {}\n  sudo systemd-run ", vault.display(), away.display());
+    for (args, login) in [
+        (&["login", "google", "--paste"][..], "login google --paste\n"),
+        (&["logout", "google"], "login google --no-browser\n"),
+        (&["sync"], "login google --no-browser\n"),
+    ] {
+        let ran = with_key(args).end();
+        assert_ne!(ran.code, Some(0), "{ran}");
+        let ran = ran.says(&["sealed with another key", &line]);
+        assert!(ran.err.ends_with(login) && !ran.err.contains("hands to"), "{ran}");
+    }
+    fs::rename(&vault, &away).unwrap();
+    let mut talk = with_key(&["login", "google", "--no-browser"]);
+    let address = talk.address().unwrap();
+    common::visit(&address);
+    let ran = talk.end().expect(0);
+    assert!(
+        ran.err.contains("Without ssh, end this with Ctrl+C and type: sudo systemd-run "),
+        "pasting wants the key, too: {ran}"
+    );
+    with_key(&["sync"]).end().expect(0);
 }
 
 /// Half of the cards are removed on the device: more than goes without a word.

@@ -16,7 +16,7 @@ const UNUSED_MS: i64 = 60 * DAY_MS;
 const SOON_MS: i64 = 14 * DAY_MS;
 
 /// The providers that are configured.
-pub(super) fn configured(config: &Config) -> Vec<ProviderName> {
+pub(in crate::cli) fn configured(config: &Config) -> Vec<ProviderName> {
     let google = config.google.as_ref().map(|_| ProviderName::Google);
     let microsoft = config.microsoft365.as_ref().map(|_| ProviderName::Microsoft365);
     microsoft.into_iter().chain(google).collect()

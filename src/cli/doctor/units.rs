@@ -27,7 +27,7 @@ pub(in crate::cli) struct Unit {
     pub name: String,
     /// Who it runs as.
     pub user: String,
-    /// It and its drop-ins, those of all instances.
+    /// It and its drop-ins, also those of the timer's, with its instance in place of `%i`.
     pub text: String,
 }
 
@@ -52,7 +52,7 @@ impl Unit {
             (Path::new(&its) == path).then(|| Unit {
                 name: named(&name.replace('@', "@%i")),
                 user: named(user.unwrap_or("root")),
-                text: text.clone() + &drop_ins(folders),
+                text: named(&(text.clone() + &drop_ins(folders, |of| of.is_empty() || of == stem))),
             })
         })
     }
@@ -69,17 +69,15 @@ impl Unit {
 
     /// The state folder that systemd makes for it.
     pub(super) fn state_dir(&self) -> Option<PathBuf> {
-        let instance =
-            self.name.split_once('@').and_then(|(_, rest)| rest.strip_suffix(".service")).unwrap_or_default();
         let value = self.text.lines().filter_map(|line| line.trim().strip_prefix("StateDirectory=")).next_back()?;
-        Some(Path::new("/var/lib").join(value.trim().replace("%i", instance)))
+        Some(Path::new("/var/lib").join(value.trim()))
     }
 
-    /// Whether systemd hands it the key of the sign-ins.
-    pub(in crate::cli) fn has_key(&self) -> bool {
+    /// The line with which systemd hands it the key of the sign-ins, if it does.
+    pub(in crate::cli) fn key(&self) -> Option<&str> {
         let keys =
             ["LoadCredential=twofold.key", "LoadCredentialEncrypted=twofold.key", "ImportCredential=twofold.key"];
-        self.text.lines().any(|line| keys.iter().any(|key| line.trim().starts_with(key)))
+        self.text.lines().map(str::trim).rfind(|line| keys.iter().any(|key| line.starts_with(key)))
     }
 }
 
@@ -111,7 +109,7 @@ fn examine(folders: &[PathBuf], config: &Config) -> (Vec<&'static str>, Vec<Stri
         }
     }
     if let Some(unit) = installed.first() {
-        let drop_ins = drop_ins(folders);
+        let drop_ins = drop_ins(folders, |_| true);
         let is_named = |path: &Path| drop_ins.contains(&path.display().to_string());
         // What a unit makes for the state is there.
         let named = config.names_state_dir && !config.state_dir.starts_with(STATE_OF_UNITS);
@@ -132,12 +130,13 @@ fn examine(folders: &[PathBuf], config: &Config) -> (Vec<&'static str>, Vec<Stri
     (installed, troubles)
 }
 
-/// The text of all drop-ins of all instances.
-fn drop_ins(folders: &[PathBuf]) -> String {
+/// The text of the drop-ins of the instances that are meant (`""`: of all, or of the unit that has none).
+fn drop_ins(folders: &[PathBuf], is_meant: impl Fn(&str) -> bool) -> String {
     let mut text = String::new();
     for folder in folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
         let name = folder.file_name().to_string_lossy().into_owned();
-        if name.starts_with("twofold") && name.ends_with(".service.d") {
+        let unit = name.strip_suffix(".service.d").filter(|unit| unit.starts_with("twofold"));
+        if unit.is_some_and(|unit| is_meant(unit.split_once('@').map_or("", |(_, instance)| instance))) {
             for file in std::fs::read_dir(folder.path()).into_iter().flatten().flatten() {
                 text += &std::fs::read_to_string(file.path()).unwrap_or_default();
             }
@@ -164,16 +163,22 @@ mod tests {
         fs::write(dir.path().join("twofold@.service"), unit).unwrap();
         let ada = of("/etc/twofold/ada.toml").unwrap();
         assert_eq!((ada.name.as_str(), ada.user.as_str()), ("twofold@ada.service", "ada"));
-        assert!(!ada.has_key() && !ada.lets_through(dir.path()));
+        assert!(ada.key().is_none() && !ada.lets_through(dir.path()));
         assert!(of("/home/ada/c.toml").is_none(), "none is started with it");
-        fs::create_dir(dir.path().join("twofold@ada.service.d")).unwrap();
+        for instance in ["ada", "bob"] {
+            fs::create_dir(dir.path().join(format!("twofold@{instance}.service.d"))).unwrap();
+        }
+        fs::write(dir.path().join("twofold@bob.service.d/a.conf"), "LoadCredentialEncrypted=twofold.key:/of/bob\n")
+            .unwrap();
+        assert!(of("/etc/twofold/ada.toml").unwrap().key().is_none(), "what is bob's is not ada's");
         let named = format!(
-            "LoadCredentialEncrypted=twofold.key:/k\nReadWritePaths=\"-{0}\"\nReadWritePaths=\"-{0}/no\"\n",
+            "LoadCredentialEncrypted=twofold.key:/k/%i\nReadWritePaths=\"-{0}\"\nReadWritePaths=\"-{0}/no\"\n",
             dir.path().display()
         );
         fs::write(dir.path().join("twofold@ada.service.d/a.conf"), named).unwrap();
         let ada = of("/etc/twofold/ada.toml").unwrap();
-        assert!(ada.has_key() && ada.lets_through(dir.path()));
+        assert_eq!(ada.key(), Some("LoadCredentialEncrypted=twofold.key:/k/ada"));
+        assert!(ada.lets_through(dir.path()));
         assert!(!ada.lets_through(&dir.path().join("no")), "what is not there is ignored");
     }
 

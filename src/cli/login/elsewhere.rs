@@ -1,12 +1,12 @@
 //! Signing in on a machine on which nobody sits: what to type there, and what to do at the machine with the browser.
 
-use twofold_auth::{Flow, ProviderName};
+use twofold_auth::Flow;
 use url::Url;
 
 /// Where this program runs, as far as somebody must know to reach it.
 #[derive(Clone, Debug, Default)]
 pub struct Here {
-    /// Who logs in here.
+    /// Who logs in here; `None`: not known, as where systemd started this for a service's account.
     pub user: Option<String>,
     /// The name of this machine.
     pub host: String,
@@ -26,9 +26,10 @@ impl Here {
             Some((address.to_owned(), port.to_owned()))
         });
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        // Behind sudo stands who is logged in.
+        let user = text("SUDO_USER").or_else(|| text("USER")).or_else(|| text("LOGNAME"));
         Here {
-            // Behind sudo stands who is logged in.
-            user: text("SUDO_USER").or_else(|| text("USER")).or_else(|| text("LOGNAME")),
+            user: user.filter(|user| has_shell(&std::fs::read_to_string("/etc/passwd").unwrap_or_default(), user)),
             host: host.trim().to_owned(),
             ssh,
             has_screen: text("DISPLAY").or_else(|| text("WAYLAND_DISPLAY")).is_some(),
@@ -45,22 +46,28 @@ impl Here {
 
     /// `ssh` with what names this machine.
     fn ssh_to(&self) -> (String, String) {
-        let user = self.user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
+        let user = self.user.as_deref().unwrap_or("YOU");
         match &self.ssh {
             Some((address, port)) => {
                 let option = if port == "22" { String::new() } else { format!(" -p {port}") };
-                (option, format!("{user}{address}"))
+                (option, format!("{user}@{address}"))
             }
             None => {
-                (String::new(), format!("{user}{}", if self.host.is_empty() { "THIS-MACHINE" } else { &self.host }))
+                (String::new(), format!("{user}@{}", if self.host.is_empty() { "THIS-MACHINE" } else { &self.host }))
             }
         }
     }
 }
 
-/// What to do with the address that was printed; nothing where a browser opens by itself.
-pub fn advice(name: ProviderName, flow: Flow, address: &str, here: &Here) -> Option<String> {
-    let paste = format!("twofold login {name} --paste");
+/// Whether somebody can log in by that name (`passwd(5)`); whom the file does not know comes from a directory, and can.
+fn has_shell(passwd: &str, user: &str) -> bool {
+    let row = passwd.lines().find(|row| row.split(':').next() == Some(user));
+    let shell = row.and_then(|row| row.rsplit(':').next()).unwrap_or_default();
+    !shell.ends_with("/nologin") && !shell.ends_with("/false")
+}
+
+/// What to do with the address that was printed; nothing where a browser opens by itself. `paste`: what is typed to sign in without a way here.
+pub fn advice(flow: Flow, address: &str, here: &Here, paste: &str) -> Option<String> {
     match flow {
         Flow::Loopback { open_browser: true } | Flow::DeviceCode => None,
         Flow::Loopback { open_browser: false } => {
@@ -98,7 +105,7 @@ mod tests {
     const NO_BROWSER: Flow = Flow::Loopback { open_browser: false };
 
     fn said(here: &Here) -> String {
-        advice(ProviderName::Google, NO_BROWSER, ADDRESS, here).unwrap()
+        advice(NO_BROWSER, ADDRESS, here, "twofold login google --paste").unwrap()
     }
 
     #[test]
@@ -110,6 +117,14 @@ mod tests {
         here.ssh = Some(("192.0.2.7".into(), "2222".into()));
         assert!(said(&here).contains("ssh -N -p 2222 -L 40123:127.0.0.1:40123 ada@192.0.2.7\n"));
         assert!(said(&here).contains("twofold login google --paste"));
+        here.user = None;
+        assert!(said(&here).contains(" YOU@192.0.2.7\n"));
+    }
+
+    #[test]
+    fn nobody_is_sent_to_an_account_that_cannot_log_in() {
+        let passwd = "ada:x:1000:1000::/home/ada:/bin/bash\ntwofold:x:990:990::/var/lib/twofold:/usr/sbin/nologin\n";
+        assert_eq!(["ada", "twofold", "of-ldap"].map(|user| has_shell(passwd, user)), [true, false, true]);
     }
 
     #[test]
@@ -118,6 +133,6 @@ mod tests {
         assert_eq!(Here::default().fitting(asked), NO_BROWSER);
         assert_eq!(Here { has_screen: true, ..Here::default() }.fitting(asked), asked);
         assert_eq!(Here::default().fitting(Flow::Paste), Flow::Paste);
-        assert_eq!(advice(ProviderName::Google, asked, ADDRESS, &Here::default()), None);
+        assert_eq!(advice(asked, ADDRESS, &Here::default(), ""), None);
     }
 }
