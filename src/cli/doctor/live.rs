@@ -94,6 +94,10 @@ fn address(config: &Config, name: ProviderName) -> Option<Url> {
 fn advice(config: &Config, error: &TransportError) -> String {
     let text = error.to_string().to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| text.contains(word));
+    if has(&["no ca certificates"]) {
+        return "This system has no certificates by which servers are known. On Debian and its kin type: sudo apt install ca-certificates"
+            .into();
+    }
     if has(&["unknownissuer", "certificate", "invalid peer"]) {
         return "Something between opens encrypted connections with a certificate of its own: put its authority into a file and name it \
                 under [network] as ca_file"
@@ -183,6 +187,9 @@ mod tests {
         let config = Config::parse("state_dir = \"/var/lib/twofold\"", std::path::Path::new("/etc/c.toml")).unwrap();
         let advised = |why: &str| advice(&config, &TransportError::NotConnected(why.into()));
         assert!(advised("invalid peer certificate: UnknownIssuer").contains("ca_file"));
+        let none =
+            "TLS cannot be set up: builder error: unexpected error: No CA certificates were loaded from the system";
+        assert!(advised(none).ends_with(": sudo apt install ca-certificates"), "{}", advised(none));
         assert!(advised("dns error: failed to lookup address").contains("looked up"));
         assert!(advised("connection refused").contains("firewall"));
     }
