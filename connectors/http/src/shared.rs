@@ -114,7 +114,8 @@ fn unusable(path: &Path, errno: Errno) -> Error {
     let folder = path.parent().unwrap_or(path);
     let words = format!(
         "the shared limit cannot be kept: {}: {}; nothing was sent. All users who run twofold must be able to write to that folder: \
-         sudo install -d -m 1777 '{}'",
+         echo 'd {} 1777 root root -' | sudo tee /etc/tmpfiles.d/twofold-limit.conf && sudo systemd-tmpfiles --create twofold-limit.conf && \
+         sudo systemctl try-restart 'twofold*.service'",
         path.display(),
         std::io::Error::from(errno),
         folder.display()

@@ -41,9 +41,11 @@ pub fn text(state: &Value, now_ms: i64, is_verbose: bool) -> String {
     for trouble in list(&state["troubles"]).iter().map(word) {
         // What was said at a place, or by a run, need not say what to type.
         let names_command =
-            [": twofold ", "`twofold ", ": systemctl ", ": sudo "].iter().any(|words| trouble.contains(words));
-        let todo = if names_command { "" } else { ". Look at it with: twofold doctor" };
-        let _ = writeln!(out, "trouble: {trouble}{todo}");
+            [": twofold ", "`twofold ", ": systemctl ", " sudo "].iter().any(|words| trouble.contains(words));
+        let _ = match names_command {
+            true => writeln!(out, "trouble: {trouble}"),
+            false => writeln!(out, "trouble: {}. Look at it with: twofold doctor", trouble.trim_end_matches('.')),
+        };
     }
     if let Some(count) = state["blobs"]["count"].as_u64() {
         let bytes = words::bytes(state["blobs"]["bytes"].as_u64().unwrap_or(0));
@@ -310,6 +312,18 @@ mod tests {
         );
         assert_eq!(lines[12..14], ["    mail INBOX (5 messages, 20 kB)", "    mail Box 90 (900 messages, 3.6 MB)"]);
         assert_eq!((lines.len(), lines[103]), (104, "no service is running"));
+    }
+
+    #[test]
+    fn a_trouble_ends_with_one_dot_before_what_to_type_is_added_and_nothing_is_added_where_it_stands() {
+        let said = |words: &str| text(&json!({"troubles": [words]}), NOW, false).lines().next().unwrap().to_owned();
+        for words in ["the key is another (no item is lost by that).", "the key is another (no item is lost by that)"] {
+            assert_eq!(
+                said(words),
+                "trouble: the key is another (no item is lost by that). Look at it with: twofold doctor"
+            );
+        }
+        assert_eq!(said("it is off. Type: twofold sync"), "trouble: it is off. Type: twofold sync");
     }
 
     #[test]
