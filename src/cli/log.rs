@@ -149,13 +149,14 @@ fn filter(level: Level) -> EnvFilter {
 
 /// What a form of log is written with; and why it is plain text instead, where it is.
 fn output(format: Format, is_colored: bool) -> (Output, Option<std::io::Error>) {
-    let text = || fmt::layer().with_writer(std::io::stderr).with_ansi(is_colored).boxed();
+    // Who cannot write to stderr cannot say so there either.
+    let text = || fmt::layer().with_writer(std::io::stderr).log_internal_errors(false).with_ansi(is_colored).boxed();
     match format {
         Format::Auto if !is_journal() => (text(), None),
         Format::Text => (text(), None),
         Format::Json => {
             let json = fmt::layer().json().flatten_event(true).with_span_list(false);
-            (json.with_writer(std::io::stderr).boxed(), None)
+            (json.with_writer(std::io::stderr).log_internal_errors(false).boxed(), None)
         }
         Format::Auto | Format::Journald => match tracing_journald::layer() {
             Ok(journal) => {

@@ -1,5 +1,9 @@
 //! What a person can type, and what comes back: results on stdout, talk on stderr, one exit code.
 
+// First, for its macros hold in what follows.
+#[macro_use]
+mod output;
+
 mod adopt;
 mod backup;
 mod conflicts;
@@ -266,14 +270,17 @@ async fn dispatch(cli: Cli, log: std::sync::Arc<log::Log>) -> Result<i32> {
         Command::Sandbox(args) => sandbox::run(&context, args).await,
         Command::SystemdDropin => dropin::run(&context),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "twofold", &mut std::io::stdout());
+            let mut words = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "twofold", &mut words);
+            print!("{}", String::from_utf8_lossy(&words));
             Ok(exit::ALIGNED)
         }
         Command::Man => {
-            let page = clap_mangen::Man::new(Cli::command());
-            page.render(&mut std::io::stdout()).map_err(|error| {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| {
                 Error::new(ErrorKind::Broken, format!("the manual page cannot be written: {error}"))
             })?;
+            print!("{}", String::from_utf8_lossy(&page));
             Ok(exit::ALIGNED)
         }
     }

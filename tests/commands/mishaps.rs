@@ -624,3 +624,33 @@ fn a_device_put_back_from_an_older_copy_undoes_nothing_that_came_since() {
     assert!(home.google_text().contains("Newer"));
     home.card("Newer");
 }
+
+/// A command whose results go into a pipe that nobody reads, and its talk, too, where `is_deaf`.
+fn unread(home: &Home, args: &[&str], is_deaf: bool) -> (Option<i32>, String) {
+    let mut command = home.command(args);
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    if is_deaf {
+        command.stderr(writer.try_clone().unwrap());
+    }
+    let ended = command.stdout(writer).output().unwrap();
+    (ended.status.code(), String::from_utf8(ended.stderr).unwrap())
+}
+
+#[test]
+fn a_result_that_nobody_reads_ends_a_command_in_silence_and_what_it_does_is_done() {
+    let home = Home::signed_in(&GOOGLE);
+    assert_eq!(unread(&home, &["sync"], true), (Some(141), String::new()));
+    assert_eq!(home.cards().len(), 12, "talk that nobody hears ends nothing");
+    let commands: [&[&str]; 6] = [
+        &["status", "-v"],
+        &["status", "--json"],
+        &["doctor", "--offline"],
+        &["completions", "bash"],
+        &["man"],
+        &["sync"],
+    ];
+    for args in commands {
+        assert_eq!(unread(&home, args, false), (Some(141), String::new()), "{args:?}");
+    }
+}
