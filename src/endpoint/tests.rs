@@ -189,6 +189,20 @@ fn rules_and_dashboard_name_only_metrics_that_there_are() {
 }
 
 #[test]
+fn a_dashboard_of_several_services_says_whose_each_line_is() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/systemd/monitoring/grafana.json");
+    let board: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let targets = board["panels"].as_array().unwrap().iter().filter_map(|panel| panel["targets"].as_array()).flatten();
+    let lines: Vec<(&str, &str)> =
+        targets.map(|target| (target["expr"].as_str().unwrap(), target["legendFormat"].as_str().unwrap())).collect();
+    assert!(lines.len() > 10);
+    for (of, legend) in lines {
+        let is_of_all = of.contains("sum(") || of.contains("sum by (") && !of.contains("sum by (instance");
+        assert_eq!(legend.contains("{{instance}}"), !is_of_all, "{legend}: {of}");
+    }
+}
+
+#[test]
 fn nothing_that_others_named_is_markup_on_the_page() {
     let html = page::page(&board(), "a word");
     assert!(!html.contains("<script"), "{html}");
