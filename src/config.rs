@@ -25,7 +25,7 @@ pub use secret::Secret;
 
 use devices::{check_joins, check_state_dir, devices, joins};
 use places::{Environment, Places, find};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use table::{Source, Table, Value};
@@ -206,6 +206,14 @@ impl std::error::Error for ConfigError {}
 type Result<T> = std::result::Result<T, ConfigError>;
 
 impl Config {
+    /// The names of all replicas.
+    pub fn names(&self) -> BTreeSet<&str> {
+        let mut names: BTreeSet<&str> = self.devices.iter().map(|device| device.name.as_str()).collect();
+        names.extend(self.google.as_ref().map(|_| "google"));
+        names.extend(self.microsoft365.as_ref().map(|_| "microsoft365"));
+        names
+    }
+
     /// Whether messages are kept anywhere.
     pub fn has_mail(&self) -> bool {
         let of_google = self.google.iter().flat_map(|google| &google.kinds);

@@ -53,7 +53,7 @@ pub async fn run(context: &Context) -> Result<i32> {
     let watch = Watch::new(folders.clone(), Box::new(move || sign_ins(&vault)), events.clone());
     let triggers = triggers_of(&config);
     let progress = Arc::new(systemd::Progress::default());
-    let notices = Arc::new(notify::Notices::open(Arc::new(config.clone()), context.clock.clone()));
+    let notices = Arc::new(notify::Notices::open(Arc::new(config.clone()), context.clock.clone()).await?);
     notices.configured(false);
     let (live, tally) = (Arc::new(Live::new(context.now_ms())), Arc::new(Tally::default()));
     let (endpoint, wanted) = watch::channel(config.endpoint.clone());
@@ -397,8 +397,7 @@ impl Work for Runs<'_> {
             Ok(report) => {
                 Self::moved(&report);
                 self.tally.ran(&report);
-                // What a full disk ended did not look at all that it was to.
-                let looked_at = if report.full { Duty::default() } else { duty.clone() };
+                let looked_at = notify::looked_at(&report, &duty);
                 self.tell(self.said(&report), &looked_at);
                 self.notices.hear(&notify::found(&report), &looked_at, &self.kinds());
                 over(Some(report.run), report.exit);

@@ -1,4 +1,5 @@
-//! Tells people of the service's troubles (`[notify]`): an address, a file, a program.
+//! Tells people of troubles (`[notify]`): an address, a file, a program. The service does so for as long as it is there, and a run without one
+//! at its end, by the same ledger: whoever has the lock of it tells.
 //!
 //! What is told says which place, what is the matter, since when, and what to type; it holds no word of an error or of an item. Each way has
 //! a task of its own, so that an address that does not answer holds neither a run nor the others. What waits, and what was told, is in the
@@ -19,8 +20,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{RwLock, RwLockWriteGuard, watch};
+use twofold_cycle::Report;
 use twofold_http::{Clock, Method, Transport, TransportError, Wire};
-use twofold_model::Kind;
+use twofold_hub::Lock;
+use twofold_model::{ErrorKind, Kind, Result};
 
 /// What was told, and what is to be told.
 const FILE: &str = "notices.json";
@@ -32,14 +35,20 @@ const ANSWER_MS: u64 = 20_000;
 const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 /// And when the service stops.
 const TAKEN_AT_A_STOP: Duration = Duration::from_secs(2);
+/// And after a run without a service: less than a stop may take, for a signal may come meanwhile.
+const TAKEN_AFTER_A_RUN: Duration = Duration::from_secs(5);
+/// Who waits for the ledger waits longer than a run tells.
+const LEDGER_WITHIN: Duration = Duration::from_secs(7);
 /// How often is looked whether it was taken.
 const LOOK: Duration = Duration::from_millis(20);
 /// Nobody needs the answer; a larger one was an answer all the same.
 const MOST_BYTES: usize = 1 << 20;
 
-/// The messages of one service.
+/// The messages of one service, or of one run without a service.
 pub(super) struct Notices {
     ledger: Mutex<Ledger>,
+    /// Nobody else tells from this ledger.
+    _lock: Option<Lock>,
     path: PathBuf,
     /// The configuration as it is now; a new one, and a new message, wake those who deliver.
     config: watch::Sender<Arc<Config>>,
@@ -49,8 +58,26 @@ pub(super) struct Notices {
 }
 
 impl Notices {
-    /// Goes on where the service before this one ended.
-    pub(super) fn open(config: Arc<Config>, clock: Arc<dyn Clock>) -> Notices {
+    /// Those of a service: it goes on where who told before it ended.
+    pub(super) async fn open(config: Arc<Config>, clock: Arc<dyn Clock>) -> Result<Notices> {
+        let lock = ledger_of(&config).await?;
+        if lock.is_none() {
+            tracing::warn!("a run without a service does not come to an end of telling; a trouble may be told twice");
+        }
+        Ok(Notices::with(lock, config, clock))
+    }
+
+    /// Those of a run without a service, and what waits since the one before; `None`: nobody is to be told, or a service that started
+    /// meanwhile does it.
+    async fn of_run(config: &Config, clock: Arc<dyn Clock>) -> Result<Option<Notices>> {
+        if ways(&config.notify).is_empty() {
+            return Ok(None);
+        }
+        let lock = ledger_of(config).await?;
+        Ok(lock.map(|lock| Notices::with(Some(lock), Arc::new(config.clone()), clock)))
+    }
+
+    fn with(lock: Option<Lock>, config: Arc<Config>, clock: Arc<dyn Clock>) -> Notices {
         let path = config.state_dir.join(FILE);
         let ledger = match std::fs::read(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ledger::default(),
@@ -63,6 +90,7 @@ impl Notices {
         }
         Notices {
             ledger: Mutex::new(ledger),
+            _lock: lock,
             path,
             config: watch::Sender::new(config),
             clock,
@@ -122,13 +150,17 @@ impl Notices {
     /// Waits a moment for what is due or being sent, so that the next service does not repeat it, and so that it is told where no service of
     /// this state folder follows. While what it answers is kept, no more is sent.
     pub(super) async fn rest(&self) -> Option<RwLockWriteGuard<'_, ()>> {
+        self.rest_within(TAKEN_AT_A_STOP).await
+    }
+
+    async fn rest_within(&self, within: Duration) -> Option<RwLockWriteGuard<'_, ()>> {
         let sent = async {
             while self.is_due() {
                 tokio::time::sleep(LOOK).await;
             }
             self.sending.write().await
         };
-        tokio::time::timeout(TAKEN_AT_A_STOP, sent).await.ok()
+        tokio::time::timeout(within, sent).await.ok()
     }
 
     /// Whether there is something to be sent now.
@@ -177,7 +209,7 @@ impl Notices {
         }
     }
 
-    fn sent(&self, due: &Waiting, sent: &Waiting, outcome: Result<(), (Unconfirmed, String)>) {
+    fn sent(&self, due: &Waiting, sent: &Waiting, outcome: std::result::Result<(), (Unconfirmed, String)>) {
         let way = due.way;
         self.change(|ledger| {
             match &outcome {
@@ -195,6 +227,54 @@ impl Notices {
             Err(why) => tracing::debug!(?way, "nobody could be told of a trouble: {why}"),
         }
     }
+}
+
+/// Tells of what a run without a service found, and holds the command for a moment only where somebody does not take it.
+pub(super) async fn tell(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    ran: &Result<Report>,
+    duty: &Duty,
+    kinds: &[Kind],
+) -> Result<()> {
+    let (found, looked_at) = match ran {
+        Ok(report) => (found(report), looked_at(report, duty)),
+        // Another process was at work: nothing was done, and nothing is known.
+        Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => return Ok(()),
+        Err(error) => (failed(error), Duty::default()),
+    };
+    let Some(notices) = Notices::of_run(config, clock).await? else { return Ok(()) };
+    // A configuration was read, and is in use.
+    notices.configured(false);
+    notices.hear(&found, &looked_at, kinds);
+    let is_told = tokio::select! {
+        () = notices.deliver() => true,
+        resting = notices.rest_within(TAKEN_AFTER_A_RUN) => resting.is_some(),
+    };
+    if !is_told {
+        tracing::warn!(
+            "who is to be told of a trouble did not take it within {} s. It is tried again. See [notify]",
+            TAKEN_AFTER_A_RUN.as_secs()
+        );
+        notices.change(|ledger| {
+            ledger.cut(notices.now_ms());
+            true
+        });
+    }
+    Ok(())
+}
+
+/// The right to tell from the ledger of a state folder, for which a run that tells is waited for; `None`: somebody tells all the while.
+async fn ledger_of(config: &Config) -> Result<Option<Lock>> {
+    let taken = async {
+        loop {
+            if let Some(lock) = Lock::take_notices(&config.state_dir)? {
+                return Ok(lock);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(LEDGER_WITHIN, taken).await.ok().transpose()
 }
 
 fn lost(error: &dyn std::fmt::Display) -> Ledger {
@@ -259,7 +339,7 @@ fn moment(at_ms: i64) -> Option<String> {
 }
 
 /// Delivers one message; why not, in words without any address.
-async fn send(config: &Config, way: Way, notice: &Notice) -> Result<(), (Unconfirmed, String)> {
+async fn send(config: &Config, way: Way, notice: &Notice) -> std::result::Result<(), (Unconfirmed, String)> {
     use Unconfirmed::{MaybeHeard, Unheard};
     let text = message(notice).to_string();
     let notify = config.notify.clone();
@@ -309,7 +389,7 @@ fn append(path: &Path, text: String) -> std::io::Result<()> {
     file.write_all((text + "\n").as_bytes())
 }
 
-async fn run(command: &[String], text: String) -> Result<(), (Unconfirmed, String)> {
+async fn run(command: &[String], text: String) -> std::result::Result<(), (Unconfirmed, String)> {
     use Unconfirmed::{MaybeHeard, Unheard};
     let Some((program, args)) = command.split_first() else { return Ok(()) };
     let failed = |why: &dyn std::fmt::Display| format!("{program} {why}");
@@ -337,7 +417,7 @@ async fn run(command: &[String], text: String) -> Result<(), (Unconfirmed, Strin
 }
 
 /// What asks for a person in a run's report.
-pub(super) fn found(report: &twofold_cycle::Report) -> Found {
+pub(super) fn found(report: &Report) -> Found {
     let mut found = Found::default();
     for (replica, sign) in &report.signs {
         found.troubles.insert(trouble(replica, sign.clone()));
@@ -347,6 +427,11 @@ pub(super) fn found(report: &twofold_cycle::Report) -> Found {
     let reached = report.replicas.iter().filter(|row| row.requests > 0 && !report.down.contains(&row.name));
     found.reached = reached.map(|row| row.name.clone()).collect();
     found
+}
+
+/// What a run looked at: one that a full disk or a stop ended did not do all that it was to.
+pub(super) fn looked_at(report: &Report, duty: &Duty) -> Duty {
+    if report.full || report.stopped { Duty::default() } else { duty.clone() }
 }
 
 /// What asks for a person where a run failed as a whole.

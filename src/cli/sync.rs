@@ -1,19 +1,18 @@
 //! `twofold sync`: one cycle.
 
-use super::daemon::zone;
+use super::daemon::{triggers_of, zone};
 use super::progress::{Bars, Lines};
-use super::{Context, asked_to_end, credential, disk, handover, kinds, now_ms, words};
+use super::{Context, asked_to_end, credential, disk, handover, kinds, notify, now_ms, words};
 use crate::config::Config;
 use crate::connect;
-use crate::daemon::Wish;
-use std::collections::BTreeSet;
+use crate::daemon::{Duty, Wish};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::report::exit;
 use twofold_cycle::{Calls, Join, Progress, ReplicaReport, Report, Settings, Silent, cycle};
-use twofold_model::{Error, ErrorKind, Result};
+use twofold_model::{Error, ErrorKind, Kind, Result};
 
 /// How long a stop may take (promise 12).
 const STOP_WITHIN: Duration = Duration::from_secs(8);
@@ -72,20 +71,30 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         }
     }
     let stop = stop_on_signal();
-    let report = sync(context, &config, &args, Calls { stop, ..Calls::default() }, progress).await?;
-    if args.json {
-        let text = serde_json::to_value(&report).map_err(|error| {
-            Error::new(ErrorKind::Broken, "the report cannot be written as JSON").with_source(error)
-        })?;
-        super::print_json(&text);
-    } else {
-        print!("{}", table(&report, args.dry_run));
+    let ran = sync(context, &config, &args, Calls { stop, ..Calls::default() }, progress).await;
+    if let Ok(report) = &ran {
+        if args.json {
+            let text = serde_json::to_value(report).map_err(|error| {
+                Error::new(ErrorKind::Broken, "the report cannot be written as JSON").with_source(error)
+            })?;
+            super::print_json(&text);
+        } else {
+            print!("{}", table(report, args.dry_run));
+        }
+        tell(&report.troubles, report.exit);
+        if let Some(words) = credential::missing(&config, "sync")? {
+            eprintln!("twofold: {words}");
+        }
     }
-    tell(&report.troubles, report.exit);
-    if let Some(words) = credential::missing(&config, "sync")? {
-        eprintln!("twofold: {words}");
+    if !args.dry_run {
+        let all: Vec<Kind> = triggers_of(&config).into_keys().collect();
+        let only = kinds(&args.only)?;
+        let wish = Wish { replica: args.replica.clone(), ..Wish::default() };
+        let duty =
+            Duty { kinds: if only.is_empty() { all.clone() } else { only }, wish: Some(wish), ..Duty::default() };
+        notify::tell(&config, context.clock.clone(), &ran, &duty, &all).await?;
     }
-    Ok(report.exit)
+    ran.map(|report| report.exit)
 }
 
 /// What stood in the way, on stderr; at the end what to type, where no line says so.
@@ -188,9 +197,7 @@ fn left_alone(config: &Config, names: &[String]) -> Result<Vec<i32>> {
 
 fn check_name(config: &Config, replica: Option<&str>) -> Result<()> {
     let Some(name) = replica else { return Ok(()) };
-    let mut names: BTreeSet<&str> = config.devices.iter().map(|device| device.name.as_str()).collect();
-    names.extend(config.google.as_ref().map(|_| "google"));
-    names.extend(config.microsoft365.as_ref().map(|_| "microsoft365"));
+    let names = config.names();
     if names.contains(name) {
         return Ok(());
     }
@@ -272,11 +279,11 @@ mod tests {
     #[test]
     fn the_table_fits_a_terminal_and_leaves_out_where_nothing_moved() {
         let mut report = Report::new(1);
-        let mail = report.row("microsoft365", twofold_model::Kind::Mail);
+        let mail = report.row("microsoft365", Kind::Mail);
         (mail.created, mail.updated, mail.moved, mail.deleted) = (50_000, 3, 2, 1);
         mail.bytes_in = 85_000_000;
-        report.row("laptop", twofold_model::Kind::Mail).sent_created = 50_001;
-        report.row("google", twofold_model::Kind::Contacts);
+        report.row("laptop", Kind::Mail).sent_created = 50_001;
+        report.row("google", Kind::Contacts);
         let text = table(&report, false);
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[2], "microsoft365   mail      50,000     3     2     1        -     -     -     -");
@@ -285,7 +292,7 @@ mod tests {
         assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
         assert_eq!(table(&Report::new(1), true), "nothing would be done (0.0 s)\n");
         let mut report = Report::new(1);
-        report.row("google", twofold_model::Kind::Mail).would_read = 71;
+        report.row("google", Kind::Mail).would_read = 71;
         let text = table(&report, true);
         assert!(text.starts_with("google: 71 messages would be read, and made at the devices"), "{text}");
     }

@@ -257,6 +257,15 @@ impl Ledger {
             one.may_be_heard = due.may_be_heard || how == Unconfirmed::MaybeHeard;
         }
     }
+
+    /// What is being sent is not waited for any longer: somebody may have got it, and it is tried again after a pause.
+    pub fn cut(&mut self, now_ms: i64) {
+        for way in Way::ALL {
+            if let Some((due, 0)) = self.next(way, now_ms).filter(|(due, _)| due.may_be_heard) {
+                self.failed(&due, &due, Unconfirmed::MaybeHeard, now_ms);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

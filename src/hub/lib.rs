@@ -226,7 +226,7 @@ fn check_private(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Held while one process works on a hub (promise 12), or is the one service of it.
+/// Held while one process works on a hub (promise 12), is the one service of it, or tells of its troubles.
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
@@ -242,6 +242,12 @@ impl Lock {
     /// process has it.
     pub fn take_service(dir: &Path) -> Result<Option<Lock>> {
         Self::take_file(&dir.join("service.lock"))
+    }
+
+    /// Takes the right to tell people of troubles: the service's for as long as it is there, else that of a run that is over; `None` when
+    /// another process has it.
+    pub fn take_notices(dir: &Path) -> Result<Option<Lock>> {
+        Self::take_file(&dir.join("notices.lock"))
     }
 
     fn take_file(path: &Path) -> Result<Option<Lock>> {

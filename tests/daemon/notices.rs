@@ -361,3 +361,79 @@ fn an_address_without_encryption_is_refused_but_on_this_machine() {
         home.run(&["status"]).expect(2).says(&[words]);
     }
 }
+
+/// Has it tell in this way.
+fn tell_by(home: &Home, notify: &str) {
+    fs::write(home.config(), home.configuration(&format!("\n[schedule]\n{ONCE}\n\n[notify]\n{notify}\n"))).unwrap();
+}
+
+#[test]
+fn runs_without_a_service_tell_the_same_and_nothing_twice_where_they_take_turns_with_one() {
+    let home = Home::synced(&GOOGLE);
+    let file = home.dir.path().join("troubles.jsonl");
+    let states = || lines(&file).iter().map(|line| line["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+    tell_by(&home, &format!("file = {file:?}"));
+    home.sync().expect(0);
+    assert!(states().is_empty(), "nothing stands in the way: {:?}", lines(&file));
+    home.run(&["logout", "google"]).expect(0);
+    home.run(&["sync", "--dry-run"]);
+    assert!(states().is_empty(), "a dry run changes nothing: {:?}", lines(&file));
+    home.sync().expect(3);
+    assert_eq!(states(), ["begun"]);
+    home.sync().expect(3);
+    let service = Service::begin(&home);
+    service.until_told("twofold login google", 1);
+    service.stop();
+    home.run(&["sync", "--only", "contacts"]).expect(3);
+    assert_eq!(states(), ["begun"], "it was told: {:?}", lines(&file));
+    home.login("google").expect(0);
+    home.run(&["sync", "--replica", "laptop"]).expect(0);
+    assert_eq!(states(), ["begun"], "that run did not look: {:?}", lines(&file));
+    home.sync().expect(0);
+    assert_eq!(states(), ["begun", "over"]);
+    let service = Service::begin(&home);
+    service.until_told("next run in", 1);
+    service.stop();
+    assert_eq!(states(), ["begun", "over"]);
+    // What does not fail the timer's unit is told as well.
+    let elsewhere = home.dir.path().join("elsewhere");
+    fs::rename(home.laptop(), &elsewhere).unwrap();
+    home.sync().expect(4);
+    assert_eq!((states().len(), &lines(&file)[2]["trouble"]), (3, &json!("held")));
+    assert_eq!(mode(&home.state().join("notices.json")), 0o600);
+}
+
+#[test]
+fn a_receiver_that_hangs_holds_a_run_without_a_service_for_a_moment_only_and_the_next_one_does_not_repeat_it_at_once() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["logout", "google"]).expect(0);
+    let listener = Listener::answering(&[0]);
+    tell_by(&home, &format!("webhook = {:?}", listener.address));
+    let began = Instant::now();
+    let ran = home.sync().expect(3);
+    assert!(began.elapsed() < STOP_WITHIN, "it took {:?}", began.elapsed());
+    assert!(!ran.err.contains(SECRET), "{ran}");
+    assert_eq!(listener.heard().len(), 1);
+    let ledger = fs::read_to_string(home.state().join("notices.json")).unwrap();
+    let waiting = serde_json::from_str::<Value>(&ledger).unwrap()["waiting"][0].clone();
+    assert_eq!(
+        (&waiting["tries"], &waiting["may_be_heard"]),
+        (&json!(1), &json!(true)),
+        "it is repeated after a pause"
+    );
+}
+
+#[test]
+fn a_service_that_starts_while_a_run_tells_waits_for_it_and_repeats_nothing() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["logout", "google"]).expect(0);
+    let file = home.dir.path().join("troubles.jsonl");
+    tell_by(&home, &format!("command = [\"/bin/sh\", \"-c\", \"/bin/cat >> '{}'; /bin/sleep 2\"]", file.display()));
+    let run = home.start(&["sync"]);
+    soon("the program has it, and goes on", || lines(&file).len() == 1);
+    let service = Service::begin(&home);
+    service.until_told("twofold login google", 1);
+    run.end().expect(3);
+    service.stop();
+    assert_eq!(lines(&file).len(), 1, "{:?}", lines(&file));
+}

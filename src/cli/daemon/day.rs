@@ -501,7 +501,7 @@ async fn one_service(day: &Day, mut life: Pin<&mut impl Future<Output = ()>>, is
     let (tell, told) = unbounded_channel();
     day.events.replace(Some(tell));
     day.starts.borrow_mut().push(day.time.ran_ms());
-    let notices = Arc::new(notify::Notices::open(Arc::new(config.clone()), context.clock.clone()));
+    let notices = Arc::new(notify::Notices::open(Arc::new(config.clone()), context.clock.clone()).await.unwrap());
     let deliver = tokio::spawn({
         let notices = notices.clone();
         async move { notices.deliver().await }
