@@ -521,6 +521,19 @@ pub fn home_zone() -> Option<String> {
     named.or_else(|| iana_time_zone::get_timezone().ok())
 }
 
+/// What stands in the way of finding the zone of this machine, and what to type; `None`: its name is known, or it has none and goes by UTC
+/// (localtime(5)).
+pub fn nameless_zone() -> Option<&'static str> {
+    is_nameless(home_zone().as_deref(), Path::new("/etc/localtime").exists()).then_some(
+        "the clocks of this machine go by /etc/localtime, which does not say by what name (it is no link, and /etc/timezone names no zone): cron \
+         patterns and times without a zone go by UTC. Type: sudo timedatectl set-timezone Europe/Berlin (or your own zone)",
+    )
+}
+
+fn is_nameless(name: Option<&str>, has_local_time: bool) -> bool {
+    has_local_time && name.is_none_or(|name| name.parse::<chrono_tz::Tz>().is_err())
+}
+
 /// tzset(3): a name may follow a colon. What is a rule or a file says no name.
 fn zone_named(text: &str) -> Option<String> {
     text.strip_prefix(':').unwrap_or(text).parse::<chrono_tz::Tz>().ok().map(|zone| zone.name().to_owned())
@@ -619,6 +632,14 @@ fn follow_rename(config: &Config, device: &DeviceConfig, hub: &mut Hub) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clocks_that_go_by_a_zone_without_a_name_are_told_and_those_that_go_by_utc_are_not() {
+        assert!(is_nameless(None, true), "a file, and nothing that says which");
+        assert!(is_nameless(Some("Local/Office"), true), "a name that nobody knows");
+        assert!(!is_nameless(Some("Europe/Berlin"), true));
+        assert!(!is_nameless(None, false), "no file is UTC");
+    }
 
     #[test]
     fn the_environment_names_a_zone_and_no_rule() {

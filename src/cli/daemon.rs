@@ -102,8 +102,10 @@ pub async fn run(context: &Context) -> Result<i32> {
         troubles,
         signed_in,
         notices,
+        zone: Mutex::new(zone()),
     };
     tracing::info!("the service begins");
+    tell_nameless_zone();
     let end = serve(&work, context, triggers, chance, told).await;
     if context.config().is_ok() {
         // A start takes what this service could not.
@@ -167,6 +169,12 @@ pub(super) fn triggers_of(config: &Config) -> BTreeMap<Kind, Trigger> {
 /// The zone of this machine.
 pub(super) fn zone() -> chrono_tz::Tz {
     connect::home_zone().and_then(|name| name.parse().ok()).unwrap_or(chrono_tz::Tz::UTC)
+}
+
+fn tell_nameless_zone() {
+    if let Some(words) = connect::nameless_zone() {
+        tracing::warn!("{words}");
+    }
 }
 
 fn paths_of(config: &Config) -> Vec<std::path::PathBuf> {
@@ -283,6 +291,8 @@ struct Runs<'a> {
     signed_in: Mutex<BTreeSet<String>>,
     /// Who is told of them.
     notices: Arc<notify::Notices>,
+    /// The zone by which the schedule goes.
+    zone: Mutex<chrono_tz::Tz>,
 }
 
 impl Runs<'_> {
@@ -511,6 +521,18 @@ impl Work for Runs<'_> {
                 self.live.stopping();
                 systemd::stopping();
             }
+    fn retimed(&self) -> Option<BTreeMap<Kind, Trigger>> {
+        let zone = zone();
+        let before = std::mem::replace(&mut *self.zone.lock().unwrap_or_else(PoisonError::into_inner), zone);
+        (before != zone).then(|| {
+            tracing::info!(
+                "the clocks of this machine go by {zone} now, and no longer by {before}: so does the schedule"
+            );
+            tell_nameless_zone();
+            triggers_of(&self.config())
+        })
+    }
+
             State::Running(duty) => {
                 self.live.running(&duty.kinds, &duty.without, self.context.now_ms());
                 let kinds: Vec<&str> = duty.kinds.iter().map(|kind| kind.as_str()).collect();

@@ -154,6 +154,10 @@ fn zones(findings: &Findings) {
         true => findings.warn(format!("time zones: {age}; update the package tzdata, or clock changes may be missed")),
         false => findings.ok(format!("time zones: {age}")),
     }
+    match connect::nameless_zone() {
+        Some(words) => findings.warn(format!("time zone: {words}")),
+        None => findings.ok(format!("time zone: {}", super::daemon::zone())),
+    }
 }
 
 /// A secret in the configuration is for those who read it to work. The state folder, the sign-ins and their key are looked at where they

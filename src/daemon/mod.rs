@@ -150,6 +150,10 @@ pub trait Work {
     /// Reads the configuration again and answers when each kind is due from now on; `None`: the new one is refused, and the old one stays.
     /// A run that is under way goes on under the one with which it began.
     fn reload(&self) -> Option<BTreeMap<Kind, Trigger>>;
+    /// When each kind is due from now on, where the clocks of this machine go by another zone since this was asked last.
+    fn retimed(&self) -> Option<BTreeMap<Kind, Trigger>> {
+        None
+    }
     /// Is told whenever the state of the service changes, and twice a minute while it waits.
     fn state(&self, state: State);
     /// Is told when each kind is due by the schedule, whenever that may have changed.
@@ -249,6 +253,9 @@ pub async fn serve(
             return End::Clean;
         }
         let now = clock.now_ms();
+        if let Some(triggers) = work.retimed() {
+            service.table.retime(triggers, now);
+        }
         if let Some(duty) = service.duty(now) {
             if service.run(duty, &mut events).await == End::Cut {
                 return End::Cut;

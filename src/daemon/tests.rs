@@ -65,6 +65,8 @@ struct World {
     is_busy: fn(i64) -> bool,
     fails: fn(i64) -> bool,
     reload: fn() -> Option<BTreeMap<Kind, Trigger>>,
+    /// What is asked of the schedule from a moment on, by other clocks.
+    retimed: fn(i64) -> Option<BTreeMap<Kind, Trigger>>,
     is_stopping: Cell<bool>,
     /// How long it takes to read the messages that are left, and whether others wait for that.
     left_ms: Cell<i64>,
@@ -91,6 +93,7 @@ impl World {
             gives_way: Cell::new(false),
             falls_asleep: Cell::new(None),
             reload: || None,
+            retimed: |_| None,
             runs: RefCell::default(),
             decided: RefCell::default(),
             states: RefCell::default(),
@@ -179,6 +182,10 @@ impl Work for World {
 
     fn reload(&self) -> Option<BTreeMap<Kind, Trigger>> {
         (self.reload)()
+    }
+
+    fn retimed(&self) -> Option<BTreeMap<Kind, Trigger>> {
+        (self.retimed)(self.time.now())
     }
 
     fn state(&self, state: State) {
@@ -433,6 +440,21 @@ fn a_stop_ends_it_at_once_or_with_the_run_or_leaves_the_run_after_eight_seconds(
     let mut stuck = World::new();
     (stuck.takes_ms, stuck.stops_in_ms) = (HOUR, HOUR);
     assert_eq!(stuck.serve(HOUR, HOUR, vec![(MINUTE, Event::Stop)]), (End::Cut, MINUTE + STOP_WITHIN_MS));
+}
+
+#[test]
+fn clocks_of_a_machine_that_went_to_another_zone_are_noticed_within_a_minute_without_a_reload() {
+    let mut world = World::new();
+    // Noon, on the clocks of London, and from three in the morning on those of Tokyo.
+    world.retimed = |at| {
+        let zone = if at < 3 * HOUR - 30 * MINUTE { chrono_tz::UTC } else { chrono_tz::Asia::Tokyo };
+        let at_noon = || Trigger::cron("0 12 * * *", zone).unwrap();
+        Some(ALL.map(|kind| (kind, at_noon())).into())
+    };
+    let events = world.days(24);
+    world.serve(24 * HOUR, 24 * HOUR, events);
+    let began: Vec<i64> = world.began().iter().map(|(at, _)| *at).collect();
+    assert_eq!(began, [0, 3 * HOUR], "noon in Tokyo is three o'clock in London");
 }
 
 #[test]

@@ -38,6 +38,19 @@ impl Timetable {
         Timetable { rows, jitter_ms, seen_ms: now_ms }
     }
 
+    /// Other triggers for the same kinds, because the clocks go by another zone. What is due, or due again for another reason, stays so.
+    pub fn retime(&mut self, triggers: BTreeMap<Kind, Trigger>, now_ms: i64) {
+        let jitter_ms = self.jitter_ms;
+        for (kind, trigger) in triggers {
+            let Some(row) = self.rows.get_mut(&kind).filter(|row| row.trigger != trigger) else { continue };
+            let is_by_trigger = row.due_ms == row.after(now_ms, jitter_ms);
+            row.trigger = trigger;
+            if is_by_trigger {
+                row.due_ms = row.after(now_ms, jitter_ms);
+            }
+        }
+    }
+
     /// The kinds that are due.
     pub fn due(&mut self, now_ms: i64) -> Vec<Kind> {
         // The clock was set back: what was counted from a later moment would not be due for as long.
@@ -104,6 +117,22 @@ mod tests {
     fn table(mail: i64, contacts: i64) -> Timetable {
         let triggers = BTreeMap::from([(Kind::Mail, Trigger::Every(mail)), (Kind::Contacts, Trigger::Every(contacts))]);
         Timetable::new(triggers, 0, 0)
+    }
+
+    #[test]
+    fn clocks_that_go_by_another_zone_move_what_is_not_yet_due_and_nothing_else() {
+        let at_nine = |zone| Trigger::cron("0 9 * * *", zone).unwrap();
+        let of = |zone| BTreeMap::from([(Kind::Mail, Trigger::Every(5 * MINUTE)), (Kind::Contacts, at_nine(zone))]);
+        let mut table = Timetable::new(of(chrono_tz::Tz::UTC), 0, 0);
+        table.retime(of(chrono_tz::Asia::Tokyo), 0);
+        assert_eq!(table.moments(), [(Kind::Mail, 0), (Kind::Contacts, 0)].into(), "all are due");
+        table.began(&[Kind::Mail, Kind::Contacts], 0);
+        assert_eq!(table.moments(), [(Kind::Mail, 5 * MINUTE), (Kind::Contacts, 24 * 60 * MINUTE)].into());
+        table.retime(of(chrono_tz::Asia::Dubai), MINUTE);
+        assert_eq!(table.moments(), [(Kind::Mail, 5 * MINUTE), (Kind::Contacts, 5 * 60 * MINUTE)].into());
+        table.again(&[Kind::Contacts], 2 * MINUTE);
+        table.retime(of(chrono_tz::Tz::UTC), MINUTE);
+        assert_eq!(table.moments()[&Kind::Contacts], 2 * MINUTE, "it is due again for another reason");
     }
 
     #[test]

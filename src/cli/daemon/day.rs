@@ -519,6 +519,7 @@ async fn one_service(day: &Day, mut life: Pin<&mut impl Future<Output = ()>>, is
         troubles: Mutex::default(),
         signed_in: Mutex::default(),
         notices,
+        zone: Mutex::new(zone()),
         config: Arc::new(Mutex::new(Arc::new(config))),
     };
     let (triggers, work) = (triggers_of(&runs.config()), Seen { runs: &runs, day });
