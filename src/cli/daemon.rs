@@ -7,7 +7,7 @@ use crate::connect;
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
 use crate::daemon::socket::{Door, Over, Socket};
-use crate::daemon::troubles::{About, Troubles};
+use crate::daemon::troubles::{About, Troubles, place_of};
 use crate::daemon::watch::{Folders, SignIns, Watch};
 use crate::daemon::{Clock, Decision, Duty, End, Event, Outcome, State, Work, serve, systemd};
 use crate::endpoint::listen;
@@ -313,8 +313,18 @@ impl Runs<'_> {
             self.live.troubles(troubles.all());
             news
         };
-        news.new.iter().for_each(|words| tracing::warn!("{words}"));
-        news.over.iter().for_each(|words| tracing::info!("over: {words}"));
+        news.new.iter().for_each(|words| tracing::warn!(replica = self.place_of(words), "{words}"));
+        news.over.iter().for_each(|words| self.tell_over(words));
+    }
+
+    fn tell_over(&self, words: &str) {
+        tracing::info!(replica = self.place_of(words), "over: {words}");
+    }
+
+    /// The replica that a trouble is about.
+    fn place_of(&self, words: &str) -> Option<String> {
+        let config = self.config();
+        place_of(words, config.names()).map(str::to_owned)
     }
 
     /// What a run said, but of a sign-in that was made while it was under way: it went by the one before.
@@ -468,7 +478,7 @@ impl Work for Runs<'_> {
             self.live.troubles(troubles.all());
             over
         };
-        over.iter().for_each(|words| tracing::info!("over: {words}"));
+        over.iter().for_each(|words| self.tell_over(words));
     }
 
     fn give_way(&self) {
@@ -511,16 +521,6 @@ impl Work for Runs<'_> {
         }
     }
 
-    fn state(&self, state: State) {
-        self.progress.step();
-        match state {
-            State::Ready => systemd::ready(),
-            State::Reloading => systemd::reloading(),
-            State::Stopping => {
-                self.stop.store(true, Ordering::SeqCst);
-                self.live.stopping();
-                systemd::stopping();
-            }
     fn retimed(&self) -> Option<BTreeMap<Kind, Trigger>> {
         let zone = zone();
         let before = std::mem::replace(&mut *self.zone.lock().unwrap_or_else(PoisonError::into_inner), zone);
@@ -533,6 +533,16 @@ impl Work for Runs<'_> {
         })
     }
 
+    fn state(&self, state: State) {
+        self.progress.step();
+        match state {
+            State::Ready => systemd::ready(),
+            State::Reloading => systemd::reloading(),
+            State::Stopping => {
+                self.stop.store(true, Ordering::SeqCst);
+                self.live.stopping();
+                systemd::stopping();
+            }
             State::Running(duty) => {
                 self.live.running(&duty.kinds, &duty.without, self.context.now_ms());
                 let kinds: Vec<&str> = duty.kinds.iter().map(|kind| kind.as_str()).collect();

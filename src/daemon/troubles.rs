@@ -37,14 +37,17 @@ pub struct News {
     pub over: Vec<String>,
 }
 
+/// Which of these places a trouble is at, whose words begin with the name of its place; `None`: at none of them.
+pub fn place_of<'a>(words: &str, places: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    places.into_iter().find(|name| words.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
+}
+
 impl Troubles {
     /// Takes what a run found; `kinds` are all that there are. Nothing is over that the run did not look at: a kind that it left out, a
     /// provider that it left alone, all but the one replica that somebody asked for.
     pub fn hear(&mut self, found: BTreeMap<String, About>, duty: &Duty, kinds: &[Kind]) -> News {
         let is_of_all = duty.wish.as_ref().is_none_or(|wish| wish.replica.is_none());
-        let was_left_alone = |words: &str| {
-            duty.without.iter().any(|name| words.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
-        };
+        let was_left_alone = |words: &str| place_of(words, duty.without.iter().map(String::as_str)).is_some();
         for (words, open) in self.told.iter_mut().filter(|(words, _)| !found.contains_key(*words)) {
             if open.about == About::Hub && !duty.kinds.is_empty() {
                 open.kinds.clear();

@@ -242,3 +242,21 @@ fn one_run_by_hand_is_as_quiet_as_ever() {
     let ran = home.run(&["-v", "sync", "--dry-run"]).expect(0);
     assert!(ran.err.contains("dry_run{run="), "{ran}");
 }
+
+#[test]
+fn a_trouble_at_an_account_has_its_name_in_a_field_when_it_begins_and_when_it_is_over() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["logout", "google"]).expect(0);
+    let configuration = home.configuration(&format!("\n[schedule]\n{ONCE}\n\n[log]\nformat = \"json\"\n"));
+    let service = start(&home, &configuration, &["daemon"], &[]);
+    service.until_told("twofold login google", 1);
+    home.login("google").expect(0);
+    service.until_told("all is well", 1);
+    let ran = service.stop();
+    let lines: Vec<Value> = ran.err.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    for beginning in ["google: ", "over: google: "] {
+        let of = |line: &&Value| line["message"].as_str().is_some_and(|message| message.starts_with(beginning));
+        let line = lines.iter().find(of).unwrap_or_else(|| panic!("{beginning}: {ran}"));
+        assert_eq!(line["replica"], "google", "{line}");
+    }
+}
