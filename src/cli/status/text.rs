@@ -5,6 +5,7 @@ use crate::cli::words;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Write as _;
+use twofold_model::Kind;
 
 /// So many things that say the same have a line of their own.
 const ALIKE: usize = 3;
@@ -107,7 +108,20 @@ fn service(state: &Value, now_ms: i64) -> String {
             let since = words::span(u64::try_from(now_ms - began_ms).unwrap_or(0) / 1000);
             format!("the service is at work on {} for {since}{phase}", kinds.join(", "))
         }
-        ("waiting", Some(next_ms), _) => format!("the service is at rest; next run in {}", until(next_ms)),
+        ("waiting", Some(next_ms), _) => {
+            let due: Vec<(Kind, i64)> = [Kind::Mail, Kind::Calendar, Kind::Contacts]
+                .into_iter()
+                .filter_map(|kind| Some((kind, service["due_ms"][kind.as_str()].as_i64()?)))
+                .collect();
+            let by_kind = match due.iter().all(|(_, at)| *at == due[0].1) {
+                true => String::new(),
+                false => {
+                    let each: Vec<String> = due.iter().map(|(kind, at)| format!("{kind} in {}", until(*at))).collect();
+                    format!(" ({})", each.join(", "))
+                }
+            };
+            format!("the service is at rest; next run in {}{by_kind}", until(next_ms))
+        }
         ("stopping", ..) => "the service ends".to_owned(),
         _ => "the service is running".to_owned(),
     }
@@ -416,6 +430,16 @@ mod tests {
         assert_eq!(told(Value::Null), "no service is running; the last run began 2025-10-09 08:53 UTC");
         let waiting = json!({"state": "waiting", "next_ms": NOW + 40_000});
         assert_eq!(told(waiting), "the service is at rest; next run in 40 s");
+        let due = |mail: i64, contacts: i64| {
+            let due_ms = json!({"mail": NOW + mail, "contacts": NOW + contacts});
+            told(json!({"state": "waiting", "next_ms": NOW + 40_000, "due_ms": due_ms}))
+        };
+        assert_eq!(due(40_000, 40_000), "the service is at rest; next run in 40 s");
+        assert_eq!(
+            due(40_000, 50_000),
+            "the service is at rest; next run in 40 s (mail in 40 s, contacts in 50 s)",
+            "each by a schedule of its own"
+        );
         let run =
             json!({"kinds": ["mail", "contacts"], "began_ms": NOW - 12_000, "phase": "writing", "done": 3, "of": 7000});
         let running = json!({"state": "running", "run": run});
