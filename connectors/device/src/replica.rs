@@ -265,7 +265,7 @@ impl Connector for Device {
             return match ready() {
                 Ok((room, root)) => {
                     let answers = room.fetch(&root, places);
-                    answers.into_iter().zip(places).map(|(answer, place)| answer.at(&place.remote_id)).collect()
+                    answers.into_iter().zip(places).map(|(answer, place)| answer.at(&place.collection)).collect()
                 }
                 Err(error) => places.iter().map(|_| Err(write::again(&error))).collect(),
             };
@@ -277,7 +277,7 @@ impl Connector for Device {
         };
         match ready() {
             Ok((format, root, _lock)) => {
-                places.iter().map(|place| self.fetch_one(format, &root, place).at(&place.remote_id)).collect()
+                places.iter().map(|place| self.fetch_one(format, &root, place).at(&place.collection)).collect()
             }
             Err(error) => places.iter().map(|_| Err(write::again(&error))).collect(),
         }

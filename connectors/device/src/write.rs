@@ -307,13 +307,14 @@ pub(crate) fn split_remote(id: &RemoteId, format: &Format) -> Result<(Collection
     Ok((CollectionId(names::join(&[provider, kind, folder])), name.to_vec()))
 }
 
-pub(crate) fn place_of(operation: &Operation) -> String {
+/// Where an operation is at work: its collection, because a file may be called as people call an item, and errors are told in logs.
+pub(crate) fn place_of(operation: &Operation) -> &CollectionId {
     match operation {
-        Operation::Create { collection, uid, .. } => format!("{collection}: {uid}"),
+        Operation::Create { collection, .. } => collection,
         Operation::Update { place, .. } | Operation::Delete { place, .. } | Operation::Move { place, .. } => {
-            place.remote_id.to_string()
+            &place.collection
         }
-        Operation::Copy { of, .. } => of.remote_id.to_string(),
+        Operation::Copy { of, .. } => &of.collection,
     }
 }
 
