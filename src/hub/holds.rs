@@ -2,7 +2,7 @@
 
 use crate::mail::MAIL;
 use crate::placements::GOING;
-use crate::{Hub, Store};
+use crate::{Hub, Presence, Store};
 use rusqlite::{Row, params};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use twofold_model::{Kind, RemoteId, Result};
@@ -477,20 +477,22 @@ mod decided {
 }
 
 impl Hub {
-    /// Somebody said no. Removed items are made again there; files that were not adopted are passed over; the rest is for the
-    /// next run, which sees it in [`Hub::dropped_holds`].
+    /// Somebody said no. Removed items are made again there, and those that went to the trash are known to stand there, so that they are
+    /// moved back; files that were not adopted are passed over; the rest is for the next run, which sees it in [`Hub::dropped_holds`].
     pub fn drop_hold(&mut self, hold: &Hold) -> Result<()> {
         match hold.cause.as_str() {
             "deletes" => {
                 for HeldRow { sighting, item, remote_id } in self.hold_rows(&hold.id)? {
-                    if let Some(placement) = self.placement(hold.replica, &remote_id)? {
-                        self.remove_placement(placement.id)?;
+                    item.map_or(Ok(()), |item| self.add_todo(item))?;
+                    let seen = self.sighting(hold.replica, &remote_id)?;
+                    let placement = self.placement(hold.replica, &remote_id)?;
+                    if let Some(seen) = seen.filter(|seen| seen.presence == Presence::Here) {
+                        placement.map_or(Ok(()), |known| self.replace_placement(known.id, seen.collection))?;
+                        continue;
                     }
+                    placement.map_or(Ok(()), |known| self.remove_placement(known.id))?;
                     self.remove_sighting(sighting)?;
-                    if let Some(item) = item {
-                        self.next_generation(item)?;
-                        self.add_todo(item)?;
-                    }
+                    item.map_or(Ok(()), |item| self.next_generation(item))?;
                 }
                 self.remove_hold(&hold.id)
             }

@@ -292,6 +292,11 @@ impl Hub {
         self.run("UPDATE placements SET remote_id = ?2 WHERE id = ?1", params![id, remote_id.as_str()])
     }
 
+    /// The copy stands in another collection there, and the hub knows it; all else is as agreed.
+    pub fn replace_placement(&mut self, id: i64, collection: i64) -> Result<()> {
+        self.run("UPDATE placements SET collection = ?2 WHERE id = ?1", [id, collection])
+    }
+
     /// The copy is gone there and the hub knows it.
     pub fn remove_placement(&mut self, id: i64) -> Result<()> {
         self.run("DELETE FROM placements WHERE id = ?1", [id])

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use twofold_http::{Client, Dialect, Effect, Method, Part, Request, Response, batch::MAX_PARTS, judge_by_status};
+use twofold_model::email::Role;
 use twofold_model::{
     Abilities, Blobs, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Gathered, Identity,
     Kind, Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Taker, Unread, Usage, Written,
@@ -114,7 +115,8 @@ impl Connector for Microsoft365 {
             shares: &[],
             copies: if self.mail.is_some() { &[Kind::Mail] } else { &[] },
             moves: if self.mail.is_some() { &[Kind::Mail] } else { &[] },
-            alone: &[],
+            // A message stands in one folder: one that somebody puts elsewhere leaves these (Message: parentFolderId).
+            alone: &[Role::Trash, Role::Junk],
             left_over: None,
             reads_headers: &[],
         }

@@ -30,6 +30,8 @@ impl Weighing<'_> {
         let (mut weighed, mut copies) = (Vec::new(), Vec::new());
         // Replicas at which a copy is said to be gone, and nothing can follow from it yet.
         let mut leaving: BTreeSet<i64> = BTreeSet::new();
+        // Where copies went whose move is held: nobody else puts the item there either, until somebody decides.
+        let mut held_back: BTreeSet<i64> = BTreeSet::new();
         for placement in placements {
             let at = sightings
                 .iter()
@@ -52,6 +54,8 @@ impl Weighing<'_> {
             let has_moved = moved.contains(&placement.id);
             let held = is_held || is_in_held && !has_moved;
             left.pending |= held;
+            held_back
+                .extend(here.filter(|_| is_held).map(|seen| seen.collection).filter(|to| *to != placement.collection));
             // What is there and cannot be understood is neither as agreed nor gone.
             let is_bad = self.is_bad(placement.replica, placement.remote_id.as_str());
             // Nor is what nobody could look at.
@@ -188,7 +192,8 @@ impl Weighing<'_> {
                 continue;
             }
             // A removal here and an appearance there are one move (ENGINE 7): where the one waits, the other does.
-            let waits = sighting.presence == Presence::Here && leaving.contains(&sighting.replica);
+            let waits = sighting.presence == Presence::Here
+                && (leaving.contains(&sighting.replica) || held_back.contains(&sighting.collection));
             if waits || self.is_held(Some(&sighting))? || sighting.lacks_body {
                 left.pending = true;
                 weighed.push(unknown(sighting.replica, sighting.collection, None, Some(sighting)));

@@ -66,8 +66,16 @@ impl Weighing<'_> {
                     && is_there
                     && self.tables.left_out.has(copy.collection)
             });
-            let mut leaving: Vec<&&Weighed> =
-                copies.iter().filter(|copy| moves && !verdict.collections.contains(&copy.collection)).collect();
+            // Out of where a message stands alone it comes by a move only, also where that is left out: somebody wants it back from the trash.
+            let stands_alone = |copy: &&Weighed| {
+                let role = self.tables.bins.role(copy.collection);
+                role.is_some_and(|role| abilities.alone.contains(&role))
+            };
+            let put_back = frozen.filter(stands_alone).into_iter();
+            let mut leaving: Vec<&Weighed> = put_back
+                .chain(copies.iter().copied())
+                .filter(|copy| moves && !verdict.collections.contains(&copy.collection))
+                .collect();
             // The copy that somebody moved elsewhere is the one that moves here too.
             leaving.sort_by_key(|copy| moved_by_hand.contains(&copy.collection));
             let missing = places.iter().filter(|place| {
@@ -79,7 +87,7 @@ impl Weighing<'_> {
             });
             for place in missing {
                 let (from, is_move) = match leaving.pop() {
-                    Some(copy) => (*copy, true),
+                    Some(copy) => (copy, true),
                     // What is deleted on a device goes to its account's trash also where that is left out; nothing else is written there.
                     None if self.tables.left_out.has(place.collection) => continue,
                     None => match copies.first().copied().or(frozen).filter(|_| shares) {

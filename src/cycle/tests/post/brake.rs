@@ -1,7 +1,8 @@
 //! What counts as a removal from a mailbox, and what is a move (promise 8).
 
 use super::left_out::{inside, without};
-use super::{BOTH, HOUR_MS, World, carry, text};
+use super::office::{Manner, Office};
+use super::{BOTH, HOUR_MS, World, at, carry, text};
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
@@ -122,5 +123,101 @@ async fn promise_8_what_goes_to_a_trash_that_is_left_out_counts_and_to_an_archiv
                 assert_eq!(inside(&world.phone, "INBOX").len(), if deed.is_move() { 5 } else { 20 }, "{what}");
             }
         }
+    }
+}
+
+/// Somebody says no to everything that is held.
+fn drop_all(world: &mut World) {
+    for hold in world.hub.holds().unwrap() {
+        world.hub.drop_hold(&hold).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_went_to_the_trash_and_should_not_have_is_moved_back() {
+    for manner in [Manner::Alone, Manner::Folders] {
+        for deed in [Deed::TrashedAtTheAccount, Deed::TrashedOnTheLaptop] {
+            let what = format!("{manner:?}, {deed:?}");
+            let mut world = World::with_twenty(manner).await;
+            let before = world.account.shows();
+            deed.with(&world, 1..=15);
+            // What is marked there meanwhile is marked where it comes back.
+            let marked = if deed == Deed::TrashedAtTheAccount { &world.account } else { &world.laptop };
+            marked.change(marked.find_one(&text(1)), |message| _ = message.keywords.insert("$flagged".to_owned()));
+            assert_eq!(world.sync().await.exit, 4, "{what}");
+            drop_all(&mut world);
+            assert_eq!(world.sync().await.exit, 0, "{what}");
+            let at_account = if deed == Deed::TrashedAtTheAccount { 15 } else { 0 };
+            let moves = |place: &Office| place.writes().iter().filter(|write| write.starts_with("move to ")).count();
+            let made = |place: &Office| {
+                place.writes().iter().any(|write| !write.starts_with("move to ") && !write.starts_with("update"))
+            };
+            assert_eq!((moves(&world.account), made(&world.account)), (at_account, false), "{what}");
+            if deed == Deed::TrashedOnTheLaptop {
+                let since = world.laptop.writes().split_off(20);
+                assert_eq!(since, ["move to account/mail/INBOX"; 15], "{what}");
+            }
+            assert_eq!(world.account.shows().len(), before.len(), "{what}");
+            assert_eq!(inside(&world.account, "INBOX").len(), 20, "{what}");
+            for place in [&world.account, &world.laptop, &world.phone] {
+                assert!(place.shows().contains(&at("INBOX", 1, &["$flagged", "$seen"])), "{what}: {:?}", place.shows());
+            }
+            world.settled(&what).await;
+        }
+    }
+}
+
+/// The hub is an old copy; what it does not know yet stands in the trash of the account, and of a device that is filled before anybody decides.
+#[tokio::test]
+async fn what_is_held_waits_though_a_device_that_is_filled_shows_it_in_the_trash() {
+    for manner in [Manner::Alone, Manner::Folders] {
+        for (messages, is_approved) in [(15, true), (15, false), (1, true), (1, false)] {
+            let what = format!("{manner:?}, {messages}, approved: {is_approved}");
+            let mut world = World::with_twenty(manner).await;
+            world.hub.note_restored().unwrap();
+            Deed::TrashedAtTheAccount.with(&world, 1..=messages);
+            Deed::TrashedOnTheLaptop.with(&world, 1..=messages);
+            assert_eq!(world.sync().await.exit, 4, "{what}");
+            let laptop = world.hub.replica("laptop", true).unwrap();
+            world.hub.meet_anew(laptop.id).unwrap();
+            for _ in 0..2 {
+                assert_eq!(world.sync().await.exit, 4, "{what}");
+                assert_eq!(world.account.writes(), Vec::<String>::new(), "{what}: what is held waits");
+                assert_eq!(inside(&world.phone, "INBOX").len(), 20, "{what}");
+            }
+            if is_approved {
+                let ids: Vec<String> = world.hub.holds().unwrap().into_iter().map(|hold| hold.id).collect();
+                ids.iter().for_each(|id| world.hub.approve(id).unwrap());
+            } else {
+                drop_all(&mut world);
+            }
+            assert_eq!(world.sync().await.exit, 0, "{what}");
+            let (in_trash, moves) = if is_approved { (messages, 0) } else { (0, messages) };
+            assert_eq!(inside(&world.account, "Trash").len(), in_trash, "{what}");
+            assert_eq!(world.account.writes(), vec!["move to INBOX"; moves], "{what}");
+            world.settled(&what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_went_to_a_trash_that_is_left_out_and_should_not_have_is_moved_back() {
+    for is_out_from_the_first in [true, false] {
+        let what = format!("from the first: {is_out_from_the_first}");
+        let mut world = World::new(Manner::Folders);
+        let out = without(&["role:trash"]);
+        world.scope = if is_out_from_the_first { out.clone() } else { Scope::default() };
+        for n in 1..=20 {
+            world.account.put(&text(n), &["INBOX"], &["$seen"]);
+        }
+        world.sync().await;
+        world.scope = out;
+        world.sync().await;
+        Deed::TrashedAtTheAccount.with(&world, 1..=15);
+        assert_eq!(world.sync().await.exit, 4, "{what}");
+        drop_all(&mut world);
+        assert_eq!(world.sync().await.exit, 0, "{what}");
+        assert_eq!(world.account.writes(), ["move to INBOX"; 15], "{what}");
+        world.settled(&what).await;
     }
 }

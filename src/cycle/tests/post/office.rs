@@ -657,7 +657,7 @@ impl Connector for Office {
             shares,
             moves,
             copies: of_mail(self.manner == Manner::Folders),
-            alone: if self.manner == Manner::Alone { &[Role::Trash] } else { &[] },
+            alone: if matches!(self.manner, Manner::Alone | Manner::Folders) { &[Role::Trash] } else { &[] },
             left_over: (self.manner == Manner::Alone).then_some(Role::Archive),
             reads_headers: of_mail(self.manner.has_labels()),
             compares_known: self.manner == Manner::Files,
