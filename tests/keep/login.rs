@@ -67,6 +67,18 @@ fn the_line_that_is_printed_carries_the_browser_s_answer_to_the_server() {
 }
 
 #[test]
+fn who_typed_it_for_a_service_s_account_is_told_to_paste_as_that_account() {
+    let home = Home::new(Options::demo(), &GOOGLE);
+    let args = ["login", "google", "--no-browser"];
+    let mut command = home.command(&args);
+    command.env("SUDO_USER", "of-a-directory");
+    let mut talk = home.talk(command, &args);
+    visit(&talk.address().unwrap());
+    let named = format!(" twofold --config {} login google --paste\n", home.config().display());
+    talk.end().expect(0).says(&["type: sudo -u ", &named, " of-a-directory@"]);
+}
+
+#[test]
 fn what_is_to_be_pasted_is_said_step_by_step() {
     let home = Home::new(Options::demo(), &GOOGLE);
     let mut talk = by_ssh(&home, &["login", "google", "--paste"]);
