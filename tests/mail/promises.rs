@@ -184,6 +184,33 @@ fn promise_8_many_messages_that_go_at_once_wait_for_a_word() {
 }
 
 #[test]
+fn promise_8_what_went_to_the_trash_of_an_account_is_moved_back_and_not_made_anew() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        let ids: Vec<String> = (0..20).map(|n| deliver(&home, provider, &format!("Kept {n}"))).collect();
+        home.sync().expect(0);
+        let (before, files) = (copies(&home, provider), paths(&home));
+        for id in &ids {
+            match provider {
+                "google" => home.sandbox.google_trash_mail(id).unwrap(),
+                _ => home.sandbox.graph_mail_move(id, "deleteditems").unwrap(),
+            }
+        }
+        home.sync().expect(4);
+        home.run(&["drop", &held(&home)]).expect(0);
+        home.sync().expect(0);
+        assert_eq!((copies(&home, provider), paths(&home)), (before, files), "{provider}");
+        for (n, id) in ids.iter().enumerate() {
+            match provider {
+                "google" => assert!(gmail_labels(&home, id).contains("INBOX"), "{id}"),
+                _ => assert_eq!(graph(&home, &format!("Kept {n}"))["id"], json!(id), "the message that it was"),
+            }
+        }
+        settled(&home, provider);
+    }
+}
+
+#[test]
 fn promise_8_a_spam_folder_that_is_emptied_is_held_as_any_other() {
     for provider in BOTH {
         let home = synced(&[provider]);
