@@ -329,7 +329,7 @@ impl Hub {
         connection
             .execute_batch(
                 "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-                 PRAGMA temp_store = MEMORY; PRAGMA cache_size = -8000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 5000;",
+                 PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 5000;",
             )
             .store()?;
         let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, blobs: None, path };

@@ -245,10 +245,10 @@ fn forgetting_that_is_killed_anywhere_is_finished_by_typing_it_again() {
     let people = home.google_text();
     // Each is killed a little later than the one before, counted from when it set about it, until one is through before that.
     let (mut met_at_work, mut left_open) = (0, 0);
-    for ms in 0.. {
+    for step in 0.. {
         let mut talk = home.start(&["forget", "google", "--data", "--yes"]);
         assert!(talk.line().unwrap().contains("goes for good"));
-        std::thread::sleep(Duration::from_millis(ms));
+        std::thread::sleep(Duration::from_micros(250 * step));
         talk.signal(rustix::process::Signal::KILL);
         if talk.end().code.is_some() {
             break;

@@ -117,6 +117,6 @@ fn a_folder_that_cannot_be_used_is_said_and_the_rest_goes_on() {
     let several = Several::new(true);
     fs::remove_dir_all(several.home.dir.path().join("limit")).unwrap();
     let ran = several.start(0, &["sync"]).end().expect(2);
-    ran.says(&["shared limit", "nothing was sent", "install -d"]);
+    ran.says(&["shared limit", "nothing was sent", "systemd-tmpfiles --create"]);
     assert_eq!(several.home.sandbox.requests(Provider::Microsoft), 0);
 }

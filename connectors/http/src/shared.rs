@@ -177,6 +177,6 @@ mod tests {
     fn a_folder_that_cannot_be_used_is_said_with_the_command_to_type() {
         let error = Shared::in_folder(Path::new("/nowhere/limit"), "app", 4).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Misconfigured);
-        assert!(error.to_string().contains("install -d -m 1777 '/nowhere/limit'"), "{error}");
+        assert!(error.to_string().contains("d /nowhere/limit 1777 root root -"), "{error}");
     }
 }
