@@ -288,3 +288,38 @@ async fn a_copy_that_its_account_moves_beside_another_in_a_folder_left_out_leave
     assert_eq!(world.account.writes(), written);
     assert_eq!(inside(&world.laptop, "Work").len(), 2);
 }
+
+/// Nothing is written of what is left out, so that a message which a device moves out of there stands there at its account until it is taken up.
+#[tokio::test]
+async fn a_file_that_is_moved_out_of_a_folder_left_out_is_moved_at_the_account_when_that_is_taken_up() {
+    for manner in BOTH {
+        // Under its own name, and as another program does it.
+        for is_of_its_name in [true, false] {
+            let what = format!("{manner:?}, {is_of_its_name}");
+            let mut world = World::with_work(manner).await;
+            world.scope = without(&["Work"]);
+            world.sync().await;
+            let here = world.laptop.find_one(&text(31));
+            match is_of_its_name {
+                true => world.laptop.change(here, |message| {
+                    carry(message, "account/mail/Work", "account/mail/INBOX");
+                }),
+                false => {
+                    world.laptop.change(here, |message| message.at.clear());
+                    world.laptop.put(&text(31), &["account/mail/INBOX"], &["$seen"]);
+                }
+            }
+            assert_eq!(world.sync().await.exit, 0, "{what}");
+            for place in [&world.account, &world.phone] {
+                assert!(place.shows().contains(&at("INBOX", 31, &["$seen"])), "{what}");
+                assert_eq!(inside(place, "Work").len(), 10, "{what}: nothing of what is left out is written");
+            }
+            world.sync_and_write_nothing(&what).await;
+            taken_up(&mut world, &what).await;
+            assert_eq!(inside(&world.account, "INBOX").len(), 21, "{what}");
+            assert_eq!(inside(&world.account, "Work").len(), 9, "{what}: it was moved");
+            let first = if manner == Manner::Labels { "copy to INBOX" } else { "create in INBOX" };
+            assert_eq!(world.account.writes()[0], first, "{what}: what is left out is no source of another message");
+        }
+    }
+}
