@@ -351,7 +351,8 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     let mut span = bodies::SPAN;
     while !cycle.must_stop() && bodies::bodies(cycle, kind, span).await? == bodies::Part::More {
         let began = Instant::now();
-        meet::meet(cycle, kind).await?;
+        let first = meet::meet(cycle, kind).await?;
+        lost::hold(cycle, kind, &first)?;
         decide_and_write(cycle, kind).await?;
         // What takes long each time (thousands of files that wait for their messages) comes less often.
         span = bodies::SPAN.max(began.elapsed() * 10);

@@ -18,12 +18,29 @@ pub fn note(hub: &mut Hub) -> Result<()> {
     hub.set_meta(NOTE, "yes")
 }
 
+/// Whether a hub was lost, and some place was not met since.
+fn is_on(hub: &Hub) -> Result<bool> {
+    Ok(hub.meta(NOTE)?.as_deref() == Some("yes"))
+}
+
+/// The places that were not met yet after a loss, by replica and collection: what they lack is not known before all of their account was read.
+pub fn unmet(hub: &Hub, kind: Kind) -> Result<Vec<(i64, i64)>> {
+    let mut unmet = Vec::new();
+    if is_on(hub)? {
+        for replica in hub.replicas()? {
+            let places = hub.places(replica.id, kind)?.into_iter().filter(|place| !place.met);
+            unmet.extend(places.map(|place| (replica.id, place.collection)));
+        }
+    }
+    Ok(unmet)
+}
+
 /// Holds what would be created at places that were met for the first time after a hub was lost; ends such holds when their
 /// cause has healed or somebody said yes.
 ///
 /// Keeps promise 8: the hold is one row; until it is approved nothing is written to that place.
 pub fn hold(cycle: &mut Cycle<'_>, kind: Kind, first: &[Place]) -> Result<()> {
-    let was_lost = cycle.hub.meta(NOTE)?.as_deref() == Some("yes");
+    let was_lost = is_on(cycle.hub)?;
     for hold in cycle.hub.holds_of_any_state()?.into_iter().filter(|hold| hold.cause == "lost" && hold.kind == kind) {
         let Some(collection) = hold.collection else { continue };
         if hold.is_approved || !is_too_much(cycle.hub, hold.replica, collection)? {

@@ -83,7 +83,8 @@ struct Tables {
     intents: HashMap<i64, Vec<Intent>>,
     /// What is in quarantine, and whether its next try is still to come.
     waiting: HashMap<(i64, String), bool>,
-    /// Collections that are said to be gone at a replica: nothing is told there until somebody decides.
+    /// Collections that are said to be gone at a replica, or that lack too much after a loss: nothing is told there until somebody decides.
+    /// After a loss also those that were not met yet, because nobody knows what they lack.
     held: HashSet<(i64, i64)>,
     /// Those of them that their replica does not list.
     absent: HashSet<(i64, i64)>,
@@ -133,6 +134,7 @@ impl Tables {
             left_out,
             put_away: hub.withheld_for(crate::confirm::PUT_AWAY)?.into_iter().collect(),
         };
+        tables.held.extend(crate::lost::unmet(hub, kind)?);
         for intent in hub.intents()? {
             tables.intents.entry(intent.item).or_default().push(intent);
         }

@@ -348,3 +348,51 @@ async fn a_draft_that_says_something_else_on_a_device_that_is_used_first_is_kept
         }
     }
 }
+
+/// What a device lacks of an account is known when the bytes of its messages are here, however many runs that takes.
+#[tokio::test]
+async fn promise_8_after_a_loss_nothing_is_written_to_a_device_that_lacks_many_messages() {
+    for manner in BOTH {
+        for at_once in [None, Some(4)] {
+            let case = format!("{manner:?}, {at_once:?} bodies in a run");
+            let mut world = filled(manner, 20);
+            twofold_cycle::lost::note(&mut world.hub).unwrap();
+            for _ in 0..4 {
+                world.account.limit_bodies(at_once);
+                world.sync().await;
+                assert_eq!((world.laptop.shows().len(), world.phone.shows().len()), (20, 0), "{case}");
+            }
+            world.account.limit_bodies(None);
+            assert_eq!(world.sync().await.exit, 4, "{case}");
+            assert_eq!((world.laptop.shows().len(), world.phone.shows().len()), (20, 0), "{case}");
+            let holds = world.hub.holds().unwrap();
+            let is_told = |words: &str| holds.iter().any(|hold| hold.cause == "lost" && hold.reason.contains(words));
+            assert!(is_told("10 of 30 items are not in \"INBOX\" at laptop"), "{case}: {holds:?}");
+            assert!(is_told("30 of 30 items are not in \"INBOX\" at phone"), "{case}: {holds:?}");
+            holds.iter().for_each(|hold| world.hub.approve(&hold.id).unwrap());
+            world.sync().await;
+            assert_eq!(subjects(&world.laptop), subjects(&world.account), "{case}: somebody said yes");
+            assert_eq!(subjects(&world.phone), subjects(&world.account), "{case}");
+            assert_eq!(world.account.writes(), Vec::<String>::new(), "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn after_a_loss_a_device_that_lacks_few_messages_gets_them_in_the_run_that_has_read_all() {
+    for manner in BOTH {
+        let mut world = filled(manner, 29);
+        for n in 1..=28 {
+            world.phone.put(&kept(n), &["account/mail/INBOX"], &["$seen"]);
+        }
+        world.phone.add_mailbox("account/mail/INBOX", None);
+        twofold_cycle::lost::note(&mut world.hub).unwrap();
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        for place in [&world.laptop, &world.phone] {
+            assert_eq!(subjects(place), subjects(&world.account), "{manner:?}");
+        }
+        world.account.put(&text(31), &["Work"], &[]);
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        assert_eq!(subjects(&world.phone), subjects(&world.account), "{manner:?}: the loss is over");
+    }
+}
