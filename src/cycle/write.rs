@@ -123,7 +123,9 @@ async fn outcome_of(
     let mut again = BTreeSet::new();
     let mut look: Vec<Planned> = Vec::new();
     let mut lost: Option<Error> = None;
-    let name = cycle.member(replica).map(|member| member.replica.name.clone()).unwrap_or_default();
+    let member = cycle.member(replica);
+    let is_device = member.is_some_and(|member| member.replica.is_device);
+    let name = member.map(|member| member.replica.name.clone()).unwrap_or_default();
     let report = &mut cycle.report;
     let (lens, shares) = (connector.lens(kind), connector.abilities().shares.contains(&kind));
     cycle.hub.atomically("settle", |hub| {
@@ -185,7 +187,7 @@ async fn outcome_of(
                             hub.release_write(intent.item, intent.replica, intent.collection)?;
                             hub.settle_item(intent.item, Some((intent.replica, intent.collection)))?;
                         }
-                        kind if kind == ErrorKind::Refused || is_denied_move(&plan.intent, kind) => {
+                        kind if kind == ErrorKind::Refused || is_denied(&plan.intent, kind, is_device) => {
                             let (item, collection) = (hub.item(plan.intent.item)?, plan.intent.collection);
                             let raw = plan
                                 .intent
@@ -232,10 +234,10 @@ async fn outcome_of(
 const STAYS: &str =
     "it stays there where it was, and is tried again later; to try it now: twofold sync --retry-quarantined";
 
-/// Whether a place denies to put one message somewhere: that is a matter of the message, while a right that is missing for all else is
-/// one of the place.
-fn is_denied_move(intent: &Intent, kind: ErrorKind) -> bool {
-    kind == ErrorKind::Forbidden && matches!(intent.kind, IntentKind::Move | IntentKind::Copy)
+/// Whether a place denies a write of one item for good. On a device a right that is missing is one of the folder, but for where a message
+/// is put, and each run sees whether it is there by now.
+fn is_denied(intent: &Intent, kind: ErrorKind, is_device: bool) -> bool {
+    kind == ErrorKind::Forbidden && (!is_device || matches!(intent.kind, IntentKind::Move | IntentKind::Copy))
 }
 
 /// The replica agrees: the base moves, the intent is settled.

@@ -460,6 +460,9 @@ impl Weighing<'_> {
         if !place.can_write {
             return self.withhold(item, place, "this user may not delete there");
         }
+        if self.must_wait(item, place, left) {
+            return Ok(());
+        }
         let Some(tells) = self.may_leave(connector.as_ref(), (item, place), &seen, None)? else {
             left.pending = true;
             return Ok(());

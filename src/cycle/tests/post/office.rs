@@ -71,6 +71,8 @@ struct State {
     refusals: usize,
     /// Where no message may be moved or copied to, and how that is said.
     closed: BTreeMap<String, ErrorKind>,
+    /// How it is said that no message may be made, marked or deleted, if none may.
+    shut: Option<ErrorKind>,
     /// How often it was asked to all the same.
     turned_away: usize,
     /// What it calls words: as it knows it, and as it was told that it said.
@@ -347,12 +349,19 @@ impl Office {
         self.state().closed.insert(mailbox.to_owned(), kind);
     }
 
-    /// Messages may be moved and copied to any mailbox again.
-    pub fn open(&self) {
-        self.state().closed.clear();
+    /// From now on no message may be made, marked or deleted.
+    pub fn shut(&self, kind: ErrorKind) {
+        self.state().shut = Some(kind);
     }
 
-    /// How often a message was to be moved or copied to a mailbox that is closed.
+    /// Everything may be done with messages again.
+    pub fn open(&self) {
+        let mut state = self.state();
+        state.closed.clear();
+        state.shut = None;
+    }
+
+    /// How often it was asked for what may not be done.
     pub fn turned_away(&self) -> usize {
         self.state().turned_away
     }
@@ -516,6 +525,12 @@ impl Office {
         {
             state.turned_away += 1;
             return Err(Error::new(kind, "no message may be put there"));
+        }
+        if let Operation::Create { .. } | Operation::Update { .. } | Operation::Delete { .. } = operation
+            && let Some(kind) = state.shut
+        {
+            state.turned_away += 1;
+            return Err(Error::new(kind, "no message may be written"));
         }
         match operation {
             Operation::Create { collection, rendering, uid, mark } => {

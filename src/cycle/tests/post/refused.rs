@@ -4,7 +4,7 @@ use super::office::Manner;
 use super::{BOTH, HOUR_MS, World, at, carry, text};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use twofold_cycle::{Party, cycle};
+use twofold_cycle::{Party, Settings, cycle};
 use twofold_model::{Connector, Error, ErrorKind, Kind};
 
 /// How an account says no: to be tried again, or for good.
@@ -56,6 +56,83 @@ async fn a_move_that_its_account_refuses_is_told_and_tried_again_later_and_later
             nothing_is_refused(&world, &what);
             world.settled(&what).await;
         }
+    }
+}
+
+/// What a device does with one message of twenty that are in step, each of which is one write at the account.
+type Deed = (&'static str, fn(&World));
+
+const DEEDS: [Deed; 2] = [
+    ("made", |world| _ = world.laptop.put(&text(50), &["account/mail/INBOX"], &["$seen"])),
+    ("marked", |world| {
+        world.laptop.change(world.laptop.find_one(&text(1)), |message| _ = message.keywords.insert("$flagged".into()));
+    }),
+];
+
+#[tokio::test]
+async fn whatever_its_account_forbids_is_told_and_tried_again_later_and_later_and_the_rest_goes_on() {
+    for manner in BOTH {
+        for kind in [ErrorKind::Forbidden, ErrorKind::Refused] {
+            for (deed, do_it) in DEEDS {
+                let what = format!("{deed}, {manner:?}, {kind:?}");
+                let mut world = World::with_twenty(manner).await;
+                world.account.shut(kind);
+                do_it(&world);
+                for (hours, tries) in [(0, 1), (0, 1), (2, 2), (1, 2), (2, 3), (3, 3), (2, 4)] {
+                    world.now.fetch_add(hours * HOUR_MS, Ordering::SeqCst);
+                    assert_eq!(world.sync().await.exit, 5, "{what}");
+                    assert_eq!(world.account.turned_away(), tries, "{what}, {hours} hours later");
+                    let told = world.hub.quarantined().unwrap();
+                    assert_eq!(told.len(), 1, "{what}");
+                    assert!(told[0].reason.contains("no message may be written"), "{what}: {}", told[0].reason);
+                }
+                // Another device has it all the same, and so has what its account does itself.
+                world.account.change(world.account.find_one(&text(2)), |message| carry(message, "INBOX", "Work"));
+                world.sync().await;
+                assert!(world.laptop.shows().contains(&at("Work", 2, &["$seen"])), "{what}");
+                assert_eq!(world.phone.shows(), world.laptop.shows(), "{what}");
+                world.account.open();
+                world.now.fetch_add(9 * HOUR_MS, Ordering::SeqCst);
+                world.sync().await;
+                nothing_is_refused(&world, &what);
+                world.settled(&what).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_label_that_its_account_does_not_let_go_is_told_and_tried_again_later_and_later() {
+    let mut world = World::with_twenty(Manner::Labels).await;
+    world.account.put(&text(30), &["INBOX", "Work"], &["$seen"]);
+    world.sync().await;
+    world.account.shut(ErrorKind::Forbidden);
+    world.laptop.change(world.laptop.find_one(&text(30)), |message| _ = message.at.remove("account/mail/Work"));
+    for (hours, tries) in [(0, 1), (0, 1), (2, 2), (1, 2), (2, 3)] {
+        world.now.fetch_add(hours * HOUR_MS, Ordering::SeqCst);
+        assert_eq!(world.sync().await.exit, 5);
+        assert_eq!(world.account.turned_away(), tries, "{hours} hours later");
+    }
+    world.account.open();
+    world.now.fetch_add(9 * HOUR_MS, Ordering::SeqCst);
+    world.sync().await;
+    assert_eq!(world.account.writes(), ["delete in Work"]);
+    nothing_is_refused(&world, "a label");
+    world.settled("a label").await;
+}
+
+#[tokio::test]
+async fn what_its_account_forbade_is_tried_at_once_where_somebody_asks_for_it() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        world.account.shut(ErrorKind::Forbidden);
+        DEEDS.iter().for_each(|(_, do_it)| do_it(&world));
+        world.sync().await;
+        world.account.open();
+        let settings = Settings { retry_quarantined: true, ..world.settings() };
+        world.run_with(settings).await.unwrap();
+        nothing_is_refused(&world, &format!("{manner:?}"));
+        world.settled(&format!("{manner:?}")).await;
     }
 }
 
