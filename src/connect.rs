@@ -118,7 +118,22 @@ pub fn habits(name: ProviderName) -> Habits {
 /// # Errors
 /// [`ErrorKind::Misconfigured`] where a person has to mend it; nothing was made then.
 pub fn state_folder(dir: &Path) -> Result<()> {
-    let memory = if dir.exists() { None } else { twofold_device::memory_above(dir) };
+    match is_state_folder(dir)? {
+        true => Ok(()),
+        false => twofold_hub::prepare_folder(dir),
+    }
+}
+
+/// Whether the state folder is there, for whoever only looks: it is not made, and all else is refused that [`state_folder`] refuses.
+///
+/// # Errors
+/// [`ErrorKind::Misconfigured`] where a person has to mend it.
+pub fn is_state_folder(dir: &Path) -> Result<bool> {
+    // What cannot be looked at may be there.
+    if !matches!(dir.try_exists(), Ok(false)) {
+        return twofold_hub::prepare_folder(dir).map(|()| true);
+    }
+    let memory = twofold_device::memory_above(dir);
     if let Some(memory) = memory {
         let words = format!(
             "the state folder {} would be in memory only, and lost with the next restart: {} is no disk here (`ProtectHome=tmpfs` of a unit is \
@@ -129,7 +144,7 @@ pub fn state_folder(dir: &Path) -> Result<()> {
         );
         return Err(Error::new(ErrorKind::Misconfigured, words));
     }
-    twofold_hub::prepare_folder(dir)
+    Ok(false)
 }
 
 /// Where the bytes of messages are kept, below the state folder; `None` where no messages are kept in step.

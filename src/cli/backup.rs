@@ -48,6 +48,9 @@ fn make(context: &Context, config: &Config, file: &Path, may_replace: bool) -> R
     check_place(config, file, may_replace)?;
     // Also brings an older schema up to date, which nothing below does.
     drop(context.hub_to_read(config)?);
+    if !Hub::is_in(&config.state_dir) {
+        return Err(Error::new(ErrorKind::Misconfigured, "there is nothing to back up; no backup was made"));
+    }
     let unfinished = Unfinished::begin(file)?;
     let mut lacking = Vec::new();
     for left in (0..TRIES).rev() {

@@ -9,13 +9,14 @@ use crate::daemon::live::{self, Live};
 use crate::daemon::socket::{Door, Over, Socket};
 use crate::daemon::troubles::{About, Troubles, place_of};
 use crate::daemon::watch::{Folders, SignIns, Watch};
-use crate::daemon::{Clock, Decision, Duty, End, Event, Outcome, State, Work, serve, systemd};
+use crate::daemon::{Clock, Decision, Duty, End, Event, Outcome, State, Work, serve, systemd, whereabouts};
 use crate::endpoint::listen;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
@@ -30,19 +31,30 @@ use twofold_schedule::Trigger;
 /// After a signal the process ends within this time, whatever it hangs on (promise 12).
 const END_WITHIN: Duration = Duration::from_millis(9_500);
 
+/// The state folder of the service that runs with this configuration's file, where the file names another one by now.
+pub(super) fn elsewhere(config: &Config) -> Option<PathBuf> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    whereabouts::of_service(&config.path).filter(|place| real(place) != real(&config.state_dir))
+}
+
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(context: &Context) -> Result<i32> {
     let signals = Signals::listen()?;
-    let config = context.config()?;
+    let config = context.config_of_file()?;
     context.log.serve(config.log);
-    connect::state_folder(&config.state_dir)?;
-    let _place = Lock::take_service(&config.state_dir)?.ok_or_else(|| {
+    let another = || {
         let words = format!(
             "another service of this hub is running; this one was not started. See: systemctl status {}",
             unit::of_or_all(&config.path)
         );
         Error::new(ErrorKind::Throttled { retry_after_s: None }, words)
-    })?;
+    };
+    if elsewhere(&config).is_some() {
+        return Err(another());
+    }
+    connect::state_folder(&config.state_dir)?;
+    let _place = Lock::take_service(&config.state_dir)?.ok_or_else(another)?;
+    let place = whereabouts::listen(&config.path);
     let (events, told) = unbounded_channel();
     let stop = Arc::new(AtomicBool::new(false));
     let heard = tokio::spawn(signals.tell(events.clone(), stop.clone(), context.log.clone()));
@@ -73,6 +85,7 @@ pub async fn run(context: &Context) -> Result<i32> {
     });
     let tasks = [
         heard,
+        tokio::spawn(tell_place(place, state_dir.clone())),
         tokio::spawn({
             let notices = notices.clone();
             async move { notices.deliver().await }
@@ -107,7 +120,7 @@ pub async fn run(context: &Context) -> Result<i32> {
     tracing::info!("the service begins");
     tell_nameless_zone();
     let end = serve(&work, context, triggers, chance, told).await;
-    if context.config().is_ok() {
+    if context.config_of_file().is_ok() {
         // A start takes what this service could not.
         work.notices.configured(false);
     }
@@ -134,6 +147,16 @@ fn open_hub(context: &Context, config: &Config) -> Result<()> {
         // Each run says so, until there is room.
         Err(_) if disk::shortage(config).is_some() => Ok(()),
         other => other.map(drop),
+    }
+}
+
+/// Tells commands where this service keeps its state. They go by their configuration where it cannot.
+async fn tell_place(listener: std::io::Result<UnixListener>, state_dir: PathBuf) {
+    match listener {
+        Ok(listener) => whereabouts::tell(listener, state_dir).await,
+        Err(error) => tracing::warn!(
+            "commands are not told where this service keeps its state ({error}); they go by what state_dir in the configuration says"
+        ),
     }
 }
 
@@ -177,7 +200,7 @@ fn tell_nameless_zone() {
     }
 }
 
-fn paths_of(config: &Config) -> Vec<std::path::PathBuf> {
+fn paths_of(config: &Config) -> Vec<PathBuf> {
     config.devices.iter().map(|device| device.path.clone()).collect()
 }
 
@@ -487,7 +510,7 @@ impl Work for Runs<'_> {
 
     fn reload(&self) -> Option<BTreeMap<Kind, Trigger>> {
         let before = self.config();
-        match self.context.config() {
+        match self.context.config_of_file() {
             Ok(config) if config.state_dir != before.state_dir => {
                 tracing::error!(
                     "state_dir cannot change under a running service; the old configuration stays. Restart it"

@@ -1,13 +1,13 @@
 //! What somebody decides about what the hub holds: done by the service where one runs, else here.
 
-use super::{Context, conflicts, endpoint, handover, held, hub_between_runs};
+use super::{Context, conflicts, endpoint, handover, held, hub_between_runs, no_hub};
 use crate::config::Config;
 use crate::daemon::Decision;
 use crate::daemon::live::Snapshot;
 use crate::endpoint::health;
 use std::collections::BTreeSet;
 use twofold_cycle::report::exit;
-use twofold_hub::Hub;
+use twofold_hub::{Hub, Lock};
 use twofold_model::error::AtPlace;
 use twofold_model::{Kind, Result};
 
@@ -47,6 +47,11 @@ pub(super) async fn carry_out(
     live: Option<&Snapshot>,
     now_ms: i64,
 ) -> Result<(Done, Vec<String>)> {
+    if !Hub::is_in(&config.state_dir) && !Lock::is_taken(&config.state_dir)? {
+        // Nothing is held, and an empty one says so.
+        let done = in_hub(&mut Hub::in_memory()?, decision, now_ms).at(no_hub(config))?;
+        return Ok((done, Vec::new()));
+    }
     let (mut hub, _lock) = hub_between_runs(config).await?;
     let mut done = in_hub(&mut hub, decision, now_ms)?;
     if done.kinds.is_empty() {

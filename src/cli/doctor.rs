@@ -72,11 +72,14 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         }
     };
     findings.ok(format!("configuration: {}", config.path.display()));
-    if let Err(error) = connect::state_folder(&config.state_dir) {
-        findings.fail(exit::USAGE, format!("state folder: {error}"));
-        return Ok(exit::USAGE);
+    match connect::is_state_folder(&config.state_dir) {
+        Ok(true) => findings.ok(format!("state folder: {}", config.state_dir.display())),
+        Ok(false) => findings.warn(format!("state folder: {} is not there yet", config.state_dir.display())),
+        Err(error) => {
+            findings.fail(exit::USAGE, format!("state folder: {error}"));
+            return Ok(exit::USAGE);
+        }
     }
-    findings.ok(format!("state folder: {}", config.state_dir.display()));
     another_state(&findings, &config);
     room(&mut findings, &config);
     zones(&findings);
@@ -87,6 +90,11 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     outward::look(&mut findings, &config, args.offline).await;
     if !args.offline {
         live::look(&mut findings, &config, &context.clock, args.live).await;
+    }
+    if !Hub::is_in(&config.state_dir) {
+        findings.warn(format!("hub: {}", super::no_hub(&config)));
+        devices(&mut findings, &config, &mut Hub::in_memory()?, false).await?;
+        return Ok(twofold_cycle::report::worst(&findings.codes));
     }
     match context.hub(&config) {
         Ok((mut hub, _lock)) => {
@@ -332,7 +340,9 @@ async fn devices(findings: &mut Findings, config: &Config, hub: &mut Hub, is_ful
     let unmakeable = unmakeable(findings, config);
     for device in &config.devices {
         let known = hub.replicas()?.into_iter().find(|replica| replica.name == device.name);
-        let opened = connect::blobs(config).and_then(|blobs| connect::open_device(config, device, hub, blobs.as_ref()));
+        // A place for messages is not made before there is a hub.
+        let blobs = if Hub::is_in(&config.state_dir) { connect::blobs(config) } else { Ok(None) };
+        let opened = blobs.and_then(|blobs| connect::open_device(config, device, hub, blobs.as_ref()));
         let answer = match opened {
             Ok(opened) => {
                 let is_known = known.as_ref().is_some_and(|replica| replica.met);

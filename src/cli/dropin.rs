@@ -25,7 +25,8 @@ done"#;
 
 /// Prints the drop-in.
 pub fn run(context: &Context) -> Result<i32> {
-    let config = context.config()?;
+    // What the next start has to find.
+    let config = context.config_of_file()?;
     print!("{}", drop_in(&config));
     let unit = unit::of(&config.path).unwrap_or_else(|| "twofold".to_owned());
     context.say(format!(

@@ -37,11 +37,11 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let name = args.name.as_str();
     check_key(&config, &args).await?;
     let busy = |words: &str| Error::new(ErrorKind::Throttled { retry_after_s: None }, words);
-    connect::state_folder(&config.state_dir)?;
     // A name that nothing is kept of is none, whoever is at work.
     if let Ok(hub) = context.hub_to_read(&config) {
         check_name(&config, &hub, name)?;
     }
+    connect::state_folder(&config.state_dir)?;
     let _service = Lock::take_service(&config.state_dir)?.ok_or_else(|| {
         busy(&format!(
             "the service of this hub is running; nothing was erased. Stop it first: sudo systemctl stop {}",

@@ -19,7 +19,9 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(15);
 ///
 /// Keeps promise 12: with a service running there is one run at a time, and it is the service's. A signal ends the watching, not the run.
 pub async fn run(context: &Context, config: &Config, wish: Wish, progress: &dyn Progress) -> Result<Option<Over>> {
-    connect::state_folder(&config.state_dir)?;
+    if !connect::is_state_folder(&config.state_dir)? {
+        return Ok(None);
+    }
     let mut leave = std::pin::pin!(asked_to_end());
     let Some(mut talk) = begin(config, Request::Sync(wish)).await? else { return Ok(None) };
     let mut shown = Shown::default();
@@ -53,7 +55,9 @@ pub async fn decide(context: &Context, config: &Config, decision: &Decision) -> 
         let words = format!("the service does not answer ({why}); whether it was done is not known. See: twofold held");
         Error::new(ErrorKind::Offline, words)
     };
-    connect::state_folder(&config.state_dir)?;
+    if !connect::is_state_folder(&config.state_dir)? {
+        return Ok(None);
+    }
     let mut leave = std::pin::pin!(asked_to_end());
     let Some(mut talk) = begin(config, Request::Decide(decision.clone())).await? else { return Ok(None) };
     let mut silence = std::pin::pin!(tokio::time::sleep(ANSWERS_WITHIN));

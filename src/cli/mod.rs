@@ -28,7 +28,7 @@ mod status;
 pub(crate) mod sync;
 mod words;
 
-use crate::config::Config;
+use crate::config::{Config, unit};
 use crate::connect;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal;
@@ -135,9 +135,25 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// Reads the configuration.
-    pub(crate) fn config(&self) -> Result<Config> {
+    /// Reads the configuration as its file is.
+    pub(crate) fn config_of_file(&self) -> Result<Config> {
         Config::load(self.config.as_deref()).map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))
+    }
+
+    /// Reads the configuration. Its running service keeps the state folder that it began with, and a command goes by that one, too.
+    pub(crate) fn config(&self) -> Result<Config> {
+        let mut config = self.config_of_file()?;
+        if let Some(place) = daemon::elsewhere(&config) {
+            self.say(format_args!(
+                "twofold: the service of this configuration still uses {}, and so does this command; {} is taken when it is started again: \
+                 sudo systemctl restart {}",
+                place.display(),
+                config.state_dir.display(),
+                unit::of_or_all(&config.path)
+            ));
+            config.state_dir = place;
+        }
+        Ok(config)
     }
 
     /// The time, in milliseconds since 1970.
@@ -150,20 +166,26 @@ impl Context {
         hub(config)
     }
 
-    /// The hub as it is now, to be read, also while another process works on it.
+    /// The hub as it is now, to be read, also while another process works on it. Where there is none, none is made: it is an empty one then,
+    /// of which nothing is kept.
     pub(crate) fn hub_to_read(&self, config: &Config) -> Result<Hub> {
-        connect::state_folder(&config.state_dir)?;
-        match Hub::look(&config.state_dir)? {
-            Some(hub) => Ok(hub),
-            None => match self.hub(config) {
-                Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => Err(Error::new(
-                    error.kind,
-                    "the service, or another twofold, is starting and makes or converts the hub: there is nothing to show yet. Ask \
-                     again in a moment: twofold status",
-                )),
-                made => Ok(made?.0),
-            },
+        if connect::is_state_folder(&config.state_dir)? {
+            if let Some(hub) = Hub::look(&config.state_dir)? {
+                return Ok(hub);
+            }
+            if Hub::is_in(&config.state_dir) || Lock::is_taken(&config.state_dir)? {
+                return match self.hub(config) {
+                    Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => Err(Error::new(
+                        error.kind,
+                        "the service, or another twofold, is starting and makes or converts the hub: there is nothing to show yet. Ask \
+                         again in a moment: twofold status",
+                    )),
+                    made => Ok(made?.0),
+                };
+            }
         }
+        eprintln!("twofold: {}", no_hub(config));
+        Hub::in_memory()
     }
 
     /// Talk: on stderr, unless asked to be quiet.
@@ -172,6 +194,15 @@ impl Context {
             eprintln!("{words}");
         }
     }
+}
+
+/// What is said where there is no hub, and what only looks makes none.
+fn no_hub(config: &Config) -> String {
+    format!(
+        "there is no hub in {} yet, and none was made; the first twofold sync does that. Where state_dir was another one before, move what is \
+         there to this folder first, with no service running",
+        config.state_dir.display()
+    )
 }
 
 /// The hub, with the lock that keeps a second process away; an error of exit 75 when another run holds it.

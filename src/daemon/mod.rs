@@ -5,7 +5,8 @@
 //!
 //! [`serve`] is the loop; what it works with is handed in, so that tests let days pass in a moment. [`watch`] tells of changes in device
 //! folders and of new sign-ins, [`troubles`] remembers what stands in the way, [`notices`] who was told of it, [`systemd`] talks to the
-//! manager, [`live`] is what others may know of it, [`socket`] is where they ask, and [`desk`] keeps who waits for which run.
+//! manager, [`live`] is what others may know of it, [`socket`] is where they ask, [`whereabouts`] says where that
+//! is, and [`desk`] keeps who waits for which run.
 
 pub mod desk;
 pub mod live;
@@ -14,6 +15,7 @@ pub mod socket;
 pub mod systemd;
 pub mod troubles;
 pub mod watch;
+pub mod whereabouts;
 
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -250,6 +250,11 @@ impl Lock {
         Self::take_file(&dir.join("notices.lock"))
     }
 
+    /// Whether a process holds the lock of a state folder. Makes nothing where none ever did.
+    pub fn is_taken(dir: &Path) -> Result<bool> {
+        Ok(dir.join("lock").exists() && Self::take(dir)?.is_none())
+    }
+
     fn take_file(path: &Path) -> Result<Option<Lock>> {
         let file =
             OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(|error| {
@@ -281,6 +286,11 @@ impl Hub {
         check_private(&path)?;
         let connection = Connection::open(&path).store()?;
         Self::with(connection, path)
+    }
+
+    /// Whether there is one in a state folder.
+    pub fn is_in(dir: &Path) -> bool {
+        dir.join("hub.sqlite").exists()
     }
 
     /// The hub as it is now, to be read beside whoever works on it: no lock is needed, nothing can be written, and what is written meanwhile
@@ -319,7 +329,7 @@ impl Hub {
         Ok(Some(hub))
     }
 
-    /// A hub that lives in memory, for tests of the engine.
+    /// A hub that lives in memory: for tests of the engine, and for whoever only looks where there is none.
     pub fn in_memory() -> Result<Hub> {
         Self::with(Connection::open_in_memory().store()?, PathBuf::new())
     }

@@ -524,6 +524,47 @@ fn what_is_dropped_beside_the_service_is_put_back_at_once_and_alone_by_the_next_
 }
 
 #[test]
+fn a_command_goes_by_the_state_folder_of_the_running_service_until_that_starts_with_another_one() {
+    let home = Home::synced(&GOOGLE);
+    let service = Service::start(&home, ONCE);
+    let (good, there) = (fs::read_to_string(home.config()).unwrap(), home.dir.path().join("another"));
+    let (from, to) = (format!("{:?}", home.state()), format!("{there:?}"));
+    let other = good.replace(&from, &to);
+    // Before it is asked to read the file, and after it refused to take it.
+    for reads in [false, true] {
+        fs::write(home.config(), &other).unwrap();
+        if reads {
+            service.signal(Signal::HUP);
+            service.until_told("names another state_dir", 1);
+            service.until_at_rest();
+        }
+        let still = format!("still uses {}", home.state().display());
+        let ran = home.run(&["status"]).says(&[&still, &there.display().to_string(), "systemctl restart"]);
+        assert!(ran.out.contains("the service is at ") && !ran.out.contains("nothing has been synced"), "{ran}");
+        let asked = runs(&home);
+        home.sync().expect(0).says(&[&still]);
+        assert_eq!(runs(&home), asked + 1, "the run is the service's");
+        home.run(&["held"]).expect(0).says(&[&still]);
+        home.run(&["approve", "nothing"]).expect(2).says(&["nothing is held under the id"]);
+        home.run(&["doctor", "--offline"]).says(&[&still]);
+        home.run(&["daemon"]).expect(75).says(&["another service", "not started"]);
+        assert!(!there.exists(), "no second hub was begun");
+    }
+    // What the sandbox has to let through is what the file says.
+    let drop_in = home.run(&["systemd-dropin"]).expect(0).out;
+    assert!(drop_in.contains(&there.display().to_string()), "{drop_in}");
+    let file = fs::read_to_string(home.config()).unwrap();
+    fs::write(home.config(), &good).unwrap();
+    let ran = home.run(&["status"]);
+    assert!(!ran.err.contains("still uses"), "{ran}");
+    fs::write(home.config(), file).unwrap();
+    service.stop();
+    // Nobody is there any more: the file counts.
+    home.run(&["status"]).says(&[&format!("there is no hub in {} yet", there.display())]);
+    assert!(!there.exists());
+}
+
+#[test]
 fn another_user_who_comes_to_the_socket_is_turned_away() {
     let home = Home::synced(&GOOGLE);
     let asks = "import socket,sys;s=socket.socket(socket.AF_UNIX);s.connect(sys.argv[1]);\

@@ -142,6 +142,41 @@ fn while_the_hub_is_made_for_the_first_time_it_says_so() {
     home.run(&["status"]).expect(3).shows(&["trouble: google: somebody has to sign in; type: twofold login google"]);
 }
 
+/// Whatever a command finds, and whatever it ends with.
+#[test]
+fn where_no_hub_is_what_only_shows_or_decides_makes_none_and_says_where_it_looked() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &BOTH);
+    let backup = home.dir.path().join("backup").display().to_string();
+    let all: [&[&str]; 12] = [
+        &["status"],
+        &["status", "--json"],
+        &["held"],
+        &["held", "--json"],
+        &["conflicts"],
+        &["conflicts", "show", "nothing"],
+        &["approve", "nothing"],
+        &["drop", "nothing"],
+        &["doctor"],
+        &["doctor", "--full", "--offline"],
+        &["backup", &backup],
+        &["forget", "nobody"],
+    ];
+    for there in [false, true] {
+        for args in all {
+            let ran = home.run(args);
+            assert_eq!(fs::read_dir(home.state()).map_or(0, Iterator::count), 0, "something was made: {ran}");
+            assert_eq!(home.state().exists(), there, "{ran}");
+            assert!(!fs::exists(&backup).unwrap(), "{ran}");
+            let (said, state) = (format!("{}{}", ran.out, ran.err), home.state().display().to_string());
+            assert!(said.contains(&format!("there is no hub in {state} yet, and none was made")), "{ran}");
+        }
+        // Somebody made the folder, and nobody a hub.
+        twofold_hub::prepare_folder(&home.state()).unwrap();
+    }
+    home.run(&["status"]).expect(3).shows(&["nothing has been synced yet; type: twofold sync"]);
+    home.run(&["backup", &backup]).expect(2).says(&["no backup was made"]);
+}
+
 #[test]
 fn its_json_is_as_the_schema_says_with_calendars_and_with_mail() {
     let home = Home::with_calendars(&BOTH);
