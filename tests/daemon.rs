@@ -395,6 +395,25 @@ fn a_configuration_that_is_read_again_counts_and_a_wrong_one_does_not() {
 }
 
 #[test]
+fn whether_a_start_or_a_reload_takes_the_configuration_is_said_and_nothing_is_done() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &GOOGLE);
+    let good = fs::read_to_string(home.config()).unwrap();
+    home.run(&["daemon", "--check"]).expect(0).says(&["config.toml can be taken"]);
+    fs::write(home.config(), format!("nonsense = 1\n{good}")).unwrap();
+    home.run(&["--quiet", "daemon", "--check"]).expect(2).says(&["config.toml:1: \"nonsense\" is no key"]);
+    assert!(!home.state().exists() && !home.laptop().exists(), "nothing is begun");
+    fs::write(home.config(), &good).unwrap();
+    let service = Service::start(&home, ONCE);
+    home.run(&["daemon", "--check"]).expect(0);
+    let (from, to) = (format!("{:?}", home.state()), format!("{:?}", home.dir.path().join("another")));
+    fs::write(home.config(), good.replace(&from, &to)).unwrap();
+    let words = "the configuration names another state_dir, and the one before stays in use until a restart; type: sudo systemctl restart";
+    home.run(&["daemon", "--check"]).expect(2).says(&[words]);
+    service.stop();
+    home.run(&["daemon", "--check"]).expect(0);
+}
+
+#[test]
 fn a_run_in_which_a_place_is_left_alone_for_its_dead_sign_in_is_not_aligned() {
     let home = Home::synced(&BOTH);
     home.sandbox.end_sign_ins(Provider::Google, End::Revoked, true);

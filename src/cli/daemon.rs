@@ -37,8 +37,30 @@ pub(super) fn elsewhere(config: &Config) -> Option<PathBuf> {
     whereabouts::of_service(&config.path).filter(|place| real(place) != real(&config.state_dir))
 }
 
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only say whether the configuration can be taken: by a start, and by the service of it that runs when it reads it again
+    #[arg(long)]
+    check: bool,
+}
+
+/// Whether a start takes the configuration, and the running service with a reload.
+fn check(context: &Context) -> Result<i32> {
+    let config = context.config_of_file()?;
+    match elsewhere(&config) {
+        Some(_) => Err(Error::new(ErrorKind::Misconfigured, other_place(&unit::of_or_all(&config.path)))),
+        None => {
+            context.say(format_args!("twofold: {} can be taken", config.path.display()));
+            Ok(exit::ALIGNED)
+        }
+    }
+}
+
 /// Runs until SIGTERM or SIGINT.
-pub async fn run(context: &Context) -> Result<i32> {
+pub async fn run(context: &Context, args: &Args) -> Result<i32> {
+    if args.check {
+        return check(context);
+    }
     let signals = Signals::listen()?;
     let config = context.config_of_file()?;
     context.log.serve(config.log);
@@ -286,10 +308,9 @@ fn refused() -> String {
 }
 
 /// What is told of another state folder, which is taken with a restart only.
-fn other_place() -> String {
+fn other_place(unit: &str) -> String {
     format!(
-        "the configuration names another state_dir, and the one before stays in use until a restart; type: sudo systemctl restart {}",
-        unit::own_or_all()
+        "the configuration names another state_dir, and the one before stays in use until a restart; type: sudo systemctl restart {unit}"
     )
 }
 
@@ -515,7 +536,7 @@ impl Work for Runs<'_> {
                 tracing::error!(
                     "state_dir cannot change under a running service; the old configuration stays. Restart it"
                 );
-                self.refuse(&other_place());
+                self.refuse(&other_place(&unit::own_or_all()));
                 None
             }
             Ok(config) => {

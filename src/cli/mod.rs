@@ -82,7 +82,7 @@ enum Command {
     /// Bring all replicas into line, once
     Sync(sync::Args),
     /// The service: keeps all replicas in line, on a schedule and whenever a device folder changes
-    Daemon,
+    Daemon(daemon::Args),
     /// Replicas, collections, last proof of life, what is held, in conflict or in quarantine
     Status(status::Args),
     /// Plans that a brake stopped
@@ -287,7 +287,7 @@ async fn dispatch(cli: Cli, log: std::sync::Arc<log::Log>) -> Result<i32> {
         Command::Login(args) => login::login(&context, args).await,
         Command::Logout(args) => login::logout(&context, args).await,
         Command::Sync(args) => sync::run(&context, args).await,
-        Command::Daemon => daemon::run(&context).await,
+        Command::Daemon(args) => daemon::run(&context, &args).await,
         Command::Status(args) => status::run(&context, args).await,
         Command::Held(args) => held::held(&context, args),
         Command::Approve(args) => held::approve(&context, args).await,

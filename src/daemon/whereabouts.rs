@@ -44,7 +44,7 @@ pub async fn tell(listener: UnixListener, state_dir: PathBuf) {
     }
 }
 
-/// Where the running service of this configuration file keeps its state; `None`: none of this user runs, or it does not say.
+/// Where the running service of this configuration file keeps its state; `None`: none of this user runs, or it names no folder that is there.
 pub fn of_service(config: &Path) -> Option<PathBuf> {
     let stream = StdStream::connect_addr(&address(config).ok()?).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -53,7 +53,7 @@ pub fn of_service(config: &Path) -> Option<PathBuf> {
     }
     let mut path = Vec::new();
     stream.take(PATH_AT_MOST).read_to_end(&mut path).ok()?;
-    Some(PathBuf::from(std::ffi::OsString::from_vec(path))).filter(|path| path.is_absolute())
+    Some(PathBuf::from(std::ffi::OsString::from_vec(path))).filter(|path| path.is_absolute() && path.is_dir())
 }
 
 /// Whose process listens at the other end.
