@@ -3,6 +3,8 @@
 use super::{Context, sync};
 use crate::config::unit;
 use clap::Subcommand;
+use std::sync::Arc;
+use twofold_cycle::Silent;
 use twofold_hub::Lock;
 use twofold_model::{Error, ErrorKind, Result};
 
@@ -24,7 +26,7 @@ enum Action {
 /// Marks the folder anew, so that the next run fills it.
 ///
 /// Keeps promise 13: all that was agreed with the old folder goes in one transaction; what is there is paired, not doubled.
-pub fn run(context: &Context, args: Args) -> Result<i32> {
+pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let Action::Fill { name } = args.action;
     let config = context.config()?;
     let device = config.devices.iter().find(|device| device.name == name).ok_or_else(|| {
@@ -47,12 +49,5 @@ pub fn run(context: &Context, args: Args) -> Result<i32> {
             unit::of_or_all(&config.path)
         ));
     }
-    let calls = twofold_cycle::Calls::default();
-    let silent = std::sync::Arc::new(twofold_cycle::Silent);
-    let report = tokio::task::block_in_place(|| {
-        tokio::runtime::Handle::current().block_on(sync::sync(context, &config, &sync::Args::default(), calls, silent))
-    })?;
-    print!("{}", sync::table(&report, false));
-    sync::tell(&report.troubles, report.exit);
-    Ok(report.exit)
+    sync::alone(context, &config, &sync::Args::default(), Arc::new(Silent)).await
 }

@@ -293,7 +293,7 @@ async fn dispatch(cli: Cli, log: std::sync::Arc<log::Log>) -> Result<i32> {
         Command::Approve(args) => held::approve(&context, args).await,
         Command::Drop(args) => held::drop(&context, args).await,
         Command::Conflicts(args) => conflicts::run(&context, args).await,
-        Command::Device(args) => device::run(&context, args),
+        Command::Device(args) => device::run(&context, args).await,
         Command::Adopt(args) => adopt::run(&context, args).await,
         Command::Backup(args) => backup::run(&context, args),
         Command::Forget(args) => forget::run(&context, args).await,

@@ -70,8 +70,13 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
             return Ok(over.exit);
         }
     }
+    alone(context, &config, &args, progress).await
+}
+
+/// Runs one cycle in this process, shows what moved, and tells of what stands in the way.
+pub async fn alone(context: &Context, config: &Config, args: &Args, progress: Arc<dyn Progress>) -> Result<i32> {
     let stop = stop_on_signal();
-    let ran = sync(context, &config, &args, Calls { stop, ..Calls::default() }, progress).await;
+    let ran = sync(context, config, args, Calls { stop, ..Calls::default() }, progress).await;
     if let Ok(report) = &ran {
         if args.json {
             let text = serde_json::to_value(report).map_err(|error| {
@@ -82,17 +87,17 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
             print!("{}", table(report, args.dry_run));
         }
         tell(&report.troubles, report.exit);
-        if let Some(words) = credential::missing(&config, "sync")? {
+        if let Some(words) = credential::missing(config, "sync")? {
             eprintln!("twofold: {words}");
         }
     }
     if !args.dry_run {
-        let all: Vec<Kind> = triggers_of(&config).into_keys().collect();
+        let all: Vec<Kind> = triggers_of(config).into_keys().collect();
         let only = kinds(&args.only)?;
         let wish = Wish { replica: args.replica.clone(), ..Wish::default() };
         let duty =
             Duty { kinds: if only.is_empty() { all.clone() } else { only }, wish: Some(wish), ..Duty::default() };
-        notify::tell(&config, context.clock.clone(), &ran, &duty, &all).await?;
+        notify::tell(config, context.clock.clone(), &ran, &duty, &all).await?;
     }
     ran.map(|report| report.exit)
 }

@@ -400,6 +400,15 @@ fn runs_without_a_service_tell_the_same_and_nothing_twice_where_they_take_turns_
     fs::rename(home.laptop(), &elsewhere).unwrap();
     home.sync().expect(4);
     assert_eq!((states().len(), &lines(&file)[2]["trouble"]), (3, &json!("held")));
+    // So is what a folder's first run finds, or ends.
+    home.run(&["logout", "google"]).expect(0);
+    home.run(&["device", "fill", "laptop"]).expect(3);
+    let told =
+        lines(&file)[3..].iter().map(|line| (line["trouble"].clone(), line["state"].clone())).collect::<Vec<_>>();
+    assert!(
+        told.contains(&(json!("held"), json!("over"))) && told.contains(&(json!("sign-in"), json!("begun"))),
+        "{told:?}"
+    );
     assert_eq!(mode(&home.state().join("notices.json")), 0o600);
 }
 
