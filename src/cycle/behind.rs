@@ -5,7 +5,7 @@
 //! a new copy may be a known one of another folder, that folder is asked for it once more, before anything is made of the new one.
 
 use crate::{Cycle, SLICE};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use twofold_model::{Kind, Place, RemoteId, Result};
 
 /// How many copies are asked for at once, and in one run.
@@ -59,15 +59,17 @@ fn known_elsewhere(
             let slice = cycle.hub.unbound(replica, place.collection, after, SLICE)?;
             let Some(last) = slice.last() else { break };
             after = last.id;
+            // Of what several new copies may be it is known once.
+            let (mut blobs, mut looked_at) = (HashSet::new(), HashSet::new());
             for sighting in &slice {
                 let mut items = match &sighting.uid {
                     Some(uid) => cycle.hub.items_by_uid(kind, uid)?,
                     None => Vec::new(),
                 };
-                if let Some(blob) = lens.facts(&sighting.rendering).blob {
+                if let Some(blob) = lens.facts(&sighting.rendering).blob.filter(|blob| blobs.insert(blob.clone())) {
                     items.extend(cycle.hub.items_by_blob(&blob)?);
                 }
-                for item in items {
+                for item in items.into_iter().filter(|item| looked_at.insert(item.id)) {
                     for known in cycle.hub.placements(item.id)? {
                         let home = places.iter().find(|place| place.collection == known.collection);
                         let Some(home) = home.filter(|home| home.collection != sighting.collection) else { continue };

@@ -3,6 +3,7 @@
 use crate::intake::Intake;
 use crate::likeness::{Vanished, is_alike};
 use crate::{Cycle, SLICE};
+use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};
 use twofold_hub::items::Origin;
@@ -156,10 +157,12 @@ fn meet_in(
         let Some(last) = slice.last() else { break };
         after = last.id;
         let report = &mut cycle.report;
+        let mut likes = Likes::default();
         cycle.hub.atomically("meet", |hub| {
             for sighting in slice {
                 foreign_mark(hub, intake, replica, &sighting)?;
-                let mut bound = bind(hub, intake, (&sighting, account, blobs.as_deref()), &gone, &mut waiting)?;
+                let known = (&gone[..], &mut waiting, &mut likes);
+                let mut bound = bind(hub, intake, (&sighting, account, blobs.as_deref()), known)?;
                 if bound.is_none() && replica.is_device && !is_first_use && account == Account::Shared {
                     bound = beside_its_like(hub, intake, &sighting)?;
                 }
@@ -196,11 +199,14 @@ fn meet_in(
                         hub.bind_sighting(sighting.id, item)?;
                     }
                     None => {
-                        if take_stranger(hub, intake, &sighting, is_first_use || sighting.hold.is_some())? {
+                        let is_old = is_first_use || sighting.hold.is_some();
+                        if let Some(item) = take_stranger(hub, intake, &sighting, is_old)? {
                             report.row(&replica.name, intake.kind).created += 1;
+                            likes.made(hub, intake.lens, &sighting, item)?;
                         }
                     }
                 }
+                likes.changed(bound, sighting.uid);
             }
             Ok(())
         })?;
@@ -413,8 +419,7 @@ fn bind(
     hub: &mut Hub,
     intake: &Intake<'_>,
     (sighting, account, blobs): (&Sighting, Account, Option<&dyn Blobs>),
-    gone: &[(i64, RemoteId, i64)],
-    waiting: &mut Candidates,
+    (gone, waiting, likes): (&[(i64, RemoteId, i64)], &mut Candidates, &mut Likes),
 ) -> Result<Option<i64>> {
     for item in named(hub, intake.kind, &as_seen(sighting))? {
         // Two programs gave two messages one file name, or one message was copied from the folders of another account.
@@ -448,7 +453,7 @@ fn bind(
             Some(_) => {}
         }
     }
-    if let Some(item) = by_bytes(hub, intake, sighting, account)? {
+    if let Some(item) = by_bytes(hub, intake, sighting, account, likes)? {
         return Ok(Some(item));
     }
     if gone.is_empty() && waiting.is_empty() {
@@ -549,26 +554,106 @@ enum Tie {
     Further,
 }
 
+/// The messages that have the bytes of new copies of one collection, and how each of them may be one of those: worked out once for all of these
+/// copies, and anew for what one of them changed.
+#[derive(Default)]
+struct Likes {
+    of: HashMap<BlobId, Vec<Like>>,
+    /// Counts what was settled.
+    turn: usize,
+    /// When something last came to be a copy of an item, and when something of a name was last settled.
+    items: HashMap<i64, usize>,
+    names: HashMap<Uid, usize>,
+}
+
+/// A message of the same bytes.
+struct Like {
+    item: Item,
+    /// When it was worked out; `None`: not yet.
+    since: Option<usize>,
+    tied: Option<Tied>,
+}
+
+/// How a message may be that of a new copy.
+struct Tied {
+    tie: Tie,
+    /// Its copy that vanished.
+    left: Option<Placement>,
+    /// What that one was marked with.
+    marks: Option<serde_json::Value>,
+}
+
+impl Likes {
+    /// Those of the bytes of a copy.
+    fn tied(
+        &mut self,
+        hub: &Hub,
+        lens: &dyn Lens,
+        (sighting, account): (&Sighting, Account),
+        blob: &BlobId,
+    ) -> Result<&mut [Like]> {
+        let all = match self.of.entry(blob.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(none) => {
+                let items = hub.items_by_blob(blob)?.into_iter();
+                none.insert(items.map(|item| Like { item, since: None, tied: None }).collect())
+            }
+        };
+        let (items, names) = (&self.items, &self.names);
+        for like in all.iter_mut() {
+            let changed = items.get(&like.item.id).max(names.get(&like.item.uid));
+            // Of all new copies that bear its name, this one is not among the others.
+            let is_named = sighting.uid.as_ref() == Some(&like.item.uid);
+            if is_named || like.since.is_none_or(|since| changed.is_some_and(|changed| *changed > since)) {
+                like.tied = tie(hub, sighting, account, &like.item)?.map(|(tie, left)| {
+                    let marks = left.as_ref().and_then(|left| marks(lens, &left.seen));
+                    Tied { tie, left, marks }
+                });
+                if like.tied.is_some() && is_of_other_account(hub, sighting, like.item.id)? {
+                    like.tied = None;
+                }
+                like.since = (!is_named).then_some(self.turn);
+            }
+        }
+        Ok(all)
+    }
+
+    /// A copy was settled: it belongs to an item, or bears a name that it waits under no more.
+    fn changed(&mut self, item: Option<i64>, name: Option<Uid>) {
+        self.turn += 1;
+        self.items.extend(item.map(|item| (item, self.turn)));
+        self.names.extend(name.map(|name| (name, self.turn)));
+    }
+
+    /// A copy became an item.
+    fn made(&mut self, hub: &Hub, lens: &dyn Lens, sighting: &Sighting, item: i64) -> Result<()> {
+        let blob = lens.facts(&sighting.rendering).blob;
+        if let Some(all) = blob.and_then(|blob| self.of.get_mut(&blob)) {
+            all.push(Like { item: hub.item(item)?, since: None, tied: None });
+        }
+        Ok(())
+    }
+}
+
 /// The message of which a new copy has the very bytes. Where several have them, which of them it is nobody can tell: one that says the same
 /// is, and each has one copy in a collection, and goes to as many as it left.
-fn by_bytes(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, account: Account) -> Result<Option<i64>> {
+fn by_bytes(
+    hub: &mut Hub,
+    intake: &Intake<'_>,
+    sighting: &Sighting,
+    account: Account,
+    likes: &mut Likes,
+) -> Result<Option<i64>> {
     let Some(blob) = intake.lens.facts(&sighting.rendering).blob else { return Ok(None) };
-    let mut found: Vec<(Item, Option<Placement>)> = Vec::new();
-    let mut closest = Tie::Further;
-    for item in hub.items_by_blob(&blob)? {
-        let Some((tie, left)) = tie(hub, sighting, account, &item)? else { continue };
-        if tie > closest || is_of_other_account(hub, sighting, item.id)? {
-            continue;
-        }
-        if tie < closest {
-            found.clear();
-        }
-        closest = tie;
-        found.push((item, left));
-    }
+    let all = likes.tied(hub, intake.lens, (sighting, account), &blob)?;
+    let Some(closest) = all.iter().filter_map(|like| like.tied.as_ref()).map(|tied| tied.tie).min() else {
+        return Ok(None);
+    };
+    let found = all.iter().filter_map(|like| Some((&like.item, like.tied.as_ref()?)));
+    let found: Vec<(&Item, &Tied)> = found.filter(|(_, tied)| tied.tie == closest).collect();
     let at = most_alike(hub, intake.lens, (sighting, &blob), &found)?;
-    let Some((item, left)) = found.into_iter().nth(at) else { return Ok(None) };
-    if let (Tie::Renamed, Some(old)) = (closest, left) {
+    let Some((item, tied)) = found.into_iter().nth(at) else { return Ok(None) };
+    if let (Tie::Renamed, Some(old)) = (closest, &tied.left) {
         hub.remove_sighting_of(old.replica, &old.remote_id)?;
         hub.rename_placement(old.id, &sighting.remote_id)?;
     }
@@ -648,12 +733,11 @@ fn most_alike(
     hub: &Hub,
     lens: &dyn Lens,
     (sighting, blob): (&Sighting, &BlobId),
-    found: &[(Item, Option<Placement>)],
+    found: &[(&Item, &Tied)],
 ) -> Result<usize> {
-    let marks = |rendering: &Rendering| lens.read(rendering).ok().and_then(|content| content.get("keywords").cloned());
-    let had: Vec<_> = found.iter().map(|(_, left)| left.as_ref().and_then(|left| marks(&left.seen))).collect();
-    let has = marks(&sighting.rendering);
-    if let Some(at) = had.iter().position(|had| *had == has) {
+    let had: Vec<_> = found.iter().map(|(_, tied)| tied.marks.as_ref()).collect();
+    let has = marks(lens, &sighting.rendering);
+    if let Some(at) = had.iter().position(|had| *had == has.as_ref()) {
         return Ok(at);
     }
     if had.iter().all(|one| *one == had[0]) {
@@ -662,11 +746,16 @@ fn most_alike(
     let mut free: Vec<usize> = (0..had.len()).collect();
     for other in hub.unbound(sighting.replica, sighting.collection, sighting.id, SLICE)? {
         if lens.facts(&other.rendering).blob.as_ref() == Some(blob) {
-            let has = marks(&other.rendering);
-            free.iter().position(|at| had[*at] == has).map(|at| free.remove(at));
+            let has = marks(lens, &other.rendering);
+            free.iter().position(|at| had[*at] == has.as_ref()).map(|at| free.remove(at));
         }
     }
     Ok(free.first().copied().unwrap_or(0))
+}
+
+/// What a copy is marked with.
+fn marks(lens: &dyn Lens, rendering: &Rendering) -> Option<serde_json::Value> {
+    lens.read(rendering).ok().and_then(|content| content.get("keywords").cloned())
 }
 
 /// The message whose copy stands in the very folder in which a further file of its bytes came to stand. Where it may stand in several
@@ -737,7 +826,7 @@ fn renamed_from(
 
 /// [`take_new`] for a copy that was stored as a sighting. What `is_old`, as all is that a device's first use brings, counts as made
 /// before: it is no new meeting (`weigh/invite.rs`).
-fn take_stranger(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, is_old: bool) -> Result<bool> {
+fn take_stranger(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, is_old: bool) -> Result<Option<i64>> {
     let facts = intake.lens.facts(&sighting.rendering);
     let free = match &sighting.uid {
         Some(uid) if hub.items_by_uid(intake.kind, uid)?.is_empty() => Some(uid),
@@ -749,7 +838,7 @@ fn take_stranger(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, is_old
         hub.next_generation(item)?;
     }
     hub.remove_sighting(sighting.id)?;
-    Ok(made.is_some())
+    Ok(made)
 }
 
 /// Makes an item of a copy that belongs to none, and answers it. The UID is one that no other item has; without one it gets its own. A copy

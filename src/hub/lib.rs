@@ -38,6 +38,7 @@ pub use runs::Run;
 use rand::Rng;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use rustix::fs::Access;
+use std::cell::Cell;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -123,6 +124,7 @@ pub struct Hub {
     dead: Option<Arc<AtomicBool>>,
     blobs: Option<Arc<dyn Blobs>>,
     path: PathBuf,
+    statements: Cell<u64>,
 }
 
 impl std::fmt::Debug for Hub {
@@ -324,9 +326,14 @@ impl Hub {
             return Ok(None);
         }
         let path = path.to_owned();
-        let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, blobs: None, path };
+        let mut hub = Hub::of(connection, path);
         hub.id = hub.meta("hub")?.unwrap_or_default();
         Ok(Some(hub))
+    }
+
+    fn of(connection: Connection, path: PathBuf) -> Hub {
+        let (id, statements) = (String::new(), Cell::default());
+        Hub { connection, depth: 0, id, steps: None, dead: None, blobs: None, path, statements }
     }
 
     /// A hub that lives in memory: for tests of the engine, and for whoever only looks where there is none.
@@ -342,7 +349,7 @@ impl Hub {
                  PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 5000;",
             )
             .store()?;
-        let mut hub = Hub { connection, depth: 0, id: String::new(), steps: None, dead: None, blobs: None, path };
+        let mut hub = Hub::of(connection, path);
         hub.migrate()?;
         hub.id = hub.meta("hub")?.unwrap_or_default();
         Ok(hub)
@@ -522,6 +529,17 @@ impl Hub {
         Ok((answer != "ok").then_some(answer))
     }
 
+    /// How many statements were carried out so far (what a test says of how costs grow).
+    pub fn statements(&self) -> u64 {
+        self.statements.get()
+    }
+
+    /// Prepares a statement that is carried out next.
+    fn prepare(&self, sql: &str) -> Result<rusqlite::CachedStatement<'_>> {
+        self.statements.set(self.statements.get() + 1);
+        self.connection.prepare_cached(sql).store()
+    }
+
     fn run(&self, sql: &str, params: impl rusqlite::Params) -> Result<()> {
         self.changes(sql, params).map(drop)
     }
@@ -529,12 +547,12 @@ impl Hub {
     /// [`Hub::run`]; how many rows it changed.
     fn changes(&self, sql: &str, params: impl rusqlite::Params) -> Result<usize> {
         self.alive()?;
-        self.connection.prepare_cached(sql).store()?.execute(params).store()
+        self.prepare(sql)?.execute(params).store()
     }
 
     fn insert(&self, sql: &str, params: impl rusqlite::Params) -> Result<i64> {
         self.alive()?;
-        self.connection.prepare_cached(sql).store()?.insert(params).store()
+        self.prepare(sql)?.insert(params).store()
     }
 
     fn one<T>(
@@ -543,7 +561,7 @@ impl Hub {
         params: impl rusqlite::Params,
         read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>> {
-        self.connection.prepare_cached(sql).store()?.query_row(params, read).optional().store()
+        self.prepare(sql)?.query_row(params, read).optional().store()
     }
 
     fn all<T>(
@@ -552,7 +570,7 @@ impl Hub {
         params: impl rusqlite::Params,
         read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>> {
-        let mut statement = self.connection.prepare_cached(sql).store()?;
+        let mut statement = self.prepare(sql)?;
         let rows = statement.query_map(params, read).store()?;
         rows.collect::<rusqlite::Result<Vec<T>>>().store()
     }

@@ -207,6 +207,49 @@ async fn a_run_that_is_stopped_at_any_step_moves_each_of_equal_messages_once() {
     }
 }
 
+/// How many statements the hub carried out since it was last asked.
+fn statements_since(world: &World, before: &mut u64) -> u64 {
+    let all = world.hub.statements();
+    all - std::mem::replace(before, all)
+}
+
+/// What it costs the hub, in statements, when so many equal messages are moved on a device under new names, then once more and marked; and when
+/// a device that holds them all is met.
+async fn statements(manner: Manner, count: usize) -> [(&'static str, u64); 3] {
+    let marks: [&[&str]; 3] = [&[], &["$seen"], &["$flagged"]];
+    let mut world = equal(manner, &vec![("INBOX", marks[1]); count]).await;
+    let mut before = world.hub.statements();
+    moved(&world, &vec![("Work", marks[1]); count]);
+    world.sync().await;
+    assert_eq!(told(&world), vec!["move to Work"; count], "{manner:?}");
+    let moves = statements_since(&world, &mut before);
+    moved(&world, &(0..count).map(|n| ("INBOX", marks[n % 3])).collect::<Vec<_>>());
+    world.sync().await;
+    let marked = statements_since(&world, &mut before);
+    world.settled("moved and marked").await;
+    let mut world = World::new(manner);
+    world.laptop.add_mailbox("account/mail/INBOX", None);
+    for _ in 0..count {
+        world.account.put(&text(1), &["INBOX"], marks[1]);
+        world.laptop.put(&text(1), &["account/mail/INBOX"], marks[1]);
+    }
+    before = world.hub.statements();
+    world.sync().await;
+    let adopted = statements_since(&world, &mut before);
+    world.settled("adopted").await;
+    [("moved", moves), ("moved and marked", marked), ("adopted", adopted)]
+}
+
+#[tokio::test]
+async fn twice_as_many_equal_messages_cost_the_hub_twice_as_much() {
+    for manner in BOTH {
+        let (few, many) = (statements(manner, 25).await, statements(manner, 50).await);
+        for ((what, few), (_, many)) in few.into_iter().zip(many) {
+            assert!(many * 10 < few * 23, "{manner:?}, {what}: {few} statements, {many} for twice as many");
+        }
+    }
+}
+
 /// Files of equal messages are moved, marked and deleted on the laptop, and some runs are stopped.
 async fn random_life(manner: Manner, seed: u64) {
     let mut rng = rand::rngs::StdRng::seed_from_u64(seed);
