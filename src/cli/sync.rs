@@ -239,13 +239,25 @@ pub fn table(report: &Report, is_dry_run: bool) -> String {
     let took = format!("{:.1} s", report.elapsed_s.0 as f64 / 1000.0);
     let rows: Vec<&ReplicaReport> = report.replicas.iter().filter(|row| row.moved()).collect();
     let mut unread = String::new();
-    for row in report.replicas.iter().filter(|row| row.would_read > 0) {
-        let _ = writeln!(
-            unread,
-            "{}: {} would be read, and made at the devices that lack them; files that wait for them are compared then",
-            row.name,
-            words::many(row.would_read, "message")
-        );
+    for row in report.replicas.iter().filter(|row| row.would_read > 0 || is_dry_run && row.taken_over > 0) {
+        let (name, messages) = (&row.name, |count| words::many(count, "message"));
+        if is_dry_run && row.taken_over > 0 {
+            let _ = writeln!(unread, "{name}: {} would be taken over from what is here", messages(row.taken_over));
+        }
+        if row.would_read > 0 {
+            let _ = writeln!(
+                unread,
+                "{name}: {} would be read, and made at the devices that lack them; files that wait for them are compared then",
+                messages(row.would_read)
+            );
+        }
+        if row.may_be_here > 0 {
+            let _ = writeln!(
+                unread,
+                "{name}: up to {} of these would be taken over from what is here (only their headers tell which, and a dry run asks for none)",
+                words::count(row.may_be_here as u64)
+            );
+        }
     }
     if rows.is_empty() && !unread.is_empty() {
         return format!("{unread}nothing else would be done ({took})\n");
@@ -300,5 +312,12 @@ mod tests {
         report.row("google", Kind::Mail).would_read = 71;
         let text = table(&report, true);
         assert!(text.starts_with("google: 71 messages would be read, and made at the devices"), "{text}");
+        let row = report.row("google", Kind::Mail);
+        (row.taken_over, row.may_be_here) = (1, 60);
+        let text = table(&report, true);
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "google: 1 message would be taken over from what is here");
+        assert!(lines[2].starts_with("google: up to 60 of these would be taken over from what is here"), "{text}");
+        assert!(!table(&report, false).contains("taken over from"), "{text}");
     }
 }

@@ -63,13 +63,7 @@ pub enum Part {
 /// is set aside alone.
 pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind, span: Duration) -> Result<Part> {
     if cycle.settings.dry_run {
-        for index in 0..cycle.members.len() {
-            if cycle.members[index].reached(kind).is_some() {
-                let replica = cycle.members[index].replica.clone();
-                cycle.report.row(&replica.name, kind).would_read = cycle.hub.lacking_messages(replica.id)?;
-            }
-        }
-        return Ok(Part::Through);
+        return without_reading(cycle, kind).await;
     }
     let mut part = Part::Through;
     let mut asking: Vec<(usize, HashSet<i64>)> = Vec::new();
@@ -102,6 +96,23 @@ pub async fn bodies(cycle: &mut Cycle<'_>, kind: Kind, span: Duration) -> Result
         cycle.report.codes.push(exit::TEMPORARY);
     }
     cycle.report.stopped |= part != Part::Through && cycle.must_stop();
+    Ok(part)
+}
+
+/// What a dry run can say of messages without their bytes: what is here already is taken over, and the others are counted.
+async fn without_reading(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Part> {
+    let mut part = Part::Through;
+    for index in 0..cycle.members.len() {
+        if cycle.members[index].reached(kind).is_none() {
+            continue;
+        }
+        let replica = cycle.members[index].replica.clone();
+        let untouched = crate::pull::untouched(cycle, &replica, &cycle.hub.places(replica.id, kind)?)?;
+        if known::fill(cycle, kind, index, &untouched).await? == Filled::Some {
+            part = Part::More;
+        }
+        cycle.report.row(&replica.name, kind).would_read = cycle.hub.lacking_messages(replica.id)?;
+    }
     Ok(part)
 }
 

@@ -36,6 +36,12 @@ pub struct ReplicaReport {
     /// Messages that a dry run does not read, and a run would: it makes those of them that are new at the devices.
     #[serde(skip_serializing_if = "is_zero")]
     pub would_read: usize,
+    /// Messages whose bytes were not read there because they are here already: on a device, or brought by `twofold adopt`.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub taken_over: usize,
+    /// Of those that would be read, so many at most are here already: only their headers tell, which a dry run does not ask for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub may_be_here: usize,
     /// How long reading took, in milliseconds.
     #[serde(skip_serializing_if = "is_zero")]
     pub read_ms: u64,

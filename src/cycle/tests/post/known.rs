@@ -396,3 +396,29 @@ async fn after_a_loss_a_device_that_lacks_few_messages_gets_them_in_the_run_that
         assert_eq!(subjects(&world.phone), subjects(&world.account), "{manner:?}: the loss is over");
     }
 }
+
+#[tokio::test]
+async fn a_dry_run_says_how_many_messages_are_here_already_and_how_many_would_be_read_and_made() {
+    for manner in BOTH {
+        for is_brought in [false, true] {
+            let case = format!("{manner:?}, brought: {is_brought}");
+            let mut world = filled(manner, if is_brought { 0 } else { 20 });
+            (1..=20).filter(|_| is_brought).for_each(|n| bring(&mut world, n, Some(&format!("m{n}"))));
+            let settings = Settings { dry_run: true, ..world.settings() };
+            let report = world.run_with(settings).await.unwrap();
+            let row = |name: &str| report.replicas.iter().find(|row| row.name == name).unwrap();
+            // Of labels only headers say which message is which, and a dry run asks for none.
+            let is_told = manner == Manner::Folders || is_brought;
+            let account = (row("account").taken_over, row("account").may_be_here, row("account").would_read);
+            assert_eq!(account, if is_told { (20, 0, 10) } else { (0, 20, 30) }, "{case}: {report:?}");
+            let made = ["laptop", "phone"].map(|name| row(name).sent_created);
+            let lacks = if is_brought { [20, 20] } else { [0, 20] };
+            assert_eq!(made, if is_told { lacks } else { [0, 0] }, "{case}: {report:?}");
+            assert_eq!(world.account.headers().len() + world.account.bodies().len(), 0, "{case}: nothing is read");
+            assert_eq!(world.writes().concat(), Vec::<String>::new(), "{case}");
+            let report = world.sync().await;
+            assert_eq!(report.replicas.iter().find(|row| row.name == "account").unwrap().taken_over, 20, "{case}");
+            assert_eq!(world.account.bodies(), [1; 10], "{case}");
+        }
+    }
+}
