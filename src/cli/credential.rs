@@ -76,17 +76,6 @@ fn with_another_key(config: &Config, arguments: &str) -> String {
     )
 }
 
-/// What is typed to do this again as it was begun: with systemd's key, or as whom `sudo` made of somebody. `named`: a configuration was named.
-pub fn again(config: &Config, named: bool, arguments: &str) -> Result<String> {
-    if Vault::open(&config.state_dir)?.has_credential_key() {
-        return Ok(with_key(config, arguments));
-    }
-    let is_by_sudo = std::env::var_os("SUDO_USER").is_some();
-    let sudo = if is_by_sudo { format!("sudo -u {} ", User::of_process().name) } else { String::new() };
-    let named = if named || is_by_sudo { format!(" --config {}", path_of(config)) } else { String::new() };
-    Ok(format!("{sudo}twofold{named} {arguments}"))
-}
-
 /// The unit of this configuration, where it says that systemd hands it the key.
 pub fn unit_with_key(config: &Config) -> Option<Unit> {
     Unit::of(config).filter(|unit| unit.key().is_some())
@@ -111,14 +100,14 @@ fn to_type(config: &Config, arguments: &str) -> String {
 }
 
 /// That line alone, with the user and the key that the unit of this configuration has.
-fn with_key(config: &Config, arguments: &str) -> String {
+pub(super) fn with_key(config: &Config, arguments: &str) -> String {
     let program = std::env::current_exe().unwrap_or_else(|_| "/usr/local/bin/twofold".into());
     let unit = unit_with_key(config);
     let user = unit.as_ref().map_or_else(|| User::of_process().name, |unit| unit.user.clone());
     line(config, &user, unit.as_ref().and_then(Unit::key), &program, arguments)
 }
 
-fn path_of(config: &Config) -> String {
+pub(super) fn path_of(config: &Config) -> String {
     let path = std::path::absolute(&config.path).unwrap_or_else(|_| config.path.clone());
     quoted(&path.display().to_string())
 }

@@ -10,7 +10,7 @@ pub(super) use sign_ins::configured;
 pub(super) use units::Unit;
 
 use super::credential::{User, quoted};
-use super::{Context, disk, endpoint, handover, moment, words};
+use super::{Context, disk, endpoint, handover, hints, moment, words};
 use crate::config::{Config, Secret};
 use crate::connect;
 use crate::daemon::live::Snapshot;
@@ -47,15 +47,15 @@ struct Findings {
 
 impl Findings {
     fn ok(&self, words: impl std::fmt::Display) {
-        println!("ok    {words}");
+        println!("ok    {}", hints::put(&words.to_string()));
     }
 
     fn warn(&self, words: impl std::fmt::Display) {
-        println!("warn  {words}");
+        println!("warn  {}", hints::put(&words.to_string()));
     }
 
     fn fail(&mut self, code: i32, words: impl std::fmt::Display) {
-        println!("fail  {words}");
+        println!("fail  {}", hints::put(&words.to_string()));
         self.codes.push(code);
         self.failed.push(words.to_string());
     }

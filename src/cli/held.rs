@@ -1,7 +1,7 @@
 //! `twofold held`, `approve`, `drop`: plans that a brake stopped.
 
-use super::Context;
 use super::decide::{self, Done};
+use super::{Context, hints};
 use crate::daemon::Decision;
 use serde_json::json;
 use twofold_cycle::report::exit;
@@ -112,7 +112,7 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
     } else {
         for s in &all {
             let titles = if s.titles.is_empty() { String::new() } else { format!(" ({})", s.titles.join(", ")) };
-            println!("{} {} {}: {}{titles}", s.hold.id, s.replica, s.hold.kind, s.hold.reason);
+            println!("{} {} {}: {}{titles}", s.hold.id, s.replica, s.hold.kind, hints::put(&s.hold.reason));
         }
         if !all.is_empty() {
             let ways = [

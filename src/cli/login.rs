@@ -99,7 +99,7 @@ pub async fn login(context: &Context, args: LoginArgs) -> Result<i32> {
     credential::check(&config, &format!("login {name}{how}")).await?;
     let here = Here::of_process();
     let flow = here.fitting(flow);
-    let paste = credential::again(&config, context.config.is_some(), &format!("login {name} --paste"))?;
+    let paste = format!("twofold login {name} --paste");
     let ui = Terminal { context, flow, here, paste };
     sign_in(context, &config, name, flow, &ui).await
 }

@@ -19,6 +19,7 @@ mod endpoint;
 mod forget;
 mod handover;
 mod held;
+mod hints;
 mod log;
 mod login;
 mod notify;
@@ -137,7 +138,10 @@ pub(crate) struct Context {
 impl Context {
     /// Reads the configuration as its file is.
     pub(crate) fn config_of_file(&self) -> Result<Config> {
-        Config::load(self.config.as_deref()).map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))
+        let config = Config::load(self.config.as_deref())
+            .map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))?;
+        hints::set(&config, self.config.is_some());
+        Ok(config)
     }
 
     /// Reads the configuration. Its running service keeps the state folder that it began with, and a command goes by that one, too.
@@ -199,7 +203,7 @@ impl Context {
 /// What is said where there is no hub, and what only looks makes none.
 fn no_hub(config: &Config) -> String {
     format!(
-        "there is no hub in {} yet, and none was made; the first twofold sync does that. Where state_dir was another one before, move what is \
+        "there is no hub in {} yet, and none was made; that does: twofold sync. Where state_dir was another one before, move what is \
          there to this folder first, with no service running",
         config.state_dir.display()
     )

@@ -1,6 +1,7 @@
 //! How commands write: results on stdout, talk on stderr. Macros of the names that one would type anyway, because those of the standard
 //! library panic where nobody reads any more (`twofold status | head -1`).
 
+use super::hints;
 use std::fmt::Arguments;
 use std::io::Write;
 use twofold_cycle::report::exit;
@@ -20,9 +21,9 @@ pub(super) fn result(words: Arguments<'_>) {
     }
 }
 
-/// Writes talk. Where nobody listens any more the work goes on.
+/// Writes talk, with each command as it is typed here. Where nobody listens any more the work goes on.
 pub(super) fn talk(words: Arguments<'_>) {
-    let _ = std::io::stderr().write_fmt(words);
+    let _ = std::io::stderr().write_all(hints::put(&words.to_string()).as_bytes());
 }
 
 macro_rules! print {

@@ -5,7 +5,7 @@ mod text;
 mod wait;
 
 use super::progress::{left_s, per_minute};
-use super::{Context, handover, moment};
+use super::{Context, handover, hints, moment};
 use crate::config::Config;
 use crate::connect;
 use crate::daemon::live::Snapshot;
@@ -50,7 +50,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     if args.json {
         super::print_json(&state);
     } else {
-        print!("{}", text::text(&state, context.now_ms(), context.verbose));
+        print!("{}", hints::put(&text::text(&state, context.now_ms(), context.verbose)));
     }
     Ok(match waited {
         Some(waited) => wait::tell(context, &waited, args.timeout, code),

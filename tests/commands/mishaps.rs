@@ -654,3 +654,43 @@ fn a_result_that_nobody_reads_ends_a_command_in_silence_and_what_it_does_is_done
         assert_eq!(unread(&home, args, false), (Some(141), String::new()), "{args:?}");
     }
 }
+
+#[test]
+fn what_is_said_to_be_typed_works_as_it_is_said_where_a_configuration_was_named() {
+    let home = Home::new(Options::demo(), &GOOGLE);
+    let named = home.dir.path().join("of ada.toml");
+    fs::rename(home.config(), &named).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = home.command(args);
+        command.env_remove("TWOFOLD_CONFIG");
+        let mut talk = home.talk(command, args);
+        if args.contains(&"login") {
+            visit(&talk.address().unwrap());
+        }
+        talk.end()
+    };
+    let it = format!("twofold --config '{}' ", named.display());
+    // The last line that says what to type: its words as a shell has them.
+    let next = |ran: &Ran| {
+        let said = format!("{}{}", ran.out, ran.err);
+        let bare = ["login", "sync", "status", "doctor", "held"].map(|command| format!("twofold {command}"));
+        assert!(!bare.iter().any(|bare| said.contains(bare)), "a command without its configuration: {ran}");
+        let line = said.lines().rfind(|line| line.contains(&it)).unwrap_or_else(|| panic!("nothing to type: {ran}"));
+        line[line.find(&it).unwrap() + it.len()..].trim_end_matches(['.', '`']).to_owned()
+    };
+    let named = named.to_str().unwrap();
+    for args in [&["sync"][..], &["doctor"], &["status"]] {
+        next(&run(&[&["--config", named], args].concat()).expect(3));
+    }
+    let login = next(&run(&["--config", named, "sync"]));
+    assert_eq!(login, "login google");
+    run(&["--config", named, "login", "google", "--no-browser"]).expect(0);
+    let sync = next(&run(&["--config", named, "status"]));
+    run(&["--config", named, &sync]).expect(0);
+    let all_well = run(&["--config", named, "status"]).expect(0);
+    assert!(!all_well.out.contains("trouble"), "{all_well}");
+    for path in files(&home.laptop()).into_keys().filter(|path| path.extension().is_some_and(|end| end == "vcf")) {
+        fs::remove_file(home.laptop().join(path)).unwrap();
+    }
+    assert_eq!(next(&run(&["--config", named, "sync"]).expect(4)), "held");
+}
