@@ -197,8 +197,8 @@ fn a_dashboard_of_several_services_says_whose_each_line_is() {
         targets.map(|target| (target["expr"].as_str().unwrap(), target["legendFormat"].as_str().unwrap())).collect();
     assert!(lines.len() > 10);
     for (of, legend) in lines {
-        let is_of_all = of.contains("sum(") || of.contains("sum by (") && !of.contains("sum by (instance");
-        assert_eq!(legend.contains("{{instance}}"), !is_of_all, "{legend}: {of}");
+        assert!(!of.contains("sum") || of.contains("sum by (instance, user"), "it is summed over all: {of}");
+        assert!(legend.contains("{{instance}} {{user}}"), "{legend}: {of}");
     }
 }
 
