@@ -533,25 +533,46 @@ fn check_not_forgotten(hub: &Hub, name: &str) -> Result<()> {
 /// The zone of this machine's clocks: the one that `$TZ` names (`Europe/Berlin`), else the system's.
 pub fn home_zone() -> Option<String> {
     let named = std::env::var("TZ").ok().and_then(|text| zone_named(&text));
-    named.or_else(|| iana_time_zone::get_timezone().ok())
+    named.or_else(system_zone)
+}
+
+fn system_zone() -> Option<String> {
+    iana_time_zone::get_timezone().ok()
 }
 
 /// What stands in the way of finding the zone of this machine, and what to type; `None`: its name is known, or it has none and goes by UTC
 /// (localtime(5)).
-pub fn nameless_zone() -> Option<&'static str> {
-    is_nameless(home_zone().as_deref(), Path::new("/etc/localtime").exists()).then_some(
-        "the clocks of this machine go by /etc/localtime, which does not say by what name (it is no link, and /etc/timezone names no zone): cron \
-         patterns and times without a zone go by UTC. Type: sudo timedatectl set-timezone Europe/Berlin (or your own zone)",
-    )
+pub fn nameless_zone() -> Option<String> {
+    let rule = std::env::var("TZ").ok().filter(|text| is_rule(text)).map(|text| {
+        format!(
+            "TZ is \"{text}\" in the environment, which is no name of a zone: cron patterns and times without a zone go by the system's, {}. Set it \
+             to a name (TZ=Europe/Berlin), or take it away",
+            system_zone().unwrap_or_else(|| "UTC".to_owned())
+        )
+    });
+    let is_nameless = is_nameless(home_zone().as_deref(), Path::new("/etc/localtime").exists());
+    rule.or_else(|| {
+        is_nameless.then(|| {
+            "the clocks of this machine go by /etc/localtime, which does not say by what name (it is no link, and /etc/timezone names no zone): \
+             cron patterns and times without a zone go by UTC. Type: sudo timedatectl set-timezone Europe/Berlin (or your own zone)"
+                .to_owned()
+        })
+    })
+}
+
+/// Whether that of `$TZ` is left aside: a rule (`CET-1CEST`), a file, or a name that nobody knows; not where it means the system's zone.
+fn is_rule(text: &str) -> bool {
+    zone_named(text).is_none() && text.strip_prefix(':').unwrap_or(text) != "/etc/localtime"
 }
 
 fn is_nameless(name: Option<&str>, has_local_time: bool) -> bool {
     has_local_time && name.is_none_or(|name| name.parse::<chrono_tz::Tz>().is_err())
 }
 
-/// tzset(3): a name may follow a colon. What is a rule or a file says no name.
+/// tzset(3): a name may follow a colon, and nothing is UTC. What is a rule or a file says no name.
 fn zone_named(text: &str) -> Option<String> {
-    text.strip_prefix(':').unwrap_or(text).parse::<chrono_tz::Tz>().ok().map(|zone| zone.name().to_owned())
+    let name = Some(text.strip_prefix(':').unwrap_or(text)).filter(|name| !name.is_empty()).unwrap_or("UTC");
+    name.parse::<chrono_tz::Tz>().ok().map(|zone| zone.name().to_owned())
 }
 
 /// Takes the marker of a folder away that is no device any more; one that somebody else wrote stays.
@@ -661,8 +682,11 @@ mod tests {
         let zone = |text| zone_named(text);
         assert_eq!(zone("Europe/Berlin").as_deref(), Some("Europe/Berlin"));
         assert_eq!(zone(":America/New_York").as_deref(), Some("America/New_York"));
-        for text in ["", "CET-1CEST,M3.5.0,M10.5.0/3", "/etc/localtime", "Nowhere/Town"] {
+        assert_eq!((zone("").as_deref(), zone(":").as_deref()), (Some("UTC"), Some("UTC")));
+        for text in ["CET-1CEST,M3.5.0,M10.5.0/3", "/etc/localtime", ":/etc/localtime", "Nowhere/Town"] {
             assert_eq!(zone(text), None, "{text}");
+            assert_eq!(is_rule(text), !text.ends_with("localtime"), "{text}");
         }
+        assert!(!is_rule("Europe/Berlin") && !is_rule(""));
     }
 }

@@ -260,3 +260,19 @@ fn a_trouble_at_an_account_has_its_name_in_a_field_when_it_begins_and_when_it_is
         assert_eq!(line["replica"], "google", "{line}");
     }
 }
+
+#[test]
+fn a_zone_in_the_environment_that_has_no_name_is_told_once_with_the_one_that_counts() {
+    let home = Home::synced(&GOOGLE);
+    let rule = [("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")];
+    let service = start(&home, &home.configuration(&format!("\n[schedule]\n{OFTEN}\n")), &["daemon"], &rule);
+    until_more_runs(&service, 2);
+    let ran = service.stop();
+    assert_eq!(ran.err.matches("TZ is \"CET-1CEST,M3.5.0,M10.5.0/3\" in the environment").count(), 1, "{ran}");
+    let doctor = home.command(&["doctor", "--offline"]).envs(rule).output().unwrap();
+    let out = String::from_utf8(doctor.stdout).unwrap();
+    assert!(out.contains("warn  time zone: TZ is ") && out.contains("TZ=Europe/Berlin"), "{out}");
+    let doctor = home.command(&["doctor", "--offline"]).env("TZ", "Asia/Tokyo").output().unwrap();
+    let out = String::from_utf8(doctor.stdout).unwrap();
+    assert!(out.contains("ok    time zone: Asia/Tokyo"), "{out}");
+}
