@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use twofold_model::Content;
 use twofold_model::merge::{Clash, Prefer, merge};
-use twofold_model::patch::{Patch, canonical_text, difference};
+use twofold_model::patch::{Patch, canonical_text, difference, edits};
 
 /// Two edits of one member within this time of each other are ranked by place, not by clock (ENGINE 18).
 pub const SAME_MOMENT_MS: i64 = 5 * 60 * 1000;
@@ -135,7 +135,7 @@ fn edits_in_order(case: &Case) -> Vec<Edit<'_>> {
         .filter_map(|copy| match &copy.now {
             Now::Edited { content, at_ms } => {
                 let seen = copy.base.as_ref().map_or(first, |base| &base.seen);
-                let patch = difference(seen, content);
+                let patch = edits(seen, content);
                 let text = canonical_text(&content.to_value());
                 (!patch.is_empty() || copy.base.is_none()).then_some(Edit { copy, at_ms: *at_ms, patch, text })
             }

@@ -7,7 +7,7 @@ use twofold_model::card::{display_name, email_identity, phone_identity};
 use twofold_model::email::sent_ms;
 use twofold_model::event::display_title;
 use twofold_model::merge::{Prefer, merge};
-use twofold_model::patch::{canonical_text, difference, get_path, set_path, split};
+use twofold_model::patch::{canonical_text, difference, edits, get_path, set_path, split};
 
 /// How well two contents fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +99,7 @@ pub fn is_same_message((listed, received_ms): Shown<'_>, (here, kept_ms): Shown<
 /// Whether two contents of one item say different things of one member, so that uniting them leaves one of the two unsaid.
 pub fn clashes(a: &Content, b: &Content) -> bool {
     let nothing = Content::new();
-    let (_, found) = merge(&nothing, a, &difference(&nothing, b), |_| Prefer::Ours);
+    let (_, found) = merge(&nothing, a, &edits(&nothing, b), |_| Prefer::Ours);
     found.iter().any(|clash| !is_one_value(&split(&clash.path), &clash.ours, &clash.theirs))
 }
 

@@ -1,7 +1,7 @@
 //! What one replica must be told so that it says what the hub says.
 
 use serde_json::Value;
-use twofold_model::patch::{apply, canonical_text, difference};
+use twofold_model::patch::{apply, canonical_text, edits};
 use twofold_model::{Content, ErrorKind, Identity, Lens, Rendering, Result};
 
 /// Whether two contents differ in what the lens's place can hold. One that it cannot hold at all differs from every other: it is
@@ -69,7 +69,7 @@ pub fn toward(
     if agreed == target {
         return Ok(None);
     }
-    let patch = difference(&lens.project(agreed)?, &lens.project(target)?);
+    let patch = edits(&lens.project(agreed)?, &lens.project(target)?);
     if patch.is_empty() {
         return Ok(None);
     }

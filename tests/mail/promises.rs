@@ -126,6 +126,60 @@ fn promise_5_marks_that_a_provider_has_no_place_for_survive_its_changes() {
     }
 }
 
+/// Whether an account holds a mark at all says nothing of those that it has no place for.
+#[test]
+fn promise_5_marks_of_ones_own_survive_the_first_and_the_last_mark_of_an_account() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        let id = deliver(&home, provider, "Marks");
+        home.sync().expect(0);
+        fs::write(home.laptop().join(provider).join("mail/dovecot-keywords"), "0 $label1\n").unwrap();
+        flag(&only(mail(&home, provider, "Marks"), provider), "a");
+        home.sync().expect(0);
+        for (is_read, wanted) in [(true, "Sa"), (false, "a"), (true, "Sa")] {
+            match provider {
+                "google" => {
+                    let unread: &[&str] = &["UNREAD"];
+                    let (add, remove) = if is_read { (&[][..], unread) } else { (unread, &[][..]) };
+                    home.sandbox.google_label_mail(&id, add, remove).unwrap();
+                }
+                _ => home.sandbox.graph_mail_edit(&id, &json!({"isRead": is_read})).unwrap(),
+            }
+            home.sync().expect(0);
+            let wanted: BTreeSet<char> = wanted.chars().collect();
+            assert_eq!(only(mail(&home, provider, "Marks"), provider).flags(), wanted, "{provider}, {is_read}");
+        }
+        settled(&home, provider);
+    }
+}
+
+/// A folder of Dovecot's has 26 letters.
+#[test]
+fn promise_5_a_category_that_has_no_letter_on_a_device_survives_what_is_marked_there() {
+    let home = synced(&["microsoft365"]);
+    for n in 0..30 {
+        let id = deliver(&home, "microsoft365", &format!("Sorted {n}"));
+        home.sandbox.graph_mail_edit(&id, &json!({"categories": [format!("Kind {n}")]})).unwrap();
+    }
+    home.sync().expect(0);
+    let plain: Vec<String> = (0..30)
+        .map(|n| format!("Sorted {n}"))
+        .filter(|subject| only(mail(&home, "microsoft365", subject), subject).flags().is_empty())
+        .collect();
+    assert!(!plain.is_empty(), "each category has a letter");
+    for subject in &plain {
+        flag(&only(mail(&home, "microsoft365", subject), subject), "S");
+    }
+    home.sync().expect(0);
+    for subject in &plain {
+        let there = home.sandbox.graph_mail_messages().into_iter().find(|message| message["subject"] == **subject);
+        let there = there.unwrap();
+        let kind = subject.replace("Sorted", "Kind");
+        assert_eq!((&there["isRead"], &there["categories"]), (&json!(true), &json!([kind])), "{subject}");
+    }
+    settled(&home, "categories");
+}
+
 #[test]
 fn promise_6_a_full_check_and_a_lost_token_touch_no_file_and_write_nothing() {
     let home = synced(&BOTH);

@@ -1,10 +1,10 @@
 //! Generic three-way merge: what one replica changed, laid over what the hub holds.
 //!
-//! The replica's change is a [`Patch`] between two of *its own* readings; whether the hub changed the same member is asked of
+//! The replica's change is what was edited ([`crate::patch::edits`]) between two of *its own* readings; whether the hub changed the same member is asked of
 //! the hub's own two versions. So what a place merely writes in another way is never taken for a change.
 
 use crate::content::Content;
-use crate::patch::{Patch, apply, escape, get_path, set_path, split};
+use crate::patch::{Patch, apply, escape, get_path, is_of_entries, set_path, split};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -44,29 +44,9 @@ pub fn merge(
     let mut clashes = Vec::new();
     let patch = without_lost_removals(agreed, &mut merged, patch);
     for (path, theirs) in &patch.0 {
-        for keys in each_entry(agreed, split(path), theirs) {
-            lay_over(&agreed.0, &mut merged.0, &keys, theirs, &mut clashes, &mut prefer);
-        }
+        lay_over(&agreed.0, &mut merged.0, &split(path), theirs, &mut clashes, &mut prefer);
     }
     (merged.tidied(), clashes)
-}
-
-/// Where the last entry of several went, the object that held them went with it ([`Content::tidy`]). It is the entries that were removed,
-/// each by itself: another one that came meanwhile has nothing to do with them.
-fn each_entry(agreed: &Content, keys: Vec<String>, theirs: &Value) -> Vec<Vec<String>> {
-    match get_path(&agreed.0, &keys) {
-        Some(Value::Object(entries)) if theirs.is_null() && is_of_entries(entries, keys.len()) => {
-            entries.keys().map(|key| [&keys[..], std::slice::from_ref(key)].concat()).collect()
-        }
-        _ => vec![keys],
-    }
-}
-
-/// Whether an object at this depth is a number of entries: a set (`{"$seen": true}`), or a member of the content that has an object for
-/// each id (`phones`).
-fn is_of_entries(object: &Map<String, Value>, depth: usize) -> bool {
-    let all = |is: fn(&Value) -> bool| object.values().all(is);
-    all(|value| *value == Value::Bool(true)) || depth == 1 && all(Value::is_object)
 }
 
 /// An occurrence is removed by an override that says `excluded` ([`crate::event`]), not by a member that goes. Where the other side
@@ -269,12 +249,12 @@ pub fn put_at(content: &mut Content, path: &str, value: Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::patch::difference;
+    use crate::patch::edits;
     use serde_json::json;
 
     fn check(what: &str, agreed: Value, hub: Value, seen: Value, now: Value, expected: Value, clashing: &[&str]) {
         let [agreed, hub, seen, now, expected] = [agreed, hub, seen, now, expected].map(Content::from_value);
-        let (merged, clashes) = merge(&agreed, &hub, &difference(&seen, &now), |_| Prefer::Theirs);
+        let (merged, clashes) = merge(&agreed, &hub, &edits(&seen, &now), |_| Prefer::Theirs);
         assert_eq!(merged, expected, "{what}");
         assert_eq!(clashes.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), clashing, "{what}");
     }
@@ -345,6 +325,24 @@ mod tests {
             let [a, b, c] = [&was, &with_another, &other].map(Clone::clone);
             check("it came to the hub", a.clone(), b.clone(), a.clone(), json!({}), c.clone(), &[]);
             check("it came to the place", a.clone(), json!({}), a, b, c, &[]);
+        }
+    }
+
+    #[test]
+    fn a_place_that_holds_some_entries_only_takes_none_of_the_others_away() {
+        let marks = |marks: &[&str]| {
+            let entries = marks.iter().map(|mark| ((*mark).to_owned(), json!(true)));
+            json!({ "keywords": Value::Object(entries.collect()) })
+        };
+        let phones = |numbers: &[&str]| {
+            let entries = numbers.iter().map(|number| ((*number).to_owned(), json!({"number": number})));
+            json!({ "phones": Value::Object(entries.collect()) })
+        };
+        type Of<'a> = &'a dyn Fn(&[&str]) -> Value;
+        for of in [&marks as Of<'_>, &phones] {
+            let (own, both) = (of(&["own"]), of(&["own", "new"]));
+            check("its first one", own.clone(), own.clone(), json!({}), of(&["new"]), both.clone(), &[]);
+            check("its last one", both.clone(), both, of(&["new"]), json!({}), own, &[]);
         }
     }
 

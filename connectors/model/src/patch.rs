@@ -54,6 +54,36 @@ fn walk(from: &Map<String, Value>, to: &Map<String, Value>, path: &mut String, o
     path.truncate(length);
 }
 
+/// The same, where each entry of a set or of a member with an object for each id is a change of its own, also the first that came and the
+/// last that went: that there is no member for none of them ([`Content::tidy`]) says nothing of what others hold in it.
+pub fn edits(from: &Content, to: &Content) -> Patch {
+    let mut patch = Patch::default();
+    for (path, new) in difference(from, to).0 {
+        let keys = split(&path);
+        let entries = match &new {
+            Value::Null => get_path(&from.0, &keys),
+            new => Some(new),
+        };
+        match entries {
+            Some(Value::Object(entries)) if is_of_entries(entries, keys.len()) => {
+                for (key, value) in entries {
+                    let value = if new.is_null() { Value::Null } else { value.clone() };
+                    patch.0.insert(format!("{path}/{}", escape(key)), value);
+                }
+            }
+            _ => _ = patch.0.insert(path, new),
+        }
+    }
+    patch
+}
+
+/// Whether an object at this depth is a number of entries: a set (`{"$seen": true}`), or a member of the content that has an object for
+/// each id (`phones`).
+pub(crate) fn is_of_entries(object: &Map<String, Value>, depth: usize) -> bool {
+    let all = |is: fn(&Value) -> bool| object.values().all(is);
+    all(|value| *value == Value::Bool(true)) || depth == 1 && all(Value::is_object)
+}
+
 /// `content` with the patch applied. A path whose parents are missing makes them; removing what is not there does nothing.
 pub fn apply(content: &Content, patch: &Patch) -> Content {
     let mut result = content.clone();
@@ -163,6 +193,23 @@ mod tests {
         assert_eq!(paths, ["emails/a/pref", "emails/b", "kind", "name/full"]);
         assert_eq!(patch.0["emails/b"], Value::Null);
         assert_eq!(apply(&from, &patch), to);
+    }
+
+    #[test]
+    fn edits_name_each_entry_and_make_the_same_as_the_difference() {
+        let none = content(json!({"subject": "Lunch"}));
+        let some = content(json!({
+            "subject": "Lunch",
+            "keywords": {"$seen": true, "a/b": true},
+            "phones": {"p": {"number": "1", "features": {"voice": true}}},
+            "name": {"components": [{"kind": "given", "value": "Ada"}]},
+        }));
+        let paths = |patch: &Patch| patch.0.keys().cloned().collect::<Vec<_>>();
+        let entries = ["keywords/$seen", "keywords/a~1b", "name", "phones/p"];
+        for (from, to) in [(&none, &some), (&some, &none)] {
+            assert_eq!(paths(&edits(from, to)), entries);
+            assert_eq!(apply(from, &edits(from, to)), *to);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::Weighing;
 use twofold_hub::items::Origin;
 use twofold_hub::{HeldWrite, IntentKind, Item, Place, Said};
-use twofold_model::patch::{apply, difference};
+use twofold_model::patch::{apply, edits};
 use twofold_model::{Connector, Etag, Rendering, Result, Seen};
 
 impl Weighing<'_> {
@@ -75,7 +75,7 @@ impl Weighing<'_> {
                 let Ok(says) = lens.read(&copy.seen) else { continue };
                 let ours = self.hub.version(version)?.content;
                 let content = match lens.project(&ours) {
-                    Ok(held) => apply(&ours, &difference(&held, &says)),
+                    Ok(held) => apply(&ours, &edits(&held, &says)),
                     Err(_) => says,
                 };
                 let origin = Origin { at_ms: self.now, rank, source: Some(write.replica) };

@@ -10,7 +10,7 @@ use twofold_engine::plan::toward;
 use twofold_engine::{Now, Verdict};
 use twofold_hub::items::Origin;
 use twofold_hub::{Intent, IntentKind, Item, Place, Placement};
-use twofold_model::patch::{apply, difference};
+use twofold_model::patch::{apply, edits};
 use twofold_model::{Connector, Content, Error, ErrorKind, Identity, Lens, Mark, Operation, Rendering, Result};
 
 impl Weighing<'_> {
@@ -263,7 +263,7 @@ impl Weighing<'_> {
         if known.seen == *now {
             return Ok((before, Some(known.agreed)));
         }
-        let own = difference(&lens.read(&known.seen)?, &lens.read(now)?);
+        let own = edits(&lens.read(&known.seen)?, &lens.read(now)?);
         let agreed = apply(&before, &own);
         let version = (agreed == before).then_some(known.agreed);
         Ok((agreed, version))
