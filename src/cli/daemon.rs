@@ -7,7 +7,7 @@ use crate::connect;
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
 use crate::daemon::socket::{Door, Over, Socket};
-use crate::daemon::troubles::{About, Troubles, place_of};
+use crate::daemon::troubles::{About, Troubles};
 use crate::daemon::watch::{Folders, SignIns, Watch};
 use crate::daemon::{Clock, Decision, Duty, End, Event, Outcome, State, Work, serve, systemd, whereabouts};
 use crate::endpoint::listen;
@@ -314,6 +314,10 @@ fn other_place(unit: &str) -> String {
     )
 }
 
+fn tell_over(over: &[(String, About)]) {
+    over.iter().for_each(|(words, about)| tracing::info!(replica = about.place(), "over: {words}"));
+}
+
 /// The runs of the service.
 struct Runs<'a> {
     context: &'a Context,
@@ -357,25 +361,18 @@ impl Runs<'_> {
             self.live.troubles(troubles.all());
             news
         };
-        news.new.iter().for_each(|words| tracing::warn!(replica = self.place_of(words), "{words}"));
-        news.over.iter().for_each(|words| self.tell_over(words));
-    }
-
-    fn tell_over(&self, words: &str) {
-        tracing::info!(replica = self.place_of(words), "over: {words}");
-    }
-
-    /// The replica that a trouble is about.
-    fn place_of(&self, words: &str) -> Option<String> {
-        let config = self.config();
-        place_of(words, config.names()).map(str::to_owned)
+        news.new.iter().for_each(|(words, about)| tracing::warn!(replica = about.place(), "{words}"));
+        tell_over(&news.over);
     }
 
     /// What a run said, but of a sign-in that was made while it was under way: it went by the one before.
     fn said(&self, report: &Report) -> BTreeMap<String, About> {
-        let signed_in = self.signed_in.lock().unwrap_or_else(PoisonError::into_inner);
+        let (config, signed_in) = (self.config(), self.signed_in.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_replica = |place: &str| config.names().contains(place);
         let about = |words: &String| match report.about.get(words) {
-            None => About::Kinds,
+            Some(report::About::Place(place)) if is_replica(place) => About::Place(place.clone()),
+            // A collection that could not be made, say.
+            None | Some(report::About::Place(_)) => About::Kinds,
             Some(report::About::Hub) => About::Hub,
             Some(report::About::SignIn(place)) => About::SignIn(place.clone()),
         };
@@ -406,9 +403,10 @@ impl Runs<'_> {
 
     /// The sum of a run's changes, of each of which the log has a line.
     fn moved(report: &Report) {
+        // As the lines of the run itself: the number stands in one place.
+        let _run = tracing::info_span!("run", run = report.run).entered();
         for row in report.replicas.iter().filter(|row| row.moved()) {
             tracing::info!(
-                run = report.run,
                 replica = %row.name,
                 kind = %row.kind,
                 taken_new = row.created,
@@ -522,7 +520,7 @@ impl Work for Runs<'_> {
             self.live.troubles(troubles.all());
             over
         };
-        over.iter().for_each(|words| self.tell_over(words));
+        tell_over(&over);
     }
 
     fn give_way(&self) {

@@ -147,10 +147,10 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         }
         if open > 0 {
             cycle.report.codes.push(crate::report::exit::TEMPORARY);
-            cycle.report.say(format!(
-                "{}: {open} items are said to be gone there and can still be read; they are asked for again. Run again later: twofold sync",
-                replica.name
-            ));
+            let words = format!(
+                "{open} items are said to be gone there and can still be read; they are asked for again. Run again later: twofold sync"
+            );
+            cycle.report.say_at(&replica.name, words);
         }
     }
     Ok(())

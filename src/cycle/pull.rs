@@ -422,10 +422,11 @@ fn take_pages(
         course.end = end;
         if end == End::Kept {
             cycle.report.codes.push(crate::report::exit::FAILED);
-            cycle.report.say(format!(
-                "{}: {} of {} items of a feed cannot be understood; its token was kept. Please report this",
-                replica.name, course.tally.bad, course.tally.entries
-            ));
+            let words = format!(
+                "{} of {} items of a feed cannot be understood; its token was kept. Please report this",
+                course.tally.bad, course.tally.entries
+            );
+            cycle.report.say_at(&replica.name, words);
         }
     }
     cycle.report.row(&replica.name, kind).created += new;

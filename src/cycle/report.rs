@@ -95,7 +95,7 @@ pub struct Report {
     /// What stood in the way, in words for the person who reads them.
     #[serde(skip)]
     pub troubles: Vec<String>,
-    /// What those of them are about that say more than what this run met, by their words.
+    /// What those of them are about that are not of this run as a whole, by their words.
     #[serde(skip)]
     pub about: BTreeMap<String, About>,
     /// What a person has to do something about, by the name of the replica, without any words.
@@ -128,6 +128,8 @@ pub enum About {
     Hub,
     /// The sign-in at that place.
     SignIn(String),
+    /// What this run met at that place.
+    Place(String),
 }
 
 /// What a person has to do something about.
@@ -271,8 +273,15 @@ impl Report {
                 self.about.insert(words.clone(), About::SignIn(name.to_owned()));
                 self.say(words);
             }
-            _ => self.say(format!("{name}: {error}")),
+            _ => self.say_at(name, error),
         }
+    }
+
+    /// Says something of a place once; its name goes before the words.
+    pub fn say_at(&mut self, place: &str, words: impl std::fmt::Display) {
+        let words = format!("{place}: {words}");
+        self.about.insert(words.clone(), About::Place(place.to_owned()));
+        self.say(words);
     }
 
     /// Says something once.

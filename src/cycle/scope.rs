@@ -157,12 +157,12 @@ fn leave_out(cycle: &mut Cycle<'_>, collection: &Collection, replicas: &[Replica
     cycle.hub.atomically("leave out", |hub| hub.leave_out(collection.id))?;
     if is_mirrored {
         let would = if cycle.settings.dry_run { "would be left out" } else { "is left out from now on" };
-        cycle.report.say(format!(
-            "{}: the {} \"{}\" {would}, as the configuration says: its {items} items stay as they are everywhere",
-            name_of(replicas, collection.origin),
+        let words = format!(
+            "the {} \"{}\" {would}, as the configuration says: its {items} items stay as they are everywhere",
             word(collection.kind),
             collection.name
-        ));
+        );
+        cycle.report.say_at(name_of(replicas, collection.origin), words);
     }
     Ok(())
 }
@@ -188,12 +188,9 @@ fn take_up(cycle: &mut Cycle<'_>, collection: &Collection, replicas: &[Replica],
         feeds.iter().try_for_each(|(replica, feed)| hub.drop_token(*replica, feed))
     })?;
     let would = if cycle.settings.dry_run { "would be kept" } else { "is kept" };
-    cycle.report.say(format!(
-        "{}: the {} \"{}\" {would} in step again: it is listed in full and compared",
-        name_of(replicas, collection.origin),
-        word(kind),
-        collection.name
-    ));
+    let words =
+        format!("the {} \"{}\" {would} in step again: it is listed in full and compared", word(kind), collection.name);
+    cycle.report.say_at(name_of(replicas, collection.origin), words);
     Ok(())
 }
 
@@ -234,16 +231,15 @@ fn limit(cycle: &mut Cycle<'_>, account: &Replica, found: &Listed) -> Result<()>
     let beyond = cycle.hub.count_beyond(account.id)?;
     let would = if cycle.settings.dry_run { "would be" } else { "are" };
     if beyond > 0 {
-        cycle.report.say(format!(
-            "{}: {beyond} messages that are held {would} left out by since or max_size: they stay as they are everywhere",
-            account.name
-        ));
+        let words = format!(
+            "{beyond} messages that are held {would} left out by since or max_size: they stay as they are everywhere"
+        );
+        cycle.report.say_at(&account.name, words);
     }
     if is_wider {
-        cycle.report.say(format!(
-            "{}: since or max_size leave out less than before: all folders {would} listed in full and compared",
-            account.name
-        ));
+        let words =
+            format!("since or max_size leave out less than before: all folders {would} listed in full and compared");
+        cycle.report.say_at(&account.name, words);
     }
     Ok(())
 }

@@ -205,7 +205,7 @@ async fn outcome_of(
                             let bad =
                                 Bad { replica, collection, item, remote_id: &remote_id, reason: &reason, raw: &raw };
                             hub.quarantine(&bad, now)?;
-                            report.say(format!("{name}: {reason}; this item was not sent, the rest was"));
+                            report.say_at(&name, format_args!("{reason}; this item was not sent, the rest was"));
                         }
                         ErrorKind::Broken => return Err(error),
                         ErrorKind::Forbidden => report.trouble(&name, &error),

@@ -26,20 +26,27 @@ pub enum About {
     Hub,
     /// The sign-in at that place.
     SignIn(String),
+    /// What a run met at that place.
+    Place(String),
+}
+
+impl About {
+    /// The replica; `None`: not one alone.
+    pub fn place(&self) -> Option<&str> {
+        match self {
+            About::Kinds | About::Hub => None,
+            About::SignIn(place) | About::Place(place) => Some(place),
+        }
+    }
 }
 
 /// What there is to tell after a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct News {
-    /// Stands in the way since this run.
-    pub new: Vec<String>,
+    /// Stands in the way since this run, and what it is about.
+    pub new: Vec<(String, About)>,
     /// Does so no more.
-    pub over: Vec<String>,
-}
-
-/// Which of these places a trouble is at, whose words begin with the name of its place; `None`: at none of them.
-pub fn place_of<'a>(words: &str, places: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    places.into_iter().find(|name| words.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
+    pub over: Vec<(String, About)>,
 }
 
 impl Troubles {
@@ -47,16 +54,17 @@ impl Troubles {
     /// provider that it left alone, all but the one replica that somebody asked for.
     pub fn hear(&mut self, found: BTreeMap<String, About>, duty: &Duty, kinds: &[Kind]) -> News {
         let is_of_all = duty.wish.as_ref().is_none_or(|wish| wish.replica.is_none());
-        let was_left_alone = |words: &str| place_of(words, duty.without.iter().map(String::as_str)).is_some();
-        for (words, open) in self.told.iter_mut().filter(|(words, _)| !found.contains_key(*words)) {
+        let was_left_alone = |about: &About| duty.without.iter().any(|name| about.place() == Some(name));
+        for (_, open) in self.told.iter_mut().filter(|(words, _)| !found.contains_key(*words)) {
             if open.about == About::Hub && !duty.kinds.is_empty() {
                 open.kinds.clear();
-            } else if is_of_all && !was_left_alone(words) {
+            } else if is_of_all && !was_left_alone(&open.about) {
                 open.kinds.retain(|kind| !duty.kinds.contains(kind));
             }
         }
         let over = self.over(|open| open.kinds.is_empty());
-        let new: Vec<String> = found.keys().filter(|words| !self.told.contains_key(*words)).cloned().collect();
+        let is_new = |(words, _): &(&String, &About)| !self.told.contains_key(*words);
+        let new = found.iter().filter(is_new).map(|(words, about)| (words.clone(), about.clone())).collect();
         // A run that failed as a whole is one of all.
         let of_run = if duty.kinds.is_empty() { kinds } else { &duty.kinds };
         for (words, about) in found {
@@ -66,12 +74,12 @@ impl Troubles {
     }
 
     /// Somebody signed in at these places. Answers what is over with that; whether it was enough says the next run.
-    pub fn signed_in(&mut self, places: &BTreeSet<String>) -> Vec<String> {
+    pub fn signed_in(&mut self, places: &BTreeSet<String>) -> Vec<(String, About)> {
         self.over(|open| matches!(&open.about, About::SignIn(place) if places.contains(place)))
     }
 
-    fn over(&mut self, is_over: impl Fn(&Open) -> bool) -> Vec<String> {
-        self.told.extract_if(.., |_, open| is_over(open)).map(|(words, _)| words).collect()
+    fn over(&mut self, is_over: impl Fn(&Open) -> bool) -> Vec<(String, About)> {
+        self.told.extract_if(.., |_, open| is_over(open)).map(|(words, open)| (words, open.about)).collect()
     }
 
     /// All that stands in the way, the first of it where there is room for one: what is said of the whole hub lasts for as long as a place is
@@ -96,11 +104,15 @@ mod tests {
         let about = |words: &str| match words.strip_suffix(": sign in") {
             Some(place) => About::SignIn(place.to_owned()),
             None if OF_THE_HUB.contains(&words) => About::Hub,
-            None => About::Kinds,
+            None => words.split_once(": ").map_or(About::Kinds, |(place, _)| About::Place(place.to_owned())),
         };
         let found = found.iter().map(|words| ((*words).to_owned(), about(words))).collect();
         let news = troubles.hear(found, &duty, &ALL);
-        (news.new, news.over)
+        (words(news.new), words(news.over))
+    }
+
+    fn words(told: Vec<(String, About)>) -> Vec<String> {
+        told.into_iter().map(|(words, _)| words).collect()
     }
 
     #[test]
@@ -125,6 +137,19 @@ mod tests {
         assert_eq!(troubles.hear(BTreeMap::new(), &duty, &ALL), News::default(), "one replica alone");
         assert_eq!(run(&mut troubles, &[], &ALL, &["google"]), (vec![], vec![held.to_owned()]));
         assert_eq!(troubles.all(), [dead]);
+    }
+
+    #[test]
+    fn where_a_trouble_is_says_who_found_it_and_not_how_its_words_begin() {
+        let mut troubles = Troubles::default();
+        let (of_all, at_place) = ("mail: not all is read yet", "google: nobody answers");
+        let about = [(of_all.to_owned(), About::Kinds), (at_place.to_owned(), About::Place("google".to_owned()))];
+        let duty = Duty { kinds: ALL.to_vec(), ..Duty::default() };
+        let new = troubles.hear(about.into(), &duty, &ALL).new;
+        let places: Vec<_> = new.iter().map(|(words, about)| (words.as_str(), about.place())).collect();
+        assert_eq!(places, [(at_place, Some("google")), (of_all, None)]);
+        // A device may be called so, and be left alone.
+        assert_eq!(run(&mut troubles, &[], &ALL, &["google", "mail"]).1, [of_all]);
     }
 
     #[test]
@@ -158,7 +183,7 @@ mod tests {
     fn a_sign_in_that_was_missed_is_no_trouble_any_more_when_somebody_signed_in_there() {
         let mut troubles = Troubles::default();
         run(&mut troubles, &["google: sign in", "google: nobody answers", "microsoft365: sign in"], &ALL, &[]);
-        assert_eq!(troubles.signed_in(&["google".to_owned()].into()), ["google: sign in"]);
+        assert_eq!(words(troubles.signed_in(&["google".to_owned()].into())), ["google: sign in"]);
         assert_eq!(troubles.all(), ["google: nobody answers", "microsoft365: sign in"]);
         // It did not help.
         assert_eq!(run(&mut troubles, &["google: sign in"], &[Kind::Mail], &[]).0, ["google: sign in"]);

@@ -144,6 +144,11 @@ fn each_change_has_a_line_and_at_no_level_a_line_holds_what_items_say_or_a_token
         assert!(line["replica"].is_string() && line["item"].is_string() && line["collection"].is_number(), "{line}");
         assert!(line["span"]["run"].is_number(), "{line}");
     }
+    // The number of a run stands in one place, whatever line it is.
+    let sums = told(" taken, ");
+    assert!(!sums.is_empty() && sums.iter().all(|line| line["span"]["run"].is_number()), "{sums:?}");
+    let twice: Vec<_> = lines.iter().filter(|line| line["run"] != Value::Null).collect();
+    assert!(twice.is_empty(), "{twice:?}");
     // Once each: what is made on the device is as many as were taken.
     let items = |way: &str| {
         let mut items: Vec<&str> = told(way).iter().filter_map(|line| line["item"].as_str()).collect();

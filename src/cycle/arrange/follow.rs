@@ -65,10 +65,8 @@ pub(super) async fn follow_made(cycle: &mut Cycle<'_>, kind: Kind, at: usize, fo
     let is_new = |seen: &&Collection| !known.iter().any(|place| place.remote_id == seen.id.as_str());
     for seen in found[at].1.iter().filter(is_new) {
         follow(cycle, kind, index, seen, found)?;
-        cycle.report.say(format!(
-            "{}: \"{}\" was made there, for a folder below it was made elsewhere",
-            replica.name, seen.name
-        ));
+        let words = format!("\"{}\" was made there, for a folder below it was made elsewhere", seen.name);
+        cycle.report.say_at(&replica.name, words);
     }
     crate::scope::arrange(cycle, kind, found)
 }

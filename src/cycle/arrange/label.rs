@@ -282,7 +282,7 @@ async fn tell_one(cycle: &mut Cycle<'_>, index: usize, kind: Kind, told: &Told) 
         }
         // It has no room for it, and will not have it tomorrow.
         Err(error) if is_final(error.kind) => {
-            cycle.report.say(format!("{}: \"{}\" stays as it is there: {error}", replica.name, place.name));
+            cycle.report.say_at(&replica.name, format_args!("\"{}\" stays as it is there: {error}", place.name));
             cycle.hub.set_label(place.id, &showed, label)?;
         }
         Err(error) => {

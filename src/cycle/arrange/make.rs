@@ -167,7 +167,7 @@ fn refuse(cycle: &mut Cycle<'_>, provider: &str, collection: &twofold_hub::Colle
 
 /// Says once more why a folder of a device has nothing at its account, and lists it as long as that is so.
 fn leave_alone(cycle: &mut Cycle<'_>, device: &Replica, collection: Option<i64>, path: &str, why: &str) -> Result<()> {
-    cycle.report.say(format!("{}: folder {path}: {why}", device.name));
+    cycle.report.say_at(&device.name, format_args!("folder {path}: {why}"));
     let device = device.id;
     let (remote_id, now) = (folder_name(path), cycle.now());
     let is_listed = |one: &Quarantined| {
@@ -238,19 +238,13 @@ pub(super) async fn take_new_folders(
         let provider = folder.id.as_str().split('/').next().unwrap_or_default().to_owned();
         let member: Option<&Member> = cycle.members.iter().find(|m| !m.replica.is_device && m.replica.name == provider);
         let Some((origin, connector)) = member.and_then(|m| Some((m.replica.id, m.reached(kind)?.clone()))) else {
-            cycle.report.say(format!(
-                "{}: folder {} belongs to no reachable provider; it is left alone",
-                device.name, folder.id
-            ));
+            let words = format!("folder {} belongs to no reachable provider; it is left alone", folder.id);
+            cycle.report.say_at(&device.name, words);
             continue;
         };
         if !connector.abilities().makes_collections.contains(&kind) {
-            cycle.report.say(format!(
-                "{}: {provider} has one {} only; folder {} is left alone",
-                device.name,
-                word(kind),
-                folder.id
-            ));
+            let words = format!("{provider} has one {} only; folder {} is left alone", word(kind), folder.id);
+            cycle.report.say_at(&device.name, words);
             continue;
         }
         // One whose file of that name was lost is called as it is.
@@ -258,10 +252,11 @@ pub(super) async fn take_new_folders(
         let name = if folder.name.trim().is_empty() { own } else { folder.name.as_str() };
         let folder = &Collection { name: name.to_owned(), ..folder.clone() };
         if crate::scope::would_be_left_out(cycle, origin, &folder.name)? {
-            cycle.report.say(format!(
-                "{}: folder {} is called \"{}\", which the configuration leaves out; it is left alone",
-                device.name, folder.id, folder.name
-            ));
+            let words = format!(
+                "folder {} is called \"{}\", which the configuration leaves out; it is left alone",
+                folder.id, folder.name
+            );
+            cycle.report.say_at(&device.name, words);
             continue;
         }
         // The provider refuses a second one of that name; the first may have its folder here already (a copy of it, say).
@@ -279,7 +274,8 @@ pub(super) async fn take_new_folders(
             continue;
         }
         if cycle.settings.dry_run {
-            cycle.report.say(format!("{}: {provider} would get a new {} \"{}\"", device.name, word(kind), folder.name));
+            let words = format!("{provider} would get a new {} \"{}\"", word(kind), folder.name);
+            cycle.report.say_at(&device.name, words);
             continue;
         }
         // The folder takes its marker first: marked and not known it is found again, known and not marked it would be held.

@@ -62,11 +62,12 @@ pub(super) async fn judge(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 Removal::Never => {
                     let name = member.replica.name.clone();
                     let why = if is_joined { "is part of a [[join]]" } else { "is one that stays" };
-                    cycle.report.say(format!(
-                        "{name}: the {} \"{}\" {why}; neither it nor what is in it was deleted, and its folder comes back",
+                    let words = format!(
+                        "the {} \"{}\" {why}; neither it nor what is in it was deleted, and its folder comes back",
                         word(kind),
                         place.name
-                    ));
+                    );
+                    cycle.report.say_at(&name, words);
                     cycle.hub.atomically("collection stays", |hub| hub.drop_hold(&hold))?;
                     break;
                 }
@@ -171,12 +172,13 @@ pub async fn finish(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
             match connector.remove_collection(kind, &CollectionId(place.remote_id.clone())).await {
                 Ok(true) => cycle.hub.atomically("collection left", |hub| hub.remove_place(place.id))?,
                 Ok(false) => {
-                    cycle.report.say(format!(
-                        "{name}: the {} \"{}\" was not deleted: something is in it that was not there before; it comes back \
-                         where it was deleted",
+                    let words = format!(
+                        "the {} \"{}\" was not deleted: something is in it that was not there before; it comes back where it \
+                         was deleted",
                         word(kind),
                         place.name
-                    ));
+                    );
+                    cycle.report.say_at(&name, words);
                     cycle.hub.atomically("collection stays", |hub| hub.set_ending(collection.id, false))?;
                     is_back = true;
                 }
@@ -208,10 +210,11 @@ pub async fn clear_away(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             }
             match connector.remove_collection(kind, &CollectionId(place.remote_id.clone())).await {
                 Ok(true) => cycle.hub.atomically("folder left", |hub| hub.remove_place(place.id))?,
-                Ok(false) => cycle.report.say(format!(
-                    "{name}: {} is not used any more; what is left in it is not ours and stays",
-                    place.remote_id
-                )),
+                Ok(false) => {
+                    let words =
+                        format!("{} is not used any more; what is left in it is not ours and stays", place.remote_id);
+                    cycle.report.say_at(&name, words);
+                }
                 Err(error) => cycle.report.trouble(&name, &error),
             }
         }

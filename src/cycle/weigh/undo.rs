@@ -97,8 +97,9 @@ impl Weighing<'_> {
 
     fn tell(&mut self, replica: i64, remote_id: &RemoteId) {
         let name = self.member(replica).map(|member| member.replica.name.clone()).unwrap_or_default();
-        self.report.say(format!(
-            "{name}: {remote_id} was changed, but this user may not write to its collection; the change was undone, and is kept as a version"
-        ));
+        let words = format!(
+            "{remote_id} was changed, but this user may not write to its collection; the change was undone, and is kept as a version"
+        );
+        self.report.say_at(&name, words);
     }
 }
