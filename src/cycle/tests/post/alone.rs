@@ -1,6 +1,7 @@
 //! Mailboxes that an account does not show beside others: its trash, and its archive.
 
 use super::left_out::inside;
+use super::office::Office;
 use super::{Manner, World, at, carry, text};
 
 fn here(mailbox: &str) -> String {
@@ -145,5 +146,38 @@ async fn promise_8_many_messages_of_two_labels_that_are_moved_to_the_trash_wait_
             exits.push(world.sync().await.exit);
         }
         assert_eq!(exits, [0, 4, 4], "removals of a day add up");
+    }
+}
+
+/// A message in a folder, and a copy of it in another one, each a message of its own there.
+#[tokio::test]
+async fn a_copy_in_a_folder_that_goes_to_the_trash_at_one_side_and_elsewhere_at_the_other_is_kept_and_so_is_the_first()
+{
+    for is_trashed_there in [true, false] {
+        for elsewhere in ["Archive", "Bills"] {
+            let what = format!("trashed there: {is_trashed_there}, {elsewhere}");
+            let mut world = World::with_twenty(Manner::Folders).await;
+            world.account.add_mailbox("Bills", None);
+            world.sync().await;
+            copied(&world, 1, "Work");
+            world.sync().await;
+            world.settled(&what).await;
+            let copy = |place: &Office, at: &str| {
+                let ids = place.ids().into_iter().filter(|id| place.message(*id).bytes == text(1));
+                ids.into_iter().find(|id| place.message(*id).at.contains_key(at)).unwrap()
+            };
+            let (there, on_laptop) = if is_trashed_there { ("Trash", elsewhere) } else { (elsewhere, "Trash") };
+            world.account.change(copy(&world.account, "Work"), |message| carry(message, "Work", there));
+            let file = copy(&world.laptop, &here("Work"));
+            world.laptop.change(file, |message| carry(message, &here("Work"), &here(on_laptop)));
+            assert_eq!(world.sync().await.exit, 0, "{what}");
+            let rows = world.account.shows().into_iter().filter(|(_, body, _)| body.as_bytes() == text(1));
+            let stands: Vec<String> = rows.map(|(mailbox, ..)| mailbox).collect();
+            let mut wanted = ["INBOX".to_owned(), elsewhere.to_owned()];
+            wanted.sort();
+            assert_eq!(stands, wanted, "{what}");
+            assert_eq!(world.account.creates(), 0, "{what}: {:?}", world.account.writes());
+            world.settled(&what).await;
+        }
     }
 }

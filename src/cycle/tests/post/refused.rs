@@ -122,6 +122,40 @@ async fn a_label_that_its_account_does_not_let_go_is_told_and_tried_again_later_
 }
 
 #[tokio::test]
+async fn of_several_labels_each_that_is_refused_waits_and_the_others_are_given() {
+    for kind in [ErrorKind::Forbidden, ErrorKind::Refused] {
+        let mut world = World::with_twenty(Manner::Labels).await;
+        for name in ["Bills", "Travel"] {
+            world.account.add_mailbox(name, None);
+        }
+        world.sync().await;
+        ["Work", "Bills"].iter().for_each(|name| world.account.close(name, kind));
+        world.laptop.change(world.laptop.find_one(&text(1)), |message| {
+            let name = message.at["account/mail/INBOX"].clone();
+            for to in ["Work", "Bills", "Travel"] {
+                message.at.insert(format!("account/mail/{to}"), name.clone());
+            }
+        });
+        for run in 1..=2 {
+            assert_eq!(world.sync().await.exit, 5, "{kind:?}, run {run}");
+            assert_eq!((world.account.turned_away(), world.hub.quarantined().unwrap().len()), (2, 2), "{kind:?}");
+            assert_eq!(world.account.writes(), ["copy to Travel"], "{kind:?}, run {run}");
+            for name in ["INBOX", "Work", "Bills", "Travel"] {
+                assert!(world.phone.shows().contains(&at(name, 1, &["$seen"])), "{kind:?}, {name}, run {run}");
+            }
+        }
+        world.account.open();
+        world.now.fetch_add(2 * HOUR_MS, Ordering::SeqCst);
+        world.sync().await;
+        let mut told = world.account.writes();
+        told.sort();
+        assert_eq!(told, ["copy to Bills", "copy to Travel", "copy to Work"], "{kind:?}");
+        nothing_is_refused(&world, &format!("{kind:?}"));
+        world.settled(&format!("{kind:?}")).await;
+    }
+}
+
+#[tokio::test]
 async fn what_its_account_forbade_is_tried_at_once_where_somebody_asks_for_it() {
     for manner in BOTH {
         let mut world = World::with_twenty(manner).await;
