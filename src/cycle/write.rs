@@ -263,7 +263,7 @@ fn all_done(
     let placed = hub.placed(replica, &items)?;
     let is_device = hub.replicas()?.iter().any(|one| one.id == replica && one.is_device);
     // What is noted of a copy as long as it is not as it was told.
-    let (mut seen_before, mut released) = (Vec::new(), Vec::new());
+    let (mut seen_before, mut released, mut news) = (Vec::new(), Vec::new(), Vec::new());
     for (intent, written) in intents.iter().zip(answers) {
         // What was copied stays as it is.
         let own = intent.remote_id.as_ref().filter(|_| !matches!(intent.kind, IntentKind::Create | IntentKind::Copy));
@@ -283,11 +283,18 @@ fn all_done(
                     None => None,
                 };
                 // A move, a mark and a further place leave the bytes as they were, whether the answer speaks of them or not.
-                if let Some(before) = before.filter(|_| lens.facts(&seen.rendering).lacks_body) {
+                if let Some(before) = before.as_ref().filter(|_| lens.facts(&seen.rendering).lacks_body) {
                     seen.rendering = lens.settle_unknown(&before.seen, seen.rendering);
                     if lens.facts(&seen.rendering).lacks_body {
-                        seen.rendering = before.seen;
+                        seen.rendering.clone_from(&before.seen);
                     }
+                }
+                // What was changed in what is left out is read only now that it was moved out of there.
+                if let Some(before) = before.filter(|it| intent.kind == IntentKind::Move && it.seen != seen.rendering)
+                    && hub.collection(before.collection)?.is_some_and(|from| from.is_left_out)
+                {
+                    news.push((intent.item, intent.collection, seen.clone()));
+                    seen.rendering = before.seen;
                 }
                 if let Some(old) = own.filter(|old| **old != seen.remote_id)
                     && let Some(placement) = hub.placement(replica, old)?
@@ -312,6 +319,9 @@ fn all_done(
         }
     }
     hub.remove_sightings_of(replica, &seen_before.iter().map(RemoteId::as_str).collect::<Vec<_>>())?;
+    for (item, collection, seen) in news {
+        hub.store_sighting(replica, collection, Some(item), (&seen, &lens.facts(&seen.rendering)), now_ms)?;
+    }
     hub.release_all(replica, &released)?;
     hub.settle_items(&items)
 }
@@ -359,11 +369,11 @@ pub fn list_shortfall(hub: &mut Hub, lens: &dyn Lens, copy: (i64, i64, i64), see
 fn asked_for(cycle: &Cycle<'_>, replica: i64, operation: &Operation) -> Result<Option<twofold_model::Place>> {
     Ok(match operation {
         Operation::Update { place, .. } | Operation::Delete { place, .. } => Some(place.clone()),
-        Operation::Copy { of, .. } => {
-            let source = cycle.hub.placement(replica, &of.remote_id)?;
-            source.filter(|source| cycle.left_out.has(source.collection)).map(|_| of.clone())
+        Operation::Copy { of: place, .. } | Operation::Move { place, .. } => {
+            let source = cycle.hub.placement(replica, &place.remote_id)?;
+            source.filter(|source| cycle.left_out.has(source.collection)).map(|_| place.clone())
         }
-        Operation::Create { .. } | Operation::Move { .. } => None,
+        Operation::Create { .. } => None,
     })
 }
 
@@ -397,7 +407,13 @@ async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<
         }
         for (place, answer) in asked.iter().zip(answers) {
             match answer {
-                Ok(Some(seen)) => intake.take(hub, seen)?,
+                Ok(Some(seen)) => match hub.placement(replica, &place.remote_id)? {
+                    // What is left out says nothing, and can be moved all the same.
+                    Some(known) if left_out.has(known.collection) && seen.collection == place.collection => {
+                        hub.touch_placement(known.id, &seen.etag, seen.modified_ms, None)?;
+                    }
+                    _ => intake.take(hub, seen)?,
+                },
                 Ok(None) => {
                     hub.store_gone(replica, &place.remote_id, now)?;
                     if let Some(sighting) = hub.sighting(replica, &place.remote_id)? {

@@ -2,7 +2,7 @@
 
 use crate::mail::MAIL;
 use crate::placements::GOING;
-use crate::{Hub, Presence, Store};
+use crate::{Hub, Presence, Sighting, Store};
 use rusqlite::{Row, params};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use twofold_model::{Kind, RemoteId, Result};
@@ -490,6 +490,14 @@ impl Hub {
                         placement.map_or(Ok(()), |known| self.replace_placement(known.id, seen.collection))?;
                         continue;
                     }
+                    // Where a copy has a name of its own in each place, that is a new one.
+                    let other = item.map_or(Ok(None), |item| self.new_copy(item, hold.replica))?;
+                    if let (Some(known), Some(other)) = (&placement, other) {
+                        self.remove_sighting(sighting)?;
+                        self.rename_placement(known.id, &other.remote_id)?;
+                        self.replace_placement(known.id, other.collection)?;
+                        continue;
+                    }
                     placement.map_or(Ok(()), |known| self.remove_placement(known.id))?;
                     self.remove_sighting(sighting)?;
                     item.map_or(Ok(()), |item| self.next_generation(item))?;
@@ -504,6 +512,17 @@ impl Hub {
             }
             _ => self.set_decided(&hold.id, decided::DROPPED),
         }
+    }
+
+    /// A copy of an item that is seen at a replica and was not known before.
+    fn new_copy(&self, item: i64, replica: i64) -> Result<Option<Sighting>> {
+        for seen in self.sightings(item)? {
+            let is_here = seen.replica == replica && seen.presence == Presence::Here;
+            if is_here && self.placement(replica, &seen.remote_id)?.is_none() {
+                return Ok(Some(seen));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a hold is there about which nobody has decided yet.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Writes the configuration, with these lines about the provider's mail.
-fn set(home: &Home, provider: &str, lines: &str) {
+pub fn set(home: &Home, provider: &str, lines: &str) {
     let more = if lines.is_empty() { String::new() } else { format!("[{provider}.mail]\n{lines}\n") };
     fs::write(home.config(), home.configuration(&more)).unwrap();
 }

@@ -32,6 +32,8 @@ impl Weighing<'_> {
         let mut leaving: BTreeSet<i64> = BTreeSet::new();
         // Where copies went whose move is held: nobody else puts the item there either, until somebody decides.
         let mut held_back: BTreeSet<i64> = BTreeSet::new();
+        // Replicas at which a copy is held that is gone from where it stood.
+        let mut held_gone: BTreeSet<i64> = BTreeSet::new();
         for placement in placements {
             let at = sightings
                 .iter()
@@ -56,6 +58,7 @@ impl Weighing<'_> {
             left.pending |= held;
             held_back
                 .extend(here.filter(|_| is_held).map(|seen| seen.collection).filter(|to| *to != placement.collection));
+            held_gone.extend(sighting.as_ref().filter(|_| is_held && here.is_none()).map(|seen| seen.replica));
             // What is there and cannot be understood is neither as agreed nor gone.
             let is_bad = self.is_bad(placement.replica, placement.remote_id.as_str());
             // Nor is what nobody could look at.
@@ -172,6 +175,13 @@ impl Weighing<'_> {
                 }
             }
         }
+        // Where a copy has another name in each place, the one that went to the trash is a new one there.
+        let went = |seen: &&Sighting| {
+            seen.presence == Presence::Here
+                && held_gone.contains(&seen.replica)
+                && self.tables.bins.is_trash(seen.collection)
+        };
+        held_back.extend(sightings.iter().filter(went).map(|seen| seen.collection));
         // Copies met for the first time. One that appears where another of the same replica vanished inherits its base.
         for sighting in sightings {
             let like = weighed.iter().find(|copy| {

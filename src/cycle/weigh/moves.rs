@@ -120,14 +120,20 @@ impl Weighing<'_> {
         if let Some(sighting) =
             copy.sighting.as_ref().filter(|it| copy.placement.is_some() && it.presence == Presence::Here)
         {
-            seen = as_seen(sighting);
-            let Some(connector) = self.reached(place.replica) else { return Ok(()) };
-            let (content, version) = self.agreed_by_now(connector.lens(self.kind), &placement, &seen.rendering)?;
-            agreed = match version {
-                Some(version) => version,
-                None => self.agree(connector.as_ref(), item.id, place.replica, &content)?,
-            };
-            self.hub.set_placement(item.id, place.replica, step.from.1, agreed, &seen)?;
+            if self.tables.left_out.has(step.from.1) {
+                // What it says counts once it was moved out of there.
+                seen.etag = sighting.etag.clone();
+                self.hub.touch_placement(placement.id, &seen.etag, sighting.modified_ms, None)?;
+            } else {
+                seen = as_seen(sighting);
+                let Some(connector) = self.reached(place.replica) else { return Ok(()) };
+                let (content, version) = self.agreed_by_now(connector.lens(self.kind), &placement, &seen.rendering)?;
+                agreed = match version {
+                    Some(version) => version,
+                    None => self.agree(connector.as_ref(), item.id, place.replica, &content)?,
+                };
+                self.hub.set_placement(item.id, place.replica, step.from.1, agreed, &seen)?;
+            }
             self.hub.remove_sighting(sighting.id)?;
         }
         // A copy that was known here and is gone leaves no base behind.

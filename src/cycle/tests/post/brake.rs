@@ -144,6 +144,7 @@ async fn what_went_to_the_trash_and_should_not_have_is_moved_back() {
             // What is marked there meanwhile is marked where it comes back.
             let marked = if deed == Deed::TrashedAtTheAccount { &world.account } else { &world.laptop };
             marked.change(marked.find_one(&text(1)), |message| _ = message.keywords.insert("$flagged".to_owned()));
+            marked.change(marked.find_one(&text(2)), |message| message.keywords.clear());
             assert_eq!(world.sync().await.exit, 4, "{what}");
             drop_all(&mut world);
             assert_eq!(world.sync().await.exit, 0, "{what}");
@@ -161,6 +162,7 @@ async fn what_went_to_the_trash_and_should_not_have_is_moved_back() {
             assert_eq!(inside(&world.account, "INBOX").len(), 20, "{what}");
             for place in [&world.account, &world.laptop, &world.phone] {
                 assert!(place.shows().contains(&at("INBOX", 1, &["$flagged", "$seen"])), "{what}: {:?}", place.shows());
+                assert!(place.shows().contains(&at("INBOX", 2, &[])), "{what}: {:?}", place.shows());
             }
             world.settled(&what).await;
         }
@@ -202,9 +204,10 @@ async fn what_is_held_waits_though_a_device_that_is_filled_shows_it_in_the_trash
 
 #[tokio::test]
 async fn what_went_to_a_trash_that_is_left_out_and_should_not_have_is_moved_back() {
-    for is_out_from_the_first in [true, false] {
-        let what = format!("from the first: {is_out_from_the_first}");
-        let mut world = World::new(Manner::Folders);
+    let manners = [Manner::Folders, Manner::Alone].into_iter();
+    for (manner, is_out_from_the_first) in manners.flat_map(|manner| [(manner, true), (manner, false)]) {
+        let what = format!("{manner:?}, from the first: {is_out_from_the_first}");
+        let mut world = World::new(manner);
         let out = without(&["role:trash"]);
         world.scope = if is_out_from_the_first { out.clone() } else { Scope::default() };
         for n in 1..=20 {
@@ -214,10 +217,43 @@ async fn what_went_to_a_trash_that_is_left_out_and_should_not_have_is_moved_back
         world.scope = out;
         world.sync().await;
         Deed::TrashedAtTheAccount.with(&world, 1..=15);
+        // What is marked there is read when it comes back.
+        let mark = |world: &World, n: usize, word: &str| {
+            world.account.change(world.account.find_one(&text(n)), |message| _ = message.keywords.insert(word.into()));
+        };
+        mark(&world, 1, "$flagged");
         assert_eq!(world.sync().await.exit, 4, "{what}");
+        mark(&world, 2, "$flagged");
         drop_all(&mut world);
         assert_eq!(world.sync().await.exit, 0, "{what}");
         assert_eq!(world.account.writes(), ["move to INBOX"; 15], "{what}");
+        for n in [1, 2] {
+            assert!(world.laptop.shows().contains(&at("INBOX", n, &["$flagged", "$seen"])), "{what}: as marked there");
+        }
+        world.settled(&what).await;
+    }
+}
+
+/// A message with two labels leaves both of them for the trash.
+#[tokio::test]
+async fn what_went_to_the_trash_from_two_labels_and_should_not_have_gets_both_back() {
+    for scope in [Scope::default(), without(&["role:trash"])] {
+        let what = format!("{scope:?}");
+        let mut world = World::new(Manner::Alone);
+        world.scope = scope;
+        for n in 1..=20 {
+            world.account.put(&text(n), &["INBOX", "Work"], &["$seen"]);
+        }
+        world.sync().await;
+        for n in 1..=15 {
+            world.account.change(world.account.find_one(&text(n)), |message| carry(message, "INBOX", "Trash"));
+        }
+        assert_eq!(world.sync().await.exit, 4, "{what}");
+        drop_all(&mut world);
+        assert_eq!(world.sync().await.exit, 0, "{what}");
+        let told = world.account.writes();
+        assert!(told.iter().all(|write| !write.starts_with("create")), "{what}: {told:?}");
+        assert_eq!((told.len(), world.account.shows().len()), (30, 40), "{what}: {told:?}");
         world.settled(&what).await;
     }
 }
