@@ -57,7 +57,7 @@ pub struct Quarantined {
     pub remote_id: RemoteId,
     /// Why.
     pub reason: String,
-    /// When it is tried again, in milliseconds since 1970.
+    /// When it is tried again, in milliseconds since 1970; 0: now, or when somebody says so.
     pub next_try_ms: i64,
     /// How often it was tried.
     pub tries: u32,
@@ -379,9 +379,31 @@ impl Hub {
         Ok(names.into_iter().collect())
     }
 
-    /// Everything in quarantine.
+    /// Everything in quarantine, and in one entry for each folder of a device the old files there that somebody did not want to be taken up.
     pub fn quarantined(&self) -> Result<Vec<Quarantined>> {
-        self.all(&format!("SELECT {QUARANTINED} FROM quarantine ORDER BY since, id"), [], quarantined)
+        let mut all = self.all(&format!("SELECT {QUARANTINED} FROM quarantine ORDER BY since, id"), [], quarantined)?;
+        let sql = "SELECT h.replica, h.collection, p.remote_id, count(*) FROM holds h
+                   JOIN sightings s ON s.hold = h.id AND s.item IS NULL AND s.gone = 0
+                   JOIN places p ON p.replica = h.replica AND p.collection = h.collection
+                   WHERE h.approved = ?1 GROUP BY h.id ORDER BY h.since, h.id";
+        all.extend(self.all(sql, [decided::SET_ASIDE], |row| {
+            let (path, files): (String, i64) = (row.get(2)?, row.get(3)?);
+            let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+            Ok(Quarantined {
+                id: 0,
+                replica: row.get(0)?,
+                collection: row.get(1)?,
+                item: None,
+                remote_id: RemoteId(format!("dropped:{path}")),
+                reason: format!(
+                    "{files} there, old when the folder was first used, are at no account because that was not wanted (twofold drop). \
+                     Take them out of the folder, or be asked again: twofold sync --retry-quarantined"
+                ),
+                next_try_ms: 0,
+                tries: 0,
+            })
+        })?);
+        Ok(all)
     }
 
     /// Copies in quarantine whose next try has come: replica, name there, collection. (Writes that were refused are tried when
@@ -409,8 +431,13 @@ impl Hub {
         )
     }
 
-    /// Makes everything in quarantine due now (`--retry-quarantined`).
+    /// Makes everything in quarantine due now (`--retry-quarantined`); what was dropped as too old is a question again.
     pub fn retry_quarantined(&mut self) -> Result<()> {
+        self.run(
+            "UPDATE holds SET approved = 0 WHERE approved = ?1
+               AND EXISTS (SELECT 1 FROM sightings s WHERE s.hold = holds.id AND s.item IS NULL AND s.gone = 0)",
+            [decided::SET_ASIDE],
+        )?;
         self.run("UPDATE quarantine SET next_try = 0", [])?;
         self.run("INSERT OR IGNORE INTO todo SELECT item FROM quarantine WHERE item IS NOT NULL", [])
     }

@@ -203,6 +203,36 @@ async fn what_is_held_waits_though_a_device_that_is_filled_shows_it_in_the_trash
 }
 
 #[tokio::test]
+async fn old_files_that_are_not_to_be_taken_up_are_listed_until_they_are_gone_or_asked_about_again() {
+    for manner in BOTH {
+        let mut world = World::new(manner);
+        world.laptop.add_mailbox("account/mail/INBOX", None);
+        let old: Vec<u64> = (1..=8).map(|n| world.laptop.put(&text(n), &["account/mail/INBOX"], &["$seen"])).collect();
+        assert_eq!(world.sync().await.exit, 4, "{manner:?}");
+        drop_all(&mut world);
+        for (files, gone) in [("8 files", None), ("7 files", Some(old[0]))] {
+            gone.into_iter().for_each(|gone| world.laptop.change(gone, |message| message.at.clear()));
+            let report = world.sync().await;
+            assert_eq!(report.exit, 5, "{manner:?}: {report:?}");
+            let listed = world.hub.quarantined().unwrap();
+            let [one] = listed.as_slice() else { panic!("{manner:?}: {listed:?}") };
+            assert!(one.reason.contains(files) && one.reason.contains("--retry-quarantined"), "{manner:?}: {listed:?}");
+            assert!(one.remote_id.as_str().contains("account/mail/INBOX"), "{manner:?}: {listed:?}");
+            assert_eq!(world.account.shows().len(), 0, "{manner:?}");
+        }
+        let mut settings = world.settings();
+        settings.retry_quarantined = true;
+        assert_eq!(world.run_with(settings).await.unwrap().exit, 4, "{manner:?}: it is a question again");
+        assert_eq!((world.hub.quarantined().unwrap().len(), world.account.shows().len()), (0, 0), "{manner:?}");
+        let held = world.hub.holds().unwrap();
+        world.hub.approve(&held[0].id).unwrap();
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        assert_eq!((world.hub.quarantined().unwrap().len(), world.account.shows().len()), (0, 7), "{manner:?}");
+        world.settled(&format!("{manner:?}, approved")).await;
+    }
+}
+
+#[tokio::test]
 async fn what_went_to_a_trash_that_is_left_out_and_should_not_have_is_moved_back() {
     let manners = [Manner::Folders, Manner::Alone].into_iter();
     for (manner, is_out_from_the_first) in manners.flat_map(|manner| [(manner, true), (manner, false)]) {
