@@ -328,6 +328,8 @@ async fn walk(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: 
         arrange::remove::clear_away(&mut cycle, kind).await?;
         report::count_usage(&mut cycle, kind);
     }
+    // Wherever it ended: nobody can say that all was read.
+    cycle.report.stopped |= settings.calls.stop.load(Ordering::SeqCst);
     finish(cycle, started).await
 }
 

@@ -718,6 +718,26 @@ async fn a_first_sync_that_is_stopped_goes_on_and_reads_no_message_twice() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_asked_to_stop_before_it_read_what_waits_says_so_and_is_not_aligned() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        world.account.put(&text(21), &["INBOX"], &[]);
+        world.calls.stop.store(true, Ordering::SeqCst);
+        let report = world.sync().await;
+        assert_eq!((report.exit, report.stopped), (75, true), "{manner:?}: {:?}", report.troubles);
+        assert!(
+            report.troubles.iter().any(|words| words.contains("asked to stop")),
+            "{manner:?}: {:?}",
+            report.troubles
+        );
+        assert!(!world.laptop.has(&text(21)), "{manner:?}");
+        world.calls = Calls::default();
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        assert!(world.laptop.has(&text(21)), "{manner:?}: the next run brings it");
+    }
+}
+
+#[tokio::test]
 async fn a_first_sync_that_gives_way_moves_on_by_a_part_a_run_and_reads_no_message_twice() {
     for manner in BOTH {
         let mut world = World::new(manner);
