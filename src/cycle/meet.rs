@@ -9,7 +9,7 @@ use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
 use twofold_model::email::{Role, has_keyword, keywords};
-use twofold_model::{BlobId, Blobs, Content, Facts, Kind, Lens, RemoteId, Rendering, Result, Seen, Uid};
+use twofold_model::{BlobId, Blobs, Content, Facts, Identity, Kind, Lens, RemoteId, Rendering, Result, Seen, Uid};
 
 /// More new files than this, of all folders of an account, on a device's first use are held and shown: old folders must not bring back
 /// what was deleted.
@@ -188,6 +188,11 @@ fn meet_in(
                     // Whether it stands there as well is known when its account was read.
                     Some(_) if is_counted && account == Account::NotReadYet => {}
                     None if account == Account::NotReadYet => {}
+                    Some(item)
+                        if is_adoption && !is_moved && went_elsewhere(hub, intake, (&sighting, account), item)? =>
+                    {
+                        take_as_it_was(hub, intake, &sighting, item)?;
+                    }
                     _ if is_counted => {
                         adoption.deleted += usize::from(was_deleted(hub, intake, &sighting, bound)?);
                         adoption.strangers.push(sighting.id);
@@ -289,6 +294,48 @@ fn was_deleted(hub: &Hub, intake: &Intake<'_>, sighting: &Sighting, item: Option
         }
     }
     Ok(false)
+}
+
+/// Whether a message that a device's first use brings stands elsewhere at its account by now, and not in the trash: an older folder says where
+/// it was, and not where it is to be.
+fn went_elsewhere(
+    hub: &Hub,
+    intake: &Intake<'_>,
+    (sighting, account): (&Sighting, Account),
+    item: i64,
+) -> Result<bool> {
+    let Some(blob) = intake.lens.facts(&sighting.rendering).blob.filter(|_| intake.kind == Kind::Mail) else {
+        return Ok(false);
+    };
+    Ok(account != Account::NotReadYet
+        && hub.item(item)?.buried_ms.is_none()
+        && hub.items_by_blob(&blob)?.iter().any(|like| like.id == item)
+        && !stands_or_is_seen(hub, item)?.is_empty()
+        && !is_of_other_account(hub, sighting, item)?
+        && !was_deleted(hub, intake, sighting, Some(item))?)
+}
+
+/// Notes a copy as one that was known where its item stands no more, so that the ordinary decision moves it, or takes it away. It agreed to
+/// the last version that says what it says; where none does, what it says more is an edit.
+fn take_as_it_was(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, item: i64) -> Result<()> {
+    let says = intake.lens.project(&intake.lens.read(&sighting.rendering)?)?;
+    let (known, current) = hub.item_and_version(item)?;
+    let mut agreed = None;
+    for version in hub.versions_of(item)?.into_iter().rev() {
+        if intake.lens.project(&hub.version(version)?.content)? == says {
+            agreed = Some(version);
+            break;
+        }
+    }
+    let mut seen = as_seen(sighting);
+    if agreed.is_none() {
+        let nobody = Identity { uid: known.uid, mark: None };
+        seen.rendering = intake.lens.write(Some(&sighting.rendering), &current.content, &nobody)?;
+    }
+    let agreed = agreed.unwrap_or(known.version);
+    hub.add_placement(item, intake.replica, sighting.collection, agreed, &seen)?;
+    hub.date_back(sighting.id)?;
+    hub.bind_sighting(sighting.id, item)
 }
 
 /// Whether an item that nobody buried stands in a collection, or is seen there.

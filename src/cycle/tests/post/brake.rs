@@ -202,6 +202,61 @@ async fn what_is_held_waits_though_a_device_that_is_filled_shows_it_in_the_trash
     }
 }
 
+/// Yesterday's copy of a device is put back, and filled: what moved since is no stranger, and what was deleted is asked about.
+#[tokio::test]
+async fn what_moved_since_an_older_copy_of_a_device_is_moved_there_and_only_what_was_deleted_is_held() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        for n in 1..=8 {
+            let there = world.account.find_one(&text(n));
+            match n {
+                1..=4 => world.account.change(there, |message| carry(message, "INBOX", "Work")),
+                5..=7 => world.account.change(there, |message| carry(message, "INBOX", "Trash")),
+                _ => {}
+            }
+            // Of what moved one was marked since, too.
+            if n == 1 || n == 8 {
+                world.account.change(there, |message| message.keywords.extend(["$flagged".to_owned()]));
+            }
+        }
+        world.sync().await;
+        world.settled(&format!("{manner:?}, before")).await;
+        for n in 1..=8 {
+            let here = world.laptop.find_one(&text(n));
+            world.laptop.change(here, |message| {
+                let moved = message.at.keys().find(|at| !at.ends_with("INBOX")).cloned();
+                moved.into_iter().for_each(|from| carry(message, &from, "account/mail/INBOX"));
+                message.keywords.remove("$flagged");
+            });
+        }
+        // Nobody has told yet that this one was answered.
+        world.laptop.change(world.laptop.find_one(&text(2)), |message| {
+            message.keywords.insert("$answered".to_owned());
+        });
+        let laptop = world.hub.replica("laptop", true).unwrap();
+        world.hub.meet_anew(laptop.id).unwrap();
+        let before = world.account.writes().len();
+        assert_eq!(world.sync().await.exit, 4, "{manner:?}");
+        assert_eq!(world.account.writes()[before..], ["update in Work"], "{manner:?}: what nobody had told yet");
+        let held = world.hub.holds().unwrap();
+        assert_eq!(held.len(), 1, "{manner:?}");
+        assert!(held[0].reason.starts_with("3 items") && held[0].reason.contains("3 of them"), "{}", held[0].reason);
+        for n in 2..=4 {
+            let words: &[&str] = if n == 2 { &["$answered", "$seen"] } else { &["$seen"] };
+            assert!(world.laptop.shows().contains(&at("Work", n, words)), "{manner:?}: {n}");
+        }
+        assert!(world.laptop.shows().contains(&at("Work", 1, &["$flagged", "$seen"])), "{manner:?}");
+        world.hub.approve(&held[0].id).unwrap();
+        world.sync().await;
+        world.sync().await;
+        for n in 1..=4 {
+            let copies = world.account.shows().into_iter().filter(|(_, body, _)| body.as_bytes() == text(n));
+            assert_eq!(copies.map(|(mailbox, ..)| mailbox).collect::<Vec<_>>(), ["Work"], "{manner:?}: {n}");
+        }
+        world.settled(&format!("{manner:?}, approved")).await;
+    }
+}
+
 #[tokio::test]
 async fn old_files_that_are_not_to_be_taken_up_are_listed_until_they_are_gone_or_asked_about_again() {
     for manner in BOTH {
