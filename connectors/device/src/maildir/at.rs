@@ -68,15 +68,19 @@ impl<'a> At<'a> {
 
     /// Fails where what stands there is no file, or not what we wrote.
     pub fn fit(&self, here: &Here) -> Result<()> {
-        let stat = beneath::stat(self.place(here.place), &here.file).map_err(|e| refused(e, "reading"))?;
-        let stat = stat.ok_or_else(stale)?;
-        let reason = match beneath::oddity(&stat) {
-            Some(oddity) => Some(oddity.to_owned()),
-            None => self.room.damage(self.place(here.place), &here.file, &here.name)?,
-        };
-        match reason {
+        match self.unfit(here)? {
             Some(reason) => Err(Error::new(ErrorKind::Refused, format!("the file {reason}; it is not written to"))),
             None => Ok(()),
+        }
+    }
+
+    /// Why what stands there is no file, or not what we wrote.
+    pub fn unfit(&self, here: &Here) -> Result<Option<String>> {
+        let stat = beneath::stat(self.place(here.place), &here.file).map_err(|e| refused(e, "reading"))?;
+        let stat = stat.ok_or_else(stale)?;
+        match beneath::oddity(&stat) {
+            Some(oddity) => Ok(Some(oddity.to_owned())),
+            None => self.room.damage(self.place(here.place), &here.file, &here.name),
         }
     }
 

@@ -107,12 +107,17 @@ pub fn move_to(from: &At<'_>, base: &[u8], etag: &Etag, to: &At<'_>) -> Result<S
     to.seen_whole(&there)
 }
 
-/// Removes a message from a folder.
+/// Removes a message from a folder, provided that the file is what we wrote: what somebody wrote in its place is nowhere else.
 pub fn delete(at: &At<'_>, base: &[u8], etag: &Etag) -> Result<Written> {
     // What is gone, or moved elsewhere by somebody, is no copy of this folder any more.
     let Some(here) = at.current(base, Some(etag))? else { return Ok(None) };
     if !here.is_as(base, etag) {
         return Err(stale());
+    }
+    if let Some(reason) = at.unfit(&here)? {
+        let message =
+            format!("the file {reason}; it is not removed: give it another name to keep it as a message, or delete it");
+        return Err(Error::new(ErrorKind::Refused, message));
     }
     match rustix::fs::unlinkat(at.place(here.place), here.file.as_slice(), AtFlags::empty()) {
         Ok(()) => Ok(None),

@@ -285,7 +285,10 @@ impl<'a> Scan<'a> {
     /// What is damaged of a known message, and what to type.
     fn mendable(&self, file: &File, damage: &str) -> String {
         let path = self.room.path_of(self.collection, file).to_string_lossy().replace('\'', "'\\''");
-        format!("{damage}. Put its bytes back; or delete it, and the next run writes it anew, whole: rm '{path}'")
+        format!(
+            "{damage}. Put its bytes back, or give it another name to keep it as a message of its own; or delete it, and the next run \
+             writes its message anew, whole, where that is still there: rm '{path}'"
+        )
     }
 
     /// Known messages whose names are gone, by their identities: one that a program gave another base is found among the new ones.

@@ -272,8 +272,8 @@ async fn a_file_of_ours_that_is_not_as_long_as_it_was_written_is_quarantined_unt
         desk.put(&file, text);
         let base = format!("1700000000.g1.twofold,S={size}");
         let expected = format!(
-            "bad {base} is {} bytes long, not {size} as it was written. Put its bytes back; or delete it, and the next run \
-             writes it anew, whole: rm '{}'",
+            "bad {base} is {} bytes long, not {size} as it was written. Put its bytes back, or give it another name to keep it as \
+             a message of its own; or delete it, and the next run writes its message anew, whole, where that is still there: rm '{}'",
             text.len(),
             desk.path(&file).display()
         );

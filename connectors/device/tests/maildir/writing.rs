@@ -247,7 +247,7 @@ async fn a_move_onto_the_same_message_leaves_one_and_onto_another_none_is_touche
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_as_long_as_it_was_written_is_neither_marked_nor_moved_nor_copied() {
+async fn a_file_that_is_not_as_long_as_it_was_written_is_neither_marked_nor_moved_nor_copied_nor_removed() {
     let mut desk = Desk::new().await;
     let operation = desk.create(INBOX, "g1", &mail("one"), &["$seen"]);
     let seen = desk.write(operation).await.unwrap().unwrap();
@@ -256,13 +256,14 @@ async fn a_file_that_is_not_as_long_as_it_was_written_is_neither_marked_nor_move
     desk.put(names.first().unwrap(), "Subject: on");
     let base = format!("1700000000.g1.twofold,S={}", mail("one").len());
     let copy = Operation::Copy { of: place(INBOX, &base), collection: WORK.into() };
-    for operation in [desk.flag(INBOX, &base, &["$flagged"]), desk.shift(INBOX, &base, WORK), copy] {
+    let delete = desk.delete(INBOX, &base);
+    for operation in [desk.flag(INBOX, &base, &["$flagged"]), desk.shift(INBOX, &base, WORK), copy, delete.clone()] {
         assert_eq!(kind_of(desk.write(operation).await), ErrorKind::Refused);
     }
-    assert_eq!((desk.names(""), desk.names(".Work").len()), (names, 0));
-    let delete = desk.delete(INBOX, &base);
+    assert_eq!((&desk.names(""), desk.names(".Work").len()), (&names, 0));
+    desk.put(names.first().unwrap(), &mail("one"));
     desk.write(delete).await.unwrap();
-    assert!(desk.names("").is_empty());
+    assert!(desk.names("").is_empty(), "with its bytes put back it is the message that is to go");
 }
 
 #[tokio::test]
