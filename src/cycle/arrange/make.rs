@@ -188,13 +188,22 @@ fn leave_alone(cycle: &mut Cycle<'_>, device: &Replica, collection: Option<i64>,
     })
 }
 
-/// A new folder of a device that cannot be read is listed as long as that is so. A known one says so itself when it is read.
+/// A new folder of a device that cannot be read, or is called as no mailbox can be, is listed as long as that is so. A known one says so
+/// itself when it is read.
 pub(super) fn leave_closed(cycle: &mut Cycle<'_>, kind: Kind, index: usize, closed: &[Collection]) -> Result<()> {
     let device = cycle.members[index].replica.clone();
     let places = cycle.hub.places(device.id, kind)?;
     for folder in closed.iter().filter(|folder| !places.iter().any(|place| place.remote_id == folder.id.as_str())) {
-        let why = "it cannot be read, so that nothing in it is at its account. Let the user that twofold runs as read it, \
-                   and cur, new and tmp in it (chmod, chown)";
+        let why = match folder.name.is_empty() {
+            false => {
+                "it cannot be read, so that nothing in it is at its account. Let the user that twofold runs as read it, \
+                 and cur, new and tmp in it (chmod, chown)"
+            }
+            true => {
+                "it is called as no mailbox can be (nothing stands between two dots, or behind the last one), so that nothing \
+                 in it is at its account. Give it another name"
+            }
+        };
         leave_alone(cycle, &device, None, folder.id.as_str(), why)?;
     }
     Ok(())

@@ -46,19 +46,20 @@ impl Wish {
 }
 
 impl Room<'_> {
-    /// Every folder, those included that somebody made, and those that cannot be read.
+    /// Every folder, those included that somebody made, and those that cannot be read or are called as no mailbox can be.
     pub(crate) fn collections(&self, root: &OwnedFd) -> Result<Vec<Collection>> {
         let mut all = Vec::new();
         for provider in self.providers(root)? {
             let Some(tree) = self.tree(root, &provider)? else { continue };
             let (folders, closed) = self.folders_and_closed(&tree, &provider)?;
             all.extend(folders.into_iter().map(|found| found.collection));
-            all.extend(closed.into_iter().filter_map(|id| {
-                let (_, name) = ids::folder_of(&id).ok()?;
+            all.extend(closed.into_iter().map(|id| {
+                // What is called as no mailbox can be has no name.
+                let name = ids::folder_of(&id).map(|(_, name)| name).unwrap_or_default();
                 let is_default = name == INBOX;
                 let role = is_default.then_some(Role::Inbox);
                 let name = own_name(&name);
-                Some(Collection { id, kind: Kind::Mail, name, color: None, is_default, role, access: Access::Closed })
+                Collection { id, kind: Kind::Mail, name, color: None, is_default, role, access: Access::Closed }
             }));
         }
         all.sort_by(|a, b| a.id.cmp(&b.id));

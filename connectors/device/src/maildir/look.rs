@@ -160,11 +160,8 @@ impl Room<'_> {
             let mut after = BTreeMap::new();
             let (all, closed) = self.folders_and_closed(&tree, provider)?;
             if let Some(closed) = closed.first() {
-                let path = self.device.path_of(closed.as_str());
-                let message = format!(
-                    "{} cannot be read, so that it cannot be told whether what is missed stands there; let this user read it",
-                    path.display()
-                );
+                let (why, mend) = self.closed(closed);
+                let message = format!("{why}, so that it cannot be told whether what is missed stands there; {mend}");
                 return Err(Error::new(ErrorKind::Unknown, message));
             }
             for found in all {

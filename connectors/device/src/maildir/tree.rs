@@ -63,7 +63,7 @@ impl Room<'_> {
         Ok(self.folders_and_closed(tree, provider)?.0)
     }
 
-    /// The Maildirs of a tree, and the folders that may be some and cannot be read.
+    /// The Maildirs of a tree, and the folders that may be some and cannot be read, or are called as no mailbox can be.
     pub(super) fn folders_and_closed(
         &self,
         tree: &OwnedFd,
@@ -92,6 +92,10 @@ impl Room<'_> {
                 if errno != Errno::NOENT {
                     closed.push(id);
                 }
+                continue;
+            }
+            if !ids::is_folder_name(&name) {
+                closed.push(id);
                 continue;
             }
             let called = String::from_utf8_lossy(&name).into_owned();
@@ -131,6 +135,15 @@ impl Room<'_> {
         Ok((all, closed))
     }
 
+    /// Why nothing is known of a folder that is closed, and what to do.
+    pub(super) fn closed(&self, id: &CollectionId) -> (String, &'static str) {
+        let path = self.device.path_of(id.as_str());
+        match ids::is_folder(id) {
+            true => (format!("{} cannot be read", path.display()), "let this user read it"),
+            false => (format!("{} is called as no mailbox can be", path.display()), "give it another name"),
+        }
+    }
+
     /// Opens a Maildir that was found, and no other that came to its name since.
     pub(super) fn enter_found(&self, tree: &OwnedFd, found: &Found) -> Result<OwnedFd> {
         let id = &found.collection.id;
@@ -149,7 +162,7 @@ impl Room<'_> {
         let mut names = vec![INBOX.to_vec()];
         let mut unsure = Vec::new();
         let read = listing::entries(tree, |name, file_type| {
-            if name.starts_with(b".") && ids::is_folder_name(name) {
+            if name.starts_with(b".") {
                 match file_type {
                     FileType::Directory => names.push(name.to_vec()),
                     FileType::Unknown => unsure.push(name.to_vec()),
@@ -221,8 +234,8 @@ impl Room<'_> {
             let Some(tree) = self.tree(root, &provider)? else { continue };
             let (folders, closed) = self.folders_and_closed(&tree, &provider)?;
             if let Some(closed) = closed.first() {
-                let path = self.device.path_of(closed.as_str());
-                let message = format!("{} cannot be read, and is not marked; let this user read it", path.display());
+                let (why, mend) = self.closed(closed);
+                let message = format!("{why}, and is not marked; {mend}");
                 return Err(Error::new(ErrorKind::Forbidden, message));
             }
             for found in folders {

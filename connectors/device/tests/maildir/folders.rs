@@ -141,6 +141,30 @@ async fn a_folder_that_cannot_be_read_is_listed_as_shut_and_nobody_says_what_is_
 }
 
 #[tokio::test]
+async fn a_maildir_whose_name_is_no_mailboxes_is_listed_as_shut_and_nobody_says_what_is_not_in_it() {
+    for name in [".a..b", "..a", ".a."] {
+        let mut desk = Desk::new().await;
+        desk.put("cur/1.host:2,S", &mail("one"));
+        desk.agree(INBOX).await;
+        let path = desk.path(name);
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(desk.device.collections(Kind::Mail).await.unwrap().len(), 2, "{name}: another program's folder");
+        for part in ["cur", "new", "tmp"] {
+            std::fs::create_dir(path.join(part)).unwrap();
+        }
+        std::fs::rename(desk.path("cur/1.host:2,S"), path.join("cur/1.host:2,S")).unwrap();
+        let all = desk.device.collections(Kind::Mail).await.unwrap();
+        let shut: Vec<_> = all.iter().filter(|folder| folder.access == Access::Closed).collect();
+        assert_eq!((all.len(), shut.len()), (3, 1), "{name}: {all:?}");
+        assert_eq!((shut[0].id.as_str(), shut[0].name.as_str()), (&*format!("google/mail/{name}"), ""), "{name}");
+        assert_eq!(kind_of(desk.fetch(INBOX, "1.host").await), ErrorKind::Unknown, "{name}: it stands in there");
+        std::fs::rename(&path, desk.path(".Better")).unwrap();
+        let seen = desk.fetch(INBOX, "1.host").await.unwrap().unwrap();
+        assert_eq!(seen.collection.as_str(), "google/mail/.Better", "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_existing_maildir_is_taken_as_it_is() {
     let mut desk = Desk::bare();
     for part in ["cur", "new", "tmp"] {
