@@ -6,6 +6,8 @@
 mod archive;
 mod put_back;
 
+use super::disk::Spare;
+use super::status::signs::hub_size;
 use super::{Context, words};
 use crate::config::Config;
 use crate::connect;
@@ -155,10 +157,21 @@ impl Unfinished {
     /// Writes all of it; answers the messages whose bytes could not be had. Where that is so, the rest is written only the `last` time.
     fn write(&self, config: &Config, is_last: bool, now_ms: i64) -> Result<Vec<BlobId>> {
         let failed = |error: io::Error| {
-            let words = format!("the backup cannot be written: {error}; none was made");
-            Error::new(ErrorKind::Broken, words).with_source(error)
+            let (kind, words) = match error.kind() {
+                io::ErrorKind::StorageFull => (
+                    ErrorKind::Throttled { retry_after_s: None },
+                    format!(
+                        "{error}; no backup was made. Free some space, or name a file on another disk: twofold backup FILE"
+                    ),
+                ),
+                _ => (ErrorKind::Broken, format!("the backup cannot be written: {error}; none was made")),
+            };
+            Error::new(kind, words).with_source(error)
         };
         let copy = self.folder.join("hub.sqlite");
+        let spare = Spare::of(config, self.folder.parent().unwrap_or(&self.folder));
+        // SQLite writes its copy in one go.
+        spare.check(hub_size(config)).map_err(failed)?;
         Hub::copy(&config.state_dir, &copy)?;
         let hub = Hub::look(&self.folder)?.ok_or_else(|| {
             Error::new(ErrorKind::Broken, "the copy of the hub cannot be read; no backup was made. See: twofold doctor")
@@ -166,7 +179,7 @@ impl Unfinished {
         let contents = Contents::begun(now_ms, hub.id(), hub.last_run()?.map_or(0, |run| run.id));
         let file = OpenOptions::new().create(true).truncate(true).read(true).write(true).mode(0o600).open(self.tar());
         let mut hub_file = File::open(&copy).map_err(failed)?;
-        let mut writer = Writer::begin(file.map_err(failed)?, &mut hub_file, contents).map_err(failed)?;
+        let mut writer = Writer::begin(file.map_err(failed)?, spare, &mut hub_file, contents).map_err(failed)?;
         let blobs = connect::blobs_to_read(config)?;
         let mut lacking = Vec::new();
         hub.each_blob(|blob| {

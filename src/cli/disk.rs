@@ -2,6 +2,8 @@
 
 use super::words;
 use crate::config::Config;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where nobody says how much stays free…
@@ -43,6 +45,42 @@ pub(crate) fn watch(config: &Config) -> Box<dyn Fn() -> Option<String> + Send + 
 pub(crate) fn places(config: &Config) -> Vec<PathBuf> {
     let devices = config.devices.iter().map(|device| device.path.clone());
     [config.state_dir.clone()].into_iter().chain(devices).collect()
+}
+
+/// Room for a file that is no part of what twofold keeps in step: the floor counts where it lies on one disk with that, and elsewhere what
+/// is there may be used.
+#[derive(Clone, Debug)]
+pub(crate) struct Spare {
+    folder: PathBuf,
+    /// None: another disk.
+    floor: Option<u64>,
+}
+
+impl Spare {
+    /// In a folder.
+    pub(crate) fn of(config: &Config, folder: &Path) -> Spare {
+        let disk = |path: &Path| std::fs::metadata(path).ok().map(|meta| meta.dev());
+        let is_ours = disk(folder).is_some_and(|own| places(config).iter().any(|path| disk(path) == Some(own)));
+        let floor = room(folder, config.keep_free).filter(|_| is_ours).map(|room| room.floor);
+        Spare { folder: folder.to_owned(), floor }
+    }
+
+    /// Whether so many bytes more can be written.
+    ///
+    /// # Errors
+    /// Where they would take what is to stay free ([`io::ErrorKind::StorageFull`]), in words for people.
+    pub(crate) fn check(&self, bytes: u64) -> io::Result<()> {
+        let floor = self.floor.unwrap_or(0);
+        let Some(room) = room(&self.folder, Some(floor)) else { return Ok(()) };
+        if room.free >= floor.saturating_add(bytes) {
+            return Ok(());
+        }
+        let (free, folder) = (words::bytes(room.free), self.folder.display());
+        let kept =
+            self.floor.map(|floor| format!(", {} are to stay free (keep_free under [disk])", words::bytes(floor)));
+        let words = format!("{free} are free where {folder} lies{}, and more is needed", kept.unwrap_or_default());
+        Err(io::Error::new(io::ErrorKind::StorageFull, words))
+    }
 }
 
 fn of(places: &[PathBuf], keep_free: Option<u64>) -> Option<String> {

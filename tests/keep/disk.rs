@@ -135,6 +135,60 @@ fn a_first_sync_that_meets_the_floor_stops_between_two_parts_and_goes_on_later()
 }
 
 #[test]
+fn a_backup_leaves_the_floor_of_a_disk_that_twofold_keeps_things_on_and_says_what_it_did_not_do() {
+    let home = Home::with_mail(&BOTH);
+    home.sync().expect(0);
+    let Some(disk) = Small::at(home.dir.path().join("small"), "64m") else { return };
+    let state = disk.0.join("state");
+    assert!(Command::new("cp").arg("-a").arg(home.state()).arg(&state).status().unwrap().success());
+    let text = home.configuration("\n[disk]\nkeep_free = \"6MB\"\n");
+    fs::write(home.config(), text.replace(&format!("{:?}", home.state()), &format!("{state:?}"))).unwrap();
+    let there = disk.0.join("hub.backup");
+    let file = there.to_str().unwrap();
+    home.run(&["backup", file]).expect(0);
+    let size = fs::metadata(&there).unwrap().len();
+    let first = fs::read(&there).unwrap();
+    let ballast = disk.0.join("ballast");
+    // With the copy of the hub beside it, it takes more room than its own size.
+    for room in [0, size / 2, size] {
+        let _ = fs::remove_file(&ballast);
+        fill(&disk.0, 6_000_000 + room);
+        let ran = home.run(&["backup", "--force", file]).expect(75);
+        ran.says(&["6.0 MB are to stay free", "no backup was made", "another disk", "twofold backup"]);
+        assert!(fs::read(&there).unwrap() == first, "the one before was touched");
+        assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 3, "something is left of it");
+    }
+    // On another disk it goes, and with room here.
+    home.run(&["backup", home.dir.path().join("elsewhere").to_str().unwrap()]).expect(0);
+    fs::remove_file(&ballast).unwrap();
+    fill(&disk.0, 6_000_000 + size * 3);
+    home.run(&["backup", "--force", file]).expect(0);
+    assert!(disk.free() >= 6_000_000);
+}
+
+#[test]
+fn a_backup_that_has_no_room_on_a_disk_of_its_own_is_told_before_that_is_full() {
+    let home = Home::with_mail(&BOTH);
+    home.sync().expect(0);
+    fs::write(home.config(), home.configuration("\n[disk]\nkeep_free = \"6MB\"\n")).unwrap();
+    let Some(disk) = Small::at(home.dir.path().join("small"), "64m") else { return };
+    let there = disk.0.join("hub.backup");
+    let file = there.to_str().unwrap();
+    home.run(&["backup", file]).expect(0);
+    let size = fs::metadata(&there).unwrap().len();
+    fs::remove_file(&there).unwrap();
+    for room in [0, size / 2, size] {
+        let ballast = fill(&disk.0, room);
+        home.run(&["backup", file]).expect(75).says(&["no backup was made", "another disk"]);
+        assert_eq!(fs::read_dir(&disk.0).unwrap().count(), 1, "something is left of it");
+        fs::remove_file(ballast).unwrap();
+    }
+    // What is kept free where twofold works is none of this disk's.
+    fill(&disk.0, size * 3);
+    home.run(&["backup", file]).expect(0);
+}
+
+#[test]
 fn a_state_folder_that_cannot_be_written_is_said_at_once_by_every_command_with_the_way_out() {
     let home = Home::synced(&GOOGLE);
     let Some(_disk) = Small::at(home.state(), "1m") else { return };

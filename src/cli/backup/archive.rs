@@ -1,6 +1,7 @@
 //! The file of a backup: a tar with the hub (`hub.sqlite`), the bytes of each message (`blobs/ab/<64 hex digits>`, as they were received),
 //! and at its end `twofold-backup.json`, which says what must be in it. Who has lost everything can open it with `tar`.
 
+use super::super::disk::Spare;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
@@ -51,16 +52,43 @@ impl Contents {
     }
 }
 
+/// So much is written at once, and looked for room for.
+const AT_ONCE: usize = 256 * 1024;
+
+/// A file that grows as long as there is room for it.
+struct Growing {
+    file: File,
+    spare: Spare,
+}
+
+impl Write for Growing {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.spare.check(bytes.len() as u64)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Seek for Growing {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
 /// A backup that is being written.
 pub struct Writer {
-    tar: tar::Builder<BufWriter<File>>,
+    tar: tar::Builder<BufWriter<Growing>>,
     contents: Contents,
 }
 
 impl Writer {
-    /// Begins with the hub's copy.
-    pub fn begin(file: File, hub: &mut File, contents: Contents) -> io::Result<Writer> {
-        let mut writer = Writer { tar: tar::Builder::new(BufWriter::new(file)), contents };
+    /// Begins with the hub's copy; `spare` is where the file lies.
+    pub fn begin(file: File, spare: Spare, hub: &mut File, contents: Contents) -> io::Result<Writer> {
+        let file = BufWriter::with_capacity(AT_ONCE, Growing { file, spare });
+        let mut writer = Writer { tar: tar::Builder::new(file), contents };
         writer.contents.hub_digest = digest(&mut *hub)?.0;
         hub.seek(SeekFrom::Start(0))?;
         writer.entry(HUB, hub)?;
@@ -79,7 +107,7 @@ impl Writer {
     pub fn end(mut self) -> io::Result<Contents> {
         let text = serde_json::to_vec_pretty(&self.contents)?;
         self.entry(CONTENTS, &mut &text[..])?;
-        let file = self.tar.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+        let file = self.tar.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?.file;
         file.sync_all()?;
         Ok(self.contents)
     }
