@@ -53,7 +53,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let toll = hub.toll(name)?;
     show(&config, name, &toll, args.data);
     if !args.yes {
-        ask(name)?;
+        ask(name, args.data)?;
     }
     hub.begin_forgetting(name)?;
     if let Some(provider) = ProviderName::from_name(name) {
@@ -160,13 +160,19 @@ fn show(config: &Config, name: &str, toll: &Toll, with_files: bool) {
     if ProviderName::from_name(name).is_none() && with_files && !is_configured(name) {
         println!("  its folder is not in the configuration any more, so no file of it can be removed");
     }
+    println!(
+        "  what a backup file elsewhere holds of it stays in that, and comes back with it: delete such files, and make a new one (twofold backup)"
+    );
 }
 
 /// Wants the name once more.
-fn ask(name: &str) -> Result<()> {
+fn ask(name: &str, with_files: bool) -> Result<()> {
     let refuse = |words: String| Err(Error::new(ErrorKind::Misconfigured, words));
     if !std::io::stdin().is_terminal() {
-        return refuse(format!("nothing was erased: nobody is there to be asked. Type: twofold forget {name} --yes"));
+        let data = if with_files { " --data" } else { "" };
+        return refuse(format!(
+            "nothing was erased: nobody is there to be asked. Type: twofold forget {name}{data} --yes"
+        ));
     }
     eprint!("This cannot be undone. Type the name once more to go on: ");
     let _ = std::io::stderr().flush();

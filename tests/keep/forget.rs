@@ -108,7 +108,12 @@ fn without_data_the_files_stay_and_go_to_nobody_else() {
 #[test]
 fn nobody_is_forgotten_without_being_asked() {
     let home = with_history();
-    home.run(&["forget", "google"]).expect(2).shows(&["goes for good"]).says(&["nothing was erased", "--yes"]);
+    home.run(&["forget", "google"])
+        .expect(2)
+        .shows(&["goes for good", "what a backup file elsewhere holds of it stays in that", "make a new one"])
+        .says(&["nothing was erased", "Type: twofold forget google --yes"]);
+    let with_files = home.run(&["forget", "google", "--data"]).expect(2);
+    with_files.says(&["nothing was erased", "Type: twofold forget google --data --yes"]);
     home.run(&["forget", "toaster", "--yes"]).expect(2).says(&["nothing was erased", "laptop"]);
     assert!(!holding(&home.state(), LATER).is_empty());
     home.sync().expect(0);
