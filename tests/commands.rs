@@ -618,6 +618,8 @@ fn exit_75_another_run_holds_the_lock() {
     for args in commands {
         let ran = home.run(args).expect(75).says(&["another twofold is at work", "nothing was done"]);
         home.names_a_command(&ran);
+        // Who wanted a folder filled is sent to nothing else.
+        assert!(args[0] != "device" || ran.err.contains(": twofold device fill laptop"), "{ran}");
     }
     // What only reads works beside it, on a hub that is as private as ever.
     let hub = home.state().join("hub.sqlite");
@@ -629,6 +631,24 @@ fn exit_75_another_run_holds_the_lock() {
     home.run(&["conflicts"]).expect(0);
     assert_eq!(home.requests(), 0);
     drop(file);
+    home.sync().expect(0);
+}
+
+#[test]
+fn a_folder_is_filled_when_the_run_that_is_at_work_is_over() {
+    let home = Home::synced(&GOOGLE);
+    home.add_line(&home.card("Hotel Beispiel"), "NICKNAME:Zum Anker");
+    let (has_come, release) = stop_at(&home, Phase::After, |info| info.is_write);
+    let run = home.start(&["sync"]);
+    wait_for(&has_come);
+    let mut filled = home.start(&["device", "fill", "laptop"]);
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(2) {
+        assert!(!filled.is_over(), "it does not wait: {}", filled.end());
+    }
+    release.send(()).unwrap();
+    run.end().expect(0);
+    filled.end().expect(0).says(&["laptop is a new folder from now on"]);
     home.sync().expect(0);
 }
 

@@ -52,7 +52,8 @@ pub(super) async fn carry_out(
         let done = in_hub(&mut Hub::in_memory()?, decision, now_ms).at(no_hub(config))?;
         return Ok((done, Vec::new()));
     }
-    let (mut hub, _lock) = hub_between_runs(config).await?;
+    let waits = "what is held stays held. Try again when the run is over. See: twofold status";
+    let (mut hub, _lock) = hub_between_runs(config, waits).await?;
     let mut done = in_hub(&mut hub, decision, now_ms)?;
     if done.kinds.is_empty() {
         done.kinds = super::daemon::triggers_of(config).into_keys().collect();

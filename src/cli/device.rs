@@ -1,6 +1,6 @@
 //! `twofold device`: device folders.
 
-use super::{Context, sync};
+use super::{Context, hub_between_runs, sync};
 use crate::config::unit;
 use clap::Subcommand;
 use std::sync::Arc;
@@ -35,7 +35,8 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         Error::new(ErrorKind::Misconfigured, words)
     })?;
     {
-        let (mut hub, _lock) = context.hub(&config)?;
+        let waits = format!("the folder was not marked. Try again when the run is over: twofold device fill {name}");
+        let (mut hub, _lock) = hub_between_runs(&config, &waits).await?;
         let replica = hub.replica(&name, true)?;
         let mark = hub.atomically("device fill", |hub| hub.meet_anew(replica.id))?;
         let opened = crate::connect::open_device(&config, device, &mut hub, crate::connect::blobs(&config)?.as_ref())?;

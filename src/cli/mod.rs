@@ -221,14 +221,16 @@ fn hub(config: &Config) -> Result<(Hub, Lock)> {
 }
 
 /// The hub, for a word that is said to it and done with at once: another process that is at work on it is waited for, though not for long.
-async fn hub_between_runs(config: &Config) -> Result<(Hub, Lock)> {
+/// `otherwise`: what stays undone then, and what to type.
+async fn hub_between_runs(config: &Config, otherwise: &str) -> Result<(Hub, Lock)> {
     let end = std::time::Instant::now() + BETWEEN_RUNS;
     loop {
         match hub(config) {
             Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => {
                 if std::time::Instant::now() >= end {
-                    let words = "another twofold is at work, and nothing else may change the hub meanwhile; nothing was done, and what is held \
-                                 stays held. Try again when the run is over. See: twofold status";
+                    let words = format!(
+                        "another twofold is at work, and nothing else may change the hub meanwhile; nothing was done, and {otherwise}"
+                    );
                     return Err(Error::new(error.kind, words));
                 }
                 tokio::time::sleep(LOCK_PAUSE).await;
