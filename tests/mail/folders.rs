@@ -191,6 +191,42 @@ fn a_new_folder_that_cannot_be_read_is_listed_until_it_can_and_holds_up_nothing(
 }
 
 #[test]
+fn a_folder_whose_name_is_no_mailboxes_is_listed_and_what_moves_there_is_not_deleted() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        let id = deliver(&home, provider, "Moved");
+        home.sync().expect(0);
+        let folder = make(&home, provider, ".a..b");
+        let file = only(mail(&home, provider, "Moved"), provider).path;
+        let there = folder.join("cur/1795946402.M1P1.desk:2,S");
+        fs::rename(&file, &there).unwrap();
+        fs::write(folder.join("cur/1795946403.M2P1.desk:2,S"), text("Put there")).unwrap();
+        home.sandbox.reset_counts();
+        for _ in 0..2 {
+            assert_ne!(home.sync().says(&[".a..b", "another name"]).code, Some(0), "{provider}");
+            let listed = quarantined(&home);
+            assert!(listed.len() == 1 && listed[0].0.contains(".a..b"), "{provider}: {listed:?}");
+            assert!(listed[0].1.contains("another name"), "{provider}: {listed:?}");
+            assert_eq!(home.writes(), 0, "{provider}: nothing is taken for deleted");
+        }
+        fs::rename(&folder, folder.with_file_name(".Better")).unwrap();
+        home.sync().expect(0);
+        assert_eq!(quarantined(&home), [], "{provider}");
+        for subject in ["Moved", "Put there"] {
+            assert_eq!(only(mail(&home, provider, subject), subject).folder(), ".Better", "{provider}");
+        }
+        match provider {
+            "google" => {
+                let labels = gmail_labels(&home, &id);
+                assert!(!labels.contains("INBOX") && !labels.contains("TRASH") && !labels.is_empty(), "{labels:?}");
+            }
+            _ => assert_eq!(graph(&home, "Moved")["folder"], json!(["Better"])),
+        }
+        settled(&home, provider);
+    }
+}
+
+#[test]
 fn two_folders_of_one_name_that_are_gone_are_held_with_the_account_of_each() {
     let home = synced(&BOTH);
     let folders = BOTH.map(|provider| make(&home, provider, ".Bills"));
