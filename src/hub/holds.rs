@@ -396,8 +396,8 @@ impl Hub {
                 item: None,
                 remote_id: RemoteId(format!("dropped:{path}")),
                 reason: format!(
-                    "{files} there, old when the folder was first used, are at no account because that was not wanted (twofold drop). \
-                     Take them out of the folder, or be asked again: twofold sync --retry-quarantined"
+                    "{files} there, old when the folder was first used, were dropped, and are at no account. Take them out of the folder, or \
+                     be asked about them again: twofold sync --retry-quarantined"
                 ),
                 next_try_ms: 0,
                 tries: 0,
