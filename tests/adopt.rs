@@ -313,6 +313,30 @@ fn promise_13_trees_of_mbsync_and_offlineimap_are_taken_over_without_downloading
     }
 }
 
+/// A Dovecot shows what stands below the inbox as twofold calls its folders, `_INBOX/Klubi`, and mbsync copies that.
+#[test]
+fn promise_13_a_tree_that_was_copied_from_folders_of_ours_makes_no_folder_at_its_account() {
+    let home = Home::with_mail(&["microsoft365"]);
+    let messages = named(held(&home, "microsoft365"));
+    let tree = home.dir.path().join("Mail");
+    mbsync(&messages, &tree);
+    let below: Vec<PathBuf> = fs::read_dir(tree.join("INBOX"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.join("cur").is_dir())
+        .collect();
+    assert!(!below.is_empty());
+    fs::create_dir(tree.join("_INBOX")).unwrap();
+    for folder in below {
+        fs::rename(&folder, tree.join("_INBOX").join(folder.file_name().unwrap())).unwrap();
+    }
+    let folders = home.sandbox.graph_mail_folders().len();
+    adopt(&home, &tree, "laptop/microsoft365/mail").expect(0);
+    home.sandbox.reset_counts();
+    home.sync().expect(0);
+    assert_eq!((home.writes(), home.sandbox.graph_mail_folders().len()), (0, folders));
+}
+
 #[test]
 fn promise_13_a_tree_of_lieer_fills_the_folders_of_its_labels_and_changes_nothing_at_gmail() {
     let home = Home::with_mail(&GOOGLE);
@@ -365,6 +389,16 @@ fn promise_8_an_old_tree_is_held_and_shown_also_where_the_device_is_known_alread
             let held = home.json(&["held"]);
             assert_eq!(held["held"].as_array().map(Vec::len), Some(1), "{held}");
             assert_eq!(held["held"][0]["creates"], 10, "{held}");
+            if provider == "google" {
+                continue;
+            }
+            home.run(&["drop", held["held"][0]["id"].as_str().unwrap()]).expect(0);
+            home.sync().expect(5);
+            home.run(&["status"]).expect(5).shows(&["10 files", "microsoft365/mail/INBOX", "sync --retry-quarantined"]);
+            home.run(&["sync", "--retry-quarantined"]).expect(4);
+            home.run(&["status"]).expect(4);
+            assert_eq!(home.json(&["held"])["held"][0]["creates"], 10);
+            assert_eq!(home.writes(), 0, "{provider}, known: {is_known}");
         }
     }
 }

@@ -187,7 +187,9 @@ fn tool_of(maildir: &Path) -> Result<Tool> {
 
 /// The path of the mailbox to which these names of folders lead. `is_flat`: levels are parted by dots in one name.
 fn path_of(names: &[String], is_flat: bool) -> Vec<String> {
-    let is_inbox = |name: &String| name.eq_ignore_ascii_case(INBOX);
+    let is_inbox = |name: &str| name.eq_ignore_ascii_case(INBOX);
+    // What a tree of ours has below the inbox is shown behind a `_` (`maildir/folder`), and copied so by other tools.
+    let is_below_ours = |first: &str, depth: usize| depth > 1 && first.strip_prefix('_').is_some_and(is_inbox);
     let mut path: Vec<String> = Vec::new();
     for (depth, name) in names.iter().enumerate() {
         let in_inbox = depth == 0 || (depth == 1 && is_inbox(&names[0]));
@@ -199,9 +201,10 @@ fn path_of(names: &[String], is_flat: bool) -> Vec<String> {
             None => path.push(folder::plain(name)),
         }
     }
+    let depth = path.len();
     match path.first_mut() {
         None => path.push(INBOX.to_owned()),
-        Some(first) if is_inbox(first) => INBOX.clone_into(first),
+        Some(first) if is_inbox(first) || is_below_ours(first, depth) => INBOX.clone_into(first),
         Some(_) => {}
     }
     path
@@ -317,6 +320,12 @@ mod tests {
         let file = "INBOX/cur/1.2_1.host,U=1:2,S";
         check(&["INBOX/", "Work/", "Work/2026/", file], Tool::Mbsync, &["INBOX", "Work", "Work/2026"]);
         check(&["Inbox/", "Inbox/.Work.2026/", "Inbox/.uidvalidity"], Tool::Mbsync, &["INBOX", "Work/2026"]);
+        check(&["INBOX/", "_INBOX/Club/", file], Tool::Mbsync, &["INBOX", "INBOX/Club"]);
+        check(
+            &["", "._INBOX.Club/", "._INBOX/", "cur/1.2_1.host,U=1:2,"],
+            Tool::Mbsync,
+            &["INBOX", "INBOX/Club", "_INBOX"],
+        );
         check(&["", ".Sent/", ".Entw&APw-rfe/", "cur/1.2_1.host,U=1:2,"], Tool::Mbsync, &["INBOX", "Entwürfe", "Sent"]);
         check(
             &["inbox/", "Work/", "Work/.v1.0/", "Work/.v1.0/.a/", "inbox/.mbsyncstate"],
