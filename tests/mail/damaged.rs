@@ -144,6 +144,42 @@ fn a_damaged_file_that_is_numbered_anew_is_known_and_comes_back_whole_when_it_is
     settled(&home, provider);
 }
 
+#[test]
+fn promise_14_a_draft_that_was_written_on_in_its_place_stays_when_it_is_sent_or_deleted_at_its_account() {
+    let written = b"Subject: Written on\r\n\r\nA long text that was only ever written on the laptop.\r\n";
+    for (provider, is_sent) in [("google", true), ("google", false), ("microsoft365", true), ("microsoft365", false)] {
+        let what = format!("{provider}, sent: {is_sent}");
+        let home = synced(&[provider]);
+        let draft = match provider {
+            "google" => home.sandbox.google_add_draft(&text("Written on")).unwrap(),
+            _ => home.sandbox.graph_mail_draft(&text("Written on")),
+        };
+        home.sync().expect(0);
+        let file = only(mail(&home, provider, "Written on"), &what);
+        overwrite(&file.path, written);
+        match (provider, is_sent) {
+            ("google", true) => drop(home.sandbox.google_send_draft(&draft).unwrap()),
+            ("google", false) => home.sandbox.google_delete_draft(&draft).unwrap(),
+            (_, true) => home.sandbox.graph_mail_send_draft(&draft).unwrap(),
+            (_, false) => home.sandbox.graph_mail_delete(&draft).unwrap(),
+        }
+        for _ in 0..2 {
+            home.sync().expect(5);
+            assert_eq!(fs::read(&file.path).unwrap(), written, "{what}");
+        }
+        home.run(&["status"]).expect(5).shows(&["bytes long, not", "another name"]);
+        // Under a name of its own it is a message.
+        let own = shift(&home, provider, &file.path, &file.folder(), "1795946402.M1P2.desk:2,DS");
+        home.sync();
+        home.sync().expect(0);
+        assert_eq!(fs::read(&own).unwrap(), written, "{what}");
+        // What became of the draft, and this one. Gmail keeps no draft that is deleted.
+        let all = if provider == "google" && !is_sent { 1 } else { 2 };
+        assert_eq!(there(&home, provider, "Subject: Written on").len(), all, "{what}");
+        settled(&home, &what);
+    }
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packed = Vec::new();
     flate2::read::GzEncoder::new(bytes, flate2::Compression::default()).read_to_end(&mut packed).unwrap();
