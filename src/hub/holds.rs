@@ -63,6 +63,13 @@ pub struct Quarantined {
     pub tries: u32,
 }
 
+impl Quarantined {
+    /// Whether it is a collection as a whole ([`folder_name`]).
+    pub fn is_folder(&self) -> bool {
+        self.remote_id.as_str().starts_with("folder:")
+    }
+}
+
 /// All of an entry but its bytes, which may be many and which nobody asks for.
 const QUARANTINED: &str = "id, replica, collection, item, remote_id, reason, next_try, tries";
 
@@ -79,7 +86,8 @@ fn quarantined(row: &Row<'_>) -> rusqlite::Result<Quarantined> {
     })
 }
 
-/// What a folder of a device that its account does not take is called in quarantine. It is tried in every run, with the collections.
+/// What a folder of a device that its account does not take is called in quarantine, and a collection of a provider that does not take a new
+/// name. They are tried with the collections.
 pub fn folder_name(path: &str) -> String {
     format!("folder:{path}")
 }
@@ -348,7 +356,7 @@ impl Hub {
              UNION SELECT collection FROM quarantine WHERE item = ?1 AND replica = ?2 AND collection IS NOT NULL
                AND remote_id >= 'item:' AND remote_id < 'item;'
              UNION SELECT c.id FROM quarantine q JOIN collections c ON c.id = q.collection
-               WHERE c.origin = ?2 AND q.remote_id >= 'folder:' AND q.remote_id < 'folder;'",
+               WHERE c.origin = ?2 AND q.replica <> ?2 AND q.remote_id >= 'folder:' AND q.remote_id < 'folder;'",
             params![item, replica],
             |row| row.get(0),
         )?;

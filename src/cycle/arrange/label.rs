@@ -9,13 +9,16 @@
 //! Of a mailbox its own name and the path above it are two members: who moves one says nothing of its name. So a place that got only half
 //! of a new path (it moves and renames in two steps) has renamed nothing.
 //!
+//! A name that its provider refuses is in quarantine (`folder:ID as NAME`), and is not agreed on: it is tried again later and later.
+//!
 //! Of a joined collection the provider that gave it its name counts; the others keep their own, by which `[[join]]` knows them.
 
 use crate::Cycle;
-use twofold_hub::{Label, Place};
+use twofold_hub::holds::folder_name;
+use twofold_hub::{Bad, Label, Place};
 use twofold_model::connector::{Collection, plain_color};
 use twofold_model::email::path;
-use twofold_model::{CollectionId, ErrorKind, Kind, Result};
+use twofold_model::{CollectionId, Connector, ErrorKind, Kind, Result};
 
 /// What happened to one member of a label at a place since its base.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +154,8 @@ pub(super) fn take_one(
 struct Told {
     place: Place,
     label: Label,
+    /// What it is called now: what stands below one that was told may have moved along.
+    called: String,
 }
 
 impl Told {
@@ -163,17 +168,33 @@ impl Told {
     }
 
     /// Whether the other one still has the name that this one is to get. Folders of a device with several accounts may share a name.
-    fn waits_for(&self, other: &Told, is_device: bool) -> bool {
-        let tree =
-            |told: &Told| told.place.remote_id.rsplit_once('/').filter(|_| is_device).map(|(tree, _)| tree.to_owned());
-        let has_it = |name: &str| name.to_lowercase() == other.place.name.to_lowercase();
-        self.place.id != other.place.id && self.name().is_some_and(has_it) && tree(self) == tree(other)
+    fn wants_name_of(&self, other: &Told, is_device: bool) -> bool {
+        let has_it = |name: &str| name.to_lowercase() == other.called.to_lowercase();
+        self.place.id != other.place.id
+            && self.name().is_some_and(has_it)
+            && self.tree(is_device) == other.tree(is_device)
+    }
+
+    /// Whether the other one is above this one by the names that both are to get: by its path another one may still go.
+    fn comes_below(&self, other: &Told, kind: Kind, is_device: bool) -> bool {
+        let are_told = self.name().is_some() && other.name().is_some();
+        are_told && is_below(kind, &self.label.name, &other.label.name) && self.tree(is_device) == other.tree(is_device)
+    }
+
+    fn tree(&self, is_device: bool) -> Option<&str> {
+        self.place.remote_id.rsplit_once('/').filter(|_| is_device).map(|(tree, _)| tree)
+    }
+
+    /// What a name that its provider refused is called in quarantine.
+    fn quarantine_name(&self) -> String {
+        folder_name(&format!("{} as {}", self.place.remote_id, self.label.name))
     }
 }
 
-/// The name that a place has in passing, while another one gets the one that it had.
-fn in_passing(place: &Place) -> String {
-    format!("{}{}", place.name, passing_mark(place))
+/// Whether a mailbox of that name stands below the other one.
+pub(super) fn is_below(kind: Kind, name: &str, above: &str) -> bool {
+    let [names, above] = [name, above].map(path::split);
+    kind == Kind::Mail && names.len() > above.len() && names.starts_with(&above)
 }
 
 fn passing_mark(place: &Place) -> String {
@@ -181,48 +202,53 @@ fn passing_mark(place: &Place) -> String {
 }
 
 /// Tells each place the name and the colour that it has not agreed to yet. A name that is set once more is the same name, so
-/// what may or may not have been executed is simply told again. A name that another one is about to leave is told after that; where
-/// they exchange theirs, one goes by a name of its own in between.
+/// what may or may not have been executed is simply told again. A name that another one is about to leave is told after that, and one below
+/// another after that one; where they wait for each other, one goes by a name of its own in between.
 pub(super) async fn tell(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     for index in 0..cycle.members.len() {
         let is_device = cycle.members[index].replica.is_device;
-        let mut waiting = to_be_told(cycle, kind, index)?;
-        // Those of which it is not known what they are called.
-        let mut unclear: Vec<Told> = Vec::new();
+        let waiting = to_be_told(cycle, kind, index)?;
+        // Those that do not have their new name, and may not have the old one any more.
+        let (mut unclear, mut waiting) = split_refused(cycle, kind, index, waiting)?;
         let (mut is_fresh, mut aside) = (false, Vec::new());
         while !waiting.is_empty() {
             let Some(connector) = cycle.members[index].reached(kind).cloned() else { break };
-            let waits = |one: &Told, all: &[Told]| all.iter().position(|other| one.waits_for(other, is_device));
-            if let Some(at) =
-                waiting.iter().position(|one| waits(one, &waiting).or_else(|| waits(one, &unclear)).is_none())
-            {
+            let waits = |one: &Told, other: &Told| {
+                one.wants_name_of(other, is_device) || one.comes_below(other, kind, is_device)
+            };
+            let is_free = |one: &Told| !waiting.iter().chain(&unclear).any(|other| waits(one, other));
+            if let Some(at) = waiting.iter().position(is_free) {
+                let told = waiting.remove(at);
+                let is_told = tell_one(cycle, index, kind, &told).await?;
+                // What stands below it may have moved along.
+                if waiting.iter().any(|one| is_below(kind, &one.called, &told.called)) {
+                    see(connector.as_ref(), kind, &mut waiting).await;
+                }
+                if !is_told {
+                    unclear.push(told);
+                }
+                continue;
+            }
+            if !is_fresh {
+                see(connector.as_ref(), kind, &mut waiting).await;
+                is_fresh = true;
+                continue;
+            }
+            let Some(at) = in_the_way(&waiting, is_device, kind, &aside) else { break };
+            // Once: a place that made nothing of it is told its name as it is.
+            if aside.contains(&waiting[at].place.id) {
                 let told = waiting.remove(at);
                 if !tell_one(cycle, index, kind, &told).await? {
                     unclear.push(told);
                 }
                 continue;
             }
-            // What stands below one that was told may have moved along.
-            if !is_fresh && let Ok(listed) = connector.collections(kind).await {
-                for told in &mut waiting {
-                    let seen = listed.iter().find(|one| one.id.as_str() == told.place.remote_id);
-                    told.place.name = seen.map_or_else(|| told.place.name.clone(), |seen| seen.name.clone());
-                }
-                is_fresh = true;
-                continue;
-            }
-            let round = (0..waiting.len()).try_fold(0, |at, _| waits(&waiting[at], &waiting));
-            let Some(at) = round else { break };
-            // Once: a place that made nothing of it is told its name as it is.
-            if aside.contains(&waiting[at].place.id) {
-                tell_one(cycle, index, kind, &waiting.remove(at)).await?;
-                continue;
-            }
-            aside.push(waiting[at].place.id);
-            let name = in_passing(&waiting[at].place);
-            let label = Label { name, color: waiting[at].place.agreed.color.clone() };
-            let place = waiting[at].place.clone();
-            if !tell_one(cycle, index, kind, &Told { place, label }).await? {
+            let one = &waiting[at];
+            aside.push(one.place.id);
+            let name = format!("{}{}", one.called, passing_mark(&one.place));
+            let label = Label { name, color: one.place.agreed.color.clone() };
+            let passing = Told { place: one.place.clone(), label, called: one.called.clone() };
+            if !tell_one(cycle, index, kind, &passing).await? {
                 unclear.push(waiting.remove(at));
                 continue;
             }
@@ -232,9 +258,37 @@ pub(super) async fn tell(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             }
             waiting = to_be_told(cycle, kind, index)?;
             waiting.retain(|one| !unclear.iter().any(|other| other.place.id == one.place.id));
+            see(connector.as_ref(), kind, &mut waiting).await;
         }
     }
     Ok(())
+}
+
+/// What they are called by now, where that can be read.
+async fn see(connector: &dyn Connector, kind: Kind, waiting: &mut [Told]) {
+    let Ok(listed) = connector.collections(kind).await else { return };
+    for told in waiting {
+        if let Some(seen) = listed.iter().find(|one| one.id.as_str() == told.place.remote_id) {
+            told.called.clone_from(&seen.name);
+        }
+    }
+}
+
+/// Of some that wait for each other in a circle, one whose name another one of them is to get; best one that was not `aside` yet.
+fn in_the_way(waiting: &[Told], is_device: bool, kind: Kind, aside: &[i64]) -> Option<usize> {
+    let wants = |at: usize| waiting.iter().position(|other| waiting[at].wants_name_of(other, is_device));
+    let next = |at: usize| {
+        wants(at).or_else(|| waiting.iter().position(|other| waiting[at].comes_below(other, kind, is_device)))
+    };
+    // After so many steps it is in a circle, or has come to one that waits for what is not in the list.
+    let entry = (0..waiting.len()).find_map(|from| (0..waiting.len()).try_fold(from, |at, _| next(at)))?;
+    let mut circle = vec![entry];
+    while let Some(at) = next(circle[circle.len() - 1]).filter(|at| *at != entry) {
+        circle.push(at);
+    }
+    let mut wanted: Vec<usize> = circle.into_iter().filter_map(wants).collect();
+    wanted.sort_by_key(|at| aside.contains(&waiting[*at].place.id));
+    wanted.first().copied()
 }
 
 /// Those who have not agreed to the hub's label yet, and may be told.
@@ -244,7 +298,7 @@ fn to_be_told(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<Vec<Tol
     for place in cycle.hub.places(replica.id, kind)? {
         let Some(collection) = cycle.hub.collection(place.collection)?.filter(|it| !it.is_left_out) else { continue };
         let is_held = cycle.hub.hold_on(replica.id, collection.id, "collection")?.is_some();
-        let told = Told { label: collection.label(), place };
+        let told = Told { label: collection.label(), called: place.name.clone(), place };
         let is_told = told.name().is_some() || told.color().is_some();
         if !is_told || is_held || !collection.stays() || !counts(&replica, &collection) || cycle.settings.dry_run {
             continue;
@@ -261,11 +315,35 @@ fn to_be_told(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<Vec<Tol
     Ok(all)
 }
 
+/// Apart: those whose provider refused that very name, and whose next try is still to come. They are told of in each run; what another name
+/// was refused for is over.
+fn split_refused(cycle: &mut Cycle<'_>, kind: Kind, index: usize, all: Vec<Told>) -> Result<(Vec<Told>, Vec<Told>)> {
+    let replica = cycle.members[index].replica.clone();
+    if replica.is_device || cycle.settings.dry_run || cycle.members[index].reached(kind).is_none() {
+        return Ok((Vec::new(), all));
+    }
+    let places = cycle.hub.places(replica.id, kind)?;
+    let waiting = cycle.hub.waiting(cycle.now())?;
+    let mut refused = Vec::new();
+    for entry in cycle.hub.quarantined()?.into_iter().filter(|entry| entry.replica == replica.id && entry.is_folder()) {
+        let is_it = |told: &Told| entry.remote_id.as_str() == told.quarantine_name();
+        if all.iter().any(is_it) {
+            if waiting.get(&(replica.id, entry.remote_id.as_str().to_owned())) == Some(&true) {
+                cycle.report.say(format!("{}: {}", replica.name, entry.reason));
+                refused.push(entry.remote_id);
+            }
+        } else if places.iter().any(|place| Some(place.collection) == entry.collection) {
+            cycle.hub.leave_quarantine(replica.id, entry.remote_id.as_str())?;
+        }
+    }
+    Ok(all.into_iter().partition(|told| refused.iter().any(|name| name.as_str() == told.quarantine_name())))
+}
+
 /// Tells one place. `false`: it has to be told again.
 async fn tell_one(cycle: &mut Cycle<'_>, index: usize, kind: Kind, told: &Told) -> Result<bool> {
     let replica = cycle.members[index].replica.clone();
     let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(false) };
-    let Told { place, label } = told;
+    let Told { place, label, called } = told;
     let showed = Label { name: place.name.clone(), color: place.color.clone() };
     let id = CollectionId(place.remote_id.clone());
     match connector.rename_collection(kind, &id, told.name(), told.color()).await {
@@ -274,11 +352,26 @@ async fn tell_one(cycle: &mut Cycle<'_>, index: usize, kind: Kind, told: &Told) 
             let shows = Label { name: now.name, color };
             let at = cycle.now();
             let mut earlier = lags(cycle, index, kind, place).to_vec();
-            earlier.push(showed);
+            earlier.push(showed.clone());
+            if *called != showed.name {
+                earlier.push(Label { name: called.clone(), ..showed });
+            }
             cycle.hub.atomically("label told", |hub| {
                 hub.set_label(place.id, &shows, label)?;
-                hub.set_told(place.id, at, &earlier)
+                hub.set_told(place.id, at, &earlier)?;
+                hub.leave_quarantine(replica.id, &told.quarantine_name())
             })?;
+        }
+        // Nobody agreed on that name: it is tried again, and told of until then.
+        Err(error) if may_take_it_later(error.kind) && told.name().is_some() && !replica.is_device => {
+            let reason =
+                format!("\"{called}\" stays as it is there, and is not called \"{}\": {error}; {TRIED}", label.name);
+            cycle.report.say(format!("{}: {reason}", replica.name));
+            let (remote_id, now) = (told.quarantine_name(), cycle.now());
+            let (collection, reason) = (Some(place.collection), reason.as_str());
+            let bad = Bad { replica: replica.id, collection, item: None, remote_id: &remote_id, reason, raw: &[] };
+            cycle.hub.atomically("label refused", |hub| hub.quarantine(&bad, now))?;
+            return Ok(false);
         }
         // It has no room for it, and will not have it tomorrow.
         Err(error) if is_final(error.kind) => {
@@ -292,6 +385,9 @@ async fn tell_one(cycle: &mut Cycle<'_>, index: usize, kind: Kind, told: &Told) 
     }
     Ok(true)
 }
+
+/// What is told of a name that was refused.
+pub(super) const TRIED: &str = "it is tried again later; to try it now: twofold sync --retry-quarantined";
 
 /// What the place's lists may still show, because it was told something else a moment ago.
 fn lags<'a>(cycle: &Cycle<'_>, index: usize, kind: Kind, place: &'a Place) -> &'a [Label] {
@@ -311,6 +407,10 @@ pub(super) fn earlier_above(cycle: &Cycle<'_>, index: usize, kind: Kind, made: &
     let Some(place) = places.iter().find(|place| place.name == above) else { return Ok(Vec::new()) };
     let below = |label: &Label| Members([Some(label.name.clone()), own.clone(), made.color.clone()]).whole();
     Ok(lags(cycle, index, kind, place).iter().map(below).collect())
+}
+
+fn may_take_it_later(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Refused | ErrorKind::Forbidden)
 }
 
 fn is_final(kind: ErrorKind) -> bool {

@@ -32,6 +32,13 @@ pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize
             ));
             continue;
         }
+        if let Some((above, called)) = unnamed_above(cycle, kind, &replica, &collection)? {
+            cycle.report.say(format!(
+                "\"{}\" is not made at {} yet: \"{above}\" is still called \"{called}\" there; what is in it stays where it is",
+                collection.name, replica.name
+            ));
+            continue;
+        }
         make(cycle, kind, index, &collection, None).await?;
         is_made = true;
     }
@@ -49,6 +56,27 @@ fn held_above(cycle: &Cycle<'_>, kind: Kind, replica: &Replica, name: &str) -> R
         let is_above = above.len() < names.len() && names.starts_with(&above);
         if is_above && cycle.hub.hold_on(replica.id, collection.id, "collection")?.is_some() {
             return Ok(Some(collection.name));
+        }
+    }
+    Ok(None)
+}
+
+/// The mailbox above that a provider has under another name still, and that name. By the new one another mailbox may go there.
+fn unnamed_above(
+    cycle: &Cycle<'_>,
+    kind: Kind,
+    replica: &Replica,
+    below: &twofold_hub::Collection,
+) -> Result<Option<(String, String)>> {
+    if replica.is_device {
+        return Ok(None);
+    }
+    for place in cycle.hub.places(replica.id, kind)? {
+        let Some(above) = cycle.hub.collection(place.collection)?.filter(|it| it.stays() && !it.joined) else {
+            continue;
+        };
+        if label::is_below(kind, &below.name, &above.name) && place.agreed.name != above.name {
+            return Ok(Some((above.name, place.name)));
         }
     }
     Ok(None)

@@ -235,6 +235,21 @@ impl Office {
         mailbox.expect("the mailbox is there").name = name.to_owned();
     }
 
+    /// A folder goes by another path, and what is below it moves along; one that has that path already is in the way.
+    fn carry_tree(&self, from: &[String], to: &[String]) -> Result<()> {
+        let mut state = self.state();
+        let paths: Vec<Vec<String>> = state.mailboxes.iter().map(|mailbox| path::split(&mailbox.name)).collect();
+        if paths.iter().any(|path| path == to) {
+            return Err(Error::new(ErrorKind::Refused, format!("a folder {} is there already", to.join("/"))));
+        }
+        for (mailbox, path) in state.mailboxes.iter_mut().zip(&paths) {
+            if let Some(below) = path.strip_prefix(from) {
+                mailbox.name = path::join(to.iter().chain(below).map(String::as_str));
+            }
+        }
+        Ok(())
+    }
+
     /// What a mailbox is called.
     pub fn called(&self, id: &str) -> String {
         let mailboxes = &self.state().mailboxes;
@@ -880,7 +895,11 @@ impl Connector for Office {
         self.step("before a mailbox is made")?;
         let parent = like.id.as_str().split('#').next().unwrap_or_default();
         let id = if self.manner == Manner::Files { format!("{parent}/{}", like.name) } else { like.name.clone() };
-        if let Some(there) = self.state().mailboxes.iter().find(|mailbox| mailbox.id.as_str() == id) {
+        let is_it = |mailbox: &&Collection| {
+            let is_in_tree = mailbox.id.as_str().rsplit_once('/').is_some_and(|(tree, _)| tree == parent);
+            mailbox.id.as_str() == id || self.manner == Manner::Files && is_in_tree && mailbox.name == like.name
+        };
+        if let Some(there) = self.state().mailboxes.iter().find(is_it) {
             return Ok(there.clone());
         }
         assert!(!path::split(&like.name).is_empty());
@@ -921,7 +940,11 @@ impl Connector for Office {
         for (step, path) in steps {
             if between != **path {
                 self.step(&format!("before {step}"))?;
-                self.call(id.as_str(), &path::join(path.iter().map(String::as_str)));
+                if self.manner == Manner::Folders {
+                    self.carry_tree(&between, path)?;
+                } else {
+                    self.call(id.as_str(), &path::join(path.iter().map(String::as_str)));
+                }
                 self.step(&format!("after {step}"))?;
                 between.clone_from(path);
             }

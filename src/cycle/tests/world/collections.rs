@@ -245,13 +245,20 @@ async fn what_a_place_has_no_room_for_neither_comes_back_nor_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_refused_is_told_once_and_stays_on_the_device() {
+async fn a_name_that_is_refused_stays_on_the_device_and_is_told_until_it_is_taken() {
     let mut world = calendars().await;
     world.google.fault_collections([Some(Fault::Refused)]);
     world.phone.label(number(&world.phone, "Work"), "Job", Some(RED));
-    let report = world.sync().await;
-    assert!(says(&report, "\"Work\" stays as it is there"), "{:?}", report.troubles);
-    assert!(shelf(&world.google, "Work").is_some() && shelf(&world.phone, "Job").is_some());
+    for _ in 0..2 {
+        let report = world.sync().await;
+        assert!(says(&report, "\"Work\" stays as it is there"), "{:?}", report.troubles);
+        assert_eq!(report.exit, 5);
+        assert_eq!(world.google.collection_writes(), 0, "it waits for its next try");
+        assert!(shelf(&world.google, "Work").is_some() && shelf(&world.phone, "Job").is_some());
+    }
+    let settings = Settings { retry_quarantined: true, ..world.settings() };
+    world.run(&settings).await.unwrap();
+    assert!(shelf(&world.google, "Job").is_some());
     quiet(&mut world).await;
 }
 
