@@ -32,6 +32,9 @@ pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize
             ));
             continue;
         }
+        if !replica.is_device && waits_for_its_next_try(cycle, &replica.name, &collection)? {
+            continue;
+        }
         if let Some((above, called)) = unnamed_above(cycle, kind, &replica, &collection)? {
             cycle.report.say(format!(
                 "\"{}\" is not made at {} yet: \"{above}\" is still called \"{called}\" there; what is in it stays where it is",
@@ -182,33 +185,66 @@ fn is_for_good(kind: ErrorKind) -> bool {
 ///
 /// Keeps promise 5: it is listed in the run in which it was refused.
 fn refuse(cycle: &mut Cycle<'_>, provider: &str, collection: &twofold_hub::Collection, error: &Error) -> Result<()> {
-    let why =
-        format!("{provider} takes no folder of this name ({error}); nothing in it is there. Give it another name");
+    let why = format!(
+        "{}{error}); nothing in it is there. Give it another name; this one is tried again later, or now by: twofold sync --retry-quarantined",
+        takes_none(provider, &collection.name)
+    );
     // Also of devices that do not take part in this run.
     for device in cycle.hub.replicas()?.into_iter().filter(|replica| replica.is_device) {
         for place in cycle.hub.places_of(collection.id)?.into_iter().filter(|place| place.replica == device.id) {
-            leave_alone(cycle, &device, Some(collection.id), &place.remote_id, &why)?;
+            leave_alone(cycle, &device, Some(collection.id), &place.remote_id, &why, true)?;
         }
     }
     Ok(())
 }
 
-/// Says once more why a folder of a device has nothing at its account, and lists it as long as that is so.
-fn leave_alone(cycle: &mut Cycle<'_>, device: &Replica, collection: Option<i64>, path: &str, why: &str) -> Result<()> {
+/// How it begins what is told of a name that was refused, by which that is known from another name.
+fn takes_none(provider: &str, name: &str) -> String {
+    format!("{provider} takes no folder called \"{name}\" (")
+}
+
+/// Whether the provider refused a collection of that very name, and its next try is still to come.
+///
+/// Keeps promise 6: a run with nothing to do asks for nothing that was refused a moment ago.
+fn waits_for_its_next_try(cycle: &mut Cycle<'_>, provider: &str, collection: &twofold_hub::Collection) -> Result<bool> {
+    let (waiting, entries) = (cycle.hub.waiting(cycle.now())?, cycle.hub.quarantined()?);
+    let is_refused = |entry: &&Quarantined| {
+        let key = (entry.replica, entry.remote_id.as_str().to_owned());
+        let is_it = entry.collection == Some(collection.id) && entry.is_folder();
+        is_it && entry.reason.starts_with(&takes_none(provider, &collection.name)) && waiting.get(&key) == Some(&true)
+    };
+    let mut waits = false;
+    for entry in entries.iter().filter(is_refused) {
+        let device = cycle.hub.replicas()?.into_iter().find(|one| one.id == entry.replica).map(|one| one.name);
+        let path = entry.remote_id.as_str().trim_start_matches("folder:");
+        cycle.report.say_at(&device.unwrap_or_default(), format_args!("folder {path}: {}", entry.reason));
+        waits = true;
+    }
+    Ok(waits)
+}
+
+/// Says once more why a folder of a device has nothing at its account, and lists it as long as that is so; `is_try`: it was tried just now.
+fn leave_alone(
+    cycle: &mut Cycle<'_>,
+    device: &Replica,
+    collection: Option<i64>,
+    path: &str,
+    why: &str,
+    is_try: bool,
+) -> Result<()> {
     cycle.report.say_at(&device.name, format_args!("folder {path}: {why}"));
     let device = device.id;
     let (remote_id, now) = (folder_name(path), cycle.now());
-    let is_listed = |one: &Quarantined| {
-        one.replica == device
-            && one.remote_id.as_str() == remote_id
-            && one.reason == why
-            && one.collection == collection
-    };
-    if cycle.settings.dry_run || cycle.hub.quarantined()?.iter().any(is_listed) {
+    let entries = cycle.hub.quarantined()?;
+    let entry = entries.iter().find(|one| one.replica == device && one.remote_id.as_str() == remote_id);
+    let is_listed = entry.is_some_and(|one| one.collection == collection && (is_try || one.reason == why));
+    if cycle.settings.dry_run || is_listed && !is_try {
         return Ok(());
     }
     cycle.hub.atomically("folder left alone", |hub| {
-        hub.leave_quarantine(device, &remote_id)?;
+        if !is_listed {
+            hub.leave_quarantine(device, &remote_id)?;
+        }
         hub.quarantine(
             &Bad { replica: device, collection, item: None, remote_id: &remote_id, reason: why, raw: &[] },
             now,
@@ -232,7 +268,7 @@ pub(super) fn leave_closed(cycle: &mut Cycle<'_>, kind: Kind, index: usize, clos
                  in it is at its account. Give it another name"
             }
         };
-        leave_alone(cycle, &device, None, folder.id.as_str(), why)?;
+        leave_alone(cycle, &device, None, folder.id.as_str(), why, false)?;
     }
     Ok(())
 }
@@ -307,7 +343,7 @@ pub(super) async fn take_new_folders(
                 "it is called \"{}\", as {} is; it is left alone, and nothing in it is at {provider}. Give it another name{how}",
                 folder.name, twin.remote_id
             );
-            leave_alone(cycle, &device, None, folder.id.as_str(), &why)?;
+            leave_alone(cycle, &device, None, folder.id.as_str(), &why, false)?;
             continue;
         }
         if cycle.settings.dry_run {

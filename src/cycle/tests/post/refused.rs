@@ -352,3 +352,36 @@ async fn a_folder_that_its_account_does_not_take_is_listed_also_in_a_run_without
     assert_eq!(names, ["folder:account/mail/Odd"; 2], "on the laptop, and on the phone, which has it too");
     assert!(report.troubles.iter().any(|line| line.contains("laptop: folder account/mail/Odd")), "{report:?}");
 }
+
+#[tokio::test]
+async fn a_folder_whose_name_its_account_refuses_is_told_by_each_run_and_tried_again_later_and_later() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        let (watch, tries) = super::folders::refusing("before a mailbox is made");
+        world.account.set_watch(Some(watch));
+        world.laptop.add_mailbox("account/mail/Odd", None);
+        world.laptop.put(&text(40), &["account/mail/Odd"], &[]);
+        for (hours, tried) in super::folders::LATER_AND_LATER {
+            world.now.fetch_add(hours * HOUR_MS, Ordering::SeqCst);
+            let report = world.sync().await;
+            assert_eq!((report.exit, tries.load(Ordering::SeqCst)), (5, tried), "{manner:?}, {hours} hours later");
+            for device in ["laptop", "phone"] {
+                let words = format!("{device}: folder account/mail/Odd");
+                let is_said = |line: &String| line.contains(&words) && line.contains("no such name");
+                assert!(report.troubles.iter().any(is_said), "{manner:?}, {hours}: {:?}", report.troubles);
+            }
+            assert_eq!(world.hub.quarantined().unwrap().len(), 2, "{manner:?}, {hours} hours later");
+        }
+        let settings = Settings { retry_quarantined: true, ..world.settings() };
+        world.run_with(settings).await.unwrap();
+        assert_eq!(tries.load(Ordering::SeqCst), 4, "{manner:?}: at once, where somebody asks for it");
+        world.laptop.call("account/mail/Odd", "Strange");
+        world.sync().await;
+        assert_eq!(tries.load(Ordering::SeqCst), 5, "{manner:?}: another name is tried at once");
+        world.account.set_watch(None);
+        world.laptop.call("account/mail/Odd", "Good");
+        world.sync().await;
+        assert!(world.account.has_mailbox("Good") && world.account.has(&text(40)), "{manner:?}");
+        nothing_is_refused(&world, &format!("{manner:?}"));
+    }
+}
