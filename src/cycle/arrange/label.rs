@@ -329,7 +329,7 @@ fn split_refused(cycle: &mut Cycle<'_>, kind: Kind, index: usize, all: Vec<Told>
         let is_it = |told: &Told| entry.remote_id.as_str() == told.quarantine_name();
         if all.iter().any(is_it) {
             if waiting.get(&(replica.id, entry.remote_id.as_str().to_owned())) == Some(&true) {
-                cycle.report.say(format!("{}: {}", replica.name, entry.reason));
+                cycle.report.say_at(&replica.name, &entry.reason);
                 refused.push(entry.remote_id);
             }
         } else if places.iter().any(|place| Some(place.collection) == entry.collection) {
@@ -366,7 +366,7 @@ async fn tell_one(cycle: &mut Cycle<'_>, index: usize, kind: Kind, told: &Told) 
         Err(error) if may_take_it_later(error.kind) && told.name().is_some() && !replica.is_device => {
             let reason =
                 format!("\"{called}\" stays as it is there, and is not called \"{}\": {error}; {TRIED}", label.name);
-            cycle.report.say(format!("{}: {reason}", replica.name));
+            cycle.report.say_at(&replica.name, format_args!("{reason}"));
             let (remote_id, now) = (told.quarantine_name(), cycle.now());
             let (collection, reason) = (Some(place.collection), reason.as_str());
             let bad = Bad { replica: replica.id, collection, item: None, remote_id: &remote_id, reason, raw: &[] };
