@@ -301,15 +301,15 @@ impl Transport for Stepping {
     }
 }
 
-/// Opens every configured place that is `wanted` by its name. A place that cannot be opened takes part as absent. Each exchange is a step of
-/// the `progress`.
+/// Opens every configured place of which a kind is `wanted`, by its name. A place that cannot be opened takes part as absent, and so does a
+/// kind of it that is not wanted, or was not granted. Each exchange is a step of the `progress`.
 pub fn open(
     config: &Config,
     hub: &mut Hub,
     blobs: Option<&Arc<dyn Blobs>>,
     clock: &Arc<dyn Clock>,
     progress: &Arc<dyn Progress>,
-    wanted: &dyn Fn(&str) -> bool,
+    wanted: &dyn Fn(&str, Kind) -> bool,
 ) -> Result<Opened> {
     let vault = Vault::open(&config.state_dir)?;
     let transport = transport(config);
@@ -319,7 +319,14 @@ pub fn open(
             ProviderName::Google => config.google.as_ref().map(|table| table.kinds.clone()),
             ProviderName::Microsoft365 => config.microsoft365.as_ref().map(|table| table.kinds.clone()),
         };
-        let Some(kinds) = kinds.filter(|_| wanted(name.as_str())) else { continue };
+        let is_wanted = |kind: &Kind| wanted(name.as_str(), *kind);
+        let Some(kinds) = kinds.filter(|kinds| kinds.iter().any(is_wanted)) else { continue };
+        let mut absent: BTreeMap<Kind, Option<Error>> = BTreeMap::new();
+        absent.extend(kinds.iter().filter(|kind| !is_wanted(kind)).map(|kind| (*kind, None)));
+        absent.extend(not_granted(config, name, &vault)?.into_iter().map(|(kind, words)| {
+            let error = Error::new(ErrorKind::SignInNeeded, words);
+            (kind, Some(error))
+        }));
         let mut budgets = Vec::new();
         let mut unusable = None;
         for (service, limits) in services(config, name) {
@@ -336,7 +343,7 @@ pub fn open(
         }
         // What hangs at one provider says nothing of the other one.
         let replica = hub.replica(name.as_str(), false)?.id;
-        let inner = Patience::new(transport.clone(), was_down(hub, replica)?);
+        let inner = Patience::new(transport.clone(), !was_down(hub, replica)?.is_empty());
         let transport: Arc<dyn Transport> = Arc::new(Stepping { inner, progress: progress.clone() });
         let connector = match unusable {
             None => open_provider(
@@ -350,19 +357,36 @@ pub fn open(
             Some(error) => Err(error),
         };
         let account = account(hub, name, &vault)?.and_then(|account| account.address);
-        opened.parties.push(Party { name: name.as_str().into(), is_device: false, kinds, account, connector });
+        opened.parties.push(Party { name: name.as_str().into(), is_device: false, kinds, absent, account, connector });
     }
     for gone in hub.replicas()?.into_iter().filter(|replica| replica.is_device) {
         if !config.devices.iter().any(|device| device.name == gone.name) {
             hub.detach(gone.id)?;
         }
     }
-    for device in config.devices.iter().filter(|device| wanted(&device.name)) {
+    for device in config.devices.iter().filter(|device| device.kinds.iter().any(|kind| wanted(&device.name, *kind))) {
         let connector = open_device(config, device, hub, blobs).map(|device| Arc::new(device) as Arc<dyn Connector>);
         let kinds = device.kinds.clone();
-        opened.parties.push(Party { name: device.name.clone(), is_device: true, kinds, account: None, connector });
+        let (name, absent) = (device.name.clone(), BTreeMap::new());
+        opened.parties.push(Party { name, is_device: true, kinds, absent, account: None, connector });
     }
     Ok(opened)
+}
+
+/// The kinds of a provider that whoever is signed in did not grant, and what is told of each. Where a sign-in is needed for all of it, that is
+/// told instead.
+///
+/// # Errors
+/// Where the sign-ins cannot be read.
+pub fn not_granted(config: &Config, name: ProviderName, vault: &Vault) -> Result<BTreeMap<Kind, String>> {
+    // What is wrong with the provider's table is told where the place is opened.
+    let Ok(provider) = provider(config, name) else { return Ok(BTreeMap::new()) };
+    let status = vault.status(name)?.seen_with(&provider);
+    if status.cause().is_some_and(|cause| !cause.may_heal()) {
+        return Ok(BTreeMap::new());
+    }
+    let missing = status.missing_scopes(&provider).into_iter();
+    Ok(missing.filter_map(|missing| Some((missing.kind?, missing.advice(name)))).collect())
 }
 
 /// The limit that several instances on this machine keep together, where the configuration names a folder for it.
@@ -398,11 +422,6 @@ fn open_provider(
         return Err(cause.error(name));
     }
     check_account(hub, name, &status)?;
-    if let Some(missing) = status.missing_scopes(&provider).into_iter().find(|missing| missing.kind.is_some()) {
-        let words =
-            format!("not granted: {missing}; nothing was read or changed there. Grant it: twofold login {name}");
-        return Err(Error::new(ErrorKind::SignInNeeded, words));
-    }
     let token: Arc<dyn TokenSource> = Arc::new(session);
     let client = |base: &url::Url, dialect: Arc<dyn Dialect>, budget: &Arc<Budget>| {
         let options = ClientOptions::new(base.clone(), dialect).token(token.clone());

@@ -214,6 +214,86 @@ fn rights_that_were_not_granted_are_named() {
     }
 }
 
+/// The configuration with these kinds everywhere, in place of contacts alone.
+fn configure_kinds(home: &Home, kinds: &[&str]) {
+    fs::write(home.config(), home.configuration("").replace("kinds = [\"contacts\"]", &format!("kinds = {kinds:?}")))
+        .unwrap();
+}
+
+/// Somebody changes a contact at a provider.
+fn change_at(home: &Home, name: &str, words: &str) {
+    match name {
+        "google" => {
+            let give = |person: &mut Value| person["nicknames"] = json!([{"value": words}]);
+            home.sandbox.google_edit(&home.google_person("Hotel Beispiel"), give).unwrap();
+        }
+        _ => {
+            home.sandbox.graph_edit(&home.graph_contact("Karl"), |contact| contact["jobTitle"] = words.into()).unwrap()
+        }
+    }
+}
+
+/// The messages of the device: where each stands, and its bytes.
+fn letters(home: &Home) -> BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let is_message =
+        |path: &std::path::Path| path.parent().is_some_and(|folder| folder.ends_with("cur") || folder.ends_with("new"));
+    files(&home.laptop()).into_iter().filter(|(path, _)| is_message(path)).collect()
+}
+
+#[test]
+fn a_kind_that_was_not_granted_holds_no_other_kind_and_goes_on_with_the_next_login() {
+    for (name, scope) in [("google", "gmail.modify"), ("microsoft365", "Mail.ReadWrite")] {
+        let home = Home::new(Options::demo(), &[name]);
+        configure_kinds(&home, &["contacts", "mail"]);
+        home.login(name).expect(0);
+        home.sync().expect(0);
+        home.run(&["logout", name]).expect(0);
+        home.sandbox.switch(|switches| switches.unticked_scopes = vec![scope.into()]);
+        home.login(name).expect(3).says(&["not granted", scope, "mail"]);
+        change_at(&home, name, "Nachbar");
+        let before = letters(&home);
+        let is_in_inbox = |path: &&std::path::PathBuf| path.starts_with(format!("{name}/mail/cur"));
+        let read = before.keys().find(is_in_inbox).unwrap().clone();
+        fs::remove_file(home.laptop().join(&read)).unwrap();
+        home.sandbox.reset_counts();
+        let again = format!("twofold login {name}");
+        for moved in ["Nachbar", "Nachbarin"] {
+            change_at(&home, name, moved);
+            let ran = home.sync().expect(3).says(&["not granted", scope, "mail", &again]);
+            home.names_a_command(&ran);
+            assert_eq!(ran.err.matches(&again).count(), 1, "{ran}");
+            assert!(home.card(&format!("{moved}\r\n")).exists(), "contacts go on");
+            let mut now = before.clone();
+            now.remove(&read);
+            assert_eq!(letters(&home), now, "nothing of mail is taken for deleted, nor made anew");
+            assert_eq!(home.writes(), 0);
+        }
+        let state = home.run(&["status"]).expect(3);
+        assert_eq!(state.out.matches("not granted").count(), 1, "{state}");
+        state.shows(&[name, "mail", &again]);
+        home.sandbox.switch(|switches| switches.unticked_scopes.clear());
+        home.login(name).expect(0);
+        home.sync().expect(0);
+        assert!(home.writes() > 0, "what was deleted on the device meanwhile is deleted there");
+        home.run(&["status"]).expect(0);
+    }
+}
+
+#[test]
+fn a_kind_that_is_configured_later_holds_none_that_was_granted_before() {
+    for name in BOTH {
+        let home = Home::synced(&[name]);
+        configure_kinds(&home, &["contacts", "calendar"]);
+        change_at(&home, name, "Nachbar");
+        home.sync().expect(3).says(&["not granted", "calendar", &format!("twofold login {name}")]);
+        assert!(home.card("Nachbar").exists(), "contacts go on");
+        home.run(&["doctor"]).expect(3).shows(&["not granted"]);
+        home.login(name).expect(0);
+        home.sync().expect(0);
+        assert!(files(&home.laptop()).keys().any(|path| path.extension().is_some_and(|ics| ics == "ics")));
+    }
+}
+
 #[test]
 fn exit_3_a_right_that_was_not_granted_ends_a_run() {
     for (name, scope) in [("google", "contacts"), ("microsoft365", "Contacts.ReadWrite")] {

@@ -295,6 +295,60 @@ fn a_provider_that_is_down_is_left_alone_and_the_other_one_goes_on() {
     service.stop();
 }
 
+/// All kinds, in place of contacts alone.
+fn configure_kinds(home: &Home, schedule: &str, kinds: &[&str]) {
+    let text = home.configuration(&format!("\n[schedule]\n{schedule}\n"));
+    fs::write(home.config(), text.replace("kinds = [\"contacts\"]", &format!("kinds = {kinds:?}"))).unwrap();
+}
+
+#[test]
+fn where_only_gmail_is_down_contacts_go_on_and_it_alone_is_left_alone_and_named() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &GOOGLE);
+    configure_kinds(&home, OFTEN, &["contacts", "calendar", "mail"]);
+    home.login("google").expect(0);
+    home.sync().expect(0);
+    home.sandbox.fault(Rule::any(Fault::status(503)).on(Provider::Google).path("/gmail/"));
+    let service = Service::begin(&home);
+    service.until_told("google: mail", 1);
+    let asked = || home.sandbox.log().iter().filter(|line| line.info.path.contains("/gmail/")).count();
+    let before = asked();
+    assert!(before > 0);
+    for nickname in ["Anker", "Zum Anker", "Zum alten Anker"] {
+        give_nickname(&home, "Hotel Beispiel", nickname);
+        let took = soon("Google's change on the device", || device_says(&home, &format!("{nickname}\r\n")));
+        assert!(took < Duration::from_secs(20), "{took:?}");
+    }
+    assert_eq!(asked(), before, "it is left alone for a minute");
+    home.run(&["status"]).expect(75).shows(&["google: mail"]);
+    let ran = service.stop();
+    assert_eq!(ran.err.matches("over: google").count(), 0, "what is left alone is not over: {ran}");
+}
+
+#[test]
+fn a_kind_that_is_configured_while_it_runs_and_was_not_granted_holds_no_other_and_is_told_once() {
+    let home = Home::synced(&GOOGLE);
+    let service = Service::start(&home, OFTEN);
+    service.until_at_rest();
+    configure_kinds(&home, OFTEN, &["contacts", "calendar"]);
+    service.signal(Signal::HUP);
+    service.until_told("twofold login google", 1);
+    for nickname in ["Anker", "Zum Anker"] {
+        give_nickname(&home, "Hotel Beispiel", nickname);
+        soon("Google's change on the device", || device_says(&home, &format!("{nickname}\r\n")));
+    }
+    home.run(&["status"]).expect(3).shows(&["google: not granted", "calendar"]);
+    home.login("google").expect(0);
+    let has_calendar = || files(&home.laptop()).keys().any(|path| path.extension().is_some_and(|end| end == "ics"));
+    soon("the calendar", has_calendar);
+    let ran = service.stop();
+    let said = |words: &str| ran.err.lines().filter(|line| line.contains(words)).count();
+    assert_eq!(
+        (said("google: not granted"), said("over: google: not granted")),
+        (2, 1),
+        "told once, and over once: {ran}"
+    );
+}
+
 #[test]
 fn a_provider_that_hangs_holds_the_other_one_once_and_shortly_after_that() {
     let home = Home::synced(&BOTH);

@@ -186,6 +186,13 @@ pub struct MissingScope {
     pub kind: Option<Kind>,
 }
 
+impl MissingScope {
+    /// What a person is told of it, with the command to type.
+    pub fn advice(&self, name: ProviderName) -> String {
+        format!("not granted: {self}; nothing of it was read or changed there. Grant it: {}", name.login_command())
+    }
+}
+
 impl fmt::Display for MissingScope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {

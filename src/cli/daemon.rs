@@ -461,7 +461,7 @@ impl Work for Runs<'_> {
                 self.tally.ran(&report);
                 let looked_at = notify::looked_at(&report, &duty);
                 self.tell(self.said(&report), &looked_at);
-                self.notices.hear(&notify::found(&report), &looked_at, &self.kinds());
+                self.notices.hear(&notify::found(&report, &duty), &looked_at, &self.kinds());
                 over(Some(report.run), report.exit);
                 self.desk.tell(&duty.asked, &outcome(&report));
                 match report.full {
@@ -586,7 +586,7 @@ impl Work for Runs<'_> {
                 systemd::stopping();
             }
             State::Running(duty) => {
-                self.live.running(&duty.kinds, &duty.without, self.context.now_ms());
+                self.live.running(&duty, self.context.now_ms());
                 let kinds: Vec<&str> = duty.kinds.iter().map(|kind| kind.as_str()).collect();
                 systemd::status(&format!("at work: {}", kinds.join(", ")));
             }

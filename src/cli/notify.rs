@@ -238,7 +238,7 @@ pub(super) async fn tell(
     kinds: &[Kind],
 ) -> Result<()> {
     let (found, looked_at) = match ran {
-        Ok(report) => (found(report), looked_at(report, duty)),
+        Ok(report) => (found(report, duty), looked_at(report, duty)),
         // Another process was at work: nothing was done, and nothing is known.
         Err(error) if matches!(error.kind, ErrorKind::Throttled { .. }) => return Ok(()),
         Err(error) => (failed(error), Duty::default()),
@@ -416,15 +416,19 @@ async fn run(command: &[String], text: String) -> std::result::Result<(), (Uncon
     }
 }
 
-/// What asks for a person in a run's report.
-pub(super) fn found(report: &Report) -> Found {
+/// What asks for a person in the report of a run with this duty.
+pub(super) fn found(report: &Report, duty: &Duty) -> Found {
     let mut found = Found::default();
     for (replica, sign) in &report.signs {
         found.troubles.insert(trouble(replica, sign.clone()));
     }
     let needs_sign_in = |name: &String| report.signs.contains(&(name.clone(), twofold_cycle::report::Sign::SignIn));
-    found.away = report.down.iter().filter(|name| !needs_sign_in(name)).cloned().collect();
-    let reached = report.replicas.iter().filter(|row| row.requests > 0 && !report.down.contains(&row.name));
+    let is_away = |(name, kind): &&(String, Option<Kind>)| kind.is_some() || !needs_sign_in(name);
+    found.away = report.down.iter().filter(is_away).map(|(name, _)| name.clone()).collect();
+    // Not one of which a kind is away, or left alone for that.
+    let is_in_part =
+        |name: &String| report.down.iter().any(|(down, _)| down == name) || duty.without.contains_key(name);
+    let reached = report.replicas.iter().filter(|row| row.requests > 0 && !is_in_part(&row.name));
     found.reached = reached.map(|row| row.name.clone()).collect();
     found
 }

@@ -6,6 +6,7 @@ use super::{Context, asked_to_end, credential, disk, handover, kinds, notify, no
 use crate::config::Config;
 use crate::connect;
 use crate::daemon::{Duty, Wish};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -37,9 +38,10 @@ pub struct Args {
     /// One JSON object on stdout
     #[arg(long)]
     pub json: bool,
-    /// Providers that are left alone in this run, because they could not be reached a moment ago; a service says so, nobody types it.
+    /// Kinds that are left alone at a provider in this run, because they could not be reached a moment ago; a service says so, nobody types
+    /// it.
     #[arg(skip)]
-    pub without: Vec<String>,
+    pub without: BTreeMap<String, BTreeSet<Kind>>,
 }
 
 /// Runs one cycle and shows what moved.
@@ -154,7 +156,7 @@ pub async fn sync(
         blobs: blobs.clone(),
         zones: Arc::new(connect::zones()),
         retry_quarantined: args.retry_quarantined,
-        left_alone: left_alone(config, &args.without)?,
+        left_alone: left_alone(config, &args.without, &kinds(&args.only)?)?,
         brakes: config.brakes.clone(),
         joins: config
             .joins
@@ -170,8 +172,9 @@ pub async fn sync(
         // Also what opening the places writes down is thrown away.
         hub.begin_dry_run()?;
     }
-    let wanted = |name: &str| {
-        args.replica.as_deref().is_none_or(|only| only == name) && !args.without.iter().any(|left| left == name)
+    let wanted = |name: &str, kind: Kind| {
+        args.replica.as_deref().is_none_or(|only| only == name)
+            && !args.without.get(name).is_some_and(|left| left.contains(&kind))
     };
     hub.set_steps(Some(Box::new({
         let progress = settings.progress.clone();
@@ -189,15 +192,17 @@ pub async fn sync(
     report
 }
 
-/// What stands in the way at providers that are left alone, as exit codes.
-fn left_alone(config: &Config, names: &[String]) -> Result<Vec<i32>> {
+/// What stands in the way at providers of which something is left alone that a run over these kinds (all where there are none) would look at,
+/// as exit codes.
+fn left_alone(config: &Config, without: &BTreeMap<String, BTreeSet<Kind>>, only: &[Kind]) -> Result<Vec<i32>> {
+    let counts = |left: &BTreeSet<Kind>| only.is_empty() || only.iter().any(|kind| left.contains(kind));
     let vault = Vault::open(&config.state_dir)?;
     let code = |name: &String| {
         let sign_in = ProviderName::from_name(name).map(|name| vault.status(name)).transpose()?;
         let is_needed = sign_in.is_some_and(|status| status.cause().is_some());
         Ok(if is_needed { exit::SIGN_IN } else { exit::TEMPORARY })
     };
-    names.iter().map(code).collect()
+    without.iter().filter(|(_, left)| counts(left)).map(|(name, _)| code(name)).collect()
 }
 
 fn check_name(config: &Config, replica: Option<&str>) -> Result<()> {

@@ -34,7 +34,7 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         match connector.collections(kind).await.at(kind) {
             Ok(collections) => found.push((index, collections)),
-            Err(error) => cycle.members[index].lose(error),
+            Err(error) => cycle.members[index].lose_kind(kind, error),
         }
     }
     // Providers stand before devices.

@@ -67,6 +67,9 @@ pub struct Party {
     pub is_device: bool,
     /// The kinds that are kept in step there.
     pub kinds: Vec<Kind>,
+    /// Those of its kinds that take no part in this run, and why where that is to be told: a right that was not granted. What is left alone
+    /// for a while has no reason here: the run before told it.
+    pub absent: BTreeMap<Kind, Option<Error>>,
     /// The address of the account behind it, where it has one that is known.
     pub account: Option<String>,
     /// The place itself, or why it cannot be opened.
@@ -149,7 +152,7 @@ impl Progress for Silent {
     fn at(&self, _phase: &str, _done: usize, _of: usize) {}
 }
 
-/// A replica as the cycle works with it: its row in the hub, and whether it can be reached in this run.
+/// A replica as the cycle works with it: its row in the hub, and what of it can be reached in this run.
 pub struct Member {
     /// The hub's row.
     pub replica: Replica,
@@ -161,10 +164,12 @@ pub struct Member {
     pub connector: Option<Arc<dyn Connector>>,
     /// Why not, when it cannot.
     pub trouble: Option<Error>,
+    /// Kinds of which it is absent in this run, and why where that is to be told: it may be there for the others.
+    pub absent: BTreeMap<Kind, Option<Error>>,
     /// Kinds of which every feed was read to its end in this run.
     pub complete: BTreeSet<Kind>,
-    /// It is there, but of some kind no feed at all could be read to its end, for a reason that may pass.
-    pub stumbles: bool,
+    /// Kinds of which no feed at all could be read to its end, for a reason that may pass.
+    pub stumbles: BTreeSet<Kind>,
     /// Collections (the hub's) whose feed could not be read to its end in this run: what was not seen of them is not known to be as it was.
     pub unread: BTreeSet<i64>,
     /// What it had used of the network when it went away.
@@ -187,7 +192,7 @@ pub struct Member {
 impl Member {
     /// The place, when it takes part in this kind and can be reached.
     pub fn reached(&self, kind: Kind) -> Option<&Arc<dyn Connector>> {
-        self.connector.as_ref().filter(|_| self.kinds.contains(&kind))
+        self.connector.as_ref().filter(|_| self.kinds.contains(&kind) && !self.absent.contains_key(&kind))
     }
 
     /// What it has used of the network in this run.
@@ -195,10 +200,26 @@ impl Member {
         self.connector.as_ref().map_or(self.used, |connector| connector.usage())
     }
 
-    /// Whether it is better left alone for a while: it could not be reached, or stumbled, and that may pass by itself or with a sign-in.
-    pub fn is_down(&self) -> bool {
+    /// Whether all of it is better left alone for a while: it could not be reached, and that may pass by itself or with a sign-in.
+    pub fn is_away(&self) -> bool {
         let may_pass = |error: &Error| error.kind.is_temporary() || error.kind == ErrorKind::SignInNeeded;
-        self.stumbles || self.trouble.as_ref().is_some_and(may_pass)
+        self.trouble.as_ref().is_some_and(may_pass)
+    }
+
+    /// Whether a kind is better left alone for a while: all of the replica is, or the kind failed or stumbled, which may pass by itself. A
+    /// right that was not granted is nothing that is asked for, and needs no pause.
+    pub fn is_down(&self, kind: Kind) -> bool {
+        let why = self.absent.get(&kind).and_then(Option::as_ref);
+        self.is_away() || self.stumbles.contains(&kind) || why.is_some_and(|error| error.kind.is_temporary())
+    }
+
+    /// From now on the replica is absent of a kind, or of all where the error speaks of all of it: a device, a sign-in, the way there.
+    pub fn lose_kind(&mut self, kind: Kind, error: Error) {
+        if self.replica.is_device || matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline) {
+            return self.lose(error);
+        }
+        self.complete.remove(&kind);
+        self.absent.entry(kind).or_insert(Some(error));
     }
 
     /// From now on the replica is absent: its column is "unknown".
@@ -341,7 +362,7 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     }
     settle::settle(cycle, kind, true).await?;
     pull::pull(cycle, kind).await?;
-    catch_up(cycle)?;
+    catch_up(cycle, kind)?;
     behind::look(cycle, kind).await?;
     let first = meet::meet(cycle, kind).await?;
     lost::hold(cycle, kind, &first)?;
@@ -378,8 +399,9 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         account: party.account,
         connector: None,
         trouble: None,
+        absent: party.absent,
         complete: BTreeSet::new(),
-        stumbles: false,
+        stumbles: BTreeSet::new(),
         unread: BTreeSet::new(),
         used: Usage::default(),
         counted: Usage::default(),
@@ -458,8 +480,8 @@ fn device_hold(hub: &mut Hub, member: &Member, now_ms: i64) -> Result<()> {
 /// What a replica that was away may need is computed from its bases, now that it is back (ENGINE 23).
 ///
 /// Keeps promise 12: the list and the end of the note are one transaction, so that a stop forgets neither.
-fn catch_up(cycle: &mut Cycle<'_>) -> Result<()> {
-    for member in cycle.members.iter_mut().filter(|member| member.connector.is_some() && member.replica.behind) {
+fn catch_up(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    for member in cycle.members.iter_mut().filter(|member| member.reached(kind).is_some() && member.replica.behind) {
         let replica = member.replica.id;
         cycle.hub.atomically("catch up", |hub| {
             hub.todo_for_returned(replica)?;
@@ -519,9 +541,12 @@ fn down_key(replica: i64) -> String {
     format!("down {replica}")
 }
 
-/// Whether a replica could not be reached, or stumbled, in the last run of any of its kinds.
-pub fn was_down(hub: &Hub, replica: i64) -> Result<bool> {
-    Ok(hub.meta(&down_key(replica))?.is_some_and(|kinds| !["", "0"].contains(&kinds.as_str())))
+/// The kinds of which a replica could not be reached, or stumbled, in the last run of each.
+pub fn was_down(hub: &Hub, replica: i64) -> Result<BTreeSet<Kind>> {
+    let noted = hub.meta(&down_key(replica))?.unwrap_or_default();
+    // Before there were kinds, all of them were noted as "1".
+    let was = |kind: &Kind| noted == "1" || noted.split(',').any(|word| word == kind.as_str());
+    Ok([Kind::Mail, Kind::Calendar, Kind::Contacts].into_iter().filter(was).collect())
 }
 
 /// Remembers of which kinds a replica could not be reached. A run of some kinds says nothing of the others.
@@ -529,9 +554,12 @@ fn note_down(cycle: &mut Cycle<'_>, index: usize) -> Result<()> {
     let (looked_at, member) = (cycle.kinds(), &cycle.members[index]);
     let key = down_key(member.replica.id);
     let before = cycle.hub.meta(&key)?.unwrap_or_default();
-    // Before there were kinds, all of them were noted as "1".
-    let was = |kind: &Kind| before == "1" || before.split(',').any(|word| word == kind.as_str());
-    let is_down = |kind: &&Kind| if looked_at.contains(kind) { member.is_down() } else { was(kind) };
+    let were = was_down(cycle.hub, member.replica.id)?;
+    let is_left_alone = |kind: &Kind| matches!(member.absent.get(kind), Some(None));
+    let is_down = |kind: &&Kind| match looked_at.contains(kind) && (member.is_away() || !is_left_alone(kind)) {
+        true => member.is_down(**kind),
+        false => were.contains(kind),
+    };
     let now: Vec<&str> = member.kinds.iter().filter(is_down).map(|kind| kind.as_str()).collect();
     let now = now.join(",");
     if now != before {
@@ -553,17 +581,20 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
             }
         }
         note_down(&mut cycle, index)?;
-        match &cycle.members[index].trouble {
-            Some(error) => {
-                let words = error.to_string();
-                cycle.hub.set_trouble(id, &words)?;
+        let member = &cycle.members[index];
+        let first = member.trouble.as_ref().or_else(|| member.absent.values().flatten().next());
+        // Nothing is known anew of what is left alone.
+        let before = member.replica.trouble.clone().filter(|_| member.absent.values().any(Option::is_none));
+        let trouble = first.map(Error::to_string).or(before);
+        let own: Vec<Kind> = cycle.kinds().into_iter().filter(|kind| member.kinds.contains(kind)).collect();
+        if member.trouble.is_none() && (own.is_empty() || own.iter().any(|kind| member.reached(*kind).is_some())) {
+            cycle.hub.set_reached(id, now)?;
+            if !met {
+                cycle.hub.set_met(id, true)?;
             }
-            None => {
-                cycle.hub.set_reached(id, now)?;
-                if !met {
-                    cycle.hub.set_met(id, true)?;
-                }
-            }
+        }
+        if let Some(words) = trouble {
+            cycle.hub.set_trouble(id, &words)?;
         }
     }
     cycle.hub.end_empty_holds(now)?;

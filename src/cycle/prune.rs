@@ -111,7 +111,7 @@ fn is_everybody_here(cycle: &Cycle<'_>) -> Result<bool> {
     let Some(last) = cycle.hub.run_before(cycle.run)?.and_then(|run| run.finished_ms) else { return Ok(false) };
     Ok(cycle.members.iter().all(|member| {
         // A run dates all that it reached with the moment of its end.
-        let was_here = member.replica.last_ok_ms == Some(last);
+        let was_here = member.replica.last_ok_ms == Some(last) && member.replica.trouble.is_none();
         was_here && member.kinds.iter().all(|kind| member.complete.contains(kind))
     }))
 }

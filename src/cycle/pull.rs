@@ -153,7 +153,9 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let gone_dark = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
         let is_read = |course: &Course| matches!(course.end, End::Kept | End::Complete);
         let is_any_read = sources.get(&member).is_some_and(|source| source.courses.iter().any(is_read));
-        cycle.members[member].stumbles |= error.kind.is_temporary() && !is_any_read;
+        if error.kind.is_temporary() && !is_any_read {
+            cycle.members[member].stumbles.insert(kind);
+        }
         let name = cycle.members[member].replica.name.clone();
         if gone_dark {
             cycle.members[member].lose(error);
@@ -163,7 +165,9 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     }
     for (index, source) in sources {
         let member = &mut cycle.members[index];
-        let mut complete = member.connector.is_some();
+        // Where another kind fails, too, it is the place, and no token.
+        let is_of_feed = !member.kinds.iter().any(|other| *other != kind && member.is_down(*other));
+        let mut complete = member.reached(kind).is_some();
         for course in source.courses {
             complete &= course.end == End::Complete;
             let own: BTreeSet<i64> = course.own.iter().map(|place| place.collection).collect();
@@ -173,8 +177,8 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             }
             let now = match course.end {
                 End::Complete => 0,
-                End::Broken => course.breaks + 1,
-                End::Open | End::Kept => course.breaks,
+                End::Broken if is_of_feed => course.breaks + 1,
+                End::Broken | End::Open | End::Kept => course.breaks,
             };
             if now != course.breaks {
                 cycle.hub.set_meta(&breaks_key(member.replica.id, &course.feed), &now.to_string())?;
@@ -398,7 +402,7 @@ fn take_pages(
     (member, source): (usize, &mut Source),
     pages: Vec<(usize, Page)>,
 ) -> Result<()> {
-    let Some(connector) = cycle.members[member].connector.clone() else { return Ok(()) };
+    let Some(connector) = cycle.members[member].reached(kind).cloned() else { return Ok(()) };
     let replica = cycle.members[member].replica.clone();
     let Source { places, courses } = source;
     pages.iter().for_each(|(at, page)| courses[*at].tally.count(page));

@@ -116,9 +116,9 @@ pub struct Report {
     /// There was too little room on a disk: it did not begin, or did not come to its end.
     #[serde(skip)]
     pub full: bool,
-    /// Providers that are better left alone for a while, by name.
+    /// Providers that are better left alone for a while, by name: one kind of it, or all.
     #[serde(skip)]
-    pub down: Vec<String>,
+    pub down: BTreeSet<(String, Option<Kind>)>,
 }
 
 /// What a trouble is about.
@@ -233,7 +233,7 @@ impl Report {
             stopped: false,
             gave_way: false,
             full: false,
-            down: Vec::new(),
+            down: BTreeSet::new(),
         }
     }
 
@@ -329,11 +329,15 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
             row.held = holds.iter().filter(|hold| hold.replica == member.replica.id && hold.kind == *kind).count();
             row.quarantined = quarantined.iter().filter(|entry| entry.replica == member.replica.id).count();
         }
-        if let Some(error) = &member.trouble {
+        let of_kinds = kinds.iter().filter_map(|kind| member.absent.get(kind)).flatten();
+        for error in member.trouble.iter().chain(of_kinds) {
             cycle.report.trouble(&member.replica.name, error);
         }
-        if member.is_down() && !member.replica.is_device {
-            cycle.report.down.push(member.replica.name.clone());
+        if !member.replica.is_device {
+            let down: Vec<Kind> = member.kinds.iter().copied().filter(|kind| member.is_down(*kind)).collect();
+            let is_all = member.is_away() || !down.is_empty() && down.len() == member.kinds.len();
+            let parts = if is_all { vec![None] } else { down.into_iter().map(Some).collect() };
+            cycle.report.down.extend(parts.into_iter().map(|part| (member.replica.name.clone(), part)));
         }
     }
     cycle.report.codes.extend(&cycle.settings.left_alone);

@@ -225,7 +225,7 @@ async fn outcome_of(
     if let Some(error) = lost
         && let Some(member) = cycle.members.iter_mut().find(|member| member.replica.id == replica)
     {
-        member.lose(error);
+        member.lose_kind(kind, error);
     }
     Ok(again)
 }

@@ -3,6 +3,7 @@
 //! Whoever is at work tells it here ([`Live::running`], [`Live::at`] …); whoever asks takes a copy ([`Live::now`]) or waits for the next
 //! change ([`Live::changes`]). Nobody who asks holds up the work.
 
+use super::Duty;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use tokio::sync::watch;
@@ -58,7 +59,7 @@ pub enum Doing {
 pub struct Run {
     /// Its kinds.
     pub kinds: Vec<Kind>,
-    /// Providers that are left alone in it, by name.
+    /// Providers that are left alone in it, by name, or with the kinds of it that are: `google`, `google: mail`.
     pub without: Vec<String>,
     /// When it began.
     pub began_ms: i64,
@@ -138,13 +139,22 @@ impl Live {
     }
 
     /// A run begins.
-    pub fn running(&self, kinds: &[Kind], without: &[String], now_ms: i64) {
+    pub fn running(&self, duty: &Duty, now_ms: i64) {
+        let left_alone = duty.without.iter().filter_map(|(place, left)| {
+            let of_run: Vec<&str> =
+                duty.kinds.iter().filter(|kind| left.contains(kind)).map(|kind| kind.as_str()).collect();
+            match of_run.len() {
+                0 => None,
+                all if all == duty.kinds.len() => Some(place.clone()),
+                _ => Some(format!("{place}: {}", of_run.join(", "))),
+            }
+        });
         self.0.send_modify(|now| {
             (now.state, now.next_ms) = (Doing::Running, None);
             now.runs += 1;
             now.run = Some(Run {
-                kinds: kinds.to_vec(),
-                without: without.to_vec(),
+                kinds: duty.kinds.clone(),
+                without: left_alone.collect(),
                 began_ms: now_ms,
                 phase: String::new(),
                 done: 0,
@@ -208,6 +218,24 @@ impl Live {
 mod tests {
     use super::*;
 
+    fn of(kind: Kind) -> Duty {
+        Duty { kinds: vec![kind], ..Duty::default() }
+    }
+
+    #[test]
+    fn what_is_left_alone_in_a_run_is_named_with_its_kinds_where_it_is_not_all() {
+        let live = Live::new(0);
+        let without = [("google", vec![Kind::Mail]), ("microsoft365", vec![Kind::Mail, Kind::Contacts])];
+        let without = without.map(|(place, left)| (place.to_owned(), left.into_iter().collect()));
+        let told = |kinds: &[Kind]| {
+            live.running(&Duty { kinds: kinds.to_vec(), without: without.clone().into(), ..Duty::default() }, 1);
+            live.now().run.unwrap().without
+        };
+        assert_eq!(told(&[Kind::Contacts, Kind::Mail]), ["google: mail", "microsoft365"]);
+        assert_eq!(told(&[Kind::Contacts]), ["microsoft365"]);
+        assert_eq!(told(&[Kind::Calendar]), [""; 0]);
+    }
+
     #[test]
     fn a_run_is_seen_from_its_first_step_to_its_outcome() {
         let live = Live::new(1_000);
@@ -215,7 +243,8 @@ mod tests {
         assert_eq!((live.now().state, live.now().run), (Doing::Starting, None), "nothing is under way");
         live.waiting(Some(5_000));
         assert_eq!((live.now().state, live.now().next_ms), (Doing::Waiting, Some(5_000)));
-        live.running(&[Kind::Mail], &["google".to_owned()], 5_000);
+        let without = [("google".to_owned(), [Kind::Mail].into())].into();
+        live.running(&Duty { without, ..of(Kind::Mail) }, 5_000);
         live.at("writing", 3, 7);
         live.reading("microsoft365", Reading { done: 1, of: 2, bytes: 30, took_ms: 4 });
         let now = live.now();
@@ -224,7 +253,7 @@ mod tests {
         assert_eq!((run.phase.as_str(), run.done, run.of, run.readings["microsoft365"].done), ("writing", 3, 7, 1));
         let last = Last { run: Some(9), kinds: vec![Kind::Mail], began_ms: 5_000, ended_ms: 6_000, exit: 4 };
         live.ended(Some(last.clone()), true);
-        live.running(&[Kind::Mail], &[], 7_000);
+        live.running(&of(Kind::Mail), 7_000);
         live.ended(None, true);
         let now = live.now();
         assert_eq!((now.state, now.run, now.last, now.runs), (Doing::Waiting, None, Some(last), 2));
@@ -245,7 +274,7 @@ mod tests {
     #[test]
     fn a_service_that_ends_stays_ending_when_its_run_is_over() {
         let live = Live::new(0);
-        live.running(&[Kind::Mail], &[], 1);
+        live.running(&of(Kind::Mail), 1);
         live.stopping();
         live.ended(None, true);
         assert_eq!(live.now().state, Doing::Stopping);
@@ -256,7 +285,7 @@ mod tests {
         let live = Live::new(1);
         live.due([(Kind::Calendar, 7)].into());
         live.troubles(vec!["google: sign in".to_owned()]);
-        live.running(&[Kind::Calendar], &[], 2);
+        live.running(&of(Kind::Calendar), 2);
         let text = serde_json::to_string(&live.now()).unwrap();
         assert!(text.contains(r#""state":"running""#) && text.contains(r#""due_ms":{"calendar":7}"#), "{text}");
         assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), live.now());

@@ -45,8 +45,8 @@ const LONG: Kind = Kind::Mail;
 pub struct Duty {
     /// The kinds.
     pub kinds: Vec<Kind>,
-    /// Providers that are left alone, by name.
-    pub without: Vec<String>,
+    /// Kinds that are left alone at providers, by the provider's name: also those that are not of this run.
+    pub without: BTreeMap<String, BTreeSet<Kind>>,
     /// What somebody asked for, where this is it.
     pub wish: Option<Wish>,
     /// Who asked for it.
@@ -100,8 +100,8 @@ pub enum Decision {
 pub enum Outcome {
     /// It came to its end.
     Ran {
-        /// Providers that could not be reached, or stumbled, by name.
-        down: Vec<String>,
+        /// Providers that could not be reached, or stumbled, by name: one kind of it, or all.
+        down: BTreeSet<(String, Option<Kind>)>,
         /// It gave way, and has more to do.
         gave_way: bool,
     },
@@ -291,7 +291,7 @@ impl Service<'_> {
             // Somebody did something about what stood in the way: everything is due, and nobody who signed in is left alone.
             Event::SignedIn(places) => {
                 self.work.signed_in(&places);
-                places.iter().for_each(|place| self.backoff.reached(place));
+                places.iter().for_each(|place| self.backoff.forget(place));
                 self.signed_in.extend(places);
                 self.table.again(&self.table.kinds(), now);
             }
@@ -346,14 +346,17 @@ impl Service<'_> {
         }
         let (wish, asked) = self.wishes.pop_front()?;
         let kinds = if wish.kinds.is_empty() { self.table.kinds() } else { wish.kinds.clone() };
-        Some(Duty { kinds, without: Vec::new(), wish: Some(wish), asked })
+        Some(Duty { kinds, without: BTreeMap::new(), wish: Some(wish), asked })
     }
 
     /// What is due now.
     fn by_schedule(&mut self, now: i64) -> Option<Duty> {
         let kinds = self.due(now);
-        let left_alone = PROVIDERS.iter().filter(|place| self.backoff.is_left_alone(place, now));
-        let without = left_alone.map(|place| (*place).to_owned()).collect();
+        let left_alone = |place: &str| -> BTreeSet<Kind> {
+            self.table.kinds().into_iter().filter(|kind| self.backoff.is_left_alone(place, *kind, now)).collect()
+        };
+        let without = PROVIDERS.map(|place| (place.to_owned(), left_alone(place)));
+        let without = without.into_iter().filter(|(_, left)| !left.is_empty()).collect();
         (!kinds.is_empty()).then(|| Duty { kinds, without, ..Duty::default() })
     }
 
@@ -455,23 +458,39 @@ impl Service<'_> {
                 } else if is_whole {
                     self.whole_ms = Some(began);
                 }
-                let took_part = |place: &str| {
-                    !without.iter().any(|left| left == place) && only.as_deref().is_none_or(|only| only == place)
-                };
-                for place in PROVIDERS.iter().filter(|place| took_part(place)) {
-                    match down.iter().any(|down| down == place) {
-                        true if self.signed_in.contains(*place) => {}
-                        true => self.backoff.failed(place, now),
-                        false => self.backoff.reached(place),
+                for place in PROVIDERS.into_iter().filter(|place| only.as_deref().is_none_or(|only| only == *place)) {
+                    let is_left_alone = |kind: &Kind| without.get(place).is_some_and(|left| left.contains(kind));
+                    let took_part: Vec<Kind> = kinds.iter().copied().filter(|kind| !is_left_alone(kind)).collect();
+                    if !took_part.is_empty() {
+                        self.fared(place, &took_part, &down, now);
                     }
                 }
                 // What could not be done for want of a place is done when that is asked again.
-                if let Some(again_ms) = self.backoff.next() {
-                    self.table.again(&kinds, again_ms.max(now + 1));
+                for kind in kinds {
+                    if let Some(again_ms) = self.backoff.next(kind) {
+                        self.table.again(&[kind], again_ms.max(now + 1));
+                    }
                 }
             }
         }
         End::Clean
+    }
+
+    /// How a run fared at a place with the kinds that took part there.
+    fn fared(&mut self, place: &str, kinds: &[Kind], down: &BTreeSet<(String, Option<Kind>)>, now: i64) {
+        let is_down = |kind: Option<Kind>| down.contains(&(place.to_owned(), kind));
+        // Whether a sign-in that came meanwhile is enough says the next run.
+        let is_anew = self.signed_in.contains(place);
+        let mut note = |kind: Option<Kind>| match is_down(kind) {
+            true if is_anew => {}
+            true => self.backoff.failed(place, kind, now),
+            false => self.backoff.reached(place, kind),
+        };
+        note(None);
+        // Where all of a place is away, nothing is known of its kinds.
+        if !is_down(None) {
+            kinds.iter().for_each(|kind| note(Some(*kind)));
+        }
     }
 }
 

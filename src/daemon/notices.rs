@@ -169,7 +169,7 @@ impl Ledger {
             (Cause::Held, _) if !trouble.hold.is_empty() => !duty.kinds.is_empty(),
             // What failed as a whole did not when a run came to its end.
             (_, "") => !duty.kinds.is_empty(),
-            (_, replica) => is_whole && !duty.without.iter().any(|left| left == replica),
+            (_, replica) => is_whole && !duty.without.contains_key(replica),
         };
         let mut troubles = found.troubles.clone();
         let stale = self.away.iter().filter(|(_, since_ms)| now_ms - **since_ms >= STALE_MS);
@@ -291,7 +291,11 @@ mod tests {
 
     /// Hears of a run over all kinds; answers what is then told, all of which is delivered.
     fn hear(ledger: &mut Ledger, found: &Found, without: &[&str], now_ms: i64) -> Vec<(Way, Cause, bool)> {
-        let duty = Duty { kinds: ALL.to_vec(), without: names(without).into_iter().collect(), ..Duty::default() };
+        let duty = Duty {
+            kinds: ALL.to_vec(),
+            without: names(without).into_iter().map(|name| (name, ALL.into())).collect(),
+            ..Duty::default()
+        };
         ledger.hear(found, &duty, &ALL, &WAYS, now_ms);
         let mut told = Vec::new();
         for way in WAYS {
@@ -352,7 +356,7 @@ mod tests {
         let full = trouble("", Cause::Disk);
         ledger.hear(&found(&[full], &[], &[]), &Duty::default(), &ALL, &WAYS, 0);
         assert!(!ledger.hear(&found(&[], &[], &[]), &Duty::default(), &ALL, &WAYS, 1));
-        let of_one = Duty { kinds: vec![Kind::Mail], without: vec![], ..Duty::default() };
+        let of_one = Duty { kinds: vec![Kind::Mail], ..Duty::default() };
         assert!(ledger.hear(&found(&[], &[], &[]), &of_one, &ALL, &WAYS, 2));
         assert!(ledger.open.is_empty());
     }
@@ -386,7 +390,7 @@ mod tests {
     #[test]
     fn a_way_that_fails_is_tried_again_later_and_holds_no_other() {
         let mut ledger = Ledger::default();
-        let duty = Duty { kinds: ALL.to_vec(), without: vec![], ..Duty::default() };
+        let duty = Duty { kinds: ALL.to_vec(), ..Duty::default() };
         assert!(ledger.hear(&found(&[dead()], &[], &[]), &duty, &ALL, &WAYS, 0));
         let (mut waits_s, mut now) = (Vec::new(), 0);
         for _ in 0..12 {

@@ -62,6 +62,8 @@ struct World {
     takes_ms: i64,
     stops_in_ms: i64,
     is_away: fn(&str, i64) -> bool,
+    /// Whether one kind at a place fails, and the others do not.
+    fails_alone: fn(&str, Kind, i64) -> bool,
     is_busy: fn(i64) -> bool,
     fails: fn(i64) -> bool,
     reload: fn() -> Option<BTreeMap<Kind, Trigger>>,
@@ -86,6 +88,7 @@ impl World {
             takes_ms: 2 * SECOND,
             stops_in_ms: SECOND,
             is_away: |_, _| false,
+            fails_alone: |_, _, _| false,
             is_busy: |_| false,
             fails: |_| false,
             is_stopping: Cell::new(false),
@@ -162,8 +165,16 @@ impl Work for World {
             }
             self.time.sleep_ms(100.min(end - self.time.now()).max(1)).await;
         }
-        let asked = PROVIDERS.iter().filter(|place| !duty.without.iter().any(|left| left == *place));
-        let down = asked.filter(|place| (self.is_away)(place, began)).map(|place| (*place).to_owned()).collect();
+        let took_part = |place: &str, kind: &Kind| !duty.without.get(place).is_some_and(|left| left.contains(kind));
+        let mut down = BTreeSet::new();
+        for place in PROVIDERS {
+            let asked = || duty.kinds.iter().filter(|kind| took_part(place, kind));
+            let failed = asked().filter(|kind| (self.fails_alone)(place, **kind, began));
+            down.extend(failed.map(|kind| (place.to_owned(), Some(*kind))));
+            if asked().next().is_some() && (self.is_away)(place, began) {
+                down.insert((place.to_owned(), None));
+            }
+        }
         match (self.fails)(began) {
             true => Outcome::Failed,
             false => Outcome::Ran { down, gave_way },
@@ -271,9 +282,9 @@ fn a_provider_that_is_down_is_left_alone_for_longer_each_time_and_the_other_one_
     world.serve(MINUTE, 5 * MINUTE, world.days(4));
     let runs = world.runs.borrow();
     let asked = |from: i64, to: i64| {
-        runs.iter().filter(|(at, duty)| (from..to).contains(at) && !duty.without.contains(&"google".to_owned())).count()
+        runs.iter().filter(|(at, duty)| (from..to).contains(at) && !duty.without.contains_key("google")).count()
     };
-    assert!(runs.iter().all(|(_, duty)| !duty.without.contains(&"microsoft365".to_owned())));
+    assert!(runs.iter().all(|(_, duty)| !duty.without.contains_key("microsoft365")));
     assert!(
         (5..=9).contains(&asked(10 * MINUTE, 130 * MINUTE)),
         "asked {} times in two hours",
@@ -282,6 +293,46 @@ fn a_provider_that_is_down_is_left_alone_for_longer_each_time_and_the_other_one_
     // Back at work within the hour that it is left alone at most, and then as often as ever.
     assert!(asked(130 * MINUTE, 200 * MINUTE) >= 10);
     assert!(asked(200 * MINUTE, 240 * MINUTE) >= 40);
+}
+
+/// All of a place is left alone.
+fn all_of(place: &str) -> BTreeMap<String, BTreeSet<Kind>> {
+    [(place.to_owned(), ALL.into())].into()
+}
+
+#[test]
+fn a_kind_that_fails_alone_holds_no_other_kind_of_its_provider() {
+    let mut world = World::new();
+    let away = 10 * MINUTE..130 * MINUTE;
+    world.fails_alone =
+        |place, kind, at| (place, kind) == ("google", Kind::Mail) && (10 * MINUTE..130 * MINUTE).contains(&at);
+    world.serve(MINUTE, MINUTE, world.days(4));
+    let runs = world.runs.borrow();
+    let asked = |kind: Kind, during: std::ops::Range<i64>| {
+        let is_left = |duty: &Duty| duty.without.get("google").is_some_and(|left| left.contains(&kind));
+        let with_it = |(at, duty): &&(i64, Duty)| during.contains(at) && duty.kinds.contains(&kind) && !is_left(duty);
+        runs.iter().filter(with_it).count()
+    };
+    for kind in [Kind::Contacts, Kind::Calendar] {
+        assert!((118..=135).contains(&asked(kind, away.clone())), "{kind}: {}", asked(kind, away.clone()));
+    }
+    assert!((5..=9).contains(&asked(Kind::Mail, away.clone())), "asked {} times", asked(Kind::Mail, away));
+    assert!(asked(Kind::Mail, 200 * MINUTE..240 * MINUTE) >= 38, "then as often as ever");
+    assert!(runs.iter().all(|(_, duty)| !duty.without.contains_key("microsoft365")));
+    assert!(runs.len() <= 260, "{} runs in four hours", runs.len());
+}
+
+#[test]
+fn a_kind_that_failed_alone_is_tried_at_once_when_somebody_signed_in() {
+    let mut world = World::new();
+    world.fails_alone = |place, kind, at| (place, kind) == ("google", Kind::Mail) && at < HOUR;
+    let mut events = world.days(2);
+    let at = HOUR + 7 * SECOND;
+    events.push(signed_in(at, "google"));
+    world.serve(10 * MINUTE, 10 * MINUTE, events);
+    let runs = world.runs.borrow();
+    let (began, duty) = runs.iter().find(|(began, _)| *began > HOUR + SECOND).unwrap();
+    assert!(*began == at && duty.without.is_empty(), "{began}: {duty:?}");
 }
 
 fn signed_in(at: i64, place: &str) -> (i64, Event) {
@@ -298,7 +349,7 @@ fn a_new_sign_in_is_picked_up_at_once_and_only_its_provider_is_asked_earlier_for
     world.serve(10 * HOUR, 10 * HOUR, events);
     let runs = world.runs.borrow();
     let (began, duty) = runs.iter().find(|(began, _)| *began > 3 * HOUR).unwrap();
-    assert_eq!((*began, &duty.without[..], duty.kinds.len()), (at, &["microsoft365".to_owned()][..], 3));
+    assert_eq!((*began, &duty.without, duty.kinds.len()), (at, &all_of("microsoft365"), 3));
 }
 
 #[test]
@@ -311,7 +362,7 @@ fn a_sign_in_that_comes_while_a_run_fails_for_want_of_it_is_used_by_the_next_run
     let runs = world.runs.borrow();
     assert_eq!(
         runs[1],
-        (world.takes_ms, Duty { kinds: ALL.to_vec(), without: vec!["microsoft365".into()], ..Duty::default() })
+        (world.takes_ms, Duty { kinds: ALL.to_vec(), without: all_of("microsoft365"), ..Duty::default() })
     );
 }
 
@@ -558,7 +609,7 @@ fn a_run_that_acts_on_what_somebody_decided_leaves_nobody_alone() {
     world.serve(MINUTE, 5 * MINUTE, events);
     let runs = world.runs.borrow();
     let (_, by_schedule) = runs.iter().rev().find(|(began, _)| *began < at).unwrap();
-    assert_eq!(by_schedule.without, ["google"]);
+    assert_eq!(by_schedule.without, all_of("google"));
     let (_, duty) = runs.iter().find(|(began, _)| *began == at).unwrap();
     assert!(duty.without.is_empty() && duty.kinds == [Kind::Contacts], "{duty:?}");
 }

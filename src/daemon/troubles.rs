@@ -50,16 +50,16 @@ pub struct News {
 }
 
 impl Troubles {
-    /// Takes what a run found; `kinds` are all that there are. Nothing is over that the run did not look at: a kind that it left out, a
-    /// provider that it left alone, all but the one replica that somebody asked for.
+    /// Takes what a run found; `kinds` are all that there are. Nothing is over that the run did not look at: a kind that it left out, or
+    /// left alone at its provider, all but the one replica that somebody asked for.
     pub fn hear(&mut self, found: BTreeMap<String, About>, duty: &Duty, kinds: &[Kind]) -> News {
         let is_of_all = duty.wish.as_ref().is_none_or(|wish| wish.replica.is_none());
-        let was_left_alone = |about: &About| duty.without.iter().any(|name| about.place() == Some(name));
         for (_, open) in self.told.iter_mut().filter(|(words, _)| !found.contains_key(*words)) {
             if open.about == About::Hub && !duty.kinds.is_empty() {
                 open.kinds.clear();
-            } else if is_of_all && !was_left_alone(&open.about) {
-                open.kinds.retain(|kind| !duty.kinds.contains(kind));
+            } else if is_of_all {
+                let left = open.about.place().and_then(|place| duty.without.get(place));
+                open.kinds.retain(|kind| !duty.kinds.contains(kind) || left.is_some_and(|left| left.contains(kind)));
             }
         }
         let over = self.over(|open| open.kinds.is_empty());
@@ -99,7 +99,7 @@ mod tests {
     const OF_THE_HUB: [&str; 2] = ["something waits", "something is left"];
 
     fn run(troubles: &mut Troubles, found: &[&str], kinds: &[Kind], without: &[&str]) -> (Vec<String>, Vec<String>) {
-        let without = without.iter().map(|name| (*name).to_owned()).collect();
+        let without = without.iter().map(|name| ((*name).to_owned(), ALL.into())).collect();
         let duty = Duty { kinds: kinds.to_vec(), without, ..Duty::default() };
         let about = |words: &str| match words.strip_suffix(": sign in") {
             Some(place) => About::SignIn(place.to_owned()),
@@ -150,6 +150,17 @@ mod tests {
         assert_eq!(places, [(at_place, Some("google")), (of_all, None)]);
         // A device may be called so, and be left alone.
         assert_eq!(run(&mut troubles, &[], &ALL, &["google", "mail"]).1, [of_all]);
+    }
+
+    #[test]
+    fn the_trouble_of_a_kind_that_is_left_alone_at_its_provider_is_not_over_when_its_other_kinds_ran() {
+        let mut troubles = Troubles::default();
+        let away = "google: mail: it answers 503";
+        run(&mut troubles, &[away], &ALL, &[]);
+        let without = [("google".to_owned(), [Kind::Mail].into())].into();
+        let duty = Duty { kinds: ALL.to_vec(), without, ..Duty::default() };
+        assert_eq!(troubles.hear(BTreeMap::new(), &duty, &ALL), News::default());
+        assert_eq!(run(&mut troubles, &[], &[Kind::Mail], &[]), (vec![], vec![away.to_owned()]));
     }
 
     #[test]

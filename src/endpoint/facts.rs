@@ -1,6 +1,6 @@
 //! What there is to tell of the service, as data. Whoever shows it reads nothing else and decides nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use twofold_model::Kind;
 
 /// The state of the service and of what it keeps in step. Times are milliseconds since 1970. Nothing here names an item, a collection or a
@@ -90,8 +90,8 @@ pub struct Replica {
     pub is_device: bool,
     /// What stood in the way there last time, in words for people.
     pub trouble: Option<String>,
-    /// It could not be reached, or stumbled, in the last run in which it took part.
-    pub is_down: bool,
+    /// Kinds of which it could not be reached, or stumbled, in the last run in which it took part with them.
+    pub down: BTreeSet<Kind>,
     /// The sign-in, where there is one to be had.
     pub sign_in: Option<SignIn>,
     /// What is kept there, by kind.
@@ -124,6 +124,8 @@ pub struct Kept {
 pub struct SignIn {
     /// Why somebody has to sign in, and what to type; `None`: it works.
     pub needed: Option<String>,
+    /// What whoever signed in did not grant, and what to type: the others go on.
+    pub not_granted: BTreeMap<Kind, String>,
     /// When somebody last signed in.
     pub since_ms: Option<i64>,
     /// When it ends, where the provider said so.

@@ -80,20 +80,29 @@ fn place(all: &mut Vec<Trouble>, facts: &Facts, replica: &Replica) {
         let words = format!("{name}: somebody has to sign in; type: twofold login {name}");
         return all.push(Trouble { words, exit: SIGN_IN, is_ill: true });
     }
-    let late: Vec<&str> = late_kinds(facts, replica).map(Kind::as_str).collect();
+    let not_granted = replica.sign_in.as_ref().map(|sign_in| &sign_in.not_granted);
+    for words in not_granted.into_iter().flat_map(|all| all.values()) {
+        all.push(Trouble { words: format!("{name}: {words}"), exit: SIGN_IN, is_ill: true });
+    }
+    let is_granted = |kind: &Kind| not_granted.is_none_or(|all| !all.contains_key(kind));
+    let late: Vec<&str> = late_kinds(facts, replica).filter(is_granted).map(Kind::as_str).collect();
     if !late.is_empty() {
         let words = format!("{name}: {} were not read for too long; see: twofold doctor", late.join(", "));
         all.push(Trouble { words, exit: TEMPORARY, is_ill: true });
     }
+    let is_down = !replica.down.is_empty();
     if let Some(words) = &replica.trouble {
         let words = match signed_in_since(facts, replica) {
             true => format!("{name}: somebody signed in since the last run; type: twofold sync"),
             false => format!("{name}: {words}"),
         };
-        let exit = if replica.is_down { TEMPORARY } else { 0 };
-        all.push(Trouble { words, exit, is_ill: false });
-    } else if replica.is_down && !facts.service.troubles.iter().any(|words| is_of(words, replica)) {
-        let words = format!("{name}: it could not be read in the last run; go on with: twofold sync");
+        let exit = if is_down { TEMPORARY } else { 0 };
+        if all.iter().all(|trouble| trouble.words != words) {
+            all.push(Trouble { words, exit, is_ill: false });
+        }
+    } else if is_down && !facts.service.troubles.iter().any(|words| is_of(words, replica)) {
+        let kinds: Vec<&str> = replica.down.iter().map(|kind| kind.as_str()).collect();
+        let words = format!("{name}: {} could not be read in the last run; go on with: twofold sync", kinds.join(", "));
         all.push(Trouble { words, exit: TEMPORARY, is_ill: false });
     }
 }
@@ -233,6 +242,21 @@ mod tests {
         facts.service.troubles = vec!["google: nobody answers".into(), "laptop: a folder is missing".into()];
         let words = vec!["google: nobody answers".to_owned(), "laptop: a folder is missing".to_owned()];
         assert_eq!((told(&facts), ills(&facts)), ((words, vec![75]), vec![]));
+    }
+
+    #[test]
+    fn a_kind_that_was_not_granted_is_an_illness_told_once_and_never_late() {
+        let mut facts = well();
+        let words = "not granted: mail; type: twofold login google".to_owned();
+        let not_granted = [(Kind::Mail, words.clone())].into();
+        facts.replicas[0].sign_in = Some(SignIn { not_granted, ..SignIn::default() });
+        facts.replicas[0].trouble = Some(words.clone());
+        facts.service.troubles = vec![format!("google: {words}")];
+        facts.exits = vec![3];
+        assert_eq!(told(&facts), (vec![format!("google: {words}")], vec![3, 3]));
+        facts.now_ms = 1_001;
+        let late = "google: contacts were not read for too long; see: twofold doctor".to_owned();
+        assert_eq!(ills(&facts), [format!("google: {words}"), late]);
     }
 
     #[test]

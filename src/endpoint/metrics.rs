@@ -163,8 +163,21 @@ fn places(out: &mut Families, facts: &Facts) {
     out.gauge("twofold_last_proof_timestamp_seconds", help, proofs);
     let late = |replica: &Replica| Some(flag(health::late_kinds(facts, replica).next().is_some()));
     out.gauge("twofold_stale", "Whether a kind was not read at a replica when it should have been.", each(facts, late));
-    let needed = each(facts, |replica| replica.sign_in.as_ref().map(|sign_in| flag(sign_in.needed.is_some())));
-    out.gauge("twofold_sign_in_needed", "Whether somebody has to sign in at a replica.", needed);
+    let down = facts.replicas.iter().flat_map(|replica| {
+        replica.kinds.keys().map(move |kind| {
+            let labels: Labels<'_> = vec![("replica", replica.name.as_str()), ("kind", kind.as_str())];
+            (labels, flag(replica.down.contains(kind)))
+        })
+    });
+    out.gauge("twofold_down", "Whether a kind could not be read at a replica in its last run, and waits.", down);
+    let needed = each(facts, |replica| {
+        replica.sign_in.as_ref().map(|sign_in| flag(sign_in.needed.is_some() || !sign_in.not_granted.is_empty()))
+    });
+    out.gauge(
+        "twofold_sign_in_needed",
+        "Whether somebody has to sign in at a replica, for all of it or for a kind.",
+        needed,
+    );
     let ends = each(facts, |replica| replica.sign_in.as_ref()?.ends_ms.map(seconds));
     let help = "When the sign-in ends, where the provider said so, since 1970.";
     out.gauge("twofold_sign_in_expiry_timestamp_seconds", help, ends);

@@ -1,16 +1,18 @@
-//! How long a place that cannot be reached is left alone.
+//! How long a place that cannot be reached, or a kind of it, is left alone.
 
 use std::collections::BTreeMap;
+use twofold_model::Kind;
 
 /// After a first failure.
 const FIRST_MS: i64 = 60_000;
 /// However often it failed.
 const MOST_MS: i64 = 3_600_000;
 
-/// Which places are left alone for a while, and until when. What is left alone takes no part in a run, so it does not hold the others.
+/// Which places are left alone for a while, and until when: all of a place (no kind), or one kind of it whose interface fails while the others
+/// answer. What is left alone takes no part in a run, so it does not hold the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backoff {
-    places: BTreeMap<String, Failing>,
+    places: BTreeMap<(String, Option<Kind>), Failing>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,32 +23,43 @@ struct Failing {
 }
 
 impl Backoff {
-    /// A place could not be reached. It is left alone for a minute, then for two, four, … an hour at most.
-    pub fn failed(&mut self, place: &str, now_ms: i64) {
-        let times = self.places.get(place).map_or(0, |failing| failing.times) + 1;
+    /// A place, or a kind of it, could not be reached. It is left alone for a minute, then for two, four, … an hour at most.
+    pub fn failed(&mut self, place: &str, kind: Option<Kind>, now_ms: i64) {
+        let key = (place.to_owned(), kind);
+        let times = self.places.get(&key).map_or(0, |failing| failing.times) + 1;
         let wait_ms = FIRST_MS.saturating_mul(1_i64 << (times - 1).min(10)).min(MOST_MS);
         let failing = Failing { times, since_ms: now_ms, until_ms: now_ms.saturating_add(wait_ms) };
-        self.places.insert(place.to_owned(), failing);
+        self.places.insert(key, failing);
     }
 
-    /// A place was reached.
-    pub fn reached(&mut self, place: &str) {
-        self.places.remove(place);
+    /// A place was reached, or a kind of it.
+    pub fn reached(&mut self, place: &str, kind: Option<Kind>) {
+        self.places.remove(&(place.to_owned(), kind));
     }
 
-    /// Somebody did something about it (signed in, changed the configuration): everything is tried at once.
+    /// Somebody did something about a place (signed in): all of it is tried at once.
+    pub fn forget(&mut self, place: &str) {
+        self.places.retain(|(other, _), _| other != place);
+    }
+
+    /// Somebody did something about all of them (changed the configuration): everything is tried at once.
     pub fn clear(&mut self) {
         self.places.clear();
     }
 
-    /// Whether a place is left alone now. A clock that was set back to before it failed leaves nothing alone.
-    pub fn is_left_alone(&self, place: &str, now_ms: i64) -> bool {
-        self.places.get(place).is_some_and(|failing| failing.since_ms <= now_ms && now_ms < failing.until_ms)
+    /// Whether a kind is left alone at a place now. A clock that was set back to before it failed leaves nothing alone.
+    pub fn is_left_alone(&self, place: &str, kind: Kind, now_ms: i64) -> bool {
+        self.of(kind).any(|(name, failing)| name == place && failing.since_ms <= now_ms && now_ms < failing.until_ms)
     }
 
-    /// When the first of the places that are left alone is due; `None`: there is none.
-    pub fn next(&self) -> Option<i64> {
-        self.places.values().map(|failing| failing.until_ms).min()
+    /// When the first of the places that leave a kind alone is due; `None`: there is none.
+    pub fn next(&self, kind: Kind) -> Option<i64> {
+        self.of(kind).map(|(_, failing)| failing.until_ms).min()
+    }
+
+    fn of(&self, kind: Kind) -> impl Iterator<Item = (&str, &Failing)> {
+        let is_of = move |one: &Option<Kind>| one.is_none_or(|one| one == kind);
+        self.places.iter().filter(move |((_, one), _)| is_of(one)).map(|((name, _), failing)| (name.as_str(), failing))
     }
 }
 
@@ -61,29 +74,46 @@ mod tests {
         let mut backoff = Backoff::default();
         let mut now = 1_000_000_000;
         for minutes in [1, 2, 4, 8, 16, 32, 60, 60] {
-            backoff.failed("google", now);
-            assert!(backoff.is_left_alone("google", now + minutes * MINUTE - 1), "{minutes}");
+            backoff.failed("google", None, now);
+            assert!(backoff.is_left_alone("google", Kind::Mail, now + minutes * MINUTE - 1), "{minutes}");
             now += minutes * MINUTE;
-            assert!(!backoff.is_left_alone("google", now), "{minutes}");
+            assert!(!backoff.is_left_alone("google", Kind::Mail, now), "{minutes}");
         }
-        assert!(!backoff.is_left_alone("microsoft365", now));
+        assert!(!backoff.is_left_alone("microsoft365", Kind::Mail, now));
     }
 
     #[test]
     fn a_place_that_was_reached_starts_anew() {
         let mut backoff = Backoff::default();
-        backoff.failed("google", 0);
-        backoff.failed("google", MINUTE);
-        backoff.reached("google");
-        assert_eq!((backoff.is_left_alone("google", MINUTE), backoff.next()), (false, None));
-        backoff.failed("google", 10 * MINUTE);
-        assert_eq!(backoff.next(), Some(11 * MINUTE));
+        backoff.failed("google", None, 0);
+        backoff.failed("google", None, MINUTE);
+        backoff.reached("google", None);
+        assert_eq!((backoff.is_left_alone("google", Kind::Mail, MINUTE), backoff.next(Kind::Mail)), (false, None));
+        backoff.failed("google", None, 10 * MINUTE);
+        assert_eq!(backoff.next(Kind::Mail), Some(11 * MINUTE));
     }
 
     #[test]
     fn a_clock_that_was_set_back_leaves_nothing_alone() {
         let mut backoff = Backoff::default();
-        backoff.failed("google", 100 * MINUTE);
-        assert!(!backoff.is_left_alone("google", 50 * MINUTE));
+        backoff.failed("google", None, 100 * MINUTE);
+        assert!(!backoff.is_left_alone("google", Kind::Mail, 50 * MINUTE));
+    }
+
+    #[test]
+    fn a_kind_that_fails_alone_is_left_alone_alone_and_not_before_all_of_its_place() {
+        let mut backoff = Backoff::default();
+        backoff.failed("google", Some(Kind::Mail), 0);
+        assert!(backoff.is_left_alone("google", Kind::Mail, 1) && !backoff.is_left_alone("google", Kind::Contacts, 1));
+        assert_eq!((backoff.next(Kind::Mail), backoff.next(Kind::Contacts)), (Some(MINUTE), None));
+        backoff.failed("google", None, 0);
+        backoff.failed("google", None, MINUTE);
+        assert!(backoff.is_left_alone("google", Kind::Mail, 2 * MINUTE), "all of the place is away");
+        backoff.reached("google", None);
+        assert!(!backoff.is_left_alone("google", Kind::Mail, 2 * MINUTE));
+        backoff.failed("google", Some(Kind::Mail), 2 * MINUTE);
+        assert_eq!(backoff.next(Kind::Mail), Some(4 * MINUTE), "it goes on where it was");
+        backoff.forget("google");
+        assert_eq!(backoff, Backoff::default());
     }
 }

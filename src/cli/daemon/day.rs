@@ -108,12 +108,12 @@ impl Ran {
 
     /// Whether it was at a provider.
     fn asked(&self, provider: &str) -> bool {
-        matches!(self.outcome, Outcome::Ran { .. }) && !self.duty.without.iter().any(|left| left == provider)
+        matches!(self.outcome, Outcome::Ran { .. }) && !self.duty.without.contains_key(provider)
     }
 
     /// Whether it could not reach a provider.
     fn missed(&self, provider: &str) -> bool {
-        matches!(&self.outcome, Outcome::Ran { down, .. } if down.iter().any(|one| one == provider))
+        matches!(&self.outcome, Outcome::Ran { down, .. } if down.iter().any(|(one, _)| one == provider))
     }
 }
 

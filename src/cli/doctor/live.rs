@@ -133,7 +133,10 @@ async fn ask(findings: &mut Findings, config: &Config, name: ProviderName, clock
         ProviderName::Microsoft365 => config.microsoft365.as_ref().map(|table| table.kinds.clone()),
     }
     .unwrap_or_default();
-    for kind in kinds {
+    // What was not granted was said before.
+    let refused = Vault::open(&config.state_dir).and_then(|vault| connect::not_granted(config, name, &vault));
+    let refused = refused.unwrap_or_default();
+    for kind in kinds.into_iter().filter(|kind| !refused.contains_key(kind)) {
         match collections(connector.as_ref(), kind).await {
             Ok(collections) => {
                 findings.ok(format!("{name}: {} of {kind} can be read", words::many(collections.len(), "collection")))

@@ -3,6 +3,7 @@
 use super::triggers_of;
 use crate::cli::status::signs::late_from;
 use crate::config::Config;
+use crate::connect;
 use crate::endpoint::facts::{Collection, Kept, Replica, Run, SignIn};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -54,13 +55,16 @@ pub(super) fn replicas(config: &Config, hub: &Hub, started_ms: Option<i64>) -> R
                 },
             );
         }
-        let sign_in = ProviderName::from_name(&name).map(|provider| vault.status(provider)).transpose()?;
+        let provider = ProviderName::from_name(&name);
+        let sign_in = provider.map(|provider| vault.status(provider)).transpose()?;
+        let not_granted = provider.map(|provider| connect::not_granted(config, provider, &vault)).transpose()?;
         all.push(Replica {
             is_device,
-            is_down: found.map(|replica| twofold_cycle::was_down(hub, replica.id)).transpose()?.unwrap_or(false),
+            down: found.map(|replica| twofold_cycle::was_down(hub, replica.id)).transpose()?.unwrap_or_default(),
             trouble: found.and_then(|replica| replica.trouble.clone()),
             sign_in: sign_in.map(|status| SignIn {
                 needed: status.advice(),
+                not_granted: not_granted.unwrap_or_default(),
                 since_ms: status.signed_in_ms.and_then(|ms| i64::try_from(ms).ok()),
                 ends_ms: status.refresh_expires_ms.and_then(|ms| i64::try_from(ms).ok()),
             }),

@@ -95,7 +95,7 @@ pub(super) async fn follow_moved(cycle: &mut Cycle<'_>, kind: Kind, index: usize
     let moved = match connector.moved_collections(kind).await {
         Ok(moved) => moved,
         Err(error) => {
-            cycle.members[index].lose(error);
+            cycle.members[index].lose_kind(kind, error);
             return Ok(());
         }
     };

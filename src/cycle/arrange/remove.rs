@@ -53,7 +53,7 @@ pub(super) async fn judge(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 Ok(removal) => removal,
                 Err(error) if error.kind == ErrorKind::NotFound => Removal::OffList,
                 Err(error) => {
-                    member.lose(error);
+                    member.lose_kind(kind, error);
                     continue;
                 }
             };
@@ -78,7 +78,7 @@ pub(super) async fn judge(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                         hub.set_ending(collection, true)
                     })?,
                     // Until it is known to be off, nothing of it may be touched.
-                    Err(error) => member.lose(error),
+                    Err(error) => member.lose_kind(kind, error),
                 },
             }
         }

@@ -145,6 +145,7 @@ impl World {
             name: name.into(),
             is_device,
             kinds: vec![self.kind],
+            absent: BTreeMap::new(),
             account: (!is_device).then(|| format!("ada@{name}.example")),
             connector: Ok(Arc::new(place.watched(watch.clone())) as Arc<dyn Connector>),
         };

@@ -117,11 +117,17 @@ fn place(out: &mut String, facts: &Facts, replica: &Replica, collections: &[Coll
     for (kind, kept) in &replica.kinds {
         let read =
             kept.proof_ms.map_or_else(|| "never read".to_owned(), |at_ms| format!("read {}", Moment { at_ms, now_ms }));
-        let class = if late.contains(kind) { "bad" } else { "dim" };
+        let is_refused = replica.sign_in.as_ref().is_some_and(|sign_in| sign_in.not_granted.contains_key(kind));
+        let why = match (is_refused, replica.down.contains(kind)) {
+            (true, _) => ", not granted",
+            (false, true) => ", could not be read since",
+            (false, false) => "",
+        };
+        let class = if late.contains(kind) || !why.is_empty() { "bad" } else { "dim" };
         let items = count(kept.items as u64);
         let _ = write!(
             out,
-            "<li class=\"row\"><span>{kind}: {items} items</span><span class=\"{class}\">{read}</span></li>"
+            "<li class=\"row\"><span>{kind}: {items} items</span><span class=\"{class}\">{read}{why}</span></li>"
         );
     }
     out.push_str("</ul>");

@@ -137,6 +137,7 @@ impl World {
             name: name.into(),
             is_device,
             kinds: if self.without_mail == Some(name) { Vec::new() } else { vec![Kind::Mail] },
+            absent: BTreeMap::new(),
             account: None,
             connector: Ok(place.clone() as Arc<dyn Connector>),
         };

@@ -342,6 +342,7 @@ async fn a_folder_that_its_account_does_not_take_is_listed_also_in_a_run_without
         name: "account".into(),
         is_device: false,
         kinds: vec![Kind::Mail],
+        absent: std::collections::BTreeMap::new(),
         account: None,
         connector: Ok(world.account.clone() as Arc<dyn Connector>),
     };
