@@ -13,7 +13,7 @@ use crate::daemon::{Clock, Decision, Duty, End, Event, Outcome, State, Work, ser
 use crate::endpoint::listen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::UnixListener;
@@ -122,7 +122,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<i32> {
     let door = Door::new(live.clone(), desk.clone(), events, has_credential_key, unit::own_or_all());
     let asked = open_door(&door, &state_dir);
     let (troubles, signed_in) = (Mutex::default(), Mutex::default());
-    let give_way = Arc::default();
+    let (give_way, changing) = (Arc::default(), Arc::default());
     let work = Runs {
         context,
         config,
@@ -134,6 +134,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<i32> {
         desk,
         stop,
         give_way,
+        changing,
         troubles,
         signed_in,
         notices,
@@ -334,6 +335,8 @@ struct Runs<'a> {
     stop: Arc<AtomicBool>,
     /// Set when others wait for it.
     give_way: Arc<AtomicBool>,
+    /// How many of its calls change something at a place.
+    changing: Arc<AtomicUsize>,
     troubles: Mutex<Troubles>,
     /// Places at which somebody signed in since the last run began.
     signed_in: Mutex<BTreeSet<String>>,
@@ -452,7 +455,7 @@ impl Work for Runs<'_> {
             self.live.ended(Some(live::Last { run, kinds, began_ms, ended_ms, exit }), is_of_all);
         };
         let steps = Arc::new(Steps { watchdog: self.progress.clone(), live: self.live.clone() });
-        let calls = Calls { stop: self.stop.clone(), give_way: self.give_way.clone() };
+        let calls = Calls { stop: self.stop.clone(), give_way: self.give_way.clone(), changing: self.changing.clone() };
         let ran = sync::sync(self.context, &config, &args, calls, steps).await;
         self.give_way.store(false, Ordering::SeqCst);
         match ran {
@@ -521,6 +524,10 @@ impl Work for Runs<'_> {
             over
         };
         tell_over(&over);
+    }
+
+    fn is_changing(&self) -> bool {
+        self.changing.load(Ordering::SeqCst) > 0
     }
 
     fn give_way(&self) {

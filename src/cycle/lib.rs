@@ -36,7 +36,7 @@ pub use bodies::Reading;
 pub use report::{ReplicaReport, Report};
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tracing::Instrument;
@@ -131,6 +131,27 @@ pub struct Calls {
     pub stop: Arc<AtomicBool>,
     /// Others wait: a run that reads the bytes of many messages reads a part of them, and leaves the rest to the next.
     pub give_way: Arc<AtomicBool>,
+    /// How many calls are under way that change something at a place: these are waited for where the process is to end.
+    pub changing: Arc<AtomicUsize>,
+}
+
+impl Calls {
+    /// A call that changes something at a place is under way until the answer is dropped.
+    #[must_use]
+    pub fn changing(&self) -> Changing {
+        self.changing.fetch_add(1, Ordering::SeqCst);
+        Changing(self.changing.clone())
+    }
+}
+
+/// A call that changes something at a place; it is over when this is dropped.
+#[derive(Debug)]
+pub struct Changing(Arc<AtomicUsize>);
+
+impl Drop for Changing {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 /// Is told how a run goes on.
@@ -574,7 +595,11 @@ async fn finish(mut cycle: Cycle<'_>, started: i64) -> Result<Report> {
     for index in 0..cycle.members.len() {
         let (id, met) = (cycle.members[index].replica.id, cycle.members[index].replica.met);
         if let (Some(connector), false) = (cycle.members[index].connector.clone(), cycle.settings.dry_run) {
-            match connector.depart(run).await {
+            let departed = {
+                let _changing = cycle.settings.calls.changing();
+                connector.depart(run).await
+            };
+            match departed {
                 Ok(true) => cycle.hub.set_wrote_run(id, run)?,
                 Ok(false) => {}
                 Err(error) => cycle.members[index].lose(error),

@@ -54,6 +54,7 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
             let leave: Vec<i64> = batches.iter().flat_map(|(_, _, batch)| batch).map(|plan| plan.intent.id).collect();
             hub.set_sent(&leave, now)
         })?;
+        let changing = cycle.settings.calls.changing();
         let sent = batches.into_iter().map(|(replica, connector, batch)| async move {
             let operations: Vec<Operation> = batch.iter().map(|plan| plan.operation.clone()).collect();
             let mut outcomes = match batch.first().is_some_and(|plan| plan.tells) {
@@ -69,7 +70,9 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
             }
             (replica, connector, batch, outcomes)
         });
-        for (replica, connector, batch, outcomes) in futures_util::future::join_all(sent).await {
+        let sent = futures_util::future::join_all(sent).await;
+        drop(changing);
+        for (replica, connector, batch, outcomes) in sent {
             for (plan, outcome) in batch.iter().zip(&outcomes) {
                 let is_made = matches!(plan.intent.kind, IntentKind::Create | IntentKind::Copy | IntentKind::Move);
                 if is_made && outcome.is_err() {

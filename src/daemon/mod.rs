@@ -23,8 +23,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use twofold_model::Kind;
 use twofold_schedule::{Backoff, Timetable, Trigger};
 
-/// A run that was asked to stop has so long until it is left where it is (promise 12).
+/// A run that was asked to stop has so long until it is left where it is, while it changes something at a place (promise 12) …
 const STOP_WITHIN_MS: i64 = 8_000;
+/// … and so long while it only reads: what came of the bytes of messages is kept before (three seconds, `bodies.rs`).
+const STOP_READING_WITHIN_MS: i64 = 4_500;
 /// A folder that changes is left to come to rest for so long, so that many files that arrive together make one run …
 const REST_MS: i64 = 400;
 /// … but never for longer than this after its first change.
@@ -145,6 +147,8 @@ pub trait Work {
     async fn run(&self, duty: Duty) -> Outcome;
     /// Carries out what somebody decided; no run is under way. The kinds whose runs act on it; `None`: nothing was done.
     async fn decide(&self, id: u64, decision: &Decision) -> Option<Vec<Kind>>;
+    /// Whether the run under way changes something at a place just now.
+    fn is_changing(&self) -> bool;
     /// Others wait for the run under way: it ends as soon as it has moved on by a part.
     fn give_way(&self) {}
     /// Somebody signed in at these places.
@@ -410,7 +414,7 @@ impl Service<'_> {
         self.signed_in.clear();
         self.work.due(self.table.moments());
         self.work.state(State::Running(duty.clone()));
-        let mut deadline_ms: Option<i64> = None;
+        let mut stopped_ms: Option<i64> = None;
         let mut gives_way = !kinds.contains(&LONG);
         let mut run = self.work.run(duty);
         let outcome = loop {
@@ -421,6 +425,11 @@ impl Service<'_> {
                 self.work.give_way();
                 continue;
             }
+            let within_ms = if self.work.is_changing() { STOP_WITHIN_MS } else { STOP_READING_WITHIN_MS };
+            let deadline_ms = stopped_ms.map(|stopped_ms| stopped_ms + within_ms);
+            if deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now) {
+                return End::Cut;
+            }
             let next_ms = [deadline_ms, waited_for_ms].into_iter().flatten().min();
             let wait_ms = next_ms.map_or(LOOK_MS, |next| (next - now).clamp(0, LOOK_MS));
             tokio::select! {
@@ -429,14 +438,10 @@ impl Service<'_> {
                 Some(event) = events.recv() => {
                     self.take(event);
                     if self.is_stopping {
-                        deadline_ms.get_or_insert(self.clock.now_ms() + STOP_WITHIN_MS);
+                        stopped_ms.get_or_insert(self.clock.now_ms());
                     }
                 }
-                () = self.clock.sleep_ms(wait_ms) => {
-                    if deadline_ms.is_some_and(|deadline| deadline <= self.clock.now_ms()) {
-                        return End::Cut;
-                    }
-                }
+                () = self.clock.sleep_ms(wait_ms) => {}
             }
         };
         drop(run);

@@ -465,6 +465,10 @@ impl Work for Seen<'_> {
         self.runs.reload()
     }
 
+    fn is_changing(&self) -> bool {
+        self.runs.is_changing()
+    }
+
     async fn decide(&self, id: u64, decision: &Decision) -> Option<Vec<Kind>> {
         self.runs.decide(id, decision).await
     }
@@ -516,6 +520,7 @@ async fn one_service(day: &Day, mut life: Pin<&mut impl Future<Output = ()>>, is
         desk: Arc::default(),
         stop: Arc::default(),
         give_way: Arc::default(),
+        changing: Arc::default(),
         troubles: Mutex::default(),
         signed_in: Mutex::default(),
         notices,

@@ -346,6 +346,7 @@ async fn tell_one(cycle: &mut Cycle<'_>, index: usize, kind: Kind, told: &Told) 
     let Told { place, label, called } = told;
     let showed = Label { name: place.name.clone(), color: place.color.clone() };
     let id = CollectionId(place.remote_id.clone());
+    let _changing = cycle.settings.calls.changing();
     match connector.rename_collection(kind, &id, told.name(), told.color()).await {
         Ok(now) => {
             let color = now.color.as_deref().and_then(plain_color).or_else(|| showed.color.clone());

@@ -122,11 +122,13 @@ async fn make(
         role: collection.role,
         access: Access::ReadWrite,
     };
+    let changing = cycle.settings.calls.changing();
     let made = match (cycle.settings.dry_run, replica.is_device) {
         (true, true) => would_make(connector.as_ref(), &parent, collection.id, like).await,
         (true, false) => return Ok(()),
         (false, _) => connector.create_collection(kind, &like).await,
     };
+    drop(changing);
     let made = match made {
         Ok(made) => made,
         Err(error) => {
@@ -354,6 +356,7 @@ pub(super) async fn take_new_folders(
         // The folder takes its marker first: marked and not known it is found again, known and not marked it would be held.
         let parent = folder.id.as_str().rsplit_once('/').map_or("", |(parent, _)| parent);
         let marked = Collection { id: CollectionId(parent.to_owned()), ..folder.clone() };
+        let _changing = cycle.settings.calls.changing();
         if let Some(connector) = cycle.members[index].reached(kind).cloned()
             && let Err(error) = connector.create_collection(kind, &marked).await
         {

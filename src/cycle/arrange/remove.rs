@@ -5,7 +5,7 @@
 //! then the collection stays, and comes back where it was deleted.
 
 use super::word;
-use crate::Cycle;
+use crate::{Cycle, Settings};
 use twofold_hub::{Hold, Place};
 use twofold_model::connector::Removal;
 use twofold_model::{CollectionId, Connector, ErrorKind, Kind, Result};
@@ -34,7 +34,6 @@ fn at_providers(cycle: &Cycle<'_>, collection: i64) -> Result<Vec<Place>> {
 ///
 /// Keeps promise 1: no item is removed at a provider unless the collection is the user's own, and can go.
 pub(super) async fn judge(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
-    let is_dry_run = cycle.settings.dry_run;
     for (hold, collection) in approved(cycle, kind)? {
         let places = at_providers(cycle, collection)?;
         // Gone at the provider itself: nobody has to be asked.
@@ -72,7 +71,7 @@ pub(super) async fn judge(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                     break;
                 }
                 // A dry run asks, and what follows in the hub is thrown away with all else.
-                Removal::OffList => match off_the_list(connector.as_ref(), (kind, &id), is_dry_run).await {
+                Removal::OffList => match off_the_list(cycle.settings, connector.as_ref(), (kind, &id)).await {
                     Ok(()) => cycle.hub.atomically("off the list", |hub| {
                         hub.remove_place(place.id)?;
                         hub.set_ending(collection, true)
@@ -87,8 +86,9 @@ pub(super) async fn judge(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 }
 
 /// Takes somebody else's collection off the user's list; a dry run only would.
-async fn off_the_list(connector: &dyn Connector, (kind, id): (Kind, &CollectionId), is_dry_run: bool) -> Result<()> {
-    if is_dry_run { Ok(()) } else { connector.remove_collection(kind, id).await.map(drop) }
+async fn off_the_list(settings: &Settings, connector: &dyn Connector, (kind, id): (Kind, &CollectionId)) -> Result<()> {
+    let _changing = settings.calls.changing();
+    if settings.dry_run { Ok(()) } else { connector.remove_collection(kind, id).await.map(drop) }
 }
 
 /// Somebody approved that a whole collection is gone: all its copies there are. Once no copy is left, so is the place, and the
@@ -169,6 +169,7 @@ pub async fn finish(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
             if cycle.hub.is_kept_at(place.replica, collection.id)? {
                 continue;
             }
+            let _changing = cycle.settings.calls.changing();
             match connector.remove_collection(kind, &CollectionId(place.remote_id.clone())).await {
                 Ok(true) => cycle.hub.atomically("collection left", |hub| hub.remove_place(place.id))?,
                 Ok(false) => {
@@ -208,6 +209,7 @@ pub async fn clear_away(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             if cycle.hub.is_kept_at(place.replica, place.collection)? {
                 continue;
             }
+            let _changing = cycle.settings.calls.changing();
             match connector.remove_collection(kind, &CollectionId(place.remote_id.clone())).await {
                 Ok(true) => cycle.hub.atomically("folder left", |hub| hub.remove_place(place.id))?,
                 Ok(false) => {
