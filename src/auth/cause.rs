@@ -113,14 +113,10 @@ impl Cause {
 pub(crate) enum Fault {
     /// No such application (in this tenant).
     ClientUnknown,
-    /// The secret is wrong, or (Google) the application is unknown.
+    /// The secret is wrong, or (Google) the application is unknown. None is sent to Microsoft, whom one is lacking where the platform is wrong.
     SecretWrong,
-    /// The secret has expired.
-    SecretExpired,
     /// A secret is wanted, or public clients are not allowed.
     SecretMissing,
-    /// A secret was sent for a public client.
-    SecretUnwanted,
     /// A scope is unknown or not allowed.
     ScopeRefused,
     /// The redirect address is not registered.
@@ -137,6 +133,11 @@ pub(crate) enum Fault {
     Unknown,
 }
 
+/// What an app registration says that was made for another kind of application.
+const PLATFORM: &str = "the app registration is that of a \"Web\" or \"Single-page application\", which needs a secret or a browser that twofold \
+    has not: under \"Authentication\" there remove that platform, add \"Mobile and desktop applications\" with http://localhost, and set \
+    \"Allow public client flows\" to Yes";
+
 impl Fault {
     /// What to change, and where.
     fn sentence(self, name: ProviderName) -> String {
@@ -150,12 +151,13 @@ impl Fault {
                     "no such application: check `client_id` under [{name}] (and the tenant, and that {app} still exists)"
                 )
             }
-            Fault::SecretWrong => format!(
-                "the application and its secret do not fit: check `client_id` and `client_secret` under [{name}]"
-            ),
-            Fault::SecretExpired => {
-                format!("the client secret has expired: make a new one at {app} and set `client_secret` under [{name}]")
-            }
+            Fault::SecretWrong => match name {
+                ProviderName::Microsoft365 => PLATFORM.to_owned(),
+                ProviderName::Google => {
+                    "the application and its secret do not fit: check `client_id` and `client_secret` under [google]"
+                        .to_owned()
+                }
+            },
             Fault::SecretMissing => match name {
                 ProviderName::Microsoft365 => {
                     "the app registration does not allow public clients: set \"Allow public client flows\" to Yes there"
@@ -163,9 +165,6 @@ impl Fault {
                 }
                 ProviderName::Google => "a client secret is wanted: set `client_secret` under [google]".to_owned(),
             },
-            Fault::SecretUnwanted => {
-                format!("a public client must not send a secret: remove `client_secret` under [{name}]")
-            }
             Fault::ScopeRefused => format!(
                 "a right that was asked for is unknown or not allowed: add the rights of the configured kinds to {app}"
             ),
@@ -185,9 +184,13 @@ impl Fault {
                 "this account cannot sign in at this tenant: check `tenant` under [microsoft365]".to_owned()
             }
             Fault::FlowRefused => format!("{app} is not allowed to sign in this way: check its type"),
-            Fault::RequestRefused => format!(
-                "the request is not accepted as it stands: check `client_id` and `client_secret` under [{name}]"
-            ),
+            Fault::RequestRefused => {
+                let keys = match name {
+                    ProviderName::Microsoft365 => "`client_id` and `tenant`",
+                    ProviderName::Google => "`client_id` and `client_secret`",
+                };
+                format!("the request is not accepted as it stands: check {keys} under [{name}]")
+            }
             Fault::Unknown => "an answer that twofold does not know".to_owned(),
         }
     }
@@ -254,10 +257,9 @@ const CODES: &[(u32, Verdict)] = &[
     (50053, Verdict::SignIn(Cause::AccountDisabled)),
     (50034, Verdict::SignIn(Cause::AccountGone)),
     (7000215, Verdict::Wrong(Fault::SecretWrong)),
-    (7000222, Verdict::Wrong(Fault::SecretExpired)),
+    (7000222, Verdict::Wrong(Fault::SecretWrong)),
     (7000218, Verdict::Wrong(Fault::SecretMissing)),
-    (700025, Verdict::Wrong(Fault::SecretUnwanted)),
-    (90023, Verdict::Wrong(Fault::SecretUnwanted)),
+    (9002327, Verdict::Wrong(Fault::SecretWrong)),
     (700016, Verdict::Wrong(Fault::ClientUnknown)),
     (70001, Verdict::Wrong(Fault::ClientUnknown)),
     (70011, Verdict::Wrong(Fault::ScopeRefused)),
@@ -449,10 +451,17 @@ mod tests {
             ),
             ("nothing finer", Microsoft365, 400, r#"{"error":"invalid_grant"}"#, SignIn(Other)),
             (
-                "wrong secret",
+                "an app with a secret",
                 Microsoft365,
                 401,
                 r#"{"error":"invalid_client","error_codes":[7000215]}"#,
+                Wrong(Fault::SecretWrong),
+            ),
+            (
+                "an app of a single page",
+                Microsoft365,
+                400,
+                r#"{"error":"invalid_request","error_codes":[9002327]}"#,
                 Wrong(Fault::SecretWrong),
             ),
             (
@@ -507,6 +516,38 @@ mod tests {
         ];
         for (what, name, status, body, expected) in rows {
             assert_eq!(judge(name, Some(status), &read(body), MONTHS), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn an_app_of_another_platform_is_told_as_that_and_nobody_is_sent_to_a_key_that_there_is_not() {
+        for body in [
+            r#"{"error":"invalid_client","error_codes":[7000215]}"#,
+            r#"{"error":"invalid_request","error_codes":[9002327]}"#,
+            r#"{"error":"invalid_client"}"#,
+        ] {
+            let refusal = read(body);
+            let Verdict::Wrong(fault) = judge(ProviderName::Microsoft365, Some(400), &refusal, MONTHS) else {
+                panic!("{body}")
+            };
+            let words = fault.error(ProviderName::Microsoft365, &refusal).to_string();
+            assert!(words.contains("Single-page application") && words.contains("http://localhost"), "{words}");
+        }
+        let all = [
+            Fault::ClientUnknown,
+            Fault::SecretWrong,
+            Fault::SecretMissing,
+            Fault::ScopeRefused,
+            Fault::RedirectUnknown,
+            Fault::TenantUnknown,
+            Fault::WrongTenant,
+            Fault::FlowRefused,
+            Fault::RequestRefused,
+            Fault::Unknown,
+        ];
+        for fault in all {
+            let words = fault.sentence(ProviderName::Microsoft365);
+            assert!(!words.contains("client_secret"), "[microsoft365] has no such key: {words}");
         }
     }
 
