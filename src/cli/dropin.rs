@@ -29,11 +29,12 @@ pub fn run(context: &Context) -> Result<i32> {
     let config = context.config_of_file()?;
     print!("{}", drop_in(&config));
     let unit = unit::of(&config.path).unwrap_or_else(|| "twofold".to_owned());
+    let timer = unit.replacen("twofold", "twofold-sync", usize::from(!unit.starts_with("twofold-sync")));
     context.say(format!(
         "twofold: put it beside the unit, and again whenever a [[device]] or another folder of the configuration changes:\n  \
          twofold systemd-dropin | sudo install -D -m 644 /dev/stdin /etc/systemd/system/{unit}.service.d/devices.conf\n  \
          sudo systemctl daemon-reload && sudo systemctl restart {unit}.service\n\
-         For one of several people: twofold@ada.service.d and twofold@ada.service; for the timer: twofold-sync.service.d"
+         For one of several people: twofold@ada.service.d and twofold@ada.service; for the timer: {timer}.service.d"
     ));
     Ok(exit::ALIGNED)
 }

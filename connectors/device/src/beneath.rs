@@ -40,10 +40,15 @@ pub fn open_root(path: &Path) -> rustix::io::Result<OwnedFd> {
 /// Where homes are: `systemd.exec(5)`, `ProtectHome=`.
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 
+/// Whether a path lies where homes are, which a unit's `ProtectHome=yes` hides.
+pub fn is_of_home(path: &Path) -> bool {
+    HOMES.iter().any(|home| path.starts_with(home))
+}
+
 /// The folder in which a path of a home would be made, if that is in memory: nobody wants a home's folder to be, and a sandbox puts such in the
 /// place of homes.
 pub fn memory_above(path: &Path) -> Option<&Path> {
-    HOMES.iter().any(|home| path.starts_with(home)).then(|| nearest(path)).flatten().filter(|there| is_memory(there))
+    is_of_home(path).then(|| nearest(path)).flatten().filter(|there| is_memory(there))
 }
 
 /// What is there of the way to a path.

@@ -227,7 +227,7 @@ impl Device {
             Err(Errno::NOENT) => return Ok((MarkerState::Fresh, None)),
             Err(errno) => {
                 let doing = format!("opening {}", self.options.root.display());
-                return Err(refused(errno, doing));
+                return Err(self.shut(refused(errno, doing)));
             }
         };
         let marker = marker::read_root(&root, &self.options.root)?;
@@ -258,13 +258,14 @@ impl Device {
         Some(error)
     }
 
-    /// What cannot be written because the unit's sandbox lets nobody write there, with the way out.
+    /// What cannot be opened or written because the unit's sandbox hides it or lets nobody write there, with the way out.
     fn shut(&self, mut error: Error) -> Error {
-        let is_read_only =
-            std::error::Error::source(&error).and_then(|source| source.downcast_ref()) == Some(&Errno::ROFS);
-        if let Some(unit) = self.options.unit.as_deref().filter(|_| is_read_only) {
+        let errno = std::error::Error::source(&error).and_then(|source| source.downcast_ref());
+        let is_of_sandbox =
+            errno == Some(&Errno::ROFS) || (errno == Some(&Errno::ACCESS) && beneath::is_of_home(&self.options.root));
+        if let Some(unit) = self.options.unit.as_deref().filter(|_| is_of_sandbox) {
             error.message += &format!(
-                ". Nothing was written there. For a service its sandbox is why, unless the disk is: put what `twofold systemd-dropin` prints into \
+                ". Nothing was written there. For a service its sandbox is why, unless the folder or its disk is shut to everybody: put what `twofold systemd-dropin` prints into \
                  /etc/systemd/system/{unit}.service.d/devices.conf, then type: sudo systemctl daemon-reload && sudo systemctl restart {unit}"
             );
         }
@@ -315,7 +316,7 @@ impl Device {
         replica_id.clone_into(&mut lock(&self.replica_id));
         let root = match beneath::open_root(&self.options.root) {
             Err(Errno::NOENT) => self.make_root(),
-            other => other.map_err(|e| refused(e, format!("opening {}", self.options.root.display()))),
+            other => other.map_err(|e| self.shut(refused(e, format!("opening {}", self.options.root.display())))),
         };
         let root = root?;
         let _lock = self.lock_to_write()?;
@@ -515,5 +516,25 @@ impl Lens for Unsupported {
 
     fn write(&self, _: Option<&Rendering>, _: &Content, _: &Identity) -> Result<Rendering> {
         Err(Error::new(ErrorKind::Unsupported, "this device does not hold that kind"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_sandbox_of_a_unit_hides_or_shuts_is_told_with_one_way_out_and_nothing_else_is() {
+        let told = |root: &str, errno| {
+            let mut options = DeviceOptions::new("laptop", root, "hub-1", "replica-1");
+            options.unit = Some("twofold@bob".into());
+            let error = Device::open(options).unwrap().shut(refused(errno, format!("opening {root}")));
+            error.to_string().contains("/etc/systemd/system/twofold@bob.service.d/devices.conf")
+        };
+        assert!(told("/srv/twofold", Errno::ROFS));
+        assert!(told("/home/bob/twofold", Errno::ROFS));
+        assert!(told("/home/bob/twofold", Errno::ACCESS));
+        assert!(!told("/srv/twofold", Errno::ACCESS), "a right that is missing there is no matter of the sandbox");
+        assert!(!told("/home/bob/twofold", Errno::IO));
     }
 }

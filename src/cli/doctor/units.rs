@@ -108,8 +108,10 @@ fn examine(folders: &[PathBuf], config: &Config) -> (Vec<&'static str>, Vec<Stri
             troubles.push(format!("units: {name} reads {path}, which is not there; put the configuration there"));
         }
     }
-    if let Some(unit) = installed.first() {
-        let drop_ins = drop_ins(folders, |_| true);
+    let own = Unit::among(folders, config);
+    if let Some(unit) = own.as_ref().map(|unit| &*unit.name).or(installed.first().copied()) {
+        let of_all = || drop_ins(folders, |_| true);
+        let drop_ins = own.as_ref().map_or_else(of_all, |unit| unit.text.clone());
         let is_named = |path: &Path| drop_ins.contains(&path.display().to_string());
         // What a unit makes for the state is there.
         let named = config.names_state_dir && !config.state_dir.starts_with(STATE_OF_UNITS);
@@ -180,6 +182,30 @@ mod tests {
         assert_eq!(ada.key(), Some("LoadCredentialEncrypted=twofold.key:/k/ada"));
         assert!(ada.lets_through(dir.path()));
         assert!(!ada.lets_through(&dir.path().join("no")), "what is not there is ignored");
+    }
+
+    #[test]
+    fn of_several_people_a_folder_is_hidden_by_the_unit_of_the_one_whose_configuration_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let folders = [dir.path().to_owned()];
+        for (name, file) in [("twofold.service", "config"), ("twofold@.service", "%i")] {
+            let unit = format!("[Service]\nExecStart=/bin/true --config /etc/twofold/{file}.toml daemon\n");
+            fs::write(dir.path().join(name), unit).unwrap();
+        }
+        let text = "[[device]]\nname = \"laptop\"\npath = \"/home/bob/twofold\"\nkinds = [\"mail\"]\n";
+        let config = Config::parse(text, Path::new("/etc/twofold/bob.toml")).unwrap();
+        let hidden = || {
+            let (_, troubles) = examine(&folders, &config);
+            troubles.into_iter().filter(|words| words.contains("the sandbox")).collect::<Vec<_>>()
+        };
+        assert!(hidden()[0].contains("the sandbox of twofold@bob.service hides the folder"), "{:?}", hidden());
+        // What is let through for somebody else is not for him.
+        for (instance, is_hidden) in [("ada", true), ("bob", false)] {
+            let folder = dir.path().join(format!("twofold@{instance}.service.d"));
+            fs::create_dir(&folder).unwrap();
+            fs::write(folder.join("devices.conf"), "[Service]\nBindPaths=\"-/home/bob/twofold\"\n").unwrap();
+            assert_eq!(hidden().len(), usize::from(is_hidden), "{instance}");
+        }
     }
 
     #[test]
