@@ -80,7 +80,14 @@ pub async fn run(context: &Context, args: &Args) -> Result<i32> {
     let (events, told) = unbounded_channel();
     let stop = Arc::new(AtomicBool::new(false));
     let heard = tokio::spawn(signals.tell(events.clone(), stop.clone(), context.log.clone()));
-    open_hub(context, &config)?;
+    if let Err(error) = open_hub(context, &config) {
+        let failed = Err(error);
+        let kinds: Vec<Kind> = triggers_of(&config).into_keys().collect();
+        if let Err(error) = notify::tell(&config, context.clock.clone(), &failed, &Duty::default(), &kinds).await {
+            tracing::warn!("nobody could be told of it: {error}");
+        }
+        return failed.map(|_: Report| exit::FAILED);
+    }
     let vault = Vault::open(&config.state_dir)?;
     let folders = Arc::new(Mutex::new(paths_of(&config)));
     let has_credential_key = vault.has_credential_key();

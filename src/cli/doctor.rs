@@ -111,6 +111,9 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
                 troubles(&mut findings, context, &config, &hub, service.as_ref())?;
             }
         }
+        Err(error) if error.kind == ErrorKind::Broken && !error.message.contains("disk full") => {
+            findings.fail(exit::FAILED, format!("hub: {}", damaged(&config, &error.to_string())));
+        }
         Err(error) => findings.fail(exit::FAILED, format!("hub: {error}")),
     }
     Ok(twofold_cycle::report::worst(&findings.codes))
@@ -212,12 +215,25 @@ fn group_members(id: u32) -> Vec<User> {
     User::all().into_iter().filter(|user| user.group == id || named.contains(&user.name)).collect()
 }
 
-fn store(findings: &mut Findings, hub: &Hub, now_ms: i64) -> Result<()> {
+/// What is wrong with a hub that is damaged, and both ways out.
+fn damaged(config: &Config, words: &str) -> String {
+    let hub = config.state_dir.join("hub.sqlite").display().to_string();
+    let aside = |end: &str| quoted(&format!("{hub}{end}"));
+    format!(
+        "{}. With the service stopped, put a backup back: twofold backup --restore --force FILE. Without one, put the hub aside: mv {} {} && \
+         rm -f {} {}; then everything is met anew (\"The state was lost\" in the README): twofold sync",
+        words.replace(". Look at it with: twofold doctor", ""),
+        quoted(&hub),
+        aside(".damaged"),
+        aside("-wal"),
+        aside("-shm"),
+    )
+}
+
+fn store(findings: &mut Findings, config: &Config, hub: &Hub, now_ms: i64) -> Result<()> {
     match hub.check()? {
         None => findings.ok("hub: whole"),
-        Some(words) => {
-            findings.fail(exit::FAILED, format!("hub: damaged ({words}); restore the state folder from a backup"))
-        }
+        Some(words) => findings.fail(exit::FAILED, format!("hub: {}", damaged(config, &format!("damaged ({words})")))),
     }
     match hub.last_run()? {
         None => findings.warn("last run: none yet; type: twofold sync"),

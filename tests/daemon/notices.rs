@@ -229,6 +229,41 @@ fn on_a_disk_without_one_free_byte_nothing_is_told_twice_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_hub_that_is_damaged_when_the_service_starts_is_told_and_the_doctor_says_the_way_out() {
+    let home = Home::synced(&GOOGLE);
+    let file = home.dir.path().join("troubles.jsonl");
+    let backup = home.dir.path().join("hub.backup");
+    home.run(&["backup", backup.to_str().unwrap()]).expect(0);
+    start(&home, ONCE, &format!("file = {file:?}")).stop();
+    let hub = home.state().join("hub.sqlite");
+    for name in ["hub.sqlite-wal", "hub.sqlite-shm"] {
+        let _ = fs::remove_file(home.state().join(name));
+    }
+    let mut bytes = fs::read(&hub).unwrap();
+    let end = bytes.len().min(4096 * 23);
+    bytes[..end]
+        .iter_mut()
+        .zip(1u32..)
+        .skip(4096)
+        .for_each(|(byte, at)| *byte = at.wrapping_mul(2_654_435_761).to_be_bytes()[0]);
+    fs::write(&hub, bytes).unwrap();
+    for _ in 0..2 {
+        home.run(&["daemon"]).expect(1);
+    }
+    let told = lines(&file);
+    assert_eq!(told.len(), 1, "it is told once: {told:?}");
+    assert_eq!((&told[0]["trouble"], &told[0]["state"]), (&json!("failed"), &json!("begun")));
+    let ran = home.run(&["doctor", "--offline"]).expect(1);
+    let ran = ran.shows(&["fail  hub", "twofold backup --restore --force FILE", "hub.sqlite.damaged", "twofold sync"]);
+    assert!(!ran.out.contains(": twofold doctor"), "it sends nobody back to itself: {ran}");
+    home.run(&["backup", "--restore", "--force", backup.to_str().unwrap()]).expect(0);
+    let service = start(&home, ONCE, &format!("file = {file:?}"));
+    soon("it is told that it is over", || lines(&file).len() == 2);
+    service.stop();
+    assert_eq!(lines(&file)[1]["state"], "over");
+}
+
+#[test]
 fn each_thing_that_is_held_is_told_by_itself_and_is_over_when_it_is_approved() {
     let home = Home::synced(&GOOGLE);
     let elsewhere = home.dir.path().join("elsewhere");
