@@ -254,7 +254,11 @@ fn metrics_count_what_runs_did_and_health_says_what_is_wrong() {
         "twofold_last_proof_timestamp_seconds{replica=\"google\",kind=\"contacts\"}",
         "twofold_healthy 1\n",
         "process_resident_memory_bytes",
-        "twofold_disk_free_bytes",
+        "twofold_disk_free_bytes{what=\"state\"}",
+        "twofold_disk_free_bytes{what=\"device\",replica=\"laptop\"}",
+        // What did not happen yet is there too, so that the first time is an increase.
+        "twofold_runs_total{exit=\"1\"} 0\n",
+        "twofold_runs_total{exit=\"75\"} 0\n",
     ]);
     assert!(!text.body.contains('@') && !text.body.contains("My Contacts"), "nothing of people: {}", text.body);
     assert_eq!(service.get("/healthz").is(200).body, "ok\n");

@@ -57,7 +57,7 @@ RETURN_S = 400
 TROUBLES = {
     "no network": (75, ("google: ", "microsoft365: "), "google: ", ("200 ok",), None),
     "no sign-in": (3, ("google: somebody has to sign in",), "twofold login google", ("503", "twofold login google"), ("sign-in", "google")),
-    "full disk": (75, ("the disk is nearly full",), "disk: ", ("503", "the disk is nearly full"), ("disk", None)),
+    "full disk": (75, ("is nearly full: ",), "disk: ", ("503", "is nearly full: "), ("disk", None)),
 }
 KILLED = "no service is running: the last one was killed"
 # What stands in the way is told within this time, and so is that it is over.

@@ -5,11 +5,20 @@ use crate::config::Config;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use twofold_cycle::NoRoom;
 
 /// Where nobody says how much stays free…
 const USUAL: u64 = 500_000_000;
 /// …it is at most this part of the file system.
 const USUAL_PART: u64 = 20;
+
+/// A folder in which things are kept.
+pub(crate) struct Place {
+    /// The device whose folder it is; `None`: the state folder.
+    pub(crate) device: Option<String>,
+    /// Where it is.
+    pub(crate) path: PathBuf,
+}
 
 /// What is free where a path lies, and what has to be.
 pub(crate) struct Room {
@@ -30,21 +39,22 @@ fn floor(whole: u64, keep_free: Option<u64>) -> u64 {
     keep_free.unwrap_or(USUAL.min(whole / USUAL_PART))
 }
 
-/// Where there is too little room, in words that stay the same as long as it lasts.
-pub(crate) fn shortage(config: &Config) -> Option<String> {
+/// Where there is too little room.
+pub(crate) fn shortage(config: &Config) -> Option<NoRoom> {
     of(&places(config), config.keep_free)
 }
 
 /// The same, to be asked again and again during a run.
-pub(crate) fn watch(config: &Config) -> Box<dyn Fn() -> Option<String> + Send + Sync> {
+pub(crate) fn watch(config: &Config) -> Box<dyn Fn() -> Option<NoRoom> + Send + Sync> {
     let (places, keep_free) = (places(config), config.keep_free);
     Box::new(move || of(&places, keep_free))
 }
 
 /// The state folder, and each device folder.
-pub(crate) fn places(config: &Config) -> Vec<PathBuf> {
-    let devices = config.devices.iter().map(|device| device.path.clone());
-    [config.state_dir.clone()].into_iter().chain(devices).collect()
+pub(crate) fn places(config: &Config) -> Vec<Place> {
+    let devices =
+        config.devices.iter().map(|device| Place { device: Some(device.name.clone()), path: device.path.clone() });
+    [Place { device: None, path: config.state_dir.clone() }].into_iter().chain(devices).collect()
 }
 
 /// Room for a file that is no part of what twofold keeps in step: the floor counts where it lies on one disk with that, and elsewhere what
@@ -60,7 +70,7 @@ impl Spare {
     /// In a folder.
     pub(crate) fn of(config: &Config, folder: &Path) -> Spare {
         let disk = |path: &Path| std::fs::metadata(path).ok().map(|meta| meta.dev());
-        let is_ours = disk(folder).is_some_and(|own| places(config).iter().any(|path| disk(path) == Some(own)));
+        let is_ours = disk(folder).is_some_and(|own| places(config).iter().any(|place| disk(&place.path) == Some(own)));
         let floor = room(folder, config.keep_free).filter(|_| is_ours).map(|room| room.floor);
         Spare { folder: folder.to_owned(), floor }
     }
@@ -83,16 +93,17 @@ impl Spare {
     }
 }
 
-fn of(places: &[PathBuf], keep_free: Option<u64>) -> Option<String> {
-    places.iter().find_map(|path| {
-        let room = room(path, keep_free)?;
-        (room.free < room.floor).then(|| {
-            format!(
+fn of(places: &[Place], keep_free: Option<u64>) -> Option<NoRoom> {
+    places.iter().find_map(|place| {
+        let room = room(&place.path, keep_free)?;
+        (room.free < room.floor).then(|| NoRoom {
+            replica: place.device.clone().unwrap_or_default(),
+            words: format!(
                 "disk: less than {} are free where {} lies; nothing more is read or written before there is room, so that the disk is \
                  not filled. Free some space, or set keep_free under [disk]; then it goes on: twofold sync",
                 words::bytes(room.floor),
-                path.display()
-            )
+                place.path.display()
+            ),
         })
     })
 }

@@ -98,7 +98,7 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     }
     match context.hub(&config) {
         Ok((mut hub, _lock)) => {
-            store(&mut findings, &hub, context.now_ms())?;
+            store(&mut findings, &config, &hub, context.now_ms())?;
             sign_ins::accounts(&mut findings, &config, &hub)?;
             messages(&mut findings, &config, &hub, args.full, context.now_ms())?;
             devices(&mut findings, &config, &mut hub, args.full).await?;
@@ -141,7 +141,7 @@ fn another_state(findings: &Findings, config: &Config) {
 }
 
 fn room(findings: &mut Findings, config: &Config) {
-    for path in disk::places(config) {
+    for disk::Place { path, .. } in disk::places(config) {
         let Some(room) = disk::room(&path, config.keep_free) else { continue };
         let (free, floor) = (words::bytes(room.free), words::bytes(room.floor));
         let what = format!("disk: {free} free where {} lies", path.display());
@@ -315,7 +315,7 @@ fn troubles(
     let mut facts = endpoint::facts(config, hub, service, context.now_ms())?;
     // That no run was ever made and that the disk is full was said.
     facts.last_run.get_or_insert_default();
-    facts.is_full = false;
+    facts.disk.rooms.clear();
     let usual = Some(twofold_cycle::report::worst(&facts.exits)).filter(|code| *code != exit::ALIGNED);
     for trouble in health::troubles(&facts) {
         let is_said = findings.failed.iter().any(|words| words.contains(&trouble.words));

@@ -4,7 +4,7 @@
 mod standing;
 
 use super::daemon::triggers_of;
-use super::disk::{room, shortage};
+use super::disk::{Place, places, room, shortage};
 use super::status::signs::hub_size;
 use super::{conflicts, handover, held, now_ms};
 use crate::config::{Config, unit};
@@ -177,8 +177,7 @@ pub(super) fn facts(config: &Config, hub: &Hub, live: Option<&live::Snapshot>, n
         Some(_) => None,
         None => cut_off(config, hub, last_run)?,
     };
-    let room = room(&config.state_dir, config.keep_free);
-    let shortage = shortage(config);
+    let shortage = shortage(config).map(|no_room| no_room.words);
     let service = match live {
         Some(live) => service(live, shortage.as_deref()),
         None => silent(&config.state_dir),
@@ -189,21 +188,25 @@ pub(super) fn facts(config: &Config, hub: &Hub, live: Option<&live::Snapshot>, n
         last_run,
         cut_off_ms,
         exits,
-        is_full: shortage.is_some(),
         replicas: replicas(config, hub, live.map(|live| live.since_ms))?,
         budgets: connect::budgets_left(config, hub, now_ms)?
             .into_iter()
             .map(|(service, left)| budget(service, left, now_ms))
             .collect(),
-        disk: Disk {
-            hub: hub_size(config),
-            messages: 0,
-            room: room.map(|room| Room { free: room.free, floor: room.floor }),
-        },
+        disk: Disk { hub: hub_size(config), messages: 0, rooms: rooms(config) },
         conflicts: hub.conflicts()?.len(),
         unknown_writes: hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some()).count(),
         service: Service { unit: unit::of_or_all(&config.path), ..service },
     })
+}
+
+/// What is free where the state folder lies, and where that of each device does.
+pub(super) fn rooms(config: &Config) -> Vec<Room> {
+    let of = |place: Place| {
+        let room = room(&place.path, config.keep_free)?;
+        Some(Room { device: place.device, free: room.free, floor: room.floor })
+    };
+    places(config).into_iter().filter_map(of).collect()
 }
 
 /// When a run after `last` began that has no end, though nobody is at work on the hub any more. One that failed as a whole says so itself.

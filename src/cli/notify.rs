@@ -5,7 +5,8 @@
 //! a task of its own, so that an address that does not answer holds neither a run nor the others. What waits, and what was told, is in the
 //! state folder: a restart repeats nothing, but what somebody was still taking two seconds after a stop.
 
-use super::now_ms;
+use super::disk::{Place, Room, places, room};
+use super::{now_ms, words};
 use crate::config::{Config, Notify};
 use crate::connect;
 use crate::daemon::Duty;
@@ -307,13 +308,27 @@ fn ways(notify: &Notify) -> Vec<Way> {
     Way::ALL.into_iter().filter(has).collect()
 }
 
-/// One message as it is told.
-fn message(notice: &Notice) -> Value {
+/// Which folder a full disk is that of, and what is free there by now.
+fn full(config: &Config, notice: &Notice) -> Option<(PathBuf, Room)> {
+    let trouble = &notice.trouble;
+    let is_it = |place: &Place| place.device.as_deref().unwrap_or_default() == trouble.replica;
+    let place = places(config).into_iter().find(is_it).filter(|_| trouble.cause == Cause::Disk)?;
+    let room = room(&place.path, config.keep_free)?;
+    Some((place.path, room))
+}
+
+/// One message as it is told; `full`: where there is no room.
+fn message(notice: &Notice, full: Option<(PathBuf, Room)>) -> Value {
     let Notice { trouble, since_ms, over_ms } = notice;
     let place = if trouble.replica.is_empty() { "twofold" } else { &trouble.replica };
     let command = trouble.cause.command(&trouble.replica);
+    let full = full.filter(|_| over_ms.is_none());
+    let where_to = full.as_ref().map_or_else(String::new, |(path, room)| {
+        let (free, floor) = (words::bytes(room.free), words::bytes(room.floor));
+        format!(" of {}: {free} are free, and {floor} are to stay free", path.display())
+    });
     let text = match over_ms {
-        None => format!("{place}: {}. Type: {command}", trouble.cause.words()),
+        None => format!("{place}: {}{where_to}. Type: {command}", trouble.cause.words()),
         Some(_) => format!("{place}: over: {}", trouble.cause.words()),
     };
     let mut message = json!({
@@ -324,6 +339,10 @@ fn message(notice: &Notice) -> Value {
         "replica": (!trouble.replica.is_empty()).then_some(&trouble.replica),
         "since": moment(*since_ms),
     });
+    if let Some((path, room)) = full {
+        message["folder"] = json!(path.display().to_string());
+        message["free_bytes"] = json!(room.free);
+    }
     if !trouble.hold.is_empty() {
         message["hold"] = json!(trouble.hold);
     }
@@ -341,7 +360,7 @@ fn moment(at_ms: i64) -> Option<String> {
 /// Delivers one message; why not, in words without any address.
 async fn send(config: &Config, way: Way, notice: &Notice) -> std::result::Result<(), (Unconfirmed, String)> {
     use Unconfirmed::{MaybeHeard, Unheard};
-    let text = message(notice).to_string();
+    let text = message(notice, full(config, notice)).to_string();
     let notify = config.notify.clone();
     match (way, notify.webhook, notify.file) {
         (Way::Webhook, Some(url), _) => {
@@ -463,18 +482,18 @@ mod tests {
     #[test]
     fn a_message_says_where_what_since_when_and_what_to_type() {
         let trouble = Trouble { replica: "google".into(), cause: Cause::SignIn, hold: String::new() };
-        let begun = message(&Notice { trouble: trouble.clone(), since_ms: 0, over_ms: None });
+        let begun = message(&Notice { trouble: trouble.clone(), since_ms: 0, over_ms: None }, None);
         assert_eq!(
             begun,
             json!({"schema": 1, "text": "google: a sign-in is needed. Type: twofold login google", "state": "begun", "trouble": "sign-in",
                 "replica": "google", "since": "1970-01-01T00:00:00Z", "type": "twofold login google"})
         );
-        let over = message(&Notice { trouble, since_ms: 0, over_ms: Some(60_000) });
+        let over = message(&Notice { trouble, since_ms: 0, over_ms: Some(60_000) }, None);
         assert_eq!(
             (&over["state"], &over["over"], over.get("type")),
             (&json!("over"), &json!("1970-01-01T00:01:00Z"), None)
         );
         let held = Trouble { replica: "laptop".into(), cause: Cause::Held, hold: "3f1c".into() };
-        assert_eq!(message(&Notice { trouble: held, since_ms: 0, over_ms: None })["hold"], "3f1c");
+        assert_eq!(message(&Notice { trouble: held, since_ms: 0, over_ms: None }, None)["hold"], "3f1c");
     }
 }

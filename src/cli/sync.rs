@@ -132,9 +132,9 @@ pub async fn sync(
     progress: Arc<dyn Progress>,
 ) -> Result<Report> {
     if !args.dry_run
-        && let Some(words) = disk::shortage(config)
+        && let Some(no_room) = disk::shortage(config)
     {
-        return Ok(Report::not_begun(words));
+        return Ok(Report::not_begun(no_room));
     }
     let (mut hub, _lock) = context.hub(config)?;
     check_name(config, args.replica.as_deref())?;

@@ -118,13 +118,22 @@ pub struct Settings {
     pub scopes: BTreeMap<String, Scope>,
     /// Told how the run goes on (progress bars).
     pub progress: Arc<dyn Progress>,
-    /// Says in words where there is too little room on a disk, if there is: the run ends at the next clean point, before a disk is full.
-    pub room: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// Says where there is too little room on a disk, if there is: the run ends at the next clean point, before a disk is full.
+    pub room: Box<dyn Fn() -> Option<NoRoom> + Send + Sync>,
     /// What the run is told while it is under way.
     pub calls: Calls,
 }
 
-/// What a run is told while it is under way: each is set once.
+/// There is too little room on a disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoRoom {
+    /// The device whose folder is there; empty: the state folder.
+    pub replica: String,
+    /// For people; the same as long as it lasts.
+    pub words: String,
+}
+
+/// What a run is told while it is under way.
 #[derive(Clone, Debug, Default)]
 pub struct Calls {
     /// The process was asked to stop: the run ends at the next clean point.
@@ -267,7 +276,7 @@ pub struct Cycle<'a> {
     /// What is left out of the kind that is gone through.
     pub left_out: Arc<scope::LeftOut>,
     /// Where there was too little room, once that was seen.
-    pub full: OnceLock<String>,
+    pub full: OnceLock<NoRoom>,
 }
 
 impl Cycle<'_> {
@@ -307,9 +316,9 @@ impl Cycle<'_> {
     fn has_no_room(&self) -> bool {
         if self.full.get().is_none()
             && !self.settings.dry_run
-            && let Some(words) = (self.settings.room)()
+            && let Some(no_room) = (self.settings.room)()
         {
-            self.full.get_or_init(|| words);
+            self.full.get_or_init(|| no_room);
         }
         self.full.get().is_some()
     }

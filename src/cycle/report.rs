@@ -1,6 +1,6 @@
 //! What a run says of itself: counts per replica, what is left, and the exit code.
 
-use crate::Cycle;
+use crate::{Cycle, NoRoom};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use twofold_model::{Error, ErrorKind, Kind, Result};
@@ -237,19 +237,19 @@ impl Report {
         }
     }
 
-    /// The report of a run that did not begin because there is too little room, in these words: it may by itself later.
-    pub fn not_begun(words: String) -> Self {
+    /// The report of a run that did not begin because there is too little room: it may by itself later.
+    pub fn not_begun(no_room: NoRoom) -> Self {
         let mut report = Report { exit: exit::TEMPORARY, ..Report::new(0) };
-        report.no_room(words);
+        report.no_room(no_room);
         report
     }
 
-    /// There is too little room on a disk, in these words.
-    fn no_room(&mut self, words: String) {
+    /// There is too little room on a disk.
+    fn no_room(&mut self, no_room: NoRoom) {
         self.full = true;
-        self.signs.insert((String::new(), Sign::Disk));
+        self.signs.insert((no_room.replica, Sign::Disk));
         self.codes.push(exit::TEMPORARY);
-        self.say(words);
+        self.say(no_room.words);
     }
 
     /// The row of a replica and kind, made on first mention.
@@ -369,8 +369,8 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
         cycle.report.codes.push(exit::LEFT);
         cycle.report.say_of_hub("items are in quarantine; the rest was done. See: twofold status");
     }
-    if let Some(words) = cycle.full.get() {
-        cycle.report.no_room(words.clone());
+    if let Some(no_room) = cycle.full.get() {
+        cycle.report.no_room(no_room.clone());
     } else if cycle.report.stopped {
         cycle.report.codes.push(exit::TEMPORARY);
         cycle.report.say("the run was asked to stop and ended at a clean point. Go on with: twofold sync".into());

@@ -19,13 +19,11 @@ pub struct Facts {
     pub cut_off_ms: Option<i64>,
     /// The exit codes of the last runs over the kinds that there are: one of each where a service tells, else that of the last run.
     pub exits: Vec<i32>,
-    /// A disk, that of the state folder or of a device, is below its floor: nothing is read or written.
-    pub is_full: bool,
     /// Every place of the configuration.
     pub replicas: Vec<Replica>,
     /// What is left of what the providers allow.
     pub budgets: Vec<Budget>,
-    /// The disk of the state folder.
+    /// What is used and free on disks.
     pub disk: Disk,
     /// Fields that two sides changed differently.
     pub conflicts: usize,
@@ -143,24 +141,38 @@ pub struct Budget {
     pub pause_ms: u64,
 }
 
-/// The disk of the state folder, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What the state folder takes, and what is free, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Disk {
     /// The hub's files.
     pub hub: u64,
     /// The bytes of messages.
     pub messages: u64,
-    /// What is free, where it can be told.
-    pub room: Option<Room>,
+    /// What is free where the state folder lies and where that of each device does, as far as it can be told.
+    pub rooms: Vec<Room>,
 }
 
-/// What is free on a disk, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What is free where a folder lies, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Room {
+    /// The device whose folder it is; `None`: the state folder.
+    pub device: Option<String>,
     /// What this user may still write.
     pub free: u64,
     /// Below this nothing more is read or written (`keep_free`).
     pub floor: u64,
+}
+
+impl Room {
+    /// Which folder it is, for people.
+    pub fn folder(&self) -> String {
+        self.device.as_ref().map_or_else(|| "the state folder".to_owned(), |name| format!("the folder of {name}"))
+    }
+
+    /// Whether nothing more is read or written for want of room.
+    pub fn is_full(&self) -> bool {
+        self.free < self.floor
+    }
 }
 
 /// What the runs of a service did since it began.

@@ -1,6 +1,7 @@
 //! What stands in the way: `twofold status` and the page show all of it, and `/healthz` answers what of it does not pass by itself.
 
 use super::facts::{Facts, Kept, Replica};
+use crate::cli::words::bytes;
 use twofold_model::Kind;
 
 /// Something that stands in the way.
@@ -130,9 +131,17 @@ fn cut_off(began_ms: i64, now_ms: i64) -> String {
     )
 }
 
+/// The first disk without room, as runs tell it: one of them holds all places.
 fn full(facts: &Facts) -> Option<Trouble> {
-    let words = "the disk is nearly full, and nothing more is read or written; free some space. See: twofold doctor";
-    facts.is_full.then(|| Trouble { words: words.to_owned(), exit: TEMPORARY, is_ill: true })
+    let room = facts.disk.rooms.iter().find(|room| room.is_full())?;
+    let words = format!(
+        "the disk of {} is nearly full: {} are free, and {} are to stay free; nothing more is read or written; free some space. See: twofold \
+         doctor",
+        room.folder(),
+        bytes(room.free),
+        bytes(room.floor)
+    );
+    Some(Trouble { words, exit: TEMPORARY, is_ill: true })
 }
 
 /// Whether words of a run are about a place.
@@ -178,7 +187,7 @@ pub fn late_kinds(facts: &Facts, replica: &Replica) -> impl Iterator<Item = Kind
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::facts::{Run, SignIn};
+    use crate::endpoint::facts::{Room, Run, SignIn};
 
     fn well() -> Facts {
         let kept = Kept { proof_ms: Some(0), late_from_ms: Some(1_000), ..Kept::default() };
@@ -218,10 +227,13 @@ mod tests {
             Some(SignIn { needed: Some("the sign-in of ada@example.org ended".into()), ..SignIn::default() });
         facts.exits = vec![0, 1];
         facts.service.is_stuck = true;
-        facts.is_full = true;
+        let room = |device: &str, free| Room { device: Some(device.into()), free, floor: 6_000_000 };
+        facts.disk.rooms = vec![room("phone", 9_000_000), room("laptop", 3_000_000)];
         let ills = ills(&facts);
         assert_eq!(ills.len(), 4, "{ills:?}");
         assert!(ills[3].ends_with("type: twofold login google"), "{ills:?}");
+        let full = "the disk of the folder of laptop is nearly full: 3.0 MB are free, and 6.0 MB are to stay free";
+        assert!(ills[2].starts_with(full), "{ills:?}");
         assert!(!ills.concat().contains("ada@example.org"), "{ills:?}");
     }
 

@@ -3,8 +3,9 @@
 //! Names, units and labels follow <https://prometheus.io/docs/practices/naming/>: base units, `_total` for what only grows. Labels are names
 //! of replicas, kinds and services, and no data of people.
 
-use super::facts::{Disk, Facts, Kept, Replica};
+use super::facts::{Disk, Facts, Kept, Replica, Room};
 use super::health;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use twofold_model::Kind;
 
@@ -13,6 +14,9 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What was taken or sent, in the order of the totals.
 const CHANGES: [&str; 4] = ["created", "updated", "moved", "deleted"];
+
+/// The exit codes of a run.
+const EXITS: [i32; 7] = [0, 1, 2, 3, 4, 5, 75];
 
 /// The whole text.
 pub fn text(facts: &Facts) -> String {
@@ -100,8 +104,10 @@ fn runs(out: &mut Families, facts: &Facts) {
     out.one("twofold_last_run_duration_seconds", "How long the last run took.", took);
     let exit = last.and_then(|run| run.exit).map(f64::from);
     out.one("twofold_last_run_exit_code", "The exit code of the last run, as of twofold sync: 0 is aligned.", exit);
-    let texts: Vec<(String, f64)> =
-        service.totals.runs.iter().map(|(exit, count)| (exit.to_string(), *count as f64)).collect();
+    // What did not happen yet is there too, so that Prometheus sees the first time as an increase.
+    let mut counts: BTreeMap<i32, u64> = EXITS.map(|exit| (exit, 0)).into();
+    counts.extend(&service.totals.runs);
+    let texts: Vec<(String, f64)> = counts.iter().map(|(exit, count)| (exit.to_string(), *count as f64)).collect();
     let rows = texts.iter().map(|(exit, count)| (vec![("exit", exit.as_str())], *count));
     out.counter("twofold_runs_total", "Runs since the service began, by exit code.", rows);
 }
@@ -205,11 +211,20 @@ fn limits(out: &mut Families, facts: &Facts) {
     out.gauge("twofold_budget_left_ratio", help, of(|budget| budget.left));
     let help = "How long a provider's service asked for a pause, from now on.";
     out.gauge("twofold_budget_pause_seconds", help, of(|budget| budget.pause_ms as f64 / 1000.0));
-    let Disk { hub, messages, room } = facts.disk;
-    let used = [("hub", hub), ("messages", messages)].map(|(what, bytes)| (vec![("what", what)], bytes as f64));
+    let Disk { hub, messages, rooms } = &facts.disk;
+    let used = [("hub", *hub), ("messages", *messages)].map(|(what, bytes)| (vec![("what", what)], bytes as f64));
     out.gauge("twofold_disk_used_bytes", "What the state folder takes on the disk.", used);
-    let free = room.map(|room| room.free as f64);
-    out.one("twofold_disk_free_bytes", "What is free on the disk of the state folder.", free);
-    let floor = room.map(|room| room.floor as f64);
-    out.one("twofold_disk_floor_bytes", "With less free than this nothing more is read or written.", floor);
+    let of = |value: fn(&Room) -> u64| {
+        rooms.iter().map(move |room| {
+            let labels = match &room.device {
+                None => vec![("what", "state")],
+                Some(name) => vec![("what", "device"), ("replica", name.as_str())],
+            };
+            (labels, value(room) as f64)
+        })
+    };
+    let help = "What is free on the disk of the state folder or of a device's folder.";
+    out.gauge("twofold_disk_free_bytes", help, of(|room| room.free));
+    let help = "With less free there than this nothing more is read or written.";
+    out.gauge("twofold_disk_floor_bytes", help, of(|room| room.floor));
 }

@@ -53,7 +53,6 @@ fn facts() -> Facts {
         last_run: Some(last_run),
         cut_off_ms: None,
         exits: vec![4],
-        is_full: false,
         replicas: vec![
             Replica {
                 name: "google".into(),
@@ -73,7 +72,14 @@ fn facts() -> Facts {
             },
         ],
         budgets: vec![Budget { service: "google mail".into(), left: 0.75, pause_ms: 1_500 }],
-        disk: Disk { hub: 1, messages: 2, room: Some(Room { free: 4, floor: 3 }) },
+        disk: Disk {
+            hub: 1,
+            messages: 2,
+            rooms: vec![
+                Room { device: None, free: 4, floor: 3 },
+                Room { device: Some("odd \"name\\".into()), free: 6, floor: 5 },
+            ],
+        },
         conflicts: 2,
         unknown_writes: 0,
     }
@@ -136,7 +142,9 @@ fn metrics_say_what_is_known_under_names_units_and_labels_of_prometheus() {
         "twofold_held_since_timestamp_seconds{replica=\"google\",kind=\"mail\"} 1699999000",
         "twofold_budget_pause_seconds{service=\"google mail\"} 1.5",
         "twofold_disk_used_bytes{what=\"messages\"} 2",
-        "twofold_disk_floor_bytes 3",
+        "twofold_disk_floor_bytes{what=\"state\"} 3",
+        "twofold_disk_free_bytes{what=\"device\",replica=\"odd \\\"name\\\\\"} 6",
+        "twofold_runs_total{exit=\"1\"} 0",
         "twofold_healthy 1",
     ] {
         assert!(text.lines().any(|found| found == line), "no line {line}:\n{text}");

@@ -229,6 +229,35 @@ fn on_a_disk_without_one_free_byte_nothing_is_told_twice_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_full_disk_of_a_device_folder_is_told_with_its_name_and_what_is_free_there() {
+    let home = Home::synced(&GOOGLE);
+    let Some(disk) = Small::at(home.dir.path().join("small"), "64m") else { return };
+    let folder = disk.0.join("laptop");
+    assert!(std::process::Command::new("cp").arg("-a").arg(home.laptop()).arg(&folder).status().unwrap().success());
+    let file = home.dir.path().join("troubles.jsonl");
+    let more = format!(
+        "\n[disk]\nkeep_free = \"6MB\"\n\n[schedule]\n{ONCE}\n\n[endpoint]\nlisten = \"127.0.0.1:0\"\n\n[notify]\nfile = {file:?}\n"
+    );
+    let text = home.configuration(&more).replace(&format!("{:?}", home.laptop()), &format!("{folder:?}"));
+    fs::write(home.config(), text).unwrap();
+    let ballast = fill(&disk.0, 3_000_000);
+    let service = Service::begin(&home);
+    let said = ["the disk of the folder of laptop is nearly full", "3.0 MB are free", "6.0 MB are to stay free"];
+    soon("it is told", || lines(&file).len() == 1);
+    home.run(&["status"]).expect(75).shows(&said).shows(&["laptop: 3.0 MB are free on its disk"]);
+    let told = lines(&file).remove(0);
+    assert_eq!((&told["trouble"], &told["replica"]), (&json!("disk"), &json!("laptop")), "{told}");
+    let words = told["text"].as_str().unwrap();
+    assert!(words.starts_with("laptop: ") && words.contains("3.0 MB are free") && words.contains("6.0 MB"), "{words}");
+    fs::remove_file(ballast).unwrap();
+    home.sync().expect(0);
+    soon("it is told that it is over", || lines(&file).len() == 2);
+    assert_eq!(lines(&file)[1]["state"], "over");
+    home.run(&["status"]).expect(0);
+    service.stop();
+}
+
+#[test]
 fn a_hub_that_is_damaged_when_the_service_starts_is_told_and_the_doctor_says_the_way_out() {
     let home = Home::synced(&GOOGLE);
     let file = home.dir.path().join("troubles.jsonl");

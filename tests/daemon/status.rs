@@ -304,7 +304,7 @@ fn a_disk_below_its_floor_and_a_service_that_was_killed_are_told() {
     fs::write(home.config(), home.configuration("\n[disk]\nkeep_free = \"1000000GB\"\n")).unwrap();
     home.run(&["status"])
         .expect(75)
-        .shows(&["trouble: the disk is nearly full", "free some space. See: twofold doctor"]);
+        .shows(&["trouble: the disk of the state folder is nearly full", "free some space. See: twofold doctor"]);
     configure(&home, ONCE);
     home.run(&["status"]).expect(0);
     let service = Service::start(&home, ONCE);

@@ -83,7 +83,7 @@ fn a_service_that_begins_on_a_full_disk_waits_and_status_says_why() {
     let mut file = fs::OpenOptions::new().append(true).open(&ballast).unwrap();
     while std::io::Write::write(&mut file, &[1]).is_ok_and(|written| written > 0) {}
     drop(file);
-    let full = "trouble: the disk is nearly full";
+    let full = "trouble: the disk of the state folder is nearly full";
     home.run(&["status"]).expect(75).shows(&[full]);
     let args = ["-v", "daemon"];
     let mut talk = home.talk(home.command(&args), &args);

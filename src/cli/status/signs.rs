@@ -1,11 +1,12 @@
 //! Signs of life: what was proven when, what is late, when the next run is, what is left of budgets, sign-ins and the disk.
 
+use crate::cli::endpoint::rooms;
 use crate::config::Config;
 use crate::connect;
 use crate::daemon::live::Snapshot;
+use crate::endpoint::facts::Room;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::Path;
 use twofold_auth::Status;
 use twofold_hub::{Hub, Place};
 use twofold_model::{Kind, Result};
@@ -101,23 +102,21 @@ pub fn budgets_left(config: &Config, hub: &Hub, now_ms: i64) -> Result<Value> {
     Ok(Value::from(rows))
 }
 
-/// What the state folder takes of the disk, in bytes.
+/// What the state folder takes of the disk, and what is free there and where the folders of devices lie, in bytes.
 pub fn disk(config: &Config) -> Result<Value> {
     let hub = hub_size(config);
     let blobs = connect::blobs_kept(config)?.map(|(_, bytes)| bytes);
-    Ok(json!({"hub": hub, "blobs": blobs, "free": free(&config.state_dir)}))
+    let (of_state, of_devices): (Vec<Room>, Vec<Room>) =
+        rooms(config).into_iter().partition(|room| room.device.is_none());
+    let devices = of_devices.iter().map(|room| json!({"name": room.device, "free": room.free}));
+    let free = of_state.first().map(|room| room.free);
+    Ok(json!({"hub": hub, "blobs": blobs, "free": free, "devices": devices.collect::<Vec<_>>()}))
 }
 
 /// What the hub's files take, in bytes.
 pub fn hub_size(config: &Config) -> u64 {
     let size = |name: &str| std::fs::metadata(config.state_dir.join(name)).map_or(0, |meta| meta.len());
     ["hub.sqlite", "hub.sqlite-wal", "hub.sqlite-shm"].map(size).iter().sum()
-}
-
-/// How much room is left for this user where the state folder lies.
-fn free(folder: &Path) -> Option<u64> {
-    let room = rustix::fs::statvfs(folder).ok()?;
-    Some(room.f_bavail.saturating_mul(room.f_frsize))
 }
 
 #[cfg(test)]

@@ -82,7 +82,15 @@ pub fn text(state: &Value, now_ms: i64, is_verbose: bool) -> String {
     }
     budgets(&mut out, list(&state["budgets_left"]), now_ms);
     if let (Some(hub), Some(free)) = (state["disk"]["hub"].as_u64(), state["disk"]["free"].as_u64()) {
-        let _ = writeln!(out, "the hub takes {} of the disk; {} are free", words::bytes(hub), words::bytes(free));
+        let free = words::bytes(free);
+        let _ =
+            writeln!(out, "the hub takes {} of the disk of the state folder; {free} are free there", words::bytes(hub));
+        for device in list(&state["disk"]["devices"]) {
+            let of_device = words::bytes(device["free"].as_u64().unwrap_or(0));
+            if of_device != free {
+                let _ = writeln!(out, "{}: {of_device} are free on its disk", word(&device["name"]));
+            }
+        }
     }
     let _ = writeln!(out, "{}", service(state, now_ms));
     out

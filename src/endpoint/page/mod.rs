@@ -6,7 +6,7 @@ mod plot;
 mod said;
 mod waiting;
 
-use super::facts::{Board, Collection, Facts, Replica, Run};
+use super::facts::{Board, Collection, Facts, Replica, Room, Run};
 use super::health;
 use said::{Moment, Name, Said, bytes, count, span};
 use std::fmt::Write as _;
@@ -201,13 +201,20 @@ fn took(ms: u64) -> String {
 }
 
 fn limits(out: &mut String, facts: &Facts) {
-    let (disk, free) = (facts.disk, facts.disk.room.map(|room| format!("; {} are free", bytes(room.free))));
+    let disk = &facts.disk;
+    let free = |room: &Room| format!("{} are free", bytes(room.free));
+    let (state, devices): (Vec<&Room>, Vec<&Room>) = disk.rooms.iter().partition(|room| room.device.is_none());
+    let of_state = state.first().map(|room| free(room));
     let _ = write!(
         out,
         "<section id=\"limits\"><h2>Disk and budgets</h2><ul><li class=\"row\"><span>the state folder</span><span class=\"dim\">{}{}</span></li>",
         bytes(disk.hub + disk.messages),
-        free.unwrap_or_default()
+        of_state.as_ref().map(|words| format!("; {words}")).unwrap_or_default()
     );
+    for room in devices.into_iter().filter(|room| Some(free(room)) != of_state) {
+        let (folder, free) = (Said(&room.folder()), free(room));
+        let _ = write!(out, "<li class=\"row\"><span>{folder}</span><span class=\"dim\">{free}</span></li>");
+    }
     for budget in &facts.budgets {
         let pause = if budget.pause_ms > 0 {
             format!("; asked for a pause of {}", span(budget.pause_ms))
