@@ -262,7 +262,8 @@ async fn remove_each(opened: &dyn Connector, files: &[Mirrored]) -> Result<usize
                 match answer {
                     Ok(_) => {}
                     Err(error) if error.kind == ErrorKind::NotFound => {}
-                    Err(error) if error.kind == ErrorKind::StaleEtag => left += 1,
+                    // It has another name, or other bytes in its place.
+                    Err(error) if matches!(error.kind, ErrorKind::StaleEtag | ErrorKind::Refused) => left += 1,
                     Err(error) => return Err(error),
                 }
             }

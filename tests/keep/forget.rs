@@ -245,6 +245,24 @@ fn a_file_that_nobody_else_has_seen_is_not_removed() {
 }
 
 #[test]
+fn a_message_file_that_somebody_wrote_on_in_its_place_is_not_removed() {
+    let home = Home::with_mail(&GOOGLE);
+    let raw = "From: a@example.com\r\nSubject: Written on\r\nMessage-ID: <w1@example.com>\r\n\r\nHello\r\n";
+    home.sandbox.google_add_mail(raw.as_bytes(), &["INBOX"]);
+    home.sync().expect(0);
+    let all = files(&home.laptop());
+    let (path, _) = all.iter().find(|(_, bytes)| bytes.as_slice() == raw.as_bytes()).unwrap();
+    let path = home.laptop().join(path);
+    fs::write(&path, "Subject: Written on\r\n\r\nWhat stands nowhere else\r\n").unwrap();
+    home.run(&["forget", "google", "--data", "--yes"])
+        .expect(4)
+        .says(&["1 file changed", "twofold forget google --data"]);
+    assert!(path.exists());
+    fs::remove_file(&path).unwrap();
+    home.run(&["forget", "google", "--data", "--yes"]).expect(0);
+}
+
+#[test]
 fn forgetting_that_is_killed_anywhere_is_finished_by_typing_it_again() {
     let home = with_history();
     let people = home.google_text();
