@@ -27,7 +27,7 @@ mod progress;
 mod sandbox;
 mod status;
 pub(crate) mod sync;
-pub(crate) mod words;
+mod words;
 
 use crate::config::{Config, unit};
 use crate::connect;

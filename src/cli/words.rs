@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+pub use crate::endpoint::page::bytes;
+
 /// `1,234`.
 pub fn count(number: impl TryInto<u64>) -> String {
     let digits = number.try_into().unwrap_or(u64::MAX).to_string();
@@ -16,23 +18,6 @@ pub fn count(number: impl TryInto<u64>) -> String {
 /// `1,234 messages`, and `1 message`.
 pub fn many(number: usize, of_one: &str) -> String {
     format!("{} {of_one}{}", count(number as u64), if number == 1 { "" } else { "s" })
-}
-
-/// `900 bytes`, `8.5 kB`, `85 MB`: powers of a thousand, two digits that say something.
-pub fn bytes(number: u64) -> String {
-    if number < 1000 {
-        return format!("{number} bytes");
-    }
-    let mut tenths = number.saturating_mul(10);
-    for unit in ["kB", "MB", "GB"] {
-        tenths = tenths.div_ceil(1000);
-        match tenths {
-            0..100 => return format!("{}.{} {unit}", tenths / 10, tenths % 10),
-            100..10_000 => return format!("{} {unit}", tenths / 10),
-            _ => {}
-        }
-    }
-    format!("{} TB", count(tenths.div_ceil(10_000)))
 }
 
 /// A span of time, as far as it matters: `45 s`, `40 min`, `2 h 5 min`, `3 days`.

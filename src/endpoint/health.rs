@@ -1,7 +1,7 @@
 //! What stands in the way: `twofold status` and the page show all of it, and `/healthz` answers what of it does not pass by itself.
 
 use super::facts::{Facts, Kept, Replica};
-use crate::cli::words::bytes;
+use super::page::bytes;
 use twofold_model::Kind;
 
 /// Something that stands in the way.

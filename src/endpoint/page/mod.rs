@@ -8,10 +8,11 @@ mod waiting;
 
 use super::facts::{Board, Collection, Facts, Replica, Room, Run};
 use super::health;
-use said::{Moment, Name, Said, bytes, count, span};
+use said::{Moment, Name, Said, count, span};
 use std::fmt::Write as _;
 
 pub use plot::SPAN_MS;
+pub use said::bytes;
 
 /// The style sheet.
 pub const STYLE: &str = include_str!("style.css");

@@ -77,14 +77,21 @@ pub fn count(number: u64) -> String {
     out
 }
 
-/// Bytes in the largest unit that fits.
-pub fn bytes(bytes: u64) -> String {
-    match bytes {
-        0..1_000 => format!("{bytes} bytes"),
-        1_000..1_000_000 => format!("{} kB", bytes / 1_000),
-        1_000_000..1_000_000_000 => format!("{} MB", bytes / 1_000_000),
-        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+/// `900 bytes`, `8.5 kB`, `85 MB`: powers of a thousand, two digits that say something.
+pub fn bytes(number: u64) -> String {
+    if number < 1000 {
+        return format!("{number} bytes");
     }
+    let mut tenths = number.saturating_mul(10);
+    for unit in ["kB", "MB", "GB"] {
+        tenths = tenths.div_ceil(1000);
+        match tenths {
+            0..100 => return format!("{}.{} {unit}", tenths / 10, tenths % 10),
+            100..10_000 => return format!("{} {unit}", tenths / 10),
+            _ => {}
+        }
+    }
+    format!("{} TB", tenths.div_ceil(10_000))
 }
 
 #[cfg(test)]
