@@ -324,7 +324,7 @@ mod tests {
         check(
             &["", "._INBOX.Club/", "._INBOX/", "cur/1.2_1.host,U=1:2,"],
             Tool::Mbsync,
-            &["INBOX", "INBOX/Club", "_INBOX"],
+            &["INBOX", "_INBOX", "INBOX/Club"],
         );
         check(&["", ".Sent/", ".Entw&APw-rfe/", "cur/1.2_1.host,U=1:2,"], Tool::Mbsync, &["INBOX", "Entwürfe", "Sent"]);
         check(
