@@ -37,7 +37,13 @@ impl Patience {
     }
 
     fn standing(&self, host: &str) -> Standing {
-        lock(&self.hosts).get(host).copied().unwrap_or(self.first)
+        let hosts = lock(&self.hosts);
+        match hosts.get(host) {
+            Some(own) => *own,
+            // So may the others be at a place of which one host is.
+            None if hosts.values().any(|other| *other != Standing::Answers) => Standing::Doubtful,
+            None => self.first,
+        }
     }
 
     async fn carry(&self, wire: &Wire, spills: bool) -> Result<Response, TransportError> {

@@ -76,6 +76,18 @@ async fn one_request_that_hangs_does_not_take_its_place_away() {
 }
 
 #[tokio::test]
+async fn a_place_of_which_one_host_hangs_has_a_short_time_at_its_others_and_they_go_on_where_they_answer() {
+    let script = Script::of(&[Err(TransportError::Silent), Ok(()), Ok(())]);
+    let patience = Patience::new(script.clone(), false);
+    patience.exchange(&wire(&graph(), LONG_MS)).await.unwrap_err();
+    let other = Url::parse("https://people.example/v1").unwrap();
+    for _ in 0..2 {
+        patience.exchange(&wire(&other, LONG_MS)).await.unwrap();
+    }
+    assert_eq!(script.asked(), [LONG_MS, PROBE_MS, LONG_MS]);
+}
+
+#[tokio::test]
 async fn a_place_that_was_in_trouble_before_has_a_short_time_from_the_beginning_and_each_host_its_own() {
     let script = Script::of(&[Err(TransportError::Silent), Ok(()), Ok(())]);
     let patience = Patience::new(script.clone(), true);
