@@ -5,7 +5,7 @@ use super::*;
 /// Of what stood in the way, people are told this.
 const MESSAGES: [&str; 4] = [
     "google: a sign-in is needed. Type: twofold login google",
-    "twofold: there is no room on the disk. Type: df -h; twofold status",
+    "twofold: there is no room on the disk of STATE: some are free, and 1000 TB are to stay free. Type: df -h; twofold status",
     "twofold: over: there is no room on the disk",
     "google: over: a sign-in is needed",
 ];
@@ -214,7 +214,17 @@ impl Day {
             let text = std::fs::read_to_string(self.path("notices")).unwrap_or_default();
             if text.lines().count() >= MESSAGES.len() {
                 let message = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
-                let text_of = |line| message(line)["text"].as_str().unwrap().to_owned();
+                let state = self.path("state").display().to_string();
+                let text_of = |line| {
+                    let text = message(line)["text"].as_str().unwrap().replace(&state, "STATE");
+                    match text
+                        .split_once("STATE: ")
+                        .and_then(|(before, after)| Some((before, after.split_once(" are free")?.1)))
+                    {
+                        Some((before, after)) => format!("{before}STATE: some are free{after}"),
+                        None => text,
+                    }
+                };
                 return text.lines().map(text_of).collect();
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
