@@ -463,7 +463,7 @@ impl Work for Runs<'_> {
         };
         let steps = Arc::new(Steps { watchdog: self.progress.clone(), live: self.live.clone() });
         let calls = Calls { stop: self.stop.clone(), give_way: self.give_way.clone(), changing: self.changing.clone() };
-        let ran = sync::sync(self.context, &config, &args, calls, steps).await;
+        let ran = sync::sync(self.context, &config, &args, calls, steps, None).await;
         self.give_way.store(false, Ordering::SeqCst);
         match ran {
             Ok(report) => {

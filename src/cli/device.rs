@@ -34,14 +34,13 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         let words = format!("there is no [[device]] \"{name}\"; nothing was done. Devices are: {}", names.join(", "));
         Error::new(ErrorKind::Misconfigured, words)
     })?;
-    {
-        let waits = format!("the folder was not marked. Try again when the run is over: twofold device fill {name}");
-        let (mut hub, _lock) = hub_between_runs(&config, &waits).await?;
-        let replica = hub.replica(&name, true)?;
-        let mark = hub.atomically("device fill", |hub| hub.meet_anew(replica.id))?;
-        let opened = crate::connect::open_device(&config, device, &mut hub, crate::connect::blobs(&config)?.as_ref())?;
-        opened.reset_marker(&mark)?;
-    }
+    let waits = format!("the folder was not marked. Try again when the run is over: twofold device fill {name}");
+    let (mut hub, lock) = hub_between_runs(&config, &waits).await?;
+    let replica = hub.replica(&name, true)?;
+    let mark = hub.atomically("device fill", |hub| hub.meet_anew(replica.id))?;
+    let opened = crate::connect::open_device(&config, device, &mut hub, crate::connect::blobs(&config)?.as_ref())?;
+    opened.reset_marker(&mark)?;
+    drop(opened);
     context.say(format!("{name} is a new folder from now on; filling it."));
     if Lock::take_service(&config.state_dir)?.is_none() && !device.path.starts_with(&config.state_dir) {
         context.say(format!(
@@ -50,5 +49,6 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
             unit::of_or_all(&config.path)
         ));
     }
-    sync::alone(context, &config, &sync::Args::default(), Arc::new(Silent)).await
+    // A service that sees the new marker begins a run, and waits for this one.
+    sync::alone(context, &config, &sync::Args::default(), Arc::new(Silent), Some((hub, lock))).await
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::report::exit;
 use twofold_cycle::{Calls, Join, Progress, ReplicaReport, Report, Settings, Silent, cycle};
+use twofold_hub::{Hub, Lock};
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
 /// How long a stop may take (promise 12).
@@ -72,13 +73,20 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
             return Ok(over.exit);
         }
     }
-    alone(context, &config, &args, progress).await
+    alone(context, &config, &args, progress, None).await
 }
 
-/// Runs one cycle in this process, shows what moved, and tells of what stands in the way.
-pub async fn alone(context: &Context, config: &Config, args: &Args, progress: Arc<dyn Progress>) -> Result<i32> {
-    let stop = stop_on_signal();
-    let ran = sync(context, config, args, Calls { stop, ..Calls::default() }, progress).await;
+/// Runs one cycle in this process, shows what moved, and tells of what stands in the way. Who has the hub already hands it on, so that nobody
+/// else comes in between.
+pub async fn alone(
+    context: &Context,
+    config: &Config,
+    args: &Args,
+    progress: Arc<dyn Progress>,
+    hub: Option<(Hub, Lock)>,
+) -> Result<i32> {
+    let calls = Calls { stop: stop_on_signal(), ..Calls::default() };
+    let ran = sync(context, config, args, calls, progress, hub).await;
     if let Ok(report) = &ran {
         if args.json {
             let text = serde_json::to_value(report).map_err(|error| {
@@ -123,20 +131,24 @@ pub fn tell(troubles: &[String], exit: i32) {
     }
 }
 
-/// One cycle over the configured places.
+/// One cycle over the configured places, in the hub where the caller has it already.
 pub async fn sync(
     context: &Context,
     config: &Config,
     args: &Args,
     calls: Calls,
     progress: Arc<dyn Progress>,
+    hub: Option<(Hub, Lock)>,
 ) -> Result<Report> {
     if !args.dry_run
         && let Some(no_room) = disk::shortage(config)
     {
         return Ok(Report::not_begun(no_room));
     }
-    let (mut hub, _lock) = context.hub(config)?;
+    let (mut hub, _lock) = match hub {
+        Some(held) => held,
+        None => context.hub(config)?,
+    };
     check_name(config, args.replica.as_deref())?;
     let blobs = connect::blobs(config)?;
     let settings = Settings {

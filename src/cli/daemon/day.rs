@@ -663,7 +663,7 @@ async fn a_first_sync_tells_the_watchdog_of_each_answer_that_it_gets() {
     day.time.is_running.store(true, Ordering::SeqCst);
     let (context, args) = (day.context(), sync::Args::default());
     let config = context.config().unwrap();
-    sync::sync(&context, &config, &args, Calls::default(), steps.clone()).await.unwrap();
+    sync::sync(&context, &config, &args, Calls::default(), steps.clone(), None).await.unwrap();
     assert!(day.requests() > 300, "{}", day.requests());
     let most = most.load(Ordering::SeqCst);
     assert!((1..=UNHEARD).contains(&most), "{most} answers came one after another, and the run said nothing");

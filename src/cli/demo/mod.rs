@@ -128,7 +128,7 @@ async fn one_sync(context: &Context, config: &Config) -> Result<Report> {
         log: context.log.clone(),
         clock: context.clock.clone(),
     };
-    let report = sync::sync(&quiet, config, &sync::Args::default(), Calls::default(), Arc::new(Silent)).await?;
+    let report = sync::sync(&quiet, config, &sync::Args::default(), Calls::default(), Arc::new(Silent), None).await?;
     print!("{}", sync::table(&report, false));
     for trouble in &report.troubles {
         context.say(format!("   {trouble}"));

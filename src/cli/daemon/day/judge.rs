@@ -36,7 +36,7 @@ impl Day {
         self.sandbox.reset_counts();
         let (context, args) = (self.context(), sync::Args::default());
         let config = context.config().unwrap();
-        let report = sync::sync(&context, &config, &args, Calls::default(), Arc::new(Silent)).await.unwrap();
+        let report = sync::sync(&context, &config, &args, Calls::default(), Arc::new(Silent), None).await.unwrap();
         assert_eq!((report.exit, &report.troubles), (exit::ALIGNED, &Vec::new()), "seed {seed}");
         assert!(!report.replicas.iter().any(|row| row.moved()), "seed {seed}: {:?}", report.replicas);
         assert_eq!(self.sandbox.writes(Provider::Google) + self.sandbox.writes(Provider::Microsoft), 0, "seed {seed}");
