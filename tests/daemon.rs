@@ -340,6 +340,8 @@ fn a_kind_that_is_configured_while_it_runs_and_was_not_granted_holds_no_other_an
     home.login("google").expect(0);
     let has_calendar = || files(&home.laptop()).keys().any(|path| path.extension().is_some_and(|end| end == "ics"));
     soon("the calendar", has_calendar);
+    // Not before its run is over: one that is stopped says of nothing that it is over.
+    soon("an end of the run", || home.run(&["status"]).code == Some(0));
     let ran = service.stop();
     let said = |words: &str| ran.err.lines().filter(|line| line.contains(words)).count();
     assert_eq!(
