@@ -159,8 +159,12 @@ fn promise_12_a_first_sync_of_large_messages_that_fills_the_disk_of_a_device_goe
 fn nameless(pid: u32, folder: &Path) -> Option<u32> {
     let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
     let is_it = |target: &Path| target.starts_with(folder) && target.to_string_lossy().ends_with(" (deleted)");
-    let found = open.map(|entry| entry.path()).find(|path| fs::read_link(path).is_ok_and(|target| is_it(&target)))?;
-    Some(fs::metadata(found).ok()?.permissions().mode() & 0o7777)
+    let is_at = |path: &Path| fs::read_link(path).is_ok_and(|target| is_it(&target));
+    // What a number stands for may change between two looks: it counts where it is the same after.
+    open.map(|entry| entry.path()).filter(|path| is_at(path)).find_map(|path| {
+        let mode = fs::metadata(&path).ok()?.permissions().mode() & 0o7777;
+        is_at(&path).then_some(mode)
+    })
 }
 
 #[test]
