@@ -38,6 +38,13 @@ pub struct Store {
     contexts: Mutex<Vec<DCtx<'static>>>,
 }
 
+impl Drop for Store {
+    fn drop(&mut self) {
+        // As with the lock of the hub: a child that another thread is just starting has it open until it is another program (flock(2)).
+        let _ = rustix::fs::flock(&self.tmp, FlockOperation::Unlock);
+    }
+}
+
 impl Store {
     /// Opens the folder, makes it where it is not there (its parent must be), and removes what a stopped run left half written.
     ///
@@ -282,4 +289,19 @@ fn make_small(files: &Files, tmp: &OwnedFd) -> Result<()> {
         .map_err(|errno| making()(errno.into()))?;
     temp.done();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_was_let_go_is_free_though_a_child_that_is_being_started_still_has_it_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Store::open(&dir.path().join("blobs")).unwrap();
+        let of_child = first.tmp.try_clone().unwrap();
+        drop(first);
+        Store::open(&dir.path().join("blobs")).unwrap();
+        drop(of_child);
+    }
 }

@@ -231,7 +231,15 @@ fn check_private(path: &Path) -> Result<()> {
 /// Held while one process works on a hub (promise 12), is the one service of it, or tells of its troubles.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A child that another thread is just starting has the same open file until it is another program (flock(2)): closing ours would
+        // leave the lock with it for a moment. Nothing else could be done where this fails.
+        let _ = rustix::fs::flock(&self.file, rustix::fs::FlockOperation::Unlock);
+    }
 }
 
 impl Lock {
@@ -264,7 +272,7 @@ impl Lock {
                     .with_source(error)
             })?;
         match rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(Lock { _file: file })),
+            Ok(()) => Ok(Some(Lock { file })),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
             Err(error) => {
                 Err(Error::new(ErrorKind::Broken, format!("cannot lock {}: {error}", path.display()))
@@ -640,5 +648,15 @@ mod tests {
         assert!(Lock::take(dir.path()).unwrap().is_none());
         drop(first);
         assert!(Lock::take(dir.path()).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_lock_that_was_let_go_is_free_though_a_child_that_is_being_started_still_has_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Lock::take(dir.path()).unwrap().unwrap();
+        let of_child = first.file.try_clone().unwrap();
+        drop(first);
+        assert!(Lock::take(dir.path()).unwrap().is_some());
+        drop(of_child);
     }
 }
