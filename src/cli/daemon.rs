@@ -13,7 +13,7 @@ use crate::daemon::{Clock, Decision, Duty, End, Event, Outcome, State, Work, ser
 use crate::endpoint::listen;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::UnixListener;
@@ -129,7 +129,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<i32> {
     let door = Door::new(live.clone(), desk.clone(), events, has_credential_key, unit::own_or_all());
     let asked = open_door(&door, &state_dir);
     let (troubles, signed_in) = (Mutex::default(), Mutex::default());
-    let (give_way, changing) = (Arc::default(), Arc::default());
+    let calls = Calls { stop, ..Calls::default() };
     let work = Runs {
         context,
         config,
@@ -139,9 +139,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<i32> {
         tally,
         endpoint,
         desk,
-        stop,
-        give_way,
-        changing,
+        calls,
         troubles,
         signed_in,
         notices,
@@ -338,12 +336,8 @@ struct Runs<'a> {
     endpoint: watch::Sender<Option<Endpoint>>,
     /// Who waits for a run that they asked for.
     desk: Arc<Desk>,
-    /// Set when the run under way is to end.
-    stop: Arc<AtomicBool>,
-    /// Set when others wait for it.
-    give_way: Arc<AtomicBool>,
-    /// How many of its calls change something at a place.
-    changing: Arc<AtomicUsize>,
+    /// What the run under way is told.
+    calls: Calls,
     troubles: Mutex<Troubles>,
     /// Places at which somebody signed in since the last run began.
     signed_in: Mutex<BTreeSet<String>>,
@@ -462,9 +456,9 @@ impl Work for Runs<'_> {
             self.live.ended(Some(live::Last { run, kinds, began_ms, ended_ms, exit }), is_of_all);
         };
         let steps = Arc::new(Steps { watchdog: self.progress.clone(), live: self.live.clone() });
-        let calls = Calls { stop: self.stop.clone(), give_way: self.give_way.clone(), changing: self.changing.clone() };
-        let ran = sync::sync(self.context, &config, &args, calls, steps, None).await;
-        self.give_way.store(false, Ordering::SeqCst);
+        let ran = sync::sync(self.context, &config, &args, self.calls.clone(), steps, None).await;
+        self.calls.give_way.store(false, Ordering::SeqCst);
+        self.calls.is_waited_for.store(false, Ordering::SeqCst);
         match ran {
             Ok(report) => {
                 Self::moved(&report);
@@ -503,7 +497,9 @@ impl Work for Runs<'_> {
         match decide::carry_out(&self.config(), decision, Some(&live), now_ms).await {
             Ok((done, waits)) => {
                 let does = match waits.as_slice() {
-                    _ if self.stop.load(Ordering::SeqCst) => "The service ends, and its next start does it".to_owned(),
+                    _ if self.calls.stop.load(Ordering::SeqCst) => {
+                        "The service ends, and its next start does it".to_owned()
+                    }
                     [] => "The service does it now".to_owned(),
                     waits => {
                         format!("The service does it now, but for what waits until this is over: {}", waits.join("; "))
@@ -534,11 +530,15 @@ impl Work for Runs<'_> {
     }
 
     fn is_changing(&self) -> bool {
-        self.changing.load(Ordering::SeqCst) > 0
+        self.calls.changing.load(Ordering::SeqCst) > 0
     }
 
     fn give_way(&self) {
-        self.give_way.store(true, Ordering::SeqCst);
+        self.calls.give_way.store(true, Ordering::SeqCst);
+    }
+
+    fn is_waited_for(&self) {
+        self.calls.is_waited_for.store(true, Ordering::SeqCst);
     }
 
     fn reload(&self) -> Option<BTreeMap<Kind, Trigger>> {
@@ -595,7 +595,7 @@ impl Work for Runs<'_> {
             State::Ready => systemd::ready(),
             State::Reloading => systemd::reloading(),
             State::Stopping => {
-                self.stop.store(true, Ordering::SeqCst);
+                self.calls.stop.store(true, Ordering::SeqCst);
                 self.live.stopping();
                 systemd::stopping();
             }

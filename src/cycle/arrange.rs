@@ -19,7 +19,10 @@ pub mod remove;
 
 pub(crate) use follow::is_named;
 
+use crate::late::Silent;
 use crate::{Cycle, joins};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use twofold_model::error::AtPlace;
 use twofold_model::{Access, Collection, Kind, Result};
 
@@ -29,14 +32,7 @@ pub(crate) type Listed = Vec<(usize, Vec<Collection>)>;
 /// Brings the hub's collections of a kind up to date with what the replicas have, and makes those that a place lacks.
 /// `false`: the configuration joins what is not there; nothing of this kind may be touched.
 pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
-    let mut found: Listed = Vec::new();
-    for index in 0..cycle.members.len() {
-        let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
-        match connector.collections(kind).await.at(kind) {
-            Ok(collections) => found.push((index, collections)),
-            Err(error) => cycle.members[index].lose_kind(kind, error),
-        }
-    }
+    let mut found = lists(cycle, kind).await;
     // Providers stand before devices.
     let providers = found.iter().take_while(|(index, _)| !cycle.members[*index].replica.is_device).count();
     for (index, collections) in &found[..providers] {
@@ -80,6 +76,37 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
         make::let_go(cycle, kind, *index, collections)?;
     }
     Ok(true)
+}
+
+/// What each replica that is reached lists: they are asked side by side.
+async fn lists(cycle: &mut Cycle<'_>, kind: Kind) -> Listed {
+    let reached = |index: usize| Some((index, cycle.members[index].reached(kind)?.clone()));
+    let asked: Vec<_> = (0..cycle.members.len()).filter_map(reached).collect();
+    let mut silent = Silent::new(asked.iter().map(|(index, _)| *index));
+    let mut answers: FuturesUnordered<_> = asked
+        .into_iter()
+        .map(|(index, connector)| async move { (index, connector.collections(kind).await.at(kind)) })
+        .collect();
+    let mut found = Listed::new();
+    loop {
+        let answer = tokio::select! {
+            answer = answers.next() => answer,
+            () = silent.is_enough(cycle, || true) => None,
+        };
+        let Some((index, answer)) = answer else { break };
+        silent.heard(index);
+        match answer {
+            Ok(collections) => found.push((index, collections)),
+            Err(error) => cycle.members[index].lose_kind(kind, error),
+        }
+    }
+    for (index, error) in silent.leave(cycle, kind) {
+        if let Some(error) = error {
+            cycle.members[index].lose_kind(kind, error);
+        }
+    }
+    found.sort_by_key(|(index, _)| *index);
+    found
 }
 
 /// What people call a collection of this kind.

@@ -6,7 +6,8 @@
 //! the sightings and intents it finds.
 //!
 //! The rooms, in the order in which they are walked: [`arrange`] (collections), [`scope`] (what is left out), [`settle`] (intents with an
-//! unknown fate), [`pull`] (feeds into sightings, through [`intake`]: one copy against what is known of it), [`behind`] (what moved while
+//! unknown fate), [`pull`] (feeds into sightings, through [`intake`]: one copy against what is known of it; a place that
+//! says nothing holds nobody: `late`), [`behind`] (what moved while
 //! it was listed), [`mod@bodies`] (the bytes of messages), [`known`] (those that are here already), [`confirm`] (second looks, brakes),
 //! [`meet`] (which copy is which item), [`likeness`] (files that a program wrote anew), [`lost`] (too much is missing somewhere),
 //! [`mod@sweep`] (slow looks), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
@@ -19,6 +20,7 @@ pub mod confirm;
 pub mod intake;
 pub mod joins;
 pub mod known;
+mod late;
 pub mod likeness;
 pub mod lost;
 pub mod meet;
@@ -140,6 +142,8 @@ pub struct Calls {
     pub stop: Arc<AtomicBool>,
     /// Others wait: a run that reads the bytes of many messages reads a part of them, and leaves the rest to the next.
     pub give_way: Arc<AtomicBool>,
+    /// Anything waits for this run to end, be it what the run itself wrote: a place that says nothing is not waited for any more.
+    pub is_waited_for: Arc<AtomicBool>,
     /// How many calls are under way that change something at a place: these are waited for where the process is to end.
     pub changing: Arc<AtomicUsize>,
 }
@@ -196,6 +200,8 @@ pub struct Member {
     pub trouble: Option<Error>,
     /// Kinds of which it is absent in this run, and why where that is to be told: it may be there for the others.
     pub absent: BTreeMap<Kind, Option<Error>>,
+    /// Kinds of which it said nothing in time: they are gone through without it, and once more with it when all else is done.
+    pub late: BTreeSet<Kind>,
     /// Kinds of which every feed was read to its end in this run.
     pub complete: BTreeSet<Kind>,
     /// Kinds of which no feed at all could be read to its end, for a reason that may pass.
@@ -222,7 +228,8 @@ pub struct Member {
 impl Member {
     /// The place, when it takes part in this kind and can be reached.
     pub fn reached(&self, kind: Kind) -> Option<&Arc<dyn Connector>> {
-        self.connector.as_ref().filter(|_| self.kinds.contains(&kind) && !self.absent.contains_key(&kind))
+        let takes_part = self.kinds.contains(&kind) && !self.absent.contains_key(&kind) && !self.late.contains(&kind);
+        self.connector.as_ref().filter(|_| takes_part)
     }
 
     /// What it has used of the network in this run.
@@ -275,6 +282,8 @@ pub struct Cycle<'a> {
     pub run: i64,
     /// What is left out of the kind that is gone through.
     pub left_out: Arc<scope::LeftOut>,
+    /// All else of this run is done: those who were late are waited for.
+    pub waits_for_late: bool,
     /// Where there was too little room, once that was seen.
     pub full: OnceLock<NoRoom>,
 }
@@ -310,6 +319,11 @@ impl Cycle<'_> {
     /// Whether others wait for what takes long in this run.
     pub fn gives_way(&self) -> bool {
         self.settings.calls.give_way.load(Ordering::SeqCst)
+    }
+
+    /// Whether anything waits for this run to end.
+    pub fn is_waited_for(&self) -> bool {
+        self.settings.calls.is_waited_for.load(Ordering::SeqCst)
     }
 
     /// Whether there is too little room on a disk; once there was, the run does not go on.
@@ -358,6 +372,7 @@ async fn walk(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: 
         report: Report::new(run),
         run,
         left_out: Arc::default(),
+        waits_for_late: false,
         full: OnceLock::new(),
     };
     if settings.retry_quarantined {
@@ -367,21 +382,34 @@ async fn walk(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: 
         if cycle.has_no_room() {
             break;
         }
-        for _ in 0..ROUNDS {
-            if !round(&mut cycle, kind).await? || cycle.must_stop() {
-                break;
-            }
-            let is_rearranged = joins::rearrange(&mut cycle, kind)?;
-            if !arrange::remove::finish(&mut cycle, kind).await? && !is_rearranged {
-                break;
-            }
+        go_through(&mut cycle, kind).await?;
+    }
+    cycle.waits_for_late = true;
+    for kind in cycle.kinds() {
+        if cycle.members.iter().any(|member| member.late.contains(&kind)) && !cycle.must_stop() {
+            cycle.members.iter_mut().for_each(|member| member.late.retain(|late| *late != kind));
+            go_through(&mut cycle, kind).await?;
         }
-        arrange::remove::clear_away(&mut cycle, kind).await?;
-        report::count_usage(&mut cycle, kind);
     }
     // Wherever it ended: nobody can say that all was read.
     cycle.report.stopped |= settings.calls.stop.load(Ordering::SeqCst);
     finish(cycle, started).await
+}
+
+/// One kind, as often as what is rearranged asks for.
+async fn go_through(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    for _ in 0..ROUNDS {
+        if !round(cycle, kind).await? || cycle.must_stop() {
+            break;
+        }
+        let is_rearranged = joins::rearrange(cycle, kind)?;
+        if !arrange::remove::finish(cycle, kind).await? && !is_rearranged {
+            break;
+        }
+    }
+    arrange::remove::clear_away(cycle, kind).await?;
+    report::count_usage(cycle, kind);
+    Ok(())
 }
 
 /// One kind, from its collections to the last write. `false`: the configuration does not fit what is there, and nothing was
@@ -430,6 +458,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         connector: None,
         trouble: None,
         absent: party.absent,
+        late: BTreeSet::new(),
         complete: BTreeSet::new(),
         stumbles: BTreeSet::new(),
         unread: BTreeSet::new(),

@@ -2,9 +2,11 @@
 
 use crate::Cycle;
 use crate::intake::{Alone, Intake};
+use crate::late::Silent;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
 use twofold_hub::{Hub, Place, Presence, Replica};
 use twofold_model::{Connector, Entry, Error, ErrorKind, Feed, Kind, Known, Next, Page, Poll, Result, Since};
 
@@ -21,6 +23,15 @@ enum News {
     Page { member: usize, feed: usize, page: Page },
     /// The feed could not be read to its end.
     Failed { member: usize, feed: usize, error: Error },
+}
+
+impl News {
+    /// Whose they are.
+    fn member(&self) -> usize {
+        match self {
+            News::Listing { member, .. } | News::Page { member, .. } | News::Failed { member, .. } => *member,
+        }
+    }
 }
 
 /// One feed's round, as its place is asked.
@@ -81,7 +92,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
     let (sender, mut receiver) = mpsc::channel::<News>(1);
     let mut sources: BTreeMap<usize, Source> = BTreeMap::new();
-    let mut tasks = tokio::task::JoinSet::new();
+    let (mut tasks, mut readers) = (tokio::task::JoinSet::new(), BTreeMap::new());
     for index in 0..cycle.members.len() {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let places = cycle.hub.places(cycle.members[index].replica.id, kind)?;
@@ -93,13 +104,29 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             })?;
         }
         sources.insert(index, Source { places, courses });
-        tasks.spawn(read_rounds(index, connector, rounds, sender.clone()));
+        readers.insert(index, tasks.spawn(read_rounds(index, connector, rounds, sender.clone())));
     }
     drop(sender);
+    let mut silent = Silent::new(sources.keys().copied());
     let mut failed: Vec<(usize, Error)> = Vec::new();
     let mut quiet: Vec<(usize, usize, Page)> = Vec::new();
     let mut taken = 0;
-    while let Some(news) = receiver.recv().await {
+    loop {
+        let others_are_done =
+            || readers.iter().all(|(index, reader): (&usize, &AbortHandle)| silent.has(*index) || reader.is_finished());
+        let news = tokio::select! {
+            biased;
+            news = receiver.recv() => news,
+            () = silent.is_enough(cycle, others_are_done) => {
+                for (member, error) in silent.leave(cycle, kind) {
+                    readers[&member].abort();
+                    failed.extend(error.map(|error| (member, error.at(kind))));
+                }
+                continue;
+            }
+        };
+        let Some(news) = news else { break };
+        silent.heard(news.member());
         match news {
             News::Listing { member, feed: at, known } => {
                 let Some(source) = sources.get_mut(&member) else { continue };

@@ -151,6 +151,8 @@ pub trait Work {
     fn is_changing(&self) -> bool;
     /// Others wait for the run under way: it ends as soon as it has moved on by a part.
     fn give_way(&self) {}
+    /// Anything waits for the run under way, be it what the run itself wrote: it does not wait any more for a place that says nothing.
+    fn is_waited_for(&self) {}
     /// Somebody signed in at these places.
     fn signed_in(&self, _places: &BTreeSet<String>) {}
     /// Reads the configuration again and answers when each kind is due from now on; `None`: the new one is refused, and the old one stays.
@@ -415,7 +417,7 @@ impl Service<'_> {
         self.work.due(self.table.moments());
         self.work.state(State::Running(duty.clone()));
         let mut stopped_ms: Option<i64> = None;
-        let mut gives_way = !kinds.contains(&LONG);
+        let (mut gives_way, mut is_told) = (!kinds.contains(&LONG), false);
         let mut run = self.work.run(duty);
         let outcome = loop {
             let now = self.clock.now_ms();
@@ -425,12 +427,18 @@ impl Service<'_> {
                 self.work.give_way();
                 continue;
             }
+            let any_ms = self.next().filter(|_| !is_told);
+            if any_ms.is_some_and(|any| any <= now) {
+                is_told = true;
+                self.work.is_waited_for();
+                continue;
+            }
             let within_ms = if self.work.is_changing() { STOP_WITHIN_MS } else { STOP_READING_WITHIN_MS };
             let deadline_ms = stopped_ms.map(|stopped_ms| stopped_ms + within_ms);
             if deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now) {
                 return End::Cut;
             }
-            let next_ms = [deadline_ms, waited_for_ms].into_iter().flatten().min();
+            let next_ms = [deadline_ms, waited_for_ms, any_ms].into_iter().flatten().min();
             let wait_ms = next_ms.map_or(LOOK_MS, |next| (next - now).clamp(0, LOOK_MS));
             tokio::select! {
                 biased;

@@ -74,6 +74,8 @@ struct World {
     /// How long it takes to read the messages that are left, and whether others wait for that.
     left_ms: Cell<i64>,
     gives_way: Cell<bool>,
+    /// When a run was told that something waits for it.
+    waited_for: RefCell<Vec<i64>>,
     /// The machine falls asleep at that moment, for so long.
     falls_asleep: Cell<Option<(i64, i64)>>,
     runs: RefCell<Vec<(i64, Duty)>>,
@@ -96,6 +98,7 @@ impl World {
             is_stopping: Cell::new(false),
             left_ms: Cell::new(0),
             gives_way: Cell::new(false),
+            waited_for: RefCell::default(),
             falls_asleep: Cell::new(None),
             reload: || None,
             retimed: |_| None,
@@ -195,6 +198,10 @@ impl Work for World {
 
     fn give_way(&self) {
         self.gives_way.set(true);
+    }
+
+    fn is_waited_for(&self) {
+        self.waited_for.borrow_mut().push(self.time.now());
     }
 
     fn reload(&self) -> Option<BTreeMap<Kind, Trigger>> {
@@ -480,8 +487,8 @@ fn a_run_with_one_replica_says_nothing_of_the_others_and_moves_no_schedule() {
     let runs = world.runs.borrow();
     let without = |at: usize| runs[at].1.without.clone();
     assert!(without(1).is_empty() && without(2).is_empty(), "whoever asks has everybody asked");
-    // Google failed twice, at the beginning and for the second who asked: it is left alone for two minutes since.
-    let next = 40 * SECOND + world.takes_ms + 2 * MINUTE;
+    // Google failed twice, at the beginning and for the second who asked, who makes the service wait no longer.
+    let next = world.takes_ms + MINUTE;
     assert_eq!(runs[3].0, next);
 }
 
@@ -585,6 +592,21 @@ fn who_asks_who_signs_in_and_a_folder_of_another_kind_wait_for_a_part_and_not_fo
         assert!(world.left_ms.get() <= 0, "{event:?}: it went on");
         assert!(began.len() <= 4, "{event:?}: {began:?}");
     }
+}
+
+#[test]
+fn each_run_is_told_once_when_anything_waits_for_it_also_what_it_may_have_written_itself() {
+    let mut world = World::new();
+    world.takes_ms = 30 * SECOND;
+    let changed = |at, kind| (at, Event::Changed([kind].into()));
+    let mut events = vec![changed(10 * SECOND, Kind::Mail), changed(15 * SECOND, Kind::Contacts)];
+    events.push(changed(50 * SECOND, Kind::Mail));
+    events.extend(world.days(1));
+    world.serve(HOUR, HOUR, events);
+    let began: Vec<i64> = world.began().iter().map(|(at, _)| *at).collect();
+    let (first, second) = (10 * SECOND + REST_MS, 50 * SECOND + REST_MS);
+    assert_eq!(began, [0, 30 * SECOND, 60 * SECOND]);
+    assert_eq!(*world.waited_for.borrow(), [first, second], "the last run holds nobody");
 }
 
 /// Somebody drops a hold.

@@ -23,9 +23,13 @@ struct Failing {
 }
 
 impl Backoff {
-    /// A place, or a kind of it, could not be reached. It is left alone for a minute, then for two, four, … an hour at most.
+    /// A place, or a kind of it, could not be reached. It is left alone for a minute, then for two, four, … an hour at most. While it is left
+    /// alone only a person asks, and what that comes to makes nobody wait longer.
     pub fn failed(&mut self, place: &str, kind: Option<Kind>, now_ms: i64) {
         let key = (place.to_owned(), kind);
+        if self.places.get(&key).is_some_and(|failing| failing.lasts(now_ms)) {
+            return;
+        }
         let times = self.places.get(&key).map_or(0, |failing| failing.times) + 1;
         let wait_ms = FIRST_MS.saturating_mul(1_i64 << (times - 1).min(10)).min(MOST_MS);
         let failing = Failing { times, since_ms: now_ms, until_ms: now_ms.saturating_add(wait_ms) };
@@ -49,17 +53,29 @@ impl Backoff {
 
     /// Whether a kind is left alone at a place now. A clock that was set back to before it failed leaves nothing alone.
     pub fn is_left_alone(&self, place: &str, kind: Kind, now_ms: i64) -> bool {
-        self.of(kind).any(|(name, failing)| name == place && failing.since_ms <= now_ms && now_ms < failing.until_ms)
+        self.of(kind).any(|(name, failing)| name == place && failing.lasts(now_ms))
     }
 
-    /// When the first of the places that leave a kind alone is due; `None`: there is none.
+    /// When the first of the places that leave a kind alone is due: a place is when neither all of it nor its kind is left alone any more.
+    /// `None`: there is none.
     pub fn next(&self, kind: Kind) -> Option<i64> {
-        self.of(kind).map(|(_, failing)| failing.until_ms).min()
+        let mut places: BTreeMap<&str, i64> = BTreeMap::new();
+        for (place, failing) in self.of(kind) {
+            let until_ms = places.entry(place).or_insert(failing.until_ms);
+            *until_ms = failing.until_ms.max(*until_ms);
+        }
+        places.into_values().min()
     }
 
     fn of(&self, kind: Kind) -> impl Iterator<Item = (&str, &Failing)> {
         let is_of = move |one: &Option<Kind>| one.is_none_or(|one| one == kind);
         self.places.iter().filter(move |((_, one), _)| is_of(one)).map(|((name, _), failing)| (name.as_str(), failing))
+    }
+}
+
+impl Failing {
+    fn lasts(&self, now_ms: i64) -> bool {
+        self.since_ms <= now_ms && now_ms < self.until_ms
     }
 }
 
@@ -91,6 +107,31 @@ mod tests {
         assert_eq!((backoff.is_left_alone("google", Kind::Mail, MINUTE), backoff.next(Kind::Mail)), (false, None));
         backoff.failed("google", None, 10 * MINUTE);
         assert_eq!(backoff.next(Kind::Mail), Some(11 * MINUTE));
+    }
+
+    #[test]
+    fn a_kind_is_due_at_a_place_when_neither_it_nor_all_of_the_place_is_left_alone() {
+        let mut backoff = Backoff::default();
+        backoff.failed("google", Some(Kind::Mail), 0);
+        backoff.failed("google", None, MINUTE / 2);
+        assert_eq!(
+            (backoff.next(Kind::Mail), backoff.next(Kind::Contacts)),
+            (Some(MINUTE * 3 / 2), Some(MINUTE * 3 / 2))
+        );
+        backoff.failed("microsoft365", None, 0);
+        assert_eq!(backoff.next(Kind::Mail), Some(MINUTE), "one of the places is due earlier");
+    }
+
+    #[test]
+    fn what_fails_while_it_is_left_alone_is_left_alone_for_no_longer() {
+        let mut backoff = Backoff::default();
+        backoff.failed("google", None, 0);
+        for second in 1..60 {
+            backoff.failed("google", None, second * 1000);
+        }
+        assert_eq!(backoff.next(Kind::Mail), Some(MINUTE), "somebody asked by hand, and it still failed");
+        backoff.failed("google", None, MINUTE);
+        assert_eq!(backoff.next(Kind::Mail), Some(3 * MINUTE), "it was asked when it was due");
     }
 
     #[test]

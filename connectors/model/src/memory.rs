@@ -13,6 +13,7 @@ use crate::{
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What goes wrong with one write.
@@ -119,6 +120,18 @@ struct State {
 /// Called before and after each request; an error there is a stop of the whole process (crash harness).
 pub type Watch = Arc<dyn Fn(&str) -> Result<()> + Send + Sync>;
 
+/// What whoever asks waits for: told whether it is the collections that are asked for, or what changed in them.
+pub type Wait = Arc<dyn Fn(Asked) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
+
+/// What a place is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Its collections.
+    Collections,
+    /// What changed in them.
+    Changes,
+}
+
 /// A place in memory.
 #[derive(Clone)]
 pub struct Memory {
@@ -126,6 +139,7 @@ pub struct Memory {
     lens: Arc<JsonLens>,
     manners: Manners,
     watch: Option<Watch>,
+    wait: Option<Wait>,
 }
 
 impl Memory {
@@ -149,12 +163,23 @@ impl Memory {
             ..State::default()
         };
         let lens = Arc::new(JsonLens { emails: manners.emails, mails: manners.mails });
-        Self { state: Arc::new(Mutex::new(state)), lens, manners, watch: None }
+        Self { state: Arc::new(Mutex::new(state)), lens, manners, watch: None, wait: None }
     }
 
     /// The same place, watched.
     pub fn watched(&self, watch: Watch) -> Self {
         Self { watch: Some(watch), ..self.clone() }
+    }
+
+    /// The same place, which is slow, or hangs.
+    pub fn waiting(&self, wait: Wait) -> Self {
+        Self { wait: Some(wait), ..self.clone() }
+    }
+
+    async fn wait(&self, asked: Asked) {
+        if let Some(wait) = &self.wait {
+            wait(asked).await;
+        }
     }
 
     /// A place without any collection, as a new device is.
@@ -701,6 +726,7 @@ impl Connector for Memory {
     }
 
     async fn collections(&self, kind: Kind) -> Result<Vec<Collection>> {
+        self.wait(Asked::Collections).await;
         self.check()?;
         Ok(self.state().collections.iter().filter(|one| one.kind == kind).cloned().collect())
     }
@@ -711,6 +737,7 @@ impl Connector for Memory {
     }
 
     async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
+        self.wait(Asked::Changes).await;
         let mut pages = Vec::new();
         for poll in polls {
             pages.push(self.page(poll));

@@ -412,7 +412,8 @@ impl Day {
                 _ => {}
             }
         }
-        if !ran.duty.without.is_empty() && ran.outcome != Outcome::Busy {
+        let mut left_alone = ran.duty.without.values().flatten();
+        if left_alone.any(|kind| ran.duty.kinds.contains(kind)) && ran.outcome != Outcome::Busy {
             assert_ne!(exit, Some(exit::ALIGNED), "a place was left alone, and all is aligned: {at}");
         }
         let (life, now) = (self.life.borrow(), self.time.ran_ms());
@@ -481,6 +482,10 @@ impl Work for Seen<'_> {
         self.runs.give_way();
     }
 
+    fn is_waited_for(&self) {
+        self.runs.is_waited_for();
+    }
+
     fn state(&self, state: State) {
         self.runs.state(state);
     }
@@ -518,9 +523,7 @@ async fn one_service(day: &Day, mut life: Pin<&mut impl Future<Output = ()>>, is
         tally: Arc::default(),
         endpoint: watch::channel(None).0,
         desk: Arc::default(),
-        stop: Arc::default(),
-        give_way: Arc::default(),
-        changing: Arc::default(),
+        calls: Calls::default(),
         troubles: Mutex::default(),
         signed_in: Mutex::default(),
         notices,

@@ -11,6 +11,8 @@ mod held;
 mod idle;
 #[path = "world/joins.rs"]
 mod joins;
+#[path = "world/late.rs"]
+mod late;
 #[path = "world/mail.rs"]
 mod mail;
 #[path = "world/moves.rs"]

@@ -59,7 +59,8 @@ impl Day {
         wrong.extend(self.listed());
         let memory = self.memory.borrow();
         let (early, late) = (memory[0], memory[memory.len() - 1]);
-        println!("seed {seed}: {} runs, {} changes", runs.len(), self.life.borrow().changes.len());
+        let busy = runs.iter().filter(|ran| ran.outcome == Outcome::Busy).count();
+        println!("seed {seed}: {} runs, {busy} of them busy, {} changes", runs.len(), self.life.borrow().changes.len());
         println!("memory after each hour, in KiB: {memory:?}");
         if late as f64 > early as f64 * MEMORY_GROWTH {
             wrong.push(format!("the memory grew from {early} to {late} KiB"));
@@ -120,7 +121,9 @@ impl Day {
         );
         let mut wrong = Vec::new();
         if runs.len() > most {
-            wrong.push(format!("{} runs in hour {hour}, where {most} were called for", runs.len()));
+            let told = |ran: &&Ran| format!("{}: {:?}, {:?}", clock_of(ran.began), ran.duty, ran.outcome);
+            let told: Vec<String> = runs.iter().map(told).collect();
+            wrong.push(format!("{} runs in hour {hour}, where {most} were called for: {told:#?}", runs.len()));
         }
         if requests > most_requests {
             wrong.push(format!("{requests} requests in hour {hour}, where {most_requests} are enough"));
