@@ -82,7 +82,7 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
 async fn lists(cycle: &mut Cycle<'_>, kind: Kind) -> Listed {
     let reached = |index: usize| Some((index, cycle.members[index].reached(kind)?.clone()));
     let asked: Vec<_> = (0..cycle.members.len()).filter_map(reached).collect();
-    let mut silent = Silent::new(asked.iter().map(|(index, _)| *index));
+    let mut silent = Silent::new(cycle, asked.iter().map(|(index, _)| *index));
     let mut answers: FuturesUnordered<_> = asked
         .into_iter()
         .map(|(index, connector)| async move { (index, connector.collections(kind).await.at(kind)) })
@@ -91,7 +91,7 @@ async fn lists(cycle: &mut Cycle<'_>, kind: Kind) -> Listed {
     loop {
         let answer = tokio::select! {
             answer = answers.next() => answer,
-            () = silent.is_enough(cycle, || true) => None,
+            () = silent.is_enough(cycle, |_| true) => None,
         };
         let Some((index, answer)) = answer else { break };
         silent.heard(index);

@@ -313,7 +313,12 @@ impl Cycle<'_> {
 
     /// Whether the run is to end at this clean point: the process was asked to stop, or a disk has too little room.
     pub fn must_stop(&self) -> bool {
-        self.settings.calls.stop.load(Ordering::SeqCst) || self.has_no_room()
+        self.is_stopped() || self.has_no_room()
+    }
+
+    /// Whether the process was asked to stop.
+    pub fn is_stopped(&self) -> bool {
+        self.settings.calls.stop.load(Ordering::SeqCst)
     }
 
     /// Whether others wait for what takes long in this run.
@@ -392,7 +397,7 @@ async fn walk(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: 
         }
     }
     // Wherever it ended: nobody can say that all was read.
-    cycle.report.stopped |= settings.calls.stop.load(Ordering::SeqCst);
+    cycle.report.stopped |= cycle.is_stopped();
     finish(cycle, started).await
 }
 

@@ -6,7 +6,7 @@ use crate::late::Silent;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 use twofold_hub::{Hub, Place, Presence, Replica};
 use twofold_model::{Connector, Entry, Error, ErrorKind, Feed, Kind, Known, Next, Page, Poll, Result, Since};
 
@@ -92,7 +92,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
     let (sender, mut receiver) = mpsc::channel::<News>(1);
     let mut sources: BTreeMap<usize, Source> = BTreeMap::new();
-    let (mut tasks, mut readers) = (tokio::task::JoinSet::new(), BTreeMap::new());
+    let (mut tasks, mut readers) = (JoinSet::new(), BTreeMap::<usize, AbortHandle>::new());
     for index in 0..cycle.members.len() {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let places = cycle.hub.places(cycle.members[index].replica.id, kind)?;
@@ -107,17 +107,15 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         readers.insert(index, tasks.spawn(read_rounds(index, connector, rounds, sender.clone())));
     }
     drop(sender);
-    let mut silent = Silent::new(sources.keys().copied());
+    let mut silent = Silent::new(cycle, sources.keys().copied());
     let mut failed: Vec<(usize, Error)> = Vec::new();
     let mut quiet: Vec<(usize, usize, Page)> = Vec::new();
     let mut taken = 0;
     loop {
-        let others_are_done =
-            || readers.iter().all(|(index, reader): (&usize, &AbortHandle)| silent.has(*index) || reader.is_finished());
         let news = tokio::select! {
             biased;
             news = receiver.recv() => news,
-            () = silent.is_enough(cycle, others_are_done) => {
+            () = silent.is_enough(cycle, |index| readers[&index].is_finished()) => {
                 for (member, error) in silent.leave(cycle, kind) {
                     readers[&member].abort();
                     failed.extend(error.map(|error| (member, error.at(kind))));

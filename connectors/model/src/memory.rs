@@ -106,6 +106,7 @@ struct State {
     writes: usize,
     mailed: usize,
     requests: u64,
+    bytes_in: u64,
     offline: bool,
     /// Collections whose lists break off.
     unlisted: BTreeSet<CollectionId>,
@@ -174,6 +175,11 @@ impl Memory {
     /// The same place, which is slow, or hangs.
     pub fn waiting(&self, wait: Wait) -> Self {
         Self { wait: Some(wait), ..self.clone() }
+    }
+
+    /// A part of what it was asked for has come over the network.
+    pub fn hear(&self, bytes: u64) {
+        self.state().bytes_in += bytes;
     }
 
     async fn wait(&self, asked: Asked) {
@@ -879,7 +885,8 @@ impl Connector for Memory {
     }
 
     fn usage(&self) -> Usage {
-        Usage { requests: self.state().requests, bytes_in: 0 }
+        let state = self.state();
+        Usage { requests: state.requests, bytes_in: state.bytes_in }
     }
 }
 

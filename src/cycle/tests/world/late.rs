@@ -120,3 +120,30 @@ async fn where_nothing_else_can_be_kept_the_same_a_slow_place_is_waited_for_as_l
         assert!((20_000..21_000).contains(&took_ms), "{slow:?}: it was asked once, {took_ms}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_place_whose_answer_takes_many_requests_is_not_silent_and_is_asked_once() {
+    for slow in BOTH {
+        let mut world = seeded(false);
+        world.sync().await;
+        let (place, asked) = (world.google.clone(), Arc::new(AtomicUsize::new(0)));
+        let count = asked.clone();
+        with_a_slow_one(&mut world, slow, Duration::ZERO).await;
+        world.google = world.google.waiting(Arc::new(move |what| {
+            let place = place.clone();
+            count.fetch_add(usize::from(what == slow), Ordering::SeqCst);
+            Box::pin(async move {
+                for _ in 0..if what == slow { 20 } else { 0 } {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    place.hear(1000);
+                }
+            })
+        }));
+        let settings = world.settings();
+        settings.calls.is_waited_for.store(true, Ordering::SeqCst);
+        let (told, took_ms, report) = watched(&mut world, settings).await;
+        assert!(told.contains_key("Ada King") && told.contains_key("Alan Turing"), "{slow:?}: {told:?}");
+        assert_eq!((asked.load(Ordering::SeqCst), report.exit), (1, 0), "{slow:?}: {:?}", report.troubles);
+        assert!((20_000..21_000).contains(&took_ms), "{slow:?}: {took_ms}");
+    }
+}
