@@ -33,6 +33,8 @@ mod telling;
 mod traps;
 #[path = "mail/twins.rs"]
 mod twins;
+#[path = "mail/words.rs"]
+mod words;
 
 use common::{BOTH, GOOGLE, Home, MICROSOFT};
 use serde_json::{Value, json};

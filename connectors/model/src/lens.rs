@@ -129,6 +129,18 @@ pub trait Lens: Send + Sync {
         now
     }
 
+    /// A copy that was moved to another collection of its place, where it was `last`: what `now` says there, and what the copy means. What it
+    /// does not say only because the move lost its words means what it meant, so that "not said" is never read as "taken away"; it is said
+    /// there again as whatever else the hub says more. The default: it means what it says.
+    ///
+    /// # Errors
+    /// As [`Lens::read`].
+    fn moved(&self, last: &Rendering, now: Rendering) -> Result<(Rendering, Content)> {
+        let _ = last;
+        let content = self.read(&now)?;
+        Ok((now, content))
+    }
+
     /// What the rendering says beside its content. The default: nothing.
     fn facts(&self, rendering: &Rendering) -> Facts {
         let _ = rendering;

@@ -1,12 +1,13 @@
 //! Reading what every replica shows of an item now, against what was last agreed.
 
 use super::{Left, Weighed, Weighing};
-use std::collections::BTreeSet;
+use crate::meet::as_seen;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use twofold_engine::plan::differs;
 use twofold_engine::{Base, Copy, Now};
 use twofold_hub::{Bad, Item, Placement, Presence, Sighting};
-use twofold_model::{Connector, Content, Result};
+use twofold_model::{Connector, Content, Identity, Lens, Rendering, Result};
 
 impl Weighing<'_> {
     /// What every replica shows of the item now.
@@ -32,13 +33,15 @@ impl Weighing<'_> {
         let mut leaving: BTreeSet<i64> = BTreeSet::new();
         // Where copies went whose move is held: nobody else puts the item there either, until somebody decides.
         let mut held_back: BTreeSet<i64> = BTreeSet::new();
+        // The first copy that vanished at each replica: its base, and what it last showed. One that appears there is that one, moved.
+        let mut vanished: BTreeMap<i64, (Base, Rendering)> = BTreeMap::new();
         // Replicas at which a copy is held that is gone from where it stood.
         let mut held_gone: BTreeSet<i64> = BTreeSet::new();
         for placement in placements {
             let at = sightings
                 .iter()
                 .position(|seen| seen.replica == placement.replica && seen.remote_id == placement.remote_id);
-            let sighting = at.map(|at| sightings.remove(at));
+            let mut sighting = at.map(|at| sightings.remove(at));
             let here = sighting.as_ref().filter(|seen| seen.presence == Presence::Here);
             let to = here.map_or(placement.collection, |seen| seen.collection);
             if self.tables.left_out.is_frozen(placement.replica, placement.collection, to) {
@@ -115,7 +118,8 @@ impl Weighing<'_> {
             };
             let complete = self.member(placement.replica).is_some_and(|member| member.complete.contains(&self.kind));
             let approved = sighting.as_ref().is_some_and(|seen| seen.hold.is_some()) && !held;
-            let state = match &sighting {
+            let was = (to != placement.collection).then_some(&placement.seen);
+            let state = match &mut sighting {
                 _ if held => Now::Unknown,
                 None if !has_moved => Now::Same,
                 None if complete && !self.waits_for_account(&placement, &lacking) => Now::Gone,
@@ -133,7 +137,7 @@ impl Weighing<'_> {
                     left.pending = true;
                     Now::Unknown
                 }
-                Some(seen) => match self.read(&connector, item, seen, left)? {
+                Some(seen) => match self.read(&connector, item, seen, was, left)? {
                     // Another writing of what was agreed is no edit: it neither beats a delete nor dates a change.
                     Now::Edited { content, .. } if content == base.seen => Now::Same,
                     now => now,
@@ -157,8 +161,12 @@ impl Weighing<'_> {
                 now,
                 hub_edited,
             };
+            let has_moved_on = moved_to.is_some_and(|to| to != placement.collection);
+            if matches!(state, Now::Gone) || has_moved_on && !matches!(state, Now::Unknown) {
+                vanished.entry(placement.replica).or_insert_with(|| (base.clone(), placement.seen.clone()));
+            }
             match moved_to {
-                Some(to) if to != placement.collection && !matches!(state, Now::Unknown) => {
+                Some(to) if has_moved_on && !matches!(state, Now::Unknown) => {
                     copies.push(copy(placement.collection, Now::Gone, Some(base.clone()), false));
                     let there = match state {
                         Now::Same => Now::Edited { content: base.seen.clone(), at_ms: self.now },
@@ -183,12 +191,13 @@ impl Weighing<'_> {
         };
         held_back.extend(sightings.iter().filter(went).map(|seen| seen.collection));
         // Copies met for the first time. One that appears where another of the same replica vanished inherits its base.
-        for sighting in sightings {
+        for mut sighting in sightings {
+            let (base, was) = vanished.get(&sighting.replica).cloned().unzip();
             let like = weighed.iter().find(|copy| {
                 (copy.replica, copy.collection) == (sighting.replica, sighting.collection) && copy.placement.is_some()
             });
             if let Some(like) = like.filter(|_| sighting.presence == Presence::Here) {
-                copies.extend(self.beside(like, sighting, left)?);
+                copies.extend(self.beside(like, sighting, was.as_ref(), left)?);
                 continue;
             }
             let Some(connector) = self.reached(sighting.replica) else {
@@ -213,11 +222,7 @@ impl Weighing<'_> {
                 self.hub.remove_sighting(sighting.id)?;
                 continue;
             }
-            let state = self.read(&connector, item, &sighting, left)?;
-            let base = copies
-                .iter()
-                .find(|copy| copy.replica == sighting.replica && matches!(copy.now, Now::Gone))
-                .and_then(|copy| copy.base.clone());
+            let state = self.read(&connector, item, &mut sighting, was.as_ref(), left)?;
             let state = match (state, &base) {
                 (Now::Same, Some(base)) => Now::Edited { content: base.seen.clone(), at_ms: self.now },
                 (state, _) => state,
@@ -287,7 +292,13 @@ impl Weighing<'_> {
 
     /// A further file beside the copy of its message, which stands there once. What was marked on it counts, and it is taken away.
     /// While nobody knows whether that copy stays, it is no file of the message: it may be the one that does.
-    fn beside(&mut self, like: &Weighed, sighting: Sighting, left: &mut Left) -> Result<Option<Copy>> {
+    fn beside(
+        &mut self,
+        like: &Weighed,
+        mut sighting: Sighting,
+        was: Option<&Rendering>,
+        left: &mut Left,
+    ) -> Result<Option<Copy>> {
         left.pending = true;
         let is_there = matches!(like.now, Now::Same | Now::Edited { .. });
         let (Some(known), Some(connector), true) = (&like.placement, self.reached(like.replica), is_there) else {
@@ -295,7 +306,14 @@ impl Weighing<'_> {
             return Ok(None);
         };
         let lens = connector.lens(self.kind);
-        let (Ok(seen), Ok(says)) = (lens.read(&known.seen), lens.read(&sighting.rendering)) else { return Ok(None) };
+        let (Ok(seen), Ok(says)) = (lens.read(&known.seen), meaning(lens, &mut sighting, was)) else { return Ok(None) };
+        if was.is_some() {
+            // The copy that vanished is forgotten before the file is taken away: from now on it says what it means.
+            let nobody = Identity { uid: String::new().into(), mark: None };
+            sighting.rendering = lens.write(Some(&sighting.rendering), &says, &nobody)?;
+            let seen = (&as_seen(&sighting), &lens.facts(&sighting.rendering));
+            self.hub.store_sighting(like.replica, like.collection, Some(known.item), seen, sighting.observed_ms)?;
+        }
         let mut content = seen.clone();
         content.set("keywords", says.get("keywords").cloned().unwrap_or_default());
         let copy = Copy {
@@ -340,16 +358,18 @@ impl Weighing<'_> {
         !self.tables.waiting.is_empty() && self.tables.waiting.contains_key(&(replica, remote_id.to_owned()))
     }
 
-    /// What a sighting says. What cannot be understood goes to quarantine and counts as present and unknown (promise 9).
+    /// What a sighting says; one that moved, from what it last showed where it stood (`was`). What cannot be understood goes to quarantine
+    /// and counts as present and unknown (promise 9).
     fn read(
         &mut self,
         connector: &Arc<dyn Connector>,
         item: &Item,
-        sighting: &Sighting,
+        sighting: &mut Sighting,
+        was: Option<&Rendering>,
         left: &mut Left,
     ) -> Result<Now> {
         let at_ms = sighting.modified_ms.unwrap_or(sighting.observed_ms).min(sighting.observed_ms);
-        match connector.lens(self.kind).read(&sighting.rendering) {
+        match meaning(connector.lens(self.kind), sighting, was) {
             Ok(content) => Ok(Now::Edited { content, at_ms }),
             Err(error) => {
                 left.pending = true;
@@ -366,6 +386,14 @@ impl Weighing<'_> {
             }
         }
     }
+}
+
+/// What a sighting means; one that moved is settled to what it says where it stands now.
+fn meaning(lens: &dyn Lens, sighting: &mut Sighting, was: Option<&Rendering>) -> Result<Content> {
+    let Some(was) = was else { return lens.read(&sighting.rendering) };
+    let (says, content) = lens.moved(was, sighting.rendering.clone())?;
+    sighting.rendering = says;
+    Ok(content)
 }
 
 /// A copy of which nothing can be said now.

@@ -4,7 +4,7 @@ use super::ids;
 use super::keywords::{self, Table};
 use super::listing::{self, File};
 use super::message::{self, Reading};
-use super::name::{FileName, SEPARATOR, identity, uid_of};
+use super::name::{FileName, SEPARATOR, identity, split, uid_of};
 use super::{Maildir, Place, Room, words};
 use crate::beneath::{self, refused};
 use crate::lock;
@@ -171,8 +171,16 @@ impl<'a> At<'a> {
     pub fn words(&self, words: &BTreeSet<String>) -> Result<(Table, Result<()>)> {
         let mut table = words::read(&self.folder)?;
         let own: BTreeSet<String> = words.iter().filter(|word| !keywords::needs_no_word(word)).cloned().collect();
-        let noted = self.room.add_words(&self.folder, &own, &mut table);
+        let noted = self.room.add_words(&self.folder, &own, &mut table, || self.letters());
         Ok((table, noted))
+    }
+
+    /// The small letters that files of the folder have in their names.
+    fn letters(&self) -> Result<BTreeSet<u8>> {
+        self.with_names(|names| {
+            let of = |(_, file): &(String, File)| split(&file.name, names.separator).1.to_vec();
+            keywords::letters(&names.files.iter().flat_map(of).collect())
+        })
     }
 
     /// A file that was linked or moved, read: what is answered names its bytes.

@@ -3,6 +3,7 @@
 use super::Place;
 use super::at::{At, Here};
 use super::keywords;
+use super::message;
 use super::name::{FileName, base_elsewhere};
 use super::words;
 use super::write::answer;
@@ -19,7 +20,8 @@ use twofold_model::{Error, ErrorKind, Etag, Result, Seen, Written};
 pub fn flag(at: &At<'_>, base: &[u8], etag: &Etag, from: &Sheet, to: Sheet) -> Result<Seen> {
     let here = at.guarded(base, etag)?;
     let (table, noted) = at.words(&to.keywords)?;
-    let mut flags = keywords::with_keywords(&here.name.flags, &to.keywords, &table);
+    let strange = message::came_along(from, &here.name);
+    let mut flags = keywords::with_keywords(&(&here.name.flags - &strange), &to.keywords, &table);
     match (from.deleted, to.deleted) {
         (false, true) => drop(flags.insert(keywords::TRASHED)),
         (true, false) => drop(flags.remove(&keywords::TRASHED)),
@@ -154,7 +156,7 @@ fn name_in(from: &At<'_>, here: &Here, to: &At<'_>) -> Result<Here> {
     let says = keywords::keywords(&here.name.flags, &table);
     let (other, noted) = to.words(&says)?;
     noted?;
-    let plain = here.name.flags.iter().copied().filter(|flag| !flag.is_ascii_lowercase()).collect();
+    let plain = &here.name.flags - &keywords::letters(&here.name.flags);
     let base = base_elsewhere(&here.name.base);
     let name = FileName { base, flags: keywords::with_keywords(&plain, &says, &other) };
     let separator = to.separator()?;

@@ -65,16 +65,22 @@ impl Table {
         self.words.get(usize::from(slot))?.as_deref().filter(|word| !word.is_empty())
     }
 
+    /// The words that have a letter, as such a file says them.
+    pub fn known(&self) -> String {
+        let words = self.words.iter().enumerate().filter_map(|(slot, word)| Some((slot, word.as_deref()?)));
+        words.filter(|(_, word)| !word.is_empty()).map(|(slot, word)| format!("{slot} {word}\n")).collect()
+    }
+
     /// The letter of a word, which gets one if it has none; nothing where all 26 are taken, or where it is no keyword. Such a word stays
-    /// in the hub.
-    pub fn add(&mut self, word: &str) -> Option<u8> {
+    /// in the hub. A letter that a file of the folder has in its name already (`borne`) is passed over: it would say the word of that one, too.
+    pub fn add(&mut self, word: &str, borne: &BTreeSet<u8>) -> Option<u8> {
         let word = keyword(word)?;
         if let Some(letter) = self.letter(&word) {
             return Some(letter);
         }
         // Behind the last, as Dovecot does it: a gap may be a word that somebody took out by hand while files still have its letter.
-        let slot = self.words.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
-        let letter = u8::try_from(slot).ok().filter(|_| slot < MOST_WORDS).map(|slot| b'a' + slot)?;
+        let behind = self.words.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        let (slot, letter) = (0..MOST_WORDS).zip(b'a'..).skip(behind).find(|(_, letter)| !borne.contains(letter))?;
         if self.text.last().is_some_and(|last| *last != b'\n') {
             self.text.push(b'\n');
         }
@@ -110,6 +116,36 @@ pub fn without_halves(was: &BTreeSet<u8>, now: &BTreeSet<u8>, table: &Table) -> 
         }
     }
     whole
+}
+
+/// The small letters among flags: a folder's own.
+pub fn letters(flags: &BTreeSet<u8>) -> BTreeSet<u8> {
+    flags.iter().copied().filter(u8::is_ascii_lowercase).collect()
+}
+
+/// A message that moved here from another folder, where it had the keywords `was`, said by the flags `had`: which of the flags that it has
+/// now say something here, and the words that it had and that nobody took off, though it may not say them here.
+///
+/// The same letters as before came along (`mv`), and mean what they meant. Where there are none any more, a program dropped what it does not
+/// know (neomutt). Else somebody wrote them for this folder (Dovecot), and only a word that has no letter here could not be said.
+pub fn moved(
+    was: &BTreeSet<String>,
+    had: &BTreeSet<u8>,
+    has: &BTreeSet<u8>,
+    table: &Table,
+) -> (BTreeSet<u8>, BTreeSet<String>) {
+    let (before, now) = (letters(had), letters(has));
+    let (is_same, is_dropped) = (now == before, now.is_empty() && !before.is_empty());
+    // Whoever keeps the folder's letters and takes away Maildir's own of a word that has both takes off the word.
+    let is_taken_off = |word: &str| {
+        let own = LETTERS.iter().find(|(_, known)| *known == word);
+        own.is_some_and(|(letter, _)| had.contains(letter) && !has.contains(letter)) && !is_dropped
+    };
+    let stays = |word: &&String| {
+        !needs_no_word(word) && !is_taken_off(word) && (is_same || is_dropped || table.letter(word).is_none())
+    };
+    let flags = if is_same { has - &now } else { has.clone() };
+    (flags, was.iter().filter(stays).cloned().collect())
 }
 
 /// The flags that say these keywords, edited into those that stand there: what is no keyword (`T`, a letter without a word, what a
@@ -176,22 +212,23 @@ mod tests {
             (Some(b'a'), Some(b'd'), None)
         );
         assert_eq!(table.text(), text);
-        assert_eq!(table.add("LATER"), Some(b'd'));
+        let none = BTreeSet::new();
+        assert_eq!(table.add("LATER", &none), Some(b'd'));
         assert_eq!(table.text(), text, "nothing new");
-        assert_eq!(table.add("New"), Some(b'e'));
+        assert_eq!(table.add("New", &none), Some(b'e'));
         assert_eq!(table.text(), [&text[..], b"\n4 new\n"].concat());
         assert_eq!(Table::parse(table.text()), table);
-        assert_eq!(table.add("two words"), None);
+        assert_eq!(table.add("two words", &none), None);
     }
 
     #[test]
     fn the_27th_word_has_no_letter() {
         let mut table = Table::default();
         for n in 0..26 {
-            assert_eq!(table.add(&format!("w{n}")), Some(b'a' + n));
+            assert_eq!(table.add(&format!("w{n}"), &flags("")), Some(b'a' + n));
         }
         let full = table.clone();
-        assert_eq!(table.add("w26"), None);
+        assert_eq!(table.add("w26", &flags("")), None);
         assert_eq!(table, full);
         assert_eq!(table.word(b'z'), Some("w25"));
         assert_eq!([table.word(b'Z'), table.word(b'{'), table.word(0)], [None; 3]);
@@ -201,7 +238,47 @@ mod tests {
     fn a_word_that_is_no_keyword_holds_its_letter() {
         let mut table = Table::parse("0 Grün\n".as_bytes());
         assert_eq!((table.word(b'a'), table.letter("")), (None, None));
-        assert_eq!(table.add("x"), Some(b'b'));
+        assert_eq!(table.add("x", &flags("")), Some(b'b'));
         assert_eq!(with_keywords(&flags("a"), &words(&["x"]), &table), flags("ab"));
+    }
+
+    #[test]
+    fn a_letter_that_a_file_has_already_is_given_to_no_word() {
+        let mut table = Table::parse(b"0 work\n");
+        assert_eq!(table.add("later", &flags("abce")), Some(b'd'));
+        assert_eq!(table.add("play", &flags("abce")), Some(b'f'));
+        assert_eq!(table.text(), b"0 work\n3 later\n5 play\n");
+        let all: BTreeSet<u8> = (b'a'..=b'z').collect();
+        assert_eq!(table.add("last", &all), None);
+    }
+
+    #[test]
+    fn what_a_table_knows_is_a_table() {
+        let table = Table::parse("0 Work\nnonsense\n2 Grün\n3 Later\n99 Far\n".as_bytes());
+        assert_eq!(table.known(), "0 work\n3 later\n");
+        assert_eq!(Table::parse(table.known().as_bytes()).letter("later"), Some(b'd'));
+    }
+
+    #[test]
+    fn what_a_move_does_not_say_is_not_taken_off() {
+        let table = Table::parse(b"0 home\n1 work\n2 $forwarded\n");
+        let all = ["$flagged", "$forwarded", "play", "work"];
+        for (what, had, has, says, unsaid) in [
+            ("mv", "FPabd", "FPabd", "FP", &["$forwarded", "play", "work"][..]),
+            ("mv, and a mark", "FPabd", "PSabd", "PS", &["$forwarded", "play", "work"]),
+            ("mv, and P alone taken away", "FPabd", "Fabd", "F", &["play", "work"]),
+            ("mv of what had no P", "Fabd", "Fabd", "F", &["$forwarded", "play", "work"]),
+            ("neomutt", "FPabd", "FS", "FS", &["$forwarded", "play", "work"]),
+            ("Dovecot", "FPabd", "FPbc", "FPbc", &["play"]),
+            ("Dovecot, and a word taken off", "FPabd", "FPac", "FPac", &["play"]),
+            ("no words", "F", "FS", "FS", &[]),
+            ("a first word", "F", "Fa", "Fa", &[]),
+        ] {
+            let was = if had == "F" { words(&all[..1]) } else { words(&all) };
+            let expected = (flags(says), words(unsaid));
+            assert_eq!(moved(&was, &flags(had), &flags(has), &table), expected, "{what}");
+        }
+        let p_alone = moved(&words(&["$forwarded"]), &flags("P"), &flags(""), &table);
+        assert_eq!(p_alone.1, words(&[]), "P was its only letter");
     }
 }

@@ -10,6 +10,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read};
 use twofold_model::email::Sheet;
 use twofold_model::email::headers::{self, LARGEST_HEADER};
@@ -171,13 +172,49 @@ pub fn sheet(place: Place, name: &FileName, table: &Table) -> Sheet {
     sheet
 }
 
-/// Writes into a sheet what the name says: keywords, whether it is to be deleted, the place's own words.
+/// Writes into a sheet what the name says: keywords, whether it is to be deleted, the place's own words. What a folder's letters mean goes
+/// along where the name has such letters.
 pub fn dress(sheet: &mut Sheet, place: Place, name: &FileName, table: &Table) {
-    sheet.keywords = keywords::keywords(&name.flags, table);
     sheet.deleted = name.flags.contains(&TRASHED);
-    let flags: Vec<u8> = name.flags.iter().copied().collect();
-    let own = [("place", place.as_str().to_owned()), ("flags", String::from_utf8_lossy(&flags).into_owned())];
+    let mut own = vec![("place", place.as_str().to_owned())];
+    if !keywords::letters(&name.flags).is_empty() {
+        own.push((WORDS, table.known()));
+    }
     sheet.own = own.into_iter().map(|(word, text)| (word.to_owned(), Value::from(text))).collect::<Map<_, _>>();
+    say(sheet, &name.flags, table);
+}
+
+/// The members of a sheet's own words that hold a name's flags, and the words behind its folder's letters.
+const FLAGS: &str = "flags";
+const WORDS: &str = "words";
+
+fn say(sheet: &mut Sheet, flags: &BTreeSet<u8>, table: &Table) {
+    sheet.keywords = keywords::keywords(flags, table);
+    let flags: Vec<u8> = flags.iter().copied().collect();
+    sheet.own.insert(FLAGS.to_owned(), Value::from(String::from_utf8_lossy(&flags)));
+}
+
+fn own<'a>(sheet: &'a Sheet, member: &str) -> Option<&'a [u8]> {
+    sheet.own.get(member).and_then(Value::as_str).map(str::as_bytes)
+}
+
+/// The keywords of a message that moved here from another folder. The sheet counts the letters that say something here; those that came
+/// along with the file go when its flags are next written ([`came_along`]).
+pub fn moved(last: &Sheet, now: &mut Sheet) -> BTreeSet<String> {
+    let flags = |sheet| own(sheet, FLAGS).unwrap_or_default().iter().copied().collect::<BTreeSet<u8>>();
+    let table = Table::parse(own(now, WORDS).unwrap_or_default());
+    let (says, unsaid) = keywords::moved(&last.keywords, &flags(last), &flags(now), &table);
+    say(now, &says, &table);
+    // Of a word with two letters one may have stayed: it is said when both stand there.
+    now.keywords = &now.keywords - &unsaid;
+    &now.keywords | &unsaid
+}
+
+/// The letters of a name that its sheet does not count: they came along from another folder.
+pub fn came_along(sheet: &Sheet, name: &FileName) -> BTreeSet<u8> {
+    let counted = own(sheet, FLAGS);
+    let is_counted = |letter: &u8| counted.is_none_or(|flags| flags.contains(letter));
+    keywords::letters(&name.flags).into_iter().filter(|letter| !is_counted(letter)).collect()
 }
 
 /// The whole sheet.

@@ -44,6 +44,7 @@ mod words;
 mod write;
 
 pub(crate) use ids::is_folder;
+pub(crate) use message::moved;
 
 use crate::{Device, beneath};
 use rustix::fd::OwnedFd;

@@ -25,15 +25,25 @@ pub fn read(folder: &OwnedFd) -> Result<Table> {
 }
 
 impl Room<'_> {
-    /// Gives words their letters. Those that have one, and those for which there is none left, cost nothing. Fails with
-    /// [`ErrorKind::Unknown`] where the file cannot be locked now; nothing was changed then.
-    pub(super) fn add_words(&self, folder: &OwnedFd, words: &BTreeSet<String>, table: &mut Table) -> Result<()> {
-        let lacks = |table: &Table| {
+    /// Gives words their letters, none that is `borne` by a file of the folder. Those that have one, and those for which there is none left,
+    /// cost nothing. Fails with [`ErrorKind::Unknown`] where the file cannot be locked now; nothing was changed then.
+    pub(super) fn add_words(
+        &self,
+        folder: &OwnedFd,
+        words: &BTreeSet<String>,
+        table: &mut Table,
+        borne: impl Fn() -> Result<BTreeSet<u8>>,
+    ) -> Result<()> {
+        let lacks = |table: &Table, borne: &BTreeSet<u8>| {
             words.iter().any(|word| {
-                keyword(word).is_some() && table.letter(word).is_none() && table.clone().add(word).is_some()
+                keyword(word).is_some() && table.letter(word).is_none() && table.clone().add(word, borne).is_some()
             })
         };
-        if !lacks(table) {
+        if !lacks(table, &BTreeSet::new()) {
+            return Ok(());
+        }
+        let borne = borne()?;
+        if !lacks(table, &borne) {
             return Ok(());
         }
         let unknown = |what: String| {
@@ -44,11 +54,11 @@ impl Room<'_> {
         let lock = dotlock::take(folder, LOCKED, self.device.now()).map_err(failed)?;
         let _lock = lock.ok_or_else(|| unknown("another program holds the lock".into()))?;
         *table = read(folder)?;
-        if !lacks(table) {
+        if !lacks(table, &borne) {
             return Ok(());
         }
         for word in words {
-            table.add(word);
+            table.add(word, &borne);
         }
         let old = beneath::stat(folder, FILE.as_bytes()).map_err(failed)?;
         let access =

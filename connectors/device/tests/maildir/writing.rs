@@ -76,6 +76,36 @@ async fn a_message_without_its_bytes_is_not_made() {
 }
 
 #[tokio::test]
+async fn letters_that_came_along_with_files_go_when_their_words_are_written_and_say_nothing_meanwhile() {
+    let mut desk = Desk::new().await;
+    desk.put("dovecot-keywords", "0 work\n1 play\n");
+    desk.put("cur/1.host:2,Sab", &mail("one"));
+    desk.put("cur/2.host:2,Xb", &mail("two"));
+    desk.agree(INBOX).await;
+    let was = desk.copies.clone();
+    for name in ["1.host:2,Sab", "2.host:2,Xb"] {
+        desk.mv(&format!("cur/{name}"), &format!(".Work/cur/{name}"));
+    }
+    desk.agree(WORK).await;
+    for (base, keywords, names) in [
+        ("2.host", &["play"][..], ["cur/1.host:2,Sab", "cur/2.host:2,Xc"]),
+        ("1.host", &["$seen", "play", "work"], ["cur/1.host:2,Scd", "cur/2.host:2,Xc"]),
+    ] {
+        let (etag, now) = desk.copies[&remote(WORK, base)].clone();
+        let lens = desk.device.lens(Kind::Mail);
+        let (from, content) = lens.moved(&was[&remote(INBOX, base)].1, now).unwrap();
+        let to = lens.write(Some(&from), &content, &Identity { uid: base.into(), mark: None }).unwrap();
+        assert_eq!(Sheet::read(&to).unwrap().keywords, set(keywords));
+        let seen = desk.write(Operation::Update { place: place(WORK, base), etag, from, to }).await.unwrap().unwrap();
+        assert_eq!(Sheet::read(&seen.rendering).unwrap().keywords, set(keywords), "{base}");
+        assert_eq!(desk.names(".Work"), set(&names));
+        desk.take(seen);
+    }
+    assert_eq!(std::fs::read_to_string(desk.path(".Work/dovecot-keywords")).unwrap(), "2 play\n3 work\n");
+    assert!(desk.words(WORK).await.is_empty());
+}
+
+#[tokio::test]
 async fn flags_are_written_into_the_name_and_everything_else_of_it_stays() {
     let mut desk = Desk::new().await;
     desk.put("new/1.host,U=4,FMD5=00", &mail("one"));

@@ -123,18 +123,29 @@ impl Sheet {
 pub struct EmailLens {
     holds: fn(&str) -> bool,
     marks_drafts: bool,
+    moved: Option<Moved>,
 }
+
+/// What a copy's keywords are that was moved to another mailbox of its place, of its sheets there and here. The second one is settled to what
+/// it says here.
+pub type Moved = fn(&Sheet, &mut Sheet) -> BTreeSet<String>;
 
 impl EmailLens {
     /// The lens of a place that can hold the keywords for which `holds` is true.
     pub const fn new(holds: fn(&str) -> bool) -> EmailLens {
-        EmailLens { holds, marks_drafts: false }
+        EmailLens { holds, marks_drafts: false, moved: None }
     }
 
     /// The same for a place where `$draft` is a mark that anybody sets and takes away.
     #[must_use]
     pub const fn marking_drafts(self) -> EmailLens {
         EmailLens { marks_drafts: true, ..self }
+    }
+
+    /// The same for a place where a move may lose keywords, or what it says may mean something else afterwards.
+    #[must_use]
+    pub const fn moving(self, moved: Moved) -> EmailLens {
+        EmailLens { moved: Some(moved), ..self }
     }
 }
 
@@ -202,6 +213,18 @@ impl Lens for EmailLens {
         sheet.size = last.size;
         sheet.received_ms = sheet.received_ms.or(last.received_ms);
         sheet.write().unwrap_or(now)
+    }
+
+    fn moved(&self, last: &Rendering, now: Rendering) -> Result<(Rendering, Content)> {
+        let Some(moved) = self.moved else {
+            let content = self.read(&now)?;
+            return Ok((now, content));
+        };
+        let mut sheet = Sheet::read(&now)?;
+        let words = moved(&Sheet::read(last)?, &mut sheet);
+        let settled = sheet.write()?;
+        let content = self.read(&Sheet { keywords: words, ..sheet }.write()?)?;
+        Ok((settled, content))
     }
 
     fn facts(&self, rendering: &Rendering) -> Facts {

@@ -16,6 +16,7 @@ mod pace;
 mod questions;
 mod refused;
 mod spoiled;
+mod words;
 
 use ear::Ear;
 use office::{Manner, Message, Office, Watch};

@@ -107,6 +107,12 @@ pub struct Office {
 
 const LENS: EmailLens = EmailLens::new(|word| word.starts_with('$') || word == "work");
 
+/// A program that moves a file drops the words that are nobody's but the user's.
+const FILES: EmailLens = LENS.moving(|last, now| {
+    let own = last.keywords.iter().filter(|word| !word.starts_with('$'));
+    now.keywords.iter().chain(own).cloned().collect()
+});
+
 impl Office {
     pub fn new(name: &'static str, manner: Manner, blobs: Arc<dyn Blobs>) -> Arc<Office> {
         Arc::new(Office {
@@ -699,7 +705,7 @@ impl Connector for Office {
     }
 
     fn lens(&self, _: Kind) -> &dyn Lens {
-        &LENS
+        if self.manner == Manner::Files { &FILES } else { &LENS }
     }
 
     async fn collections(&self, _: Kind) -> Result<Vec<Collection>> {
