@@ -6,6 +6,7 @@ use serde_json::json;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Gives a file other bytes in its place, as a power cut or another program does.
 fn overwrite(path: &Path, bytes: &[u8]) {
@@ -176,6 +177,39 @@ fn promise_14_a_draft_that_was_written_on_in_its_place_stays_when_it_is_sent_or_
         // What became of the draft, and this one. Gmail keeps no draft that is deleted.
         let all = if provider == "google" && !is_sent { 1 } else { 2 };
         assert_eq!(there(&home, provider, "Subject: Written on").len(), all, "{what}");
+        settled(&home, &what);
+    }
+}
+
+#[test]
+fn promise_14_what_was_not_done_to_a_draft_that_was_written_on_is_told_with_what_to_type() {
+    let written = b"Subject: Written on\r\n\r\nA long text that was only ever written on the laptop.\r\n";
+    for is_sent in [true, false] {
+        let what = format!("sent: {is_sent}");
+        let home = synced(&["microsoft365"]);
+        let draft = home.sandbox.graph_mail_draft(&text("Written on"));
+        home.sync().expect(0);
+        // Compared, and known: no later look at its name alone finds anything.
+        home.sync().expect(0);
+        let file = only(mail(&home, "microsoft365", "Written on"), &what);
+        overwrite(&file.path, written);
+        match is_sent {
+            true => home.sandbox.graph_mail_send_draft(&draft).unwrap(),
+            false => home.sandbox.graph_mail_delete(&draft).unwrap(),
+        }
+        home.sync().expect(5);
+        assert_eq!(fs::read(&file.path).unwrap(), written, "{what}");
+        let said = home.run(&["status"]).expect(5).shows(&["neither marked nor moved", "--retry-quarantined"]).out;
+        let command = said.split("message of its own: ").nth(1).unwrap().split(';').next().unwrap();
+        assert!(Command::new("sh").args(["-c", command]).status().unwrap().success(), "{what}: {command}");
+        assert!(!file.path.exists(), "{what}: {command}");
+        home.run(&["sync", "--retry-quarantined"]).expect(0);
+        home.sync().expect(0);
+        home.run(&["status"]).expect(0);
+        // What became of the draft, and this one.
+        let here = mail(&home, "microsoft365", "Written on");
+        assert!(here.len() == 2 && here.iter().any(|mail| mail.bytes == written), "{what}");
+        assert_eq!(there(&home, "microsoft365", "Subject: Written on").len(), 2, "{what}");
         settled(&home, &what);
     }
 }

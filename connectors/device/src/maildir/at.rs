@@ -4,8 +4,8 @@ use super::ids;
 use super::keywords::{self, Table};
 use super::listing::{self, File};
 use super::message::{self, Reading};
-use super::name::{FileName, SEPARATOR, identity, split, uid_of};
-use super::{Maildir, Place, Room, words};
+use super::name::{FileName, SEPARATOR, base_apart, identity, split, uid_of};
+use super::{Maildir, Place, Room, typed, words};
 use crate::beneath::{self, refused};
 use crate::lock;
 use crate::write::{gone, stale};
@@ -40,6 +40,19 @@ impl Here {
     }
 }
 
+/// A file that is none, or not what we wrote.
+pub struct Unfit {
+    reason: String,
+    way_out: String,
+}
+
+impl Unfit {
+    /// The error that says why, what was `not_done`, and what to do about it.
+    pub fn error(&self, not_done: &str) -> Error {
+        Error::new(ErrorKind::Refused, format!("the file {}; {not_done}; {}", self.reason, self.way_out))
+    }
+}
+
 /// A reading of the folder: its files in the order of the UIDs that their bases give.
 struct Names {
     separator: u8,
@@ -69,19 +82,31 @@ impl<'a> At<'a> {
     /// Fails where what stands there is no file, or not what we wrote.
     pub fn fit(&self, here: &Here) -> Result<()> {
         match self.unfit(here)? {
-            Some(reason) => Err(Error::new(ErrorKind::Refused, format!("the file {reason}; it is not written to"))),
+            Some(unfit) => Err(unfit.error("it is neither marked nor moved nor copied")),
             None => Ok(()),
         }
     }
 
-    /// Why what stands there is no file, or not what we wrote.
-    pub fn unfit(&self, here: &Here) -> Result<Option<String>> {
+    /// Why what stands there is no file, or not what we wrote, and what to do about it.
+    pub fn unfit(&self, here: &Here) -> Result<Option<Unfit>> {
         let stat = beneath::stat(self.place(here.place), &here.file).map_err(|e| refused(e, "reading"))?;
         let stat = stat.ok_or_else(stale)?;
-        match beneath::oddity(&stat) {
-            Some(oddity) => Ok(Some(oddity.to_owned())),
-            None => self.room.damage(self.place(here.place), &here.file, &here.name),
+        if let Some(oddity) = beneath::oddity(&stat) {
+            return Ok(Some(Unfit {
+                reason: oddity.to_owned(),
+                way_out: "give it another name, or delete it".to_owned(),
+            }));
         }
+        let damage = self.room.damage(self.place(here.place), &here.file, &here.name)?;
+        Ok(damage.map(|reason| {
+            let named = |name| typed(&self.room.path_of(&self.id, &File::named(here.place, name)));
+            let apart = [&base_apart(&here.name.base), &here.file[here.name.base.len()..]].concat();
+            let (from, to) = (named(here.file.clone()), named(apart));
+            Unfit {
+                reason,
+                way_out: format!("to keep it as a message of its own: mv -n {from} {to}; or delete it: rm {from}"),
+            }
+        }))
     }
 
     /// The file of a base as it is called now: as the etag says, which costs next to nothing, or as the folder was read. Before the answer

@@ -116,10 +116,8 @@ pub fn delete(at: &At<'_>, base: &[u8], etag: &Etag) -> Result<Written> {
     if !here.is_as(base, etag) {
         return Err(stale());
     }
-    if let Some(reason) = at.unfit(&here)? {
-        let message =
-            format!("the file {reason}; it is not removed: give it another name to keep it as a message, or delete it");
-        return Err(Error::new(ErrorKind::Refused, message));
+    if let Some(unfit) = at.unfit(&here)? {
+        return Err(unfit.error("it is not removed"));
     }
     match rustix::fs::unlinkat(at.place(here.place), here.file.as_slice(), AtFlags::empty()) {
         Ok(()) => Ok(None),

@@ -24,6 +24,13 @@ pub struct File {
     pub file_type: FileType,
 }
 
+impl File {
+    /// A file of that name, of which nobody asked what it is.
+    pub fn named(place: Place, name: Vec<u8>) -> File {
+        File { place, name, file_type: FileType::Unknown }
+    }
+}
+
 /// All names of a Maildir.
 pub struct Listing {
     pub files: Vec<File>,

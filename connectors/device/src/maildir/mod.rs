@@ -57,6 +57,11 @@ pub(crate) struct Room<'a> {
     pub blobs: &'a dyn Blobs,
 }
 
+/// A path as somebody types it.
+fn typed(path: &std::path::Path) -> String {
+    format!("'{}'", path.to_string_lossy().replace('\'', "'\\''"))
+}
+
 /// One Maildir, opened: its three folders, none of them through a link.
 pub(crate) struct Maildir {
     /// Messages on their way in.

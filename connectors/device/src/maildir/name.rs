@@ -88,6 +88,12 @@ pub fn base_elsewhere(base: &[u8]) -> Vec<u8> {
     [identity].into_iter().chain(kept.flat_map(|field| [&b","[..], field])).collect::<Vec<_>>().concat()
 }
 
+/// A base under which what stands in a file is a message of its own: another identity, and no word of how long the file was.
+pub fn base_apart(base: &[u8]) -> Vec<u8> {
+    let identity = identity(base);
+    [identity.strip_suffix(OWN.as_bytes()).unwrap_or(identity), b".kept"].concat()
+}
+
 /// How many bytes a file had under this base when it was written (`,S=`): ours in [`own_base`] or [`draft_base`], or as another program says.
 /// A Dovecot that compresses says how large the message was before.
 pub fn said_size(base: &[u8]) -> Option<u64> {
@@ -173,6 +179,15 @@ mod tests {
         assert_eq!([draft_state(&again), draft_state(&base)], [Some(&b"ab12"[..]), None]);
         // A UID that another program's base gave.
         assert_eq!(uid_of(&own_base(5, &stem(&Uid::from("1700.M1P2.host")), 1)), Uid::from("1700.M1P2.host"));
+    }
+
+    #[test]
+    fn a_message_set_apart_is_another_and_of_any_length() {
+        for base in ["1700000000.g18c0ffee.twofold,S=99", "1700.M1P2.host,S=2,W=3", "1.h,S=2,V=b"] {
+            let apart = base_apart(base.as_bytes());
+            assert_ne!(uid_of(&apart), uid_of(base.as_bytes()), "{base}");
+            assert_eq!((said_size(&apart), is_own(&apart)), (None, false), "{base}");
+        }
     }
 
     #[test]

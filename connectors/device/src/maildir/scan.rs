@@ -6,7 +6,7 @@ use super::listing::{self, File, Listing};
 use super::message::{self, Reading};
 use super::name::{FileName, draft_state, identity};
 use super::twins::twins;
-use super::{Maildir, Place, Room, deliver, ids, words};
+use super::{Maildir, Place, Room, deliver, ids, typed, words};
 use crate::atomic;
 use crate::beneath::{self, refused};
 use crate::marker::CollectionState;
@@ -284,10 +284,10 @@ impl<'a> Scan<'a> {
 
     /// What is damaged of a known message, and what to type.
     fn mendable(&self, file: &File, damage: &str) -> String {
-        let path = self.room.path_of(self.collection, file).to_string_lossy().replace('\'', "'\\''");
+        let path = typed(&self.room.path_of(self.collection, file));
         format!(
             "{damage}. Put its bytes back, or give it another name to keep it as a message of its own; or delete it, and the next run \
-             writes its message anew, whole, where that is still there: rm '{path}'"
+             writes its message anew, whole, where that is still there: rm {path}"
         )
     }
 
