@@ -149,7 +149,6 @@ fn meet_in(
     // Copies that vanished in the same place: a new one that says the same is one of them, renamed.
     let gone = cycle.hub.said_gone_in(replica.id, place.collection)?;
     let is_first_use = replica.is_device && !place.met;
-    let is_adoption = is_first_use && cycle.hub.places_of(place.collection)?.len() > 1;
     let mut adoption = Adoption::default();
     let mut after = 0;
     loop {
@@ -175,9 +174,9 @@ fn meet_in(
                     None => false,
                 };
                 let is_counted =
-                    is_adoption && strangers == Strangers::AreCounted && sighting.hold.is_none() && !is_moved;
+                    is_first_use && strangers == Strangers::AreCounted && sighting.hold.is_none() && !is_moved;
                 match bound {
-                    Some(item) if is_adoption && stands_there(hub, item, place.collection)? => {
+                    Some(item) if is_first_use && stands_there(hub, item, place.collection)? => {
                         if says_otherwise(hub, intake.lens, &sighting, item)? {
                             adoption.clashing.push(sighting.id);
                         }
@@ -189,7 +188,7 @@ fn meet_in(
                     Some(_) if is_counted && account == Account::NotReadYet => {}
                     None if account == Account::NotReadYet => {}
                     Some(item)
-                        if is_adoption && !is_moved && went_elsewhere(hub, intake, (&sighting, account), item)? =>
+                        if is_first_use && !is_moved && went_elsewhere(hub, intake, (&sighting, account), item)? =>
                     {
                         take_as_it_was(hub, intake, &sighting, item)?;
                     }
@@ -198,7 +197,7 @@ fn meet_in(
                         adoption.strangers.push(sighting.id);
                     }
                     Some(item) => {
-                        if is_adoption {
+                        if is_first_use {
                             hub.date_back(sighting.id)?;
                         }
                         hub.bind_sighting(sighting.id, item)?;
@@ -258,8 +257,9 @@ fn hold_strangers(
 ) -> Result<()> {
     let deleted = if *deleted > 0 { format!(" ({deleted} of them were deleted before)") } else { String::new() };
     let beside = if all > strangers.len() { format!(", {all} with those of its other places") } else { String::new() };
+    let folder = if cycle.hub.unmade(intake.kind)?.contains(&place.collection) { ", nor was the folder" } else { "" };
     let reason = format!(
-        "{} items of \"{}\" on {} are nowhere else{deleted}{beside}; they were not created at the provider",
+        "{} items of \"{}\" on {} are nowhere else{deleted}{beside}; they were not created at the provider{folder}",
         strangers.len(),
         place.name,
         replica.name

@@ -334,6 +334,19 @@ impl Hub {
         self.all(sql, [kind.as_str()], |row| row.get(0))
     }
 
+    /// Whether an item stands in a collection, or is seen there.
+    pub fn has_items(&self, collection: i64) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM stands WHERE collection = ?1)
+             OR EXISTS (SELECT 1 FROM sightings WHERE collection = ?1 AND gone = 0 AND item IS NOT NULL)";
+        Ok(self.one(sql, [collection], |row| row.get(0))?.unwrap_or(false))
+    }
+
+    /// Whether a replica has copies in a collection that belong to no item: they wait, or were refused.
+    pub fn has_strangers(&self, replica: i64, collection: i64) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sightings WHERE replica = ?1 AND collection = ?2 AND item IS NULL AND gone = 0)";
+        Ok(self.one(sql, params![replica, collection], |row| row.get(0))?.unwrap_or(false))
+    }
+
     /// Follows a rename or a new colour.
     pub fn rename_collection(&mut self, id: i64, name: &str, color: Option<&str>) -> Result<()> {
         self.run("UPDATE collections SET name = ?2, color = ?3 WHERE id = ?1", params![id, name, color])

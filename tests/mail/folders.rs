@@ -51,6 +51,31 @@ fn an_empty_folder_made_on_the_laptop_is_made_at_its_provider_also_where_a_kille
     }
 }
 
+#[test]
+fn promise_8_a_folder_of_old_mail_that_was_there_first_is_made_at_its_provider_with_the_word_that_lets_its_mail_go_there()
+ {
+    for provider in BOTH {
+        let home = Home::with_mail(&[provider]);
+        let old = make(&home, provider, ".Old");
+        make(&home, provider, ".Empty");
+        (0..7).for_each(|n| {
+            fs::write(old.join(format!("cur/177244200{n}.M1P{n}.desk:2,S")), text(&format!("Old {n}"))).unwrap()
+        });
+        for _ in 0..2 {
+            home.sync().expect(4);
+            assert!(is_there(&home, provider, "Empty"), "{provider}: it was made on purpose");
+            assert!(!is_there(&home, provider, "Old"), "{provider}: nothing of it may go there yet");
+            let held = home.run(&["held"]).expect(0);
+            assert!(held.out.contains("7 items of \"Old\"") && held.out.contains("nor was the folder"), "{}", held.out);
+        }
+        home.run(&["approve", &home.run(&["held"]).only_id()]).expect(0);
+        home.sync().expect(0);
+        assert!(is_there(&home, provider, "Old"), "{provider}");
+        assert_eq!(mails(&home, provider).len(), copies(&home, provider), "{provider}");
+        settled(&home, provider);
+    }
+}
+
 /// The folders of that name, and those below it and below Deleted Items, at Graph and on the laptop.
 fn called(home: &Home, name: &str) -> [BTreeSet<String>; 2] {
     let there = home.sandbox.graph_mail_folders().into_iter().map(|folder| {

@@ -12,9 +12,11 @@ use twofold_model::{CollectionId, Error, ErrorKind, Kind, Result};
 /// Makes at a place what it lacks: at a device everything, at a provider what came from it, or was made for it on a device.
 ///
 /// Keeps promise 12: what is to be made is in the hub before, and is found there by its key or its name, so that one made
-/// before a stop is not made twice. Answers whether anything was made.
+/// before a stop is not made twice. What a device brought is made at its provider once something of it may go there ([`waits`]).
+/// Answers whether anything was made.
 pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<bool> {
     let mut is_made = false;
+    let mut waiting = Vec::new();
     let replica = cycle.members[index].replica.clone();
     let places = cycle.hub.places(replica.id, kind)?;
     for collection in cycle.hub.collections(kind)?.into_iter().filter(|collection| collection.stays()) {
@@ -23,6 +25,10 @@ pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize
             false => collection.origin == replica.id && !collection.joined,
         };
         if !is_wanted || collection.is_left_out || places.iter().any(|place| place.collection == collection.id) {
+            continue;
+        }
+        if !replica.is_device && waits(cycle, kind, collection.id)? {
+            waiting.push(collection.id);
             continue;
         }
         if let Some(above) = held_above(cycle, kind, &replica, &collection.name)? {
@@ -45,7 +51,50 @@ pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize
         make(cycle, kind, index, &collection, None).await?;
         is_made = true;
     }
+    if !replica.is_device {
+        let (key, waiting) = (waiting_key(replica.id, kind), serde_json::json!(waiting).to_string());
+        if cycle.hub.meta(&key)?.unwrap_or_else(|| "[]".to_owned()) != waiting {
+            cycle.hub.set_meta(&key, &waiting)?;
+        }
+    }
     Ok(is_made)
+}
+
+/// Whether a collection that its provider lacks is made there later: nothing of what devices have in it may go there so far (it was held,
+/// or refused), or none of them was read yet. An empty one is somebody's wish.
+fn waits(cycle: &Cycle<'_>, kind: Kind, collection: i64) -> Result<bool> {
+    if cycle.hub.has_items(collection)? {
+        return Ok(false);
+    }
+    let mut was_read = false;
+    for place in cycle.hub.places_of(collection)? {
+        if cycle.hub.has_strangers(place.replica, collection)? {
+            return Ok(true);
+        }
+        let is_read_now = cycle.member(place.replica).is_some_and(|member| member.complete.contains(&kind));
+        was_read |= place.met || is_read_now;
+    }
+    Ok(!was_read)
+}
+
+/// The hub's note of the collections that waited when a provider's were arranged last.
+fn waiting_key(provider: i64, kind: Kind) -> String {
+    format!("waiting {provider} {kind}")
+}
+
+/// Whether a collection that waited when this round began may be made by now.
+pub(super) fn waits_no_more(cycle: &Cycle<'_>, kind: Kind) -> Result<bool> {
+    let unmade = cycle.hub.unmade(kind)?;
+    for member in cycle.members.iter().filter(|member| !member.replica.is_device && member.reached(kind).is_some()) {
+        let note = cycle.hub.meta(&waiting_key(member.replica.id, kind))?.unwrap_or_default();
+        let waiting: Vec<i64> = serde_json::from_str(&note).unwrap_or_default();
+        for collection in waiting.into_iter().filter(|collection| unmade.contains(collection)) {
+            if !waits(cycle, kind, collection)? {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 /// The mailbox above that is said to be gone at a provider. Made there, one below it would bring it back before anybody decided.

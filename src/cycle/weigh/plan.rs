@@ -73,6 +73,9 @@ impl Weighing<'_> {
             .map(|place| place.replica)
             .filter(|replica| self.reached(*replica).is_some_and(|it| it.abilities().shares.contains(&self.kind)))
             .collect();
+        // What is gone from a place is not to be removed there, whatever the others wait for.
+        let is_gone =
+            |at: (i64, i64)| weighed.iter().any(|it| (it.replica, it.collection) == at && matches!(it.now, Now::Gone));
         let leaves = |at: (i64, i64)| steps.values().any(|step| step.is_move && step.from == at);
         for place in &places {
             let at = (place.replica, place.collection);
@@ -107,7 +110,7 @@ impl Weighing<'_> {
                 || waits_for_inviter
                 || is_coming()?
                 || belongs(place) && is_without_copy(place) && leaves_unread.contains(&place.replica)
-                || !belongs(place) && (waits_for_provider || is_made_at(place.replica))
+                || !belongs(place) && (waits_for_provider && !is_gone(at) || is_made_at(place.replica))
             {
                 left.pending = true;
                 if !belongs(place) && is_to_be_made && !open.contains(&at) && !leaves(at) {

@@ -148,7 +148,24 @@ async fn a_folder_made_below_one_that_was_just_renamed_is_not_moved_back_by_a_li
     world.laptop.call("account/mail/Work", "Done");
     world.laptop.add_mailbox("account/mail/New", None);
     world.laptop.call("account/mail/New", "Done/New");
+    // What is in the new folder is read before that is made, and the list shows the other one by its old name until then.
+    let (account, was_told) = (world.account.clone(), AtomicBool::new(false));
+    world.account.set_before_list(Some(Arc::new(move |_: &str| {
+        if !was_told.swap(true, Ordering::SeqCst) {
+            account.call("Work", "Work");
+        }
+        Ok(())
+    })));
+    let account = world.account.clone();
+    world.account.set_watch(Some(Arc::new(move |step: &str| {
+        if step == "before a mailbox is made" {
+            account.call("Work", "Done");
+        }
+        Ok(())
+    })));
     world.sync().await;
+    world.account.set_before_list(None);
+    world.account.set_watch(None);
     let shown = |world: &World| world.laptop.called("account/mail/New");
     let made = "Done/New";
     for listed in ["Work/New", "Done/New"] {

@@ -2,6 +2,7 @@
 
 mod alone;
 mod brake;
+mod brought;
 mod bytes;
 mod copies;
 mod ear;
