@@ -108,6 +108,8 @@ struct State {
     requests: u64,
     bytes_in: u64,
     offline: bool,
+    /// Kinds of which it answers nothing.
+    lost: BTreeMap<Kind, ErrorKind>,
     /// Collections whose lists break off.
     unlisted: BTreeSet<CollectionId>,
     /// Collections that lack the marker of a device's folder.
@@ -280,6 +282,14 @@ impl Memory {
         self.state().offline = offline;
     }
 
+    /// Whether all that is asked of a kind ends so, while the other kinds are served.
+    pub fn set_lost(&self, kind: Kind, error: Option<ErrorKind>) {
+        match error {
+            Some(error) => _ = self.state().lost.insert(kind, error),
+            None => _ = self.state().lost.remove(&kind),
+        }
+    }
+
     /// Whether what is in the collection of that number can be listed; if not, its lists break off. Single copies are told all the same.
     pub fn set_listed(&self, collection: usize, listed: bool) {
         let mut state = self.state();
@@ -434,6 +444,15 @@ impl Memory {
             return Err(Error::new(ErrorKind::Offline, "the place cannot be reached"));
         }
         Ok(())
+    }
+
+    /// [`Memory::check`] for what is asked of one kind.
+    fn check_kind(&self, kind: Kind) -> Result<()> {
+        self.check()?;
+        match self.state().lost.get(&kind) {
+            Some(error) => Err(Error::new(*error, "this interface of the place does not answer")),
+            None => Ok(()),
+        }
     }
 
     fn write_one(&self, operation: &Operation) -> Result<Written> {
@@ -733,7 +752,7 @@ impl Connector for Memory {
 
     async fn collections(&self, kind: Kind) -> Result<Vec<Collection>> {
         self.wait(Asked::Collections).await;
-        self.check()?;
+        self.check_kind(kind)?;
         Ok(self.state().collections.iter().filter(|one| one.kind == kind).cloned().collect())
     }
 
@@ -751,10 +770,10 @@ impl Connector for Memory {
         pages
     }
 
-    async fn fetch(&self, _kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
-        if let Err(error) = self.check() {
-            let words = error.to_string();
-            return places.iter().map(|_| Err(Error::new(ErrorKind::Offline, words.clone()))).collect();
+    async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
+        if let Err(error) = self.check_kind(kind) {
+            let (kind, words) = (error.kind, error.to_string());
+            return places.iter().map(|_| Err(Error::new(kind, words.clone()))).collect();
         }
         let mut state = self.state();
         state.fetched += places.len();
@@ -767,10 +786,10 @@ impl Connector for Memory {
         places.iter().map(seen).collect()
     }
 
-    async fn write(&self, _kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
+    async fn write(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
         let mut outcomes = Vec::new();
         for operation in operations {
-            outcomes.push(self.check().and_then(|()| {
+            outcomes.push(self.check_kind(kind).and_then(|()| {
                 self.step("before write").map_err(|error| Error::new(ErrorKind::Unknown, error.to_string()))?;
                 let outcome = self.write_one(operation);
                 self.step("after write").map_err(|error| Error::new(ErrorKind::Unknown, error.to_string()))?;
@@ -926,7 +945,7 @@ impl Memory {
     }
 
     fn page(&self, poll: &Poll<'_>) -> Result<Page> {
-        self.check()?;
+        self.check_kind(poll.feed.kind)?;
         self.step("before list")?;
         if self.manners.compares {
             let page = self.comparison(poll)?;

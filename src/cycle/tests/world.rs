@@ -11,6 +11,8 @@ mod held;
 mod idle;
 #[path = "world/joins.rs"]
 mod joins;
+#[path = "world/kinds.rs"]
+mod kinds;
 #[path = "world/late.rs"]
 mod late;
 #[path = "world/mail.rs"]
@@ -51,7 +53,7 @@ impl Zones for NoZones {
 }
 
 struct World {
-    kind: Kind,
+    kinds: Vec<Kind>,
     hub: Hub,
     google: Memory,
     microsoft: Memory,
@@ -79,7 +81,7 @@ impl World {
             Kind::Calendar | Kind::Mail => ("Calendar", "Calendar"),
         };
         World {
-            kind,
+            kinds: vec![kind],
             hub: Hub::in_memory().unwrap(),
             google: Memory::of(kind, google, manners(5)),
             microsoft: Memory::of(kind, microsoft, manners(3)),
@@ -146,7 +148,7 @@ impl World {
         let party = |name: &str, place: &Memory, is_device| Party {
             name: name.into(),
             is_device,
-            kinds: vec![self.kind],
+            kinds: self.kinds.clone(),
             absent: BTreeMap::new(),
             account: (!is_device).then(|| format!("ada@{name}.example")),
             connector: Ok(Arc::new(place.watched(watch.clone())) as Arc<dyn Connector>),
