@@ -14,6 +14,7 @@ mod known;
 mod left_out;
 mod office;
 mod pace;
+mod pages;
 mod questions;
 mod refused;
 mod spoiled;
@@ -1092,5 +1093,44 @@ async fn a_dry_run_says_how_many_messages_would_be_read() {
         assert_eq!(world.account.bodies(), [1; 20], "{manner:?}: and reads none");
         let report = world.sync().await;
         assert_eq!((report.replicas[0].read, report.replicas[0].would_read), (3, 0), "{manner:?}");
+    }
+}
+
+/// Somebody began a message on a device.
+#[tokio::test]
+async fn promise_3_a_draft_whose_making_was_not_answered_is_the_one_that_the_next_list_shows() {
+    for manner in BOTH {
+        for is_written_on in [false, true] {
+            let case = format!("{manner:?}, written on meanwhile: {is_written_on}");
+            let mut world = World::new(manner);
+            world.account.add_mailbox("Drafts", Some(Role::Drafts));
+            world.sync().await;
+            world.laptop.put(&text(1), &["account/mail/Drafts"], &["$draft", "$seen"]);
+            world.account.set_watch(Some(Arc::new(|step: &str| match step {
+                "after a write" => Err(Error::new(ErrorKind::Unknown, "no answer came")),
+                _ => Ok(()),
+            })));
+            world.sync().await;
+            assert_eq!(
+                (world.account.creates(), world.account.shows().len()),
+                (1, 1),
+                "{case}: made, and not answered"
+            );
+            world.account.set_watch(None);
+            let mut texts = BTreeSet::from([text(1)]);
+            if is_written_on {
+                let there = world.account.find_one(&text(1));
+                world.account.change(there, |message| message.bytes = text(2));
+                texts.insert(text(2));
+            }
+            world.sync().await;
+            world.sync().await;
+            assert_eq!(world.account.creates(), 1, "{case}: there are not two");
+            assert_eq!(world.account.shows().len(), 1, "{case}");
+            let said: BTreeSet<Vec<u8>> =
+                world.laptop.shows().into_iter().map(|(_, text, _)| text.into_bytes()).collect();
+            assert!(said.is_subset(&texts) && said.len() == 1, "{case}: {said:?}");
+            world.settled(&case).await;
+        }
     }
 }

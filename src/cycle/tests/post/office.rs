@@ -89,6 +89,10 @@ struct State {
     blind: BTreeMap<RemoteId, u64>,
     /// Copies that are gone, and can still be read.
     ghosts: BTreeMap<RemoteId, Seen>,
+    /// Copies that its next lists show, wherever they stand by now.
+    echoes: Vec<Seen>,
+    /// Each round has a page before the last, with all that it tells.
+    is_paged: bool,
 }
 
 /// Called before and after whatever a place does; an error there is a stop of the program.
@@ -205,6 +209,22 @@ impl Office {
         let seen = message.at.keys().map(|mailbox| self.seen(id, &message, mailbox, false));
         self.state().ghosts.extend(seen.map(|seen| (seen.remote_id.clone(), seen)));
         self.change(id, |message| message.at.clear());
+    }
+
+    /// The copies of a message, as a list shows them now.
+    pub fn copies(&self, id: u64) -> Vec<Seen> {
+        let message = self.message(id);
+        message.at.keys().map(|mailbox| self.listed(id, &message, mailbox)).collect()
+    }
+
+    /// The next round of each feed that tells a change shows these copies as they were: a list that lags.
+    pub fn echo(&self, copies: Vec<Seen>) {
+        self.state().echoes.extend(copies);
+    }
+
+    /// From now on each round has a page before the last, which holds all that the round tells, be it nothing.
+    pub fn page(&self) {
+        self.state().is_paged = true;
     }
 
     /// What is gone can be read no more.
@@ -738,7 +758,11 @@ impl Connector for Office {
             }
             let since = match &poll.since {
                 Since::Token(token) => token.as_str().parse().unwrap(),
-                _ => 0,
+                Since::Page(end) => {
+                    pages.push(Ok(Page { entries: Vec::new(), next: Next::Done(DeltaToken(end.clone())) }));
+                    continue;
+                }
+                Since::Start => 0,
             };
             self.note(&mut state);
             state.lists += usize::from(since == 0);
@@ -759,8 +783,11 @@ impl Connector for Office {
             let is_there = |id: &RemoteId| state.last.get(id).is_some_and(|(_, mailbox)| covers(mailbox.as_str()));
             let is_gone = |id: &&RemoteId| since > 0 && is_new(id) && (!is_there(id) || is_blind(id));
             entries.extend(state.changed.keys().filter(is_gone).cloned().map(Entry::Gone));
+            let echoes = state.echoes.extract_if(.., |seen| since > 0 && covers(seen.collection.as_str()));
+            entries.extend(echoes.map(|seen| Entry::Seen(Box::new(seen))));
             let token = state.tick.to_string();
-            pages.push(Ok(Page { entries, next: Next::Done(DeltaToken(token)) }));
+            let next = if state.is_paged { Next::Page(token) } else { Next::Done(DeltaToken(token)) };
+            pages.push(Ok(Page { entries, next }));
         }
         pages
     }

@@ -1,6 +1,7 @@
 //! Messages that a list calls gone and that can be read: one that went to another folder and back, or one that is gone and lags.
 
 use super::*;
+use twofold_model::{BlobId, Seen};
 
 /// What somebody does to a message of the inbox on the laptop; and what becomes of it at its account.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -153,4 +154,90 @@ async fn a_label_taken_off_before_a_restore_is_taken_off_everywhere_and_its_mess
     world.sync().await;
     assert!(held(&world).len() == 1 && held(&world)[0].1.contains("put back from an older copy"), "{:?}", held(&world));
     assert!(world.laptop.has(&text(1)) && world.phone.has(&text(1)));
+}
+
+/// Ten of twenty messages that are gone at the account, and held; what its list showed of the first of them.
+async fn with_ten_held() -> (World, Vec<Seen>) {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    let ids: Vec<u64> = (1..=10).map(|n| world.account.find_one(&text(n))).collect();
+    let shown = world.account.copies(ids[0]);
+    ids.iter().for_each(|id| world.account.change(*id, |message| message.at.clear()));
+    assert_eq!(world.sync().await.exit, 4);
+    assert_eq!(held(&world).len(), 1, "{:?}", held(&world));
+    (world, shown)
+}
+
+/// Says yes or no to what is held. Answers how many messages are to be left at the account.
+fn decide(world: &mut World, word: &str) -> usize {
+    for hold in world.hub.holds().unwrap() {
+        match word {
+            "approve" => world.hub.approve(&hold.id).unwrap(),
+            _ => world.hub.drop_hold(&hold).unwrap(),
+        }
+    }
+    if word == "approve" { 10 } else { 20 }
+}
+
+/// How often each message stands at a place, by number.
+fn numbers(place: &Office) -> Vec<usize> {
+    let shows = place.shows();
+    (1..=21).map(|n| shows.iter().filter(|(_, body, _)| body.as_bytes() == text(n)).count()).collect()
+}
+
+/// Nobody has a message twice, and what is said to be gone was not removed from a device.
+fn assert_once(world: &World, case: &str) {
+    for place in [&world.account, &world.laptop, &world.phone] {
+        assert!(numbers(place).iter().all(|times| *times <= 1), "{case}: {:?}", numbers(place));
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_lags_and_shows_what_is_held_as_gone_once_more_loses_and_doubles_nothing() {
+    for word in ["approve", "drop"] {
+        let (mut world, shown) = with_ten_held().await;
+        world.account.echo(shown);
+        world.account.put(&text(21), &["INBOX"], &["$seen"]);
+        for _ in 0..2 {
+            world.sync().await;
+            assert_eq!(world.account.writes(), Vec::<String>::new(), "{word}: nothing is made while it is a question");
+            assert_eq!(numbers(&world.laptop)[..20], [1; 20], "{word}: nor is anything removed");
+            assert_once(&world, word);
+            let words = held(&world).remove(0).1;
+            assert!(words.starts_with("9 of "), "{word}: the question is of those that nobody shows: {words}");
+        }
+        // The new one comes, and of the nine each that is wanted back.
+        let left = decide(&mut world, word) + 1 - usize::from(word == "drop");
+        world.sync().await;
+        assert_once(&world, word);
+        assert!(world.laptop.has(&text(1)) && world.phone.has(&text(1)), "{word}: nobody said anything of that one");
+        // What the list showed too late is found to be gone by the next full one, and is one removal of its own.
+        world.now.fetch_add(25 * HOUR_MS, Ordering::SeqCst);
+        world.sync().await;
+        assert_once(&world, word);
+        assert_eq!(world.account.shows().len(), left, "{word}");
+        assert!(!world.laptop.has(&text(1)), "{word}");
+        assert_eq!(world.hub.items_by_blob(&BlobId::of(&text(1))).unwrap().len(), 1, "{word}: the hub keeps it");
+        world.settled(word).await;
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_calls_one_more_gone_than_are_gone_while_they_are_held_takes_that_one_along_with_no_word() {
+    for word in ["approve", "drop"] {
+        let (mut world, _) = with_ten_held().await;
+        world.account.lag(900);
+        world.account.go_and_come_back(world.account.find_one(&text(11)));
+        for _ in 0..2 {
+            world.sync().await;
+            assert!(held(&world)[0].1.contains("10 of 20 items"), "{word}: {:?}", held(&world));
+        }
+        let left = decide(&mut world, word);
+        world.sync().await;
+        assert!(world.laptop.has(&text(11)) && world.phone.has(&text(11)), "{word}: it was never gone");
+        assert_once(&world, word);
+        world.now.fetch_add(HOUR_MS, Ordering::SeqCst);
+        world.sync().await;
+        assert_eq!(world.account.shows().len(), left, "{word}");
+        world.settled(word).await;
+    }
 }
