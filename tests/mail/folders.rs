@@ -1,7 +1,8 @@
 //! Folders that somebody makes on the laptop.
 
-use super::bench::put;
+use super::bench::{answers, put};
 use super::*;
+use twofold_sandbox::Rule;
 
 /// Makes an empty Maildir of that name, as a mail program does.
 fn make(home: &Home, provider: &str, name: &str) -> PathBuf {
@@ -167,6 +168,45 @@ fn promise_5_a_folder_that_its_account_does_not_take_is_listed_until_it_has_anot
         assert!(is_there(&home, "google", subject), "{name}");
         assert_eq!(mail(&home, "google", subject).len(), 1);
         settled(&home, name);
+    }
+}
+
+#[test]
+fn promise_5_a_name_that_a_provider_refuses_is_named_by_status_with_what_to_type_in_words_and_in_json() {
+    for provider in BOTH {
+        for is_new in [true, false] {
+            let case = format!("{provider}, a new folder: {is_new}");
+            let home = synced(&[provider]);
+            let old = make(&home, provider, ".Old");
+            home.sync().expect(0);
+            let path = if provider == "google" { "/labels" } else { "/mailFolders" };
+            let words = json!({"error": {"code": "ErrorInvalidRequest", "message": "We like no such name."}});
+            let rule = Rule::any(answers(400, words)).on(common::provider(provider)).writes().path(path);
+            home.sandbox.fault(rule);
+            match is_new {
+                true => {
+                    let folder = make(&home, provider, ".Odd");
+                    fs::write(folder.join("cur/1772442000.M1P1.desk:2,S"), text("Stuck")).unwrap();
+                }
+                false => fs::rename(&old, old.with_file_name(".Odd")).unwrap(),
+            }
+            let to_type = "twofold sync --retry-quarantined";
+            for _ in 0..2 {
+                home.sync().expect(5).says(&["\"Odd\"", to_type]);
+                home.run(&["status"]).expect(5).shows(&["in quarantine", "\"Odd\"", to_type]);
+                let listed = quarantined(&home);
+                assert_eq!(listed.len(), 1, "{case}: {listed:?}");
+                assert!(listed[0].0.contains("folder"), "{case}: {listed:?}");
+                assert!(listed[0].1.contains("\"Odd\"") && listed[0].1.contains(to_type), "{case}: {listed:?}");
+                assert!(!is_there(&home, provider, "Odd"), "{case}");
+            }
+            home.sandbox.with(|state| state.faults.clear());
+            home.run(&["sync", "--retry-quarantined"]).expect(0);
+            assert_eq!(quarantined(&home), [], "{case}");
+            assert!(is_there(&home, provider, "Odd"), "{case}");
+            assert_eq!(mail(&home, provider, "Stuck").len(), usize::from(is_new), "{case}");
+            settled(&home, &case);
+        }
     }
 }
 
@@ -370,5 +410,50 @@ fn a_folder_that_is_made_under_the_name_that_another_one_had_is_a_new_one() {
             assert!(is_there(&pair.home, provider, "BB") && is_there(&pair.home, provider, "CC"), "{case}");
             settled(&pair.home, &case);
         }
+    }
+}
+
+/// Where a message stands at Graph and on the laptop, both as a path.
+fn paths(home: &Home, subject: &str) -> [String; 2] {
+    let there = graph(home, subject)["folder"].as_array().unwrap().clone();
+    let there: Vec<&str> = there.iter().map(|name| name.as_str().unwrap()).collect();
+    let here = only(mail(home, "microsoft365", subject), subject).folder();
+    [there.join("/"), here.trim_start_matches('.').replace('.', "/")]
+}
+
+#[test]
+fn folders_that_exchange_their_names_at_microsoft_have_these_with_what_is_below_them_whoever_did_it() {
+    for is_here in [true, false] {
+        let home = synced(&MICROSOFT);
+        let folders = ["AA", "BB"].map(|name| home.sandbox.graph_mail_folder_create("", name).unwrap());
+        for (folder, name) in folders.iter().zip(["AA", "BB"]) {
+            let below = home.sandbox.graph_mail_folder_create(folder, "Below").unwrap();
+            home.sandbox.graph_mail_deliver(folder, &text(&format!("In {name}"))).unwrap();
+            home.sandbox.graph_mail_deliver(&below, &text(&format!("Below {name}"))).unwrap();
+        }
+        home.sync().expect(0);
+        let root = home.laptop().join("microsoft365/mail");
+        for (at, from, to) in [(0, "AA", "Between"), (1, "BB", "AA"), (0, "Between", "BB")] {
+            if is_here {
+                for below in ["", ".Below"] {
+                    fs::rename(root.join(format!(".{from}{below}")), root.join(format!(".{to}{below}"))).unwrap();
+                }
+            } else {
+                home.sandbox.graph_mail_folder_rename(&folders[at], to).unwrap();
+            }
+        }
+        home.sandbox.reset_counts();
+        home.sync().expect(0);
+        for (subject, path) in [("In AA", "BB"), ("In BB", "AA"), ("Below AA", "BB/Below"), ("Below BB", "AA/Below")] {
+            assert_eq!(paths(&home, subject), [path; 2], "{subject}, on the laptop: {is_here}");
+        }
+        let moved = home
+            .sandbox
+            .log()
+            .into_iter()
+            .filter(|line| line.info.path.contains("/messages"))
+            .filter(|line| line.info.is_write);
+        assert_eq!(moved.count(), 0, "no message is touched for it, on the laptop: {is_here}");
+        settled(&home, "exchanged");
     }
 }

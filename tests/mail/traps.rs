@@ -263,6 +263,32 @@ fn a_draft_whose_making_was_not_answered_keeps_its_bytes() {
     }
 }
 
+/// What a provider made, and did not answer, is met when it is looked at next.
+#[test]
+fn a_draft_whose_making_was_not_answered_is_there_once() {
+    for (provider, folder) in [("google", ".Drafts"), ("microsoft365", ".Entw&APw-rfe")] {
+        for fault in [Fault::DropAfter, Fault::Truncate, Fault::status_but_executed(503)] {
+            let case = format!("{provider}: {fault:?}");
+            let home = synced(&[provider]);
+            let before = copies(&home, provider);
+            put(&home, provider, &format!("{folder}/cur/1772442000.M1P1.desk:2,DS"), &text("Begun"));
+            home.sandbox.fault(Rule::any(fault).on(common::provider(provider)).writes());
+            let ran = home.sync();
+            assert!(matches!(ran.code, Some(0 | 75)), "{case}: {ran}");
+            let made = copies(&home, provider);
+            assert_eq!(made, before + 1, "{case}: made, and not answered");
+            home.sandbox.with(|state| state.faults.clear());
+            home.sync();
+            home.sync().expect(0);
+            assert_eq!(copies(&home, provider), made, "{case}: there are not two");
+            let here = only(mail(&home, provider, "Begun"), &case);
+            assert!(here.bytes == text("Begun") && here.flags().contains(&'D'), "{case}");
+            assert_eq!(here.folder(), folder, "{case}");
+            settled(&home, &case);
+        }
+    }
+}
+
 /// Killed before or after Graph has made the message: it is there once, it looks received, and nothing else is left behind.
 #[test]
 fn crash_in_append_no_draft() {
