@@ -325,6 +325,44 @@ fn where_only_gmail_is_down_contacts_go_on_and_it_alone_is_left_alone_and_named(
 }
 
 #[test]
+fn where_only_microsofts_contacts_are_down_its_mail_and_calendar_go_on_and_that_it_is_over_is_told_once() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &MICROSOFT);
+    configure_kinds(&home, OFTEN, &["contacts", "calendar", "mail"]);
+    home.login("microsoft365").expect(0);
+    home.sync().expect(0);
+    home.sandbox.fault(Rule::any(Fault::status(503)).on(Provider::Microsoft).path("/contact"));
+    let service = Service::begin(&home);
+    service.until_told("microsoft365: contacts", 1);
+    let asked = || home.sandbox.log().iter().filter(|line| line.info.path.contains("/contact")).count();
+    let before = asked();
+    give_title(&home, "Karl", "Chief of nobody");
+    for n in 0..3 {
+        let letter = format!("Subject: Letter {n}\r\nMessage-ID: <letter-{n}@example.org>\r\n\r\nHello\r\n");
+        home.sandbox.graph_mail_deliver("inbox", letter.as_bytes()).unwrap();
+        let event = home.sandbox.graph_events().into_iter().find(|event| event["type"] == "singleInstance").unwrap();
+        let rename = |event: &mut serde_json::Value| event["subject"] = format!("Meeting {n}").into();
+        home.sandbox.graph_event_edit(event["id"].as_str().unwrap(), rename).unwrap();
+        for words in [format!("Subject: Letter {n}\r\n"), format!("SUMMARY:Meeting {n}\r\n")] {
+            let took = soon("Microsoft's change on the device", || device_says(&home, &words));
+            assert!(took < Duration::from_secs(20), "{took:?}");
+        }
+    }
+    assert_eq!(asked(), before, "it is left alone for a minute");
+    assert!(!device_says(&home, "Chief of nobody"));
+    home.run(&["status"]).expect(75).shows(&["trouble: microsoft365: contacts"]);
+    let troubles = home.json(&["status"])["troubles"].clone();
+    assert_eq!(troubles.as_array().unwrap().len(), 1, "{troubles}");
+    assert!(troubles[0].to_string().contains("microsoft365: contacts"), "{troubles}");
+    home.sandbox.with(|state| state.faults.clear());
+    home.sync().expect(0);
+    soon("Microsoft's contacts on the device", || device_says(&home, "Chief of nobody"));
+    soon("nothing is left", || home.run(&["status"]).code == Some(0));
+    let ran = service.stop();
+    assert_eq!(ran.err.matches("over: microsoft365: contacts").count(), 1, "{ran}");
+    assert_eq!(ran.err.matches("over: ").count(), 1, "nothing else was a trouble: {ran}");
+}
+
+#[test]
 fn a_kind_that_is_configured_while_it_runs_and_was_not_granted_holds_no_other_and_is_told_once() {
     let home = Home::synced(&GOOGLE);
     let service = Service::start(&home, OFTEN);
