@@ -61,7 +61,7 @@ pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize
 }
 
 /// Whether a collection that its provider lacks is made there later: nothing of what devices have in it may go there so far (it was held,
-/// or refused), or none of them was read yet. An empty one is somebody's wish.
+/// or refused), or not all that can be reached were read yet. An empty one is somebody's wish.
 fn waits(cycle: &Cycle<'_>, kind: Kind, collection: i64) -> Result<bool> {
     if cycle.hub.has_items(collection)? {
         return Ok(false);
@@ -71,8 +71,12 @@ fn waits(cycle: &Cycle<'_>, kind: Kind, collection: i64) -> Result<bool> {
         if cycle.hub.has_strangers(place.replica, collection)? {
             return Ok(true);
         }
-        let is_read_now = cycle.member(place.replica).is_some_and(|member| member.complete.contains(&kind));
-        was_read |= place.met || is_read_now;
+        let is_reached = cycle.member(place.replica).is_some_and(|member| member.reached(kind).is_some());
+        match place.proof_ms {
+            Some(_) => was_read = true,
+            None if is_reached => return Ok(true),
+            None => {}
+        }
     }
     Ok(!was_read)
 }

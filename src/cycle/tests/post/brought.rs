@@ -57,6 +57,41 @@ async fn a_folder_of_a_device_that_is_empty_or_brings_little_is_made_at_the_acco
 }
 
 #[tokio::test]
+async fn an_empty_folder_is_made_at_the_account_though_another_one_of_the_device_cannot_be_read() {
+    for manner in BOTH {
+        let mut world = with_old(manner, 0, false).await;
+        // The one device, so that no other one has the folder and reads it.
+        world.without_mail = Some("phone");
+        world.laptop.set_before_list(Some(Arc::new(|feed: &str| match feed {
+            "account/mail/Work" => Err(Error::new(ErrorKind::Unknown, "it cannot be read")),
+            _ => Ok(()),
+        })));
+        world.sync().await;
+        assert!(world.account.has_mailbox("Old"), "{manner:?}");
+        world.laptop.set_before_list(None);
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_could_not_be_read_yet_is_not_taken_for_an_empty_one() {
+    for manner in BOTH {
+        let mut world = with_old(manner, 6, false).await;
+        world.laptop.set_before_list(Some(Arc::new(|feed: &str| match feed {
+            OLD => Err(Error::new(ErrorKind::Unknown, "it cannot be read")),
+            _ => Ok(()),
+        })));
+        for _ in 0..2 {
+            world.sync().await;
+            assert!(!world.account.has_mailbox("Old"), "{manner:?}: the phone has an empty one, and not the laptop");
+        }
+        world.laptop.set_before_list(None);
+        assert_eq!(world.sync().await.exit, 4, "{manner:?}");
+        assert!(!world.account.has_mailbox("Old"), "{manner:?}: now it is known what is in it, and that is held");
+    }
+}
+
+#[tokio::test]
 async fn a_folder_whose_messages_were_all_refused_is_made_once_another_one_comes_to_stand_there() {
     for manner in BOTH {
         let mut world = with_old(manner, 6, true).await;
