@@ -277,6 +277,40 @@ fn metrics_count_what_runs_did_and_health_says_what_is_wrong() {
 }
 
 #[test]
+fn while_one_kind_of_a_provider_is_down_health_names_place_and_kind_and_status_and_the_page_say_why() {
+    let home = Home::new(twofold_sandbox::Options::demo(), &GOOGLE);
+    let all = |every: &str| {
+        let more = format!("\n[schedule]\nevery = \"{every}\"\n[endpoint]\n{ANYWHERE}\n");
+        let kinds = "kinds = [\"contacts\", \"calendar\", \"mail\"]";
+        fs::write(home.config(), home.configuration(&more).replace("kinds = [\"contacts\"]", kinds)).unwrap();
+    };
+    all(ONCE);
+    home.login("google").expect(0);
+    home.sync().expect(0);
+    let down = twofold_sandbox::Rule::any(twofold_sandbox::Fault::status(503)).path("/people/me/connections");
+    home.sandbox.fault(down);
+    home.sync().expect(75);
+    let mut service = Service::begin(&home);
+    service.at = service.address(1);
+    service.until_at_rest();
+    let words = "google: contacts could not be read in the last run; go on with: twofold sync\n";
+    assert_eq!(service.get("/healthz").is(503).body, words);
+    service.get("/metrics").is(200).shows(&[
+        "twofold_healthy 0\n",
+        "twofold_down{replica=\"google\",kind=\"contacts\"} 1\n",
+        "twofold_down{replica=\"google\",kind=\"calendar\"} 0\n",
+    ]);
+    let ran = home.run(&["status"]).expect(75).shows(&["trouble: google: contacts could not be read", "503"]);
+    assert_eq!(ran.out.matches("trouble:").count(), 1, "{ran}");
+    service.get("/").is(200).shows(&["Something is wrong", "google: contacts could not be read", "503"]);
+    home.sandbox.with(|state| state.faults.clear());
+    home.sync().expect(0);
+    assert_eq!(service.get("/healthz").is(200).body, "ok\n");
+    home.run(&["status"]).expect(0);
+    service.stop();
+}
+
+#[test]
 fn strangers_names_addresses_and_forms_are_turned_away() {
     let home = Home::synced(&GOOGLE);
     remove_half(&home);

@@ -3,6 +3,7 @@
 use crate::{Cycle, NoRoom};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use twofold_hub::Hub;
 use twofold_model::{Error, ErrorKind, Kind, Result};
 
 /// One replica's part of a run, for one kind.
@@ -104,6 +105,12 @@ pub struct Report {
     /// The worst kinds of trouble met.
     #[serde(skip)]
     pub(crate) codes: Vec<i32>,
+    /// What may pass by itself and was met since a kind last ended: at which replica, in which words.
+    #[serde(skip)]
+    passing: Vec<(String, String)>,
+    /// The first of that in each kind.
+    #[serde(skip)]
+    of_kinds: BTreeMap<(String, Kind), String>,
     /// Earlier versions that were deleted because their time was over.
     #[serde(skip)]
     pub pruned: usize,
@@ -230,6 +237,8 @@ impl Report {
             about: BTreeMap::new(),
             signs: BTreeSet::new(),
             codes: Vec::new(),
+            passing: Vec::new(),
+            of_kinds: BTreeMap::new(),
             stopped: false,
             gave_way: false,
             full: false,
@@ -266,6 +275,9 @@ impl Report {
     pub fn trouble(&mut self, name: &str, error: &Error) {
         self.codes.push(code_of(error.kind));
         self.signs.extend(Sign::of(error).map(|sign| (name.to_owned(), sign)));
+        if code_of(error.kind) == exit::TEMPORARY {
+            self.passing.push((name.to_owned(), error.to_string()));
+        }
         // A sign-in is that of the whole account, wherever it was missed first.
         match error.kind {
             ErrorKind::SignInNeeded => {
@@ -313,6 +325,43 @@ pub fn count_usage(cycle: &mut Cycle<'_>, kind: Kind) {
         row.bytes_in += used.bytes_in.saturating_sub(member.counted.bytes_in);
         member.counted = used;
     }
+    for (name, words) in std::mem::take(&mut cycle.report.passing) {
+        cycle.report.of_kinds.entry((name, kind)).or_insert(words);
+    }
+}
+
+fn why_key(replica: i64) -> String {
+    format!("why {replica}")
+}
+
+/// What kept each kind at a replica from coming through in its last run, where that may pass by itself, in words for people.
+pub fn why(hub: &Hub, replica: i64) -> Result<BTreeMap<Kind, String>> {
+    let noted = hub.meta(&why_key(replica))?;
+    // What cannot be read says nothing; the next run writes it anew.
+    Ok(noted.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
+/// Remembers what kept kinds from coming through. A run of some kinds says nothing of the others, nor of what was left alone.
+fn note_why(cycle: &mut Cycle<'_>, index: usize) -> Result<()> {
+    let (looked_at, member) = (cycle.kinds(), &cycle.members[index]);
+    let before = why(cycle.hub, member.replica.id)?;
+    let words = |kind: &Kind| {
+        let absent = member.absent.get(kind);
+        if !looked_at.contains(kind) || absent.is_some_and(Option::is_none) && !member.is_away() {
+            return before.get(kind).cloned();
+        }
+        let error = member.trouble.as_ref().or_else(|| absent.and_then(Option::as_ref));
+        let passes = |error: &&Error| code_of(error.kind) == exit::TEMPORARY;
+        let met = cycle.report.of_kinds.get(&(member.replica.name.clone(), *kind));
+        error.filter(passes).map(Error::to_string).or_else(|| met.cloned())
+    };
+    let now: BTreeMap<Kind, String> = member.kinds.iter().filter_map(|kind| Some((*kind, words(kind)?))).collect();
+    if now != before {
+        let text = serde_json::to_string(&now)
+            .map_err(|error| Error::new(ErrorKind::Broken, "what a run met cannot be written").with_source(error))?;
+        cycle.hub.set_meta(&why_key(member.replica.id), &text)?;
+    }
+    Ok(())
 }
 
 /// Fills what is only known at the end.
@@ -321,6 +370,9 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
     let kinds = cycle.kinds();
     let holds = cycle.hub.holds()?;
     let quarantined = cycle.hub.quarantined()?;
+    for index in 0..cycle.members.len() {
+        note_why(cycle, index)?;
+    }
     for member in &cycle.members {
         for kind in kinds.iter().filter(|kind| member.kinds.contains(kind)) {
             let collections = cycle.hub.places(member.replica.id, *kind)?.len();

@@ -90,6 +90,9 @@ pub struct Replica {
     pub trouble: Option<String>,
     /// Kinds of which it could not be reached, or stumbled, in the last run in which it took part with them.
     pub down: BTreeSet<Kind>,
+    /// What kept kinds from coming through in the last run in which it took part with them, where that may pass by itself: in words for people,
+    /// which may name what is kept there.
+    pub why: BTreeMap<Kind, String>,
     /// The sign-in, where there is one to be had.
     pub sign_in: Option<SignIn>,
     /// What is kept there, by kind.

@@ -1,18 +1,31 @@
-//! What stands in the way: `twofold status` and the page show all of it, and `/healthz` answers what of it does not pass by itself.
+//! What stands in the way: `twofold status` and the page show all of it, and `/healthz` answers what of it leads to an exit code.
 
 use super::facts::{Facts, Kept, Replica};
 use super::page::bytes;
+use std::collections::BTreeMap;
 use twofold_model::Kind;
 
-/// Something that stands in the way.
+/// Something that stands in the way of the service or of a place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     /// For people, with what to type where somebody can do something about it.
     pub words: String,
+    /// The same without what a place or a person said: it names nothing but replicas and kinds.
+    pub brief: String,
     /// The exit code that it alone leads to (DESIGN 4); 0: it is told elsewhere in that code.
     pub exit: i32,
-    /// It does not pass by itself, or lasted for too long. Its words name nothing but replicas and kinds.
-    pub is_ill: bool,
+}
+
+impl Trouble {
+    /// Whose words name nothing but replicas and kinds.
+    fn plain(exit: i32, words: String) -> Trouble {
+        Trouble { brief: words.clone(), words, exit }
+    }
+
+    /// Whether all is not well for it: `status` ends with something else than 0 for it alone.
+    pub fn is_ill(&self) -> bool {
+        self.exit != 0
+    }
 }
 
 const FAILED: i32 = 1;
@@ -23,15 +36,13 @@ const TEMPORARY: i32 = 75;
 /// All that stands in the way. What waits for a person (held, in conflict, in quarantine) is counted elsewhere: the rest goes on.
 pub fn troubles(facts: &Facts) -> Vec<Trouble> {
     let mut all = Vec::new();
-    let ill = |exit, words: String| Trouble { words, exit, is_ill: true };
-    let passing = |exit, words: String| Trouble { words, exit, is_ill: false };
     let service = &facts.service;
     if service.is_stuck {
-        all.push(ill(FAILED, "the service makes no progress; see its log".to_owned()));
+        all.push(Trouble::plain(FAILED, "the service makes no progress; see its log".to_owned()));
     }
     if service.is_mute {
         let words = format!("the service runs and does not answer; see: systemctl status {}", service.unit);
-        all.push(passing(TEMPORARY, words));
+        all.push(Trouble::plain(TEMPORARY, words));
     }
     if let Some(path) = &service.left_behind {
         let words = format!(
@@ -39,14 +50,14 @@ pub fn troubles(facts: &Facts) -> Vec<Trouble> {
              '{path}'",
             service.unit
         );
-        all.push(passing(TEMPORARY, words));
+        all.push(Trouble::plain(TEMPORARY, words));
     }
     if let Some(words) = &service.refused {
-        all.push(ill(USAGE, words.clone()));
+        all.push(Trouble::plain(USAGE, words.clone()));
     }
     if let Some(exit) = facts.exits.iter().find(|exit| [FAILED, USAGE].contains(exit)) {
         let words = "the last run failed; see the log of the service, or type: twofold doctor";
-        all.push(ill(*exit, words.to_owned()));
+        all.push(Trouble::plain(*exit, words.to_owned()));
     }
     all.extend(full(facts));
     for replica in &facts.replicas {
@@ -56,20 +67,25 @@ pub fn troubles(facts: &Facts) -> Vec<Trouble> {
         // Of these all was said above that there is to say.
         let mut told =
             facts.replicas.iter().filter(|replica| needs_sign_in(replica) || signed_in_since(facts, replica));
-        all.iter().any(|trouble| trouble.words == words) || told.any(|replica| is_of(words, replica))
+        let mut met = facts.replicas.iter().flat_map(|replica| {
+            replica.why.values().chain(&replica.trouble).map(|met| format!("{}: {met}", replica.name))
+        });
+        all.iter().any(|trouble| trouble.words == words)
+            || told.any(|replica| is_of(words, replica))
+            || met.any(|met| met == words)
     };
     let of_runs: Vec<Trouble> =
-        service.troubles.iter().filter(|words| !is_told(words)).map(|words| passing(0, words.clone())).collect();
+        service.troubles.iter().filter(|words| !is_told(words)).map(|words| Trouble::plain(0, words.clone())).collect();
     all.extend(of_runs);
     if let Some(began_ms) = facts.cut_off_ms {
-        all.push(passing(TEMPORARY, cut_off(began_ms, facts.now_ms)));
+        all.push(Trouble::plain(TEMPORARY, cut_off(began_ms, facts.now_ms)));
     }
     if facts.last_run.is_none() && facts.exits.is_empty() && facts.cut_off_ms.is_none() {
-        all.push(passing(TEMPORARY, "nothing has been synced yet; type: twofold sync".to_owned()));
+        all.push(Trouble::plain(TEMPORARY, "nothing has been synced yet; type: twofold sync".to_owned()));
     }
     if all.is_empty() && facts.exits.iter().any(|exit| [SIGN_IN, TEMPORARY].contains(exit)) {
         let words = "the last run did not come through all that it was to do; go on with: twofold sync";
-        all.push(passing(TEMPORARY, words.to_owned()));
+        all.push(Trouble::plain(TEMPORARY, words.to_owned()));
     }
     all
 }
@@ -79,33 +95,55 @@ fn place(all: &mut Vec<Trouble>, facts: &Facts, replica: &Replica) {
     let name = &replica.name;
     if needs_sign_in(replica) {
         let words = format!("{name}: somebody has to sign in; type: twofold login {name}");
-        return all.push(Trouble { words, exit: SIGN_IN, is_ill: true });
+        return all.push(Trouble::plain(SIGN_IN, words));
     }
     let not_granted = replica.sign_in.as_ref().map(|sign_in| &sign_in.not_granted);
     for words in not_granted.into_iter().flat_map(|all| all.values()) {
-        all.push(Trouble { words: format!("{name}: {words}"), exit: SIGN_IN, is_ill: true });
+        all.push(Trouble::plain(SIGN_IN, format!("{name}: {words}")));
     }
     let is_granted = |kind: &Kind| not_granted.is_none_or(|all| !all.contains_key(kind));
     let late: Vec<&str> = late_kinds(facts, replica).filter(is_granted).map(Kind::as_str).collect();
     if !late.is_empty() {
         let words = format!("{name}: {} were not read for too long; see: twofold doctor", late.join(", "));
-        all.push(Trouble { words, exit: TEMPORARY, is_ill: true });
+        all.push(Trouble::plain(TEMPORARY, words));
     }
-    let is_down = !replica.down.is_empty();
-    if let Some(words) = &replica.trouble {
-        let words = match signed_in_since(facts, replica) {
-            true => format!("{name}: somebody signed in since the last run; type: twofold sync"),
-            false => format!("{name}: {words}"),
-        };
-        let exit = if is_down { TEMPORARY } else { 0 };
+    if replica.trouble.is_some() && signed_in_since(facts, replica) {
+        let exit = if replica.down.is_empty() { 0 } else { TEMPORARY };
+        let words = format!("{name}: somebody signed in since the last run; type: twofold sync");
+        return all.push(Trouble::plain(exit, words));
+    }
+    let parts = parts(replica, is_granted);
+    let is_told = |words: &String| parts.keys().any(|(_, why)| *why == Some(words.as_str()));
+    if let Some(words) = replica.trouble.as_ref().filter(|words| !is_told(words)) {
+        let words = format!("{name}: {words}");
         if all.iter().all(|trouble| trouble.words != words) {
-            all.push(Trouble { words, exit, is_ill: false });
+            all.push(Trouble::plain(0, words));
         }
-    } else if is_down && !facts.service.troubles.iter().any(|words| is_of(words, replica)) {
-        let kinds: Vec<&str> = replica.down.iter().map(|kind| kind.as_str()).collect();
-        let words = format!("{name}: {} could not be read in the last run; go on with: twofold sync", kinds.join(", "));
-        all.push(Trouble { words, exit: TEMPORARY, is_ill: false });
     }
+    for ((is_down, why), kinds) in parts {
+        let how = if is_down { "could not be read" } else { "came through in part only" };
+        let what = format!("{name}: {} {how} in the last run", kinds.join(", "));
+        let brief = format!("{what}; go on with: twofold sync");
+        let words = match why.map(|why| why.trim_end_matches('.')) {
+            None => brief.clone(),
+            Some(why) if why.contains("twofold ") => format!("{what}: {why}"),
+            Some(why) => format!("{what}: {why}; go on with: twofold sync"),
+        };
+        all.push(Trouble { words, brief, exit: TEMPORARY });
+    }
+}
+
+/// The kinds that did not come through at a place in their last run, by whether they could not be read at all, and why as far as it is known.
+fn parts(replica: &Replica, is_granted: impl Fn(&Kind) -> bool) -> BTreeMap<(bool, Option<&str>), Vec<&'static str>> {
+    let mut parts: BTreeMap<_, Vec<&str>> = BTreeMap::new();
+    for kind in replica.kinds.keys().filter(|kind| is_granted(kind)) {
+        let (is_down, why) = (replica.down.contains(kind), replica.why.get(kind));
+        if is_down || why.is_some() {
+            let why = why.or(replica.trouble.as_ref()).map(String::as_str);
+            parts.entry((is_down, why)).or_default().push(kind.as_str());
+        }
+    }
+    parts
 }
 
 /// What keeps runs over these kinds from coming through at some place, in words for people; nothing: nothing that is known.
@@ -141,7 +179,7 @@ fn full(facts: &Facts) -> Option<Trouble> {
         bytes(room.free),
         bytes(room.floor)
     );
-    Some(Trouble { words, exit: TEMPORARY, is_ill: true })
+    Some(Trouble::plain(TEMPORARY, words))
 }
 
 /// Whether words of a run are about a place.
@@ -173,7 +211,7 @@ pub fn exits(facts: &Facts, troubles: &[Trouble]) -> Vec<i32> {
 
 /// What is not well, in words for people and without names of anything but replicas and kinds; nothing: all is.
 pub fn ills(facts: &Facts) -> Vec<String> {
-    troubles(facts).into_iter().filter(|trouble| trouble.is_ill).map(|trouble| trouble.words).collect()
+    troubles(facts).into_iter().filter(Trouble::is_ill).map(|trouble| trouble.brief).collect()
 }
 
 /// The kinds that were not read at a place when they should have been.
@@ -257,6 +295,42 @@ mod tests {
     }
 
     #[test]
+    fn what_status_ends_with_for_a_place_or_the_service_is_an_illness_by_place_and_kind_without_what_was_answered() {
+        let mut facts = well();
+        facts.exits = vec![75];
+        facts.replicas[0].down = [Kind::Contacts].into();
+        facts.replicas[0].why = [(Kind::Contacts, "\"Anna's people\": it answers 503".to_owned())].into();
+        facts.service.troubles = vec!["google: \"Anna's people\": it answers 503".into()];
+        let brief = "google: contacts could not be read in the last run; go on with: twofold sync".to_owned();
+        assert_eq!(ills(&facts), [brief]);
+        let words = "google: contacts could not be read in the last run: \"Anna's people\": it answers 503; go on with: twofold sync";
+        assert_eq!(told(&facts), (vec![words.to_owned()], vec![75, 75]), "told once");
+        // One folder of many.
+        facts.replicas[0].down.clear();
+        let ills_of = ills(&facts);
+        assert_eq!(ills_of, ["google: contacts came through in part only in the last run; go on with: twofold sync"]);
+        // All of a place, for one reason.
+        facts.service.troubles = vec!["google: nobody answers".into()];
+        facts.replicas[0].trouble = Some("nobody answers".into());
+        facts.replicas[0].down = [Kind::Mail, Kind::Contacts].into();
+        facts.replicas[0].why = [Kind::Mail, Kind::Contacts].map(|kind| (kind, "nobody answers".to_owned())).into();
+        let words =
+            "google: mail, contacts could not be read in the last run: nobody answers; go on with: twofold sync";
+        assert_eq!(told(&facts).0, [words]);
+        facts.replicas.clear();
+        (facts.service.troubles, facts.exits, facts.cut_off_ms) = (vec![], vec![], Some(0));
+        assert_eq!(ills(&facts).len(), 1);
+    }
+
+    #[test]
+    fn a_first_sync_of_mail_that_goes_on_is_no_illness() {
+        let mut facts = well();
+        facts.exits = vec![75];
+        facts.service.troubles = vec!["mail: not all messages are read yet".into()];
+        assert_eq!((told(&facts).1, ills(&facts).len()), (vec![75], 0));
+    }
+
+    #[test]
     fn a_kind_that_was_not_granted_is_an_illness_told_once_and_never_late() {
         let mut facts = well();
         let words = "not granted: mail; type: twofold login google".to_owned();
@@ -316,7 +390,7 @@ mod tests {
         facts.service.unit = "twofold@ada".into();
         facts.service.left_behind = Some("/state/socket".into());
         facts.service.refused = Some("the configuration is refused".into());
-        assert_eq!((ills(&facts).len(), told(&facts).1), (1, vec![75, 2]));
+        assert_eq!((ills(&facts).len(), told(&facts).1), (2, vec![75, 2]));
         let words = told(&facts).0[0].clone();
         assert!(
             words.contains("systemctl status twofold@ada;") && words.ends_with("type: rm '/state/socket'"),

@@ -4,7 +4,7 @@ use super::facts::{
     Board, Budget, Collection, Conflict, Disk, Facts, Held, Kept, Replica, Room, Run, Service, SignIn, Total, Totals,
 };
 use super::{health, metrics, page};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use twofold_model::Kind;
 
 /// What a stranger may call a thing.
@@ -59,6 +59,7 @@ fn facts() -> Facts {
                 is_device: false,
                 trouble: None,
                 down: BTreeSet::new(),
+                why: BTreeMap::new(),
                 sign_in: Some(SignIn { ends_ms: Some(1_701_000_000_000), ..SignIn::default() }),
                 kinds: [(Kind::Mail, kept(1)), (Kind::Calendar, kept(0))].into(),
                 quarantined: 3,

@@ -8,6 +8,7 @@ use crate::endpoint::facts::{Collection, Kept, Replica, Run, SignIn};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use twofold_auth::{ProviderName, Vault};
+use twofold_cycle::report;
 use twofold_hub::{Hub, Place};
 use twofold_model::{Kind, Result};
 
@@ -61,6 +62,7 @@ pub(super) fn replicas(config: &Config, hub: &Hub, started_ms: Option<i64>) -> R
         all.push(Replica {
             is_device,
             down: found.map(|replica| twofold_cycle::was_down(hub, replica.id)).transpose()?.unwrap_or_default(),
+            why: found.map(|replica| report::why(hub, replica.id)).transpose()?.unwrap_or_default(),
             trouble: found.and_then(|replica| replica.trouble.clone()),
             sign_in: sign_in.map(|status| SignIn {
                 needed: status.advice(),

@@ -27,7 +27,7 @@ pub fn text(state: &Value, now_ms: i64, is_verbose: bool) -> String {
         for kind in ["calendar", "contacts"] {
             collections(&mut out, kind, others.iter().copied().filter(|one| one["kind"] == kind));
         }
-        let is_told = |words: &str| list(&state["troubles"]).iter().any(|trouble| word(trouble).ends_with(words));
+        let is_told = |words: &str| list(&state["troubles"]).iter().any(|trouble| word(trouble).contains(words));
         if let Some(trouble) = replica["trouble"].as_str().filter(|words| !is_told(words)) {
             let _ = writeln!(out, "    {trouble}");
         }

@@ -71,13 +71,13 @@ fn state(out: &mut String, facts: &Facts) {
     let (service, now_ms) = (&facts.service, facts.now_ms);
     out.push_str("<section id=\"state\">");
     let troubles = health::troubles(facts);
-    match (troubles.is_empty(), troubles.iter().any(|trouble| trouble.is_ill)) {
+    match (troubles.is_empty(), troubles.iter().any(|trouble| trouble.is_ill())) {
         (true, _) => out.push_str("<h2 class=\"good\">All is well</h2>"),
         (false, false) => out.push_str("<h2>It goes on, but something stands in the way</h2>"),
         (false, true) => out.push_str("<h2 class=\"bad\">Something is wrong</h2>"),
     }
     for trouble in &troubles {
-        let class = if trouble.is_ill { " class=\"bad\"" } else { "" };
+        let class = if trouble.is_ill() { " class=\"bad\"" } else { "" };
         let _ = write!(out, "<p{class}>{}</p>", Said(&trouble.words));
     }
     match (&service.at_work, service.next_run_ms) {
