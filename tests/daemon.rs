@@ -506,7 +506,7 @@ fn whether_a_start_or_a_reload_takes_the_configuration_is_said_and_nothing_is_do
     home.run(&["daemon", "--check"]).expect(0);
     let (from, to) = (format!("{:?}", home.state()), format!("{:?}", home.dir.path().join("another")));
     fs::write(home.config(), good.replace(&from, &to)).unwrap();
-    let words = "the configuration names another state_dir, and the one before stays in use until a restart; type: sudo systemctl restart";
+    let words = "the configuration names another state_dir, and the one before stays in use until a restart; stop `twofold daemon` where it runs (Ctrl-C), then type: twofold daemon";
     home.run(&["daemon", "--check"]).expect(2).says(&[words]);
     service.stop();
     home.run(&["daemon", "--check"]).expect(0);

@@ -41,7 +41,11 @@ impl Service {
     }
 
     fn begin(home: &Home) -> Service {
-        let mut command = home.command(&["-v", "daemon"]);
+        Service::begin_as(home, &["-v", "daemon"])
+    }
+
+    fn begin_as(home: &Home, args: &[&str]) -> Service {
+        let mut command = home.command(args);
         let mut child = command.stdout(Stdio::null()).spawn().unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
         let (heard, stderr) = (said.clone(), child.stderr.take().unwrap());
@@ -307,6 +311,20 @@ fn while_one_kind_of_a_provider_is_down_health_names_place_and_kind_and_status_a
     home.sync().expect(0);
     assert_eq!(service.get("/healthz").is(200).body, "ok\n");
     home.run(&["status"]).expect(0);
+    service.stop();
+}
+
+#[test]
+fn what_health_and_the_page_of_a_service_say_to_type_names_the_configuration_that_it_was_started_with() {
+    let home = Home::synced(&GOOGLE);
+    home.run(&["logout", "google"]).expect(0);
+    configure(&home, ONCE, ANYWHERE);
+    let config = home.config().display().to_string();
+    let mut service = Service::begin_as(&home, &["--config", &config, "-v", "daemon"]);
+    service.at = service.address(1);
+    let words = format!("google: somebody has to sign in; type: twofold --config {config} login google");
+    service.get("/healthz").is(503).shows(&[&words]);
+    service.get("/").is(200).shows(&[&words]);
     service.stop();
 }
 

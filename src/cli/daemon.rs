@@ -1,8 +1,9 @@
 //! `twofold daemon`: the service, with the machine's clock, signals and folders.
 
 use super::endpoint::{Clerk, Tally};
-use super::{Context, decide, disk, log::Log, notify, sync};
-use crate::config::{Config, Endpoint, unit};
+use super::{Context, decide, disk, hints, log::Log, notify, sync};
+use crate::config::unit::Keeper;
+use crate::config::{Config, Endpoint};
 use crate::connect;
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
@@ -48,7 +49,7 @@ pub struct Args {
 fn check(context: &Context) -> Result<i32> {
     let config = context.config_of_file()?;
     match elsewhere(&config) {
-        Some(_) => Err(Error::new(ErrorKind::Misconfigured, other_place(&unit::of_or_all(&config.path)))),
+        Some(_) => Err(Error::new(ErrorKind::Misconfigured, other_place(&hints::keeper(&config)))),
         None => {
             context.say(format_args!("twofold: {} can be taken", config.path.display()));
             Ok(exit::ALIGNED)
@@ -66,8 +67,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<i32> {
     context.log.serve(config.log);
     let another = || {
         let words = format!(
-            "another service of this hub is running; this one was not started. See: systemctl status {}",
-            unit::of_or_all(&config.path)
+            "another service of this hub is running; this one was not started; {}",
+            hints::keeper(&config).look()
         );
         Error::new(ErrorKind::Throttled { retry_after_s: None }, words)
     };
@@ -126,7 +127,7 @@ pub async fn run(context: &Context, args: &Args) -> Result<i32> {
             async move { systemd::feed_watchdog(&progress).await }
         }),
     ];
-    let door = Door::new(live.clone(), desk.clone(), events, has_credential_key, unit::own_or_all());
+    let door = Door::new(live.clone(), desk.clone(), events, has_credential_key, Keeper::own().restart());
     let asked = open_door(&door, &state_dir);
     let (troubles, signed_in) = (Mutex::default(), Mutex::default());
     let calls = Calls { stop, ..Calls::default() };
@@ -308,15 +309,16 @@ impl Clock for Context {
 fn refused() -> String {
     format!(
         "the configuration is refused, and the one before stays in use: a restart would fail. What is wrong with it says: twofold doctor; mend \
-         it, then type: sudo systemctl reload {}",
-        unit::own_or_all()
+         it, then {}",
+        Keeper::own().reload()
     )
 }
 
 /// What is told of another state folder, which is taken with a restart only.
-fn other_place(unit: &str) -> String {
+fn other_place(keeper: &Keeper) -> String {
     format!(
-        "the configuration names another state_dir, and the one before stays in use until a restart; type: sudo systemctl restart {unit}"
+        "the configuration names another state_dir, and the one before stays in use until a restart; {}",
+        keeper.restart()
     )
 }
 
@@ -548,7 +550,7 @@ impl Work for Runs<'_> {
                 tracing::error!(
                     "state_dir cannot change under a running service; the old configuration stays. Restart it"
                 );
-                self.refuse(&other_place(&unit::own_or_all()));
+                self.refuse(&other_place(&Keeper::own()));
                 None
             }
             Ok(config) => {

@@ -1,7 +1,6 @@
 //! `twofold device`: device folders.
 
-use super::{Context, hub_between_runs, sync};
-use crate::config::unit;
+use super::{Context, hints, hub_between_runs, sync};
 use clap::Subcommand;
 use std::sync::Arc;
 use twofold_cycle::Silent;
@@ -44,9 +43,8 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     context.say(format!("{name} is a new folder from now on; filling it."));
     if Lock::take_service(&config.state_dir)?.is_none() && !device.path.starts_with(&config.state_dir) {
         context.say(format!(
-            "The service goes on seeing the folder that was there when it started. If another one took its place since, type: sudo systemctl \
-             restart {}",
-            unit::of_or_all(&config.path)
+            "The service goes on seeing the folder that was there when it started. If another one took its place since, {}",
+            hints::keeper(&config).restart()
         ));
     }
     // A service that sees the new marker begins a run, and waits for this one.

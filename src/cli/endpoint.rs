@@ -6,8 +6,8 @@ mod standing;
 use super::daemon::triggers_of;
 use super::disk::{Place, places, room, shortage};
 use super::status::signs::hub_size;
-use super::{conflicts, handover, held, now_ms};
-use crate::config::{Config, unit};
+use super::{conflicts, handover, held, hints, now_ms};
+use crate::config::Config;
 use crate::connect;
 use crate::daemon::desk::{Desk, Told};
 use crate::daemon::live::{self, Live};
@@ -106,6 +106,10 @@ impl Teller for Clerk {
     fn drop(&self, id: String) -> Result<Option<String>> {
         self.decide(Decision::Drop { ids: vec![id] })
     }
+
+    fn typed(&self, words: &str) -> String {
+        hints::put(words).into_owned()
+    }
 }
 
 impl Clerk {
@@ -196,7 +200,7 @@ pub(super) fn facts(config: &Config, hub: &Hub, live: Option<&live::Snapshot>, n
         disk: Disk { hub: hub_size(config), messages: 0, rooms: rooms(config) },
         conflicts: hub.conflicts()?.len(),
         unknown_writes: hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some()).count(),
-        service: Service { unit: unit::of_or_all(&config.path), ..service },
+        service: Service { keeper: hints::keeper(config), ..service },
     })
 }
 

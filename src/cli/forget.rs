@@ -4,8 +4,8 @@
 //! mirrored in device folders, then all of it in the hub in one transaction, and last what lies beside the hub: older copies of it and the
 //! bytes of messages that nothing names any more. Whoever kills this types it again, and it finishes.
 
-use super::{Context, credential, words};
-use crate::config::{Config, unit};
+use super::{Context, credential, hints, words};
+use crate::config::Config;
 use crate::connect;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, IsTerminal, Write};
@@ -44,8 +44,8 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     connect::state_folder(&config.state_dir)?;
     let _service = Lock::take_service(&config.state_dir)?.ok_or_else(|| {
         busy(&format!(
-            "the service of this hub is running; nothing was erased. Stop it first: sudo systemctl stop {}",
-            unit::of_or_all(&config.path)
+            "the service of this hub is running; nothing was erased. First {}",
+            hints::keeper(&config).stop()
         ))
     })?;
     let (mut hub, _lock) = context.hub(&config)?;
@@ -160,9 +160,9 @@ fn show(config: &Config, name: &str, toll: &Toll, with_files: bool) {
     if ProviderName::from_name(name).is_none() && with_files && !is_configured(name) {
         println!("  its folder is not in the configuration any more, so no file of it can be removed");
     }
-    println!(
-        "  what a backup file elsewhere holds of it stays in that, and comes back with it: delete such files, and make a new one (twofold backup)"
-    );
+    let kept = "  what a backup file elsewhere holds of it stays in that, and comes back with it: delete such files, and make a new one (twofold \
+                backup FILE)";
+    println!("{}", hints::put(kept));
 }
 
 /// Wants the name once more.

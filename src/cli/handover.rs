@@ -1,7 +1,7 @@
 //! A run handed over to the running service, and watched from here.
 
-use super::{Context, asked_to_end};
-use crate::config::{Config, unit};
+use super::{Context, asked_to_end, hints};
+use crate::config::Config;
 use crate::connect;
 use crate::daemon::live::{Run, Snapshot};
 use crate::daemon::socket::{Answer, Conversation, NO_REQUEST, Over, Request};
@@ -115,8 +115,8 @@ pub async fn status_within(config: &Config, patience: Duration) -> Option<(Snaps
 
 /// The service is there, and never said anything.
 fn mute(config: &Config) -> Error {
-    let unit = unit::of_or_all(&config.path);
-    let words = format!("the service runs and does not answer; no run was seen to begin. See: systemctl status {unit}");
+    let look = hints::keeper(config).look();
+    let words = format!("the service runs and does not answer; no run was seen to begin; {look}");
     Error::new(ErrorKind::Offline, words)
 }
 

@@ -3,7 +3,9 @@
 
 use super::Cli;
 use super::credential::{User, path_of, with_key};
-use crate::config::{Config, unit};
+use crate::config::Config;
+use crate::config::unit::{self, Keeper};
+use crate::daemon::whereabouts;
 use clap::CommandFactory;
 use std::borrow::Cow;
 use std::sync::OnceLock;
@@ -47,6 +49,13 @@ fn before(config: &Config, user: Option<&str>, is_named: bool) -> String {
     // sudo takes away what the environment says of it.
     let named = if is_named || user.is_some() { format!("--config {} ", path_of(config)) } else { String::new() };
     format!("{sudo}{PROGRAM}{named}")
+}
+
+/// Who keeps the service of this configuration running, or is to start it: where one runs, its process tells.
+pub(super) fn keeper(config: &Config) -> Keeper {
+    let own = unit::own().map(Keeper::Unit);
+    let running = || Keeper::of_process(whereabouts::process_of_service(&config.path)?);
+    own.or_else(running).unwrap_or_else(|| Keeper::of(&config.path))
 }
 
 /// Words for people, with each command as it is typed here.

@@ -29,7 +29,7 @@ mod status;
 pub(crate) mod sync;
 mod words;
 
-use crate::config::{Config, unit};
+use crate::config::Config;
 use crate::connect;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use std::io::IsTerminal;
@@ -149,11 +149,10 @@ impl Context {
         let mut config = self.config_of_file()?;
         if let Some(place) = daemon::elsewhere(&config) {
             self.say(format_args!(
-                "twofold: the service of this configuration still uses {}, and so does this command; {} is taken when it is started again: \
-                 sudo systemctl restart {}",
+                "twofold: the service of this configuration still uses {}, and so does this command; {} is taken when it is started again; {}",
                 place.display(),
                 config.state_dir.display(),
-                unit::of_or_all(&config.path)
+                hints::keeper(&config).restart()
             ));
             config.state_dir = place;
         }

@@ -6,7 +6,8 @@
 //! state folder: a restart repeats nothing, but what somebody was still taking two seconds after a stop.
 
 use super::disk::{Place, Room, places, room};
-use super::{now_ms, words};
+use super::{hints, now_ms, words};
+use crate::config::unit::Keeper;
 use crate::config::{Config, Notify};
 use crate::connect;
 use crate::daemon::Duty;
@@ -321,7 +322,10 @@ fn full(config: &Config, notice: &Notice) -> Option<(PathBuf, Room)> {
 fn message(notice: &Notice, full: Option<(PathBuf, Room)>) -> Value {
     let Notice { trouble, since_ms, over_ms } = notice;
     let place = if trouble.replica.is_empty() { "twofold" } else { &trouble.replica };
-    let command = trouble.cause.command(&trouble.replica);
+    let mut command = trouble.cause.command(&trouble.replica);
+    if let (Cause::Configuration, Keeper::Unit(unit)) = (trouble.cause, Keeper::own()) {
+        command = format!("{command}; systemctl status {unit}");
+    }
     let full = full.filter(|_| over_ms.is_none());
     let where_to = full.as_ref().map_or_else(String::new, |(path, room)| {
         let (free, floor) = (words::bytes(room.free), words::bytes(room.floor));
@@ -360,7 +364,13 @@ fn moment(at_ms: i64) -> Option<String> {
 /// Delivers one message; why not, in words without any address.
 async fn send(config: &Config, way: Way, notice: &Notice) -> std::result::Result<(), (Unconfirmed, String)> {
     use Unconfirmed::{MaybeHeard, Unheard};
-    let text = message(notice, full(config, notice)).to_string();
+    let mut message = message(notice, full(config, notice));
+    for key in ["text", "type"] {
+        if let Some(words) = message[key].as_str() {
+            message[key] = json!(hints::put(words));
+        }
+    }
+    let text = message.to_string();
     let notify = config.notify.clone();
     match (way, notify.webhook, notify.file) {
         (Way::Webhook, Some(url), _) => {

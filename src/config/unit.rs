@@ -1,11 +1,77 @@
-//! The systemd unit of a service, for words that name the command to type.
+//! Who keeps a service running, a unit of systemd or a person in a shell, for words that name what to type.
 
 use std::path::Path;
 
 /// Where the units look for configurations.
 const CONFIGURATIONS: &str = "/etc/twofold";
-/// All services of this machine, where it is not known which is meant.
-const ALL: &str = "'twofold*'";
+
+/// Who keeps a service running, or is to start it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Keeper {
+    /// systemd, as a unit of that name (`twofold@ada`).
+    Unit(String),
+    /// Who typed `twofold daemon`.
+    #[default]
+    Person,
+}
+
+impl Keeper {
+    /// That of this process.
+    pub fn own() -> Keeper {
+        own().map_or(Keeper::Person, Keeper::Unit)
+    }
+
+    /// That of another process; `None`: it cannot be told.
+    pub fn of_process(id: i32) -> Option<Keeper> {
+        let text = std::fs::read_to_string(format!("/proc/{id}/cgroup")).ok()?;
+        Some(in_cgroup(&text).map_or(Keeper::Person, Keeper::Unit))
+    }
+
+    /// That of the service that is to read that configuration.
+    pub fn of(config: &Path) -> Keeper {
+        of(config).map_or(Keeper::Person, Keeper::Unit)
+    }
+
+    /// Where it says more.
+    pub fn look(&self) -> String {
+        match self {
+            Keeper::Unit(unit) => format!("see: systemctl status {unit}"),
+            Keeper::Person => "see what it says where `twofold daemon` runs".to_owned(),
+        }
+    }
+
+    /// How one that was killed is started again.
+    pub fn start(&self) -> String {
+        match self {
+            Keeper::Unit(unit) => format!("see: systemctl status {unit}; start it"),
+            Keeper::Person => "start it again with: twofold daemon".to_owned(),
+        }
+    }
+
+    /// How it is stopped.
+    pub fn stop(&self) -> String {
+        match self {
+            Keeper::Unit(unit) => format!("type: sudo systemctl stop {unit}"),
+            Keeper::Person => "stop `twofold daemon` where it runs (Ctrl-C)".to_owned(),
+        }
+    }
+
+    /// How it is started anew.
+    pub fn restart(&self) -> String {
+        match self {
+            Keeper::Unit(unit) => format!("type: sudo systemctl restart {unit}"),
+            Keeper::Person => format!("{}, then type: twofold daemon", self.stop()),
+        }
+    }
+
+    /// How it takes its configuration anew.
+    pub fn reload(&self) -> String {
+        match self {
+            Keeper::Unit(unit) => format!("type: sudo systemctl reload {unit}"),
+            Keeper::Person => self.restart(),
+        }
+    }
+}
 
 /// The unit that this process runs in, as `systemctl` takes its name (`twofold@ada`); `None`: it runs in none of twofold's.
 pub fn own() -> Option<String> {
@@ -16,16 +82,6 @@ pub fn own() -> Option<String> {
 /// reads it.
 pub fn of(config: &Path) -> Option<String> {
     own().or_else(|| named_by(&std::path::absolute(config).ok()?))
-}
-
-/// [`own`], or a pattern that means the service of everybody.
-pub fn own_or_all() -> String {
-    own().unwrap_or_else(|| ALL.to_owned())
-}
-
-/// [`of`], or a pattern that means the service of everybody.
-pub fn of_or_all(config: &Path) -> String {
-    of(config).unwrap_or_else(|| ALL.to_owned())
 }
 
 /// What `/proc/PID/cgroup` says (`cgroups(7)`): the last name of the path is the unit's (`systemd.slice(5)`).
@@ -59,6 +115,17 @@ mod tests {
         assert_eq!(of("/system.slice/runner.service"), None);
         assert_eq!(of("/user.slice/user-1000.slice/session-3.scope"), None);
         assert_eq!(of("/user.slice/user-1000.slice/user@1000.service/app.slice/twofold.service"), None);
+    }
+
+    #[test]
+    fn what_to_type_fits_who_keeps_the_service() {
+        let (unit, person) = (Keeper::Unit("twofold@ada".into()), Keeper::Person);
+        assert_eq!(unit.restart(), "type: sudo systemctl restart twofold@ada");
+        assert_eq!(unit.reload(), "type: sudo systemctl reload twofold@ada");
+        let again = "stop `twofold daemon` where it runs (Ctrl-C), then type: twofold daemon";
+        assert_eq!((person.restart().as_str(), person.reload().as_str()), (again, again));
+        let all = [person.look(), person.start(), person.stop(), person.restart(), person.reload()];
+        assert!(all.iter().all(|words| !words.contains("systemctl") && words.contains("twofold daemon")), "{all:?}");
     }
 
     #[test]

@@ -52,8 +52,7 @@ impl Cause {
             Cause::SignIn => format!("twofold login {replica}"),
             Cause::Held => "twofold held".into(),
             Cause::Disk => "df -h; twofold status".into(),
-            Cause::Configuration => "twofold doctor; systemctl status 'twofold*'".into(),
-            Cause::Stale | Cause::Failed => "twofold doctor".into(),
+            Cause::Configuration | Cause::Stale | Cause::Failed => "twofold doctor".into(),
         }
     }
 }

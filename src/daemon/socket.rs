@@ -184,8 +184,8 @@ pub struct Door {
     pub events: UnboundedSender<Event>,
     /// Whether the key of the sign-ins was handed over by systemd.
     pub has_credential_key: bool,
-    /// The service's unit, as `systemctl` takes its name.
-    unit: String,
+    /// How it is started anew, for people.
+    restart: String,
     /// A place for each who may ask at once.
     seats: Arc<Semaphore>,
 }
@@ -197,9 +197,9 @@ impl Door {
         desk: Arc<Desk>,
         events: UnboundedSender<Event>,
         has_credential_key: bool,
-        unit: String,
+        restart: String,
     ) -> Door {
-        Door { live, desk, events, has_credential_key, unit, seats: Arc::new(Semaphore::new(AT_ONCE as usize)) }
+        Door { live, desk, events, has_credential_key, restart, seats: Arc::new(Semaphore::new(AT_ONCE as usize)) }
     }
 
     /// Answers whoever asks. Never comes back.
@@ -245,7 +245,7 @@ impl Door {
         let mut writer = Writer(writer);
         let mut line = Vec::new();
         tokio::time::timeout(PATIENCE, reader.read_until(b'\n', &mut line)).await.map_err(io::Error::other)??;
-        match request(&line, &self.unit) {
+        match request(&line, &self.restart) {
             Ok(request) => self.answer(request, reader.into_inner(), writer).await,
             Err(words) => writer.say(&Answer::Refused { words, exit: USAGE }).await,
         }
@@ -338,7 +338,7 @@ fn may_ask(peer: u32, me: u32) -> bool {
 pub const NO_REQUEST: &str = "this is no request";
 
 /// Reads a request; what is wrong with it, in words.
-fn request(line: &[u8], unit: &str) -> Result<Request, String> {
+fn request(line: &[u8], restart: &str) -> Result<Request, String> {
     let version = |value: &serde_json::Value| value.get("twofold").and_then(serde_json::Value::as_u64);
     let value: serde_json::Value = match line {
         [line @ .., b'\n'] => serde_json::from_slice(line).map_err(|error| format!("{NO_REQUEST}: {error}"))?,
@@ -348,8 +348,7 @@ fn request(line: &[u8], unit: &str) -> Result<Request, String> {
         Some(version) if version == u64::from(VERSION) => {}
         _ => {
             return Err(format!(
-                "the service is of another version of twofold; nothing was done. Restart it, with: sudo systemctl restart {}",
-                unit
+                "the service is of another version of twofold; nothing was done. To start it anew, {restart}"
             ));
         }
     }
@@ -419,7 +418,7 @@ mod tests {
         let text = "{\"twofold\":1,\"word\":\"decide\",\"decision\":\"drop\",\"ids\":[\"3f1c\"]}\n";
         assert_eq!(read(text), Ok(Request::Decide(Decision::Drop { ids: vec!["3f1c".to_owned()] })));
         for (text, says) in [
-            ("{\"twofold\":2,\"word\":\"status\"}\n", "restart twofold@ada"),
+            ("{\"twofold\":2,\"word\":\"status\"}\n", "nothing was done. To start it anew, twofold@ada"),
             ("{\"word\":\"status\"}\n", "another version"),
             ("{\"twofold\":1,\"word\":\"dance\"}\n", "`status`"),
             ("{\"twofold\":1,\"word\":\"status\"}", "no line"),

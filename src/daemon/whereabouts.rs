@@ -12,6 +12,7 @@ use std::os::unix::net::{SocketAddr, UnixListener as StdListener, UnixStream as 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
+use tokio::net::unix::UCred;
 use tokio::net::{UnixListener, UnixStream};
 
 /// A service that is alive answers within this time.
@@ -46,23 +47,32 @@ pub async fn tell(listener: UnixListener, state_dir: PathBuf) {
 
 /// Where the running service of this configuration file keeps its state; `None`: none of this user runs, or it names no folder that is there.
 pub fn of_service(config: &Path) -> Option<PathBuf> {
-    let stream = StdStream::connect_addr(&address(config).ok()?).ok()?;
+    let (stream, _) = connect(config)?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
-    if owner(&stream).ok()? != geteuid().as_raw() {
-        return None;
-    }
     let mut path = Vec::new();
     stream.take(PATH_AT_MOST).read_to_end(&mut path).ok()?;
     Some(PathBuf::from(std::ffi::OsString::from_vec(path))).filter(|path| path.is_absolute() && path.is_dir())
 }
 
+/// The id of the process of that service, also where it does not answer; `None`: none of this user runs.
+pub fn process_of_service(config: &Path) -> Option<i32> {
+    connect(config)?.1.pid()
+}
+
+/// The service of this user that listens, and what the kernel says of it.
+fn connect(config: &Path) -> Option<(StdStream, UCred)> {
+    let stream = StdStream::connect_addr(&address(config).ok()?).ok()?;
+    let peer = peer(&stream).ok()?;
+    (peer.uid() == geteuid().as_raw()).then_some((stream, peer))
+}
+
 /// Whose process listens at the other end.
-fn owner(stream: &StdStream) -> io::Result<u32> {
+fn peer(stream: &StdStream) -> io::Result<UCred> {
     // Tokio's own knows how to ask, and wants one that does not wait; both are the same to the kernel.
     stream.set_nonblocking(true)?;
-    let owner = UnixStream::from_std(stream.try_clone()?)?.peer_cred()?.uid();
+    let peer = UnixStream::from_std(stream.try_clone()?)?.peer_cred()?;
     stream.set_nonblocking(false)?;
-    Ok(owner)
+    Ok(peer)
 }
 
 fn address(config: &Path) -> io::Result<SocketAddr> {

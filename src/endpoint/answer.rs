@@ -36,6 +36,8 @@ pub trait Teller: Send + Sync {
     /// # Errors
     /// As those of [`Teller::approve`].
     fn drop(&self, id: String) -> Result<Option<String>>;
+    /// Words for people, with each command as it is typed here.
+    fn typed(&self, words: &str) -> String;
 }
 
 /// An answer whose body is all there.
@@ -88,10 +90,14 @@ pub async fn answer(
 
 async fn found(request: Request<Incoming>, gate: &Gate, teller: Arc<dyn Teller>) -> Answer {
     let path = request.uri().path().to_owned();
+    let typed = {
+        let teller = teller.clone();
+        move |words: &str| teller.typed(words)
+    };
     let is_read = [Method::GET, Method::HEAD].contains(request.method());
     match (is_read, path.as_str()) {
         (true, "/") => match ask(teller, |teller| teller.board()).await {
-            Ok(board) => with_type(StatusCode::OK, HTML, page::page(&board, &gate.form)),
+            Ok(board) => with_type(StatusCode::OK, HTML, page::page(&board, &gate.form, &typed)),
             Err(error) => told(&error),
         },
         (true, "/style.css") => with_type(StatusCode::OK, "text/css; charset=utf-8", page::STYLE.to_owned()),
@@ -101,7 +107,7 @@ async fn found(request: Request<Incoming>, gate: &Gate, teller: Arc<dyn Teller>)
         },
         (true, "/healthz") => match ask(teller, |teller| teller.facts()).await.map(|facts| health::ills(&facts)) {
             Ok(ills) if ills.is_empty() => said(StatusCode::OK, "ok"),
-            Ok(ills) => said(StatusCode::SERVICE_UNAVAILABLE, &ills.join("\n")),
+            Ok(ills) => said(StatusCode::SERVICE_UNAVAILABLE, &typed(&ills.join("\n"))),
             Err(error) => said(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()),
         },
         (false, "/approve" | "/drop") if request.method() == Method::POST => {

@@ -1,5 +1,6 @@
 //! What there is to tell of the service, as data. Whoever shows it reads nothing else and decides nothing.
 
+use crate::config::unit::Keeper;
 use std::collections::{BTreeMap, BTreeSet};
 use twofold_model::Kind;
 
@@ -34,8 +35,8 @@ pub struct Facts {
 /// The process.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Service {
-    /// Its unit, as `systemctl` takes it.
-    pub unit: String,
+    /// Who keeps it running.
+    pub keeper: Keeper,
     /// When it began.
     pub started_ms: i64,
     /// The run under way: since when, and over which kinds.

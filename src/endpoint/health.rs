@@ -41,14 +41,13 @@ pub fn troubles(facts: &Facts) -> Vec<Trouble> {
         all.push(Trouble::plain(FAILED, "the service makes no progress; see its log".to_owned()));
     }
     if service.is_mute {
-        let words = format!("the service runs and does not answer; see: systemctl status {}", service.unit);
+        let words = format!("the service runs and does not answer; {}", service.keeper.look());
         all.push(Trouble::plain(TEMPORARY, words));
     }
     if let Some(path) = &service.left_behind {
         let words = format!(
-            "no service is running: the last one was killed, or crashed. See: systemctl status {}; start it, or, where none is to run, type: rm \
-             '{path}'",
-            service.unit
+            "no service is running: the last one was killed, or crashed; {}, or, where none is to run, type: rm '{path}'",
+            service.keeper.start()
         );
         all.push(Trouble::plain(TEMPORARY, words));
     }
@@ -387,7 +386,7 @@ mod tests {
     #[test]
     fn a_killed_service_and_a_refused_configuration_are_told() {
         let mut facts = well();
-        facts.service.unit = "twofold@ada".into();
+        facts.service.keeper = crate::config::unit::Keeper::Unit("twofold@ada".into());
         facts.service.left_behind = Some("/state/socket".into());
         facts.service.refused = Some("the configuration is refused".into());
         assert_eq!((ills(&facts).len(), told(&facts).1), (2, vec![75, 2]));

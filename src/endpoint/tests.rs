@@ -33,7 +33,7 @@ fn facts() -> Facts {
         version: "1.2.3".into(),
         now_ms: 1_700_000_010_000,
         service: Service {
-            unit: "twofold@ada".into(),
+            keeper: crate::config::unit::Keeper::Unit("twofold@ada".into()),
             started_ms: 1_699_990_000_000,
             at_work: None,
             readings: Vec::new(),
@@ -213,7 +213,7 @@ fn a_dashboard_of_several_services_says_whose_each_line_is() {
 
 #[test]
 fn nothing_that_others_named_is_markup_on_the_page() {
-    let html = page::page(&board(), "a word");
+    let html = page::page(&board(), "a word", &str::to_owned);
     assert!(!html.contains("<script"), "{html}");
     assert!(!html.contains(EVIL) && html.matches("&lt;script&gt;").count() >= 8 + 7, "{html}");
     let message = page::message(EVIL, EVIL);
@@ -222,7 +222,7 @@ fn nothing_that_others_named_is_markup_on_the_page() {
 
 #[test]
 fn the_page_shows_each_place_what_is_held_and_what_is_in_conflict() {
-    let html = page::page(&board(), "a word");
+    let html = page::page(&board(), "a word", &str::to_owned);
     let says = |words: &str| assert!(html.contains(words), "no {words}: {html}");
     says("<h2>Held: 1</h2>");
     says("<input type=\"hidden\" name=\"form\" value=\"a word\"><input type=\"hidden\" name=\"id\" value=\"mail-1\">");
@@ -240,7 +240,7 @@ fn a_long_run_says_how_far_it_has_come() {
     let mut board = board();
     board.facts.service.at_work = Some((1_700_000_000_000, vec![Kind::Mail, Kind::Contacts]));
     board.facts.service.readings = vec![("google".into(), 1_234, 20_000)];
-    let html = page::page(&board, "a word");
+    let html = page::page(&board, "a word", &str::to_owned);
     assert!(html.contains("A run over mail, contacts is under way; it began <time"), "{html}");
     assert!(html.contains("<bdi>google</bdi>: 1\u{202f}234 of 20\u{202f}000 messages are read."), "{html}");
     assert!(!html.contains("The next run is due"), "{html}");
@@ -250,19 +250,19 @@ fn a_long_run_says_how_far_it_has_come() {
 fn what_nobody_can_decide_has_no_button() {
     let mut board = board();
     (board.held[0].can_be_approved, board.held[0].can_be_dropped) = (true, false);
-    let html = page::page(&board, "a word");
+    let html = page::page(&board, "a word", &str::to_owned);
     assert!(html.contains("action=\"/approve\"") && !html.contains("action=\"/drop\""), "{html}");
     board.held[0].can_be_approved = false;
-    let html = page::page(&board, "a word");
+    let html = page::page(&board, "a word", &str::to_owned);
     assert!(!html.contains("<form") && html.contains("mail-1, since"), "{html}");
 }
 
 #[test]
 fn the_page_loads_itself_again_unless_somebody_may_be_at_a_form() {
     let refresh = "http-equiv=\"refresh\"";
-    assert!(!page::page(&board(), "a word").contains(refresh));
+    assert!(!page::page(&board(), "a word", &str::to_owned).contains(refresh));
     let calm = Board { held: Vec::new(), ..board() };
-    assert!(page::page(&calm, "a word").contains(refresh));
+    assert!(page::page(&calm, "a word", &str::to_owned).contains(refresh));
 }
 
 #[test]
@@ -272,6 +272,6 @@ fn a_late_place_is_told_everywhere() {
     assert_eq!(health::ills(&facts).len(), 2);
     let text = metrics::text(&facts);
     assert!(text.contains("twofold_healthy 0\n") && text.contains("twofold_stale{replica=\"google\"} 1\n"), "{text}");
-    let html = page::page(&Board { facts, ..Board::default() }, "a word");
+    let html = page::page(&Board { facts, ..Board::default() }, "a word", &str::to_owned);
     assert!(html.contains("Something is wrong") && html.contains("google: mail, calendar were not read"), "{html}");
 }

@@ -249,7 +249,7 @@ fn where_the_key_is_the_services_a_shell_syncs_through_it_and_is_told_how_to_sig
     ]);
     assert!(!ran.out.contains("away"), "nobody is sent to throw them away: {ran}");
     home.run(&["forget", "nobody"]).expect(2).says(&["nothing is kept of \"nobody\"", "google"]);
-    home.run(&["forget", "laptop"]).expect(75).says(&["systemctl stop"]);
+    home.run(&["forget", "laptop"]).expect(75).says(&["First stop `twofold daemon` where it runs"]);
     service.stop();
     let alone = home.sync();
     assert!(alone.code != Some(0) && alone.err.contains("systemd-run") && alone.err.ends_with(" sync\n"), "{alone}");
@@ -539,7 +539,8 @@ fn a_command_goes_by_the_state_folder_of_the_running_service_until_that_starts_w
             service.until_at_rest();
         }
         let still = format!("still uses {}", home.state().display());
-        let ran = home.run(&["status"]).says(&[&still, &there.display().to_string(), "systemctl restart"]);
+        let ran =
+            home.run(&["status"]).says(&[&still, &there.display().to_string(), "stop `twofold daemon` where it runs"]);
         assert!(ran.out.contains("the service is at ") && !ran.out.contains("nothing has been synced"), "{ran}");
         let asked = runs(&home);
         home.sync().expect(0).says(&[&still]);

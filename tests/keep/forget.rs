@@ -336,3 +336,12 @@ fn what_a_leaver_put_beside_the_messages_stays() {
     home.run(&["forget", "google", "--data", "--yes"]).expect(0);
     assert_eq!(fs::read_to_string(&mine).unwrap(), "not twofold's");
 }
+
+#[test]
+fn what_is_said_to_type_names_the_configuration_and_a_file() {
+    let home = Home::synced(&GOOGLE);
+    let config = home.config().display().to_string();
+    let ran = home.run(&["--config", &config, "forget", "laptop"]).expect(2);
+    ran.shows(&[&format!("make a new one (twofold --config {config} backup FILE)")])
+        .says(&[&format!("Type: twofold --config {config} forget laptop --yes")]);
+}

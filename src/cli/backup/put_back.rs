@@ -4,9 +4,9 @@
 //! happened since the backup is found by comparing every place in full (ENGINE 22): edits are taken, what is new is taken once, and what
 //! somebody deleted since is held. A device folder is held until somebody says that it may be paired.
 
-use super::super::{Context, moment, words};
+use super::super::{Context, hints, moment, words};
 use super::archive::{self, Entry};
-use crate::config::{Config, unit};
+use crate::config::Config;
 use crate::connect;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -28,8 +28,8 @@ pub fn run(context: &Context, config: &Config, file: &Path, may_replace: bool) -
     let busy = |words: &str| Error::new(ErrorKind::Throttled { retry_after_s: None }, words);
     let _service = Lock::take_service(state)?.ok_or_else(|| {
         busy(&format!(
-            "the service of this hub is running; nothing was put back. Stop it first: sudo systemctl stop {}",
-            unit::of_or_all(&config.path)
+            "the service of this hub is running; nothing was put back. First {}",
+            hints::keeper(config).stop()
         ))
     })?;
     let _lock = Lock::take(state)?.ok_or_else(|| {

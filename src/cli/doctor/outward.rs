@@ -2,8 +2,8 @@
 //! Nobody is told anything and nothing is made.
 
 use super::Findings;
-use crate::cli::handover;
-use crate::config::{Config, Endpoint, Notify, unit};
+use crate::cli::{handover, hints};
+use crate::config::{Config, Endpoint, Notify};
 use crate::connect;
 use rustix::fs::{Access, access};
 use std::ffi::OsStr;
@@ -118,7 +118,7 @@ async fn listens(findings: &mut Findings, config: &Config, endpoint: &Endpoint) 
     match std::net::TcpListener::bind(address) {
         Ok(_) if runs => findings.fail(
             exit::USAGE,
-            format!("endpoint: the service runs and does not listen on {address}: it has not read this configuration. Type: sudo systemctl reload {}", unit::of_or_all(&config.path)),
+            format!("endpoint: the service runs and does not listen on {address}: it has not read this configuration; {}", hints::keeper(config).reload()),
         ),
         Ok(_) => findings.ok(format!("endpoint: {address} is free for the service")),
         Err(_) if runs => findings.ok(format!("endpoint: the service runs, and {address} is in use")),

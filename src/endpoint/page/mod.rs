@@ -24,17 +24,20 @@ const COLLECTIONS: usize = 6;
 /// The page loads itself again after so many seconds, unless somebody may be at a form.
 const AGAIN_S: u32 = 60;
 
+/// Words for people, with each command as it is typed here.
+pub type Typed<'a> = &'a dyn Fn(&str) -> String;
+
 /// The whole page; `form` is the word that its forms hold.
-pub fn page(board: &Board, form: &str) -> String {
+pub fn page(board: &Board, form: &str, typed: Typed<'_>) -> String {
     let facts = &board.facts;
     let mut body = String::new();
-    state(&mut body, facts);
+    state(&mut body, facts, typed);
     waiting::held(&mut body, board, form);
-    waiting::conflicts(&mut body, board);
+    waiting::conflicts(&mut body, board, typed);
     body.push_str("<div class=\"places\">");
     for replica in &facts.replicas {
         let collections = board.collections.get(&replica.name).map_or(&[][..], Vec::as_slice);
-        place(&mut body, facts, replica, collections);
+        place(&mut body, facts, replica, collections, typed);
     }
     body.push_str("</div>");
     let drawn = plot::plot(&board.runs, facts.now_ms);
@@ -67,7 +70,7 @@ fn frame(title: &str, again_s: Option<u32>, body: &str) -> String {
 }
 
 /// Whether all is well, what it is at, and when it goes on.
-fn state(out: &mut String, facts: &Facts) {
+fn state(out: &mut String, facts: &Facts, typed: Typed<'_>) {
     let (service, now_ms) = (&facts.service, facts.now_ms);
     out.push_str("<section id=\"state\">");
     let troubles = health::troubles(facts);
@@ -78,7 +81,7 @@ fn state(out: &mut String, facts: &Facts) {
     }
     for trouble in &troubles {
         let class = if trouble.is_ill() { " class=\"bad\"" } else { "" };
-        let _ = write!(out, "<p{class}>{}</p>", Said(&trouble.words));
+        let _ = write!(out, "<p{class}>{}</p>", Said(&typed(&trouble.words)));
     }
     match (&service.at_work, service.next_run_ms) {
         (Some((since_ms, kinds)), _) => {
@@ -100,7 +103,7 @@ fn state(out: &mut String, facts: &Facts) {
 }
 
 /// One place and its collections.
-fn place(out: &mut String, facts: &Facts, replica: &Replica, collections: &[Collection]) {
+fn place(out: &mut String, facts: &Facts, replica: &Replica, collections: &[Collection], typed: Typed<'_>) {
     let now_ms = facts.now_ms;
     let what = if replica.is_device { "a device folder" } else { "a provider" };
     let name = Name(&replica.name);
@@ -108,7 +111,7 @@ fn place(out: &mut String, facts: &Facts, replica: &Replica, collections: &[Coll
     let needed = replica.sign_in.as_ref().and_then(|sign_in| sign_in.needed.as_ref());
     let met = replica.trouble.as_ref().filter(|_| !health::signed_in_since(facts, replica));
     if let Some(words) = needed.or(met) {
-        let _ = write!(out, "<p class=\"bad\">{}</p>", Said(words));
+        let _ = write!(out, "<p class=\"bad\">{}</p>", Said(&typed(words)));
     }
     if let Some(ends_ms) = replica.sign_in.as_ref().and_then(|sign_in| sign_in.ends_ms) {
         let _ = write!(out, "<p class=\"dim\">The sign-in ends {}.</p>", Moment { at_ms: ends_ms, now_ms });
@@ -134,7 +137,12 @@ fn place(out: &mut String, facts: &Facts, replica: &Replica, collections: &[Coll
     out.push_str("</ul>");
     for (number, words) in [(replica.quarantined, "in quarantine"), (replica.withheld, "cannot be held there")] {
         if number > 0 {
-            let _ = write!(out, "<p>{} items {words}: <code>twofold status</code></p>", count(number as u64));
+            let _ = write!(
+                out,
+                "<p>{} items {words}: <code>{}</code></p>",
+                count(number as u64),
+                Said(&typed("twofold status"))
+            );
         }
     }
     let (shown, more) = collections.split_at(COLLECTIONS.min(collections.len()));

@@ -1,5 +1,6 @@
 //! What waits for a person: held plans with their two buttons, and conflicts.
 
+use super::Typed;
 use super::said::{Moment, Name, Said};
 use crate::endpoint::facts::{Board, Held};
 use std::fmt::Write as _;
@@ -61,12 +62,13 @@ fn tick(people: usize) -> String {
 }
 
 /// What is in conflict. Which side is right, a person says with `twofold conflicts resolve`.
-pub fn conflicts(out: &mut String, board: &Board) {
+pub fn conflicts(out: &mut String, board: &Board, typed: Typed<'_>) {
     if board.conflicts.is_empty() {
         return;
     }
     let _ = write!(out, "<section id=\"conflicts\"><h2>In conflict: {}</h2>", board.conflicts.len());
-    out.push_str("<p class=\"dim\">Both sides are kept. See <code>twofold conflicts show ID</code>.</p><ul>");
+    let command = typed("twofold conflicts show ID");
+    let _ = write!(out, "<p class=\"dim\">Both sides are kept. See <code>{}</code>.</p><ul>", Said(&command));
     for one in &board.conflicts {
         let _ = write!(
             out,

@@ -220,6 +220,11 @@ impl Day {
                 let state = self.path("state").display().to_string();
                 let text_of = |line| {
                     let text = message(line)["text"].as_str().unwrap().replace(&state, "STATE");
+                    // Which configuration this process read first.
+                    let text = match text.split_once("--config ") {
+                        Some((before, after)) => format!("{before}{}", after.split_once(' ').unwrap().1),
+                        None => text,
+                    };
                     match text
                         .split_once("STATE: ")
                         .and_then(|(before, after)| Some((before, after.split_once(" are free")?.1)))
