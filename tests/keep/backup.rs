@@ -404,5 +404,7 @@ fn nothing_is_put_back_under_a_service() {
     let home = Home::synced(&GOOGLE);
     home.run(&["backup", &file(&home)]).expect(0);
     let _service = Lock::take_service(&home.state()).unwrap().unwrap();
-    home.run(&["backup", "--restore", "--force", &file(&home)]).expect(75).says(&["service", "Stop it first"]);
+    home.run(&["backup", "--restore", "--force", &file(&home)])
+        .expect(75)
+        .says(&["service", "First stop `twofold daemon` where it runs"]);
 }
