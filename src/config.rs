@@ -458,7 +458,9 @@ fn calendar(top: &Table<'_>) -> Result<bool> {
 fn keep_free(top: &Table<'_>) -> Result<Option<u64>> {
     let Some(table) = top.table("disk")? else { return Ok(None) };
     table.allow(&["keep_free"], &[])?;
-    table.get("keep_free").map(|value| mail::size(&value)).transpose()
+    let of_none = "Without a floor the disk would be filled to its last byte. Write the least that is to stay free, such as \"1MB\", or \
+                   remove the line for the usual floor.";
+    table.get("keep_free").map(|value| mail::size(&value, of_none)).transpose()
 }
 
 fn brakes(top: &Table<'_>) -> Result<BTreeMap<Kind, Brake>> {

@@ -14,7 +14,7 @@ pub(super) fn scope(provider: &Table<'_>) -> Result<Scope> {
         exclude: names(&table, "exclude")?,
         limits: Limits {
             since_ms: table.get("since").map(|value| date(&value)).transpose()?,
-            max_size: table.get("max_size").map(|value| size(&value)).transpose()?,
+            max_size: table.get("max_size").map(|value| size(&value, NO_MESSAGE)).transpose()?,
         },
     })
 }
@@ -51,10 +51,17 @@ fn date(value: &Value<'_>) -> Result<i64> {
     }
 }
 
-/// `"500kB"`, `"50MB"`, `"1GB"` in bytes.
-pub(super) fn size(value: &Value<'_>) -> Result<u64> {
+/// The way out where no message would be small enough.
+const NO_MESSAGE: &str = "Then no message would be kept in step; to leave all mail out, take \"mail\" out of kinds.";
+
+/// `"500kB"`, `"50MB"`, `"1GB"` in bytes. `of_none`: the way out where it is nothing.
+pub(super) fn size(value: &Value<'_>, of_none: &str) -> Result<u64> {
     let todo = "Write a number with kB, MB or GB behind it, such as \"50MB\"; 1 MB is 1,000,000 bytes.";
-    bytes(value.text()?.trim()).ok_or_else(|| value.wrong("is no size", todo))
+    match bytes(value.text()?.trim()) {
+        None => Err(value.wrong("is no size", todo)),
+        Some(0) => Err(value.wrong("is 0", of_none)),
+        Some(bytes) => Ok(bytes),
+    }
 }
 
 fn bytes(text: &str) -> Option<u64> {
@@ -65,5 +72,5 @@ fn bytes(text: &str) -> Option<u64> {
         return None;
     }
     let bytes = digits.parse::<u64>().ok()?.checked_mul(unit)?;
-    (bytes > 0 && i64::try_from(bytes).is_ok()).then_some(bytes)
+    i64::try_from(bytes).is_ok().then_some(bytes)
 }

@@ -234,7 +234,12 @@ fn values_that_do_not_fit_are_refused() {
         ("a day of four letters", mail("since = \"20-1-1\""), "is no day"),
         ("a day without quotes", mail("since = 2020-01-01"), "since in [google.mail] must be a string"),
         ("a size without a unit", mail("max_size = \"50\""), "max_size in [google.mail] is no size"),
-        ("a size of nothing", mail("max_size = \"0MB\""), "is no size"),
+        ("a size of nothing", mail("max_size = \"0MB\""), "is 0; nothing was done. Then no message"),
+        (
+            "a disk without a floor",
+            "[disk]\nkeep_free = \"0MB\"".into(),
+            "keep_free in [disk] is 0; nothing was done. Without a floor",
+        ),
         ("a negative size", mail("max_size = \"-1MB\""), "is no size"),
         ("a size beyond all bounds", mail("max_size = \"99999999999GB\""), "is no size"),
         ("mail that is no table", google("mail = true"), "must be a table"),
