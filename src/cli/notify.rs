@@ -322,6 +322,7 @@ fn full(config: &Config, notice: &Notice) -> Option<(PathBuf, Room)> {
 fn message(notice: &Notice, full: Option<(PathBuf, Room)>) -> Value {
     let Notice { trouble, since_ms, over_ms } = notice;
     let place = if trouble.replica.is_empty() { "twofold" } else { &trouble.replica };
+    let place = trouble.kind.map_or_else(|| place.to_owned(), |kind| format!("{place}: {kind}"));
     let mut command = trouble.cause.command(&trouble.replica);
     if let (Cause::Configuration, Keeper::Unit(unit)) = (trouble.cause, Keeper::own()) {
         command = format!("{command}; systemctl status {unit}");
@@ -346,6 +347,9 @@ fn message(notice: &Notice, full: Option<(PathBuf, Room)>) -> Value {
     if let Some((path, room)) = full {
         message["folder"] = json!(path.display().to_string());
         message["free_bytes"] = json!(room.free);
+    }
+    if let Some(kind) = trouble.kind {
+        message["kind"] = json!(kind);
     }
     if !trouble.hold.is_empty() {
         message["hold"] = json!(trouble.hold);
@@ -453,12 +457,15 @@ pub(super) fn found(report: &Report, duty: &Duty) -> Found {
     }
     let needs_sign_in = |name: &String| report.signs.contains(&(name.clone(), twofold_cycle::report::Sign::SignIn));
     let is_away = |(name, kind): &&(String, Option<Kind>)| kind.is_some() || !needs_sign_in(name);
-    found.away = report.down.iter().filter(is_away).map(|(name, _)| name.clone()).collect();
-    // Not one of which a kind is away, or left alone for that.
-    let is_in_part =
-        |name: &String| report.down.iter().any(|(down, _)| down == name) || duty.without.contains_key(name);
-    let reached = report.replicas.iter().filter(|row| row.requests > 0 && !is_in_part(&row.name));
-    found.reached = reached.map(|row| row.name.clone()).collect();
+    found.away = report.down.iter().filter(is_away).cloned().collect();
+    let rows = report.replicas.iter().filter(|row| row.requests > 0);
+    let asked = rows.filter_map(|row| Some((row.name.clone(), Kind::from_name(&row.kind)?)));
+    // Not what is away, or left alone for that.
+    let is_away = |(name, kind): &(String, Kind)| {
+        let is_down = |part| report.down.contains(&(name.clone(), part));
+        is_down(None) || is_down(Some(*kind)) || duty.without.get(name).is_some_and(|left| left.contains(kind))
+    };
+    found.reached = asked.filter(|part| !is_away(part)).collect();
     found
 }
 
@@ -481,7 +488,7 @@ fn trouble(replica: &str, sign: twofold_cycle::report::Sign) -> crate::daemon::n
         Sign::Disk => (Cause::Disk, String::new()),
         Sign::Failed => (Cause::Failed, String::new()),
     };
-    crate::daemon::notices::Trouble { replica: replica.to_owned(), cause, hold }
+    crate::daemon::notices::Trouble { replica: replica.to_owned(), cause, hold, kind: None }
 }
 
 #[cfg(test)]
@@ -491,19 +498,23 @@ mod tests {
 
     #[test]
     fn a_message_says_where_what_since_when_and_what_to_type() {
-        let trouble = Trouble { replica: "google".into(), cause: Cause::SignIn, hold: String::new() };
+        let trouble = Trouble { replica: "google".into(), cause: Cause::SignIn, hold: String::new(), kind: None };
         let begun = message(&Notice { trouble: trouble.clone(), since_ms: 0, over_ms: None }, None);
         assert_eq!(
             begun,
             json!({"schema": 1, "text": "google: a sign-in is needed. Type: twofold login google", "state": "begun", "trouble": "sign-in",
                 "replica": "google", "since": "1970-01-01T00:00:00Z", "type": "twofold login google"})
         );
-        let over = message(&Notice { trouble, since_ms: 0, over_ms: Some(60_000) }, None);
+        let over = message(&Notice { trouble: trouble.clone(), since_ms: 0, over_ms: Some(60_000) }, None);
         assert_eq!(
             (&over["state"], &over["over"], over.get("type")),
             (&json!("over"), &json!("1970-01-01T00:01:00Z"), None)
         );
-        let held = Trouble { replica: "laptop".into(), cause: Cause::Held, hold: "3f1c".into() };
+        let part = Trouble { cause: Cause::Stale, kind: Some(Kind::Contacts), ..trouble.clone() };
+        let stale = message(&Notice { trouble: part, since_ms: 0, over_ms: None }, None);
+        assert_eq!(stale["text"], "google: contacts: it could not be reached for a day. Type: twofold doctor");
+        assert_eq!((&stale["replica"], &stale["kind"]), (&json!("google"), &json!("contacts")));
+        let held = Trouble { cause: Cause::Held, hold: "3f1c".into(), replica: "laptop".into(), kind: None };
         assert_eq!(message(&Notice { trouble: held, since_ms: 0, over_ms: None }, None)["hold"], "3f1c");
     }
 }

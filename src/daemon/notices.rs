@@ -67,6 +67,9 @@ pub struct Trouble {
     /// Which hold, where there is one: each is a trouble of its own.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hold: String,
+    /// Of which kind alone, where the others go on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<Kind>,
 }
 
 /// One message.
@@ -127,7 +130,7 @@ pub enum Unconfirmed {
 pub struct Ledger {
     /// What stands in the way, and since when.
     open: Vec<(Trouble, i64)>,
-    /// Places that cannot be reached, since when: they are a trouble only after a while.
+    /// Places that cannot be reached (`google`), or kinds of them (`google: mail`), since when: they are a trouble only after a while.
     away: BTreeMap<String, i64>,
     /// What is to be delivered, in the order in which it happened.
     waiting: Vec<Waiting>,
@@ -138,15 +141,33 @@ pub struct Ledger {
 pub struct Found {
     /// What stands in the way.
     pub troubles: BTreeSet<Trouble>,
-    /// Places that could not be reached.
-    pub away: BTreeSet<String>,
-    /// Places that could.
-    pub reached: BTreeSet<String>,
+    /// Places that could not be reached: one kind of it, or all.
+    pub away: BTreeSet<(String, Option<Kind>)>,
+    /// Kinds that were, by the place.
+    pub reached: BTreeSet<(String, Kind)>,
+}
+
+impl Found {
+    /// Whether that kind was reached at a place; `None`: whether any was.
+    fn is_reached(&self, replica: &str, kind: Option<Kind>) -> bool {
+        self.reached.iter().any(|(name, of)| name == replica && kind.is_none_or(|kind| kind == *of))
+    }
 }
 
 /// A trouble that is the only one of its sort at its place.
 fn trouble(replica: &str, cause: Cause) -> Trouble {
-    Trouble { replica: replica.to_owned(), cause, hold: String::new() }
+    Trouble { replica: replica.to_owned(), cause, hold: String::new(), kind: None }
+}
+
+/// What stands for a place, or a kind of it, in the list of those that are away.
+fn key(replica: &str, kind: Option<Kind>) -> String {
+    kind.map_or_else(|| replica.to_owned(), |kind| format!("{replica}: {kind}"))
+}
+
+/// The place, and the kind, that a [`key`] stands for.
+fn of_key(key: &str) -> (&str, Option<Kind>) {
+    let part = key.rsplit_once(": ").and_then(|(replica, kind)| Some((replica, Kind::from_name(kind)?)));
+    part.map_or((key, None), |(replica, kind)| (replica, Some(kind)))
 }
 
 impl Ledger {
@@ -154,14 +175,20 @@ impl Ledger {
     /// look at. Whether anything changed.
     pub fn hear(&mut self, found: &Found, duty: &Duty, kinds: &[Kind], ways: &[Way], now_ms: i64) -> bool {
         let before = self.clone();
-        self.away.retain(|replica, _| !found.reached.contains(replica));
-        for replica in &found.away {
-            self.away.entry(replica.clone()).or_insert(now_ms);
+        let is_reached = |key: &str| {
+            let (replica, kind) = of_key(key);
+            found.is_reached(replica, kind)
+        };
+        self.away.retain(|key, _| !is_reached(key));
+        for (replica, kind) in &found.away {
+            // What is away alone now may have been so with all of its place.
+            let since_ms = before.away.get(replica).copied().unwrap_or(now_ms);
+            self.away.entry(key(replica, *kind)).or_insert(since_ms);
         }
         let is_of_all = duty.wish.as_ref().is_none_or(|wish| wish.replica.is_none());
         let is_whole = is_of_all && !kinds.is_empty() && kinds.iter().all(|kind| duty.kinds.contains(kind));
         let is_over = |trouble: &Trouble| match (trouble.cause, trouble.replica.as_str()) {
-            (Cause::Stale, replica) => found.reached.contains(replica),
+            (Cause::Stale, replica) => found.is_reached(replica, trouble.kind),
             // No run reads it.
             (Cause::Configuration, _) => false,
             // All that is held is known at the end of any run.
@@ -172,7 +199,10 @@ impl Ledger {
         };
         let mut troubles = found.troubles.clone();
         let stale = self.away.iter().filter(|(_, since_ms)| now_ms - **since_ms >= STALE_MS);
-        troubles.extend(stale.map(|(replica, _)| trouble(replica, Cause::Stale)));
+        troubles.extend(stale.map(|(key, _)| {
+            let (replica, kind) = of_key(key);
+            Trouble { kind, ..trouble(replica, Cause::Stale) }
+        }));
         let is_gone = |(trouble, _): &mut (Trouble, i64)| !troubles.contains(trouble) && is_over(trouble);
         let over: Vec<(Trouble, i64)> = self.open.extract_if(.., is_gone).collect();
         for (trouble, since_ms) in over {
@@ -180,7 +210,8 @@ impl Ledger {
         }
         for trouble in troubles {
             if !self.open.iter().any(|(open, _)| *open == trouble) {
-                let away = self.away.get(&trouble.replica).filter(|_| trouble.cause == Cause::Stale);
+                let away =
+                    self.away.get(&key(&trouble.replica, trouble.kind)).filter(|_| trouble.cause == Cause::Stale);
                 let since_ms = away.copied().unwrap_or(now_ms);
                 self.open.push((trouble.clone(), since_ms));
                 self.tell(&Notice { trouble, since_ms, over_ms: None }, ways.iter(), now_ms);
@@ -283,9 +314,13 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    /// What a whole run found.
+    /// What a whole run found; `reached` with all kinds.
     fn found(troubles: &[Trouble], away: &[&str], reached: &[&str]) -> Found {
-        Found { troubles: troubles.iter().cloned().collect(), away: names(away), reached: names(reached) }
+        Found {
+            troubles: troubles.iter().cloned().collect(),
+            away: names(away).iter().map(|key| of_key(key)).map(|(name, kind)| (name.to_owned(), kind)).collect(),
+            reached: reached.iter().flat_map(|name| ALL.map(|kind| ((*name).to_owned(), kind))).collect(),
+        }
     }
 
     /// Hears of a run over all kinds; answers what is then told, all of which is delivered.
@@ -384,6 +419,23 @@ mod tests {
         hear(&mut ledger, &away, &[], 30 * HOUR);
         hear(&mut ledger, &reached, &[], 31 * HOUR);
         assert!(hear(&mut ledger, &away, &[], 54 * HOUR).is_empty());
+    }
+
+    #[test]
+    fn a_kind_that_cannot_be_reached_while_its_place_can_is_told_by_itself() {
+        let mut ledger = Ledger::default();
+        // First all of it, then one kind, which counts from the beginning.
+        hear(&mut ledger, &found(&[], &["google"], &[]), &[], HOUR);
+        let mut part = found(&[], &["google: contacts"], &[]);
+        part.reached = [Kind::Mail, Kind::Calendar].map(|kind| ("google".to_owned(), kind)).into();
+        assert!(hear(&mut ledger, &part, &[], 10 * HOUR).is_empty());
+        let mut ledger: Ledger = serde_json::from_str(&serde_json::to_string(&ledger).unwrap()).unwrap();
+        assert_eq!(hear(&mut ledger, &part, &[], 25 * HOUR), both(Cause::Stale, false));
+        let stale = Trouble { kind: Some(Kind::Contacts), ..trouble("google", Cause::Stale) };
+        assert_eq!(ledger.open, [(stale, HOUR)]);
+        assert!(hear(&mut ledger, &part, &[], 26 * HOUR).is_empty(), "told once");
+        assert_eq!(hear(&mut ledger, &found(&[], &[], &["google"]), &[], 27 * HOUR), both(Cause::Stale, true));
+        assert_eq!(ledger, Ledger::default());
     }
 
     #[test]
