@@ -2,6 +2,7 @@
 
 use crate::config::{Config, Device as DeviceConfig, VcardVersion};
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, Vault};
@@ -180,6 +181,12 @@ pub fn has_blobs(config: &Config) -> bool {
 /// Where the folder cannot be made or read, or another process works on it.
 pub fn blobs_of_all(config: &Config) -> Result<Arc<dyn Blobs>> {
     Ok(Arc::new(Store::open(&config.state_dir.join("blobs"))?))
+}
+
+/// Tells of the bytes of one message after the other how much of a disk they take when they are kept.
+pub fn measure() -> impl FnMut(&mut dyn Read) -> Result<u64> {
+    let mut measure = Store::measure();
+    move |bytes| Ok(measure(bytes)?)
 }
 
 /// What of each provider's mail is kept in step.

@@ -4,7 +4,7 @@ use crate::{Error, Hash, Result};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags};
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io::{self, Read, Write};
 use zstd::zstd_safe::{self, CCtx, CParameter};
 
 /// How hard zstd tries (its own default): mails shrink to a third, and packing costs less than the file around it.
@@ -92,7 +92,7 @@ impl Packer {
     }
 
     /// Packs all that `source` has into `file`, after the first piece, which was read; gives the name and the number of bytes.
-    pub fn pack_large(&mut self, mut source: impl Read, file: File) -> Result<(Hash, u64)> {
+    pub fn pack_large(&mut self, mut source: impl Read, file: impl Write) -> Result<(Hash, u64)> {
         let piece = &mut self.piece;
         let mut hasher = blake3::Hasher::new();
         let mut frame = zstd::Encoder::with_context(file, &mut self.context);
@@ -106,6 +106,20 @@ impl Packer {
         }
         frame.finish().map_err(full)?;
         Ok((Hash::of_hasher(&hasher), size))
+    }
+}
+
+/// Counts what is written.
+pub(crate) struct Counted(pub u64);
+
+impl Write for Counted {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

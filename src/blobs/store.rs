@@ -1,7 +1,7 @@
 //! The store as a whole: its blobs by name, and what makes them durable.
 
 use crate::files::{Files, make_folder, names, open_folder};
-use crate::put::{PIECE, Packer, Temp};
+use crate::put::{Counted, PIECE, Packer, Temp};
 use crate::small::{self, Small};
 use crate::{Blob, Error, Hash, Put, Result};
 use rustix::fd::OwnedFd;
@@ -15,6 +15,13 @@ use zstd::zstd_safe::DCtx;
 
 /// Where files stand until they are whole.
 const TMP: &str = "tmp";
+
+/// What finds a blob takes so many bytes.
+const NAME: u64 = 64;
+/// What is shorter shares a page with others …
+const SHORT: u64 = 1024;
+/// … of this many bytes.
+const PAGE: u64 = 4096;
 
 /// What a store holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,6 +124,23 @@ impl Store {
         };
         free().push(packer);
         put
+    }
+
+    /// Tells of one source after the other how many bytes of a disk it takes when it is kept; nothing is.
+    pub fn measure() -> impl FnMut(&mut dyn Read) -> Result<u64> {
+        let mut packer = Packer::new();
+        move |mut source: &mut dyn Read| {
+            let packed = match packer.begin(&mut source)? {
+                PIECE => {
+                    let mut counted = Counted(0);
+                    packer.pack_large(source, &mut counted)?;
+                    counted.0
+                }
+                count => packer.pack_small(count)?.1.len() as u64,
+            };
+            // What is short shares a page of the small blobs' file; all else takes pages of its own.
+            Ok(NAME + if packed < SHORT { packed } else { packed.next_multiple_of(PAGE) })
+        }
     }
 
     fn put_small(&self, packer: &mut Packer, count: usize) -> Result<Put> {

@@ -167,6 +167,38 @@ fn a_backup_leaves_the_floor_of_a_disk_that_twofold_keeps_things_on_and_says_wha
 }
 
 #[test]
+fn a_backup_is_not_put_back_where_that_would_take_the_floor_of_the_disk_and_nothing_is_touched() {
+    let home = Home::with_mail(&BOTH);
+    home.sync().expect(0);
+    let there = home.dir.path().join("hub.backup");
+    let file = there.to_str().unwrap();
+    home.run(&["backup", file]).expect(0);
+    let Some(disk) = Small::at(home.dir.path().join("small"), "64m") else { return };
+    let state = disk.0.join("state");
+    let text = home.configuration("\n[disk]\nkeep_free = \"6MB\"\n");
+    fs::write(home.config(), text.replace(&format!("{:?}", home.state()), &format!("{state:?}"))).unwrap();
+    let size = fs::metadata(&there).unwrap().len();
+    for room in [0, size / 8] {
+        let ballast = fill(&disk.0, 6_000_000 + room);
+        home.run(&["backup", "--restore", file]).expect(75).says(&[
+            "6.0 MB are to stay free",
+            "nothing was put back. Free some space, then type: twofold backup --restore ",
+        ]);
+        assert!(["hub.sqlite", "blobs", "restoring"].iter().all(|name| !state.join(name).exists()), "{state:?}");
+        fs::remove_file(ballast).unwrap();
+    }
+    let ballast = fill(&disk.0, 6_000_000 + size);
+    home.run(&["backup", "--restore", file]).expect(0);
+    assert!(disk.free() >= 6_000_000, "{}", disk.free());
+    // What is there already takes nothing, but the hub once more.
+    fs::remove_file(ballast).unwrap();
+    let hub = fs::metadata(state.join("hub.sqlite")).unwrap().len();
+    fill(&disk.0, 6_000_000 + hub * 2);
+    home.run(&["backup", "--restore", "--force", file]).expect(0);
+    assert!(disk.free() >= 6_000_000, "{}", disk.free());
+}
+
+#[test]
 fn a_backup_that_has_no_room_on_a_disk_of_its_own_is_told_before_that_is_full() {
     let home = Home::with_mail(&BOTH);
     home.sync().expect(0);

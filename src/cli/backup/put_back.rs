@@ -4,6 +4,7 @@
 //! happened since the backup is found by comparing every place in full (ENGINE 22): edits are taken, what is new is taken once, and what
 //! somebody deleted since is held. A device folder is held until somebody says that it may be paired.
 
+use super::super::disk::Spare;
 use super::super::{Context, hints, moment, words};
 use super::archive::{self, Entry};
 use crate::config::Config;
@@ -46,6 +47,7 @@ pub fn run(context: &Context, config: &Config, file: &Path, may_replace: bool) -
             ),
         ));
     }
+    check_room(config, file, may_replace)?;
     put_messages(config, file, contents.messages)?;
     put_hub(state, file)?;
     println!(
@@ -55,6 +57,33 @@ pub fn run(context: &Context, config: &Config, file: &Path, may_replace: bool) -
     );
     say_next(context, config)?;
     Ok(exit::ALIGNED)
+}
+
+/// Refuses what would take more of the disk than may be taken.
+fn check_room(config: &Config, file: &Path, may_replace: bool) -> Result<()> {
+    let blobs = connect::blobs_to_read(config)?;
+    let (mut bytes_needed, mut measure) = (0, connect::measure());
+    archive::walk(file, |entry| {
+        bytes_needed += match entry {
+            Entry::Hub(bytes) => io::copy(bytes, &mut io::sink()).map_err(|error| {
+                Error::new(ErrorKind::Misconfigured, format!("{}: {error}; nothing was put back", file.display()))
+            })?,
+            Entry::Message(blob, bytes) => match &blobs {
+                Some(blobs) if blobs.has(&blob)? => 0,
+                _ => measure(bytes)?,
+            },
+        };
+        Ok(())
+    })?;
+    Spare::of(config, &config.state_dir).check(bytes_needed).map_err(|error| {
+        let force = if may_replace { " --force" } else { "" };
+        let words = format!(
+            "{error} ({}); nothing was put back. Free some space, then type: twofold backup --restore{force} {}",
+            words::bytes(bytes_needed),
+            file.display()
+        );
+        Error::new(ErrorKind::Throttled { retry_after_s: None }, words).with_source(error)
+    })
 }
 
 /// The bytes of messages, durable before the hub that names them. What is there already stays.
