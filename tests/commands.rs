@@ -1340,6 +1340,24 @@ fn promise_12_a_run_that_is_asked_to_stop_ends_at_a_clean_point() {
 }
 
 #[test]
+fn promise_12_a_run_that_only_reads_is_left_as_soon_as_the_service_leaves_one() {
+    let home = Home::synced(&GOOGLE);
+    let (has_come, release) = stop_at(&home, Phase::Before, |info| !info.is_write);
+    let talk = home.start(&["sync"]);
+    wait_for(&has_come);
+    let since = Instant::now();
+    talk.signal(rustix::process::Signal::TERM);
+    talk.end().expect(75).says(&["the next run looks for it", "twofold sync"]);
+    let took = since.elapsed();
+    assert!(
+        took < Duration::from_millis(6_500),
+        "half a second for the end of the process is more than enough: {took:?}"
+    );
+    drop(release);
+    home.sync().expect(0);
+}
+
+#[test]
 fn promise_12_a_kill_at_a_write_loses_and_doubles_nothing() {
     for phase in [Phase::Before, Phase::After] {
         for name in BOTH {

@@ -8,16 +8,14 @@ use crate::connect;
 use crate::daemon::{Duty, Wish};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::report::exit;
 use twofold_cycle::{Calls, Join, Progress, ReplicaReport, Report, Settings, Silent, cycle};
 use twofold_hub::{Hub, Lock};
 use twofold_model::{Error, ErrorKind, Kind, Result};
-
-/// How long a stop may take (promise 12).
-const STOP_WITHIN: Duration = Duration::from_secs(8);
+use twofold_schedule::stop;
 
 #[derive(Debug, Default, clap::Args)]
 pub struct Args {
@@ -85,7 +83,8 @@ pub async fn alone(
     progress: Arc<dyn Progress>,
     hub: Option<(Hub, Lock)>,
 ) -> Result<i32> {
-    let calls = Calls { stop: stop_on_signal(), ..Calls::default() };
+    let calls = Calls::default();
+    stop_on_signal(calls.clone());
     let ran = sync(context, config, args, calls, progress, hub).await;
     if let Ok(report) = &ran {
         if args.json {
@@ -230,24 +229,31 @@ fn check_name(config: &Config, replica: Option<&str>) -> Result<()> {
     ))
 }
 
-/// Asks the run to end at its next clean point when SIGTERM or SIGINT comes; ends the process when that takes too long (a
+/// Asks the run with these calls to end at its next clean point when SIGTERM or SIGINT comes; ends the process when that takes too long (a
 /// write under way stays an intent, and is looked for by the next run).
-fn stop_on_signal() -> Arc<AtomicBool> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let told = stop.clone();
+fn stop_on_signal(calls: Calls) {
     let asked = asked_to_end();
     tokio::spawn(async move {
         asked.await;
-        let again = asked_to_end();
-        told.store(true, Ordering::SeqCst);
+        let (again, began) = (asked_to_end(), Instant::now());
+        calls.stop.store(true, Ordering::SeqCst);
+        let left = || {
+            let within_ms = stop::left_after_ms(calls.changing.load(Ordering::SeqCst) > 0);
+            Some(Duration::from_millis(within_ms).saturating_sub(began.elapsed())).filter(|left| !left.is_zero())
+        };
+        let over = async {
+            // A call that changes something may begin, or end, meanwhile.
+            while let Some(left) = left() {
+                tokio::time::sleep(left).await;
+            }
+        };
         tokio::select! {
-            () = tokio::time::sleep(STOP_WITHIN) => {}
+            () = over => {}
             () = again => {}
         }
         eprintln!("twofold: stopped while a request was under way; the next run looks for it. Type: twofold sync");
         std::process::exit(exit::TEMPORARY);
     });
-    stop
 }
 
 /// What moved, as a table for people; nothing when nothing moved.
