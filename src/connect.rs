@@ -19,6 +19,7 @@ use twofold_http::{
 };
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
+use twofold_model::blob::MemoryBlobs;
 use twofold_model::email::scope::Scope;
 use twofold_model::{Blobs, Connector, Error, ErrorKind, Kind, Result, Uid, Visit};
 use twofold_zones::SystemZones;
@@ -157,6 +158,18 @@ pub fn blobs(config: &Config) -> Result<Option<Arc<dyn Blobs>>> {
         return Ok(None);
     }
     Ok(Some(Arc::new(Store::open(&config.state_dir.join("blobs"))?)))
+}
+
+/// The same for a dry run, which makes nothing below the state folder.
+///
+/// # Errors
+/// Where what is there cannot be read.
+pub fn blobs_to_try(config: &Config) -> Result<Option<Arc<dyn Blobs>>> {
+    let in_memory = || Arc::new(MemoryBlobs::default()) as Arc<dyn Blobs>;
+    match config.has_mail() {
+        true => Ok(Some(blobs_to_read(config)?.unwrap_or_else(in_memory))),
+        false => Ok(None),
+    }
 }
 
 /// The bytes of messages below the state folder, to be read beside whoever works on them; `None` where none ever were.
@@ -502,7 +515,7 @@ pub fn probe(config: &Config, name: ProviderName, clock: &Arc<dyn Clock>) -> Res
         budgets.push(Arc::new(Budget::new(limits).sharing(shared_limit(config, name)?)));
     }
     // No bytes are read; a kind that has some is asked for its collections only.
-    let blobs: Arc<dyn Blobs> = Arc::new(twofold_model::blob::MemoryBlobs::default());
+    let blobs: Arc<dyn Blobs> = Arc::new(MemoryBlobs::default());
     open_provider(
         config,
         &mut hub,

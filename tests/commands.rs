@@ -838,11 +838,67 @@ fn feeds(home: &Home) -> Vec<String> {
 #[test]
 fn a_dry_run_before_the_first_sync_leaves_no_file() {
     let home = Home::signed_in(&BOTH);
-    home.run(&["sync", "--dry-run"]).expect(0);
+    home.run(&["sync", "--dry-run"]).expect(0).shows(&["would be sent"]);
     assert!(files(&home.laptop()).is_empty(), "{:?}", files(&home.laptop()).keys());
     assert_eq!(home.writes(), 0);
     home.sync().expect(0);
     assert_eq!(home.cards().len(), 24);
+}
+
+/// Every file and folder of a home, by name.
+fn all_names(home: &Home) -> Vec<std::path::PathBuf> {
+    fn walk(folder: &std::path::Path, all: &mut Vec<std::path::PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            all.push(entry.path());
+            if entry.path().is_dir() {
+                walk(&entry.path(), all);
+            }
+        }
+    }
+    let mut all = Vec::new();
+    walk(home.dir.path(), &mut all);
+    all.sort();
+    all
+}
+
+#[test]
+fn what_only_shows_or_has_nothing_to_do_leaves_nothing_behind_where_no_hub_is() {
+    let home = Home::new(Options::demo(), &BOTH);
+    let kinds = "kinds = [\"contacts\", \"calendar\", \"mail\"]";
+    fs::write(home.config(), home.configuration("").replace("kinds = [\"contacts\"]", kinds)).unwrap();
+    let tree = home.dir.path().join("tree/work");
+    fs::create_dir_all(&tree).unwrap();
+    fs::write(tree.join("ada.vcf"), card("ada", "Ada")).unwrap();
+    let (tree, config) = (tree.display().to_string(), home.config().display().to_string());
+    let adopts = ["adopt", &tree, "--as", "laptop/google/contacts", "--dry-run"];
+    let all: [&[&str]; 7] = [
+        &["sync", "--dry-run"],
+        &["sync", "--dry-run", "--json", "--replica", "laptop"],
+        &["logout", "google"],
+        &["logout", "microsoft365"],
+        &["daemon", "--check"],
+        &["systemd-dropin"],
+        &adopts,
+    ];
+    let look = |shows: &str| {
+        let before = all_names(&home);
+        for args in all {
+            if shows.is_empty() || args[0] != "logout" {
+                let ran = home.run(&[&["--config", &config], args].concat());
+                assert_eq!(all_names(&home), before, "{ran}");
+                assert!(!args.starts_with(&["sync", "--dry-run"]) || ran.err.contains("there is no hub in "), "{ran}");
+            }
+        }
+        assert!(home.run(&["sync", "--dry-run"]).out.contains(shows));
+    };
+    look("");
+    home.run(&["logout", "google"]).expect(0).says(&["Nobody was signed in"]);
+    // Signed in, and never synced.
+    home.login("google").expect(0);
+    look("would be read");
+    home.run(&["logout", "microsoft365"]).expect(0).says(&["Nobody was signed in"]);
+    home.login("microsoft365").expect(0);
+    home.sync().expect(0);
 }
 
 #[test]

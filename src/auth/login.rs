@@ -202,6 +202,10 @@ pub async fn logout(
     clock: &dyn Clock,
 ) -> Result<Revocation> {
     let name = provider.name;
+    // Where nobody ever signed in nothing is made.
+    if !vault.read()?.providers.contains_key(&name) {
+        return Ok(Revocation::Nothing);
+    }
     let lock = vault.lock().await?;
     let mut book = vault.read()?;
     let Some(entry) = book.providers.get(&name) else { return Ok(Revocation::Nothing) };

@@ -87,7 +87,10 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         );
         return Err(Error::new(ErrorKind::Misconfigured, words));
     }
-    let (mut hub, _lock) = context.hub(&config)?;
+    let (mut hub, _lock) = match args.dry_run {
+        true => context.hub_to_try(&config)?,
+        false => context.hub(&config).map(|(hub, lock)| (hub, Some(lock)))?,
+    };
     let found = foreign::recognise(&tree, args.to.kind).map_err(|error| match error.kind {
         ErrorKind::NotFound => Error::new(ErrorKind::Misconfigured, format!("{}; nothing was done", error.message)),
         _ => error,
@@ -217,7 +220,10 @@ async fn take_over(
     {
         return Err(wrong(format!("this tree is of {theirs}, and {ours} is signed in")));
     }
-    let blobs = connect::blobs(config)?;
+    let blobs = match args.dry_run {
+        true => connect::blobs_to_try(config)?,
+        false => connect::blobs(config)?,
+    };
     let folder = connect::open_device(config, device, hub, blobs.as_ref())?;
     arrive(&folder, device, hub, args.dry_run).await?;
     let mut keys = Keys::new(habits.shares);

@@ -146,7 +146,8 @@ pub async fn logout(context: &Context, args: LogoutArgs) -> Result<i32> {
     let name = name_of(&args.provider)?;
     credential::check(&config, &format!("logout {name}")).await?;
     let provider = connect::provider(&config, name)?;
-    connect::state_folder(&config.state_dir)?;
+    // Looked at, and not made.
+    connect::is_state_folder(&config.state_dir)?;
     let vault = Vault::open(&config.state_dir)?;
     let transport = connect::sign_in_transport(&config)?;
     let words = match twofold_auth::logout(&vault, &provider, &transport, context.clock.as_ref()).await? {

@@ -191,6 +191,16 @@ impl Context {
         Hub::in_memory()
     }
 
+    /// The hub for a dry run, with its lock. Where there is none, none is made: it is an empty one in memory then, without a lock.
+    pub(crate) fn hub_to_try(&self, config: &Config) -> Result<(Hub, Option<Lock>)> {
+        let state = &config.state_dir;
+        if !connect::is_state_folder(state)? || !Hub::is_in(state) && !Lock::is_taken(state)? {
+            eprintln!("twofold: {}", no_hub(config));
+            return Ok((Hub::in_memory()?, None));
+        }
+        self.hub(config).map(|(hub, lock)| (hub, Some(lock)))
+    }
+
     /// Talk: on stderr, unless asked to be quiet.
     pub(crate) fn say(&self, words: impl std::fmt::Display) {
         if !self.quiet {

@@ -144,12 +144,16 @@ pub async fn sync(
     {
         return Ok(Report::not_begun(no_room));
     }
-    let (mut hub, _lock) = match hub {
-        Some(held) => held,
-        None => context.hub(config)?,
+    let (mut hub, lock) = match hub {
+        Some((hub, lock)) => (hub, Some(lock)),
+        None if args.dry_run => context.hub_to_try(config)?,
+        None => context.hub(config).map(|(hub, lock)| (hub, Some(lock)))?,
     };
     check_name(config, args.replica.as_deref())?;
-    let blobs = connect::blobs(config)?;
+    let blobs = match lock {
+        Some(_) => connect::blobs(config)?,
+        None => connect::blobs_to_try(config)?,
+    };
     let settings = Settings {
         now_ms: Box::new({
             let clock = context.clock.clone();

@@ -78,7 +78,7 @@ pub trait Blobs: Send + Sync {
     fn remove(&self, id: &BlobId) -> Result<()>;
 }
 
-/// The smallest store: bytes in memory, for tests.
+/// The smallest store: bytes in memory, for tests, and for whoever only looks where there is none.
 #[derive(Default)]
 pub struct MemoryBlobs {
     bytes: Mutex<HashMap<BlobId, Arc<[u8]>>>,
