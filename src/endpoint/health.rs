@@ -10,8 +10,8 @@ use twofold_model::Kind;
 pub struct Trouble {
     /// For people, with what to type where somebody can do something about it.
     pub words: String,
-    /// The same without what a place or a person said: it names nothing but replicas and kinds.
-    pub brief: String,
+    /// The same without what a place or a person said, where all is not well for it: it names nothing but replicas and kinds.
+    pub brief: Option<String>,
     /// The exit code that it alone leads to (DESIGN 4); 0: it is told elsewhere in that code.
     pub exit: i32,
 }
@@ -19,12 +19,13 @@ pub struct Trouble {
 impl Trouble {
     /// Whose words name nothing but replicas and kinds.
     fn plain(exit: i32, words: String) -> Trouble {
-        Trouble { brief: words.clone(), words, exit }
+        // All is not well where `status` ends with something else than 0 for it alone.
+        Trouble { brief: (exit != 0).then(|| words.clone()), words, exit }
     }
 
-    /// Whether all is not well for it: `status` ends with something else than 0 for it alone.
+    /// Whether all is not well for it.
     pub fn is_ill(&self) -> bool {
-        self.exit != 0
+        self.brief.is_some()
     }
 }
 
@@ -80,7 +81,14 @@ pub fn troubles(facts: &Facts) -> Vec<Trouble> {
         all.push(Trouble::plain(TEMPORARY, cut_off(began_ms, facts.now_ms)));
     }
     if facts.last_run.is_none() && facts.exits.is_empty() && facts.cut_off_ms.is_none() {
-        all.push(Trouble::plain(TEMPORARY, "nothing has been synced yet; type: twofold sync".to_owned()));
+        all.push(match service.at_work {
+            // What the service is at is no illness, though it may take hours.
+            Some(_) => {
+                let words = "nothing has been synced yet: the first run is under way. See: twofold status".to_owned();
+                Trouble { words, brief: None, exit: TEMPORARY }
+            }
+            None => Trouble::plain(TEMPORARY, "nothing has been synced yet; type: twofold sync".to_owned()),
+        });
     }
     if all.is_empty() && facts.exits.iter().any(|exit| [SIGN_IN, TEMPORARY].contains(exit)) {
         let words = "the last run did not come through all that it was to do; go on with: twofold sync";
@@ -128,7 +136,7 @@ fn place(all: &mut Vec<Trouble>, facts: &Facts, replica: &Replica) {
             Some(why) if why.contains("twofold ") => format!("{what}: {why}"),
             Some(why) => format!("{what}: {why}; go on with: twofold sync"),
         };
-        all.push(Trouble { words, brief, exit: TEMPORARY });
+        all.push(Trouble { words, brief: Some(brief), exit: TEMPORARY });
     }
 }
 
@@ -210,7 +218,7 @@ pub fn exits(facts: &Facts, troubles: &[Trouble]) -> Vec<i32> {
 
 /// What is not well, in words for people and without names of anything but replicas and kinds; nothing: all is.
 pub fn ills(facts: &Facts) -> Vec<String> {
-    troubles(facts).into_iter().filter(Trouble::is_ill).map(|trouble| trouble.brief).collect()
+    troubles(facts).into_iter().filter_map(|trouble| trouble.brief).collect()
 }
 
 /// The kinds that were not read at a place when they should have been.
@@ -326,6 +334,11 @@ mod tests {
         let mut facts = well();
         facts.exits = vec![75];
         facts.service.troubles = vec!["mail: not all messages are read yet".into()];
+        assert_eq!((told(&facts).1, ills(&facts).len()), (vec![75], 0));
+        // The very first run, for as long as it takes.
+        (facts.exits, facts.last_run, facts.service) = (vec![], None, Default::default());
+        assert_eq!((told(&facts).1, ills(&facts).len()), (vec![75], 1));
+        facts.service.at_work = Some((0, vec![Kind::Mail]));
         assert_eq!((told(&facts).1, ills(&facts).len()), (vec![75], 0));
     }
 
