@@ -412,6 +412,24 @@ async fn of_a_joined_collection_the_provider_that_named_it_counts() {
 }
 
 #[tokio::test]
+async fn promise_8_a_calendar_of_the_device_of_which_all_is_held_is_made_at_the_provider_with_the_word_for_it() {
+    let mut world = calendars().await;
+    let old = world.phone.add_shelf("google/calendar/Old", Kind::Calendar, "Old", Some(BLUE));
+    (0..6).for_each(|n| _ = world.phone.create_in(old, &card(&format!("Rehearsal {n}"), &[])));
+    for _ in 0..2 {
+        assert_eq!(world.sync().await.exit, 4);
+        assert!(shelf(&world.google, "Old").is_none(), "it waits with what is in it");
+    }
+    let hold = world.hub.holds().unwrap().remove(0);
+    assert!(hold.reason.contains("nor was the folder"), "{}", hold.reason);
+    world.hub.approve(&hold.id).unwrap();
+    assert_eq!(world.sync().await.exit, 0);
+    assert_eq!(color(&world.google, "Old").as_deref(), Some(BLUE));
+    assert!(World::names(&world.google).contains(&"Rehearsal 5".to_owned()));
+    quiet(&mut world).await;
+}
+
+#[tokio::test]
 async fn a_folder_with_no_name_file_is_called_as_it_is() {
     let mut world = calendars().await;
     let club = world.phone.add_shelf("google/calendar/Club", Kind::Calendar, "", None);
