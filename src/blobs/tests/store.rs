@@ -358,3 +358,19 @@ fn a_folder_that_cannot_be_made_is_said_with_its_name() {
     let error = Store::open(&dir.path().join("no/such")).err().unwrap();
     assert!(matches!(error, Error::Disk { .. }) && error.to_string().contains("no/such"), "{error}");
 }
+
+#[test]
+fn what_bytes_would_take_of_a_disk_is_told_without_a_store() {
+    let mut random = vec![0; 300_000];
+    SmallRng::seed_from_u64(7).fill_bytes(&mut random);
+    let mut measure = Store::measure();
+    for (bytes, at_least, at_most) in [
+        (random.as_slice(), 300_000, 310_000),
+        (&random[..5_000], 5_000, 9_000),
+        (&random[..100], 100, 300),
+        (&[b'a'; 300_000][..], 1, 1_000),
+    ] {
+        let told = measure(&mut &bytes[..]).unwrap();
+        assert!((at_least..=at_most).contains(&told), "{}: {told}", bytes.len());
+    }
+}
