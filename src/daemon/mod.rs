@@ -21,12 +21,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tokio::sync::mpsc::UnboundedReceiver;
 use twofold_model::Kind;
-use twofold_schedule::{Backoff, Timetable, Trigger};
+use twofold_schedule::{Backoff, Timetable, Trigger, stop};
 
-/// A run that was asked to stop has so long until it is left where it is, while it changes something at a place (promise 12) …
-const STOP_WITHIN_MS: i64 = 8_000;
-/// … and so long while it only reads: what came of the bytes of messages is kept before (three seconds, `bodies.rs`).
-const STOP_READING_WITHIN_MS: i64 = 4_500;
 /// A folder that changes is left to come to rest for so long, so that many files that arrive together make one run …
 const REST_MS: i64 = 400;
 /// … but never for longer than this after its first change.
@@ -433,7 +429,7 @@ impl Service<'_> {
                 self.work.is_waited_for();
                 continue;
             }
-            let within_ms = if self.work.is_changing() { STOP_WITHIN_MS } else { STOP_READING_WITHIN_MS };
+            let within_ms = stop::left_after_ms(self.work.is_changing()).cast_signed();
             let deadline_ms = stopped_ms.map(|stopped_ms| stopped_ms + within_ms);
             if deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now) {
                 return End::Cut;
