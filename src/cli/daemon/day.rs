@@ -673,8 +673,24 @@ async fn a_first_sync_tells_the_watchdog_of_each_answer_that_it_gets() {
     running.stop().await;
 }
 
+/// Set in a process that runs one test of this file and no other.
+const ALONE: &str = "TWOFOLD_DAY_ALONE";
+
+/// The test of that name, where the memory that the process takes is that of no other test.
+fn in_a_process_of_its_own(name: &str) {
+    let path = format!("{}::{name}", module_path!().split_once("::").unwrap().1);
+    let mut test = std::process::Command::new(std::env::current_exe().unwrap());
+    let ran = test.args(["--exact", &path, "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let said = [ran.stdout, ran.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+    println!("{said}");
+    assert!(ran.status.success() && said.contains("1 passed"), "{path}: {}", ran.status);
+}
+
 #[tokio::test]
 async fn a_day_with_all_that_can_go_wrong_ends_aligned_and_nothing_was_left_unsaid() {
+    if std::env::var_os(ALONE).is_none() {
+        return in_a_process_of_its_own("a_day_with_all_that_can_go_wrong_ends_aligned_and_nothing_was_left_unsaid");
+    }
     let _ = rustls::crypto::ring::default_provider().install_default();
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok()).unwrap_or(1);
     let (first, count) = (number("TWOFOLD_SEED"), number("TWOFOLD_SEEDS"));
