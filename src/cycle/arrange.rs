@@ -18,6 +18,7 @@ pub mod missing;
 pub mod remove;
 
 pub(crate) use follow::is_named;
+pub(crate) use make::waits_no_more;
 
 use crate::late::Silent;
 use crate::{Cycle, joins};

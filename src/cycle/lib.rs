@@ -200,6 +200,8 @@ pub struct Member {
     pub trouble: Option<Error>,
     /// Kinds of which it is absent in this run, and why where that is to be told: it may be there for the others.
     pub absent: BTreeMap<Kind, Option<Error>>,
+    /// Collections of the kind that is gone through that are not made there before what is in them may go there.
+    pub waiting: Vec<i64>,
     /// Kinds of which it said nothing in time: they are gone through without it, and once more with it when all else is done.
     pub late: BTreeSet<Kind>,
     /// Kinds of which every feed was read to its end in this run.
@@ -408,7 +410,8 @@ async fn go_through(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             break;
         }
         let is_rearranged = joins::rearrange(cycle, kind)?;
-        if !arrange::remove::finish(cycle, kind).await? && !is_rearranged {
+        let is_back = arrange::remove::finish(cycle, kind).await?;
+        if !is_rearranged && !is_back && !arrange::waits_no_more(cycle, kind)? {
             break;
         }
     }
@@ -463,6 +466,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         connector: None,
         trouble: None,
         absent: party.absent,
+        waiting: Vec::new(),
         late: BTreeSet::new(),
         complete: BTreeSet::new(),
         stumbles: BTreeSet::new(),

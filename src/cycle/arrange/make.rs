@@ -51,12 +51,7 @@ pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize
         make(cycle, kind, index, &collection, None).await?;
         is_made = true;
     }
-    if !replica.is_device {
-        let (key, waiting) = (waiting_key(replica.id, kind), serde_json::json!(waiting).to_string());
-        if cycle.hub.meta(&key)?.unwrap_or_else(|| "[]".to_owned()) != waiting {
-            cycle.hub.set_meta(&key, &waiting)?;
-        }
-    }
+    cycle.members[index].waiting = waiting;
     Ok(is_made)
 }
 
@@ -81,19 +76,15 @@ fn waits(cycle: &Cycle<'_>, kind: Kind, collection: i64) -> Result<bool> {
     Ok(!was_read)
 }
 
-/// The hub's note of the collections that waited when a provider's were arranged last.
-fn waiting_key(provider: i64, kind: Kind) -> String {
-    format!("waiting {provider} {kind}")
-}
-
-/// Whether a collection that waited when this round began may be made by now.
-pub(super) fn waits_no_more(cycle: &Cycle<'_>, kind: Kind) -> Result<bool> {
+/// Whether a collection that waited when a provider's were arranged last may be made by now: another round makes it.
+pub(crate) fn waits_no_more(cycle: &Cycle<'_>, kind: Kind) -> Result<bool> {
+    if cycle.settings.dry_run {
+        return Ok(false);
+    }
     let unmade = cycle.hub.unmade(kind)?;
-    for member in cycle.members.iter().filter(|member| !member.replica.is_device && member.reached(kind).is_some()) {
-        let note = cycle.hub.meta(&waiting_key(member.replica.id, kind))?.unwrap_or_default();
-        let waiting: Vec<i64> = serde_json::from_str(&note).unwrap_or_default();
-        for collection in waiting.into_iter().filter(|collection| unmade.contains(collection)) {
-            if !waits(cycle, kind, collection)? {
+    for member in cycle.members.iter().filter(|member| member.reached(kind).is_some()) {
+        for collection in member.waiting.iter().filter(|collection| unmade.contains(*collection)) {
+            if !waits(cycle, kind, *collection)? {
                 return Ok(true);
             }
         }

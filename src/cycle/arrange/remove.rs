@@ -4,7 +4,7 @@
 //! is taken away, the provider's before the devices'. Whatever turns out to be in it is an edit, and an edit beats a delete:
 //! then the collection stays, and comes back where it was deleted.
 
-use super::{make, word};
+use super::word;
 use crate::{Cycle, Settings};
 use twofold_hub::{Hold, Place};
 use twofold_model::connector::Removal;
@@ -140,8 +140,8 @@ fn say_kept(cycle: &mut Cycle<'_>, kind: Kind, collection: i64, items: usize) ->
     Ok(())
 }
 
-/// Takes collections that end away from their providers. `true`: another round has something to bring: one of them stays after all and
-/// comes back everywhere, or one that a device brought waited for what is in it, and may be made.
+/// Takes collections that end away from their providers. `true`: one of them stays after all, and another round brings it
+/// back everywhere.
 ///
 /// Keeps promise 4: what stands in it is looked for right before, and is never removed with it.
 pub async fn finish(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
@@ -187,7 +187,7 @@ pub async fn finish(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
             }
         }
     }
-    Ok(is_back || make::waits_no_more(cycle, kind)?)
+    Ok(is_back)
 }
 
 /// Takes away the folders of collections that left, or that ended at their provider, where nothing is in them any more.
