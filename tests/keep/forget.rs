@@ -264,9 +264,23 @@ fn a_message_file_that_somebody_wrote_on_in_its_place_is_not_removed() {
 
 #[test]
 fn forgetting_that_is_killed_anywhere_is_finished_by_typing_it_again() {
+    let (mut met_at_work, mut left_open) = (0, 0);
+    // A machine that is busy just then lets one come through early: then it is another leaver's turn.
+    for leavers in 1.. {
+        let (met, open) = kill_while_forgetting();
+        (met_at_work, left_open) = (met_at_work + met, left_open + open);
+        if met_at_work > 5 && left_open > 3 {
+            break;
+        }
+        assert!(leavers < 8, "{met_at_work} were killed at work, {left_open} before the end of it");
+    }
+}
+
+/// Kills those who forget, each a little later than the one before, counted from when it set about it, until one is through before that. How
+/// many were killed, and how many of these before the end of it.
+fn kill_while_forgetting() -> (usize, usize) {
     let home = with_history();
     let people = home.google_text();
-    // Each is killed a little later than the one before, counted from when it set about it, until one is through before that.
     let (mut met_at_work, mut left_open) = (0, 0);
     for step in 0.. {
         let mut talk = home.start(&["forget", "google", "--data", "--yes"]);
@@ -282,13 +296,13 @@ fn forgetting_that_is_killed_anywhere_is_finished_by_typing_it_again() {
             home.sync().expect(2).says(&["twofold forget google"]);
         }
     }
-    assert!(met_at_work > 5 && left_open > 3, "{met_at_work} were killed at work, {left_open} before the end of it");
     home.run(&["forget", "google", "--data", "--yes"]).expect(0);
     for words in [EARLIER, LATER, BURIED] {
         assert_eq!(holding(&home.state(), words), Vec::<String>::new(), "{words}");
         assert_eq!(holding(&home.laptop(), words), Vec::<String>::new(), "{words}");
     }
     assert_eq!(home.google_text(), people);
+    (met_at_work, left_open)
 }
 
 #[test]
