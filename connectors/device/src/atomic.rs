@@ -23,8 +23,8 @@ use twofold_model::{Error, ErrorKind, Result, Uid};
 pub(crate) const NEW: &str = ".twofold-new-";
 const SWAP: &str = ".twofold-swap-";
 
-/// A leftover is only touched when it is older than this, besides being older than this process: another process of the
-/// same hub (`--dry-run`, `status`) may be looking while the daemon writes.
+/// Where others may be at work a leftover is only touched when it is older than this, besides being older than this process: another process of
+/// the same hub (`--dry-run`, `status`) may be looking while the daemon writes.
 pub(crate) const LEFTOVER_AGE_NS: i64 = 600 * 1_000_000_000;
 
 /// So many names are tried before a create gives up.
@@ -393,13 +393,12 @@ fn keep(folder: &OwnedFd, hidden: &str, like: &[u8]) {
 }
 
 /// Deals with what a crashed run left in a folder: removes what the hub has, gives everything else a visible name. Touches
-/// only names of ours that are older than `before_ns` (this process) and than ten minutes.
-pub(crate) fn tidy(folder: &OwnedFd, temps: &[Vec<u8>], format: &Format, before_ns: i64, now_ns: i64) -> Io<()> {
+/// only names of ours that are older than `before_ns`.
+pub(crate) fn tidy(folder: &OwnedFd, temps: &[Vec<u8>], format: &Format, before_ns: i64) -> Io<()> {
     for name in temps {
         let Ok(name) = std::str::from_utf8(name) else { continue };
         let Some(stat) = beneath::stat(folder, name.as_bytes())? else { continue };
-        let stamp = Stamp::of(&stat);
-        let is_old = stamp.age_ns(now_ns) > LEFTOVER_AGE_NS && stamp.age_ns(before_ns) > 0;
+        let is_old = Stamp::of(&stat).age_ns(before_ns) > 0;
         if !is_old || beneath::oddity(&stat).is_some() {
             continue;
         }
@@ -574,11 +573,9 @@ mod tests {
         let now = crate::now_ns();
         let minute = 60 * 1_000_000_000;
 
-        tidy(&folder, &temps, &format, now + minute, now + minute).unwrap();
-        assert_eq!(files(dir.path()), all, "a minute old: left alone");
-        tidy(&folder, &temps, &format, now - minute, now + 20 * minute).unwrap();
+        tidy(&folder, &temps, &format, now - minute).unwrap();
         assert_eq!(files(dir.path()), all, "younger than this process: left alone");
-        tidy(&folder, &temps, &format, now + 15 * minute, now + 20 * minute).unwrap();
+        tidy(&folder, &temps, &format, now + minute).unwrap();
         assert!(before.is_empty());
         assert_eq!(
             files(dir.path()),

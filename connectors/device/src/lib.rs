@@ -484,6 +484,11 @@ impl Device {
         (self.options.clock)()
     }
 
+    /// What of ours is older than this was left by one that was killed, also where another process of the same hub may be looking or at work.
+    pub(crate) fn left_behind_ns(&self) -> i64 {
+        self.opened_ns.min(self.now() - atomic::LEFTOVER_AGE_NS)
+    }
+
     pub(crate) fn listing(&self, folder: &OwnedFd, format: &Format) -> Result<scan::Listing> {
         scan::list(folder, format.extension).map_err(|e| refused(e, "listing the folder"))
     }

@@ -68,7 +68,7 @@ impl Device {
         if !listing.temps.is_empty() && !self.is_dry_run() {
             drop(_lock);
             let alone = self.lock_to_write()?;
-            atomic::tidy(&folder, &listing.temps, format, self.opened_ns, self.now())
+            atomic::tidy(&folder, &listing.temps, format, self.left_behind_ns())
                 .map_err(|e| refused(e, "looking at what a stopped run left"))?;
             drop(alone);
             _lock = self.lock_to_read()?;
@@ -393,10 +393,10 @@ impl Connector for Device {
         if let Some(room) = self.room(kind)? {
             return room.take_away(&self.root_to_write()?, id).at(id);
         }
-        self.format(kind)?;
+        let format = self.format(kind)?;
         let root = self.root_to_write()?;
         let _lock = self.lock_to_write()?;
-        self.take_away(&root, id).at(id)
+        self.take_away(&root, format, id).at(id)
     }
 
     async fn moved_collections(&self, kind: Kind) -> Result<Vec<(CollectionId, CollectionId)>> {

@@ -399,7 +399,7 @@ impl Device {
     }
 
     /// Takes a collection's folder away when only our own files are in it; `false`: something else is, and all stays.
-    pub(crate) fn take_away(&self, root: &OwnedFd, id: &CollectionId) -> Result<bool> {
+    pub(crate) fn take_away(&self, root: &OwnedFd, format: &Format, id: &CollectionId) -> Result<bool> {
         const OURS: [&str; 3] = [DISPLAY_NAME, COLOR, marker::COLLECTION_MARKER];
         // Not there any more: taken away by a run that was stopped, or by somebody.
         let Some(folder) = self.open_collection(root, id)? else { return Ok(true) };
@@ -408,6 +408,9 @@ impl Device {
             return Ok(false);
         }
         let failed = |errno| refused(errno, format!("removing {}", self.path_of(id.as_str()).display()));
+        // What one that was killed left in it would keep it, and be found by nobody any more. No other process writes here now.
+        let temps = self.listing(&folder, format)?.temps;
+        atomic::tidy(&folder, &temps, format, self.opened_ns).map_err(failed)?;
         if names_in(&folder).map_err(failed)?.iter().any(|name| !OURS.iter().any(|ours| ours.as_bytes() == name)) {
             return Ok(false);
         }

@@ -265,6 +265,25 @@ async fn a_folder_is_taken_away_only_when_nothing_but_our_own_files_is_in_it() {
 }
 
 #[tokio::test]
+async fn what_one_that_was_killed_left_in_a_folder_goes_with_it_and_somebody_s_edit_stays() {
+    let world = World::fresh();
+    let made = world.make("google/contacts", "Friends").await.unwrap();
+    let folder = world.dir.path().join(made.id.as_str());
+    let (ada, zero) = (card("a", "Ada"), "0".repeat(32));
+    let known: String = blake3::hash(ada.as_bytes()).to_hex().chars().take(32).collect();
+    fs::write(folder.join(".twofold-new-abc-1"), "BEGIN:VCA").unwrap();
+    fs::write(folder.join(format!(".twofold-swap-{known}-{zero}-abc-2")), &ada).unwrap();
+    let edit = folder.join(format!(".twofold-swap-{zero}-{zero}-abc-3"));
+    fs::write(&edit, card("b", "Their Edit")).unwrap();
+    assert!(!world.device.remove_collection(Kind::Contacts, &made.id).await.unwrap(), "nobody else has it");
+    let left =
+        fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).find(|path| path.ends_with("b.kept-1.vcf"));
+    fs::remove_file(left.expect("it has a name that is seen")).unwrap();
+    assert!(world.device.remove_collection(Kind::Contacts, &made.id).await.unwrap());
+    assert!(!folder.exists());
+}
+
+#[tokio::test]
 async fn a_folder_that_is_not_marked_as_ours_is_not_taken_away() {
     let world = World::fresh();
     let made = world.make("google/contacts", "Friends").await.unwrap();

@@ -3,7 +3,7 @@
 use super::ids::{self, INBOX};
 use super::listing;
 use super::tree::{Found, own_name};
-use super::{Room, folder, subscriptions};
+use super::{Room, deliver, folder, subscriptions};
 use crate::atomic::NEW;
 use crate::beneath::{self, refused};
 use crate::marker::{COLLECTION_MARKER, CollectionMarker, CollectionState, Named};
@@ -186,6 +186,13 @@ impl Room<'_> {
         }
         let folder = self.enter_found(&tree, here)?;
         let failed = |errno| refused(errno, format!("removing {id}"));
+        // What one that was killed left in it would keep it, and be found by nobody any more. No other process of ours writes here now.
+        let tidy = |folder: &OwnedFd| deliver::tidy(folder, self.device.opened_ns);
+        tidy(&folder).map_err(failed)?;
+        match beneath::open_folder(&folder, b"tmp").and_then(|tmp| tidy(&tmp)) {
+            Ok(()) | Err(Errno::NOENT | Errno::NOTDIR) => {}
+            Err(errno) => return Err(failed(errno)),
+        }
         let mut others = Vec::new();
         let ours = [COLLECTION_MARKER, FOLDER_FILE, "tmp", "new", "cur"];
         let keep = |name: &[u8], _| {

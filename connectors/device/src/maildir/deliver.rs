@@ -1,7 +1,7 @@
 //! A message on its way in: written in `tmp` to its end, then named.
 
 use super::{Maildir, Room};
-use crate::atomic::{self, LEFTOVER_AGE_NS, NEW};
+use crate::atomic::{self, NEW};
 use crate::beneath::{self, refused};
 use crate::scan::Stamp;
 use rustix::fd::OwnedFd;
@@ -76,8 +76,9 @@ impl Room<'_> {
     }
 }
 
-/// Removes what a stopped run of ours left in a folder under a temporary name. What other programs write there is theirs.
-pub fn tidy(folder: &OwnedFd, before_ns: i64, now_ns: i64) -> rustix::io::Result<()> {
+/// Removes what a stopped run of ours left in a folder under a temporary name, where that is older than `before_ns`. What other programs write
+/// there is theirs.
+pub fn tidy(folder: &OwnedFd, before_ns: i64) -> rustix::io::Result<()> {
     let mut ours = Vec::new();
     super::listing::entries(folder, |name, _| {
         if let Ok(name) = std::str::from_utf8(name)
@@ -88,8 +89,7 @@ pub fn tidy(folder: &OwnedFd, before_ns: i64, now_ns: i64) -> rustix::io::Result
     })?;
     for name in ours {
         let Some(stat) = beneath::stat(folder, name.as_bytes())? else { continue };
-        let stamp = Stamp::of(&stat);
-        if stamp.age_ns(now_ns) > LEFTOVER_AGE_NS && stamp.age_ns(before_ns) > 0 {
+        if Stamp::of(&stat).age_ns(before_ns) > 0 {
             atomic::discard(folder, &name);
         }
     }

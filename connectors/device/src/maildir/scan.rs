@@ -97,7 +97,7 @@ impl Room<'_> {
         };
         if cursor.is_empty() && !device.is_dry_run() {
             for beneath in [&maildir.tmp, &folder] {
-                deliver::tidy(beneath, device.opened_ns, device.now())
+                deliver::tidy(beneath, device.left_behind_ns())
                     .map_err(|e| refused(e, "looking at what a stopped run left"))?;
             }
         }

@@ -265,6 +265,9 @@ async fn only_an_empty_folder_is_taken_away_and_never_the_inbox() {
     desk.put(".Work/notes.txt", "mine");
     assert!(!desk.device.remove_collection(Kind::Mail, &work).await.unwrap());
     std::fs::remove_file(desk.path(".Work/notes.txt")).unwrap();
+    // What one that was killed had begun to write.
+    desk.put(".Work/tmp/.twofold-new-0123456789ab-0", "half");
+    desk.put(".Work/.twofold-new-0123456789ab-1", "{");
     assert!(desk.device.remove_collection(Kind::Mail, &work).await.unwrap());
     assert!(!desk.path(".Work").exists());
     assert!(desk.device.remove_collection(Kind::Mail, &work).await.unwrap(), "gone already");
