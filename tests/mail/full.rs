@@ -167,22 +167,35 @@ fn nameless(pid: u32, folder: &Path) -> Option<u32> {
     })
 }
 
+/// A run that is killed while it has a file without a name: the mode of that, and what the state folder held before. `None`: nobody saw it in time.
+fn killed_over_a_large_answer(home: &Home) -> Option<(u32, BTreeSet<PathBuf>)> {
+    let before: BTreeSet<PathBuf> = files(&home.state()).into_keys().collect();
+    let mut command = home.command(&["sync"]);
+    let mut run = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let since = Instant::now();
+    let mode = loop {
+        if let Some(mode) = nameless(run.id(), &home.state()) {
+            break mode;
+        }
+        assert!(since.elapsed() < Duration::from_secs(60));
+        if run.try_wait().unwrap().is_some() {
+            return None;
+        }
+    };
+    rustix::process::kill_process(rustix::process::Pid::from_child(&run), Signal::KILL).unwrap();
+    let was_killed = run.wait().unwrap().code().is_none();
+    was_killed.then_some((mode, before))
+}
+
 #[test]
 fn promise_12_a_run_that_is_killed_over_a_large_answer_leaves_nothing_of_it_and_the_next_one_completes() {
     for provider in BOTH {
-        let home = with_films(provider, 1);
-        let before: BTreeSet<PathBuf> = files(&home.state()).into_keys().collect();
-        let mut command = home.command(&["sync"]);
-        let mut run = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-        let since = Instant::now();
-        let mode = loop {
-            if let Some(mode) = nameless(run.id(), &home.state()) {
-                break mode;
-            }
-            assert!(since.elapsed() < Duration::from_secs(60) && run.try_wait().unwrap().is_none(), "{provider}");
-        };
-        rustix::process::kill_process(rustix::process::Pid::from_child(&run), Signal::KILL).unwrap();
-        run.wait().unwrap();
+        // On a busy machine the moment may pass unseen: then it is another run's turn.
+        let met = (0..10).find_map(|_| {
+            let home = with_films(provider, 1);
+            killed_over_a_large_answer(&home).map(|(mode, before)| (home, mode, before))
+        });
+        let (home, mode, before) = met.unwrap_or_else(|| panic!("{provider}: no run was met over a large answer"));
         assert_eq!(mode, 0o600, "{provider}: nobody else reads it");
         let left: Vec<PathBuf> =
             files(&home.state()).into_iter().filter(|(path, _)| !before.contains(path)).map(|(path, _)| path).collect();
