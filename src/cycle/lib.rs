@@ -306,6 +306,11 @@ impl Cycle<'_> {
         self.members.iter().find(|member| member.replica.id == replica)
     }
 
+    /// Whether that key is a device's that takes part.
+    pub fn is_device(&self, replica: i64) -> bool {
+        self.member(replica).is_some_and(|member| member.replica.is_device)
+    }
+
     /// The kinds that take part in this run, in the order in which they are gone through: messages, which may take hours, hold nobody.
     pub fn kinds(&self) -> Vec<Kind> {
         let is_asked = |kind: &Kind| self.settings.only_kinds.is_empty() || self.settings.only_kinds.contains(kind);

@@ -34,6 +34,9 @@ pub async fn settle(cycle: &mut Cycle<'_>, kind: Kind, is_before_pull: bool) -> 
         }
         by_replica.entry(intent.replica).or_default().push(intent);
     }
+    // What a device was to make is looked for by the UID that its message had, which the account's answer changes.
+    let mut by_replica: Vec<(i64, Vec<Intent>)> = by_replica.into_iter().collect();
+    by_replica.sort_by_key(|(replica, _)| !cycle.is_device(*replica));
     for (replica, intents) in by_replica {
         let (creates, others): (Vec<Intent>, Vec<Intent>) =
             intents.into_iter().partition(|intent| intent.kind == IntentKind::Create);

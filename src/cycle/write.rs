@@ -70,8 +70,11 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
             }
             (replica, connector, batch, outcomes)
         });
-        let sent = futures_util::future::join_all(sent).await;
+        let mut sent = futures_util::future::join_all(sent).await;
         drop(changing);
+        // Devices first: should the run end in between, what they made is looked for by the UID that their messages had, which the account's
+        // answer changes.
+        sent.sort_by_key(|(replica, ..)| !cycle.is_device(*replica));
         for (replica, connector, batch, outcomes) in sent {
             for (plan, outcome) in batch.iter().zip(&outcomes) {
                 let is_made = matches!(plan.intent.kind, IntentKind::Create | IntentKind::Copy | IntentKind::Move);

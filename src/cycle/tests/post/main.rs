@@ -12,6 +12,7 @@ mod folders;
 mod frozen;
 mod known;
 mod left_out;
+mod moving;
 mod office;
 mod pace;
 mod pages;
