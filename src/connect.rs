@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, Vault};
 use twofold_blobs::Store;
-use twofold_cycle::{Party, Progress, was_down};
+use twofold_cycle::{Party, Progress};
 use twofold_device::{Device, DeviceOptions};
 use twofold_google::mail::imap;
 use twofold_google::{
@@ -362,8 +362,7 @@ pub fn open(
             opened.budgets.push((service.into(), budget));
         }
         // What hangs at one provider says nothing of the other one.
-        let replica = hub.replica(name.as_str(), false)?.id;
-        let inner = Patience::new(transport.clone(), !was_down(hub, replica)?.is_empty());
+        let inner = Patience::new(transport.clone());
         let transport: Arc<dyn Transport> = Arc::new(Stepping { inner, progress: progress.clone() });
         let connector = match unusable {
             None => open_provider(

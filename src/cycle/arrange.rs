@@ -33,7 +33,7 @@ pub(crate) type Listed = Vec<(usize, Vec<Collection>)>;
 /// Brings the hub's collections of a kind up to date with what the replicas have, and makes those that a place lacks.
 /// `false`: the configuration joins what is not there; nothing of this kind may be touched.
 pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
-    let mut found = lists(cycle, kind).await;
+    let mut found = lists(cycle, kind).await?;
     // Providers stand before devices.
     let providers = found.iter().take_while(|(index, _)| !cycle.members[*index].replica.is_device).count();
     for (index, collections) in &found[..providers] {
@@ -80,10 +80,10 @@ pub async fn arrange(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
 }
 
 /// What each replica that is reached lists: they are asked side by side.
-async fn lists(cycle: &mut Cycle<'_>, kind: Kind) -> Listed {
+async fn lists(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Listed> {
     let reached = |index: usize| Some((index, cycle.members[index].reached(kind)?.clone()));
     let asked: Vec<_> = (0..cycle.members.len()).filter_map(reached).collect();
-    let mut silent = Silent::new(cycle, asked.iter().map(|(index, _)| *index));
+    let mut silent = Silent::new(cycle, kind, asked.iter().map(|(index, _)| *index))?;
     let mut answers: FuturesUnordered<_> = asked
         .into_iter()
         .map(|(index, connector)| async move { (index, connector.collections(kind).await.at(kind)) })
@@ -101,13 +101,9 @@ async fn lists(cycle: &mut Cycle<'_>, kind: Kind) -> Listed {
             Err(error) => cycle.members[index].lose_kind(kind, error),
         }
     }
-    for (index, error) in silent.leave(cycle, kind) {
-        if let Some(error) = error {
-            cycle.members[index].lose_kind(kind, error);
-        }
-    }
+    silent.leave(cycle, kind)?;
     found.sort_by_key(|(index, _)| *index);
-    found
+    Ok(found)
 }
 
 /// What people call a collection of this kind.

@@ -554,7 +554,11 @@ fn device_hold(hub: &mut Hub, member: &Member, now_ms: i64) -> Result<()> {
 ///
 /// Keeps promise 12: the list and the end of the note are one transaction, so that a stop forgets neither.
 fn catch_up(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
-    for member in cycle.members.iter_mut().filter(|member| member.reached(kind).is_some() && member.replica.behind) {
+    // Also one that was away for a part of this very run.
+    let behind: BTreeSet<i64> =
+        cycle.hub.replicas()?.into_iter().filter(|replica| replica.behind).map(|replica| replica.id).collect();
+    let is_behind = |member: &&mut Member| member.reached(kind).is_some() && behind.contains(&member.replica.id);
+    for member in cycle.members.iter_mut().filter(is_behind) {
         let replica = member.replica.id;
         cycle.hub.atomically("catch up", |hub| {
             hub.todo_for_returned(replica)?;

@@ -2,7 +2,7 @@
 
 use crate::Cycle;
 use crate::intake::{Alone, Intake};
-use crate::late::Silent;
+use crate::late::{self, Silent};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
@@ -107,7 +107,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         readers.insert(index, tasks.spawn(read_rounds(index, connector, rounds, sender.clone())));
     }
     drop(sender);
-    let mut silent = Silent::new(cycle, sources.keys().copied());
+    let mut silent = Silent::new(cycle, kind, sources.keys().copied())?;
     let mut failed: Vec<(usize, Error)> = Vec::new();
     let mut quiet: Vec<(usize, usize, Page)> = Vec::new();
     let mut taken = 0;
@@ -116,9 +116,8 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             biased;
             news = receiver.recv() => news,
             () = silent.is_enough(cycle, |index| readers[&index].is_finished()) => {
-                for (member, error) in silent.leave(cycle, kind) {
+                for member in silent.leave(cycle, kind)? {
                     readers[&member].abort();
-                    failed.extend(error.map(|error| (member, error.at(kind))));
                 }
                 continue;
             }
@@ -213,6 +212,10 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             true => member.complete.insert(kind),
             false => member.complete.remove(&kind),
         };
+        let replica = member.replica.id;
+        if complete {
+            late::was_read(cycle, replica, kind)?;
+        }
     }
     Ok(())
 }

@@ -15,8 +15,6 @@ pub const PROBE_MS: u64 = 10_000;
 /// A transport to the hosts of one place, in one run.
 pub struct Patience {
     inner: Arc<dyn Transport>,
-    /// What is thought of a host before it was asked.
-    first: Standing,
     hosts: Mutex<HashMap<String, Standing>>,
 }
 
@@ -30,10 +28,9 @@ enum Standing {
 }
 
 impl Patience {
-    /// Over that transport. A place that was down in the last run is given little time from the beginning.
-    pub fn new(inner: Arc<dyn Transport>, was_down: bool) -> Self {
-        let first = if was_down { Standing::Doubtful } else { Standing::Answers };
-        Self { inner, first, hosts: Mutex::default() }
+    /// Over that transport.
+    pub fn new(inner: Arc<dyn Transport>) -> Self {
+        Self { inner, hosts: Mutex::default() }
     }
 
     fn standing(&self, host: &str) -> Standing {
@@ -42,7 +39,7 @@ impl Patience {
             Some(own) => *own,
             // So may the others be at a place of which one host is.
             None if hosts.values().any(|other| *other != Standing::Answers) => Standing::Doubtful,
-            None => self.first,
+            None => Standing::Answers,
         }
     }
 
@@ -64,7 +61,7 @@ impl Patience {
             (Err(_), _) => return outcome,
         };
         let mut hosts = lock(&self.hosts);
-        let now = hosts.entry(host).or_insert(self.first);
+        let now = hosts.entry(host).or_insert(Standing::Answers);
         // Others that were sent with it may have found out more.
         if *now != Standing::Away {
             *now = after;

@@ -55,7 +55,7 @@ fn graph() -> Url {
 async fn a_place_that_hangs_is_asked_once_more_for_a_short_time_and_then_no_more() {
     for silent in [TransportError::Silent, TransportError::Unopened] {
         let script = Script::of(&[Ok(()), Err(silent.clone()), Err(silent.clone())]);
-        let patience = Patience::new(script.clone(), false);
+        let patience = Patience::new(script.clone());
         patience.exchange(&wire(&graph(), LONG_MS)).await.unwrap();
         for expected in [silent.clone(), silent, TransportError::Away, TransportError::Away] {
             assert_eq!(patience.exchange(&wire(&graph(), LONG_MS)).await.unwrap_err(), expected);
@@ -68,7 +68,7 @@ async fn a_place_that_hangs_is_asked_once_more_for_a_short_time_and_then_no_more
 async fn one_request_that_hangs_does_not_take_its_place_away() {
     let silent = || Err(TransportError::Silent);
     let script = Script::of(&[silent(), Ok(()), silent(), Ok(()), Ok(())]);
-    let patience = Patience::new(script.clone(), false);
+    let patience = Patience::new(script.clone());
     for is_answered in [false, true, false, true, true] {
         assert_eq!(patience.exchange(&wire(&graph(), LONG_MS)).await.is_ok(), is_answered);
     }
@@ -78,7 +78,7 @@ async fn one_request_that_hangs_does_not_take_its_place_away() {
 #[tokio::test]
 async fn a_place_of_which_one_host_hangs_has_a_short_time_at_its_others_and_they_go_on_where_they_answer() {
     let script = Script::of(&[Err(TransportError::Silent), Ok(()), Ok(())]);
-    let patience = Patience::new(script.clone(), false);
+    let patience = Patience::new(script.clone());
     patience.exchange(&wire(&graph(), LONG_MS)).await.unwrap_err();
     let other = Url::parse("https://people.example/v1").unwrap();
     for _ in 0..2 {
@@ -88,23 +88,8 @@ async fn a_place_of_which_one_host_hangs_has_a_short_time_at_its_others_and_they
 }
 
 #[tokio::test]
-async fn a_place_that_was_in_trouble_before_has_a_short_time_from_the_beginning_and_each_host_its_own() {
-    let script = Script::of(&[Err(TransportError::Silent), Ok(()), Ok(())]);
-    let patience = Patience::new(script.clone(), true);
-    patience.exchange(&wire(&graph(), LONG_MS)).await.unwrap_err();
-    assert_eq!(patience.exchange(&wire(&graph(), LONG_MS)).await.unwrap_err(), TransportError::Away);
-    let login = Url::parse("https://login.example/token").unwrap();
-    for _ in 0..2 {
-        patience.exchange(&wire(&login, LONG_MS)).await.unwrap();
-    }
-    let host = |name: &str, ms| (name.to_owned(), ms);
-    let expected = [host("graph.example", PROBE_MS), host("login.example", PROBE_MS), host("login.example", LONG_MS)];
-    assert_eq!(*script.asked.lock().unwrap(), expected);
-}
-
-#[tokio::test]
 async fn those_that_were_under_way_together_count_once_and_other_failures_do_not() {
-    let patience = Patience::new(Arc::new(NetworkTransport::new(Network::default())), false);
+    let patience = Patience::new(Arc::new(NetworkTransport::new(Network::default())));
     let Reply::Raw(late) = json("{}") else { unreachable!() };
     let server = Server::start(move |number, _| match number {
         0..3 => Reply::Late(5_000, late.clone()),
@@ -139,7 +124,7 @@ async fn after_silence_a_read_and_a_write_are_unknown_and_at_once_and_what_is_no
     for request in [Request::get("list", "/x"), Request::post("make", "/x")] {
         let script = Script::of(&[Err(TransportError::Silent), Err(TransportError::Silent)]);
         let (options, clock) = options(&graph());
-        let patience = Arc::new(Patience::new(script.clone(), false));
+        let patience = Arc::new(Patience::new(script.clone()));
         let client = Client::new(options.transport(patience)).unwrap();
         for expected in [ErrorKind::Unknown, ErrorKind::Unknown, ErrorKind::Offline] {
             let error = client.send(request.clone()).await.unwrap_err();
