@@ -11,7 +11,6 @@ use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, BufReader, Read};
 use twofold_http::{Request, Response};
 use twofold_model::email::{Headers, Sheet, headers};
-use twofold_model::error::AtPlace;
 use twofold_model::{BlobId, Error, ErrorKind, Found, Lookup, Mark, Place, Rendering, Result, Seen, Written};
 
 use super::api::{Format, Goal, SENT_AT_ONCE};
@@ -283,7 +282,7 @@ impl Mail {
     pub(crate) async fn find(&self, lookups: &[Lookup], now_ms: i64) -> Vec<Result<Found>> {
         let mut answers = Vec::with_capacity(lookups.len());
         for lookup in lookups {
-            answers.push(self.find_one(lookup, now_ms).await.at(&lookup.mark));
+            answers.push(self.find_one(lookup, now_ms).await);
         }
         answers
     }
