@@ -53,9 +53,9 @@ REST_S = 30
 # A provider that was out of reach is asked again after one minute, two, or four where it stumbled before.
 RETURN_S = 400
 # What a part is to be told by, while it lasts: the exit code and words of `status`, the line for the manager, `/healthz`, and the message. A
-# network that is away for minutes is no illness, and nothing for [notify].
+# network that is away for minutes is nothing for [notify].
 TROUBLES = {
-    "no network": (75, ("google: ", "microsoft365: "), "google: ", ("200 ok",), None),
+    "no network": (75, ("google: ", "microsoft365: "), "google: ", ("503", "google: ", "microsoft365: "), None),
     "no sign-in": (3, ("google: somebody has to sign in",), "twofold login google", ("503", "twofold login google"), ("sign-in", "google")),
     "full disk": (75, ("is nearly full: ",), "disk: ", ("503", "is nearly full: "), ("disk", None)),
 }

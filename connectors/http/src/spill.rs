@@ -1,10 +1,12 @@
 //! An answer that is too large for memory: kept in a file without a name, which is gone when nobody reads it any more.
 
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::fmt;
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -24,8 +26,13 @@ impl Spilled {
     /// # Errors
     /// Where the disk takes none.
     pub fn within(folder: &Path) -> io::Result<Self> {
-        let file = tempfile::tempfile_in(folder)?;
-        file.set_permissions(Permissions::from_mode(0o600))?;
+        let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+        let file = match rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => File::from(file),
+            // A file system that knows no such files (open(2)): it has a name for a moment.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT) => tempfile::NamedTempFile::new_in(folder)?.into_file(),
+            Err(errno) => return Err(errno.into()),
+        };
         Ok(Self { file: Arc::new(file), range: 0..0 })
     }
 
