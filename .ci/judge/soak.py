@@ -56,7 +56,7 @@ RETURN_S = 400
 # network that is away for minutes is nothing for [notify].
 TROUBLES = {
     "no network": (75, ("google: ", "microsoft365: "), "google: ", ("503", "google: ", "microsoft365: "), None),
-    "no sign-in": (3, ("google: somebody has to sign in",), "twofold login google", ("503", "twofold login google"), ("sign-in", "google")),
+    "no sign-in": (3, ("google: somebody has to sign in",), "login google", ("503", "login google"), ("sign-in", "google")),
     "full disk": (75, ("is nearly full: ",), "disk: ", ("503", "is nearly full: "), ("disk", None)),
 }
 KILLED = "no service is running: the last one was killed"
