@@ -31,9 +31,11 @@ pub(crate) struct Silent {
     members: BTreeMap<usize, Heard>,
 }
 
-/// What of a member has come over the network, when the last of that did, and how long it is waited for at the end of a run.
+/// What of a member has come over the network, when the last of that did, and how long it is waited for at the end of a run; and how many
+/// requests had left by then: where none has since, it is our own budget, or a pause that it asked for, and not its silence.
 struct Heard {
     bytes_in: u64,
+    requests: u64,
     at: Instant,
     waited_for: Duration,
 }
@@ -48,7 +50,8 @@ impl Silent {
                 true => STILL_SILENT,
                 false => WAITED_FOR * 2_u32.pow(given_up(cycle, member.replica.id, kind)?.min(LONGER_AT_MOST)),
             };
-            let heard = Heard { bytes_in: member.usage().bytes_in, at: Instant::now(), waited_for };
+            let usage = member.usage();
+            let heard = Heard { bytes_in: usage.bytes_in, requests: usage.requests, at: Instant::now(), waited_for };
             Ok((*index, heard))
         };
         let members = asked.iter().map(heard).collect::<Result<_>>()?;
@@ -69,14 +72,16 @@ impl Silent {
 
     fn has_enough(&mut self, cycle: &Cycle<'_>, is_done: &impl Fn(usize) -> bool) -> bool {
         for (index, heard) in &mut self.members {
-            let bytes_in = cycle.members[*index].usage().bytes_in;
-            if heard.bytes_in != bytes_in {
-                (heard.bytes_in, heard.at) = (bytes_in, Instant::now());
+            let usage = cycle.members[*index].usage();
+            if heard.bytes_in != usage.bytes_in {
+                (heard.bytes_in, heard.requests, heard.at) = (usage.bytes_in, usage.requests, Instant::now());
             }
         }
         if cycle.waits_for_late {
-            let has_had_its_time = |heard: &Heard| heard.at.elapsed() >= heard.waited_for;
-            return cycle.is_stopped() || cycle.is_waited_for() && self.members.values().all(has_had_its_time);
+            let has_had_its_time = |(index, heard): (&usize, &Heard)| {
+                heard.at.elapsed() >= heard.waited_for && cycle.members[*index].usage().requests > heard.requests
+            };
+            return cycle.is_stopped() || cycle.is_waited_for() && self.members.iter().all(has_had_its_time);
         }
         let is_any_late = self.members.keys().any(|index| !cycle.members[*index].late.is_empty());
         let mut others = self.asked.iter().filter(|index| !self.members.contains_key(index));

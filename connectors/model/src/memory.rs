@@ -186,6 +186,7 @@ impl Memory {
 
     async fn wait(&self, asked: Asked) {
         if let Some(wait) = &self.wait {
+            self.state().requests += 1;
             wait(asked).await;
         }
     }
