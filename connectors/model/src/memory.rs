@@ -179,6 +179,11 @@ impl Memory {
         Self { wait: Some(wait), ..self.clone() }
     }
 
+    /// A request has left for it.
+    pub fn leave(&self) {
+        self.state().requests += 1;
+    }
+
     /// A part of what it was asked for has come over the network.
     pub fn hear(&self, bytes: u64) {
         self.state().bytes_in += bytes;
@@ -186,7 +191,6 @@ impl Memory {
 
     async fn wait(&self, asked: Asked) {
         if let Some(wait) = &self.wait {
-            self.state().requests += 1;
             wait(asked).await;
         }
     }

@@ -10,9 +10,12 @@ const BOTH: [Asked; 2] = [Asked::Collections, Asked::Changes];
 
 /// What is changed at Microsoft, while Google lets wait for so long whoever asks it for that.
 async fn with_a_slow_one(world: &mut World, slow: Asked, silence: Duration) {
+    let place = world.google.clone();
     world.google = world.google.waiting(Arc::new(move |asked| {
+        let place = place.clone();
         Box::pin(async move {
             if asked == slow {
+                place.leave();
                 tokio::time::sleep(silence).await;
             }
         })
@@ -171,5 +174,24 @@ async fn a_place_that_was_given_up_is_waited_for_longer_the_next_times_until_it_
         // Two seconds for the others and three, or five that it took; once it was read it is no slow one any more.
         assert_eq!(ends, [(75, 5), (0, 7), (75, 5)], "{slow:?}");
         assert!(World::names(&world.google).contains(&"Mary Somerville".to_owned()), "{slow:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_to_which_nothing_could_be_sent_yet_is_not_given_up_as_one_that_gives_no_answer() {
+    for slow in BOTH {
+        let mut world = seeded(false);
+        world.sync().await;
+        world.google.edit(&World::find(&world.google, "Ada"), rename("Ada King"));
+        // Our own budget, or a pause that it asked for.
+        world.google = world.google.waiting(Arc::new(move |asked| {
+            let wait_s = if asked == slow { 20 } else { 0 };
+            Box::pin(tokio::time::sleep(Duration::from_secs(wait_s)))
+        }));
+        let settings = world.settings();
+        settings.calls.is_waited_for.store(true, Ordering::SeqCst);
+        let (told, _, report) = watched(&mut world, settings).await;
+        assert_eq!((report.exit, &report.troubles), (0, &Vec::new()), "{slow:?}");
+        assert!(told.contains_key("Ada King"), "{slow:?}: {told:?}");
     }
 }
