@@ -31,11 +31,9 @@ pub(crate) struct Silent {
     members: BTreeMap<usize, Heard>,
 }
 
-/// What of a member has come over the network, when the last of that did, and how long it is waited for at the end of a run; and how many
-/// requests had left by then: where none has since, it is our own budget, or a pause that it asked for, and not its silence.
+/// What of a member has come over the network, since when nothing has, and how long it is waited for at the end of a run.
 struct Heard {
     bytes_in: u64,
-    requests: u64,
     at: Instant,
     waited_for: Duration,
 }
@@ -50,9 +48,7 @@ impl Silent {
                 true => STILL_SILENT,
                 false => WAITED_FOR * 2_u32.pow(given_up(cycle, member.replica.id, kind)?.min(LONGER_AT_MOST)),
             };
-            let usage = member.usage();
-            let heard = Heard { bytes_in: usage.bytes_in, requests: usage.requests, at: Instant::now(), waited_for };
-            Ok((*index, heard))
+            Ok((*index, Heard { bytes_in: member.usage().bytes_in, at: Instant::now(), waited_for }))
         };
         let members = asked.iter().map(heard).collect::<Result<_>>()?;
         Ok(Silent { asked, members })
@@ -73,15 +69,15 @@ impl Silent {
     fn has_enough(&mut self, cycle: &Cycle<'_>, is_done: &impl Fn(usize) -> bool) -> bool {
         for (index, heard) in &mut self.members {
             let usage = cycle.members[*index].usage();
-            if heard.bytes_in != usage.bytes_in {
-                (heard.bytes_in, heard.requests, heard.at) = (usage.bytes_in, usage.requests, Instant::now());
+            // What waits for our own budget, or for a pause that was asked for, is late, but not silent.
+            let waits_for_us = cycle.waits_for_late && usage.awaited == 0;
+            if heard.bytes_in != usage.bytes_in || waits_for_us {
+                (heard.bytes_in, heard.at) = (usage.bytes_in, Instant::now());
             }
         }
         if cycle.waits_for_late {
-            let has_had_its_time = |(index, heard): (&usize, &Heard)| {
-                heard.at.elapsed() >= heard.waited_for && cycle.members[*index].usage().requests > heard.requests
-            };
-            return cycle.is_stopped() || cycle.is_waited_for() && self.members.iter().all(has_had_its_time);
+            let has_had_its_time = |heard: &Heard| heard.at.elapsed() >= heard.waited_for;
+            return cycle.is_stopped() || cycle.is_waited_for() && self.members.values().all(has_had_its_time);
         }
         let is_any_late = self.members.keys().any(|index| !cycle.members[*index].late.is_empty());
         let mut others = self.asked.iter().filter(|index| !self.members.contains_key(index));

@@ -264,6 +264,7 @@ impl Connector for Google {
         Usage {
             requests: people.requests + calendar.requests + mail.requests,
             bytes_in: people.bytes_in + calendar.bytes_in + mail.bytes_in,
+            awaited: people.awaited + calendar.awaited + mail.awaited,
         }
     }
 }

@@ -25,6 +25,25 @@ pub struct Counters {
     pub requests: u64,
     /// Bytes of bodies that came in, unpacked.
     pub bytes_in: u64,
+    /// Requests that are out just now, and those for which a token is asked for: what waits for our own budget, or for a pause to be over,
+    /// is none.
+    pub awaited: u64,
+}
+
+/// One of those whose answer is waited for, until it is dropped.
+struct Awaited<'a>(&'a AtomicU64);
+
+impl<'a> Awaited<'a> {
+    fn begin(number: &'a AtomicU64) -> Self {
+        number.fetch_add(1, Ordering::Relaxed);
+        Self(number)
+    }
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Sends requests to one origin. Cheap to clone; clones are the same client.
@@ -41,6 +60,7 @@ struct Inner {
     exclusive: tokio::sync::Mutex<()>,
     requests: AtomicU64,
     bytes_in: AtomicU64,
+    awaited: AtomicU64,
 }
 
 impl fmt::Debug for Client {
@@ -106,6 +126,7 @@ impl Client {
             exclusive: tokio::sync::Mutex::new(()),
             requests: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
+            awaited: AtomicU64::new(0),
         };
         Ok(Client { inner: Arc::new(inner) })
     }
@@ -267,6 +288,7 @@ impl Client {
         Counters {
             requests: self.inner.requests.load(Ordering::Relaxed),
             bytes_in: self.inner.bytes_in.load(Ordering::Relaxed),
+            awaited: self.inner.awaited.load(Ordering::Relaxed),
         }
     }
 
@@ -349,6 +371,7 @@ impl Inner {
             }
             let now_ms = self.options.clock.now_ms();
             let deadline_ms = *tries.deadline_ms.get_or_insert(now_ms + self.options.deadline_s * 1000);
+            let awaited = Awaited::begin(&self.awaited);
             let token = match (whose, &self.options.token, fresh.take()) {
                 (Whose::Provider, Some(_), Some(fresh)) => Some(fresh),
                 (Whose::Provider, Some(_), None) => self.token().await?,
@@ -370,6 +393,7 @@ impl Inner {
                 true => self.transport.exchange_spilling(&wire).await,
                 false => self.transport.exchange(&wire).await,
             };
+            drop(awaited);
             // A worker that waits for its next try keeps nobody else waiting.
             drop(slot);
             let verdict = match outcome {

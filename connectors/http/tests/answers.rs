@@ -5,9 +5,14 @@ mod common;
 
 use common::{Plain, Reply, Server, client, json, options, reply, status};
 use serde_json::{Value, json as value};
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use twofold_http::{Client, ClientOptions, Counters, Effect, Part, Request, TokenSource};
+use std::task::{Context, Waker};
+use twofold_http::{
+    Budget, Client, ClientOptions, Counters, Effect, Limits, Part, Request, Response, TokenSource, Transport,
+    TransportError, Wire,
+};
 use twofold_model::{Error, ErrorKind, Result};
 use url::Url;
 
@@ -29,7 +34,7 @@ async fn a_request_carries_token_dialect_and_agent_to_the_base() {
     assert_eq!(seen.header("accept-encoding"), Some("gzip"));
     assert!(seen.header("user-agent").unwrap().contains("gzip"));
     assert_eq!(seen.header("content-length"), None);
-    assert_eq!(client.counters(), Counters { requests: 1, bytes_in: 12 });
+    assert_eq!(client.counters(), Counters { requests: 1, bytes_in: 12, awaited: 0 });
 }
 
 #[tokio::test]
@@ -354,4 +359,46 @@ async fn errors_and_debug_texts_hold_no_token() {
     let error = client.send(Request::get("list contacts", "/me?syncToken=hush")).await.unwrap_err();
     let texts = [format!("{error} {error:?}"), format!("{client:?}")];
     assert!(texts.iter().all(|t| !t.contains("token-0") && !t.contains("hush")), "{texts:?}");
+}
+
+/// Never answers.
+struct Hangs;
+
+#[async_trait::async_trait]
+impl Transport for Hangs {
+    async fn exchange(&self, _: &Wire) -> Result<Response, TransportError> {
+        std::future::pending().await
+    }
+}
+
+#[async_trait::async_trait]
+impl TokenSource for Hangs {
+    async fn token(&self) -> Result<String> {
+        std::future::pending().await
+    }
+
+    async fn renewed(&self, _: &str) -> Result<String> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_awaited_while_a_request_or_one_for_a_token_is_out_and_not_while_it_waits_for_its_turn() {
+    let base = Url::parse("https://graph.example/v1.0").unwrap();
+    let alone = || {
+        let limits = Limits { concurrency: 1, ..Limits::default() };
+        options(&base).0.budget(Arc::new(Budget::new(limits))).transport(Arc::new(Hangs))
+    };
+    for options in [alone(), alone().token(Arc::new(Hangs))] {
+        let client = Client::new(options).unwrap();
+        assert_eq!(client.counters().awaited, 0);
+        let mut sent = [Box::pin(client.send(list())), Box::pin(client.send(list()))];
+        let mut context = Context::from_waker(Waker::noop());
+        for request in &mut sent {
+            assert!(request.as_mut().poll(&mut context).is_pending());
+        }
+        assert_eq!(client.counters().awaited, 1, "the other one waits for its turn");
+        drop(sent);
+        assert_eq!(client.counters().awaited, 0, "what nobody waits for any more is not awaited");
+    }
 }

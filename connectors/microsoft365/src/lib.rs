@@ -273,7 +273,7 @@ impl Connector for Microsoft365 {
 
     fn usage(&self) -> Usage {
         let counters = self.contacts.graph().client.counters();
-        Usage { requests: counters.requests, bytes_in: counters.bytes_in }
+        Usage { requests: counters.requests, bytes_in: counters.bytes_in, awaited: counters.awaited }
     }
 }
 

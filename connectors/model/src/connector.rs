@@ -365,6 +365,8 @@ pub struct Usage {
     pub requests: u64,
     /// Bytes received.
     pub bytes_in: u64,
+    /// Requests whose answer is waited for just now. What waits for our own budget, or for a pause to be over, is none.
+    pub awaited: u64,
 }
 
 /// Takes in what [`Connector::read_bodies`] answers.

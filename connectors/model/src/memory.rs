@@ -107,6 +107,7 @@ struct State {
     mailed: usize,
     requests: u64,
     bytes_in: u64,
+    awaited: u64,
     offline: bool,
     /// Kinds of which it answers nothing.
     lost: BTreeMap<Kind, ErrorKind>,
@@ -118,6 +119,15 @@ struct State {
     unintelligible: usize,
     expired_before: u64,
     now_ms: i64,
+}
+
+/// A request whose answer is waited for, until it is dropped.
+pub struct Awaited(Memory);
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.state().awaited -= 1;
+    }
 }
 
 /// Called before and after each request; an error there is a stop of the whole process (crash harness).
@@ -179,9 +189,10 @@ impl Memory {
         Self { wait: Some(wait), ..self.clone() }
     }
 
-    /// A request has left for it.
-    pub fn leave(&self) {
-        self.state().requests += 1;
+    /// Its answer is waited for until what this returns is dropped.
+    pub fn awaited(&self) -> Awaited {
+        self.state().awaited += 1;
+        Awaited(self.clone())
     }
 
     /// A part of what it was asked for has come over the network.
@@ -910,7 +921,7 @@ impl Connector for Memory {
 
     fn usage(&self) -> Usage {
         let state = self.state();
-        Usage { requests: state.requests, bytes_in: state.bytes_in }
+        Usage { requests: state.requests, bytes_in: state.bytes_in, awaited: state.awaited }
     }
 }
 

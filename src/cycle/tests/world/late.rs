@@ -15,7 +15,7 @@ async fn with_a_slow_one(world: &mut World, slow: Asked, silence: Duration) {
         let place = place.clone();
         Box::pin(async move {
             if asked == slow {
-                place.leave();
+                let _awaited = place.awaited();
                 tokio::time::sleep(silence).await;
             }
         })
