@@ -201,9 +201,10 @@ fn names_key(replica: i64) -> String {
     format!("names {replica}")
 }
 
-/// What was seen of a copy `s` of replica `?1` that is there and not known.
-const UNKNOWN: &str = "s.replica = ?1 AND s.gone = 0
-    AND NOT EXISTS (SELECT 1 FROM placements p WHERE p.replica = s.replica AND p.remote_id = s.remote_id)";
+/// What was seen of a copy `s` of replica `?1` that is there and not known to stand there: nobody has met it yet, or it moved there and that
+/// was not weighed yet.
+const UNKNOWN: &str = "s.replica = ?1 AND s.gone = 0 AND NOT EXISTS (
+    SELECT 1 FROM placements p WHERE p.replica = s.replica AND p.remote_id = s.remote_id AND p.collection = s.collection)";
 
 impl Hub {
     /// The replica of that name, made on first mention.
@@ -603,14 +604,14 @@ impl Hub {
         self.run("INSERT OR IGNORE INTO listed VALUES (?1, ?2, ?3)", params![replica, feed, remote_id])
     }
 
-    /// Whether copies were seen in a collection at a replica that are not known: nobody has met them yet, or they wait.
+    /// Whether copies were seen in a collection at a replica that are not known to stand there.
     pub fn has_unknown(&self, replica: i64, collection: i64) -> Result<bool> {
         let sql = format!("SELECT EXISTS (SELECT 1 FROM sightings s WHERE s.collection = ?2 AND {UNKNOWN})");
         Ok(self.one(&sql, params![replica, collection], |row| row.get(0))?.unwrap_or(false))
     }
 
-    /// The listing is complete: copies that were seen in these collections before, are not known yet and were not named by it are said to
-    /// be gone (a question).
+    /// The listing is complete: copies that were seen in these collections before, are not known to stand there and were not named by it are
+    /// said to be gone (a question).
     pub fn unknown_absent_from_listing(
         &mut self,
         replica: i64,

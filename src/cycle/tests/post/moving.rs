@@ -65,27 +65,34 @@ async fn a_new_file_that_is_moved_while_the_fate_of_its_making_is_not_known_is_o
 #[tokio::test]
 async fn a_file_that_is_moved_once_more_while_the_fate_of_its_first_move_is_not_known_is_one_message() {
     let other = "account/mail/Other";
-    for manner in BOTH {
-        for (first, second) in [(None, Some("another")), (Some("another"), Some("a third"))] {
-            for step in 0.. {
-                let mut world = World::with_twenty(manner).await;
-                world.account.add_mailbox("Other", None);
+    let names = [(None, Some("another")), (Some("another"), Some("a third")), (None, None)];
+    let ways = names.into_iter().flat_map(|names| [(names, false), (names, true)]);
+    for (manner, ((first, second), is_marked)) in
+        BOTH.into_iter().flat_map(|manner| ways.clone().map(move |way| (manner, way)))
+    {
+        for step in 0.. {
+            let mut world = World::with_twenty(manner).await;
+            world.account.add_mailbox("Other", None);
+            world.sync().await;
+            if is_marked {
+                world.laptop.change(world.laptop.find_one(&text(1)), |message| {
+                    message.keywords.insert("$flagged".to_owned());
+                });
+            }
+            move_file(&world, &text(1), INBOX, WORK, first);
+            let was_stopped = world.stopped_at(step).await;
+            move_file(&world, &text(1), WORK, other, second);
+            for _ in 0..3 {
                 world.sync().await;
-                move_file(&world, &text(1), INBOX, WORK, first);
-                let was_stopped = world.stopped_at(step).await;
-                move_file(&world, &text(1), WORK, other, second);
-                for _ in 0..3 {
-                    world.sync().await;
-                    world.now.fetch_add(HOUR, Ordering::SeqCst);
-                }
-                let what = format!("{manner:?}, {first:?} then {second:?}, stopped at step {step}");
-                let is_it = |(_, bytes, _): &(String, String, Vec<String>)| bytes.contains("<1@");
-                let there = world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox);
-                assert_eq!(there.collect::<Vec<_>>(), ["Other"], "{what}");
-                world.settled(&what).await;
-                if !was_stopped {
-                    break;
-                }
+                world.now.fetch_add(HOUR, Ordering::SeqCst);
+            }
+            let what = format!("{manner:?}, {first:?} then {second:?}, marked: {is_marked}, stopped at step {step}");
+            let is_it = |(_, bytes, _): &(String, String, Vec<String>)| bytes.contains("<1@");
+            let there = world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox);
+            assert_eq!(there.collect::<Vec<_>>(), ["Other"], "{what}");
+            world.settled(&what).await;
+            if !was_stopped {
+                break;
             }
         }
     }

@@ -469,7 +469,9 @@ impl Office {
                 false => Err(Error::new(ErrorKind::TokenExpired, "it looks otherwise")),
             };
         }
-        let mut gone: BTreeSet<&RemoteId> = poll.known.keys().collect();
+        // Of what is known to stand here under a name of another folder it says nothing.
+        let is_own = |id: &&RemoteId| id.as_str().split('|').next() == Some(poll.feed.id.as_str());
+        let mut gone: BTreeSet<&RemoteId> = poll.known.keys().filter(is_own).collect();
         let mut entries = Vec::new();
         for seen in here {
             gone.remove(&seen.remote_id);
