@@ -190,7 +190,7 @@ impl Device {
             .collect();
         Ok(Device {
             formats,
-            mail_lens: EmailLens::new(|_| true).marking_drafts().moving(maildir::moved),
+            mail_lens: EmailLens::new(|_| true).marking_drafts().moving(maildir::MOVING),
             unsupported: Unsupported,
             access,
             replica_id: Mutex::new(options.replica_id.clone()),

@@ -31,7 +31,7 @@ pub mod scope;
 pub mod sheet;
 
 pub use headers::{Address, Headers};
-pub use sheet::{EmailLens, Moved, Sheet};
+pub use sheet::{EmailLens, Moving, Sheet};
 
 use crate::Content;
 use serde_json::{Map, Value, json};

@@ -12,8 +12,8 @@ use rustix::io::Errno;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read};
-use twofold_model::email::Sheet;
 use twofold_model::email::headers::{self, LARGEST_HEADER};
+use twofold_model::email::{Moving, Sheet};
 use twofold_model::{BlobId, CollectionId, Etag, Result, Seen};
 
 /// A file that was written to less than this ago may still be written to: it is taken, and read again the next time.
@@ -184,30 +184,67 @@ pub fn dress(sheet: &mut Sheet, place: Place, name: &FileName, table: &Table) {
     say(sheet, &name.flags, table);
 }
 
-/// The members of a sheet's own words that hold a name's flags, and the words behind its folder's letters.
+/// The members of a sheet's own words that hold a name's flags, those of them that came along from another folder and say nothing here, and
+/// the words behind its folder's letters.
 const FLAGS: &str = "flags";
+const CAME_ALONG: &str = "cameAlong";
 const WORDS: &str = "words";
 
 fn say(sheet: &mut Sheet, flags: &BTreeSet<u8>, table: &Table) {
     sheet.keywords = keywords::keywords(flags, table);
+    note(sheet, FLAGS, flags);
+}
+
+fn note(sheet: &mut Sheet, member: &str, flags: &BTreeSet<u8>) {
     let flags: Vec<u8> = flags.iter().copied().collect();
-    sheet.own.insert(FLAGS.to_owned(), Value::from(String::from_utf8_lossy(&flags)));
+    sheet.own.insert(member.to_owned(), Value::from(String::from_utf8_lossy(&flags)));
+}
+
+fn noted(sheet: &Sheet, member: &str) -> BTreeSet<u8> {
+    own(sheet, member).unwrap_or_default().iter().copied().collect()
 }
 
 fn own<'a>(sheet: &'a Sheet, member: &str) -> Option<&'a [u8]> {
     sheet.own.get(member).and_then(Value::as_str).map(str::as_bytes)
 }
 
+/// What files tell of their words when they are moved.
+pub const MOVING: Moving = Moving { moved, seen_again };
+
+/// All flags of the name that a sheet was made of.
+fn flags(sheet: &Sheet) -> BTreeSet<u8> {
+    &noted(sheet, FLAGS) | &noted(sheet, CAME_ALONG)
+}
+
+/// The sheet counts of its name's flags these alone.
+fn count(sheet: &mut Sheet, flags: &BTreeSet<u8>, says: &BTreeSet<u8>, table: &Table) {
+    say(sheet, says, table);
+    let along = flags - says;
+    match along.is_empty() {
+        true => drop(sheet.own.remove(CAME_ALONG)),
+        false => note(sheet, CAME_ALONG, &along),
+    }
+}
+
 /// The keywords of a message that moved here from another folder. The sheet counts the letters that say something here; those that came
 /// along with the file go when its flags are next written ([`came_along`]).
-pub fn moved(last: &Sheet, now: &mut Sheet) -> BTreeSet<String> {
-    let flags = |sheet| own(sheet, FLAGS).unwrap_or_default().iter().copied().collect::<BTreeSet<u8>>();
+fn moved(last: &Sheet, now: &mut Sheet) -> BTreeSet<String> {
     let table = Table::parse(own(now, WORDS).unwrap_or_default());
-    let (says, unsaid) = keywords::moved(&last.keywords, &flags(last), &flags(now), &table);
-    say(now, &says, &table);
+    let has = flags(now);
+    let (says, unsaid) = keywords::moved(&last.keywords, &flags(last), &has, &table);
+    count(now, &has, &says, &table);
     // Of a word with two letters one may have stayed: it is said when both stand there.
     now.keywords = &now.keywords - &unsaid;
     &now.keywords | &unsaid
+}
+
+/// As long as nobody writes other letters, those that came along say nothing.
+fn seen_again(last: &Sheet, now: &mut Sheet) {
+    let (along, has) = (noted(last, CAME_ALONG), flags(now));
+    if !along.is_empty() && keywords::letters(&has) == keywords::letters(&flags(last)) {
+        let table = Table::parse(own(now, WORDS).unwrap_or_default());
+        count(now, &has, &(&has - &along), &table);
+    }
 }
 
 /// The letters of a name that its sheet does not count: they came along from another folder.

@@ -44,7 +44,7 @@ mod words;
 mod write;
 
 pub(crate) use ids::is_folder;
-pub(crate) use message::moved;
+pub(crate) use message::MOVING;
 
 use crate::{Device, beneath};
 use rustix::fd::OwnedFd;

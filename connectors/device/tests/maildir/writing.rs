@@ -2,7 +2,7 @@
 
 use super::desk::*;
 use std::os::unix::fs::MetadataExt as _;
-use twofold_model::email::Sheet;
+use twofold_model::email::{Sheet, has_keyword};
 use twofold_model::*;
 
 const SEEN_FILE: &str = "cur/1700000000.g1.twofold,S=77:2,S";
@@ -103,6 +103,43 @@ async fn letters_that_came_along_with_files_go_when_their_words_are_written_and_
     }
     assert_eq!(std::fs::read_to_string(desk.path(".Work/dovecot-keywords")).unwrap(), "2 play\n3 work\n");
     assert!(desk.words(WORK).await.is_empty());
+}
+
+#[tokio::test]
+async fn letters_that_came_along_say_nothing_however_often_the_file_is_read_or_moved_before_its_words_are_written() {
+    for (flags, keywords) in [("Sab", &["$seen"][..]), ("FSab", &["$flagged", "$seen"])] {
+        let mut desk = Desk::new().await;
+        desk.put("dovecot-keywords", "0 work\n1 play\n");
+        desk.put(".Work/dovecot-keywords", "0 home\n1 later\n");
+        desk.put("cur/1.host:2,Sab", &mail("one"));
+        desk.agree(INBOX).await;
+        let was = desk.copies[&remote(INBOX, "1.host")].1.clone();
+        desk.mv("cur/1.host:2,Sab", ".Work/cur/1.host:2,Sab");
+        desk.agree(WORK).await;
+        let (etag, now) = desk.copies[&remote(WORK, "1.host")].clone();
+        let (settled, content) = desk.device.lens(Kind::Mail).moved(&was, now).unwrap();
+        assert!(["work", "play"].iter().all(|word| has_keyword(&content, word)), "{content:?}");
+        // The run was killed here: it is read once more, under the same name or with another flag.
+        desk.copies.insert(remote(WORK, "1.host"), (etag, settled.clone()));
+        if flags != "Sab" {
+            desk.mv(".Work/cur/1.host:2,Sab", &format!(".Work/cur/1.host:2,{flags}"));
+        }
+        desk.agree(WORK).await;
+        assert_eq!(desk.sheet(WORK, "1.host").keywords, set(keywords));
+        let read_again = desk.copies[&remote(WORK, "1.host")].1.clone();
+        assert!(flags != "Sab" || read_again == settled, "it says nothing new");
+        desk.mv(&format!(".Work/cur/1.host:2,{flags}"), &format!("cur/1.host:2,{flags}"));
+        desk.copies.remove(&remote(INBOX, "1.host"));
+        desk.agree(INBOX).await;
+        let now = desk.copies[&remote(INBOX, "1.host")].1.clone();
+        let (_, content) = desk.device.lens(Kind::Mail).moved(&read_again, now).unwrap();
+        assert!(!["work", "play", "home", "later"].iter().any(|word| has_keyword(&content, word)), "{content:?}");
+        // Whoever writes other letters there is taken at his word.
+        desk.mv(&format!("cur/1.host:2,{flags}"), ".Work/cur/1.host:2,Sb");
+        desk.copies.insert(remote(WORK, "1.host"), (Etag("cur:Sab".to_owned()), settled));
+        desk.agree(WORK).await;
+        assert_eq!(desk.sheet(WORK, "1.host").keywords, set(&["$seen", "later"]));
+    }
 }
 
 #[tokio::test]

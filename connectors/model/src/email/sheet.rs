@@ -123,17 +123,22 @@ impl Sheet {
 pub struct EmailLens {
     holds: fn(&str) -> bool,
     marks_drafts: bool,
-    moved: Option<Moved>,
+    moving: Option<Moving>,
 }
 
-/// What a copy's keywords are that was moved to another mailbox of its place, of its sheets there and here. The second one is settled to what
-/// it says here.
-pub type Moved = fn(&Sheet, &mut Sheet) -> BTreeSet<String>;
+/// How a place tells what the words of a copy mean that was moved from one of its mailboxes to another.
+pub struct Moving {
+    /// What its keywords are, of its sheets there and here. The second one is settled to what it says here.
+    pub moved: fn(&Sheet, &mut Sheet) -> BTreeSet<String>,
+    /// The second sheet is another look at a copy whose words may not have been written since it was moved and settled to the first one. It
+    /// is settled once more.
+    pub seen_again: fn(&Sheet, &mut Sheet),
+}
 
 impl EmailLens {
     /// The lens of a place that can hold the keywords for which `holds` is true.
     pub const fn new(holds: fn(&str) -> bool) -> EmailLens {
-        EmailLens { holds, marks_drafts: false, moved: None }
+        EmailLens { holds, marks_drafts: false, moving: None }
     }
 
     /// The same for a place where `$draft` is a mark that anybody sets and takes away.
@@ -144,8 +149,8 @@ impl EmailLens {
 
     /// The same for a place where a move may lose keywords, or what it says may mean something else afterwards.
     #[must_use]
-    pub const fn moving(self, moved: Moved) -> EmailLens {
-        EmailLens { moved: Some(moved), ..self }
+    pub const fn moving(self, moving: Moving) -> EmailLens {
+        EmailLens { moving: Some(moving), ..self }
     }
 }
 
@@ -201,27 +206,30 @@ impl Lens for EmailLens {
     /// A list shows keywords and where a message stands; the bytes are those of the last look, unless it is another state of a draft.
     fn settle_unknown(&self, last: &Rendering, now: Rendering) -> Rendering {
         let has_bytes = |rendering| Glance::at(rendering).is_some_and(|glance| glance.blob_id.is_some());
-        if has_bytes(&now) || !has_bytes(last) {
+        let lacks_bytes = !has_bytes(&now) && has_bytes(last);
+        if !lacks_bytes && self.moving.is_none() {
             return now;
         }
         let (Ok(last), Ok(mut sheet)) = (Sheet::read(last), Sheet::read(&now)) else { return now };
-        if sheet.draft != last.draft {
-            return now;
+        if let Some(moving) = &self.moving {
+            (moving.seen_again)(&last, &mut sheet);
         }
-        sheet.blob_id = last.blob_id;
-        sheet.says = last.says;
-        sheet.size = last.size;
-        sheet.received_ms = sheet.received_ms.or(last.received_ms);
+        if lacks_bytes && sheet.draft == last.draft {
+            sheet.blob_id = last.blob_id;
+            sheet.says = last.says;
+            sheet.size = last.size;
+            sheet.received_ms = sheet.received_ms.or(last.received_ms);
+        }
         sheet.write().unwrap_or(now)
     }
 
     fn moved(&self, last: &Rendering, now: Rendering) -> Result<(Rendering, Content)> {
-        let Some(moved) = self.moved else {
+        let Some(moving) = &self.moving else {
             let content = self.read(&now)?;
             return Ok((now, content));
         };
         let mut sheet = Sheet::read(&now)?;
-        let words = moved(&Sheet::read(last)?, &mut sheet);
+        let words = (moving.moved)(&Sheet::read(last)?, &mut sheet);
         let settled = sheet.write()?;
         let content = self.read(&Sheet { keywords: words, ..sheet }.write()?)?;
         Ok((settled, content))

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use twofold_model::connector::Removal;
-use twofold_model::email::{EmailLens, Role, Sheet, headers, path};
+use twofold_model::email::{EmailLens, Moving, Role, Sheet, headers, path};
 use twofold_model::{
     Abilities, Access, BlobId, Blobs, Collection, CollectionId, Connector, DeltaToken, Entry, Error, ErrorKind, Etag,
     Feed, Found, Kind, Lens, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Result, Seen, Since, Uid,
@@ -112,9 +112,12 @@ pub struct Office {
 const LENS: EmailLens = EmailLens::new(|word| word.starts_with('$') || word == "work");
 
 /// A program that moves a file drops the words that are nobody's but the user's.
-const FILES: EmailLens = LENS.moving(|last, now| {
-    let own = last.keywords.iter().filter(|word| !word.starts_with('$'));
-    now.keywords.iter().chain(own).cloned().collect()
+const FILES: EmailLens = LENS.moving(Moving {
+    moved: |last, now| {
+        let own = last.keywords.iter().filter(|word| !word.starts_with('$'));
+        now.keywords.iter().chain(own).cloned().collect()
+    },
+    seen_again: |_, _| {},
 });
 
 impl Office {
