@@ -312,6 +312,8 @@ fn fuse(hub: &mut Hub, pair: &Pair, joined: i64, otherwise: i64, now_ms: i64) ->
             now: Now::Edited { content: theirs.content.clone(), at_ms: theirs.at_ms },
             hub_edited: false,
         }],
+        is_shared: true,
+        trash: BTreeSet::new(),
     };
     let verdict = decide(&case);
     hub.absorb(newer, older)?;

@@ -7,7 +7,7 @@
 //! | **hub gone** | remove there | revive: an edit beats a delete | forget |
 //!
 //! Content and place are decided apart: content is merged member by member; where the item stands is a set of collections,
-//! merged as a set. What follows for each replica (send, remove, create) is read off the verdict by [`crate::plan`].
+//! merged as a set, unless its account has a thing in one place only: of two moves the stronger one counts then. What follows for each replica (send, remove, create) is read off the verdict by [`crate::plan`].
 
 use crate::pair::is_one_value;
 use std::cmp::Ordering;
@@ -83,6 +83,10 @@ pub struct Case {
     pub current: Current,
     /// The replicas' side.
     pub copies: Vec<Copy>,
+    /// Whether its account has it in several collections as one and the same (labels): else two who move it do not mean two of it.
+    pub is_shared: bool,
+    /// The collections where it goes that is deleted: whoever moves it elsewhere wants it, and an edit beats a delete.
+    pub trash: BTreeSet<i64>,
 }
 
 /// A member that was changed at two places, differently.
@@ -268,11 +272,43 @@ fn merge_places(case: &Case) -> BTreeSet<i64> {
             || (!case.current.collections.contains(&copy.collection) && has_moved(copy))
     };
     places.extend(case.copies.iter().filter(|copy| is_edited(copy)).filter(is_placed).map(|copy| copy.collection));
+    if !case.is_shared {
+        places.retain(|place| !is_outdone(case, *place));
+    }
     // Gone where it was moved to: it stands where somebody edited it.
     if places.is_empty() {
         places.extend(case.copies.iter().filter(|copy| is_edited(copy)).map(|copy| copy.collection));
     }
     places
+}
+
+/// Whether an item was moved there by a replica, and elsewhere by another one whose move counts: the one that keeps it, else the newer one, as
+/// of two values of a member.
+fn is_outdone(case: &Case, place: i64) -> bool {
+    let current = &case.current.collections;
+    let left = |replica: i64| -> BTreeSet<i64> {
+        let gone = case.copies.iter().filter(|copy| copy.replica == replica && matches!(copy.now, Now::Gone));
+        gone.map(|copy| copy.collection).filter(|from| current.contains(from)).collect()
+    };
+    let moves = case.copies.iter().filter(|copy| !current.contains(&copy.collection)).filter_map(|copy| {
+        let Now::Edited { at_ms, .. } = copy.now else { return None };
+        Some((copy, (at_ms, copy.rank, format!("{:020}", copy.collection))))
+    });
+    let mut moves: Vec<(&Copy, (i64, u8, String))> = moves.collect();
+    moves.sort_by(|(_, a), (_, b)| (a.0, std::cmp::Reverse(a.1), &a.2).cmp(&(b.0, std::cmp::Reverse(b.1), &b.2)));
+    let mut here = moves.iter().filter(|(copy, _)| copy.collection == place).map(|(copy, _)| copy.replica);
+    let Some(from) = here.clone().next().map(left) else { return false };
+    let rivals = moves.iter().filter(|(copy, _)| !left(copy.replica).is_disjoint(&from));
+    let counts = rivals.reduce(|a, b| {
+        let (of_a, of_b) = (&a.1, &b.1);
+        let keeps = |copy: &Copy| !case.trash.contains(&copy.collection);
+        let newer = || stronger((of_a.0, of_a.1, &of_a.2), (of_b.0, of_b.1, &of_b.2));
+        match keeps(a.0).cmp(&keeps(b.0)).then_with(newer) {
+            Ordering::Greater => a,
+            _ => b,
+        }
+    });
+    counts.is_some_and(|(counts, _)| here.all(|replica| replica != counts.replica))
 }
 
 #[cfg(test)]
@@ -299,7 +335,7 @@ mod tests {
     fn case(current: &str, collections: &[i64], copies: Vec<Copy>) -> Case {
         let current =
             Current { content: card(current), at_ms: 0, rank: 1, collections: collections.iter().copied().collect() };
-        Case { current, copies }
+        Case { current, copies, is_shared: false, trash: BTreeSet::new() }
     }
 
     fn check(what: &str, case: Case, full: &str, collections: &[i64], clashes: usize) {
@@ -357,6 +393,35 @@ mod tests {
         let there = Copy { collection: 2, ..copy(1, None, edited("v1", 9)) };
         let copies = vec![copy(1, base("v1"), Now::Gone), there, copy(2, base("v1"), Now::Same)];
         check("move", case("v1", &[1], copies), "v1", &[2], 0);
+    }
+
+    #[test]
+    fn of_two_moves_the_newer_one_counts_and_within_five_minutes_the_devices_unless_its_account_has_it_at_both_places()
+    {
+        let hour = 3_600_000;
+        let moved = |replica, to, at| {
+            let there = Copy { collection: to, ..copy(replica, base("v1"), edited("v1", at)) };
+            [copy(replica, base("v1"), Now::Gone), there]
+        };
+        let both = |device, provider| case("v1", &[1], [moved(1, 2, device), moved(2, 3, provider)].concat());
+        check("newer provider", both(0, hour), "v1", &[3], 0);
+        check("newer device", both(hour, 0), "v1", &[2], 0);
+        check("same moment", both(1000, 60_000), "v1", &[2], 0);
+        check("labels", Case { is_shared: true, ..both(0, hour) }, "v1", &[2, 3], 0);
+        check("deleted there", Case { trash: BTreeSet::from([3]), ..both(0, hour) }, "v1", &[2], 0);
+        check("deleted here", Case { trash: BTreeSet::from([2]), ..both(hour, 0) }, "v1", &[3], 0);
+        check("to the same", case("v1", &[1], [moved(1, 2, 0), moved(2, 2, hour)].concat()), "v1", &[2], 0);
+        let three = [moved(1, 2, 0), moved(2, 3, hour), moved(3, 4, 9 * hour)].concat();
+        check("three", case("v1", &[1], three), "v1", &[4], 0);
+        // A copy that somebody made beside it is no move.
+        let copied = Copy { collection: 3, ..copy(2, None, edited("v1", hour)) };
+        let copies = [moved(1, 2, 0).to_vec(), vec![copy(2, base("v1"), Now::Same), copied]].concat();
+        check("copied there", case("v1", &[1], copies), "v1", &[2, 3], 0);
+        // Nor does a device that moved one of two files say anything of the other.
+        let other = Copy { collection: 5, ..copy(2, base("v1"), Now::Gone) };
+        let there = Copy { collection: 3, ..copy(2, base("v1"), edited("v1", hour)) };
+        let copies = [moved(1, 2, 0).to_vec(), vec![copy(2, base("v1"), Now::Same), other, there]].concat();
+        check("another one moved", case("v1", &[1, 5], copies), "v1", &[2, 3], 0);
     }
 
     #[test]

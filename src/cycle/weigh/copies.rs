@@ -335,6 +335,13 @@ impl Weighing<'_> {
         account.is_some_and(|account| account.abilities().shares.contains(&self.kind))
     }
 
+    /// Whether an account has an item in several collections as one and the same.
+    pub(super) fn is_shared(&self, copies: &[Copy]) -> bool {
+        let account = copies.iter().find_map(|copy| self.tables.bins.account(copy.collection));
+        let connector = account.and_then(|account| self.member(account)?.connector.as_ref());
+        connector.is_some_and(|connector| connector.abilities().shares.contains(&self.kind))
+    }
+
     /// Whether a copy on a device is a message whose account cannot be reached, or holds it in a state that is not read.
     fn waits_for_account(&self, placement: &Placement, lacking: &[i64]) -> bool {
         let is_on_device = self.member(placement.replica).is_some_and(|member| member.replica.is_device);

@@ -42,10 +42,14 @@ fn copy(replica: i64) -> impl Strategy<Value = Copy> {
 
 fn case() -> impl Strategy<Value = Case> {
     let current = (content(), prop::collection::btree_set(1..3_i64, 0..3));
-    (current, copy(1), copy(2), copy(3)).prop_map(|((content, collections), one, two, three)| Case {
-        current: Current { content, at_ms: 0, rank: 1, collections },
-        copies: vec![one, two, three],
-    })
+    (current, copy(1), copy(2), copy(3), any::<bool>()).prop_map(
+        |((content, collections), one, two, three, is_shared)| Case {
+            current: Current { content, at_ms: 0, rank: 1, collections },
+            copies: vec![one, two, three],
+            is_shared,
+            trash: BTreeSet::from([2]),
+        },
+    )
 }
 
 fn is_edit(copy: &Copy) -> bool {
@@ -140,7 +144,7 @@ proptest! {
         let now = Now::Edited { content: says, at_ms: 9 };
         let copies = vec![Copy { replica: 1, rank: 1, collection: 1, base, now, hub_edited: false }];
         let current = Current { content: content.clone(), at_ms: 0, rank: 1, collections: BTreeSet::from([1]) };
-        let verdict = decide(&Case { current, copies });
+        let verdict = decide(&Case { current, copies, is_shared: false, trash: BTreeSet::new() });
         prop_assert_eq!(verdict.content, content);
     }
 

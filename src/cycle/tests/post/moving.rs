@@ -140,3 +140,31 @@ async fn a_file_that_goes_from_folder_to_folder_while_they_are_listed_is_one_mes
         }
     }
 }
+
+#[tokio::test]
+async fn a_message_that_two_places_move_to_different_folders_is_in_one_of_them_where_its_account_has_it_in_one() {
+    let other = "account/mail/Other";
+    for (manner, by_phone) in BOTH.into_iter().flat_map(|manner| [(manner, true), (manner, false)]) {
+        let mut world = World::with_twenty(manner).await;
+        world.account.add_mailbox("Other", None);
+        world.sync().await;
+        move_file(&world, &text(1), INBOX, WORK, None);
+        match by_phone {
+            true => world.phone.change(world.phone.find_one(&text(1)), |message| carry(message, INBOX, other)),
+            false => world.account.change(world.account.find_one(&text(1)), |message| carry(message, "INBOX", "Other")),
+        }
+        for _ in 0..2 {
+            assert_eq!(world.sync().await.exit, 0);
+        }
+        let what = format!("{manner:?}, by the phone: {by_phone}");
+        let is_it = |(_, bytes, _): &(String, String, Vec<String>)| bytes.contains("<1@");
+        let there = world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox);
+        match (manner, there.collect::<Vec<_>>()) {
+            (Manner::Labels, there) => assert_eq!(there, ["Other", "Work"], "{what}: it has both labels"),
+            (_, there) if by_phone => assert_eq!(there.len(), 1, "{what}: {there:?}"),
+            (_, there) => assert_eq!(there, ["Work"], "{what}: in one moment the device's move counts"),
+        }
+        assert_eq!(world.account.creates(), 0, "{what}: {:?}", world.account.writes());
+        world.settled(&what).await;
+    }
+}
