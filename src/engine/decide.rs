@@ -274,12 +274,35 @@ fn merge_places(case: &Case) -> BTreeSet<i64> {
     places.extend(case.copies.iter().filter(|copy| is_edited(copy)).filter(is_placed).map(|copy| copy.collection));
     if !case.is_shared {
         places.retain(|place| !is_outdone(case, *place));
+        let only = case.current.collections.first().filter(|_| case.current.collections.len() == 1);
+        if let Some(outdone) = only.and_then(|only| outdone_since(case, &places, *only)) {
+            places.remove(&outdone);
+        }
     }
     // Gone where it was moved to: it stands where somebody edited it.
     if places.is_empty() {
         places.extend(case.copies.iter().filter(|copy| is_edited(copy)).map(|copy| copy.collection));
     }
     places
+}
+
+/// The hub had moved an item to `only`, and before a replica knew of that it was moved elsewhere there: which of the two does not count. What was
+/// done last does, unless it deletes.
+fn outdone_since(case: &Case, places: &BTreeSet<i64>, only: i64) -> Option<i64> {
+    let has_left = |replica: i64| {
+        let gone = |copy: &&Copy| copy.replica == replica && matches!(copy.now, Now::Gone) && copy.base.is_some();
+        case.copies.iter().filter(gone).any(|copy| copy.collection != only)
+    };
+    let knows = |replica: i64| case.copies.iter().any(|copy| copy.replica == replica && copy.collection == only);
+    let moved = case.copies.iter().find(|copy| {
+        matches!(copy.now, Now::Edited { .. })
+            && copy.collection != only
+            && places.contains(&copy.collection)
+            && has_left(copy.replica)
+            && !knows(copy.replica)
+    });
+    let deletes = |place: i64| case.trash.contains(&place) && !case.trash.contains(&only);
+    moved.map(|moved| if deletes(moved.collection) { moved.collection } else { only })
 }
 
 /// Whether an item was moved there by a replica, and elsewhere by another one whose move counts: the one that keeps it, else the newer one, as
@@ -410,6 +433,14 @@ mod tests {
         check("labels", Case { is_shared: true, ..both(0, hour) }, "v1", &[2, 3], 0);
         check("deleted there", Case { trash: BTreeSet::from([3]), ..both(0, hour) }, "v1", &[2], 0);
         check("deleted here", Case { trash: BTreeSet::from([2]), ..both(hour, 0) }, "v1", &[3], 0);
+        // The hub has moved it already, and it was not told yet.
+        let since =
+            |to| [vec![Copy { collection: 2, ..copy(1, base("v1"), Now::Same) }], moved(2, to, 0).to_vec()].concat();
+        check("moved since", case("v1", &[2], since(3)), "v1", &[3], 0);
+        check("moved to the same since", case("v1", &[2], since(2)), "v1", &[2], 0);
+        let deleted = |trash| Case { trash: BTreeSet::from([trash]), ..case("v1", &[2], since(3)) };
+        check("wanted back since", deleted(2), "v1", &[3], 0);
+        check("deleted since", deleted(3), "v1", &[2], 0);
         check("to the same", case("v1", &[1], [moved(1, 2, 0), moved(2, 2, hour)].concat()), "v1", &[2], 0);
         let three = [moved(1, 2, 0), moved(2, 3, hour), moved(3, 4, 9 * hour)].concat();
         check("three", case("v1", &[1], three), "v1", &[4], 0);

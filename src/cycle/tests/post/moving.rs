@@ -168,3 +168,42 @@ async fn a_message_that_two_places_move_to_different_folders_is_in_one_of_them_w
         world.settled(&what).await;
     }
 }
+
+#[tokio::test]
+async fn a_message_that_its_account_moves_at_any_moment_of_a_run_that_moves_it_elsewhere_is_in_one_folder() {
+    for by_hand in ["Other", "Trash"] {
+        for step in 0.. {
+            let mut world = World::with_twenty(Manner::Folders).await;
+            world.account.add_mailbox("Other", None);
+            world.sync().await;
+            move_file(&world, &text(1), INBOX, WORK, None);
+            let (account, steps) = (world.account.clone(), Arc::new(AtomicUsize::new(0)));
+            let counted = steps.clone();
+            let watch: Watch = Arc::new(move |_: &str| {
+                if counted.fetch_add(1, Ordering::SeqCst) == step {
+                    account.change(account.find_one(&text(1)), |message| {
+                        message.at = [(by_hand.to_owned(), String::new())].into();
+                    });
+                }
+                Ok(())
+            });
+            world.hub.set_steps(Some(Box::new(move |name: &str| watch(name))));
+            world.sync().await;
+            world.hub.set_steps(None);
+            for _ in 0..3 {
+                world.sync().await;
+            }
+            let what = format!("to {by_hand} at step {step}");
+            let is_it = |(_, bytes, _): &(String, String, Vec<String>)| bytes.contains("<1@");
+            let there = world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox);
+            let there: Vec<String> = there.collect();
+            assert_eq!(there.len(), 1, "{what}: {there:?}, {:?}", world.account.writes());
+            assert_eq!(world.account.creates(), 0, "{what}: {:?}", world.account.writes());
+            world.settled(&what).await;
+            if steps.load(Ordering::SeqCst) <= step {
+                assert!(step > 5);
+                break;
+            }
+        }
+    }
+}

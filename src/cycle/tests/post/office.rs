@@ -640,7 +640,7 @@ impl Office {
             Operation::Move { place, etag, to } => {
                 let (id, from) = self.parse(state, &place.remote_id).ok_or_else(gone)?;
                 let now = self.seen(id, &state.messages[&id], &from, false).etag;
-                if self.manner == Manner::Folders && now != *etag {
+                if self.manner == Manner::Folders && (now != *etag || from != place.collection.as_str()) {
                     return Err(Error::new(ErrorKind::StaleEtag, "changed meanwhile"));
                 }
                 let message = state.messages.get_mut(&id).ok_or_else(gone)?;
