@@ -87,14 +87,14 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
         );
         return Err(Error::new(ErrorKind::Misconfigured, words));
     }
-    let (mut hub, _lock) = match args.dry_run {
-        true => context.hub_to_try(&config)?,
-        false => context.hub(&config).map(|(hub, lock)| (hub, Some(lock)))?,
-    };
     let found = foreign::recognise(&tree, args.to.kind).map_err(|error| match error.kind {
         ErrorKind::NotFound => Error::new(ErrorKind::Misconfigured, format!("{}; nothing was done", error.message)),
         _ => error,
     })?;
+    let (mut hub, _lock) = match args.dry_run {
+        true => context.hub_to_try(&config)?,
+        false => context.hub(&config).map(|(hub, lock)| (hub, Some(lock)))?,
+    };
     if args.dry_run {
         hub.begin_dry_run()?;
     }

@@ -41,7 +41,10 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     if let Ok(hub) = context.hub_to_read(&config) {
         check_name(&config, &hub, name)?;
     }
-    connect::state_folder(&config.state_dir)?;
+    if !is_anything_kept(&config, name)? {
+        println!("nothing is kept of {name} in {}; nothing was erased", config.state_dir.display());
+        return Ok(exit::ALIGNED);
+    }
     let _service = Lock::take_service(&config.state_dir)?.ok_or_else(|| {
         busy(&format!(
             "the service of this hub is running; nothing was erased. First {}",
@@ -104,6 +107,19 @@ async fn check_key(config: &Config, args: &Args) -> Result<()> {
         );
         Error::new(error.kind, words)
     })
+}
+
+/// Whether there is a hub, or a sign-in. Makes neither.
+fn is_anything_kept(config: &Config, name: &str) -> Result<bool> {
+    let state = &config.state_dir;
+    if !connect::is_state_folder(state)? {
+        return Ok(false);
+    }
+    let is_signed_in = match ProviderName::from_name(name) {
+        Some(provider) => Vault::open(state)?.status(provider)?.account.is_some(),
+        None => false,
+    };
+    Ok(is_signed_in || Hub::is_in(state) || Lock::is_taken(state)?)
 }
 
 fn check_name(config: &Config, hub: &Hub, name: &str) -> Result<()> {

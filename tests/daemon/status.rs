@@ -147,7 +147,7 @@ fn while_the_hub_is_made_for_the_first_time_it_says_so() {
 fn where_no_hub_is_what_only_shows_or_decides_makes_none_and_says_where_it_looked() {
     let home = Home::new(twofold_sandbox::Options::demo(), &BOTH);
     let backup = home.dir.path().join("backup").display().to_string();
-    let all: [&[&str]; 12] = [
+    let all: [&[&str]; 14] = [
         &["status"],
         &["status", "--json"],
         &["held"],
@@ -160,8 +160,14 @@ fn where_no_hub_is_what_only_shows_or_decides_makes_none_and_says_where_it_looke
         &["doctor", "--full", "--offline"],
         &["backup", &backup],
         &["forget", "nobody"],
+        &["forget", "google", "--data", "--yes"],
+        &["forget", "laptop", "--yes"],
     ];
+    let no_tree = home.dir.path().join("no-tree").display().to_string();
+    fs::create_dir(&no_tree).unwrap();
     for there in [false, true] {
+        home.run(&["adopt", &no_tree, "--as", "laptop/google/mail"]).expect(2).says(&["nothing was done"]);
+        assert_eq!(fs::read_dir(home.state()).map_or(0, Iterator::count), 0, "adopt made something");
         for args in all {
             let ran = home.run(args);
             assert_eq!(fs::read_dir(home.state()).map_or(0, Iterator::count), 0, "something was made: {ran}");
