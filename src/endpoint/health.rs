@@ -131,6 +131,8 @@ fn place(all: &mut Vec<Trouble>, facts: &Facts, replica: &Replica) {
         let how = if is_down { "could not be read" } else { "came through in part only" };
         let what = format!("{name}: {} {how} in the last run", kinds.join(", "));
         let brief = format!("{what}; go on with: twofold sync");
+        // An error names its kind first, as the words before it do.
+        let why = why.map(|why| why.strip_prefix(&format!("{}: ", kinds.join(", "))).unwrap_or(why));
         let words = match why.map(|why| why.trim_end_matches('.')) {
             None => brief.clone(),
             Some(why) if why.contains("twofold ") => format!("{what}: {why}"),
@@ -312,6 +314,11 @@ mod tests {
         assert_eq!(ills(&facts), [brief]);
         let words = "google: contacts could not be read in the last run: \"Anna's people\": it answers 503; go on with: twofold sync";
         assert_eq!(told(&facts), (vec![words.to_owned()], vec![75, 75]), "told once");
+        facts.replicas[0].why = [(Kind::Contacts, "contacts: it answers 503".to_owned())].into();
+        facts.service.troubles.clear();
+        let words = "google: contacts could not be read in the last run: it answers 503; go on with: twofold sync";
+        assert_eq!(told(&facts).0, [words], "the kind is named once");
+        facts.replicas[0].why = [(Kind::Contacts, "\"Anna's people\": it answers 503".to_owned())].into();
         // One folder of many.
         facts.replicas[0].down.clear();
         let ills_of = ills(&facts);
