@@ -46,8 +46,11 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     // One that was waited for for so long answers at once, or not at all.
     let patience = if waited.is_some() { AT_ONCE } else { handover::PATIENCE };
     let service = handover::status_within(&config, patience).await.map(|(now, _)| now);
-    let (state, code) = state(context, &config, service.as_ref())?;
+    let (mut state, code) = state(context, &config, service.as_ref())?;
     if args.json {
+        for words in state["troubles"].as_array_mut().into_iter().flatten() {
+            *words = hints::put(words.as_str().unwrap_or_default()).into();
+        }
         super::print_json(&state);
     } else {
         print!("{}", hints::put(&text::text(&state, context.now_ms(), context.verbose)));

@@ -279,6 +279,9 @@ fn it_ends_with_what_the_last_run_could_not_do_and_says_what_to_type() {
     let words = "trouble: google: contacts could not be read in the last run: ";
     home.run(&["status"]).expect(75).shows(&[words, "503", "; go on with: twofold sync"]);
     assert_eq!(status_of(&home, "unreachable")["troubles"].as_array().unwrap().len(), 1);
+    let path = home.config().display().to_string();
+    let typed = format!("; go on with: twofold --config {path} sync\"");
+    home.run(&["--config", &path, "status", "--json"]).expect(75).shows(&[&typed]);
     // The service says the same once, and is asked the same.
     let service = Service::start(&home, ONCE);
     service.until_told("STATUS=next run in", 1);
