@@ -312,7 +312,7 @@ fn fuse(hub: &mut Hub, pair: &Pair, joined: i64, otherwise: i64, now_ms: i64) ->
             now: Now::Edited { content: theirs.content.clone(), at_ms: theirs.at_ms },
             hub_edited: false,
         }],
-        is_shared: true,
+        is_in_one_place: false,
         trash: BTreeSet::new(),
     };
     let verdict = decide(&case);

@@ -236,8 +236,8 @@ impl Weighing<'_> {
         copies.extend(self.gone_with_what_stayed(&item, &collections, &weighed, &copies)?);
         let current = Current { content: version.content, at_ms: version.at_ms, rank: version.rank, collections };
         let trash = copies.iter().map(|copy| copy.collection).filter(|id| self.tables.bins.is_trash(*id)).collect();
-        let is_shared = self.is_shared(&copies);
-        let case = Case { current, copies, is_shared, trash };
+        let is_in_one_place = self.is_in_one_place(&current.collections, &copies);
+        let case = Case { current, copies, is_in_one_place, trash };
         let mut verdict = decide(&case);
         verdict.collections = self.tables.at_home(verdict.collections);
         self.not_made_here(&item, &mut verdict, &case.current.collections)?;

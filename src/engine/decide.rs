@@ -83,8 +83,8 @@ pub struct Case {
     pub current: Current,
     /// The replicas' side.
     pub copies: Vec<Copy>,
-    /// Whether its account has it in several collections as one and the same (labels): else two who move it do not mean two of it.
-    pub is_shared: bool,
+    /// Whether all of it is of one account, which has a thing in one collection only: two who move it do not mean two of it then.
+    pub is_in_one_place: bool,
     /// The collections where it goes that is deleted: whoever moves it elsewhere wants it, and an edit beats a delete.
     pub trash: BTreeSet<i64>,
 }
@@ -272,12 +272,11 @@ fn merge_places(case: &Case) -> BTreeSet<i64> {
             || (!case.current.collections.contains(&copy.collection) && has_moved(copy))
     };
     places.extend(case.copies.iter().filter(|copy| is_edited(copy)).filter(is_placed).map(|copy| copy.collection));
-    if !case.is_shared {
-        places.retain(|place| !is_outdone(case, *place));
-        let only = case.current.collections.first().filter(|_| case.current.collections.len() == 1);
-        if let Some(outdone) = only.and_then(|only| outdone_since(case, &places, *only)) {
-            places.remove(&outdone);
-        }
+    let only = case.current.collections.first().filter(|_| case.is_in_one_place && case.current.collections.len() == 1);
+    if let Some(only) = only {
+        let mut outdone = outdone(case, *only);
+        outdone.extend(outdone_since(case, *only).filter(|_| places.len() > 1));
+        places.retain(|place| !outdone.contains(place));
     }
     // Gone where it was moved to: it stands where somebody edited it.
     if places.is_empty() {
@@ -286,52 +285,65 @@ fn merge_places(case: &Case) -> BTreeSet<i64> {
     places
 }
 
-/// The hub had moved an item to `only`, and before a replica knew of that it was moved elsewhere there: which of the two does not count. What was
-/// done last does, unless it deletes.
-fn outdone_since(case: &Case, places: &BTreeSet<i64>, only: i64) -> Option<i64> {
-    let has_left = |replica: i64| {
-        let gone = |copy: &&Copy| copy.replica == replica && matches!(copy.now, Now::Gone) && copy.base.is_some();
-        case.copies.iter().filter(gone).any(|copy| copy.collection != only)
-    };
-    let knows = |replica: i64| case.copies.iter().any(|copy| copy.replica == replica && copy.collection == only);
-    let moved = case.copies.iter().find(|copy| {
-        matches!(copy.now, Now::Edited { .. })
-            && copy.collection != only
-            && places.contains(&copy.collection)
-            && has_left(copy.replica)
-            && !knows(copy.replica)
-    });
-    let deletes = |place: i64| case.trash.contains(&place) && !case.trash.contains(&only);
-    moved.map(|moved| if deletes(moved.collection) { moved.collection } else { only })
+/// A move of an item that stands in one collection: a replica has no copy there any more, and one in another collection.
+struct Move<'a> {
+    to: &'a Copy,
+    at_ms: i64,
+    text: String,
 }
 
-/// Whether an item was moved there by a replica, and elsewhere by another one whose move counts: the one that keeps it, else the newer one, as
-/// of two values of a member.
-fn is_outdone(case: &Case, place: i64) -> bool {
-    let current = &case.current.collections;
-    let left = |replica: i64| -> BTreeSet<i64> {
-        let gone = case.copies.iter().filter(|copy| copy.replica == replica && matches!(copy.now, Now::Gone));
-        gone.map(|copy| copy.collection).filter(|from| current.contains(from)).collect()
+/// The moves of an item that stood in `from` alone, weakest first; none where a replica shows it in several new places at once: those are wishes
+/// of their own.
+fn moves_from(case: &Case, from: i64) -> Vec<Move<'_>> {
+    let is_gone = |copy: &Copy| matches!(copy.now, Now::Gone) && copy.base.is_some();
+    let has_left = |replica: i64| {
+        let mut there = case.copies.iter().filter(|copy| (copy.replica, copy.collection) == (replica, from)).peekable();
+        there.peek().is_some() && there.all(is_gone)
     };
-    let moves = case.copies.iter().filter(|copy| !current.contains(&copy.collection)).filter_map(|copy| {
-        let Now::Edited { at_ms, .. } = copy.now else { return None };
-        Some((copy, (at_ms, copy.rank, format!("{:020}", copy.collection))))
+    let new = || case.copies.iter().filter(|copy| copy.collection != from && matches!(copy.now, Now::Edited { .. }));
+    let is_one = |copy: &&Copy| new().filter(|other| other.replica == copy.replica).count() == 1;
+    if !new().all(|copy| is_one(&copy)) {
+        return Vec::new();
+    }
+    let moved = new().filter(|copy| has_left(copy.replica)).filter_map(|to| match to.now {
+        Now::Edited { at_ms, .. } => Some(Move { to, at_ms, text: format!("{:020}", to.collection) }),
+        _ => None,
     });
-    let mut moves: Vec<(&Copy, (i64, u8, String))> = moves.collect();
-    moves.sort_by(|(_, a), (_, b)| (a.0, std::cmp::Reverse(a.1), &a.2).cmp(&(b.0, std::cmp::Reverse(b.1), &b.2)));
-    let mut here = moves.iter().filter(|(copy, _)| copy.collection == place).map(|(copy, _)| copy.replica);
-    let Some(from) = here.clone().next().map(left) else { return false };
-    let rivals = moves.iter().filter(|(copy, _)| !left(copy.replica).is_disjoint(&from));
-    let counts = rivals.reduce(|a, b| {
-        let (of_a, of_b) = (&a.1, &b.1);
-        let keeps = |copy: &Copy| !case.trash.contains(&copy.collection);
-        let newer = || stronger((of_a.0, of_a.1, &of_a.2), (of_b.0, of_b.1, &of_b.2));
-        match keeps(a.0).cmp(&keeps(b.0)).then_with(newer) {
+    let mut moves: Vec<Move<'_>> = moved.collect();
+    let key = |one: &Move<'_>| (one.at_ms, std::cmp::Reverse(one.to.rank), one.text.clone(), one.to.replica);
+    moves.sort_by_key(key);
+    moves
+}
+
+/// Where an item does not stand that is in one place only, and was moved to several: all but where the move leads that counts, which is the one
+/// that keeps it, else the newer one, as of two values of a member.
+fn outdone(case: &Case, only: i64) -> BTreeSet<i64> {
+    let moves = moves_from(case, only);
+    let keeps = |one: &Move<'_>| !case.trash.contains(&one.to.collection);
+    let first = moves.iter().reduce(|a, b| {
+        let newer = || stronger((a.at_ms, a.to.rank, &a.text), (b.at_ms, b.to.rank, &b.text));
+        match keeps(a).cmp(&keeps(b)).then_with(newer) {
             Ordering::Greater => a,
             _ => b,
         }
     });
-    counts.is_some_and(|(counts, _)| here.all(|replica| replica != counts.replica))
+    let counts = first.map(|one| one.to.collection);
+    moves.iter().map(|one| one.to.collection).filter(|to| Some(*to) != counts).collect()
+}
+
+/// The hub had moved an item to `only`, and before a replica was told it was moved elsewhere there: which of the two does not count. What was done
+/// last does, unless it deletes.
+fn outdone_since(case: &Case, only: i64) -> Option<i64> {
+    let knows = |replica: i64| case.copies.iter().any(|copy| (copy.replica, copy.collection) == (replica, only));
+    let former = case.copies.iter().filter(|copy| copy.collection != only && matches!(copy.now, Now::Gone));
+    let mut moved: Vec<i64> = Vec::new();
+    for from in former.filter(|copy| !knows(copy.replica)) {
+        let moves = moves_from(case, from.collection).into_iter().filter(|one| one.to.replica == from.replica);
+        moved.extend(moves.map(|one| one.to.collection).filter(|to| *to != only));
+    }
+    let [moved] = moved[..] else { return None };
+    let deletes = case.trash.contains(&moved) && !case.trash.contains(&only);
+    Some(if deletes { moved } else { only })
 }
 
 #[cfg(test)]
@@ -358,7 +370,7 @@ mod tests {
     fn case(current: &str, collections: &[i64], copies: Vec<Copy>) -> Case {
         let current =
             Current { content: card(current), at_ms: 0, rank: 1, collections: collections.iter().copied().collect() };
-        Case { current, copies, is_shared: false, trash: BTreeSet::new() }
+        Case { current, copies, is_in_one_place: true, trash: BTreeSet::new() }
     }
 
     fn check(what: &str, case: Case, full: &str, collections: &[i64], clashes: usize) {
@@ -430,7 +442,7 @@ mod tests {
         check("newer provider", both(0, hour), "v1", &[3], 0);
         check("newer device", both(hour, 0), "v1", &[2], 0);
         check("same moment", both(1000, 60_000), "v1", &[2], 0);
-        check("labels", Case { is_shared: true, ..both(0, hour) }, "v1", &[2, 3], 0);
+        check("labels", Case { is_in_one_place: false, ..both(0, hour) }, "v1", &[2, 3], 0);
         check("deleted there", Case { trash: BTreeSet::from([3]), ..both(0, hour) }, "v1", &[2], 0);
         check("deleted here", Case { trash: BTreeSet::from([2]), ..both(hour, 0) }, "v1", &[3], 0);
         // The hub has moved it already, and it was not told yet.
@@ -448,11 +460,12 @@ mod tests {
         let copied = Copy { collection: 3, ..copy(2, None, edited("v1", hour)) };
         let copies = [moved(1, 2, 0).to_vec(), vec![copy(2, base("v1"), Now::Same), copied]].concat();
         check("copied there", case("v1", &[1], copies), "v1", &[2, 3], 0);
-        // Nor does a device that moved one of two files say anything of the other.
+        // Of what stands in two places nobody knows which one was moved where.
         let other = Copy { collection: 5, ..copy(2, base("v1"), Now::Gone) };
-        let there = Copy { collection: 3, ..copy(2, base("v1"), edited("v1", hour)) };
-        let copies = [moved(1, 2, 0).to_vec(), vec![copy(2, base("v1"), Now::Same), other, there]].concat();
-        check("another one moved", case("v1", &[1, 5], copies), "v1", &[2, 3], 0);
+        let there = Copy { collection: 4, ..copy(2, base("v1"), edited("v1", hour)) };
+        let copies = [moved(1, 2, 0).to_vec(), moved(2, 3, hour).to_vec(), vec![other, there]].concat();
+        check("two copies", case("v1", &[1, 5], copies.clone()), "v1", &[2, 3, 4], 0);
+        check("one that became two", case("v1", &[1], copies), "v1", &[2, 3, 4], 0);
     }
 
     #[test]

@@ -335,11 +335,13 @@ impl Weighing<'_> {
         account.is_some_and(|account| account.abilities().shares.contains(&self.kind))
     }
 
-    /// Whether an account has an item in several collections as one and the same.
-    pub(super) fn is_shared(&self, copies: &[Copy]) -> bool {
-        let account = copies.iter().find_map(|copy| self.tables.bins.account(copy.collection));
-        let connector = account.and_then(|account| self.member(account)?.connector.as_ref());
-        connector.is_some_and(|connector| connector.abilities().shares.contains(&self.kind))
+    /// Whether all of a message is of one account, which has a message in one folder only.
+    pub(super) fn is_in_one_place(&self, stood: &BTreeSet<i64>, copies: &[Copy]) -> bool {
+        let all = stood.iter().copied().chain(copies.iter().map(|copy| copy.collection));
+        let accounts: BTreeSet<Option<i64>> = all.map(|id| self.tables.bins.account(id)).collect();
+        let (Some(Some(account)), 1) = (accounts.first(), accounts.len()) else { return false };
+        let connector = self.member(*account).and_then(|member| member.connector.as_ref());
+        connector.is_some_and(|connector| !connector.abilities().shares.contains(&self.kind))
     }
 
     /// Whether a copy on a device is a message whose account cannot be reached, or holds it in a state that is not read.

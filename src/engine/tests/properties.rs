@@ -43,10 +43,10 @@ fn copy(replica: i64) -> impl Strategy<Value = Copy> {
 fn case() -> impl Strategy<Value = Case> {
     let current = (content(), prop::collection::btree_set(1..3_i64, 0..3));
     (current, copy(1), copy(2), copy(3), any::<bool>()).prop_map(
-        |((content, collections), one, two, three, is_shared)| Case {
+        |((content, collections), one, two, three, is_in_one_place)| Case {
             current: Current { content, at_ms: 0, rank: 1, collections },
             copies: vec![one, two, three],
-            is_shared,
+            is_in_one_place,
             trash: BTreeSet::from([2]),
         },
     )
@@ -144,7 +144,7 @@ proptest! {
         let now = Now::Edited { content: says, at_ms: 9 };
         let copies = vec![Copy { replica: 1, rank: 1, collection: 1, base, now, hub_edited: false }];
         let current = Current { content: content.clone(), at_ms: 0, rank: 1, collections: BTreeSet::from([1]) };
-        let verdict = decide(&Case { current, copies, is_shared: false, trash: BTreeSet::new() });
+        let verdict = decide(&Case { current, copies, is_in_one_place: true, trash: BTreeSet::new() });
         prop_assert_eq!(verdict.content, content);
     }
 

@@ -207,3 +207,37 @@ async fn a_message_that_its_account_moves_at_any_moment_of_a_run_that_moves_it_e
         }
     }
 }
+
+#[tokio::test]
+async fn of_a_message_that_stands_in_two_folders_none_goes_when_two_places_move_it() {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    for name in ["Bills", "Other"] {
+        world.account.add_mailbox(name, None);
+    }
+    world.sync().await;
+    world.laptop.change(world.laptop.find_one(&text(1)), |message| {
+        let base = message.at[INBOX].clone();
+        message.at.insert(WORK.to_owned(), base);
+    });
+    world.sync().await;
+    world.settled("copied").await;
+    for (from, to) in [("INBOX", "Archive"), ("Work", "Bills")] {
+        let is_it = |id: &u64| {
+            let message = world.account.message(*id);
+            message.bytes == text(1) && message.at.contains_key(from)
+        };
+        let id = world.account.ids().into_iter().find(is_it).unwrap();
+        world.account.change(id, |message| carry(message, from, to));
+    }
+    world.laptop.change(world.laptop.find_one(&text(1)), |message| carry(message, INBOX, "account/mail/Other"));
+    for _ in 0..3 {
+        world.sync().await;
+    }
+    let is_it = |(_, bytes, _): &(String, String, Vec<String>)| bytes.contains("<1@");
+    let there: Vec<String> = world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox).collect();
+    assert!(
+        there.len() >= 2 && there.contains(&"Bills".to_owned()) && !there.contains(&"Trash".to_owned()),
+        "{there:?}"
+    );
+    world.settled("moved").await;
+}
