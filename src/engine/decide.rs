@@ -465,6 +465,9 @@ mod tests {
         let there = Copy { collection: 4, ..copy(2, base("v1"), edited("v1", hour)) };
         let copies = [moved(1, 2, 0).to_vec(), moved(2, 3, hour).to_vec(), vec![other, there]].concat();
         check("two copies", case("v1", &[1, 5], copies.clone()), "v1", &[2, 3, 4], 0);
+        let stays = Copy { collection: 5, ..copy(2, base("v1"), Now::Same) };
+        let one = [moved(1, 2, 0).to_vec(), moved(2, 3, hour).to_vec(), vec![stays]].concat();
+        check("one of two copies", case("v1", &[1, 5], one), "v1", &[2, 3, 5], 0);
         check("one that became two", case("v1", &[1], copies), "v1", &[2, 3, 4], 0);
     }
 

@@ -26,6 +26,12 @@ fn move_file(world: &World, bytes: &[u8], from: &str, to: &str, name: Option<&st
     });
 }
 
+/// The mailboxes of the account in which a message stands, once for each message there.
+fn stands(world: &World, n: usize) -> Vec<String> {
+    let is_it = |(_, body, _): &(String, String, Vec<String>)| body.as_bytes() == text(n);
+    world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox).collect()
+}
+
 #[tokio::test]
 async fn a_new_file_that_is_moved_while_the_fate_of_its_making_is_not_known_is_one_message() {
     for (manner, then) in BOTH.into_iter().flat_map(|manner| ALL.map(|then| (manner, then))) {
@@ -50,10 +56,7 @@ async fn a_new_file_that_is_moved_while_the_fate_of_its_making_is_not_known_is_o
                 world.now.fetch_add(HOUR, Ordering::SeqCst);
                 world.sync().await;
             }
-            let is_it = |(_, bytes, _): &(String, String, Vec<String>)| bytes.contains("<99@");
-            let there = world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox);
-            let there: Vec<String> = there.collect();
-            assert_eq!(there.len(), 1, "{what}: {there:?}");
+            assert_eq!(stands(&world, 99).len(), 1, "{what}: {:?}", stands(&world, 99));
             world.settled(&what).await;
             if !was_stopped {
                 break;
@@ -87,9 +90,7 @@ async fn a_file_that_is_moved_once_more_while_the_fate_of_its_first_move_is_not_
                 world.now.fetch_add(HOUR, Ordering::SeqCst);
             }
             let what = format!("{manner:?}, {first:?} then {second:?}, marked: {is_marked}, stopped at step {step}");
-            let is_it = |(_, bytes, _): &(String, String, Vec<String>)| bytes.contains("<1@");
-            let there = world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox);
-            assert_eq!(there.collect::<Vec<_>>(), ["Other"], "{what}");
+            assert_eq!(stands(&world, 1), ["Other"], "{what}");
             world.settled(&what).await;
             if !was_stopped {
                 break;
@@ -114,9 +115,7 @@ async fn a_message_that_two_places_move_to_different_folders_is_in_one_of_them_w
             assert_eq!(world.sync().await.exit, 0);
         }
         let what = format!("{manner:?}, by the phone: {by_phone}");
-        let is_it = |(_, bytes, _): &(String, String, Vec<String>)| bytes.contains("<1@");
-        let there = world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox);
-        match (manner, there.collect::<Vec<_>>()) {
+        match (manner, stands(&world, 1)) {
             (Manner::Labels, there) => assert_eq!(there, ["Other", "Work"], "{what}: it has both labels"),
             (_, there) if by_phone => assert_eq!(there.len(), 1, "{what}: {there:?}"),
             (_, there) => assert_eq!(there, ["Work"], "{what}: in one moment the device's move counts"),
@@ -151,9 +150,7 @@ async fn a_message_that_its_account_moves_at_any_moment_of_a_run_that_moves_it_e
                 world.sync().await;
             }
             let what = format!("to {by_hand} at step {step}");
-            let is_it = |(_, bytes, _): &(String, String, Vec<String>)| bytes.contains("<1@");
-            let there = world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox);
-            let there: Vec<String> = there.collect();
+            let there = stands(&world, 1);
             assert_eq!(there.len(), 1, "{what}: {there:?}, {:?}", world.account.writes());
             assert_eq!(world.account.creates(), 0, "{what}: {:?}", world.account.writes());
             world.settled(&what).await;
@@ -190,8 +187,7 @@ async fn of_a_message_that_stands_in_two_folders_none_goes_when_two_places_move_
     for _ in 0..3 {
         world.sync().await;
     }
-    let is_it = |(_, bytes, _): &(String, String, Vec<String>)| bytes.contains("<1@");
-    let there: Vec<String> = world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox).collect();
+    let there = stands(&world, 1);
     assert!(
         there.len() >= 2 && there.contains(&"Bills".to_owned()) && !there.contains(&"Trash".to_owned()),
         "{there:?}"
