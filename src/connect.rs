@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use twofold_auth::{GoogleUrls, MicrosoftUrls, Provider, ProviderName, Session, Vault};
 use twofold_blobs::Store;
 use twofold_cycle::{Party, Progress};
@@ -14,8 +15,8 @@ use twofold_google::{
     CalendarDialect, CalendarOptions, GmailDialect, Google, GoogleDialect, GoogleOptions, MailOptions,
 };
 use twofold_http::{
-    Allowance, Budget, Client, ClientOptions, Clock, Dialect, Limits, Network, NetworkTransport, Patience, Recorder,
-    Response, Shared, TokenSource, Transport, TransportError, Wire,
+    Allowance, Budget, Client, ClientOptions, Clock, Dialect, Hurry, Limits, Network, NetworkTransport, Patience,
+    Recorder, Response, Shared, TokenSource, Transport, TransportError, Wire,
 };
 use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
@@ -322,13 +323,14 @@ impl Transport for Stepping {
 }
 
 /// Opens every configured place of which a kind is `wanted`, by its name. A place that cannot be opened takes part as absent, and so does a
-/// kind of it that is not wanted, or was not granted. Each exchange is a step of the `progress`.
+/// kind of it that is not wanted, or was not granted. Each exchange is a step of the `progress`; while others wait it has less time.
 pub fn open(
     config: &Config,
     hub: &mut Hub,
     blobs: Option<&Arc<dyn Blobs>>,
     clock: &Arc<dyn Clock>,
     progress: &Arc<dyn Progress>,
+    is_waited_for: &Arc<AtomicBool>,
     wanted: &dyn Fn(&str, Kind) -> bool,
 ) -> Result<Opened> {
     let vault = Vault::open(&config.state_dir)?;
@@ -370,7 +372,7 @@ pub fn open(
                 hub,
                 name,
                 &vault,
-                &Way { transport: &transport, clock, budgets: &budgets },
+                &Way { transport: &transport, clock, budgets: &budgets, is_waited_for },
                 blobs,
             ),
             Some(error) => Err(error),
@@ -422,6 +424,7 @@ struct Way<'a> {
     transport: &'a Arc<dyn Transport>,
     clock: &'a Arc<dyn Clock>,
     budgets: &'a [Arc<Budget>],
+    is_waited_for: &'a Arc<AtomicBool>,
 }
 
 fn open_provider(
@@ -443,7 +446,8 @@ fn open_provider(
     check_account(hub, name, &status)?;
     let token: Arc<dyn TokenSource> = Arc::new(session);
     let client = |base: &url::Url, dialect: Arc<dyn Dialect>, budget: &Arc<Budget>| {
-        let options = ClientOptions::new(base.clone(), dialect).token(token.clone());
+        let hurry = Hurry { is_waited_for: way.is_waited_for.clone(), ..Hurry::default() };
+        let options = ClientOptions::new(base.clone(), dialect).token(token.clone()).hurry(hurry);
         Client::new(options.budget(budget.clone()).transport(way.transport.clone()).clock(way.clock.clone()))
     };
     let zones = Arc::new(zones());
@@ -520,7 +524,7 @@ pub fn probe(config: &Config, name: ProviderName, clock: &Arc<dyn Clock>) -> Res
         &mut hub,
         name,
         &vault,
-        &Way { transport: &transport, clock, budgets: &budgets },
+        &Way { transport: &transport, clock, budgets: &budgets, is_waited_for: &Arc::default() },
         Some(&blobs),
     )
 }

@@ -388,6 +388,7 @@ async fn send(config: &Config, way: Way, notice: &Notice) -> std::result::Result
                 body: text.into_bytes().into(),
                 timeout_ms: ANSWER_MS,
                 silence_ms: ANSWER_MS,
+                hurry: None,
                 max_body: MOST_BYTES,
             };
             match connect::transport(config).exchange(&wire).await {

@@ -198,7 +198,8 @@ pub async fn sync(
             Ok(())
         }
     })));
-    let opened = connect::open(config, &mut hub, blobs.as_ref(), &context.clock, &settings.progress, &wanted)?;
+    let (progress, is_waited_for) = (&settings.progress, &settings.calls.is_waited_for);
+    let opened = connect::open(config, &mut hub, blobs.as_ref(), &context.clock, progress, is_waited_for, &wanted)?;
     let report = cycle(&mut hub, opened.parties, &settings).await;
     // What was used of the budgets counts for the next run, also when this one failed.
     for (name, budget) in &opened.budgets {

@@ -5,6 +5,8 @@
 //! it, and once more with it when all else of the run is done. Then it is waited for as long as its connector does, unless somebody waits
 //! for the run: so a place that hangs holds the others for no more than [`SILENT`] and [`WAITED_FOR`], and one that is slow has its turn.
 //!
+//! One that hangs in the midst of what it says holds nobody who waits: it is taken for one that said nothing so far.
+//!
 //! What it was asked is given up and asked again: nothing is kept over the others' turn, in which anything may change.
 
 use crate::{Cycle, Member};
@@ -25,7 +27,7 @@ const LONGER_AT_MOST: u32 = 4;
 /// How often is looked.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Those who were asked side by side; and of those who have not said what they were asked for, when they were last heard.
+/// Those who were asked side by side; and of those who have not said all that they were asked for, when they were last heard.
 pub(crate) struct Silent {
     asked: Vec<usize>,
     members: BTreeMap<usize, Heard>,
@@ -36,6 +38,8 @@ struct Heard {
     bytes_in: u64,
     at: Instant,
     waited_for: Duration,
+    /// It has said a part.
+    has_spoken: bool,
 }
 
 impl Silent {
@@ -48,18 +52,26 @@ impl Silent {
                 true => STILL_SILENT,
                 false => WAITED_FOR * 2_u32.pow(given_up(cycle, member.replica.id, kind)?.min(LONGER_AT_MOST)),
             };
-            Ok((*index, Heard { bytes_in: member.usage().bytes_in, at: Instant::now(), waited_for }))
+            let (bytes_in, at) = (member.usage().bytes_in, Instant::now());
+            Ok((*index, Heard { bytes_in, at, waited_for, has_spoken: false }))
         };
         let members = asked.iter().map(heard).collect::<Result<_>>()?;
         Ok(Silent { asked, members })
     }
 
-    /// One of them said something of what it was asked for.
-    pub(crate) fn heard(&mut self, member: usize) {
+    /// One of them said all that it was asked for.
+    pub(crate) fn is_through(&mut self, member: usize) {
         self.members.remove(&member);
     }
 
-    /// Comes back when whoever is silent by then is not waited for any more. `is_done`: whether another one has said all it had to.
+    /// One of them said something of it.
+    pub(crate) fn spoke(&mut self, member: usize) {
+        if let Some(heard) = self.members.get_mut(&member) {
+            (heard.has_spoken, heard.at) = (true, Instant::now());
+        }
+    }
+
+    /// Comes back when whoever is silent by then is not waited for any more. `is_done`: whether one that has spoken has said all it had to.
     pub(crate) async fn is_enough(&mut self, cycle: &Cycle<'_>, is_done: impl Fn(usize) -> bool) {
         while self.members.is_empty() || !self.has_enough(cycle, &is_done) {
             tokio::time::sleep(STEP).await;
@@ -67,25 +79,28 @@ impl Silent {
     }
 
     fn has_enough(&mut self, cycle: &Cycle<'_>, is_done: &impl Fn(usize) -> bool) -> bool {
+        self.members.retain(|index, heard| !heard.has_spoken || !is_done(*index));
         for (index, heard) in &mut self.members {
             let usage = cycle.members[*index].usage();
             // What waits for our own budget, or for a pause that was asked for, is late, but not silent.
-            let waits_for_us = cycle.waits_for_late && usage.awaited == 0;
+            let waits_for_us = (cycle.waits_for_late || heard.has_spoken) && usage.awaited == 0;
             if heard.bytes_in != usage.bytes_in || waits_for_us {
                 (heard.bytes_in, heard.at) = (usage.bytes_in, Instant::now());
             }
         }
+        let has_had_its_time = |heard: &Heard| cycle.is_waited_for() && heard.at.elapsed() >= heard.waited_for;
         if cycle.waits_for_late {
-            let has_had_its_time = |heard: &Heard| heard.at.elapsed() >= heard.waited_for;
-            return cycle.is_stopped() || cycle.is_waited_for() && self.members.values().all(has_had_its_time);
+            return cycle.is_stopped() || self.members.values().all(has_had_its_time);
         }
         let is_any_late = self.members.keys().any(|index| !cycle.members[*index].late.is_empty());
-        let mut others = self.asked.iter().filter(|index| !self.members.contains_key(index));
-        // Nothing can be kept the same at one place alone.
-        let is_of_use = self.asked.len() - self.members.len() > 1;
         let patience = if is_any_late { STILL_SILENT } else { SILENT };
-        let are_silent = self.members.values().all(|heard| heard.at.elapsed() >= patience);
-        is_of_use && are_silent && others.all(|index| is_done(*index))
+        let is_silent = |heard: &Heard| match heard.has_spoken {
+            true => has_had_its_time(heard),
+            false => heard.at.elapsed() >= patience,
+        };
+        // All others are done. Nothing can be kept the same at one place alone.
+        let is_of_use = self.asked.len() - self.members.len() > 1;
+        is_of_use && self.members.values().all(is_silent)
     }
 
     /// Goes on without those who are silent. Where this was their last chance in this run they are absent from now on.
@@ -104,6 +119,28 @@ impl Silent {
             }
         }
         Ok(left)
+    }
+}
+
+/// What was written last at a replica got an answer: it was one item over which it hung, if it did.
+pub(crate) fn wrote<T>(cycle: &mut Cycle<'_>, replica: i64, outcomes: &[Result<T>]) {
+    let is_silence = |error: &Error| matches!(error.kind, ErrorKind::Unknown | ErrorKind::Offline | ErrorKind::NotSent);
+    let is_answered = outcomes.last().is_some_and(|outcome| !outcome.as_ref().is_err_and(is_silence));
+    if let Some(member) = cycle.members.iter_mut().find(|member| is_answered && member.replica.id == replica) {
+        member.silent_writes = member.usage().silent_writes;
+    }
+}
+
+/// Whoever hung over the last write is left alone, though it may answer all that it is only asked: each further write would hold the others
+/// again.
+pub(crate) fn leave_alone(cycle: &mut Cycle<'_>, kind: Kind) {
+    for member in &mut cycle.members {
+        let silent_writes = member.usage().silent_writes;
+        if silent_writes > member.silent_writes {
+            member.silent_writes = silent_writes;
+            let words = "it gave no answer to what was written there, and is left alone for a while";
+            member.lose_kind(kind, Error::new(ErrorKind::Unknown, words));
+        }
     }
 }
 

@@ -214,6 +214,8 @@ pub struct Member {
     pub used: Usage,
     /// What of that is in the report.
     pub counted: Usage,
+    /// How many of its writes were given up because it hung, as far as something followed from that.
+    pub silent_writes: u64,
     /// How far reading the bytes of its messages has come in this run.
     pub reading: Reading,
     /// How many of them are asked for at once; none any more in this run where our own disk did not take one.
@@ -421,6 +423,7 @@ async fn go_through(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         }
     }
     arrange::remove::clear_away(cycle, kind).await?;
+    late::leave_alone(cycle, kind);
     report::count_usage(cycle, kind);
     Ok(())
 }
@@ -478,6 +481,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         unread: BTreeSet::new(),
         used: Usage::default(),
         counted: Usage::default(),
+        silent_writes: 0,
         reading: Reading::default(),
         ask: bodies::ASK,
         under_way: None,
@@ -518,6 +522,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
                         hub.set_marked_run(member.replica.id, run)?;
                     }
                     connector.learn_names(hub.names(member.replica.id)?);
+                    member.silent_writes = connector.usage().silent_writes;
                     member.connector = Some(connector);
                 }
                 Err(error) => member.lose(error),

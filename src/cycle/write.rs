@@ -1,6 +1,7 @@
 //! Carries out a slice's intents and settles each outcome (promise 3).
 
 use crate::intake::Intake;
+use crate::late;
 use crate::weigh::{Planned, quarantine_name};
 use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -76,6 +77,7 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
         // answer changes.
         sent.sort_by_key(|(replica, ..)| !cycle.is_device(*replica));
         for (replica, connector, batch, outcomes) in sent {
+            late::wrote(cycle, replica, &outcomes);
             for (plan, outcome) in batch.iter().zip(&outcomes) {
                 let is_made = matches!(plan.intent.kind, IntentKind::Create | IntentKind::Copy | IntentKind::Move);
                 if is_made && outcome.is_err() {

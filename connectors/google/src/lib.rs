@@ -265,6 +265,7 @@ impl Connector for Google {
             requests: people.requests + calendar.requests + mail.requests,
             bytes_in: people.bytes_in + calendar.bytes_in + mail.bytes_in,
             awaited: people.awaited + calendar.awaited + mail.awaited,
+            silent_writes: people.silent_writes + calendar.silent_writes + mail.silent_writes,
         }
     }
 }

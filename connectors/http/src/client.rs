@@ -28,6 +28,8 @@ pub struct Counters {
     /// Requests that are out just now, and those for which a token is asked for: what waits for our own budget, or for a pause to be over,
     /// is none.
     pub awaited: u64,
+    /// Writes that were given up because nothing came for too long.
+    pub silent_writes: u64,
 }
 
 /// One of those whose answer is waited for, until it is dropped.
@@ -61,16 +63,13 @@ struct Inner {
     requests: AtomicU64,
     bytes_in: AtomicU64,
     awaited: AtomicU64,
+    silent_writes: AtomicU64,
 }
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Client({})", transport::host_of(&self.inner.options.base))
     }
-}
-
-fn always() -> bool {
-    true
 }
 
 /// Whose address a request goes to.
@@ -91,6 +90,8 @@ struct Tries {
     throttled: u32,
     /// How long pauses that named no time are together, at an address that is not the provider's.
     unnamed_ms: u64,
+    /// How long it has waited for pauses to be over.
+    paused_ms: u64,
     renewed: bool,
 }
 
@@ -127,6 +128,7 @@ impl Client {
             requests: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             awaited: AtomicU64::new(0),
+            silent_writes: AtomicU64::new(0),
         };
         Ok(Client { inner: Arc::new(inner) })
     }
@@ -139,14 +141,14 @@ impl Client {
             Effect::ExclusiveWrite => Some(self.inner.exclusive.lock().await),
             Effect::Read | Effect::Write => None,
         };
-        self.inner.run(&request, url, Whose::Provider, self.inner.options.max_body, &always).await.at(what)
+        self.inner.run(&request, url, Whose::Provider, self.inner.options.max_body, None).await.at(what)
     }
 
     /// [`Client::send`] of a read that leaves only as long as `may_leave` says so: what waits for its turn then, or for a repeat, is not sent.
     pub async fn send_while(&self, request: Request, may_leave: &(dyn Fn() -> bool + Sync)) -> Result<Response> {
         let what = request.what;
         let url = self.inner.pinned(&request.url, request.effect).at(what)?;
-        self.inner.run(&request, url, Whose::Provider, self.inner.options.max_body, may_leave).await.at(what)
+        self.inner.run(&request, url, Whose::Provider, self.inner.options.max_body, Some(may_leave)).await.at(what)
     }
 
     /// Reads from an address that somebody else may have chosen (a photo's): no bearer, no header of the provider, no
@@ -157,7 +159,7 @@ impl Client {
             return Err(Error::new(ErrorKind::Refused, "only a plain read goes to a foreign address").at(what));
         }
         let url = self.inner.foreign(&request.url).at(what)?;
-        self.inner.run(&request, url, Whose::Anyone, max_body, &always).await.at(what)
+        self.inner.run(&request, url, Whose::Anyone, max_body, None).await.at(what)
     }
 
     /// Sends to an address that an answer of the provider gave for this alone (an upload's), on whatever host, and that is its
@@ -166,7 +168,7 @@ impl Client {
     pub async fn send_unsigned(&self, request: Request) -> Result<Response> {
         let what = request.what;
         let url = self.inner.foreign(&request.url).at(what)?;
-        self.inner.run(&request, url, Whose::Anyone, self.inner.options.max_body, &always).await.at(what)
+        self.inner.run(&request, url, Whose::Anyone, self.inner.options.max_body, None).await.at(what)
     }
 
     /// What one part of a batch came to, by the same rules as a whole request: 2xx, or an error judged by the dialect.
@@ -195,6 +197,7 @@ impl Client {
         let mut open: Vec<usize> = (0..parts.len()).collect();
         let (mut has_renewed, mut was_throttled) = (false, false);
         let mut renewed_in_vain = None;
+        let mut came_ms = clock.now_ms();
         for tried in 1..=retry::BATCH_TRIES {
             let now: Vec<Part> = open.iter().map(|i| parts[*i].clone()).collect();
             let sent = match self.inner.token().await {
@@ -234,8 +237,11 @@ impl Client {
                         again.push(i);
                     }
                     was_throttled |= throttled;
-                } else if was_throttled && tried > 1 {
-                    self.inner.options.budget.got_through();
+                } else {
+                    came_ms = clock.now_ms();
+                    if was_throttled && tried > 1 {
+                        self.inner.options.budget.got_through();
+                    }
                 }
                 results[i] = Some(result);
             }
@@ -246,7 +252,11 @@ impl Client {
             let is_vain = pause_ms > 0 && self.inner.options.budget.is_vain();
             let too_long =
                 is_vain || pause_ms > self.inner.options.max_pause_s * 1000 || now_ms + wait_ms > deadline_ms;
-            if open.is_empty() || too_long {
+            // As long as some of the parts come through, nobody waits in vain.
+            let hurry = &self.inner.options.hurry;
+            let holds_others =
+                hurry.is_waited_for() && pause_ms > 0 && now_ms.saturating_sub(came_ms) + pause_ms > hurry.pause_ms;
+            if open.is_empty() || too_long || holds_others {
                 break;
             }
             if wait_ms > pause_ms {
@@ -289,6 +299,7 @@ impl Client {
             requests: self.inner.requests.load(Ordering::Relaxed),
             bytes_in: self.inner.bytes_in.load(Ordering::Relaxed),
             awaited: self.inner.awaited.load(Ordering::Relaxed),
+            silent_writes: self.inner.silent_writes.load(Ordering::Relaxed),
         }
     }
 
@@ -355,7 +366,7 @@ impl Inner {
         url: Url,
         whose: Whose,
         max_body: usize,
-        may_leave: &(dyn Fn() -> bool + Sync),
+        may_leave: Option<&(dyn Fn() -> bool + Sync)>,
     ) -> Result<Response> {
         let (content_type, body) = request.body.encoded();
         let body = Bytes::from(body);
@@ -363,10 +374,10 @@ impl Inner {
         let mut fresh: Option<String> = None;
         loop {
             let slot = match whose {
-                Whose::Provider => self.turn_while(request, &tries, may_leave).await?,
+                Whose::Provider => self.turn_while(request, &mut tries, may_leave).await?,
                 Whose::Anyone => None,
             };
-            if !may_leave() {
+            if may_leave.is_some_and(|may_leave| !may_leave()) {
                 return Err(Error::new(ErrorKind::NotSent, "it was asked to stop; nothing was sent"));
             }
             let now_ms = self.options.clock.now_ms();
@@ -385,6 +396,7 @@ impl Inner {
                 body: body.clone(),
                 timeout_ms: deadline_ms.saturating_sub(now_ms).max(1),
                 silence_ms: SILENCE_MS,
+                hurry: request.effect.is_write().then(|| self.options.hurry.clone()),
                 max_body,
             };
             self.requests.fetch_add(1, Ordering::Relaxed);
@@ -428,14 +440,14 @@ impl Inner {
         }
     }
 
-    /// Its turn; `None` once it may not leave any more.
+    /// Its turn; `None` once it may not leave any more. Where nobody says whether it may, others who wait are not held by a pause.
     async fn turn_while(
         &self,
         request: &Request,
-        tries: &Tries,
-        may_leave: &(dyn Fn() -> bool + Sync),
+        tries: &mut Tries,
+        may_leave: Option<&(dyn Fn() -> bool + Sync)>,
     ) -> Result<Option<crate::budget::Slot>> {
-        let mut turn = std::pin::pin!(self.turn(request, tries));
+        let mut turn = std::pin::pin!(self.turn(request, tries.deadline_ms));
         loop {
             // Not by the clock, which is told to wait for the turn itself.
             tokio::select! {
@@ -443,15 +455,31 @@ impl Inner {
                 slot = &mut turn => return slot.map(Some),
                 () = tokio::time::sleep(std::time::Duration::from_millis(LOOK_MS)) => {}
             }
-            if !may_leave() {
-                return Ok(None);
+            match may_leave {
+                Some(may_leave) if !may_leave() => return Ok(None),
+                Some(_) => {}
+                None => self.goes_on(request.effect, tries)?,
             }
         }
     }
 
-    async fn turn(&self, request: &Request, tries: &Tries) -> Result<crate::budget::Slot> {
+    /// Another look at what waits for its turn: an error where a pause holds others for too long.
+    fn goes_on(&self, effect: Effect, tries: &mut Tries) -> Result<()> {
+        let (budget, now_ms) = (&self.options.budget, self.options.clock.now_ms());
+        let write_ms = if effect.is_write() { budget.write_pause_left_ms(now_ms) } else { 0 };
+        let left_ms = budget.pause_left_ms(now_ms).max(write_ms);
+        tries.paused_ms += if left_ms > 0 { LOOK_MS } else { 0 };
+        let hurry = &self.options.hurry;
+        let is_too_long = left_ms > 0 && tries.paused_ms + left_ms > hurry.pause_ms;
+        match hurry.is_waited_for() && is_too_long {
+            true => Err(crate::budget::throttled(left_ms, "asked us to wait, and others wait")),
+            false => Ok(()),
+        }
+    }
+
+    async fn turn(&self, request: &Request, deadline_ms: Option<u64>) -> Result<crate::budget::Slot> {
         let clock = &*self.options.clock;
-        let left_ms = tries.deadline_ms.map_or(u64::MAX, |deadline| deadline.saturating_sub(clock.now_ms()));
+        let left_ms = deadline_ms.map_or(u64::MAX, |deadline| deadline.saturating_sub(clock.now_ms()));
         let patience_ms = (self.options.max_pause_s * 1000).min(left_ms);
         let held_ms =
             if request.effect.is_write() { self.options.budget.write_pause_left_ms(clock.now_ms()) } else { 0 };
@@ -503,7 +531,10 @@ impl Inner {
                 (ErrorKind::Unknown, again.then(|| retry::backoff_ms(tries.stumbled)))
             }
             // Who is silent now will be so in a moment: asking again would hold the others only.
-            TransportError::Silent => (ErrorKind::Unknown, None),
+            TransportError::Silent => {
+                self.silent_writes.fetch_add(u64::from(write), Ordering::Relaxed);
+                (ErrorKind::Unknown, None)
+            }
             TransportError::Unopened | TransportError::Away => (ErrorKind::Offline, None),
             TransportError::TooLarge(_) => (ErrorKind::Malformed, None),
             TransportError::Unsendable(_) => (ErrorKind::Refused, None),

@@ -2,6 +2,7 @@
 
 use crate::budget::{Budget, Limits};
 use crate::clock::{Clock, SystemClock};
+use crate::patience::Hurry;
 use crate::request::Response;
 use crate::retry::{retry_after_s, whole_s};
 use crate::transport::{self, Network, Transport};
@@ -84,6 +85,8 @@ pub struct ClientOptions {
     pub deadline_s: u64,
     /// The longest pause that is waited for; a longer one is an error (throttled) and obeyed by the next run.
     pub max_pause_s: u64,
+    /// Whether others wait for what is asked.
+    pub hurry: Hurry,
     /// The largest body that is taken, unpacked. The usual 128 MiB hold the largest answer that is of use: a message of the 50 MB that
     /// Gmail receives at most is 67 MB as base64url. Nothing is set aside for it beforehand.
     pub max_body: usize,
@@ -105,6 +108,7 @@ impl ClientOptions {
             clock: Arc::new(SystemClock),
             deadline_s: 180,
             max_pause_s: 60,
+            hurry: Hurry::default(),
             max_body: 128 << 20,
             record: std::env::var_os("TWOFOLD_RECORD").filter(|dir| !dir.is_empty()).map(PathBuf::from),
         }
@@ -125,6 +129,12 @@ impl ClientOptions {
     /// Over that transport.
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
         self.transport = Some(transport);
+        self
+    }
+
+    /// In no more time than that where others wait.
+    pub fn hurry(mut self, hurry: Hurry) -> Self {
+        self.hurry = hurry;
         self
     }
 

@@ -7,10 +7,39 @@ use crate::request::Response;
 use crate::transport::{Transport, TransportError, Wire, host_of};
 use async_trait::async_trait;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// How long a place that was silent may be so within its next exchange, in milliseconds.
 pub const PROBE_MS: u64 = 10_000;
+/// How long pauses are waited for while others wait, in milliseconds.
+const PAUSE_MS: u64 = 5_000;
+
+/// Whether others wait for what is asked, and how long a place may hold them then. A read has its time all the same: whoever reads gives it up
+/// where that is of no harm.
+#[derive(Clone, Debug)]
+pub struct Hurry {
+    /// Others wait.
+    pub is_waited_for: Arc<AtomicBool>,
+    /// How long a write that has left may be without an answer then, in milliseconds.
+    pub silence_ms: u64,
+    /// How long one request waits then for pauses that the place asks for, in milliseconds.
+    pub pause_ms: u64,
+}
+
+impl Default for Hurry {
+    /// Nobody waits.
+    fn default() -> Self {
+        Self { is_waited_for: Arc::default(), silence_ms: PROBE_MS, pause_ms: PAUSE_MS }
+    }
+}
+
+impl Hurry {
+    /// Whether others wait now.
+    pub fn is_waited_for(&self) -> bool {
+        self.is_waited_for.load(Ordering::SeqCst)
+    }
+}
 
 /// A transport to the hosts of one place, in one run.
 pub struct Patience {

@@ -5,6 +5,7 @@
 //! whole because the pooled connection had closed before it took it), which `tests/repeats.rs` shows from the other side.
 
 use crate::clock::lock;
+use crate::patience::Hurry;
 use crate::request::{Method, Response};
 use crate::spill::{self, Spilled};
 use async_trait::async_trait;
@@ -13,6 +14,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
+use tokio::time::Instant;
 use twofold_model::{Error, ErrorKind, Result};
 use url::{Host, Url};
 
@@ -31,13 +33,21 @@ pub struct Wire {
     pub body: Bytes,
     /// How long the whole exchange may take.
     pub timeout_ms: u64,
-    /// How long the other side may be silent within it.
+    /// How long the other side may be silent within it …
     pub silence_ms: u64,
+    /// … and whether that is less while others wait.
+    pub hurry: Option<Hurry>,
     /// How large the answer's body may be, unpacked.
     pub max_body: usize,
 }
 
 impl Wire {
+    /// How long the other side may be silent, as it is now.
+    fn silence_now_ms(&self) -> u64 {
+        let hurried_ms = self.hurry.as_ref().filter(|hurry| hurry.is_waited_for()).map(|hurry| hurry.silence_ms);
+        hurried_ms.map_or(self.silence_ms, |ms| ms.min(self.silence_ms))
+    }
+
     /// The first header of that name, in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
@@ -55,6 +65,8 @@ impl fmt::Debug for Wire {
 pub const SILENCE_MS: u64 = 30_000;
 /// The slowest line on which a large request still comes through, half a megabit a second.
 const SLOWEST_BYTES_PER_MS: u64 = 64;
+/// How often is looked whether others wait.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Why there is no answer. The texts hold no address, header or body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -289,7 +301,7 @@ impl NetworkTransport {
         let request = builder.build().map_err(|e| TransportError::Unsendable(causes(&e.without_url())))?;
         // Nobody tells how much of a request has left: it has the time that it takes on a slow line.
         let leaving_ms = wire.body.len() as u64 / SLOWEST_BYTES_PER_MS;
-        let mut answer = heard(wire.silence_ms + leaving_ms, client.execute(request)).await?;
+        let mut answer = heard(wire, leaving_ms, client.execute(request)).await?;
         let too_large = TransportError::TooLarge(wire.max_body);
         if answer.content_length().is_some_and(|n| n > wire.max_body as u64) {
             return Err(too_large);
@@ -300,7 +312,7 @@ impl NetworkTransport {
         let announced = usize::try_from(answer.content_length().unwrap_or(0)).unwrap_or_default();
         let mut body = Vec::with_capacity(announced.min(held));
         let mut spilled: Option<Spilled> = None;
-        while let Some(chunk) = heard(wire.silence_ms, answer.chunk()).await? {
+        while let Some(chunk) = heard(wire, 0, answer.chunk()).await? {
             let before = spilled.as_ref().map_or(body.len() as u64, Spilled::length);
             if before + chunk.len() as u64 > wire.max_body as u64 {
                 return Err(too_large);
@@ -323,11 +335,23 @@ impl NetworkTransport {
     }
 }
 
-/// What comes within that time.
-async fn heard<T>(within_ms: u64, coming: impl Future<Output = reqwest::Result<T>>) -> Result<T, TransportError> {
-    match tokio::time::timeout(Duration::from_millis(within_ms), coming).await {
-        Ok(came) => came.map_err(failure),
-        Err(_) => Err(TransportError::Silent),
+/// What comes before the other side was silent for too long, in so much more time.
+async fn heard<T>(
+    wire: &Wire,
+    more_ms: u64,
+    coming: impl Future<Output = reqwest::Result<T>>,
+) -> Result<T, TransportError> {
+    let (began, mut coming) = (Instant::now(), std::pin::pin!(coming));
+    loop {
+        let within = Duration::from_millis(wire.silence_now_ms() + more_ms);
+        let left = within.saturating_sub(began.elapsed());
+        // Others may begin to wait meanwhile.
+        let step = if wire.hurry.is_some() { left.min(LOOK) } else { left };
+        match tokio::time::timeout(step, &mut coming).await {
+            Ok(came) => return came.map_err(failure),
+            Err(_) if step == left => return Err(TransportError::Silent),
+            Err(_) => {}
+        }
     }
 }
 

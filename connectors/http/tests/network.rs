@@ -108,6 +108,7 @@ async fn an_exchange_ends_with_its_time() {
         body: bytes::Bytes::new(),
         timeout_ms: 50,
         silence_ms: 5_000,
+        hurry: None,
         max_body: 100,
     };
     assert!(!format!("{wire:?}").contains("hush"));

@@ -17,8 +17,9 @@ const LONG_MS: u64 = 30_000;
 
 fn wire(url: &Url, silence_ms: u64) -> Wire {
     let (headers, body) = (Vec::new(), Bytes::new());
-    let url = url.clone();
-    Wire { what: "list", method: Method::Get, url, headers, body, timeout_ms: 180_000, silence_ms, max_body: 1000 }
+    let (url, timeout_ms) = (url.clone(), 180_000);
+    let (method, hurry) = (Method::Get, None);
+    Wire { what: "list", method, url, headers, body, timeout_ms, silence_ms, hurry, max_body: 1000 }
 }
 
 /// Answers as it is told, and notes which host was given how long.

@@ -273,7 +273,12 @@ impl Connector for Microsoft365 {
 
     fn usage(&self) -> Usage {
         let counters = self.contacts.graph().client.counters();
-        Usage { requests: counters.requests, bytes_in: counters.bytes_in, awaited: counters.awaited }
+        Usage {
+            requests: counters.requests,
+            bytes_in: counters.bytes_in,
+            awaited: counters.awaited,
+            silent_writes: counters.silent_writes,
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Fault {
     LostRequest,
     /// A create is executed but for what travels in requests of its own (a photo, changed occurrences), and the reply is lost.
     HalfMade,
+    /// It is not executed, nobody can tell, and nothing came for too long.
+    Hangs,
     /// It is not executed, and that is certain.
     Throttled,
     /// It is refused.
@@ -108,6 +110,7 @@ struct State {
     requests: u64,
     bytes_in: u64,
     awaited: u64,
+    silent_writes: u64,
     offline: bool,
     /// Kinds of which it answers nothing.
     lost: BTreeMap<Kind, ErrorKind>,
@@ -119,6 +122,14 @@ struct State {
     unintelligible: usize,
     expired_before: u64,
     now_ms: i64,
+}
+
+impl State {
+    /// A write that was given up.
+    fn hangs(&mut self) -> Error {
+        self.silent_writes += 1;
+        Error::new(ErrorKind::Unknown, "no answer came in time")
+    }
 }
 
 /// A request whose answer is waited for, until it is dropped.
@@ -483,6 +494,7 @@ impl Memory {
                 return Err(Error::new(ErrorKind::Unsupported, "the place has no way to make this item"));
             }
             Some(Fault::LostRequest) => return Err(Error::new(ErrorKind::Unknown, "no answer came")),
+            Some(Fault::Hangs) => return Err(state.hangs()),
             _ => {}
         }
         let written = self.execute(&mut state, operation)?;
@@ -510,6 +522,7 @@ impl Memory {
         let fault = state.collection_faults.pop_front().flatten();
         match fault {
             Some(Fault::LostRequest) => return Err(Error::new(ErrorKind::Unknown, "no answer came")),
+            Some(Fault::Hangs) => return Err(state.hangs()),
             Some(Fault::Throttled) => return Err(Error::new(ErrorKind::Throttled { retry_after_s: None }, "too fast")),
             Some(Fault::Refused) => return Err(Error::new(ErrorKind::Refused, "the place refuses")),
             Some(Fault::Unsupported) => {
@@ -921,7 +934,12 @@ impl Connector for Memory {
 
     fn usage(&self) -> Usage {
         let state = self.state();
-        Usage { requests: state.requests, bytes_in: state.bytes_in, awaited: state.awaited }
+        Usage {
+            requests: state.requests,
+            bytes_in: state.bytes_in,
+            awaited: state.awaited,
+            silent_writes: state.silent_writes,
+        }
     }
 }
 

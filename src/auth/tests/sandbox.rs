@@ -55,6 +55,7 @@ async fn open(transport: &dyn Transport, url: Url) -> Option<String> {
         body,
         timeout_ms: 10_000,
         silence_ms: 10_000,
+        hurry: None,
         max_body: 1 << 20,
     };
     let page = transport.exchange(&wire).await.unwrap();

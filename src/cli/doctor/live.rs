@@ -49,6 +49,7 @@ async fn reach(
         body: Vec::new().into(),
         timeout_ms: TIMEOUT_MS,
         silence_ms: TIMEOUT_MS,
+        hurry: None,
         max_body: 1 << 20,
     };
     let answer = match transport.exchange(&wire).await {

@@ -96,6 +96,7 @@ async fn reach(findings: &mut Findings, config: &Config) {
         body: Vec::new().into(),
         timeout_ms: TIMEOUT_MS,
         silence_ms: TIMEOUT_MS,
+        hurry: None,
         max_body: 1 << 20,
     };
     match connect::transport(config).exchange(&wire).await {
