@@ -19,10 +19,9 @@ use async_trait::async_trait;
 use calendar::Calendar;
 use calendar::api::Tell;
 use contacts::{Contacts, ContactsLens};
-use futures_util::{StreamExt, stream};
 use mail::Mail;
 use std::sync::Arc;
-use twofold_http::Client;
+use twofold_http::{Client, side_by_side};
 use twofold_model::email::Role;
 use twofold_model::zone::Zones;
 use twofold_model::{
@@ -149,8 +148,15 @@ impl Connector for Google {
     }
 
     async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
-        let asked: Vec<_> = polls.iter().map(|poll| self.change(poll)).collect();
-        stream::iter(asked).buffered(PARALLEL).collect().await
+        let Some(first) = polls.first() else { return Vec::new() };
+        let Some(client) = self.client(first.feed.kind) else {
+            return polls.iter().map(|poll| Err(unsupported(poll.feed.kind))).collect();
+        };
+        let answers = side_by_side(client, PARALLEL, polls.iter().map(|poll| self.change(poll))).await;
+        let hangs = || {
+            Err(Error::new(ErrorKind::Unknown, "it gave no answer while the others had theirs, and somebody waited"))
+        };
+        answers.into_iter().map(|answer| answer.unwrap_or_else(hangs)).collect()
     }
 
     async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {
@@ -258,9 +264,8 @@ impl Connector for Google {
     }
 
     fn usage(&self) -> Usage {
-        let people = self.contacts.counters();
-        let calendar = self.calendar.as_ref().map(Calendar::counters).unwrap_or_default();
-        let mail = self.mail.as_ref().map(Mail::counters).unwrap_or_default();
+        let of = |kind| self.client(kind).map(Client::counters).unwrap_or_default();
+        let (people, calendar, mail) = (of(Kind::Contacts), of(Kind::Calendar), of(Kind::Mail));
         Usage {
             requests: people.requests + calendar.requests + mail.requests,
             bytes_in: people.bytes_in + calendar.bytes_in + mail.bytes_in,
@@ -271,6 +276,15 @@ impl Connector for Google {
 }
 
 impl Google {
+    /// What a kind is asked by, where it is served.
+    fn client(&self, kind: Kind) -> Option<&Client> {
+        match kind {
+            Kind::Contacts => Some(self.contacts.client()),
+            Kind::Calendar => self.calendar.as_ref().map(Calendar::client),
+            Kind::Mail => self.mail.as_ref().map(Mail::client),
+        }
+    }
+
     /// One page of one feed.
     async fn change(&self, poll: &Poll<'_>) -> Result<Page> {
         match poll.feed.kind {

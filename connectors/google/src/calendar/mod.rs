@@ -39,7 +39,7 @@ pub use map::CalendarLens;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use twofold_http::{Client, Counters};
+use twofold_http::Client;
 use twofold_model::zone::Zones;
 use twofold_model::{Collection, Error, Feed, FeedId, Kind};
 
@@ -66,9 +66,9 @@ impl Calendar {
         &self.lens
     }
 
-    /// What the room has used of the network.
-    pub(crate) fn counters(&self) -> Counters {
-        self.client.counters()
+    /// What the room asks Google by.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// What is remembered of each calendar. Held for a moment only, never across a request.

@@ -36,7 +36,7 @@ mod write;
 pub use map::ContactsLens;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use twofold_http::{Client, Counters};
+use twofold_http::Client;
 use twofold_model::{Access, Collection, CollectionId, Error, Feed, FeedId, Kind};
 
 use groups::GroupTable;
@@ -59,9 +59,9 @@ impl Contacts {
         Self { client, memory: Mutex::default() }
     }
 
-    /// What the room has used of the network.
-    pub(crate) fn counters(&self) -> Counters {
-        self.client.counters()
+    /// What the room asks Google by.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// What is remembered. Held for a moment only, never across a request.

@@ -35,7 +35,7 @@ mod write;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use twofold_http::{Client, Counters};
+use twofold_http::Client;
 use twofold_model::email::EmailLens;
 use twofold_model::{Blobs, Collection, Error, Feed, Kind, Mark};
 
@@ -90,9 +90,9 @@ impl Mail {
         &map::LENS
     }
 
-    /// What the room has used of the network.
-    pub(crate) fn counters(&self) -> Counters {
-        self.client.counters()
+    /// What the room asks Google by.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// What is remembered. Held for a moment only, never across a request.
