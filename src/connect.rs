@@ -366,13 +366,14 @@ pub fn open(
         // What hangs at one provider says nothing of the other one.
         let inner = Patience::new(transport.clone());
         let transport: Arc<dyn Transport> = Arc::new(Stepping { inner, progress: progress.clone() });
+        let hurry = Hurry::new(is_waited_for.clone());
         let connector = match unusable {
             None => open_provider(
                 config,
                 hub,
                 name,
                 &vault,
-                &Way { transport: &transport, clock, budgets: &budgets, is_waited_for },
+                &Way { transport: &transport, clock, budgets: &budgets, hurry },
                 blobs,
             ),
             Some(error) => Err(error),
@@ -424,7 +425,7 @@ struct Way<'a> {
     transport: &'a Arc<dyn Transport>,
     clock: &'a Arc<dyn Clock>,
     budgets: &'a [Arc<Budget>],
-    is_waited_for: &'a Arc<AtomicBool>,
+    hurry: Hurry,
 }
 
 fn open_provider(
@@ -446,8 +447,7 @@ fn open_provider(
     check_account(hub, name, &status)?;
     let token: Arc<dyn TokenSource> = Arc::new(session);
     let client = |base: &url::Url, dialect: Arc<dyn Dialect>, budget: &Arc<Budget>| {
-        let hurry = Hurry { is_waited_for: way.is_waited_for.clone(), ..Hurry::default() };
-        let options = ClientOptions::new(base.clone(), dialect).token(token.clone()).hurry(hurry);
+        let options = ClientOptions::new(base.clone(), dialect).token(token.clone()).hurry(way.hurry.clone());
         Client::new(options.budget(budget.clone()).transport(way.transport.clone()).clock(way.clock.clone()))
     };
     let zones = Arc::new(zones());
@@ -524,7 +524,7 @@ pub fn probe(config: &Config, name: ProviderName, clock: &Arc<dyn Clock>) -> Res
         &mut hub,
         name,
         &vault,
-        &Way { transport: &transport, clock, budgets: &budgets, is_waited_for: &Arc::default() },
+        &Way { transport: &transport, clock, budgets: &budgets, hurry: Hurry::default() },
         Some(&blobs),
     )
 }

@@ -208,6 +208,8 @@ pub struct Member {
     pub complete: BTreeSet<Kind>,
     /// Kinds of which no feed at all could be read to its end, for a reason that may pass.
     pub stumbles: BTreeSet<Kind>,
+    /// Kinds of which it asked us to wait for longer than others could be held, and for how many seconds.
+    pub throttled: BTreeMap<Kind, u64>,
     /// Collections (the hub's) whose feed could not be read to its end in this run: what was not seen of them is not known to be as it was.
     pub unread: BTreeSet<i64>,
     /// What it had used of the network when it went away.
@@ -259,8 +261,17 @@ impl Member {
         if self.replica.is_device || matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline) {
             return self.lose(error);
         }
+        self.note_throttled(kind, &error);
         self.complete.remove(&kind);
         self.absent.entry(kind).or_insert(Some(error));
+    }
+
+    /// Notes that it asked us to wait, if it did. Whether it did.
+    pub fn note_throttled(&mut self, kind: Kind, error: &Error) -> bool {
+        let ErrorKind::Throttled { retry_after_s } = error.kind else { return false };
+        let known_s = self.throttled.entry(kind).or_default();
+        *known_s = retry_after_s.unwrap_or(0).max(*known_s);
+        true
     }
 
     /// From now on the replica is absent: its column is "unknown".
@@ -478,6 +489,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         late: BTreeSet::new(),
         complete: BTreeSet::new(),
         stumbles: BTreeSet::new(),
+        throttled: BTreeMap::new(),
         unread: BTreeSet::new(),
         used: Usage::default(),
         counted: Usage::default(),

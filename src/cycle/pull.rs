@@ -177,7 +177,9 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let gone_dark = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
         let is_read = |course: &Course| matches!(course.end, End::Kept | End::Complete);
         let is_any_read = sources.get(&member).is_some_and(|source| source.courses.iter().any(is_read));
-        if error.kind.is_temporary() && !is_any_read {
+        // Who is asked to wait is that for all of a kind.
+        let is_throttled = cycle.members[member].note_throttled(kind, &error);
+        if is_throttled || error.kind.is_temporary() && !is_any_read {
             cycle.members[member].stumbles.insert(kind);
         }
         let name = cycle.members[member].replica.name.clone();

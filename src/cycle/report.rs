@@ -126,6 +126,9 @@ pub struct Report {
     /// Providers that are better left alone for a while, by name: one kind of it, or all.
     #[serde(skip)]
     pub down: BTreeSet<(String, Option<Kind>)>,
+    /// Those of them that only asked us to wait, and for how many seconds.
+    #[serde(skip)]
+    pub throttled: BTreeMap<(String, Option<Kind>), u64>,
 }
 
 /// What a trouble is about.
@@ -243,6 +246,7 @@ impl Report {
             gave_way: false,
             full: false,
             down: BTreeSet::new(),
+            throttled: BTreeMap::new(),
         }
     }
 
@@ -388,8 +392,19 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
         if !member.replica.is_device {
             let down: Vec<Kind> = member.kinds.iter().copied().filter(|kind| member.is_down(*kind)).collect();
             let is_all = member.is_away() || !down.is_empty() && down.len() == member.kinds.len();
-            let parts = if is_all { vec![None] } else { down.into_iter().map(Some).collect() };
-            cycle.report.down.extend(parts.into_iter().map(|part| (member.replica.name.clone(), part)));
+            let pause_s = |kind: &Kind| member.throttled.get(kind).copied().filter(|_| !member.is_away());
+            let parts: Vec<(Option<Kind>, Option<u64>)> = match is_all {
+                true => vec![(
+                    None,
+                    down.iter().map(pause_s).collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max()),
+                )],
+                false => down.into_iter().map(|kind| (Some(kind), pause_s(&kind))).collect(),
+            };
+            for (part, pause_s) in parts {
+                let place = (member.replica.name.clone(), part);
+                cycle.report.throttled.extend(pause_s.map(|pause_s| (place.clone(), pause_s)));
+                cycle.report.down.insert(place);
+            }
         }
     }
     cycle.report.codes.extend(&cycle.settings.left_alone);

@@ -86,6 +86,7 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
             }
             again.extend(outcome_of(cycle, (kind, connector.as_ref()), replica, batch, outcomes).await?);
         }
+        late::leave_alone(cycle, kind);
     }
     // Asked to stop: what was not sent is no intent any more.
     for plan in queues.into_values().flatten() {
@@ -130,7 +131,7 @@ async fn outcome_of(
     let now = cycle.now();
     let mut again = BTreeSet::new();
     let mut look: Vec<Planned> = Vec::new();
-    let mut lost: Option<Error> = None;
+    let (mut lost, mut unknown): (Option<Error>, Option<Error>) = (None, None);
     let member = cycle.member(replica);
     let is_device = member.is_some_and(|member| member.replica.is_device);
     let name = member.map(|member| member.replica.name.clone()).unwrap_or_default();
@@ -181,7 +182,7 @@ async fn outcome_of(
             match error {
                 // Whatever may have been executed stays an intent, and is looked for, not repeated.
                 error if !error.kind.proves_not_executed() => {
-                    report.trouble(&name, &error);
+                    unknown.get_or_insert(error);
                     again.insert(plan.intent.item);
                 }
                 error => {
@@ -218,13 +219,14 @@ async fn outcome_of(
                         ErrorKind::Broken => return Err(error),
                         ErrorKind::Forbidden => report.trouble(&name, &error),
                         _ => {
-                            report.trouble(&name, &error);
-                            lost = Some(error);
+                            lost.get_or_insert(error);
                         }
                     }
                 }
             }
         }
+        // Of those that were sent together one stands for all.
+        unknown.iter().chain(&lost).for_each(|error| report.trouble(&name, error));
         Ok(())
     })?;
     if !look.is_empty() {

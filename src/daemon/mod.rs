@@ -93,13 +93,20 @@ pub enum Decision {
     },
 }
 
+/// A place by its name: one kind of it, or all.
+pub type Part = (String, Option<Kind>);
+/// Some of them.
+pub type Parts = BTreeSet<Part>;
+
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It came to its end.
     Ran {
-        /// Providers that could not be reached, or stumbled, by name: one kind of it, or all.
-        down: BTreeSet<(String, Option<Kind>)>,
+        /// Providers that could not be reached, or stumbled.
+        down: Parts,
+        /// Those of them that only asked us to wait, and for how many seconds.
+        throttled: BTreeMap<Part, u64>,
         /// It gave way, and has more to do.
         gave_way: bool,
     },
@@ -461,7 +468,7 @@ impl Service<'_> {
                 }
             }
             Outcome::Failed => {}
-            Outcome::Ran { down, gave_way } => {
+            Outcome::Ran { down, throttled, gave_way } => {
                 if gave_way {
                     self.table.again(&[LONG], now);
                 } else if is_whole {
@@ -471,7 +478,7 @@ impl Service<'_> {
                     let is_left_alone = |kind: &Kind| without.get(place).is_some_and(|left| left.contains(kind));
                     let took_part: Vec<Kind> = kinds.iter().copied().filter(|kind| !is_left_alone(kind)).collect();
                     if !took_part.is_empty() {
-                        self.fared(place, &took_part, &down, now);
+                        self.fared(place, &took_part, &down, &throttled, now);
                     }
                 }
                 // What could not be done for want of a place is done when that is asked again.
@@ -486,14 +493,16 @@ impl Service<'_> {
     }
 
     /// How a run fared at a place with the kinds that took part there.
-    fn fared(&mut self, place: &str, kinds: &[Kind], down: &BTreeSet<(String, Option<Kind>)>, now: i64) {
-        let is_down = |kind: Option<Kind>| down.contains(&(place.to_owned(), kind));
+    fn fared(&mut self, place: &str, kinds: &[Kind], down: &Parts, throttled: &BTreeMap<Part, u64>, now: i64) {
+        let part = |kind: Option<Kind>| (place.to_owned(), kind);
+        let is_down = |kind: Option<Kind>| down.contains(&part(kind));
         // Whether a sign-in that came meanwhile is enough says the next run.
         let is_anew = self.signed_in.contains(place);
-        let mut note = |kind: Option<Kind>| match is_down(kind) {
-            true if is_anew => {}
-            true => self.backoff.failed(place, kind, now),
-            false => self.backoff.reached(place, kind),
+        let mut note = |kind: Option<Kind>| match (is_down(kind), throttled.get(&part(kind))) {
+            (true, _) if is_anew => {}
+            (true, Some(pause_s)) => self.backoff.throttled(place, kind, *pause_s, now),
+            (true, None) => self.backoff.failed(place, kind, now),
+            (false, _) => self.backoff.reached(place, kind),
         };
         note(None);
         // Where all of a place is away, nothing is known of its kinds.

@@ -65,6 +65,8 @@ struct World {
     is_away: fn(&str, i64) -> bool,
     /// Whether one kind at a place fails, and the others do not.
     fails_alone: fn(&str, Kind, i64) -> bool,
+    /// What fails alone only asks us to wait, for so many seconds.
+    pause_s: Option<u64>,
     is_busy: fn(i64) -> bool,
     fails: fn(i64) -> bool,
     reload: fn() -> Option<BTreeMap<Kind, Trigger>>,
@@ -93,6 +95,7 @@ impl World {
             is_changing: false,
             is_away: |_, _| false,
             fails_alone: |_, _, _| false,
+            pause_s: None,
             is_busy: |_| false,
             fails: |_| false,
             is_stopping: Cell::new(false),
@@ -171,18 +174,20 @@ impl Work for World {
             self.time.sleep_ms(100.min(end - self.time.now()).max(1)).await;
         }
         let took_part = |place: &str, kind: &Kind| !duty.without.get(place).is_some_and(|left| left.contains(kind));
-        let mut down = BTreeSet::new();
+        let (mut down, mut throttled) = (BTreeSet::new(), BTreeMap::new());
         for place in PROVIDERS {
             let asked = || duty.kinds.iter().filter(|kind| took_part(place, kind));
             let failed = asked().filter(|kind| (self.fails_alone)(place, **kind, began));
-            down.extend(failed.map(|kind| (place.to_owned(), Some(*kind))));
+            let failed: Vec<_> = failed.map(|kind| (place.to_owned(), Some(*kind))).collect();
+            throttled.extend(failed.iter().filter_map(|part| Some((part.clone(), self.pause_s?))));
+            down.extend(failed);
             if asked().next().is_some() && (self.is_away)(place, began) {
                 down.insert((place.to_owned(), None));
             }
         }
         match (self.fails)(began) {
             true => Outcome::Failed,
-            false => Outcome::Ran { down, gave_way },
+            false => Outcome::Ran { down, throttled, gave_way },
         }
     }
 
@@ -306,6 +311,26 @@ fn a_provider_that_is_down_is_left_alone_for_longer_each_time_and_the_other_one_
     // Back at work within the hour that it is left alone at most, and then as often as ever.
     assert!(asked(130 * MINUTE, 200 * MINUTE) >= 10);
     assert!(asked(200 * MINUTE, 240 * MINUTE) >= 40);
+}
+
+#[test]
+fn a_kind_for_which_its_provider_asks_us_to_wait_is_tried_again_when_that_is_over() {
+    let mut world = World::new();
+    world.pause_s = Some(60);
+    world.fails_alone =
+        |place, kind, at| (place, kind) == ("google", Kind::Mail) && (10 * MINUTE..130 * MINUTE).contains(&at);
+    world.serve(5 * SECOND, MINUTE, world.days(4));
+    let runs = world.runs.borrow();
+    let is_left = |duty: &Duty| duty.without.get("google").is_some_and(|left| left.contains(&Kind::Mail));
+    let asked: Vec<i64> = runs
+        .iter()
+        .filter(|(at, duty)| {
+            (10 * MINUTE..130 * MINUTE).contains(at) && duty.kinds.contains(&Kind::Mail) && !is_left(duty)
+        })
+        .map(|(at, _)| *at)
+        .collect();
+    assert!((100..=120).contains(&asked.len()), "{} times in two hours", asked.len());
+    assert!(asked.windows(2).all(|pair| pair[1] - pair[0] >= MINUTE), "{asked:?}");
 }
 
 /// All of a place is left alone.

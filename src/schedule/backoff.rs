@@ -5,6 +5,8 @@ use twofold_model::Kind;
 
 /// After a first failure.
 const FIRST_MS: i64 = 60_000;
+/// After each pause that a place asks for, if that is shorter.
+const PAUSE_MS: i64 = 15_000;
 /// However often it failed.
 const MOST_MS: i64 = 3_600_000;
 
@@ -26,12 +28,23 @@ impl Backoff {
     /// A place, or a kind of it, could not be reached. It is left alone for a minute, then for two, four, … an hour at most. While it is left
     /// alone only a person asks, and what that comes to makes nobody wait longer.
     pub fn failed(&mut self, place: &str, kind: Option<Kind>, now_ms: i64) {
+        let times = self.places.get(&(place.to_owned(), kind)).map_or(0, |failing| failing.times) + 1;
+        let wait_ms = FIRST_MS.saturating_mul(1_i64 << (times - 1).min(10)).min(MOST_MS);
+        self.leave_alone(place, kind, times, wait_ms, now_ms);
+    }
+
+    /// A place asked us to wait for so long. A little of what is to be done there goes through each time, so it is left alone no longer than
+    /// that, or than the others are to be held by it.
+    pub fn throttled(&mut self, place: &str, kind: Option<Kind>, pause_s: u64, now_ms: i64) {
+        let wait_ms = i64::try_from(pause_s).unwrap_or(i64::MAX).saturating_mul(1000).clamp(PAUSE_MS, MOST_MS);
+        self.leave_alone(place, kind, 1, wait_ms, now_ms);
+    }
+
+    fn leave_alone(&mut self, place: &str, kind: Option<Kind>, times: u32, wait_ms: i64, now_ms: i64) {
         let key = (place.to_owned(), kind);
         if self.places.get(&key).is_some_and(|failing| failing.lasts(now_ms)) {
             return;
         }
-        let times = self.places.get(&key).map_or(0, |failing| failing.times) + 1;
-        let wait_ms = FIRST_MS.saturating_mul(1_i64 << (times - 1).min(10)).min(MOST_MS);
         let failing = Failing { times, since_ms: now_ms, until_ms: now_ms.saturating_add(wait_ms) };
         self.places.insert(key, failing);
     }
@@ -96,6 +109,21 @@ mod tests {
             assert!(!backoff.is_left_alone("google", Kind::Mail, now), "{minutes}");
         }
         assert!(!backoff.is_left_alone("microsoft365", Kind::Mail, now));
+    }
+
+    #[test]
+    fn a_place_that_asks_us_to_wait_is_left_alone_for_as_long_each_time_and_for_a_while_in_any_case() {
+        let mut backoff = Backoff::default();
+        let mut now = 1_000_000_000;
+        for (pause_s, alone_ms) in [(20, 20_000), (20, 20_000), (1, 15_000), (0, 15_000), (86_400, 60 * MINUTE)] {
+            backoff.throttled("google", Some(Kind::Mail), pause_s, now);
+            assert!(backoff.is_left_alone("google", Kind::Mail, now + alone_ms - 1));
+            assert!(!backoff.is_left_alone("google", Kind::Calendar, now));
+            now += alone_ms;
+            assert!(!backoff.is_left_alone("google", Kind::Mail, now));
+        }
+        backoff.failed("google", Some(Kind::Mail), now);
+        assert_eq!(backoff.next(Kind::Mail), Some(now + 2 * MINUTE), "it did not answer at all since");
     }
 
     #[test]

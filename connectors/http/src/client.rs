@@ -4,6 +4,7 @@ use crate::batch::{self, Part, is_json};
 use crate::budget::{Budget, MOST_UNNAMED_MS};
 use crate::cassette::Recorder;
 use crate::options::{ClientOptions, judge_by_status};
+use crate::patience::LOOK_MS;
 use crate::request::{Effect, Expect, Request, Response};
 use crate::retry::{self, retry_after_s, whole_s};
 use crate::transport::{self, NetworkTransport, SILENCE_MS, Transport, TransportError, Wire};
@@ -15,8 +16,8 @@ use twofold_model::error::AtPlace;
 use twofold_model::{Error, ErrorKind, Result};
 use url::Url;
 
-/// While a request waits for its turn it is seen so often, in milliseconds, whether it may still leave.
-const LOOK_MS: u64 = 50;
+/// What is said of a place that asks for pauses.
+const HOLDS: &str = "asked us to wait, and others wait";
 
 /// What a client has done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,8 +91,6 @@ struct Tries {
     throttled: u32,
     /// How long pauses that named no time are together, at an address that is not the provider's.
     unnamed_ms: u64,
-    /// How long it has waited for pauses to be over.
-    paused_ms: u64,
     renewed: bool,
 }
 
@@ -100,6 +99,8 @@ enum Verdict {
     Done(Result<Response>),
     /// Again after that time.
     Again(u64),
+    /// Again after a pause that was asked for.
+    Pause(u64),
     /// Again with this token.
     Renewed(String),
 }
@@ -197,7 +198,6 @@ impl Client {
         let mut open: Vec<usize> = (0..parts.len()).collect();
         let (mut has_renewed, mut was_throttled) = (false, false);
         let mut renewed_in_vain = None;
-        let mut came_ms = clock.now_ms();
         for tried in 1..=retry::BATCH_TRIES {
             let now: Vec<Part> = open.iter().map(|i| parts[*i].clone()).collect();
             let sent = match self.inner.token().await {
@@ -237,11 +237,8 @@ impl Client {
                         again.push(i);
                     }
                     was_throttled |= throttled;
-                } else {
-                    came_ms = clock.now_ms();
-                    if was_throttled && tried > 1 {
-                        self.inner.options.budget.got_through();
-                    }
+                } else if was_throttled && tried > 1 {
+                    self.inner.options.budget.got_through();
                 }
                 results[i] = Some(result);
             }
@@ -252,11 +249,7 @@ impl Client {
             let is_vain = pause_ms > 0 && self.inner.options.budget.is_vain();
             let too_long =
                 is_vain || pause_ms > self.inner.options.max_pause_s * 1000 || now_ms + wait_ms > deadline_ms;
-            // As long as some of the parts come through, nobody waits in vain.
-            let hurry = &self.inner.options.hurry;
-            let holds_others =
-                hurry.is_waited_for() && pause_ms > 0 && now_ms.saturating_sub(came_ms) + pause_ms > hurry.pause_ms;
-            if open.is_empty() || too_long || holds_others {
+            if open.is_empty() || too_long {
                 break;
             }
             if wait_ms > pause_ms {
@@ -379,7 +372,7 @@ impl Inner {
         let mut fresh: Option<String> = None;
         loop {
             let slot = match whose {
-                Whose::Provider => self.turn_while(request, &mut tries, may_leave).await?,
+                Whose::Provider => self.turn_while(request, &tries, may_leave).await?,
                 Whose::Anyone => None,
             };
             if may_leave.is_some_and(|may_leave| !may_leave()) {
@@ -425,6 +418,7 @@ impl Inner {
                 Verdict::Renewed(token) => fresh = Some(token),
                 Verdict::Again(0) => {}
                 Verdict::Again(ms) => self.options.clock.sleep_ms(ms).await,
+                Verdict::Pause(ms) => self.pause(ms).await?,
             }
         }
     }
@@ -449,10 +443,10 @@ impl Inner {
     async fn turn_while(
         &self,
         request: &Request,
-        tries: &mut Tries,
+        tries: &Tries,
         may_leave: Option<&(dyn Fn() -> bool + Sync)>,
     ) -> Result<Option<crate::budget::Slot>> {
-        let mut turn = std::pin::pin!(self.turn(request, tries.deadline_ms));
+        let mut turn = std::pin::pin!(self.turn(request, tries));
         loop {
             // Not by the clock, which is told to wait for the turn itself.
             tokio::select! {
@@ -463,28 +457,42 @@ impl Inner {
             match may_leave {
                 Some(may_leave) if !may_leave() => return Ok(None),
                 Some(_) => {}
-                None => self.goes_on(request.effect, tries)?,
+                None => self.goes_on(request.effect)?,
             }
         }
     }
 
     /// Another look at what waits for its turn: an error where a pause holds others for too long.
-    fn goes_on(&self, effect: Effect, tries: &mut Tries) -> Result<()> {
+    fn goes_on(&self, effect: Effect) -> Result<()> {
         let (budget, now_ms) = (&self.options.budget, self.options.clock.now_ms());
         let write_ms = if effect.is_write() { budget.write_pause_left_ms(now_ms) } else { 0 };
         let left_ms = budget.pause_left_ms(now_ms).max(write_ms);
-        tries.paused_ms += if left_ms > 0 { LOOK_MS } else { 0 };
-        let hurry = &self.options.hurry;
-        let is_too_long = left_ms > 0 && tries.paused_ms + left_ms > hurry.pause_ms;
-        match hurry.is_waited_for() && is_too_long {
-            true => Err(crate::budget::throttled(left_ms, "asked us to wait, and others wait")),
+        match self.options.hurry.is_too_long(left_ms) {
+            true => Err(crate::budget::throttled(left_ms, HOLDS)),
             false => Ok(()),
         }
     }
 
-    async fn turn(&self, request: &Request, deadline_ms: Option<u64>) -> Result<crate::budget::Slot> {
+    /// Waits for a pause of somebody else's, that is kept by no budget.
+    async fn pause(&self, ms: u64) -> Result<()> {
+        let until_ms = self.options.clock.now_ms() + ms;
+        let mut over = std::pin::pin!(self.options.clock.sleep_ms(ms));
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut over => return Ok(()),
+                () = tokio::time::sleep(std::time::Duration::from_millis(LOOK_MS)) => {}
+            }
+            let left_ms = until_ms.saturating_sub(self.options.clock.now_ms());
+            if self.options.hurry.is_too_long(left_ms) {
+                return Err(crate::budget::throttled(left_ms, HOLDS));
+            }
+        }
+    }
+
+    async fn turn(&self, request: &Request, tries: &Tries) -> Result<crate::budget::Slot> {
         let clock = &*self.options.clock;
-        let left_ms = deadline_ms.map_or(u64::MAX, |deadline| deadline.saturating_sub(clock.now_ms()));
+        let left_ms = tries.deadline_ms.map_or(u64::MAX, |deadline| deadline.saturating_sub(clock.now_ms()));
         let patience_ms = (self.options.max_pause_s * 1000).min(left_ms);
         let held_ms =
             if request.effect.is_write() { self.options.budget.write_pause_left_ms(clock.now_ms()) } else { 0 };
@@ -540,6 +548,8 @@ impl Inner {
                 self.silent_writes.fetch_add(u64::from(write), Ordering::Relaxed);
                 (ErrorKind::Unknown, None)
             }
+            // It may answer reads.
+            TransportError::Away if write => (ErrorKind::NotSent, None),
             TransportError::Unopened | TransportError::Away => (ErrorKind::Offline, None),
             TransportError::TooLarge(_) => (ErrorKind::Malformed, None),
             TransportError::Unsendable(_) => (ErrorKind::Refused, None),
@@ -626,7 +636,11 @@ impl Inner {
         if !self.fits(wait_ms, tries) {
             return Verdict::Done(Err(too_long(error, wait_ms, all_wait)));
         }
-        Verdict::Again(if all_wait { 0 } else { wait_ms })
+        match (all_wait, error.kind) {
+            (true, _) => Verdict::Again(0),
+            (false, ErrorKind::Throttled { .. }) => Verdict::Pause(wait_ms),
+            (false, _) => Verdict::Again(wait_ms),
+        }
     }
 
     /// A pause that names no time: how long it is taken to be, and whether it is waited for.

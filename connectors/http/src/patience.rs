@@ -20,32 +20,71 @@ pub const PROBE_MS: u64 = 10_000;
 const PAUSE_MS: u64 = 5_000;
 /// How long one of several things that are asked side by side may hang then: less than a place may as a whole.
 const ALONE: Duration = Duration::from_millis(1_500);
-/// How often is looked.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long each write has, also where the place held others long enough before.
+const SHORT_MS: u64 = 2_000;
+/// How often is looked whether others wait.
+pub(crate) const LOOK_MS: u64 = 50;
 
-/// Whether others wait for what is asked, and how long a place may hold them then. A read has its time all the same: whoever reads gives it up
-/// where that is of no harm.
+/// Whether others wait for what is asked, and how long a place may hold them then in one run. A read has its time all the same: whoever reads
+/// gives it up where that is of no harm.
 #[derive(Clone, Debug)]
 pub struct Hurry {
     /// Others wait.
     pub is_waited_for: Arc<AtomicBool>,
-    /// How long a write that has left may be without an answer then, in milliseconds.
+    /// How long writes that have left may be without an answer then, in milliseconds; each has [`SHORT_MS`].
     pub silence_ms: u64,
-    /// How long one request waits then for pauses that the place asks for, in milliseconds.
+    /// How long pauses that the place asks for are waited for then, in milliseconds.
     pub pause_ms: u64,
+    held: Arc<Mutex<Held>>,
+}
+
+/// How long others were held by a place.
+#[derive(Debug, Default)]
+struct Held {
+    ms: u64,
+    looked: Option<Instant>,
 }
 
 impl Default for Hurry {
     /// Nobody waits.
     fn default() -> Self {
-        Self { is_waited_for: Arc::default(), silence_ms: PROBE_MS, pause_ms: PAUSE_MS }
+        Self::new(Arc::default())
     }
 }
 
 impl Hurry {
+    /// Of one place in one run; who says whether others wait.
+    pub fn new(is_waited_for: Arc<AtomicBool>) -> Self {
+        Self { is_waited_for, silence_ms: PROBE_MS, pause_ms: PAUSE_MS, held: Arc::default() }
+    }
+
     /// Whether others wait now.
     pub fn is_waited_for(&self) -> bool {
         self.is_waited_for.load(Ordering::SeqCst)
+    }
+
+    /// How long a write may be without an answer, where others wait.
+    pub(crate) fn silence_left_ms(&self) -> u64 {
+        let left_ms = self.silence_ms.saturating_sub(lock(&self.held).ms);
+        left_ms.max(SHORT_MS.min(self.silence_ms))
+    }
+
+    /// A write held others for so long.
+    pub(crate) fn held_for(&self, ms: u64) {
+        lock(&self.held).ms += ms;
+    }
+
+    /// Another look, after [`LOOK_MS`], at a pause of which so much is left: whether others who wait are held for too long by it. Of requests
+    /// that wait for it side by side each asks.
+    pub(crate) fn is_too_long(&self, left_ms: u64) -> bool {
+        if left_ms == 0 || !self.is_waited_for() {
+            return false;
+        }
+        let (now, mut held) = (Instant::now(), lock(&self.held));
+        let since_ms = held.looked.map_or(LOOK_MS, |looked| now.duration_since(looked).as_millis() as u64);
+        held.ms += since_ms.min(LOOK_MS);
+        held.looked = Some(now);
+        held.ms + left_ms > self.pause_ms
     }
 }
 
@@ -64,7 +103,7 @@ pub async fn side_by_side<T>(
         let answer = tokio::select! {
             biased;
             answer = coming.next() => answer,
-            () = tokio::time::sleep(LOOK) => {
+            () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => {
                 let counters = client.counters();
                 // What waits for its turn does not hang.
                 if counters.bytes_in != heard || counters.awaited == 0 {
@@ -84,10 +123,10 @@ pub async fn side_by_side<T>(
 /// A transport to the hosts of one place, in one run.
 pub struct Patience {
     inner: Arc<dyn Transport>,
-    hosts: Mutex<HashMap<String, Standing>>,
+    hosts: Mutex<HashMap<(String, bool), Standing>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Standing {
     Answers,
     /// It was silent: the next exchange has little time.
@@ -102,19 +141,23 @@ impl Patience {
         Self { inner, hosts: Mutex::default() }
     }
 
-    fn standing(&self, host: &str) -> Standing {
+    /// How a host stands for a read, or for a write: one that hangs over writes may answer reads, and says nothing of those.
+    fn standing(&self, key: &(String, bool)) -> Standing {
         let hosts = lock(&self.hosts);
-        match hosts.get(host) {
+        let of = |is_write: bool| match hosts.get(&(key.0.clone(), is_write)) {
             Some(own) => *own,
             // So may the others be at a place of which one host is.
-            None if hosts.values().any(|other| *other != Standing::Answers) => Standing::Doubtful,
+            None if hosts.iter().any(|((_, other), standing)| *other == is_write && *standing != Standing::Answers) => {
+                Standing::Doubtful
+            }
             None => Standing::Answers,
-        }
+        };
+        if key.1 { of(true).max(of(false)) } else { of(false) }
     }
 
     async fn carry(&self, wire: &Wire, spills: bool) -> Result<Response, TransportError> {
-        let host = host_of(&wire.url);
-        let before = self.standing(&host);
+        let key = (host_of(&wire.url), wire.hurry.is_some());
+        let before = self.standing(&key);
         let outcome = match before {
             Standing::Away => return Err(TransportError::Away),
             Standing::Doubtful => {
@@ -130,7 +173,7 @@ impl Patience {
             (Err(_), _) => return outcome,
         };
         let mut hosts = lock(&self.hosts);
-        let now = hosts.entry(host).or_insert(Standing::Answers);
+        let now = hosts.entry(key).or_insert(Standing::Answers);
         // Others that were sent with it may have found out more.
         if *now != Standing::Away {
             *now = after;

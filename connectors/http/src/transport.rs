@@ -5,7 +5,7 @@
 //! whole because the pooled connection had closed before it took it), which `tests/repeats.rs` shows from the other side.
 
 use crate::clock::lock;
-use crate::patience::Hurry;
+use crate::patience::{Hurry, LOOK_MS};
 use crate::request::{Method, Response};
 use crate::spill::{self, Spilled};
 use async_trait::async_trait;
@@ -35,7 +35,7 @@ pub struct Wire {
     pub timeout_ms: u64,
     /// How long the other side may be silent within it …
     pub silence_ms: u64,
-    /// … and whether that is less while others wait.
+    /// … and, of a write, how much less that is while others wait.
     pub hurry: Option<Hurry>,
     /// How large the answer's body may be, unpacked.
     pub max_body: usize,
@@ -44,8 +44,8 @@ pub struct Wire {
 impl Wire {
     /// How long the other side may be silent, as it is now.
     fn silence_now_ms(&self) -> u64 {
-        let hurried_ms = self.hurry.as_ref().filter(|hurry| hurry.is_waited_for()).map(|hurry| hurry.silence_ms);
-        hurried_ms.map_or(self.silence_ms, |ms| ms.min(self.silence_ms))
+        let hurry = self.hurry.as_ref().filter(|hurry| hurry.is_waited_for());
+        hurry.map_or(self.silence_ms, |hurry| hurry.silence_left_ms().min(self.silence_ms))
     }
 
     /// The first header of that name, in any case.
@@ -65,8 +65,6 @@ impl fmt::Debug for Wire {
 pub const SILENCE_MS: u64 = 30_000;
 /// The slowest line on which a large request still comes through, half a megabit a second.
 const SLOWEST_BYTES_PER_MS: u64 = 64;
-/// How often is looked whether others wait.
-const LOOK: Duration = Duration::from_millis(100);
 
 /// Why there is no answer. The texts hold no address, header or body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -346,10 +344,14 @@ async fn heard<T>(
         let within = Duration::from_millis(wire.silence_now_ms() + more_ms);
         let left = within.saturating_sub(began.elapsed());
         // Others may begin to wait meanwhile.
-        let step = if wire.hurry.is_some() { left.min(LOOK) } else { left };
+        let step = if wire.hurry.is_some() { left.min(Duration::from_millis(LOOK_MS)) } else { left };
         match tokio::time::timeout(step, &mut coming).await {
             Ok(came) => return came.map_err(failure),
-            Err(_) if step == left => return Err(TransportError::Silent),
+            Err(_) if step == left => {
+                let held_ms = began.elapsed().as_millis() as u64;
+                wire.hurry.iter().filter(|hurry| hurry.is_waited_for()).for_each(|hurry| hurry.held_for(held_ms));
+                return Err(TransportError::Silent);
+            }
             Err(_) => {}
         }
     }

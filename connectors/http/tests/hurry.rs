@@ -4,6 +4,7 @@ mod common;
 
 use async_trait::async_trait;
 use common::{Reply, Server, T0, json, options};
+use futures_util::future::join_all;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -121,41 +122,53 @@ async fn who_says_itself_how_long_a_request_may_wait_is_asked() {
     assert_eq!(began.elapsed().as_secs(), 20);
 }
 
-/// Answers a batch: of its parts the first of those that were not answered yet, where it makes headway; the others are to wait.
-struct Slowly {
-    makes_headway: bool,
-    pause_s: u64,
-}
+/// Asks to wait for two seconds each time when it was not just waited for, and with each part of a batch but the first.
+#[derive(Default)]
+struct Stuttering(AtomicUsize);
 
 #[async_trait]
-impl Transport for Slowly {
+impl Transport for Stuttering {
     async fn exchange(&self, wire: &Wire) -> Result<Response, TransportError> {
-        let asked: serde_json::Value = serde_json::from_slice(&wire.body).unwrap();
-        let part = |(at, part): (usize, &serde_json::Value)| {
-            let status = if at == 0 && self.makes_headway { 200 } else { 429 };
-            let headers =
-                serde_json::json!({"content-type": "application/json", "retry-after": self.pause_s.to_string()});
-            serde_json::json!({"id": part["id"], "status": status, "headers": headers, "body": {}})
-        };
-        let parts: Vec<_> = asked["requests"].as_array().unwrap().iter().enumerate().map(part).collect();
-        let body = serde_json::json!({"responses": parts}).to_string();
-        Ok(Response::new(200, vec![("content-type".into(), "application/json".into())], body.into_bytes()))
+        let kind = ("content-type".to_owned(), "application/json".to_owned());
+        if wire.url.path().ends_with("/$batch") {
+            let asked: serde_json::Value = serde_json::from_slice(&wire.body).unwrap();
+            let part = |(at, part): (usize, &serde_json::Value)| {
+                let headers = serde_json::json!({"content-type": "application/json", "retry-after": "2"});
+                let status = if at == 0 { 200 } else { 429 };
+                serde_json::json!({"id": part["id"], "status": status, "headers": headers, "body": {}})
+            };
+            let parts: Vec<_> = asked["requests"].as_array().unwrap().iter().enumerate().map(part).collect();
+            let body = serde_json::json!({"responses": parts}).to_string();
+            return Ok(Response::new(200, vec![kind], body.into_bytes()));
+        }
+        let status = if self.0.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) { 429 } else { 200 };
+        Ok(Response::new(status, vec![kind, ("retry-after".to_owned(), "2".to_owned())], b"{}".to_vec()))
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_batch_goes_on_while_others_wait_as_long_as_some_of_it_comes_through() {
-    let parts: Vec<Part> = (0..6).map(|number| Part::get(number.to_string(), format!("/x/{number}"))).collect();
-    for (makes_headway, answered, most_s) in [(true, 6, 20), (false, 0, 6)] {
+async fn pauses_between_answers_that_come_hold_others_no_longer_either() {
+    let parts: Vec<Part> = (0..9).map(|number| Part::get(number.to_string(), format!("/x/{number}"))).collect();
+    for (is_waited_for, is_batch) in [(true, false), (true, true), (false, false), (false, true)] {
         let base = Url::parse("https://graph.example/v1.0").unwrap();
-        let place = Arc::new(Slowly { makes_headway, pause_s: 2 });
         let hurry = Hurry::default();
-        hurry.is_waited_for.store(true, Ordering::SeqCst);
-        let options = options(&base).0.transport(place).clock(Arc::new(Turned(Instant::now()))).hurry(hurry);
+        hurry.is_waited_for.store(is_waited_for, Ordering::SeqCst);
+        let options = options(&base).0.transport(Arc::new(Stuttering::default())).hurry(hurry);
+        let client = Client::new(options.clock(Arc::new(Turned(Instant::now())))).unwrap();
         let began = Instant::now();
-        let answers = Client::new(options).unwrap().send_batch("read", "/$batch", Effect::Read, &parts).await;
-        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), answered, "{answers:?}");
-        assert!(began.elapsed() <= Duration::from_secs(most_s), "{:?}", began.elapsed());
+        let answers = match is_batch {
+            true => client.send_batch("read", "/$batch", Effect::Read, &parts).await,
+            false => join_all((0..9).map(|number| client.send(Request::get("list", format!("/x/{number}"))))).await,
+        };
+        let answered = answers.iter().filter(|answer| answer.is_ok()).count();
+        match is_waited_for {
+            true => {
+                assert!((2..9).contains(&answered), "{answered} of {is_batch}");
+                assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+                answers.iter().filter_map(|answer| answer.as_ref().err()).for_each(|error| drop(seconds(error)));
+            }
+            false => assert_eq!(answered, 9, "{is_batch}"),
+        }
     }
 }
 
@@ -203,7 +216,8 @@ async fn a_write_that_hangs_is_given_up_when_others_wait_and_a_read_has_its_time
         _ => Reply::Late(20_000, late.clone()),
     })
     .await;
-    let hurry = Hurry { silence_ms: 200, ..Hurry::default() };
+    let mut hurry = Hurry::default();
+    hurry.silence_ms = 200;
     let client = Client::new(options(&server.url).0.hurry(hurry.clone())).unwrap();
     let is_waited_for = hurry.is_waited_for;
     let later = is_waited_for.clone();
@@ -218,4 +232,14 @@ async fn a_write_that_hangs_is_given_up_when_others_wait_and_a_read_has_its_time
     assert_eq!((error.kind, client.counters().silent_writes), (ErrorKind::Unknown, 1), "{error}");
     client.send(Request::get("list", "/x")).await.unwrap();
     assert_eq!(client.counters().silent_writes, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_of_an_address_that_is_not_the_providers_holds_others_no_longer() {
+    let (client, is_waited_for) = throttled(50, usize::MAX);
+    is_waited_for.store(true, Ordering::SeqCst);
+    let began = Instant::now();
+    let upload = Request::post("upload", "https://elsewhere.example/session");
+    seconds(&client.send_unsigned(upload).await.unwrap_err());
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }

@@ -8,7 +8,7 @@ use common::{Reply, Server, json, options};
 use std::sync::{Arc, Mutex};
 use twofold_http::patience::PROBE_MS;
 use twofold_http::{
-    Client, Method, Network, NetworkTransport, Patience, Request, Response, Transport, TransportError, Wire,
+    Client, Hurry, Method, Network, NetworkTransport, Patience, Request, Response, Transport, TransportError, Wire,
 };
 use twofold_model::ErrorKind;
 use url::Url;
@@ -122,12 +122,14 @@ async fn silence_before_an_answer_and_in_the_middle_of_one_is_the_same() {
 
 #[tokio::test]
 async fn after_silence_a_read_and_a_write_are_unknown_and_at_once_and_what_is_not_sent_any_more_was_not_executed() {
-    for request in [Request::get("list", "/x"), Request::post("make", "/x")] {
+    for (request, unsent) in
+        [(Request::get("list", "/x"), ErrorKind::Offline), (Request::post("make", "/x"), ErrorKind::NotSent)]
+    {
         let script = Script::of(&[Err(TransportError::Silent), Err(TransportError::Silent)]);
         let (options, clock) = options(&graph());
         let patience = Arc::new(Patience::new(script.clone()));
         let client = Client::new(options.transport(patience)).unwrap();
-        for expected in [ErrorKind::Unknown, ErrorKind::Unknown, ErrorKind::Offline] {
+        for expected in [ErrorKind::Unknown, ErrorKind::Unknown, unsent] {
             let error = client.send(request.clone()).await.unwrap_err();
             assert_eq!(error.kind, expected, "{error}");
             assert!(error.message.starts_with("graph.example: "), "{error}");
@@ -135,4 +137,21 @@ async fn after_silence_a_read_and_a_write_are_unknown_and_at_once_and_what_is_no
         assert_eq!(script.asked(), [LONG_MS, PROBE_MS]);
         assert_eq!(common::waited_s(&clock), 0.0);
     }
+}
+
+#[tokio::test]
+async fn a_place_that_hangs_over_writes_is_asked_on_and_no_answer_to_a_read_makes_its_writes_less_doubtful() {
+    let silent = || Err(TransportError::Silent);
+    let script = Script::of(&[silent(), Ok(()), silent(), Ok(()), Ok(())]);
+    let patience = Patience::new(script.clone());
+    let write = Wire { hurry: Some(Hurry::default()), ..wire(&graph(), LONG_MS) };
+    let read = wire(&graph(), LONG_MS);
+    assert_eq!(patience.exchange(&write).await.unwrap_err(), TransportError::Silent);
+    patience.exchange(&read).await.unwrap();
+    assert_eq!(patience.exchange(&write).await.unwrap_err(), TransportError::Silent);
+    for _ in 0..2 {
+        assert_eq!(patience.exchange(&write).await.unwrap_err(), TransportError::Away);
+        patience.exchange(&read).await.unwrap();
+    }
+    assert_eq!(script.asked(), [LONG_MS, LONG_MS, PROBE_MS, LONG_MS, LONG_MS]);
 }

@@ -253,6 +253,27 @@ async fn a_place_that_hangs_over_a_write_is_left_alone_for_a_while_though_it_ans
 }
 
 #[tokio::test]
+async fn a_place_that_only_asks_us_to_wait_is_told_from_one_that_does_not_answer() {
+    for (fault, is_throttled) in [(Fault::Throttled, true), (Fault::Hangs, false)] {
+        let mut world = seeded(false);
+        world.sync().await;
+        world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+        world.google.fault(std::iter::repeat_n(Some(fault), 10));
+        let settings = world.settings();
+        let report = world.run(&settings).await.unwrap();
+        assert_eq!(
+            report.throttled.keys().eq(&report.down),
+            is_throttled,
+            "{fault:?} {:?} {:?}",
+            report.throttled,
+            report.down
+        );
+        assert!(!report.down.is_empty(), "{fault:?}: {:?}", report.troubles);
+        assert_eq!(report.exit, 75);
+    }
+}
+
+#[tokio::test]
 async fn one_item_over_which_a_place_hangs_does_not_take_it_away_from_the_others() {
     let mut world = seeded(false);
     world.sync().await;
