@@ -244,6 +244,28 @@ fn on_a_disk_without_one_free_byte_nothing_is_told_twice_and_nothing_is_lost() {
 }
 
 #[test]
+fn of_a_file_on_a_full_disk_the_run_and_the_doctor_say_that_it_cannot_be_written_and_why() {
+    let home = Home::synced(&GOOGLE);
+    let Some(disk) = Small::at(home.dir.path().join("small"), "1m") else { return };
+    let file = disk.0.join("troubles.jsonl");
+    let more = format!("\n[notify]\nfile = {file:?}\n\n[disk]\nkeep_free = \"9000000GB\"\n");
+    fs::write(home.config(), home.configuration(&more)).unwrap();
+    home.run(&["doctor", "--offline"]).shows(&["troubles.jsonl can be written"]);
+    let ballast = fill(&disk.0, 0);
+    home.sync().expect(75).says(&["nobody could be told", "troubles.jsonl: No space left on device"]);
+    for there in [true, false] {
+        assert_eq!(file.exists(), there);
+        let ran = home.run(&["doctor", "--offline"]).expect(75);
+        assert!(!ran.out.contains("troubles.jsonl can be written"), "{ran}");
+        let ran = ran.shows(&["fail  notify: ", "troubles.jsonl cannot be written", "No space left on device"]);
+        assert!(ran.out.contains("nothing is told there"), "{ran}");
+        fs::remove_file(&file).unwrap_or_default();
+    }
+    fs::remove_file(ballast).unwrap();
+    home.run(&["doctor", "--offline"]).shows(&["troubles.jsonl can be written"]);
+}
+
+#[test]
 fn a_full_disk_of_a_device_folder_is_told_with_its_name_and_what_is_free_there() {
     let home = Home::synced(&GOOGLE);
     let Some(disk) = Small::at(home.dir.path().join("small"), "64m") else { return };
