@@ -608,7 +608,7 @@ impl Work for Runs<'_> {
             }
             State::Waiting(next) => {
                 self.live.waiting(next);
-                systemd::status(&self.waiting(next));
+                systemd::status(&hints::put(&self.waiting(next)));
             }
         }
     }

@@ -241,7 +241,10 @@ fn where_the_key_is_the_services_a_shell_syncs_through_it_and_is_told_how_to_sig
     let key = credentials(&home);
     configure(&home, ONCE);
     let service = Service::begin_with(&home, &[("CREDENTIALS_DIRECTORY", key.to_str().unwrap())]);
-    service.until_told("twofold login google", 1);
+    // As it is to be typed: with the key.
+    let typed = format!(" --config {} login google", home.config().display());
+    service.until_told(&typed, 1);
+    assert!(service.told().iter().any(|line| line.contains("sudo systemd-run") && line.contains(&typed)));
     // A sign-in here would make a key that the service does not have.
     let refused = home.run(&["login", "google", "--no-browser"]).expect(2);
     let line = refused.err.lines().last().unwrap().trim();

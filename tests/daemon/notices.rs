@@ -406,6 +406,25 @@ fn another_state_folder_is_a_trouble_of_the_running_service_and_over_when_it_end
 }
 
 #[test]
+fn the_status_line_says_of_a_refused_configuration_what_status_says_and_what_to_type_as_it_is_typed() {
+    let home = Home::synced(&GOOGLE);
+    configure(&home, ONCE);
+    let path = home.config().display().to_string();
+    let service = Service::begin_as(&home, &["--config", &path, "daemon"], &[]);
+    service.until_at_rest();
+    let good = fs::read_to_string(home.config()).unwrap();
+    fs::write(home.config(), good.replace("[schedule]", "[shedule]")).unwrap();
+    service.signal(Signal::HUP);
+    service.until_told("; the configuration is refused", 1);
+    fs::write(home.config(), &good).unwrap();
+    let ran = home.run(&["--config", &path, "status"]).expect(2);
+    let words = ran.out.lines().find_map(|line| line.strip_prefix("trouble: the configuration is refused")).unwrap();
+    assert!(words.contains(&format!("twofold --config {path} doctor")) && words.contains("SIGHUP"), "{words}");
+    service.until_told(words, 1);
+    service.stop();
+}
+
+#[test]
 fn a_configuration_that_is_refused_is_a_trouble_until_a_good_one_was_read() {
     let home = Home::synced(&GOOGLE);
     let file = home.dir.path().join("troubles.jsonl");
@@ -424,7 +443,7 @@ fn a_configuration_that_is_refused_is_a_trouble_until_a_good_one_was_read() {
     fs::write(home.config(), &good).unwrap();
     home.run(&["status"]).expect(2).shows(&[
         "trouble: the configuration is refused",
-        "mend it, then stop `twofold daemon` where it runs (Ctrl-C), then type: twofold daemon",
+        "mend it, then send SIGHUP to `twofold daemon`, or stop it where it runs (Ctrl-C) and type: twofold daemon",
     ]);
     service.signal(Signal::HUP);
     service.until_told("READY=1", 4);
