@@ -553,6 +553,32 @@ fn promise_1_an_event_that_no_delta_shows_or_that_cannot_be_listed_is_not_delete
 }
 
 #[test]
+fn a_calendar_that_cannot_be_read_is_called_once_by_its_name_and_the_others_are_in_line() {
+    let (mut google, mut microsoft) = (String::new(), String::new());
+    let home = Home::of_calendars(&BOTH, |home| {
+        google = home.sandbox.google_add_calendar("Chess club").unwrap();
+        microsoft = home.sandbox.graph_calendar_create("Schachklub").unwrap();
+        fs::write(home.config(), home.configuration("")).unwrap();
+    });
+    let at = |hour: u32| json!({"dateTime": format!("2050-05-20T{hour}:00:00Z")});
+    let event = json!({"summary": "Summer party", "start": at(10), "end": at(11)});
+    home.sandbox.google_add_event("primary", &event).unwrap();
+    let ids = [google.split('@').next().unwrap(), microsoft.trim_end_matches('=')];
+    for (provider, id) in [Provider::Google, Provider::Microsoft].into_iter().zip(ids) {
+        home.sandbox.fault(Rule::any(Fault::status(500)).on(provider).path(id));
+    }
+    let said =
+        ["google: calendar: \"Chess club\": list events: status 500", "microsoft365: calendar: \"Schachklub\": "];
+    let ran = home.sync().expect(75).says(&said);
+    assert!(ids.iter().all(|id| !ran.err.contains(id)), "{ran}");
+    assert!(["Chess club", "Schachklub"].iter().all(|name| ran.err.matches(name).count() == 1), "{ran}");
+    file_with(&home, "Summer party");
+    let beginning =
+        "google: calendar came through in part only in the last run: \"Chess club\": list events: status 500";
+    home.run(&["status"]).expect(75).shows(&[beginning]);
+}
+
+#[test]
 fn promise_5_what_no_provider_has_a_field_for_survives_a_change_at_the_provider() {
     let home = Home::with_calendars(&BOTH);
     let lines = [

@@ -373,7 +373,7 @@ fn who_says_nothing_or_too_much_is_cut_off_and_holds_nobody_up_for_long() {
     let _ = write!(stream, "GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: {}\r\n\r\n", "x".repeat(100_000));
     let _ = stream.read_to_end(&mut answer);
     assert!(answer.is_empty() || answer.starts_with(b"HTTP/1.1 431"), "{}", String::from_utf8_lossy(&answer));
-    // More than are served at a time; the next one waits until the first of them is cut off.
+    // More than are served at a time; each next one takes the place of the first of them.
     let silent: Vec<TcpStream> = (0..40).map(|_| TcpStream::connect(&service.at).unwrap()).collect();
     let card = home.card("Hotel Beispiel");
     home.add_line(&card, "NOTE:Written meanwhile");
@@ -386,6 +386,28 @@ fn who_says_nothing_or_too_much_is_cut_off_and_holds_nobody_up_for_long() {
     let mut said = Vec::new();
     let _ = first.read_to_end(&mut said);
     assert!(!String::from_utf8_lossy(&said).contains("200 OK"), "it was cut off");
+    service.stop();
+}
+
+#[test]
+fn requests_that_are_not_sent_to_their_end_take_nobodys_place() {
+    let home = Home::synced(&GOOGLE);
+    let service = Service::start(&home, ONCE, ANYWHERE);
+    service.until_at_rest();
+    let head = "POST /approve HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n";
+    // In the middle of the head, and in the middle of the form.
+    for half in [head.to_owned(), format!("{head}\r\nid=")] {
+        let open = |_| {
+            let mut stream = TcpStream::connect(&service.at).unwrap();
+            stream.write_all(half.as_bytes()).unwrap();
+            stream
+        };
+        let halves: Vec<TcpStream> = (0..200).map(open).collect();
+        let began = Instant::now();
+        service.get("/healthz").is(200);
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        drop(halves);
+    }
     service.stop();
 }
 

@@ -286,9 +286,9 @@ impl Signals {
         stop.store(true, Ordering::SeqCst);
         let _ = events.send(Event::Stop);
         // A thread of its own: one that hangs in a file system holds the others, too.
-        std::thread::spawn(|| {
+        std::thread::spawn(move || {
             std::thread::sleep(END_WITHIN);
-            eprintln!("twofold: stopped while a file or request was under way; the next run looks for it");
+            log.say("twofold: stopped while a file or request was under way; the next run looks for it");
             std::process::exit(exit::ALIGNED);
         });
     }
@@ -608,7 +608,7 @@ impl Work for Runs<'_> {
             }
             State::Waiting(next) => {
                 self.live.waiting(next);
-                systemd::status(&self.waiting(next));
+                systemd::status(&hints::put(&self.waiting(next)));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The program's log: where it goes, what it looks like, and how much it says, which a service is told while it runs.
 
-use super::{Cli, Color};
+use super::{Cli, Color, hints};
 use crate::config;
 use crate::config::{Format, Level};
 use std::io::IsTerminal;
@@ -9,6 +9,7 @@ use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+use twofold_model::Error;
 
 /// How often `--verbose` was typed, and whether `--quiet` was.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,11 +65,12 @@ impl Log {
     }
 
     /// Is that of a service from now on. What it looks like is settled once, because a run that is under way has begun to speak in one form.
-    pub(super) fn serve(&self, config: config::Log) {
+    pub(super) fn serve(&self, mut config: config::Log) {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         match said.config {
             Some(before) if before.format != config.format => {
                 tracing::warn!("the form of the log stays as it is until the next start of the service ([log] format)");
+                config.format = before.format;
             }
             Some(_) => {}
             None if config.format == Format::Auto => {}
@@ -81,6 +83,30 @@ impl Log {
         }
         *said = Said { config: Some(config), steps: 0 };
         self.set(&said);
+    }
+
+    /// Whether each line on stderr is to be JSON.
+    fn is_json(&self) -> bool {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.config.is_some_and(|config| config.format == Format::Json)
+    }
+
+    /// Talk of a command, which is a line of the log where nothing else may stand between those.
+    pub(super) fn say(&self, words: &str) {
+        match self.is_json() {
+            true => tracing::info!("{}", hints::put(words.strip_prefix("twofold: ").unwrap_or(words))),
+            false => eprintln!("{words}"),
+        }
+    }
+
+    /// Says why the process ends, at whatever level the log is. Nothing else is said after it.
+    pub(super) fn fail(&self, error: &Error) {
+        if !self.is_json() {
+            return eprintln!("twofold: {error}");
+        }
+        // Invariant: the subscriber lives as long as the process.
+        let _ = self.filter.reload(EnvFilter::new("error"));
+        tracing::error!("{}", hints::put(&error.to_string()));
     }
 
     /// Says more (SIGUSR1): one level each time, and after the last what it says usually.

@@ -204,7 +204,7 @@ impl Context {
     /// Talk: on stderr, unless asked to be quiet.
     pub(crate) fn say(&self, words: impl std::fmt::Display) {
         if !self.quiet {
-            eprintln!("{words}");
+            self.log.say(&words.to_string());
         }
     }
 }
@@ -282,12 +282,12 @@ pub fn main() -> ExitCode {
             return exit_code(exit::FAILED);
         }
     };
-    let result = runtime.block_on(dispatch(cli, log));
+    let result = runtime.block_on(dispatch(cli, log.clone()));
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     match result {
         Ok(code) => exit_code(code),
         Err(error) => {
-            eprintln!("twofold: {error}");
+            log.fail(&error);
             exit_code(code_of(error.kind))
         }
     }

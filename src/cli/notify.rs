@@ -315,7 +315,8 @@ fn full(config: &Config, notice: &Notice) -> Option<(PathBuf, Room)> {
     let is_it = |place: &Place| place.device.as_deref().unwrap_or_default() == trouble.replica;
     let place = places(config).into_iter().find(is_it).filter(|_| trouble.cause == Cause::Disk)?;
     let room = room(&place.path, config.keep_free)?;
-    Some((place.path, room))
+    // Where there is room by now, that it is this disk which was full is not known.
+    (room.free < room.floor).then_some((place.path, room))
 }
 
 /// One message as it is told; `full`: where there is no room.
@@ -515,6 +516,18 @@ mod tests {
         let stale = message(&Notice { trouble: part, since_ms: 0, over_ms: None }, None);
         assert_eq!(stale["text"], "google: contacts: it could not be reached for a day. Type: twofold doctor");
         assert_eq!((&stale["replica"], &stale["kind"]), (&json!("google"), &json!("contacts")));
+        let disk = Trouble { cause: Cause::Disk, replica: String::new(), ..trouble.clone() };
+        let no_room = Notice { trouble: disk, since_ms: 0, over_ms: None };
+        let dir = tempfile::tempdir().unwrap();
+        for (keep_free, is_full) in [("1000000GB", true), ("1kB", false)] {
+            let text = format!("state_dir = {:?}\n[disk]\nkeep_free = {keep_free:?}\n", dir.path());
+            let config = Config::parse(&text, Path::new("config.toml")).unwrap();
+            let message = message(&no_room, full(&config, &no_room));
+            let words = message["text"].as_str().unwrap();
+            assert!(words.contains("there is no room on the disk"), "{words}");
+            let has_numbers = words.contains("are free, and") && message["free_bytes"].is_u64();
+            assert!(has_numbers == is_full && message.get("folder").is_some() == is_full, "{keep_free}: {message}");
+        }
         let held = Trouble { cause: Cause::Held, hold: "3f1c".into(), replica: "laptop".into(), kind: None };
         assert_eq!(message(&Notice { trouble: held, since_ms: 0, over_ms: None }, None)["hold"], "3f1c");
     }

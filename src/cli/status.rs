@@ -144,6 +144,7 @@ fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Resu
         "budgets": budgets(&hub)?,
         "budgets_left": signs::budgets_left(config, &hub, context.now_ms())?,
         "service": service,
+        "service_mute": facts.service.is_mute,
         "disk": signs::disk(config)?,
         "blobs": connect::blobs_kept(config)?.map(|(count, bytes)| json!({"count": count, "bytes": bytes})),
     });

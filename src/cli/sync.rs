@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use twofold_auth::{ProviderName, Vault};
-use twofold_cycle::report::exit;
+use twofold_cycle::report::{Sign, exit};
 use twofold_cycle::{Calls, Join, Progress, ReplicaReport, Report, Settings, Silent, cycle};
 use twofold_hub::{Hub, Lock};
 use twofold_model::{Error, ErrorKind, Kind, Result};
@@ -132,6 +132,28 @@ pub fn tell(troubles: &[String], exit: i32) {
 
 /// One cycle over the configured places, in the hub where the caller has it already.
 pub async fn sync(
+    context: &Context,
+    config: &Config,
+    args: &Args,
+    calls: Calls,
+    progress: Arc<dyn Progress>,
+    hub: Option<(Hub, Lock)>,
+) -> Result<Report> {
+    match one_cycle(context, config, args, calls, progress, hub).await {
+        // What it throws away at its end needs room all the same.
+        Err(error) if args.dry_run && Sign::of(&error) == Some(Sign::Disk) => {
+            let words = format!(
+                "the disk of {} is full: what would be done could not be worked out, and nothing was done. Free some space, then: twofold sync \
+                 --dry-run",
+                config.state_dir.display()
+            );
+            Err(Error::new(ErrorKind::Throttled { retry_after_s: None }, words).with_source(error))
+        }
+        ran => ran,
+    }
+}
+
+async fn one_cycle(
     context: &Context,
     config: &Config,
     args: &Args,

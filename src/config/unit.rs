@@ -68,7 +68,9 @@ impl Keeper {
     pub fn reload(&self) -> String {
         match self {
             Keeper::Unit(unit) => format!("type: sudo systemctl reload {unit}"),
-            Keeper::Person => self.restart(),
+            Keeper::Person => {
+                "send SIGHUP to `twofold daemon`, or stop it where it runs (Ctrl-C) and type: twofold daemon".to_owned()
+            }
         }
     }
 }
@@ -123,7 +125,9 @@ mod tests {
         assert_eq!(unit.restart(), "type: sudo systemctl restart twofold@ada");
         assert_eq!(unit.reload(), "type: sudo systemctl reload twofold@ada");
         let again = "stop `twofold daemon` where it runs (Ctrl-C), then type: twofold daemon";
-        assert_eq!((person.restart().as_str(), person.reload().as_str()), (again, again));
+        assert_eq!(person.restart(), again);
+        let reload = "send SIGHUP to `twofold daemon`, or stop it where it runs (Ctrl-C) and type: twofold daemon";
+        assert_eq!(person.reload(), reload);
         let all = [person.look(), person.start(), person.stop(), person.restart(), person.reload()];
         assert!(all.iter().all(|words| !words.contains("systemctl") && words.contains("twofold daemon")), "{all:?}");
     }

@@ -159,7 +159,12 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 if matches!(error.kind, ErrorKind::Unknown | ErrorKind::Malformed | ErrorKind::Refused) {
                     course.end = End::Broken;
                 }
-                failed.push((member, error.at(format!("{kind}, {}", course.feed.id))));
+                // By what people call it, where it is one collection's.
+                let name = match course.own.as_slice() {
+                    [place] => format!("\"{}\"", place.name),
+                    _ => course.feed.id.to_string(),
+                };
+                failed.push((member, error.at(name).at(kind)));
             }
         }
     }

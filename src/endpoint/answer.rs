@@ -3,7 +3,7 @@
 use super::facts::{Board, Facts};
 use super::gate::{Entry, Gate};
 use super::{health, metrics, page};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Collected, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -46,9 +46,19 @@ pub type Answer = Response<Full<Bytes>>;
 const TEXT: &str = "text/plain; charset=utf-8";
 const HTML: &str = "text/html; charset=utf-8";
 
+/// A request that came to its end: with its body, or with none where that is longer than any form.
+pub type Whole = Request<Option<Bytes>>;
+
+/// Waits for all of a request.
+pub async fn whole(request: Request<Incoming>) -> Whole {
+    let (head, body) = request.into_parts();
+    let body = Limited::new(body, FORM_MOST).collect().await.ok();
+    Request::from_parts(head, body.map(Collected::to_bytes))
+}
+
 /// Answers one request.
 pub async fn answer(
-    request: Request<Incoming>,
+    request: Whole,
     gate: Arc<Gate>,
     teller: Arc<dyn Teller>,
 ) -> std::result::Result<Answer, Infallible> {
@@ -88,7 +98,7 @@ pub async fn answer(
     Ok(answer)
 }
 
-async fn found(request: Request<Incoming>, gate: &Gate, teller: Arc<dyn Teller>) -> Answer {
+async fn found(request: Whole, gate: &Gate, teller: Arc<dyn Teller>) -> Answer {
     let path = request.uri().path().to_owned();
     let typed = {
         let teller = teller.clone();
@@ -121,12 +131,12 @@ async fn found(request: Request<Incoming>, gate: &Gate, teller: Arc<dyn Teller>)
 }
 
 /// What somebody decided on the page.
-async fn decided(request: Request<Incoming>, gate: &Gate, teller: Arc<dyn Teller>, path: &str) -> Answer {
+async fn decided(request: Whole, gate: &Gate, teller: Arc<dyn Teller>, path: &str) -> Answer {
     let (head, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, FORM_MOST).collect().await else {
+    let Some(body) = body else {
         return said(StatusCode::PAYLOAD_TOO_LARGE, "that is no form of the page; nothing was done");
     };
-    let form: HashMap<String, String> = form_urlencoded::parse(&body.to_bytes()).into_owned().collect();
+    let form: HashMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
     if !gate.is_from_page(&head.headers, form.get("form").map(String::as_str)) {
         let words = "this form is not of the page as it is now, because the service was started again since; nothing was done. Open the page again";
         return with_type(StatusCode::FORBIDDEN, HTML, page::message("Nothing was done", words));

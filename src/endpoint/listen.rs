@@ -3,18 +3,23 @@
 use super::answer::{self, Teller};
 use super::gate::Gate;
 use crate::config::{Endpoint, TOKEN_CHARS};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rand::Rng;
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::sync::watch::Receiver;
+use tokio::task::AbortHandle;
 
-/// So many connections are served at a time; the next ones wait.
+/// So many connections are served at a time. The next one takes the place of the one that is waited for longest, or waits where none is.
 const CONNECTIONS: usize = 32;
 /// The head of a request must be whole within this time …
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
@@ -101,28 +106,57 @@ fn random() -> String {
     rand::rng().random::<[u8; 32]>().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// One connection under way.
+struct Seat {
+    task: AbortHandle,
+    /// It waits for us; else we wait for what it sends, or until it takes its answer.
+    waits: Arc<AtomicBool>,
+}
+
 async fn serve(listener: TcpListener, gate: Arc<Gate>, teller: Arc<dyn Teller>) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
+    // In the order in which they came.
+    let mut seats: VecDeque<Seat> = VecDeque::new();
     loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            // Too many files are open, or the other side went away: neither lasts.
+            Err(_) => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        seats.retain(|seat| !seat.task.is_finished());
+        if free.available_permits() == 0
+            && let Some(at) = seats.iter().position(|seat| !seat.waits.load(Ordering::SeqCst))
+            && let Some(seat) = seats.remove(at)
+        {
+            seat.task.abort();
+        }
         // Invariant: nobody closes it.
         let Ok(permit) = free.clone().acquire_owned().await else { return };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let (gate, teller) = (gate.clone(), teller.clone());
-                tokio::spawn(async move {
-                    // Whoever is too slow is cut off; what was begun for them is done all the same.
-                    let _ = tokio::time::timeout(ALL_WITHIN, connection(stream, gate, teller)).await;
-                    drop(permit);
-                });
-            }
-            // Too many files are open, or the other side went away: neither lasts.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
+        let (gate, teller, waits) = (gate.clone(), teller.clone(), Arc::new(AtomicBool::new(false)));
+        let told = waits.clone();
+        let task = tokio::spawn(async move {
+            // Whoever is too slow is cut off; what was begun for them is done all the same.
+            let _ = tokio::time::timeout(ALL_WITHIN, connection(stream, gate, teller, told)).await;
+            drop(permit);
+        });
+        seats.push_back(Seat { task: task.abort_handle(), waits });
     }
 }
 
-async fn connection(stream: TcpStream, gate: Arc<Gate>, teller: Arc<dyn Teller>) {
-    let answer = service_fn(move |request| answer::answer(request, gate.clone(), teller.clone()));
+async fn connection(stream: TcpStream, gate: Arc<Gate>, teller: Arc<dyn Teller>, waits: Arc<AtomicBool>) {
+    let answer = service_fn(move |request: Request<Incoming>| {
+        let (gate, teller, waits) = (gate.clone(), teller.clone(), waits.clone());
+        async move {
+            let request = answer::whole(request).await;
+            waits.store(true, Ordering::SeqCst);
+            let answer = answer::answer(request, gate, teller).await;
+            waits.store(false, Ordering::SeqCst);
+            answer
+        }
+    });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)

@@ -83,6 +83,33 @@ fn what_is_left_is_told_beside_the_service_as_it_is_alone() {
 }
 
 #[test]
+fn the_doctor_looks_beside_a_run_and_sends_nobody_away() {
+    let home = Home::with_mail(&GOOGLE);
+    home.sync().expect(0);
+    let service = Service::start(&home, ONCE);
+    service.until_at_rest();
+    slow(&home, 120_000);
+    let talk = home.start(&["sync"]);
+    soon("a run", || home.json(&["status"])["service"]["state"] == "running");
+    for args in [&["doctor", "--offline"][..], &["doctor", "--offline", "--full"]] {
+        let ran = home.run(args).expect(0);
+        let ran =
+            ran.shows(&["ok    hub: whole", "ok    messages: the bytes of all", "ok    devices: a run is at work"]);
+        assert!(!ran.out.to_lowercase().contains("try again"), "{ran}");
+    }
+    talk.signal(Signal::INT);
+    talk.end().expect(75);
+    service.stop();
+    quick(&home);
+    // Beside any other process, too, and what stands in the way is said.
+    home.run(&["logout", "google"]).expect(0);
+    home.sync().expect(3);
+    let lock = twofold_hub::Lock::take(&home.state()).unwrap().unwrap();
+    home.run(&["doctor", "--offline"]).expect(3).shows(&["ok    hub: whole", "fail  google: "]);
+    drop(lock);
+}
+
+#[test]
 fn a_wish_during_a_run_is_the_next_run_and_those_who_wish_the_same_share_it() {
     let home = Home::synced(&GOOGLE);
     let service = Service::start(&home, ONCE);
@@ -214,7 +241,10 @@ fn where_the_key_is_the_services_a_shell_syncs_through_it_and_is_told_how_to_sig
     let key = credentials(&home);
     configure(&home, ONCE);
     let service = Service::begin_with(&home, &[("CREDENTIALS_DIRECTORY", key.to_str().unwrap())]);
-    service.until_told("twofold login google", 1);
+    // As it is to be typed: with the key.
+    let typed = format!(" --config {} login google", home.config().display());
+    service.until_told(&typed, 1);
+    assert!(service.told().iter().any(|line| line.contains("sudo systemd-run") && line.contains(&typed)));
     // A sign-in here would make a key that the service does not have.
     let refused = home.run(&["login", "google", "--no-browser"]).expect(2);
     let line = refused.err.lines().last().unwrap().trim();

@@ -244,6 +244,28 @@ fn on_a_disk_without_one_free_byte_nothing_is_told_twice_and_nothing_is_lost() {
 }
 
 #[test]
+fn of_a_file_on_a_full_disk_the_run_and_the_doctor_say_that_it_cannot_be_written_and_why() {
+    let home = Home::synced(&GOOGLE);
+    let Some(disk) = Small::at(home.dir.path().join("small"), "1m") else { return };
+    let file = disk.0.join("troubles.jsonl");
+    let more = format!("\n[notify]\nfile = {file:?}\n\n[disk]\nkeep_free = \"9000000GB\"\n");
+    fs::write(home.config(), home.configuration(&more)).unwrap();
+    home.run(&["doctor", "--offline"]).shows(&["troubles.jsonl can be written"]);
+    let ballast = fill(&disk.0, 0);
+    home.sync().expect(75).says(&["nobody could be told", "troubles.jsonl: No space left on device"]);
+    for there in [true, false] {
+        assert_eq!(file.exists(), there);
+        let ran = home.run(&["doctor", "--offline"]).expect(75);
+        assert!(!ran.out.contains("troubles.jsonl can be written"), "{ran}");
+        let ran = ran.shows(&["fail  notify: ", "troubles.jsonl cannot be written", "No space left on device"]);
+        assert!(ran.out.contains("nothing is told there"), "{ran}");
+        fs::remove_file(&file).unwrap_or_default();
+    }
+    fs::remove_file(ballast).unwrap();
+    home.run(&["doctor", "--offline"]).shows(&["troubles.jsonl can be written"]);
+}
+
+#[test]
 fn a_full_disk_of_a_device_folder_is_told_with_its_name_and_what_is_free_there() {
     let home = Home::synced(&GOOGLE);
     let Some(disk) = Small::at(home.dir.path().join("small"), "64m") else { return };
@@ -384,6 +406,25 @@ fn another_state_folder_is_a_trouble_of_the_running_service_and_over_when_it_end
 }
 
 #[test]
+fn the_status_line_says_of_a_refused_configuration_what_status_says_and_what_to_type_as_it_is_typed() {
+    let home = Home::synced(&GOOGLE);
+    configure(&home, ONCE);
+    let path = home.config().display().to_string();
+    let service = Service::begin_as(&home, &["--config", &path, "daemon"], &[]);
+    service.until_at_rest();
+    let good = fs::read_to_string(home.config()).unwrap();
+    fs::write(home.config(), good.replace("[schedule]", "[shedule]")).unwrap();
+    service.signal(Signal::HUP);
+    service.until_told("; the configuration is refused", 1);
+    fs::write(home.config(), &good).unwrap();
+    let ran = home.run(&["--config", &path, "status"]).expect(2);
+    let words = ran.out.lines().find_map(|line| line.strip_prefix("trouble: the configuration is refused")).unwrap();
+    assert!(words.contains(&format!("twofold --config {path} doctor")) && words.contains("SIGHUP"), "{words}");
+    service.until_told(words, 1);
+    service.stop();
+}
+
+#[test]
 fn a_configuration_that_is_refused_is_a_trouble_until_a_good_one_was_read() {
     let home = Home::synced(&GOOGLE);
     let file = home.dir.path().join("troubles.jsonl");
@@ -402,7 +443,7 @@ fn a_configuration_that_is_refused_is_a_trouble_until_a_good_one_was_read() {
     fs::write(home.config(), &good).unwrap();
     home.run(&["status"]).expect(2).shows(&[
         "trouble: the configuration is refused",
-        "mend it, then stop `twofold daemon` where it runs (Ctrl-C), then type: twofold daemon",
+        "mend it, then send SIGHUP to `twofold daemon`, or stop it where it runs (Ctrl-C) and type: twofold daemon",
     ]);
     service.signal(Signal::HUP);
     service.until_told("READY=1", 4);

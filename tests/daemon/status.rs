@@ -322,7 +322,10 @@ fn a_disk_below_its_floor_and_a_service_that_was_killed_are_told() {
     // One that hangs is not one that was killed.
     service.signal(Signal::STOP);
     let ran = home.run(&["status"]).expect(75).shows(&["trouble: the service runs and does not answer"]);
-    assert!(!ran.out.contains("was killed"), "{ran}");
+    assert!(!ran.out.contains("was killed") && !ran.out.contains("no service is running"), "{ran}");
+    assert!(ran.out.ends_with("the service runs and does not answer\n"), "{ran}");
+    let value = status_of(&home, "service frozen");
+    assert_eq!((&value["service"], &value["service_mute"]), (&Value::Null, &json!(true)));
     let began = Instant::now();
     home.run(&["status", "--wait-aligned", "--timeout", "2s"]).expect(75).says(&["not aligned within 2 s"]);
     assert!((2..4).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
@@ -333,6 +336,7 @@ fn a_disk_below_its_floor_and_a_service_that_was_killed_are_told() {
     service.signal(Signal::KILL);
     soon("it is told", || home.json(&["status"])["service"].is_null());
     home.run(&["status"]).expect(75).shows(&["trouble: no service is running: the last one was killed"]);
+    assert_eq!(status_of(&home, "service killed")["service_mute"], false);
     let service = Service::start(&home, ONCE);
     service.until_at_rest();
     service.stop();

@@ -266,6 +266,41 @@ fn a_trouble_at_an_account_has_its_name_in_a_field_when_it_begins_and_when_it_is
     }
 }
 
+/// Each line, which must be JSON.
+#[track_caller]
+fn all_json(ran: &Ran) -> Vec<Value> {
+    let read = |line: &str| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}: {ran}"));
+    ran.err.lines().map(read).collect()
+}
+
+#[test]
+fn where_it_is_json_each_line_is_from_the_first_to_the_last_also_of_a_service_that_does_not_begin() {
+    let home = Home::synced(&GOOGLE);
+    let configuration = home.configuration(&format!("\n[schedule]\n{ONCE}\n\n[log]\nformat = \"json\"\n"));
+    let service = start(&home, &configuration, &["daemon"], &[]);
+    let ran = home.run(&["daemon"]).expect(75);
+    let lines = all_json(&ran);
+    let last = lines.last().unwrap();
+    assert_eq!(last["level"], "ERROR", "{ran}");
+    assert!(last["message"].as_str().unwrap().starts_with("another service of this hub is running"), "{ran}");
+    // What it looks like is settled by its start, and not by what is read later.
+    fs::write(home.config(), configuration.replace("\"json\"", "\"text\"")).unwrap();
+    service.signal(Signal::HUP);
+    service.until_told("READY=1", 2);
+    let ran = service.stop();
+    let lines = all_json(&ran);
+    let (first, last) = (lines.first().unwrap(), lines.last().unwrap());
+    assert_eq!((&first["message"], &first["level"]), (&json!("the service begins"), &json!("INFO")));
+    assert_eq!((&last["message"], &last["level"]), (&json!("stopped at a clean point"), &json!("INFO")));
+    // Why it does not begin is said at any level.
+    fs::write(home.config(), &configuration).unwrap();
+    fs::set_permissions(home.state().join("hub.sqlite"), fs::Permissions::from_mode(0o644)).unwrap();
+    let mut command = home.command(&["daemon"]);
+    command.env("TWOFOLD_LOG", "off");
+    let ran = home.talk(command, &["daemon"]).end().expect(2).says(&["hub.sqlite"]);
+    assert_eq!(all_json(&ran).len(), 1, "{ran}");
+}
+
 #[test]
 fn a_zone_in_the_environment_that_has_no_name_is_told_once_with_the_one_that_counts() {
     let home = Home::synced(&GOOGLE);

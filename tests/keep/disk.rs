@@ -85,6 +85,10 @@ fn a_service_that_begins_on_a_full_disk_waits_and_status_says_why() {
     drop(file);
     let full = "trouble: the disk of the state folder is nearly full";
     home.run(&["status"]).expect(75).shows(&[full]);
+    let ran = home.run(&["sync", "--dry-run"]).expect(75);
+    let of = format!("the disk of {} is full", home.state().display());
+    let ran = ran.says(&[&of, "nothing was done. Free some space, then: twofold sync --dry-run"]);
+    assert!(ran.out.is_empty() && ran.err.lines().count() == 1, "{ran}");
     let args = ["-v", "daemon"];
     let mut talk = home.talk(home.command(&args), &args);
     let until = Instant::now() + Duration::from_secs(20);

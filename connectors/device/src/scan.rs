@@ -22,7 +22,7 @@ use twofold_model::{Seen, Uid};
 const YOUNG_NS: i64 = 2_000_000_000;
 
 /// A file without its END that nobody has touched for so long is not being written any more: it is named.
-const HALF_PATIENCE_NS: i64 = 3600 * 1_000_000_000;
+const HALF_PATIENCE_NS: i64 = 5 * 60 * 1_000_000_000;
 
 /// A page ends when it holds so much.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;

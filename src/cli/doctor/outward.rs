@@ -6,6 +6,7 @@ use crate::cli::{handover, hints};
 use crate::config::{Config, Endpoint, Notify};
 use crate::connect;
 use rustix::fs::{Access, access};
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -31,8 +32,8 @@ pub(super) async fn look(findings: &mut Findings, config: &Config, is_offline: b
     if let Some(path) = file {
         match unwritable(path) {
             None => findings.ok(format!("notify: {} can be written", path.display())),
-            Some(why) => findings.fail(
-                exit::USAGE,
+            Some((code, why)) => findings.fail(
+                code,
                 format!(
                     "notify: {} cannot be written by this user ({why}); nothing is told there. Put it right, or name another file under [notify]",
                     path.display()
@@ -68,17 +69,23 @@ fn unusable(program: &str, path: Option<&OsStr>) -> Option<&'static str> {
     }
 }
 
-/// Why a line cannot be added to a file, which need not be there yet.
-fn unwritable(path: &Path) -> Option<String> {
+/// Why a line cannot be added to a file, which need not be there yet, and the exit code that says so.
+fn unwritable(path: &Path) -> Option<(i32, String)> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let allowed = |at: &Path, how: Access| {
+        let why = |error: Errno| if at == path { error.to_string() } else { format!("{}: {error}", at.display()) };
+        access(at, how).err().map(|error| (exit::USAGE, why(error))).or_else(|| {
+            // What is written to a pipe takes no room.
+            let takes_room = at.is_file() || at.is_dir();
+            let is_full = takes_room && rustix::fs::statvfs(at).is_ok_and(|disk| disk.f_bavail == 0);
+            is_full.then(|| (exit::TEMPORARY, why(Errno::NOSPC)))
+        })
+    };
     match path.metadata() {
-        Ok(meta) if meta.is_dir() => Some("it is a folder".into()),
-        Ok(_) => access(path, Access::WRITE_OK).err().map(|error| error.to_string()),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let outcome = access(folder, Access::WRITE_OK | Access::EXEC_OK);
-            outcome.err().map(|error| format!("{}: {error}", folder.display()))
-        }
-        Err(error) => Some(error.to_string()),
+        Ok(meta) if meta.is_dir() => Some((exit::USAGE, "it is a folder".into())),
+        Ok(_) => allowed(path, Access::WRITE_OK),
+        Err(error) if error.kind() == ErrorKind::NotFound => allowed(folder, Access::WRITE_OK | Access::EXEC_OK),
+        Err(error) => Some((exit::USAGE, error.to_string())),
     }
 }
 

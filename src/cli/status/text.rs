@@ -102,6 +102,7 @@ fn service(state: &Value, now_ms: i64) -> String {
     let until = |at: i64| words::span(u64::try_from(at - now_ms).unwrap_or(0) / 1000);
     let run = &service["run"];
     match (word(&service["state"]), service["next_ms"].as_i64(), run["began_ms"].as_i64()) {
+        ("", ..) if state["service_mute"] == true => "the service runs and does not answer".to_owned(),
         ("", ..) => match state["last_run"]["started_ms"].as_i64() {
             Some(at) => format!("no service is running; the last run began {}", moment(at)),
             None => "no service is running".to_owned(),

@@ -35,7 +35,7 @@ impl Calendar {
             Since::Token(token) => Round::new(Some(Token::read(token)?)),
             Since::Page(link) => Round::read(link)?,
         };
-        self.page(calendar, round).await.at(calendar)
+        self.page(calendar, round).await
     }
 
     async fn page(&self, calendar: &str, mut round: Round) -> Result<Page> {

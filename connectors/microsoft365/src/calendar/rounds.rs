@@ -23,7 +23,6 @@ use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use twofold_http::{Effect, Part, Response};
-use twofold_model::error::AtPlace;
 use twofold_model::{
     CollectionId, DeltaToken, Entry, Error, ErrorKind, Feed, FeedId, Next, Page, Poll, RemoteId, Result, Since,
 };
@@ -219,7 +218,7 @@ impl Calendars {
                 Err(error) => Err(error),
             });
         }
-        pages.into_iter().zip(polls).map(|(page, poll)| page.at(format!("calendar {}", poll.feed.id))).collect()
+        pages
     }
 
     /// Which page a poll asks for.

@@ -14,7 +14,6 @@ use crate::taken_as;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use twofold_http::{Effect, Part, Response};
-use twofold_model::error::AtPlace;
 use twofold_model::{
     CollectionId, DeltaToken, Entry, Error, ErrorKind, Feed, FeedId, Next, Page, Poll, RemoteId, Result, Since,
 };
@@ -145,7 +144,7 @@ impl Contacts {
                 Err(error) => Err(error),
             });
         }
-        pages.into_iter().zip(polls).map(|(page, poll)| page.at(format!("contact folder {}", poll.feed.id))).collect()
+        pages
     }
 
     /// Which page a poll asks for.

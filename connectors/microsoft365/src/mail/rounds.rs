@@ -16,7 +16,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use twofold_http::{Effect, Part, Response};
-use twofold_model::error::AtPlace;
 use twofold_model::{DeltaToken, Entry, Error, ErrorKind, FeedId, Next, Page, Poll, RemoteId, Result, Since};
 
 /// Where a round stands: what [`Next::Page`] holds.
@@ -140,14 +139,13 @@ impl Mail {
         let mut looks = self.look(&named).await.into_iter();
         let mut pages = Vec::with_capacity(polls.len());
         for (poll, read) in polls.iter().zip(reads) {
-            let page = match read {
+            pages.push(match read {
                 Ok(read) => {
                     let own: Vec<Result<Option<Message>>> = looks.by_ref().take(read.told.named.len()).collect();
                     self.complete(&poll.feed.id, read, own).await
                 }
                 Err(error) => Err(error),
-            };
-            pages.push(page.at(format!("mail folder {}", poll.feed.id)));
+            });
         }
         pages
     }
