@@ -297,7 +297,7 @@ fn while_one_kind_of_a_provider_is_down_health_names_place_and_kind_and_status_a
     let mut service = Service::begin(&home);
     service.at = service.address(1);
     service.until_at_rest();
-    let words = "google: contacts could not be read in the last run; go on with: twofold sync\n";
+    let words = "google: contacts did not come through in the last run; go on with: twofold sync\n";
     assert_eq!(service.get("/healthz").is(503).body, words);
     service.get("/metrics").is(200).shows(&[
         "twofold_healthy 0\n",

@@ -123,7 +123,9 @@ fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Resu
     }
     let holds = hub.holds()?.into_iter().filter(|hold| !hold.is_approved).count();
     let (conflicts, quarantined, withheld) = (hub.conflicts()?.len(), hub.quarantined()?, hub.withheld()?);
-    let unknown = hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some()).count();
+    // What the service is sending just now is answered in a moment.
+    let began_ms = service.and_then(|service| service.run.as_ref()).map_or(i64::MAX, |run| run.began_ms);
+    let unknown = hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some_and(|sent| sent < began_ms)).count();
     codes.extend((holds > 0).then_some(exit::HELD));
     codes.extend((conflicts > 0 || !quarantined.is_empty()).then_some(exit::LEFT));
     codes.extend((unknown > 0).then_some(exit::TEMPORARY));

@@ -78,6 +78,7 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
         sent.sort_by_key(|(replica, ..)| !cycle.is_device(*replica));
         for (replica, connector, batch, outcomes) in sent {
             late::wrote(cycle, replica, &outcomes);
+            late::leave_alone(cycle, kind);
             for (plan, outcome) in batch.iter().zip(&outcomes) {
                 let is_made = matches!(plan.intent.kind, IntentKind::Create | IntentKind::Copy | IntentKind::Move);
                 if is_made && outcome.is_err() {
@@ -86,7 +87,6 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
             }
             again.extend(outcome_of(cycle, (kind, connector.as_ref()), replica, batch, outcomes).await?);
         }
-        late::leave_alone(cycle, kind);
     }
     // Asked to stop: what was not sent is no intent any more.
     for plan in queues.into_values().flatten() {
@@ -225,8 +225,8 @@ async fn outcome_of(
                 }
             }
         }
-        // Of those that were sent together one stands for all.
-        unknown.iter().chain(&lost).for_each(|error| report.trouble(&name, error));
+        // Of those that were sent together one stands for all; the others were not sent for the same reason.
+        unknown.as_ref().or(lost.as_ref()).into_iter().for_each(|error| report.trouble(&name, error));
         Ok(())
     })?;
     if !look.is_empty() {

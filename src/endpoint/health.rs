@@ -128,7 +128,7 @@ fn place(all: &mut Vec<Trouble>, facts: &Facts, replica: &Replica) {
         }
     }
     for ((is_down, why), kinds) in parts {
-        let how = if is_down { "could not be read" } else { "came through in part only" };
+        let how = if is_down { "did not come through" } else { "came through in part only" };
         let what = format!("{name}: {} {how} in the last run", kinds.join(", "));
         let brief = format!("{what}; go on with: twofold sync");
         // An error names its kind first, as the words before it do.
@@ -310,13 +310,13 @@ mod tests {
         facts.replicas[0].down = [Kind::Contacts].into();
         facts.replicas[0].why = [(Kind::Contacts, "\"Anna's people\": it answers 503".to_owned())].into();
         facts.service.troubles = vec!["google: \"Anna's people\": it answers 503".into()];
-        let brief = "google: contacts could not be read in the last run; go on with: twofold sync".to_owned();
+        let brief = "google: contacts did not come through in the last run; go on with: twofold sync".to_owned();
         assert_eq!(ills(&facts), [brief]);
-        let words = "google: contacts could not be read in the last run: \"Anna's people\": it answers 503; go on with: twofold sync";
+        let words = "google: contacts did not come through in the last run: \"Anna's people\": it answers 503; go on with: twofold sync";
         assert_eq!(told(&facts), (vec![words.to_owned()], vec![75, 75]), "told once");
         facts.replicas[0].why = [(Kind::Contacts, "contacts: it answers 503".to_owned())].into();
         facts.service.troubles.clear();
-        let words = "google: contacts could not be read in the last run: it answers 503; go on with: twofold sync";
+        let words = "google: contacts did not come through in the last run: it answers 503; go on with: twofold sync";
         assert_eq!(told(&facts).0, [words], "the kind is named once");
         facts.replicas[0].why = [(Kind::Contacts, "\"Anna's people\": it answers 503".to_owned())].into();
         // One folder of many.
@@ -329,7 +329,7 @@ mod tests {
         facts.replicas[0].down = [Kind::Mail, Kind::Contacts].into();
         facts.replicas[0].why = [Kind::Mail, Kind::Contacts].map(|kind| (kind, "nobody answers".to_owned())).into();
         let words =
-            "google: mail, contacts could not be read in the last run: nobody answers; go on with: twofold sync";
+            "google: mail, contacts did not come through in the last run: nobody answers; go on with: twofold sync";
         assert_eq!(told(&facts).0, [words]);
         facts.replicas.clear();
         (facts.service.troubles, facts.exits, facts.cut_off_ms) = (vec![], vec![], Some(0));

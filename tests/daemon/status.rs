@@ -276,7 +276,7 @@ fn it_ends_with_what_the_last_run_could_not_do_and_says_what_to_type() {
     assert!(!home.run(&["status"]).expect(0).out.contains("trouble:"));
     home.sandbox.fault(Rule::any(Fault::status(503)).on(Provider::Google));
     home.sync().expect(75);
-    let words = "trouble: google: contacts could not be read in the last run: ";
+    let words = "trouble: google: contacts did not come through in the last run: ";
     home.run(&["status"]).expect(75).shows(&[words, "503", "; go on with: twofold sync"]);
     assert_eq!(status_of(&home, "unreachable")["troubles"].as_array().unwrap().len(), 1);
     let path = home.config().display().to_string();
