@@ -18,6 +18,7 @@ pub mod budget;
 pub mod cassette;
 pub mod client;
 pub mod clock;
+mod leaving;
 mod multipart;
 pub mod options;
 pub mod pages;

@@ -5,6 +5,7 @@
 //! whole because the pooled connection had closed before it took it), which `tests/repeats.rs` shows from the other side.
 
 use crate::clock::lock;
+use crate::leaving::{Leaving, Left, unseen_ms};
 use crate::patience::{Hurry, LOOK_MS};
 use crate::request::{Method, Response};
 use crate::spill::{self, Spilled};
@@ -14,7 +15,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
-use tokio::time::Instant;
 use twofold_model::{Error, ErrorKind, Result};
 use url::{Host, Url};
 
@@ -63,8 +63,6 @@ impl fmt::Debug for Wire {
 
 /// How long a place that was not silent before may be so within an exchange, in milliseconds, before it is taken to hang.
 pub const SILENCE_MS: u64 = 30_000;
-/// The slowest line on which a large request still comes through, half a megabit a second.
-const SLOWEST_BYTES_PER_MS: u64 = 64;
 
 /// Why there is no answer. The texts hold no address, header or body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -282,9 +280,10 @@ impl NetworkTransport {
         let client = self.client(&wire.url)?;
         let mut builder =
             client.request(method(wire.method), wire.url.clone()).timeout(Duration::from_millis(wire.timeout_ms));
+        let left = Left::now();
         // Some servers want a write without a body to say so, and a read to say nothing (RFC 9110 8.6).
         if !wire.body.is_empty() {
-            builder = builder.body(wire.body.clone());
+            builder = builder.body(reqwest::Body::wrap(Leaving::new(wire.body.clone(), left.clone())));
         } else if matches!(wire.method, Method::Post | Method::Put | Method::Patch) {
             builder = builder.header(reqwest::header::CONTENT_LENGTH, 0);
         }
@@ -297,9 +296,7 @@ impl NetworkTransport {
             builder = builder.header(header, value);
         }
         let request = builder.build().map_err(|e| TransportError::Unsendable(causes(&e.without_url())))?;
-        // Nobody tells how much of a request has left: it has the time that it takes on a slow line.
-        let leaving_ms = wire.body.len() as u64 / SLOWEST_BYTES_PER_MS;
-        let mut answer = heard(wire, leaving_ms, client.execute(request)).await?;
+        let mut answer = heard(wire, &left, unseen_ms(wire.body.len()), client.execute(request)).await?;
         let too_large = TransportError::TooLarge(wire.max_body);
         if answer.content_length().is_some_and(|n| n > wire.max_body as u64) {
             return Err(too_large);
@@ -310,7 +307,7 @@ impl NetworkTransport {
         let announced = usize::try_from(answer.content_length().unwrap_or(0)).unwrap_or_default();
         let mut body = Vec::with_capacity(announced.min(held));
         let mut spilled: Option<Spilled> = None;
-        while let Some(chunk) = heard(wire, 0, answer.chunk()).await? {
+        while let Some(chunk) = heard(wire, &Left::now(), 0, answer.chunk()).await? {
             let before = spilled.as_ref().map_or(body.len() as u64, Spilled::length);
             if before + chunk.len() as u64 > wire.max_body as u64 {
                 return Err(too_large);
@@ -333,22 +330,24 @@ impl NetworkTransport {
     }
 }
 
-/// What comes before the other side was silent for too long, in so much more time.
+/// What comes before the other side was silent for too long: since that left, and in so much more time.
 async fn heard<T>(
     wire: &Wire,
+    left: &Left,
     more_ms: u64,
     coming: impl Future<Output = reqwest::Result<T>>,
 ) -> Result<T, TransportError> {
-    let (began, mut coming) = (Instant::now(), std::pin::pin!(coming));
+    let mut coming = std::pin::pin!(coming);
     loop {
         let within = Duration::from_millis(wire.silence_now_ms() + more_ms);
-        let left = within.saturating_sub(began.elapsed());
+        let silent = left.at().elapsed();
+        let rest = within.saturating_sub(silent);
         // Others may begin to wait meanwhile.
-        let step = if wire.hurry.is_some() { left.min(Duration::from_millis(LOOK_MS)) } else { left };
+        let step = if wire.hurry.is_some() { rest.min(Duration::from_millis(LOOK_MS)) } else { rest };
         match tokio::time::timeout(step, &mut coming).await {
             Ok(came) => return came.map_err(failure),
-            Err(_) if step == left => {
-                let held_ms = began.elapsed().as_millis() as u64;
+            Err(_) if left.at().elapsed() >= within => {
+                let held_ms = within.as_millis() as u64;
                 wire.hurry.iter().filter(|hurry| hurry.is_waited_for()).for_each(|hurry| hurry.held_for(held_ms));
                 return Err(TransportError::Silent);
             }

@@ -127,3 +127,25 @@ async fn a_client_for_this_machine_costs_next_to_nothing() {
     }
     assert!(began.elapsed().as_millis() < 1_000, "{:?} for twenty", began.elapsed());
 }
+
+#[tokio::test]
+async fn a_large_body_arrives_whole_and_its_length_is_told_before() {
+    let server = Server::start(|_, _| json("{}")).await;
+    let body: Vec<u8> = (0..3_000_000_u32).map(|number| (number / 7) as u8).collect();
+    let wire = Wire {
+        what: "upload",
+        method: Method::Put,
+        url: server.url.clone(),
+        headers: Vec::new(),
+        body: body.clone().into(),
+        timeout_ms: 60_000,
+        silence_ms: 5_000,
+        hurry: None,
+        max_body: 100,
+    };
+    NetworkTransport::new(Network::default()).exchange(&wire).await.unwrap();
+    let seen = server.seen().remove(0);
+    assert_eq!(seen.header("content-length"), Some("3000000"));
+    assert_eq!(seen.header("transfer-encoding"), None);
+    assert!(seen.body == body);
+}
