@@ -80,8 +80,18 @@ async fn exchange(
     let host = url.host_str().unwrap_or("the provider").to_owned();
     // Both may hold a secret: the form with the refresh token, the bearer.
     let body = Bytes::from_owner(Zeroizing::new(body));
-    let (timeout_ms, silence_ms) = (TIMEOUT_MS, SILENCE_MS);
-    let mut wire = Wire { what, method, url, headers, body, timeout_ms, silence_ms, hurry: None, max_body: MOST_BODY };
+    let mut wire = Wire {
+        what,
+        method,
+        url,
+        headers,
+        body,
+        timeout_ms: TIMEOUT_MS,
+        silence_ms: SILENCE_MS,
+        hurry: None,
+        max_body: MOST_BODY,
+        heard: Default::default(),
+    };
     let outcome = transport.exchange(&wire).await;
     wire.headers.iter_mut().for_each(|(_, value)| value.zeroize());
     let response = outcome.map_err(|error| failed(&host, error))?;

@@ -382,7 +382,7 @@ impl Runs<'_> {
             Some(report::About::Hub) => About::Hub,
             Some(report::About::SignIn(place)) => About::SignIn(place.clone()),
         };
-        let said = report.troubles.iter().map(|words| (lasting(words), about(words)));
+        let said = report.troubles.iter().map(|words| (report::lasting(words), about(words)));
         said.filter(|(_, about)| !matches!(about, About::SignIn(place) if signed_in.contains(place))).collect()
     }
 
@@ -652,32 +652,5 @@ impl Progress for Steps {
     }
 }
 
-/// The words without how long what they tell lasts still: it is the same trouble each time.
-fn lasting(words: &str) -> String {
-    let is_seconds = |part: &&str| {
-        let number = part.strip_suffix(" s are left").or_else(|| {
-            part.strip_prefix("the next try is in ").and_then(|rest| rest.strip_suffix(" s at the earliest"))
-        });
-        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    words.split("; ").filter(|part| !is_seconds(part)).collect::<Vec<_>>().join("; ")
-}
-
 #[cfg(test)]
 mod day;
-
-#[cfg(test)]
-mod tests {
-    use super::lasting;
-
-    #[test]
-    fn a_pause_that_is_told_twice_is_one_trouble_and_other_numbers_tell_troubles_apart() {
-        let of = |left: u64| lasting(&format!("google: contacts: the provider asked us to wait; {left} s are left"));
-        assert_eq!(of(20), of(7));
-        let of = |left: u64| lasting(&format!("google: status 429; the next try is in {left} s at the earliest"));
-        assert_eq!(of(20), of(7));
-        for words in ["google: 3 items; 4 s are left over; go on", "a; b"] {
-            assert_eq!(lasting(words), words);
-        }
-    }
-}

@@ -391,6 +391,7 @@ async fn send(config: &Config, way: Way, notice: &Notice) -> std::result::Result
                 silence_ms: ANSWER_MS,
                 hurry: None,
                 max_body: MOST_BYTES,
+                heard: Default::default(),
             };
             match connect::transport(config).exchange(&wire).await {
                 Ok(answer) if answer.is_success() => Ok(()),

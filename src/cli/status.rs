@@ -39,6 +39,9 @@ pub struct Args {
     timeout: Duration,
 }
 
+/// So long a write has its time to be answered, in milliseconds.
+const FRESH_MS: i64 = 60_000;
+
 /// Shows the state. Exits with what is left: what the last run could not do, sign-in needed, held, conflicts or quarantine.
 pub async fn run(context: &Context, args: Args) -> Result<i32> {
     let config = context.config()?;
@@ -124,8 +127,9 @@ fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Resu
     let holds = hub.holds()?.into_iter().filter(|hold| !hold.is_approved).count();
     let (conflicts, quarantined, withheld) = (hub.conflicts()?.len(), hub.quarantined()?, hub.withheld()?);
     // What the service is sending just now is answered in a moment.
-    let began_ms = service.and_then(|service| service.run.as_ref()).map_or(i64::MAX, |run| run.began_ms);
-    let unknown = hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some_and(|sent| sent < began_ms)).count();
+    let is_under_way = service.is_some_and(|service| service.run.is_some());
+    let fresh_ms = if is_under_way { now_ms - FRESH_MS } else { i64::MAX };
+    let unknown = hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some_and(|sent| sent < fresh_ms)).count();
     codes.extend((holds > 0).then_some(exit::HELD));
     codes.extend((conflicts > 0 || !quarantined.is_empty()).then_some(exit::LEFT));
     codes.extend((unknown > 0).then_some(exit::TEMPORARY));

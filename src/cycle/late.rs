@@ -10,7 +10,7 @@
 //! What it was asked is given up and asked again: nothing is kept over the others' turn, in which anything may change.
 
 use crate::{Cycle, Member};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 use twofold_model::{Error, ErrorKind, Kind, Result};
@@ -35,7 +35,7 @@ pub(crate) struct Silent {
 
 /// What of a member has come over the network, since when nothing has, and how long it is waited for at the end of a run.
 struct Heard {
-    bytes_in: u64,
+    heard: u64,
     at: Instant,
     waited_for: Duration,
     /// It has said a part.
@@ -52,8 +52,8 @@ impl Silent {
                 true => STILL_SILENT,
                 false => WAITED_FOR * 2_u32.pow(given_up(cycle, member.replica.id, kind)?.min(LONGER_AT_MOST)),
             };
-            let (bytes_in, at) = (member.usage().bytes_in, Instant::now());
-            Ok((*index, Heard { bytes_in, at, waited_for, has_spoken: false }))
+            let (heard, at) = (member.usage().heard, Instant::now());
+            Ok((*index, Heard { heard, at, waited_for, has_spoken: false }))
         };
         let members = asked.iter().map(heard).collect::<Result<_>>()?;
         Ok(Silent { asked, members })
@@ -84,8 +84,8 @@ impl Silent {
             let usage = cycle.members[*index].usage();
             // What waits for our own budget, or for a pause that was asked for, is late, but not silent.
             let waits_for_us = (cycle.waits_for_late || heard.has_spoken) && usage.awaited == 0;
-            if heard.bytes_in != usage.bytes_in || waits_for_us {
-                (heard.bytes_in, heard.at) = (usage.bytes_in, Instant::now());
+            if heard.heard != usage.heard || waits_for_us {
+                (heard.heard, heard.at) = (usage.heard, Instant::now());
             }
         }
         let has_had_its_time = |heard: &Heard| cycle.is_waited_for() && heard.at.elapsed() >= heard.waited_for;
@@ -122,26 +122,23 @@ impl Silent {
     }
 }
 
-/// What was written last at a replica got an answer: it was one item over which it hung, if it did.
-pub(crate) fn wrote<T>(cycle: &mut Cycle<'_>, replica: i64, outcomes: &[Result<T>]) {
-    let is_silence = |error: &Error| matches!(error.kind, ErrorKind::Unknown | ErrorKind::Offline | ErrorKind::NotSent);
-    let is_answered = outcomes.last().is_some_and(|outcome| !outcome.as_ref().is_err_and(is_silence));
-    if let Some(member) = cycle.members.iter_mut().find(|member| is_answered && member.replica.id == replica) {
-        member.silent_writes = member.usage().silent_writes;
-    }
-}
+/// So long what was given up may still be executed, in milliseconds.
+pub(crate) const OPEN_MS: i64 = 60_000;
 
-/// Whoever hung over the last write is left alone, though it may answer all that it is only asked: each further write would hold the others
-/// again.
-pub(crate) fn leave_alone(cycle: &mut Cycle<'_>, kind: Kind) {
+/// Whoever hung over a write is left alone, though it may answer all that it is only asked: each further write would hold the others again.
+/// Answers which replicas did since this was asked.
+pub(crate) fn leave_alone(cycle: &mut Cycle<'_>, kind: Kind) -> BTreeSet<i64> {
+    let mut silent = BTreeSet::new();
     for member in &mut cycle.members {
         let silent_writes = member.usage().silent_writes;
         if silent_writes > member.silent_writes {
             member.silent_writes = silent_writes;
+            silent.insert(member.replica.id);
             let words = "it gave no answer to what was written there, and is left alone for a while";
             member.lose_kind(kind, Error::new(ErrorKind::Unknown, words));
         }
     }
+    silent
 }
 
 fn given_up_key(replica: i64, kind: Kind) -> String {

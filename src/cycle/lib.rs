@@ -216,7 +216,7 @@ pub struct Member {
     pub used: Usage,
     /// What of that is in the report.
     pub counted: Usage,
-    /// How many of its writes were given up because it hung, as far as something followed from that.
+    /// How many of its writes were given up because it hung, as far as that was taken in.
     pub silent_writes: u64,
     /// How far reading the bytes of its messages has come in this run.
     pub reading: Reading,
@@ -445,6 +445,7 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     if !arrange::arrange(cycle, kind).await? {
         return Ok(false);
     }
+    late::leave_alone(cycle, kind);
     settle::settle(cycle, kind, true).await?;
     pull::pull(cycle, kind).await?;
     catch_up(cycle, kind)?;

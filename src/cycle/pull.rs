@@ -161,7 +161,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 }
                 // By what people call it, where it is one collection's.
                 let name = match course.own.as_slice() {
-                    [place] => format!("\"{}\"", place.name),
+                    [place] => format!("\"{}\"", place.name.escape_debug()),
                     _ => course.feed.id.to_string(),
                 };
                 failed.push((member, error.at(name).at(kind)));

@@ -392,7 +392,17 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
         if !member.replica.is_device {
             let down: Vec<Kind> = member.kinds.iter().copied().filter(|kind| member.is_down(*kind)).collect();
             let is_all = member.is_away() || !down.is_empty() && down.len() == member.kinds.len();
-            let pause_s = |kind: &Kind| member.throttled.get(kind).copied().filter(|_| !member.is_away());
+            // By what made it absent, if that did.
+            let is_other = |kind: &Kind| {
+                member
+                    .absent
+                    .get(kind)
+                    .into_iter()
+                    .flatten()
+                    .any(|why| !matches!(why.kind, ErrorKind::Throttled { .. }))
+            };
+            let pause_s =
+                |kind: &Kind| member.throttled.get(kind).copied().filter(|_| !member.is_away() && !is_other(kind));
             let parts: Vec<(Option<Kind>, Option<u64>)> = match is_all {
                 true => vec![(
                     None,
@@ -452,9 +462,56 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
     Ok(())
 }
 
+/// What is told, without what of it is another one each time though it is the same that is told: how long a pause lasts still, until when, and
+/// the names of requests.
+pub fn lasting(words: &str) -> String {
+    let mut kept = String::with_capacity(words.len());
+    let mut rest = words;
+    // Provider: "(request ID)" is what a provider calls its answer, "(client request ID)" what we called the request.
+    while let Some(at) = [" (request ", " (client request "].iter().filter_map(|name| rest.find(name)).min() {
+        kept.push_str(&rest[..at]);
+        rest = rest[at..].split_once(')').map_or("", |(_, after)| after);
+    }
+    kept.push_str(rest);
+    // Provider: Gmail tells the moment ("Retry after 2026-11-30T08:00:00.000Z").
+    if let Some(at) = kept.find("Retry after ").map(|at| at + "Retry after".len()) {
+        let length = kept[at + 1..].find([' ', ')', ';', ',']).map_or(kept.len() - at, |length| length + 1);
+        kept.replace_range(at..at + length, "");
+    }
+    let is_passing = |part: &&str| {
+        let number = part.strip_suffix(" s are left").or_else(|| {
+            part.strip_prefix("the next try is in ").and_then(|rest| rest.strip_suffix(" s at the earliest"))
+        });
+        number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+    };
+    let parts: Vec<&str> = kept.split("; ").filter(|part| !is_passing(part)).collect();
+    parts.join("; ").replace(", and others wait", "")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pause_that_is_told_twice_is_one_trouble_and_other_numbers_tell_troubles_apart() {
+        let told = [
+            "google: contacts: the provider asked us to wait; 20 s are left",
+            "google: contacts: the provider asked us to wait, and others wait; 7 s are left",
+            "google: contacts: the provider asked us to wait",
+        ];
+        assert!(told.iter().all(|words| lasting(words) == told[2]), "{told:?}");
+        for (request, left_s, moment) in
+            [("a-1", 20, "2026-11-30T08:00:00.000Z"), ("b-2", 7, "2026-11-30T08:13:00.000Z")]
+        {
+            let words = format!(
+                "google: mail: status 429: User-rate limit exceeded. Retry after {moment} (request {request}) (client request {request}); the next try is in {left_s} s at the earliest"
+            );
+            assert_eq!(lasting(&words), "google: mail: status 429: User-rate limit exceeded. Retry after");
+        }
+        for words in ["google: 3 items; 4 s are left over; go on", "a; b", "", "a (request"] {
+            assert_eq!(lasting(words), words);
+        }
+    }
 
     #[test]
     fn where_several_codes_apply_the_first_of_the_design_is_taken() {

@@ -86,6 +86,8 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
                     made(hub, &intake, intent, &lookup.mark, *seen)?;
                     crate::tell::sent(hub, &name, kind, intent.collection, intent.item, intent.kind)?;
                 }
+                // It may still be executed.
+                Ok(Found::Nowhere) if is_open(intent, now) => {}
                 Ok(Found::Nowhere) => {
                     hub.remove_intent(intent.id)?;
                     hub.add_todo(intent.item)?;
@@ -96,6 +98,11 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
         }
         Ok(())
     })
+}
+
+/// Whether what is not there may still be executed: it was given up a moment ago, or its place's lists lag.
+fn is_open(intent: &Intent, now_ms: i64) -> bool {
+    intent.not_before_ms.is_some_and(|at_ms| now_ms < at_ms)
 }
 
 /// A create whose reply was lost was executed. What was sent is the base: whatever the copy says else by now, somebody said
@@ -206,7 +213,7 @@ async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<I
                         done(hub, lens, intent, Some(seen), now)?;
                         crate::tell::sent(hub, &name, kind, intent.collection, intent.item, intent.kind)?;
                         hub.add_todo(intent.item)?;
-                    } else {
+                    } else if !is_open(intent, now) {
                         // Not executed, or changed again since: what is there goes through the merge.
                         hub.remove_intent(intent.id)?;
                         intake.take(hub, seen)?;

@@ -73,19 +73,19 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
         });
         let mut sent = futures_util::future::join_all(sent).await;
         drop(changing);
+        let silent = late::leave_alone(cycle, kind);
         // Devices first: should the run end in between, what they made is looked for by the UID that their messages had, which the account's
         // answer changes.
         sent.sort_by_key(|(replica, ..)| !cycle.is_device(*replica));
         for (replica, connector, batch, outcomes) in sent {
-            late::wrote(cycle, replica, &outcomes);
-            late::leave_alone(cycle, kind);
             for (plan, outcome) in batch.iter().zip(&outcomes) {
                 let is_made = matches!(plan.intent.kind, IntentKind::Create | IntentKind::Copy | IntentKind::Move);
                 if is_made && outcome.is_err() {
                     not_made.insert((plan.intent.item, replica));
                 }
             }
-            again.extend(outcome_of(cycle, (kind, connector.as_ref()), replica, batch, outcomes).await?);
+            let is_open = silent.contains(&replica);
+            again.extend(outcome_of(cycle, (kind, connector.as_ref()), (replica, is_open), batch, outcomes).await?);
         }
     }
     // Asked to stop: what was not sent is no intent any more.
@@ -120,18 +120,19 @@ fn next_batch(queue: &mut VecDeque<Planned>, most: usize) -> Vec<Planned> {
 
 /// Settles the outcomes of one replica's batch in one transaction.
 ///
-/// Keeps promise 3: what was executed has its base, what may have been keeps its intent, what was not has none.
+/// Keeps promise 3: what was executed has its base, what may have been keeps its intent, what was not has none. `is_open`: what got no answer
+/// may still be executed.
 async fn outcome_of(
     cycle: &mut Cycle<'_>,
     (kind, connector): (Kind, &dyn Connector),
-    replica: i64,
+    (replica, is_open): (i64, bool),
     batch: Vec<Planned>,
     outcomes: Vec<Result<Written>>,
 ) -> Result<BTreeSet<i64>> {
     let now = cycle.now();
     let mut again = BTreeSet::new();
     let mut look: Vec<Planned> = Vec::new();
-    let (mut lost, mut unknown): (Option<Error>, Option<Error>) = (None, None);
+    let mut errors: Vec<Error> = Vec::new();
     let member = cycle.member(replica);
     let is_device = member.is_some_and(|member| member.replica.is_device);
     let name = member.map(|member| member.replica.name.clone()).unwrap_or_default();
@@ -182,7 +183,10 @@ async fn outcome_of(
             match error {
                 // Whatever may have been executed stays an intent, and is looked for, not repeated.
                 error if !error.kind.proves_not_executed() => {
-                    unknown.get_or_insert(error);
+                    if is_open {
+                        hub.set_not_before(plan.intent.id, now + late::OPEN_MS)?;
+                    }
+                    errors.push(error);
                     again.insert(plan.intent.item);
                 }
                 error => {
@@ -218,21 +222,31 @@ async fn outcome_of(
                         }
                         ErrorKind::Broken => return Err(error),
                         ErrorKind::Forbidden => report.trouble(&name, &error),
-                        _ => {
-                            lost.get_or_insert(error);
-                        }
+                        _ => errors.push(error),
                     }
                 }
             }
         }
-        // Of those that were sent together one stands for all; the others were not sent for the same reason.
-        unknown.as_ref().or(lost.as_ref()).into_iter().for_each(|error| report.trouble(&name, error));
+        // Of those that were sent together one stands for all of its kind.
+        let mut told = Vec::new();
+        for error in &errors {
+            let kind = std::mem::discriminant(&error.kind);
+            if !told.contains(&kind) {
+                told.push(kind);
+                report.trouble(&name, error);
+            }
+        }
         Ok(())
     })?;
     if !look.is_empty() {
         again.extend(look_again(cycle, kind, replica, look).await?);
     }
-    if let Some(error) = lost
+    // What is all of the place's first.
+    let is_lost = |error: &Error| error.kind.proves_not_executed();
+    let is_of_all = |error: &Error| matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
+    errors.retain(is_lost);
+    errors.sort_by_key(|error| !is_of_all(error));
+    if let Some(error) = errors.into_iter().next()
         && let Some(member) = cycle.members.iter_mut().find(|member| member.replica.id == replica)
     {
         member.lose_kind(kind, error);

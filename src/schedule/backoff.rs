@@ -5,8 +5,10 @@ use twofold_model::Kind;
 
 /// After a first failure.
 const FIRST_MS: i64 = 60_000;
-/// After each pause that a place asks for, if that is shorter.
+/// After the first pause that a place asks for, if that is shorter …
 const PAUSE_MS: i64 = 15_000;
+/// … and however long and often it asks for one: what it asks for is kept all the same, and it may answer what is only read.
+const LONGEST_PAUSE_MS: i64 = 120_000;
 /// However often it failed.
 const MOST_MS: i64 = 3_600_000;
 
@@ -20,6 +22,8 @@ pub struct Backoff {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Failing {
     times: u32,
+    /// How often it asked us to wait.
+    pauses: u32,
     since_ms: i64,
     until_ms: i64,
 }
@@ -28,24 +32,27 @@ impl Backoff {
     /// A place, or a kind of it, could not be reached. It is left alone for a minute, then for two, four, … an hour at most. While it is left
     /// alone only a person asks, and what that comes to makes nobody wait longer.
     pub fn failed(&mut self, place: &str, kind: Option<Kind>, now_ms: i64) {
-        let times = self.places.get(&(place.to_owned(), kind)).map_or(0, |failing| failing.times) + 1;
+        let before = self.places.get(&(place.to_owned(), kind)).copied();
+        let (times, pauses) = before.map_or((1, 0), |failing| (failing.times + 1, failing.pauses));
         let wait_ms = FIRST_MS.saturating_mul(1_i64 << (times - 1).min(10)).min(MOST_MS);
-        self.leave_alone(place, kind, times, wait_ms, now_ms);
+        self.leave_alone(place, kind, (times, pauses), wait_ms, now_ms);
     }
 
-    /// A place asked us to wait for so long. A little of what is to be done there goes through each time, so it is left alone no longer than
-    /// that, or than the others are to be held by it.
+    /// A place asked us to wait for so long. It is left alone for as long, or longer where it asked so before: up to two minutes.
     pub fn throttled(&mut self, place: &str, kind: Option<Kind>, pause_s: u64, now_ms: i64) {
-        let wait_ms = i64::try_from(pause_s).unwrap_or(i64::MAX).saturating_mul(1000).clamp(PAUSE_MS, MOST_MS);
-        self.leave_alone(place, kind, 1, wait_ms, now_ms);
+        let before = self.places.get(&(place.to_owned(), kind)).copied();
+        let (times, pauses) = before.map_or((0, 0), |failing| (failing.times, failing.pauses));
+        let pause_ms = i64::try_from(pause_s).unwrap_or(i64::MAX).saturating_mul(1000);
+        let wait_ms = pause_ms.max(PAUSE_MS << pauses.min(10)).min(LONGEST_PAUSE_MS);
+        self.leave_alone(place, kind, (times, pauses + 1), wait_ms, now_ms);
     }
 
-    fn leave_alone(&mut self, place: &str, kind: Option<Kind>, times: u32, wait_ms: i64, now_ms: i64) {
+    fn leave_alone(&mut self, place: &str, kind: Option<Kind>, (times, pauses): (u32, u32), wait_ms: i64, now_ms: i64) {
         let key = (place.to_owned(), kind);
         if self.places.get(&key).is_some_and(|failing| failing.lasts(now_ms)) {
             return;
         }
-        let failing = Failing { times, since_ms: now_ms, until_ms: now_ms.saturating_add(wait_ms) };
+        let failing = Failing { times, pauses, since_ms: now_ms, until_ms: now_ms.saturating_add(wait_ms) };
         self.places.insert(key, failing);
     }
 
@@ -115,15 +122,23 @@ mod tests {
     fn a_place_that_asks_us_to_wait_is_left_alone_for_as_long_each_time_and_for_a_while_in_any_case() {
         let mut backoff = Backoff::default();
         let mut now = 1_000_000_000;
-        for (pause_s, alone_ms) in [(20, 20_000), (20, 20_000), (1, 15_000), (0, 15_000), (86_400, 60 * MINUTE)] {
+        for (pause_s, alone_s) in [(20, 20), (0, 30), (90, 90), (1, 120), (1, 120), (86_400, 120)] {
+            let alone_ms = alone_s * 1000;
             backoff.throttled("google", Some(Kind::Mail), pause_s, now);
             assert!(backoff.is_left_alone("google", Kind::Mail, now + alone_ms - 1));
             assert!(!backoff.is_left_alone("google", Kind::Calendar, now));
             now += alone_ms;
             assert!(!backoff.is_left_alone("google", Kind::Mail, now));
         }
+        for minutes in [1, 2] {
+            backoff.failed("google", Some(Kind::Mail), now);
+            assert_eq!(backoff.next(Kind::Mail), Some(now + minutes * MINUTE), "it did not answer at all since");
+            now += minutes * MINUTE;
+        }
+        backoff.throttled("google", Some(Kind::Mail), 1, now);
+        now += 2 * MINUTE;
         backoff.failed("google", Some(Kind::Mail), now);
-        assert_eq!(backoff.next(Kind::Mail), Some(now + 2 * MINUTE), "it did not answer at all since");
+        assert_eq!(backoff.next(Kind::Mail), Some(now + 4 * MINUTE), "nothing of that is forgotten");
     }
 
     #[test]

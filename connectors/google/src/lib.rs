@@ -154,7 +154,7 @@ impl Connector for Google {
         };
         let answers = side_by_side(client, PARALLEL, polls.iter().map(|poll| self.change(poll))).await;
         let hangs = || {
-            Err(Error::new(ErrorKind::Unknown, "it gave no answer while the others had theirs, and somebody waited"))
+            Err(Error::new(ErrorKind::NotSent, "it gave no answer while the others had theirs, and somebody waited"))
         };
         answers.into_iter().map(|answer| answer.unwrap_or_else(hangs)).collect()
     }
@@ -270,6 +270,7 @@ impl Connector for Google {
             requests: people.requests + calendar.requests + mail.requests,
             bytes_in: people.bytes_in + calendar.bytes_in + mail.bytes_in,
             awaited: people.awaited + calendar.awaited + mail.awaited,
+            heard: people.heard + calendar.heard + mail.heard,
             silent_writes: people.silent_writes + calendar.silent_writes + mail.silent_writes,
         }
     }

@@ -29,6 +29,8 @@ pub struct Counters {
     /// Requests that are out just now, and those for which a token is asked for: what waits for our own budget, or for a pause to be over,
     /// is none.
     pub awaited: u64,
+    /// How often something came: a part of an answer, or the end of one.
+    pub heard: u64,
     /// Writes that were given up because nothing came for too long.
     pub silent_writes: u64,
 }
@@ -64,6 +66,7 @@ struct Inner {
     requests: AtomicU64,
     bytes_in: AtomicU64,
     awaited: AtomicU64,
+    heard: Arc<AtomicU64>,
     silent_writes: AtomicU64,
 }
 
@@ -129,6 +132,7 @@ impl Client {
             requests: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             awaited: AtomicU64::new(0),
+            heard: Arc::default(),
             silent_writes: AtomicU64::new(0),
         };
         Ok(Client { inner: Arc::new(inner) })
@@ -292,6 +296,7 @@ impl Client {
             requests: self.inner.requests.load(Ordering::Relaxed),
             bytes_in: self.inner.bytes_in.load(Ordering::Relaxed),
             awaited: self.inner.awaited.load(Ordering::Relaxed),
+            heard: self.inner.heard.load(Ordering::Relaxed),
             silent_writes: self.inner.silent_writes.load(Ordering::Relaxed),
         }
     }
@@ -396,6 +401,7 @@ impl Inner {
                 silence_ms: SILENCE_MS,
                 hurry: request.effect.is_write().then(|| self.options.hurry.clone()),
                 max_body,
+                heard: self.heard.clone(),
             };
             self.requests.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(what = request.what, method = %request.method, host = transport::host_of(&url), "request");
@@ -409,6 +415,7 @@ impl Inner {
             let verdict = match outcome {
                 Ok(response) => {
                     self.bytes_in.fetch_add(response.length(), Ordering::Relaxed);
+                    self.heard.fetch_add(1, Ordering::Relaxed);
                     self.answered(request, response, whose, token.as_deref(), &mut tries).await
                 }
                 Err(failure) => self.unanswered(request, failure, &wire, &mut tries),

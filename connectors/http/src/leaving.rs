@@ -11,8 +11,8 @@ use tokio::time::Instant;
 
 /// How much is handed on at a time.
 const PIECE: usize = 64 << 10;
-/// What may stand in buffers on its way out, so that its leaving is not seen.
-const BUFFERED: usize = 512 << 10;
+/// What may stand in buffers on its way out, so that its leaving is not seen, as far as others are held for it.
+const BUFFERED: usize = 1 << 20;
 /// The slowest line on which that still comes through, half a megabit a second.
 const SLOWEST_BYTES_PER_MS: usize = 64;
 
@@ -32,9 +32,10 @@ impl Left {
     }
 }
 
-/// Milliseconds that the end of a body of that length may take to leave unseen.
-pub(crate) fn unseen_ms(length: usize) -> u64 {
-    (length.min(BUFFERED) / SLOWEST_BYTES_PER_MS) as u64
+/// Milliseconds that the end of a body of that length may take to leave unseen: all of it where nobody waits.
+pub(crate) fn unseen_ms(length: usize, is_waited_for: bool) -> u64 {
+    let most = if is_waited_for { BUFFERED } else { usize::MAX };
+    (length.min(most) / SLOWEST_BYTES_PER_MS) as u64
 }
 
 /// The body.
@@ -97,8 +98,9 @@ mod tests {
     }
 
     #[test]
-    fn what_of_a_body_leaves_unseen_takes_no_more_time_with_a_larger_one() {
-        assert_eq!((unseen_ms(0), unseen_ms(64_000)), (0, 1_000));
-        assert_eq!((unseen_ms(512 << 10), unseen_ms(150 << 20)), (8_192, 8_192));
+    fn what_of_a_body_leaves_unseen_holds_others_no_longer_where_it_is_larger() {
+        assert_eq!((unseen_ms(0, true), unseen_ms(64_000, true)), (0, 1_000));
+        assert_eq!((unseen_ms(1 << 20, true), unseen_ms(150 << 20, true)), (16_384, 16_384));
+        assert_eq!(unseen_ms(64_000_000, false), 1_000_000);
     }
 }

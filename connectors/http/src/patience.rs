@@ -18,8 +18,8 @@ use tokio::time::Instant;
 pub const PROBE_MS: u64 = 10_000;
 /// How long pauses are waited for while others wait, in milliseconds.
 const PAUSE_MS: u64 = 5_000;
-/// How long one of several things that are asked side by side may hang then: less than a place may as a whole.
-const ALONE: Duration = Duration::from_millis(1_500);
+/// How long one of several things that are asked side by side may hang then.
+const ALONE: Duration = Duration::from_secs(10);
 /// How long each write has, also where the place held others long enough before.
 const SHORT_MS: u64 = 2_000;
 /// How often is looked whether others wait.
@@ -70,8 +70,8 @@ impl Hurry {
     }
 
     /// A write held others for so long.
-    pub(crate) fn held_for(&self, ms: u64) {
-        lock(&self.held).ms += ms;
+    pub(crate) fn held_for(&self, time: Duration) {
+        lock(&self.held).ms += time.as_millis() as u64;
     }
 
     /// Another look, after [`LOOK_MS`], at a pause of which so much is left: whether others who wait are held for too long by it. Of requests
@@ -97,7 +97,7 @@ pub async fn side_by_side<T>(
 ) -> Vec<Option<T>> {
     let asked: Vec<_> = asked.into_iter().enumerate().map(|(at, one)| async move { (at, one.await) }).collect();
     let mut answers: Vec<Option<T>> = asked.iter().map(|_| None).collect();
-    let (mut is_any_here, mut heard, mut heard_at) = (false, client.counters().bytes_in, Instant::now());
+    let (mut is_any_here, mut heard, mut heard_at) = (false, client.counters().heard, Instant::now());
     let mut coming = std::pin::pin!(stream::iter(asked).buffer_unordered(most));
     loop {
         let answer = tokio::select! {
@@ -106,8 +106,8 @@ pub async fn side_by_side<T>(
             () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => {
                 let counters = client.counters();
                 // What waits for its turn does not hang.
-                if counters.bytes_in != heard || counters.awaited == 0 {
-                    (heard, heard_at) = (counters.bytes_in, Instant::now());
+                if counters.heard != heard || counters.awaited == 0 {
+                    (heard, heard_at) = (counters.heard, Instant::now());
                 }
                 if is_any_here && client.is_waited_for() && heard_at.elapsed() >= ALONE {
                     return answers;

@@ -13,8 +13,10 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tokio::time::Instant;
 use twofold_model::{Error, ErrorKind, Result};
 use url::{Host, Url};
 
@@ -39,6 +41,8 @@ pub struct Wire {
     pub hurry: Option<Hurry>,
     /// How large the answer's body may be, unpacked.
     pub max_body: usize,
+    /// Counts what comes of the answer while it comes.
+    pub heard: Arc<AtomicU64>,
 }
 
 impl Wire {
@@ -256,7 +260,7 @@ impl NetworkTransport {
 
 /// A TLS configuration that trusts nobody, for the way that has no TLS: it spares loading the system's roots.
 fn no_tls() -> Result<rustls::ClientConfig, TransportError> {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| TransportError::Misconfigured(format!("TLS cannot be set up: {e}")))?;
@@ -296,7 +300,7 @@ impl NetworkTransport {
             builder = builder.header(header, value);
         }
         let request = builder.build().map_err(|e| TransportError::Unsendable(causes(&e.without_url())))?;
-        let mut answer = heard(wire, &left, unseen_ms(wire.body.len()), client.execute(request)).await?;
+        let mut answer = heard(wire, &left, wire.body.len(), client.execute(request)).await?;
         let too_large = TransportError::TooLarge(wire.max_body);
         if answer.content_length().is_some_and(|n| n > wire.max_body as u64) {
             return Err(too_large);
@@ -308,6 +312,7 @@ impl NetworkTransport {
         let mut body = Vec::with_capacity(announced.min(held));
         let mut spilled: Option<Spilled> = None;
         while let Some(chunk) = heard(wire, &Left::now(), 0, answer.chunk()).await? {
+            wire.heard.fetch_add(1, Ordering::Relaxed);
             let before = spilled.as_ref().map_or(body.len() as u64, Spilled::length);
             if before + chunk.len() as u64 > wire.max_body as u64 {
                 return Err(too_large);
@@ -330,16 +335,18 @@ impl NetworkTransport {
     }
 }
 
-/// What comes before the other side was silent for too long: since that left, and in so much more time.
+/// What comes before the other side was silent for too long, since the last of a body of that length is known to have left.
 async fn heard<T>(
     wire: &Wire,
     left: &Left,
-    more_ms: u64,
+    length: usize,
     coming: impl Future<Output = reqwest::Result<T>>,
 ) -> Result<T, TransportError> {
-    let mut coming = std::pin::pin!(coming);
+    let (mut coming, mut waited_since) = (std::pin::pin!(coming), None);
     loop {
-        let within = Duration::from_millis(wire.silence_now_ms() + more_ms);
+        let is_waited_for = wire.hurry.as_ref().is_some_and(Hurry::is_waited_for);
+        waited_since = if is_waited_for { waited_since.or(Some(Instant::now())) } else { None };
+        let within = Duration::from_millis(wire.silence_now_ms() + unseen_ms(length, is_waited_for));
         let silent = left.at().elapsed();
         let rest = within.saturating_sub(silent);
         // Others may begin to wait meanwhile.
@@ -347,8 +354,9 @@ async fn heard<T>(
         match tokio::time::timeout(step, &mut coming).await {
             Ok(came) => return came.map_err(failure),
             Err(_) if left.at().elapsed() >= within => {
-                let held_ms = within.as_millis() as u64;
-                wire.hurry.iter().filter(|hurry| hurry.is_waited_for()).for_each(|hurry| hurry.held_for(held_ms));
+                if let (Some(hurry), Some(since)) = (&wire.hurry, waited_since) {
+                    hurry.held_for(since.elapsed());
+                }
                 return Err(TransportError::Silent);
             }
             Err(_) => {}

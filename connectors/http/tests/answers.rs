@@ -34,7 +34,7 @@ async fn a_request_carries_token_dialect_and_agent_to_the_base() {
     assert_eq!(seen.header("accept-encoding"), Some("gzip"));
     assert!(seen.header("user-agent").unwrap().contains("gzip"));
     assert_eq!(seen.header("content-length"), None);
-    assert_eq!(client.counters(), Counters { requests: 1, bytes_in: 12, awaited: 0, silent_writes: 0 });
+    assert_eq!(client.counters(), Counters { requests: 1, bytes_in: 12, awaited: 0, heard: 2, silent_writes: 0 });
 }
 
 #[tokio::test]

@@ -110,6 +110,7 @@ async fn an_exchange_ends_with_its_time() {
         silence_ms: 5_000,
         hurry: None,
         max_body: 100,
+        heard: Default::default(),
     };
     assert!(!format!("{wire:?}").contains("hush"));
     let answer = NetworkTransport::new(Network::default()).exchange(&wire).await;
@@ -142,6 +143,7 @@ async fn a_large_body_arrives_whole_and_its_length_is_told_before() {
         silence_ms: 5_000,
         hurry: None,
         max_body: 100,
+        heard: Default::default(),
     };
     NetworkTransport::new(Network::default()).exchange(&wire).await.unwrap();
     let seen = server.seen().remove(0);

@@ -19,7 +19,18 @@ fn wire(url: &Url, silence_ms: u64) -> Wire {
     let (headers, body) = (Vec::new(), Bytes::new());
     let (url, timeout_ms) = (url.clone(), 180_000);
     let (method, hurry) = (Method::Get, None);
-    Wire { what: "list", method, url, headers, body, timeout_ms, silence_ms, hurry, max_body: 1000 }
+    Wire {
+        what: "list",
+        method,
+        url,
+        headers,
+        body,
+        timeout_ms,
+        silence_ms,
+        hurry,
+        max_body: 1000,
+        heard: Arc::default(),
+    }
 }
 
 /// Answers as it is told, and notes which host was given how long.

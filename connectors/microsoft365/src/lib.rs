@@ -277,6 +277,7 @@ impl Connector for Microsoft365 {
             requests: counters.requests,
             bytes_in: counters.bytes_in,
             awaited: counters.awaited,
+            heard: counters.heard,
             silent_writes: counters.silent_writes,
         }
     }
@@ -450,7 +451,7 @@ impl Graph {
         for chunk in parts.chunks(MAX_PARTS) {
             // What stops one batch before it is sent stops the next one too, after as long a wait.
             let stopped = match answers.last() {
-                Some(Err(error)) if stops(error.kind) => Some(again(error)),
+                Some(Err(error)) if error.kind.is_of_the_place() => Some(again(error)),
                 _ => None,
             };
             match stopped {
@@ -469,10 +470,6 @@ impl Graph {
             None => Err(Error::new(ErrorKind::Malformed, "a link leads out of the API's version")),
         }
     }
-}
-
-fn stops(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::Offline | ErrorKind::SignInNeeded | ErrorKind::Throttled { .. })
 }
 
 /// The same error, to be treated as another kind.

@@ -367,6 +367,8 @@ pub struct Usage {
     pub bytes_in: u64,
     /// Requests whose answer is waited for just now. What waits for our own budget, or for a pause to be over, is none.
     pub awaited: u64,
+    /// How often something came: a part of an answer, or the end of one.
+    pub heard: u64,
     /// Writes that were given up because nothing came for too long.
     pub silent_writes: u64,
 }

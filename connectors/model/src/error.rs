@@ -37,7 +37,8 @@ pub enum ErrorKind {
     Held,
     /// The configuration or the arrangement is wrong.
     Misconfigured,
-    /// It was not sent, because whoever wanted it wants no more by now. That says nothing of the place.
+    /// It was not sent, or given up as a read, because whoever wanted it wants no more by now, or as its place hung over what was written there
+    /// before. That says nothing of whether the place answers.
     NotSent,
     /// Our own store failed (disk full, corrupt): the run ends.
     Broken,
@@ -47,6 +48,11 @@ impl ErrorKind {
     /// Whether a write that ended with this kind is known not to have been executed.
     pub fn proves_not_executed(self) -> bool {
         !matches!(self, ErrorKind::Unknown | ErrorKind::Malformed)
+    }
+
+    /// Whether it is the place, and not what it was asked for: whatever else it is asked for now fails in the same way.
+    pub fn is_of_the_place(self) -> bool {
+        matches!(self, ErrorKind::Offline | ErrorKind::Throttled { .. } | ErrorKind::SignInNeeded | ErrorKind::NotSent)
     }
 
     /// Whether trying later without any change may succeed.

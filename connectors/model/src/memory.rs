@@ -27,6 +27,8 @@ pub enum Fault {
     HalfMade,
     /// It is not executed, nobody can tell, and nothing came for too long.
     Hangs,
+    /// It is executed, but nothing came for too long.
+    HangsAndIsDone,
     /// It is not executed, and that is certain.
     Throttled,
     /// It is refused.
@@ -508,10 +510,11 @@ impl Memory {
                 overrides.retain(|_, patch| patch.get("excluded").is_some());
             }
         }
-        if matches!(fault, Some(Fault::LostReply | Fault::HalfMade)) {
-            return Err(Error::new(ErrorKind::Unknown, "no answer came"));
+        match fault {
+            Some(Fault::LostReply | Fault::HalfMade) => Err(Error::new(ErrorKind::Unknown, "no answer came")),
+            Some(Fault::HangsAndIsDone) => Err(state.hangs()),
+            _ => Ok(written),
         }
-        Ok(written)
     }
 
     /// One change of the collections, with what goes wrong with it.
@@ -528,7 +531,7 @@ impl Memory {
             Some(Fault::Unsupported) => {
                 return Err(Error::new(ErrorKind::Unsupported, "the place has no way to do it"));
             }
-            Some(Fault::LostReply | Fault::HalfMade) | None => {}
+            Some(Fault::LostReply | Fault::HalfMade | Fault::HangsAndIsDone) | None => {}
         }
         let changed = change(&mut state);
         state.collection_writes += 1;
@@ -938,6 +941,7 @@ impl Connector for Memory {
             requests: state.requests,
             bytes_in: state.bytes_in,
             awaited: state.awaited,
+            heard: state.bytes_in,
             silent_writes: state.silent_writes,
         }
     }

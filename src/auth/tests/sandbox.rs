@@ -57,6 +57,7 @@ async fn open(transport: &dyn Transport, url: Url) -> Option<String> {
         silence_ms: 10_000,
         hurry: None,
         max_body: 1 << 20,
+        heard: Default::default(),
     };
     let page = transport.exchange(&wire).await.unwrap();
     assert!(page.status < 400, "{}", String::from_utf8_lossy(&page.body));

@@ -51,6 +51,7 @@ async fn reach(
         silence_ms: TIMEOUT_MS,
         hurry: None,
         max_body: 1 << 20,
+        heard: Default::default(),
     };
     let answer = match transport.exchange(&wire).await {
         Ok(answer) => answer,

@@ -105,6 +105,7 @@ async fn reach(findings: &mut Findings, config: &Config) {
         silence_ms: TIMEOUT_MS,
         hurry: None,
         max_body: 1 << 20,
+        heard: Default::default(),
     };
     match connect::transport(config).exchange(&wire).await {
         Ok(_) | Err(TransportError::TooLarge(_)) => findings.ok(format!("notify: {host} answers")),

@@ -59,11 +59,13 @@ pub(super) fn replicas(config: &Config, hub: &Hub, started_ms: Option<i64>) -> R
         let provider = ProviderName::from_name(&name);
         let sign_in = provider.map(|provider| vault.status(provider)).transpose()?;
         let not_granted = provider.map(|provider| connect::not_granted(config, provider, &vault)).transpose()?;
+        let why = found.map(|replica| report::why(hub, replica.id)).transpose()?.unwrap_or_default();
         all.push(Replica {
             is_device,
             down: found.map(|replica| twofold_cycle::was_down(hub, replica.id)).transpose()?.unwrap_or_default(),
-            why: found.map(|replica| report::why(hub, replica.id)).transpose()?.unwrap_or_default(),
-            trouble: found.and_then(|replica| replica.trouble.clone()),
+            // In the words in which the service tells of it.
+            why: why.into_iter().map(|(kind, words)| (kind, report::lasting(&words))).collect(),
+            trouble: found.and_then(|replica| replica.trouble.as_deref()).map(report::lasting),
             sign_in: sign_in.map(|status| SignIn {
                 needed: status.advice(),
                 not_granted: not_granted.unwrap_or_default(),

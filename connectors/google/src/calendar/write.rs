@@ -36,9 +36,7 @@ impl Calendar {
                 Operation::Copy { .. } | Operation::Move { .. } => Err(operation.has_no_way()),
             };
             if let Err(error) = &answer {
-                let ends_all =
-                    matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Offline | ErrorKind::SignInNeeded);
-                end = ends_all.then(|| again(error));
+                end = error.kind.is_of_the_place().then(|| again(error));
             }
             answers.push(answer.map_err(|error| progress.after(error)));
         }

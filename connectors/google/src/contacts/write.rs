@@ -339,11 +339,7 @@ fn fail_or_halve<T>(
         return;
     }
     answers.fail(batch.iter().map(index), &error);
-    let ends_all = matches!(
-        error.kind,
-        ErrorKind::Throttled { .. } | ErrorKind::Offline | ErrorKind::SignInNeeded | ErrorKind::Forbidden
-    );
-    if ends_all {
+    if error.kind.is_of_the_place() || error.kind == ErrorKind::Forbidden {
         for rest in work.drain(..) {
             answers.fail(rest.iter().map(index), &error);
         }

@@ -211,7 +211,7 @@ impl Mail {
         // Nothing is made before the bytes came.
         let begun = begun.map_err(|error| super::change::not_executed(&error))?;
         let place = api::upload_address(&begun).map_err(|error| super::change::not_executed(&error))?;
-        let (mut at, mut cuts) = (0, 0);
+        let (mut at, mut cuts, mut have_left) = (0, 0, false);
         loop {
             let end = total.min(at + api::PIECE);
             let piece = self.piece(parcel, at, end).map_err(|error| super::change::not_executed(&error))?;
@@ -224,8 +224,16 @@ impl Mail {
                 }
                 sent => sent,
             };
-            // As long as the last bytes did not leave, nothing was made.
-            let sent = sent.map_err(|error| if end < total { super::change::not_executed(&error) } else { error })?;
+            have_left |= end == total && is_cut;
+            // As long as the last bytes did not leave, nothing was made; once they did they may still arrive.
+            let sent = sent.map_err(|mut error| match end < total {
+                _ if have_left => {
+                    error.kind = ErrorKind::Unknown;
+                    error
+                }
+                true => super::change::not_executed(&error),
+                false => error,
+            })?;
             cuts = if is_cut { cuts + 1 } else { 0 };
             match api::goes_on_at(&sent) {
                 None => return Ok(sent),

@@ -49,9 +49,7 @@ impl Mail {
                 None => self.send_in(&operations[at], &table).await,
             };
             if let Err(error) = &answer {
-                let ends_all =
-                    matches!(error.kind, ErrorKind::Throttled { .. } | ErrorKind::Offline | ErrorKind::SignInNeeded);
-                end = ends_all.then(|| again(error));
+                end = error.kind.is_of_the_place().then(|| again(error));
             }
             answers[at] = Some(answer);
         }
