@@ -128,11 +128,11 @@ impl Log {
         match said.steps.checked_sub(1).and_then(|step| above(usual).get(step)) {
             Some(level) => {
                 self.set(said);
-                tracing::info!(level = level.as_str(), "the log says more: {} (kill -USR2 ends that)", level.as_str());
+                tracing::info!(says = level.as_str(), "the log says more: {} (kill -USR2 ends that)", level.as_str());
             }
             // Told before, for the usual level may not show it.
             None => {
-                tracing::info!(level = usual.as_str(), "the log says what it says usually: {}", usual.as_str());
+                tracing::info!(says = usual.as_str(), "the log says what it says usually: {}", usual.as_str());
                 self.set(said);
             }
         }

@@ -2,6 +2,7 @@
 
 use crate::Cycle;
 use crate::intake::Intake;
+use crate::late::OPEN_MS;
 use crate::write::{call_as_its_account_does, done};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -100,9 +101,10 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
     })
 }
 
-/// Whether what is not there may still be executed: it was given up a moment ago, or its place's lists lag.
+/// Whether what is not there may still be executed: its fate was not known, and it was sent a moment ago.
 fn is_open(intent: &Intent, now_ms: i64) -> bool {
-    intent.not_before_ms.is_some_and(|at_ms| now_ms < at_ms)
+    let is_fresh = intent.sent_ms.is_some_and(|sent_ms| now_ms < sent_ms + OPEN_MS);
+    intent.not_before_ms.is_some() && is_fresh
 }
 
 /// A create whose reply was lost was executed. What was sent is the base: whatever the copy says else by now, somebody said

@@ -399,7 +399,7 @@ impl Inner {
                 body: body.clone(),
                 timeout_ms: deadline_ms.saturating_sub(now_ms).max(1),
                 silence_ms: SILENCE_MS,
-                hurry: request.effect.is_write().then(|| self.options.hurry.clone()),
+                hurry: (request.effect.is_write() || request.is_for_write).then(|| self.options.hurry.clone()),
                 max_body,
                 heard: self.heard.clone(),
             };
@@ -552,11 +552,11 @@ impl Inner {
             }
             // Who is silent now will be so in a moment: asking again would hold the others only.
             TransportError::Silent => {
-                self.silent_writes.fetch_add(u64::from(write), Ordering::Relaxed);
+                self.silent_writes.fetch_add(u64::from(wire.hurry.is_some()), Ordering::Relaxed);
                 (ErrorKind::Unknown, None)
             }
             // It may answer reads.
-            TransportError::Away if write => (ErrorKind::NotSent, None),
+            TransportError::Away if wire.hurry.is_some() => (ErrorKind::NotSent, None),
             TransportError::Unopened | TransportError::Away => (ErrorKind::Offline, None),
             TransportError::TooLarge(_) => (ErrorKind::Malformed, None),
             TransportError::Unsendable(_) => (ErrorKind::Refused, None),
@@ -639,6 +639,9 @@ impl Inner {
             self.options.budget.pause_writes_until(until_ms);
         } else if all_wait {
             self.options.budget.pause_until(until_ms);
+        } else if request.effect.is_write() && asked_ms.is_some() {
+            // An address that the provider named for this write: what is to be written waits, in the next runs, too.
+            self.options.budget.pause_writes_until(until_ms);
         }
         if !self.fits(wait_ms, tries) {
             return Verdict::Done(Err(too_long(error, wait_ms, all_wait)));

@@ -141,6 +141,8 @@ pub struct Request {
     pub cost: u32,
     /// Quota units it costs, where the provider counts such.
     pub units: u32,
+    /// Whether it changes nothing, but is asked for a write: while others wait it has as little time.
+    pub is_for_write: bool,
     /// Whether a large answer may come on the disk ([`Response::spilled`]): whoever allows it reads it piece by piece.
     pub spills: bool,
     /// The operation in plain words ("list contacts"): stands in errors and names the cassette.
@@ -162,6 +164,7 @@ impl Request {
             expect,
             takes: None,
             effect,
+            is_for_write: false,
             cost: 1,
             units: 0,
             spills: false,
@@ -224,6 +227,11 @@ impl Request {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// Asked for a write, of which it is a part that changes nothing.
+    pub fn for_write(self) -> Self {
+        Self { effect: Effect::Read, is_for_write: true, ..self }
     }
 
     /// Says whether it changes something.

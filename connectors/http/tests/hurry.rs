@@ -10,7 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::Instant;
 use twofold_http::{
-    Client, Clock, Effect, Hurry, Part, Request, Response, Transport, TransportError, Wire, side_by_side,
+    Budget, Client, Clock, Effect, Hurry, Limits, Part, Request, Response, Transport, TransportError, Wire,
+    side_by_side,
 };
 use twofold_model::{Error, ErrorKind};
 use url::Url;
@@ -244,4 +245,10 @@ async fn a_pause_of_an_address_that_is_not_the_providers_holds_others_no_longer(
     let upload = Request::post("upload", "https://elsewhere.example/session");
     seconds(&client.send_unsigned(upload).await.unwrap_err());
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    // The next run keeps it, too, and does not begin anew; what is only read does not wait.
+    let kept = client.budget().snapshot();
+    let next = Arc::new(Budget::new(Limits::default()));
+    next.restore(kept);
+    assert!((45_000..=50_000).contains(&next.write_pause_left_ms(client.now_ms())));
+    assert_eq!(next.pause_left_ms(client.now_ms()), 0);
 }

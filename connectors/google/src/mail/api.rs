@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io;
 use std::ops::Range;
-use twofold_http::{Effect, Expect, Request, Response, Spilled};
+use twofold_http::{Expect, Request, Response, Spilled};
 use twofold_model::{Error, ErrorKind, Result};
 use url::form_urlencoded;
 
@@ -288,7 +288,7 @@ pub fn begin_upload(goal: &Goal, size: usize) -> Request {
     let request = Request::post_json("begin upload", goal.url("resumable"), metadata)
         .header("X-Upload-Content-Type", "message/rfc822")
         .header("X-Upload-Content-Length", size.to_string())
-        .effect(Effect::Read)
+        .for_write()
         .expect(Expect::Anything)
         .units(units);
     match goal.is_put() {
@@ -315,7 +315,7 @@ pub fn upload(goal: &Goal, place: &str, piece: &[u8], at: usize, total: usize) -
 /// The question how far an upload is whose answer was lost: where all bytes came, it is answered once more.
 pub fn upload_outcome(place: &str, size: usize) -> Request {
     let request = Request::put_bytes("ask after upload", place, "message/rfc822", Vec::new()).expect(Expect::Json);
-    request.header("Content-Range", format!("bytes */{size}")).effect(Effect::Read).takes(WANTS_MORE)
+    request.header("Content-Range", format!("bytes */{size}")).for_write().takes(WANTS_MORE)
 }
 
 /// Where an upload that wants more is to be gone on with; `None`: all of it came, and this is the answer.
@@ -328,6 +328,7 @@ pub fn goes_on_at(response: &Response) -> Option<usize> {
 mod tests {
     use super::super::map::set;
     use super::*;
+    use twofold_http::Effect;
     use twofold_http::{Body, Method};
 
     fn text(request: &Request) -> String {

@@ -374,7 +374,7 @@ pub(super) fn merged(mut answer: Event, sent: &Event) -> Event {
 
 fn name(operation: &Operation) -> String {
     match operation {
-        Operation::Create { uid, .. } => format!("create event {uid}"),
+        Operation::Create { mark, .. } => format!("create event {mark}"),
         Operation::Update { place, .. } => format!("update event {}", place.remote_id),
         Operation::Delete { place, .. } => format!("delete event {}", place.remote_id),
         Operation::Copy { of, .. } => format!("copy event {}", of.remote_id),

@@ -243,7 +243,7 @@ fn half_done(error: Error) -> Error {
 
 fn name(operation: &Operation) -> String {
     match operation {
-        Operation::Create { uid, .. } => format!("create contact {uid}"),
+        Operation::Create { mark, .. } => format!("create contact {mark}"),
         Operation::Update { place, .. } => format!("update contact {}", place.remote_id),
         Operation::Delete { place, .. } => format!("delete contact {}", place.remote_id),
         Operation::Copy { of, .. } => format!("copy contact {}", of.remote_id),

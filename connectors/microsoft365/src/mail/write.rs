@@ -92,7 +92,7 @@ pub(super) fn edited() -> Error {
 
 fn name(operation: &Operation) -> String {
     match operation {
-        Operation::Create { uid, .. } => format!("create message {uid}"),
+        Operation::Create { mark, .. } => format!("create message {mark}"),
         Operation::Update { place, .. } => format!("update message {}", place.remote_id),
         Operation::Delete { place, .. } => format!("delete message {}", place.remote_id),
         Operation::Copy { of, .. } => format!("copy message {}", of.remote_id),
