@@ -225,10 +225,15 @@ impl Mail {
                 sent => sent,
             };
             have_left |= end == total && is_cut;
-            // As long as the last bytes did not leave, nothing was made; once they did they may still arrive.
+            // As long as the last bytes did not leave, nothing was made; once they did they may still arrive. What is refused after a cut is no
+            // fault of the message: what was cut may have come while it was asked how far the upload is.
             let sent = sent.map_err(|mut error| match end < total {
                 _ if have_left => {
                     error.kind = ErrorKind::Unknown;
+                    error
+                }
+                _ if cuts > 0 && error.kind == ErrorKind::Refused => {
+                    error.kind = ErrorKind::NotSent;
                     error
                 }
                 true => super::change::not_executed(&error),

@@ -119,6 +119,23 @@ async fn an_upload_that_stays_cut_before_its_last_piece_made_nothing_and_is_made
 }
 
 #[tokio::test]
+async fn an_upload_that_is_refused_after_it_was_cut_is_no_fault_of_the_message() {
+    let large = [mail("large"), b"0123456789abcdef\r\n".repeat(500_000)].concat();
+    // One of the pieces is cut, and what is gone on with is refused: in between it was asked how far the upload is.
+    for (cut, may_be_made) in [(0, false), (1, false), (2, true)] {
+        let desk = Desk::new().await;
+        desk.fault(Rule::any(Fault::DropBefore).method("PUT").skip(cut).times(1));
+        desk.fault(Rule::any(Fault::status(400)).method("PUT").skip(cut + 1).times(1));
+        let failed = desk.write(desk.create("1", &large, "INBOX", &[])).await.unwrap_err();
+        assert!(failed.kind.is_temporary(), "{cut}: {failed}");
+        assert_eq!(failed.kind.proves_not_executed(), !may_be_made, "{cut}: {failed}");
+        assert_eq!(desk.sandbox.google_messages().len(), 0, "{cut}");
+        desk.done(desk.create("1", &large, "INBOX", &[])).await;
+        assert_eq!(desk.sandbox.google_messages().len(), 1, "{cut}");
+    }
+}
+
+#[tokio::test]
 async fn a_create_whose_reply_is_lost_is_found_and_one_that_was_lost_is_nowhere() {
     for (search_lag_s, has_history) in [(0, true), (600, true), (0, false)] {
         let desk = Desk::with(|switches| switches.mail_search_lag_s = search_lag_s).await;
