@@ -304,9 +304,9 @@ fn while_one_kind_of_a_provider_is_down_health_names_place_and_kind_and_status_a
         "twofold_down{replica=\"google\",kind=\"contacts\"} 1\n",
         "twofold_down{replica=\"google\",kind=\"calendar\"} 0\n",
     ]);
-    let ran = home.run(&["status"]).expect(75).shows(&["trouble: google: contacts could not be read", "503"]);
+    let ran = home.run(&["status"]).expect(75).shows(&["trouble: google: contacts did not come through", "503"]);
     assert_eq!(ran.out.matches("trouble:").count(), 1, "{ran}");
-    service.get("/").is(200).shows(&["Something is wrong", "google: contacts could not be read", "503"]);
+    service.get("/").is(200).shows(&["Something is wrong", "google: contacts did not come through", "503"]);
     home.sandbox.with(|state| state.faults.clear());
     home.sync().expect(0);
     assert_eq!(service.get("/healthz").is(200).body, "ok\n");
