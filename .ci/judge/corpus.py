@@ -284,7 +284,7 @@ def reasons_of(status, items):
         number = re.fullmatch(r"(\w+)/calendar/corpus/(\d+)\.ics", row.get("item") or "")
         uid = items[int(number.group(2))].uid if number else row["uid"]
         # Marks and paths differ from run to run.
-        reason = re.sub(r"^([0-9a-f]{32}:[0-9a-f]{32}:\d+|\S*\d{4}\.ics): ", "", row["reason"])
+        reason = re.sub(r"^([0-9a-f]{32}:[0-9a-f]{32}:\d+|\S*\d{4}\.ics): | [0-9a-f]{32}:[0-9a-f]{32}:\d+", "", row["reason"])
         reasons[(row["replica"], uid)] = reason.replace("|", "/")
     return reasons
 

@@ -137,7 +137,7 @@ def reasons(world, provider, letters):
         letter = by_uid.get(row["uid"])
         if row["replica"] == provider and letter:
             # Marks differ from run to run, and numbers with the corpus.
-            reason = re.sub(r"^[0-9a-f]{32}:[0-9a-f]{32}:\d+: ", "", row["reason"]).replace(f" {row['uid']}", "")
+            reason = re.sub(r"^[0-9a-f]{32}:[0-9a-f]{32}:\d+: | [0-9a-f]{32}:[0-9a-f]{32}:\d+", "", row["reason"])
             found[letter.name] = reason.replace("|", "/")
     return found
 
