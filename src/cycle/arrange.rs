@@ -95,7 +95,7 @@ async fn lists(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Listed> {
             () = silent.is_enough(cycle, |_| true) => None,
         };
         let Some((index, answer)) = answer else { break };
-        silent.is_through(index);
+        silent.heard(index);
         match answer {
             Ok(collections) => found.push((index, collections)),
             Err(error) => cycle.members[index].lose_kind(kind, error),

@@ -5,8 +5,6 @@
 //! it, and once more with it when all else of the run is done. Then it is waited for as long as its connector does, unless somebody waits
 //! for the run: so a place that hangs holds the others for no more than [`SILENT`] and [`WAITED_FOR`], and one that is slow has its turn.
 //!
-//! One that hangs in the midst of what it says holds nobody who waits: it is taken for one that said nothing so far.
-//!
 //! What it was asked is given up and asked again: nothing is kept over the others' turn, in which anything may change.
 
 use crate::{Cycle, Member};
@@ -27,7 +25,7 @@ const LONGER_AT_MOST: u32 = 4;
 /// How often is looked.
 const STEP: Duration = Duration::from_millis(50);
 
-/// Those who were asked side by side; and of those who have not said all that they were asked for, when they were last heard.
+/// Those who were asked side by side; and of those who have not said what they were asked for, when they were last heard.
 pub(crate) struct Silent {
     asked: Vec<usize>,
     members: BTreeMap<usize, Heard>,
@@ -38,8 +36,6 @@ struct Heard {
     heard: u64,
     at: Instant,
     waited_for: Duration,
-    /// It has said a part.
-    has_spoken: bool,
 }
 
 impl Silent {
@@ -53,25 +49,18 @@ impl Silent {
                 false => WAITED_FOR * 2_u32.pow(given_up(cycle, member.replica.id, kind)?.min(LONGER_AT_MOST)),
             };
             let (heard, at) = (member.usage().heard, Instant::now());
-            Ok((*index, Heard { heard, at, waited_for, has_spoken: false }))
+            Ok((*index, Heard { heard, at, waited_for }))
         };
         let members = asked.iter().map(heard).collect::<Result<_>>()?;
         Ok(Silent { asked, members })
     }
 
-    /// One of them said all that it was asked for.
-    pub(crate) fn is_through(&mut self, member: usize) {
+    /// One of them said something of what it was asked for.
+    pub(crate) fn heard(&mut self, member: usize) {
         self.members.remove(&member);
     }
 
-    /// One of them said something of it.
-    pub(crate) fn spoke(&mut self, member: usize) {
-        if let Some(heard) = self.members.get_mut(&member) {
-            (heard.has_spoken, heard.at) = (true, Instant::now());
-        }
-    }
-
-    /// Comes back when whoever is silent by then is not waited for any more. `is_done`: whether one that has spoken has said all it had to.
+    /// Comes back when whoever is silent by then is not waited for any more. `is_done`: whether another one has said all it had to.
     pub(crate) async fn is_enough(&mut self, cycle: &Cycle<'_>, is_done: impl Fn(usize) -> bool) {
         while self.members.is_empty() || !self.has_enough(cycle, &is_done) {
             tokio::time::sleep(STEP).await;
@@ -79,28 +68,25 @@ impl Silent {
     }
 
     fn has_enough(&mut self, cycle: &Cycle<'_>, is_done: &impl Fn(usize) -> bool) -> bool {
-        self.members.retain(|index, heard| !heard.has_spoken || !is_done(*index));
         for (index, heard) in &mut self.members {
             let usage = cycle.members[*index].usage();
             // What waits for our own budget, or for a pause that was asked for, is late, but not silent.
-            let waits_for_us = (cycle.waits_for_late || heard.has_spoken) && usage.awaited == 0;
+            let waits_for_us = cycle.waits_for_late && usage.awaited == 0;
             if heard.heard != usage.heard || waits_for_us {
                 (heard.heard, heard.at) = (usage.heard, Instant::now());
             }
         }
-        let has_had_its_time = |heard: &Heard| cycle.is_waited_for() && heard.at.elapsed() >= heard.waited_for;
         if cycle.waits_for_late {
-            return cycle.is_stopped() || self.members.values().all(has_had_its_time);
+            let has_had_its_time = |heard: &Heard| heard.at.elapsed() >= heard.waited_for;
+            return cycle.is_stopped() || cycle.is_waited_for() && self.members.values().all(has_had_its_time);
         }
         let is_any_late = self.members.keys().any(|index| !cycle.members[*index].late.is_empty());
-        let patience = if is_any_late { STILL_SILENT } else { SILENT };
-        let is_silent = |heard: &Heard| match heard.has_spoken {
-            true => has_had_its_time(heard),
-            false => heard.at.elapsed() >= patience,
-        };
-        // All others are done. Nothing can be kept the same at one place alone.
+        let mut others = self.asked.iter().filter(|index| !self.members.contains_key(index));
+        // Nothing can be kept the same at one place alone.
         let is_of_use = self.asked.len() - self.members.len() > 1;
-        is_of_use && self.members.values().all(is_silent)
+        let patience = if is_any_late { STILL_SILENT } else { SILENT };
+        let are_silent = self.members.values().all(|heard| heard.at.elapsed() >= patience);
+        is_of_use && are_silent && others.all(|index| is_done(*index))
     }
 
     /// Goes on without those who are silent. Where this was their last chance in this run they are absent from now on.

@@ -123,7 +123,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             }
         };
         let Some(news) = news else { break };
-        silent.spoke(news.member());
+        silent.heard(news.member());
         match news {
             News::Listing { member, feed: at, known } => {
                 let Some(source) = sources.get_mut(&member) else { continue };

@@ -19,9 +19,10 @@ use async_trait::async_trait;
 use calendar::Calendar;
 use calendar::api::Tell;
 use contacts::{Contacts, ContactsLens};
+use futures_util::{StreamExt, stream};
 use mail::Mail;
 use std::sync::Arc;
-use twofold_http::{Client, side_by_side};
+use twofold_http::Client;
 use twofold_model::email::Role;
 use twofold_model::zone::Zones;
 use twofold_model::{
@@ -148,15 +149,8 @@ impl Connector for Google {
     }
 
     async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
-        let Some(first) = polls.first() else { return Vec::new() };
-        let Some(client) = self.client(first.feed.kind) else {
-            return polls.iter().map(|poll| Err(unsupported(poll.feed.kind))).collect();
-        };
-        let answers = side_by_side(client, PARALLEL, polls.iter().map(|poll| self.change(poll))).await;
-        let hangs = || {
-            Err(Error::new(ErrorKind::NotSent, "it gave no answer while the others had theirs, and somebody waited"))
-        };
-        answers.into_iter().map(|answer| answer.unwrap_or_else(hangs)).collect()
+        let asked: Vec<_> = polls.iter().map(|poll| self.change(poll)).collect();
+        stream::iter(asked).buffered(PARALLEL).collect().await
     }
 
     async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {

@@ -301,11 +301,6 @@ impl Client {
         }
     }
 
-    /// Whether others wait for what it is asked.
-    pub fn is_waited_for(&self) -> bool {
-        self.inner.options.hurry.is_waited_for()
-    }
-
     /// The budget it keeps.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.inner.options.budget

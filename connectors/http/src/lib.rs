@@ -37,7 +37,7 @@ pub use client::{Client, Counters};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use options::{ClientOptions, Dialect, TokenSource, judge_by_status};
 pub use pages::Pages;
-pub use patience::{Hurry, Patience, side_by_side};
+pub use patience::{Hurry, Patience};
 pub use request::{Body, Effect, Expect, Method, Request, Response};
 pub use retry::retry_after_s;
 pub use shared::Shared;

@@ -2,12 +2,10 @@
 //! and is not asked again in this run where that brings nothing either. So a place that hangs holds the others once, and not with every
 //! request; and one request that hangs alone does not take its place away.
 
-use crate::client::Client;
 use crate::clock::lock;
 use crate::request::Response;
 use crate::transport::{Transport, TransportError, Wire, host_of};
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -18,8 +16,6 @@ use tokio::time::Instant;
 pub const PROBE_MS: u64 = 10_000;
 /// How long pauses are waited for while others wait, in milliseconds.
 const PAUSE_MS: u64 = 5_000;
-/// How long one of several things that are asked side by side may hang then.
-const ALONE: Duration = Duration::from_secs(10);
 /// How long each write has, also where the place held others long enough before.
 const SHORT_MS: u64 = 2_000;
 /// How often is looked whether others wait.
@@ -85,38 +81,6 @@ impl Hurry {
         held.ms += since_ms.min(LOOK_MS);
         held.looked = Some(now);
         held.ms + left_ms > self.pause_ms
-    }
-}
-
-/// Asks for several things side by side, `most` at a time, all by this client, and answers in their order. Where others wait, what hangs while
-/// all else of it has answered is given up: `None`.
-pub async fn side_by_side<T>(
-    client: &Client,
-    most: usize,
-    asked: impl IntoIterator<Item = impl Future<Output = T>>,
-) -> Vec<Option<T>> {
-    let asked: Vec<_> = asked.into_iter().enumerate().map(|(at, one)| async move { (at, one.await) }).collect();
-    let mut answers: Vec<Option<T>> = asked.iter().map(|_| None).collect();
-    let (mut is_any_here, mut heard, mut heard_at) = (false, client.counters().heard, Instant::now());
-    let mut coming = std::pin::pin!(stream::iter(asked).buffer_unordered(most));
-    loop {
-        let answer = tokio::select! {
-            biased;
-            answer = coming.next() => answer,
-            () = tokio::time::sleep(Duration::from_millis(LOOK_MS)) => {
-                let counters = client.counters();
-                // What waits for its turn does not hang.
-                if counters.heard != heard || counters.awaited == 0 {
-                    (heard, heard_at) = (counters.heard, Instant::now());
-                }
-                if is_any_here && client.is_waited_for() && heard_at.elapsed() >= ALONE {
-                    return answers;
-                }
-                continue;
-            }
-        };
-        let Some((at, answer)) = answer else { return answers };
-        (answers[at], is_any_here, heard_at) = (Some(answer), true, Instant::now());
     }
 }
 

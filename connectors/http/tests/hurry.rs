@@ -11,7 +11,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use twofold_http::{
     Budget, Client, Clock, Effect, Hurry, Limits, Part, Request, Response, Transport, TransportError, Wire,
-    side_by_side,
 };
 use twofold_model::{Error, ErrorKind};
 use url::Url;
@@ -173,42 +172,6 @@ async fn pauses_between_answers_that_come_hold_others_no_longer_either() {
             false => assert_eq!(answered, 9, "{is_batch}"),
         }
     }
-}
-
-/// Answers each after a second, but for one that takes longer.
-struct OneSlow(u64);
-
-#[async_trait]
-impl Transport for OneSlow {
-    async fn exchange(&self, wire: &Wire) -> Result<Response, TransportError> {
-        let takes_s = if wire.url.path().ends_with("/2") { self.0 } else { 1 };
-        tokio::time::sleep(Duration::from_secs(takes_s)).await;
-        Ok(Response::new(200, vec![("content-type".into(), "application/json".into())], b"{}".to_vec()))
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_of_several_that_hangs_does_not_hold_the_answers_of_the_others_where_somebody_waits() {
-    for (is_waited_for, takes_s, answered, most_s) in
-        [(true, 30, 9, 15), (false, 30, 10, 30), (true, 2, 10, 3), (true, 1, 10, 3)]
-    {
-        let base = Url::parse("https://graph.example/v1.0").unwrap();
-        let hurry = Hurry::default();
-        hurry.is_waited_for.store(is_waited_for, Ordering::SeqCst);
-        let options = options(&base).0.transport(Arc::new(OneSlow(takes_s))).hurry(hurry);
-        let client = Client::new(options.clock(Arc::new(Turned(Instant::now())))).unwrap();
-        let began = Instant::now();
-        let asked = (0..10).map(|number| client.send(Request::get("list", format!("/x/{number}"))));
-        let answers = side_by_side(&client, 4, asked).await;
-        assert_eq!(answers.iter().flatten().filter(|answer| answer.is_ok()).count(), answered);
-        assert_eq!(answers[2].is_none(), answered < 10, "each answer has its place");
-        assert!(began.elapsed() <= Duration::from_secs(most_s), "{takes_s} {:?}", began.elapsed());
-    }
-    // What hangs alone is the place itself, which is given up elsewhere.
-    let (client, is_waited_for) = throttled(0, 0);
-    is_waited_for.store(true, Ordering::SeqCst);
-    let slow = [async { tokio::time::sleep(Duration::from_secs(10)).await }];
-    assert_eq!(side_by_side(&client, 4, slow).await, [Some(())]);
 }
 
 #[tokio::test]

@@ -197,41 +197,6 @@ async fn a_place_to_which_nothing_could_be_sent_yet_is_not_given_up_as_one_that_
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_place_that_hangs_in_the_midst_of_what_it_says_holds_others_who_wait_for_no_more_than_seconds() {
-    for is_waited_for in [true, false] {
-        let mut world = seeded(false);
-        world.sync().await;
-        // Its token is dead: it says so, and hangs over the list.
-        with_a_slow_one(&mut world, Asked::Collections, Duration::ZERO).await;
-        world.google.expire_tokens();
-        let (place, asked) = (world.google.clone(), Arc::new(AtomicUsize::new(0)));
-        world.google = world.google.waiting(Arc::new(move |what| {
-            let is_list = what == Asked::Changes && asked.fetch_add(1, Ordering::SeqCst) > 0;
-            let place = place.clone();
-            Box::pin(async move {
-                if is_list {
-                    let _awaited = place.awaited();
-                    tokio::time::sleep(Duration::from_secs(30)).await;
-                }
-            })
-        }));
-        let settings = world.settings();
-        settings.calls.is_waited_for.store(is_waited_for, Ordering::SeqCst);
-        let (told, took_ms, report) = watched(&mut world, settings).await;
-        match is_waited_for {
-            true => {
-                assert!(told["Alan Turing"] < 5_000 && took_ms < 10_000, "{took_ms} {told:?}");
-                assert_eq!(report.exit, 75, "{:?}", report.troubles);
-            }
-            false => assert!((30_000..31_000).contains(&took_ms), "it was asked once, {took_ms}"),
-        }
-        world.google = world.google.waiting(Arc::new(|_| Box::pin(std::future::ready(()))));
-        world.sync().await;
-        world.settled("it answers again").await;
-    }
-}
-
 #[tokio::test]
 async fn a_place_that_hangs_over_a_write_is_left_alone_for_a_while_though_it_answers_what_it_is_asked() {
     let mut world = seeded(false);
