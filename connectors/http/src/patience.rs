@@ -27,7 +27,7 @@ pub(crate) const LOOK_MS: u64 = 50;
 pub struct Hurry {
     /// Others wait.
     pub is_waited_for: Arc<AtomicBool>,
-    /// How long writes that have left may be without an answer then, in milliseconds; each has [`SHORT_MS`].
+    /// How long writes that have left may be without an answer then, in milliseconds; each has two seconds in any case.
     pub silence_ms: u64,
     /// How long pauses that the place asks for are waited for then, in milliseconds.
     pub pause_ms: u64,
