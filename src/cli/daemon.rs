@@ -442,6 +442,7 @@ impl Work for Runs<'_> {
         let args = sync::Args {
             only,
             without: duty.without.clone(),
+            is_by_schedule: duty.wish.is_none(),
             replica: wish.replica,
             full_check: wish.full_check,
             retry_quarantined: wish.retry_quarantined,

@@ -41,6 +41,9 @@ pub struct Args {
     /// it.
     #[arg(skip)]
     pub without: BTreeMap<String, BTreeSet<Kind>>,
+    /// Nobody asked for this run; a service says so, too.
+    #[arg(skip)]
+    pub is_by_schedule: bool,
 }
 
 /// Runs one cycle and shows what moved.
@@ -194,6 +197,7 @@ async fn one_cycle(
         zones: Arc::new(connect::zones()),
         retry_quarantined: args.retry_quarantined,
         left_alone: left_alone(config, &args.without, &kinds(&args.only)?)?,
+        leaves_alone: args.is_by_schedule,
         brakes: config.brakes.clone(),
         joins: config
             .joins

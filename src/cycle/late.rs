@@ -8,7 +8,7 @@
 //! What it was asked is given up and asked again: nothing is kept over the others' turn, in which anything may change.
 
 use crate::{Cycle, Member};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 use twofold_model::{Error, ErrorKind, Kind, Result};
@@ -106,25 +106,6 @@ impl Silent {
         }
         Ok(left)
     }
-}
-
-/// So long what was given up may still be executed, in milliseconds.
-pub(crate) const OPEN_MS: i64 = 60_000;
-
-/// Whoever hung over a write is left alone, though it may answer all that it is only asked: each further write would hold the others again.
-/// Answers which replicas did since this was asked.
-pub(crate) fn leave_alone(cycle: &mut Cycle<'_>, kind: Kind) -> BTreeSet<i64> {
-    let mut silent = BTreeSet::new();
-    for member in &mut cycle.members {
-        let silent_writes = member.usage().silent_writes;
-        if silent_writes > member.silent_writes {
-            member.silent_writes = silent_writes;
-            silent.insert(member.replica.id);
-            let words = "it gave no answer to what was written there, and is left alone for a while";
-            member.lose_kind(kind, Error::new(ErrorKind::Unknown, words));
-        }
-    }
-    silent
 }
 
 fn given_up_key(replica: i64, kind: Kind) -> String {

@@ -7,7 +7,7 @@
 //!
 //! The rooms, in the order in which they are walked: [`arrange`] (collections), [`scope`] (what is left out), [`settle`] (intents with an
 //! unknown fate), [`pull`] (feeds into sightings, through [`intake`]: one copy against what is known of it; a place that
-//! says nothing holds nobody: `late`), [`behind`] (what moved while
+//! says nothing holds nobody: `late`; what hung is left alone: `hung`), [`behind`] (what moved while
 //! it was listed), [`mod@bodies`] (the bytes of messages), [`known`] (those that are here already), [`confirm`] (second looks, brakes),
 //! [`meet`] (which copy is which item), [`likeness`] (files that a program wrote anew), [`lost`] (too much is missing somewhere),
 //! [`mod@sweep`] (slow looks), [`weigh`] (decide and plan one item), [`mod@write`] (carry out, settle), [`joins`] (collections that a
@@ -17,6 +17,7 @@ pub mod arrange;
 pub mod behind;
 pub mod bodies;
 pub mod confirm;
+mod hung;
 pub mod intake;
 pub mod joins;
 pub mod known;
@@ -112,6 +113,8 @@ pub struct Settings {
     pub blobs: Option<Arc<dyn Blobs>>,
     /// Exit codes of what stands in the way at places that are left alone in this run: it is not aligned without them.
     pub left_alone: Vec<i32>,
+    /// Nobody asked for this run: what hung lately is left alone.
+    pub leaves_alone: bool,
     /// The brake of each kind.
     pub brakes: BTreeMap<Kind, Brake>,
     /// Collections that are one and the same.
@@ -204,6 +207,8 @@ pub struct Member {
     pub waiting: Vec<i64>,
     /// Kinds of which it said nothing in time: they are gone through without it, and once more with it when all else is done.
     pub late: BTreeSet<Kind>,
+    /// Kinds of which nothing is written there in this run, because it hung over what was: it is read all the same.
+    pub unwritten: BTreeSet<Kind>,
     /// Kinds of which every feed was read to its end in this run.
     pub complete: BTreeSet<Kind>,
     /// Kinds of which no feed at all could be read to its end, for a reason that may pass.
@@ -236,6 +241,11 @@ impl Member {
     pub fn reached(&self, kind: Kind) -> Option<&Arc<dyn Connector>> {
         let takes_part = self.kinds.contains(&kind) && !self.absent.contains_key(&kind) && !self.late.contains(&kind);
         self.connector.as_ref().filter(|_| takes_part)
+    }
+
+    /// The place, when something of this kind may be written there, too.
+    pub fn written(&self, kind: Kind) -> Option<&Arc<dyn Connector>> {
+        self.reached(kind).filter(|_| !self.unwritten.contains(&kind))
     }
 
     /// What it has used of the network in this run.
@@ -423,6 +433,7 @@ async fn walk(hub: &mut Hub, parties: Vec<Party>, settings: &Settings, started: 
 
 /// One kind, as often as what is rearranged asks for.
 async fn go_through(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    hung::leave_unwritten(cycle, kind)?;
     for _ in 0..ROUNDS {
         if !round(cycle, kind).await? || cycle.must_stop() {
             break;
@@ -434,7 +445,8 @@ async fn go_through(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         }
     }
     arrange::remove::clear_away(cycle, kind).await?;
-    late::leave_alone(cycle, kind);
+    hung::look_at_writes(cycle, kind)?;
+    hung::were_written(cycle, kind)?;
     report::count_usage(cycle, kind);
     Ok(())
 }
@@ -445,7 +457,7 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     if !arrange::arrange(cycle, kind).await? {
         return Ok(false);
     }
-    late::leave_alone(cycle, kind);
+    hung::look_at_writes(cycle, kind)?;
     settle::settle(cycle, kind, true).await?;
     pull::pull(cycle, kind).await?;
     catch_up(cycle, kind)?;
@@ -488,6 +500,7 @@ async fn join_in(hub: &mut Hub, party: Party, settings: &Settings, run: i64, now
         absent: party.absent,
         waiting: Vec::new(),
         late: BTreeSet::new(),
+        unwritten: BTreeSet::new(),
         complete: BTreeSet::new(),
         stumbles: BTreeSet::new(),
         throttled: BTreeMap::new(),

@@ -1,12 +1,16 @@
 //! Reads every feed to its end and stores what it says as sightings, each feed's token with what it covers (promise 2).
 
 use crate::Cycle;
+use crate::hung::{self, What};
 use crate::intake::{Alone, Intake};
 use crate::late::{self, Silent};
+use futures_util::{StreamExt, stream};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::Instant;
 use twofold_hub::{Hub, Place, Presence, Replica};
 use twofold_model::{Connector, Entry, Error, ErrorKind, Feed, Kind, Known, Next, Page, Poll, Result, Since};
 
@@ -14,6 +18,8 @@ use twofold_model::{Connector, Entry, Error, ErrorKind, Feed, Kind, Known, Next,
 const BROKEN_AT_MOST: u32 = 3;
 /// More items than this that cannot be understood in one round of a provider's feed are our own fault (ENGINE 17).
 const BAD_AT_MOST: usize = 20;
+/// So many feeds are read side by side where each is asked for by itself.
+const SIDE_BY_SIDE: usize = 4;
 
 /// What a puller tells the hub's side.
 enum News {
@@ -21,8 +27,8 @@ enum News {
     Listing { member: usize, feed: usize, known: oneshot::Sender<Known> },
     /// One page.
     Page { member: usize, feed: usize, page: Page },
-    /// The feed could not be read to its end.
-    Failed { member: usize, feed: usize, error: Error },
+    /// The feed could not be read to its end; how long its place took to say so.
+    Failed { member: usize, feed: usize, error: Error, took: Duration },
 }
 
 impl News {
@@ -39,6 +45,8 @@ struct Round {
     feed: Feed,
     since: Since,
     known: Known,
+    /// It hung the last time: it is asked for by itself, so that it takes none of the others along.
+    has_hung: bool,
 }
 
 /// The same round, as the hub takes what it says.
@@ -50,6 +58,20 @@ struct Course {
     breaks: u32,
     tally: Tally,
     end: End,
+    /// It hung the last time that it was asked for.
+    has_hung: bool,
+    /// So lately that it is not in this run: what is told of it.
+    left_alone: Option<Error>,
+}
+
+impl Course {
+    /// By what people call it, where it is one collection's.
+    fn name(&self) -> String {
+        match self.own.as_slice() {
+            [place] => format!("\"{}\"", place.name.escape_debug()),
+            _ => self.feed.id.to_string(),
+        }
+    }
 }
 
 /// How a round ended.
@@ -109,6 +131,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     drop(sender);
     let mut silent = Silent::new(cycle, kind, sources.keys().copied())?;
     let mut failed: Vec<(usize, Error)> = Vec::new();
+    let mut hung: Vec<(usize, Feed, String)> = Vec::new();
     let mut quiet: Vec<(usize, usize, Page)> = Vec::new();
     let mut taken = 0;
     loop {
@@ -154,17 +177,15 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                     taken => taken?,
                 }
             }
-            News::Failed { member, feed, error } => {
+            News::Failed { member, feed, error, took } => {
                 let Some(course) = sources.get_mut(&member).map(|source| &mut source.courses[feed]) else { continue };
                 if matches!(error.kind, ErrorKind::Unknown | ErrorKind::Malformed | ErrorKind::Refused) {
                     course.end = End::Broken;
                 }
-                // By what people call it, where it is one collection's.
-                let name = match course.own.as_slice() {
-                    [place] => format!("\"{}\"", place.name.escape_debug()),
-                    _ => course.feed.id.to_string(),
-                };
-                failed.push((member, error.at(name).at(kind)));
+                if took >= hung::LONG && matches!(error.kind, ErrorKind::Unknown | ErrorKind::Malformed) {
+                    hung.push((member, course.feed.clone(), error.message.clone()));
+                }
+                failed.push((member, error.at(course.name()).at(kind)));
             }
         }
     }
@@ -176,6 +197,13 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         for (member, pages) in of {
             let Some(source) = sources.get_mut(&member) else { continue };
             take_pages(cycle, kind, now, (member, source), pages)?;
+        }
+    }
+    for (member, feed, words) in hung {
+        let replica = &cycle.members[member].replica;
+        if !replica.is_device {
+            let replica = replica.id;
+            hung::note(cycle, What::Feed(replica, &feed), &words)?;
         }
     }
     for (member, error) in failed {
@@ -194,12 +222,17 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             cycle.report.trouble(&name, &error);
         }
     }
+    let mut over = Vec::new();
     for (index, source) in sources {
         let member = &mut cycle.members[index];
         // Where another kind fails, too, it is the place, and no token.
         let is_of_feed = !member.kinds.iter().any(|other| *other != kind && member.is_down(*other));
+        let replica = member.replica.id;
         let mut complete = member.reached(kind).is_some();
-        for course in source.courses {
+        for mut course in source.courses {
+            if let Some(error) = course.left_alone.take() {
+                cycle.report.trouble(&member.replica.name, &error.at(course.name()).at(kind));
+            }
             complete &= course.end == End::Complete;
             let own: BTreeSet<i64> = course.own.iter().map(|place| place.collection).collect();
             member.unread.retain(|collection| !own.contains(collection));
@@ -212,19 +245,21 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 End::Broken | End::Open | End::Kept => course.breaks,
             };
             if now != course.breaks {
-                cycle.hub.set_meta(&breaks_key(member.replica.id, &course.feed), &now.to_string())?;
+                cycle.hub.set_meta(&breaks_key(replica, &course.feed), &now.to_string())?;
+            }
+            if course.has_hung && matches!(course.end, End::Complete | End::Kept) {
+                over.push((replica, course.feed));
             }
         }
         match complete {
             true => member.complete.insert(kind),
             false => member.complete.remove(&kind),
         };
-        let replica = member.replica.id;
         if complete {
             late::was_read(cycle, replica, kind)?;
         }
     }
-    Ok(())
+    over.iter().try_for_each(|(replica, feed)| hung::is_over(cycle, What::Feed(*replica, feed)))
 }
 
 /// A round begins; what is to be made of its pages.
@@ -287,7 +322,7 @@ pub(crate) fn covers(feed: &Feed, place: &Place) -> bool {
     feed.collections.iter().any(|id| id.as_str() == place.remote_id)
 }
 
-/// Where each feed of a replica is read on from. `places`: where the collections stand there.
+/// Where each feed of a replica is read on from, and the courses of all that are to be read, after them those that are left alone. `places`: where the collections stand there.
 fn rounds(
     cycle: &Cycle<'_>,
     kind: Kind,
@@ -303,7 +338,7 @@ fn rounds(
     let asked = || places.iter().filter(|place| !held.contains(&(place.replica, place.collection)));
     let collections: Vec<twofold_model::Collection> = asked().map(|place| as_collection(place, kind)).collect();
     let by_id: HashMap<&str, &Place> = asked().map(|place| (place.remote_id.as_str(), place)).collect();
-    let (mut rounds, mut courses) = (Vec::new(), Vec::new());
+    let (mut rounds, mut courses, mut alone) = (Vec::new(), Vec::new(), Vec::new());
     for feed in connector.feeds(kind, &collections) {
         let own: Vec<Place> =
             feed.collections.iter().filter_map(|id| by_id.get(id.as_str())).map(|place| (*place).clone()).collect();
@@ -311,11 +346,18 @@ fn rounds(
         if !own.is_empty() && own.iter().all(|place| cycle.left_out.has(place.collection)) {
             continue;
         }
+        let breaks = breaks(cycle, replica, &feed)?;
+        let hung = hung::of(cycle.hub, What::Feed(replica, &feed))?;
+        let (has_hung, left_alone) = (hung.is_some(), hung.and_then(|hung| hung.is_left_alone(cycle)));
+        if left_alone.is_some() {
+            let tally = Tally::default();
+            alone.push(Course { feed, own, breaks, tally, end: End::Open, has_hung, left_alone });
+            continue;
+        }
         let state = cycle.hub.feed(replica, feed.id.as_str())?;
         // A listing of the future was made under a clock that ran ahead: nobody knows how old it is.
         let age = Some(now - state.listed_ms.unwrap_or(0)).filter(|age| *age >= 0).unwrap_or(i64::MAX);
         let relist_ms = i64::try_from(abilities.relist_after_s).unwrap_or(0) * 1000;
-        let breaks = breaks(cycle, replica, &feed)?;
         let is_due = cycle.settings.full_check
             || breaks >= BROKEN_AT_MOST
             || age >= cycle.full_check_ms(now)
@@ -327,9 +369,11 @@ fn rounds(
         let is_listing = since == Since::Start;
         let known = if abilities.compares_known && is_listing { known_of(cycle, &own)? } else { Known::new() };
         let tally = tally(cycle, kind, index, &own, is_listing)?;
-        courses.push(Course { feed: feed.clone(), own, breaks, tally, end: End::Open });
-        rounds.push(Round { feed, since, known });
+        courses.push(Course { feed: feed.clone(), own, breaks, tally, end: End::Open, has_hung, left_alone });
+        rounds.push(Round { feed, since, known, has_hung });
     }
+    // Each round has its course at the same place.
+    courses.extend(alone);
     Ok((rounds, courses))
 }
 
@@ -355,33 +399,50 @@ pub(crate) fn as_collection(place: &Place, kind: Kind) -> twofold_model::Collect
     }
 }
 
-/// Reads all rounds of one replica to their ends, asking for the pages of all open rounds together.
-async fn read_rounds(member: usize, connector: Arc<dyn Connector>, mut rounds: Vec<Round>, sender: mpsc::Sender<News>) {
+/// Reads all rounds of one replica to their ends: together, or side by side, as the place is asked for them.
+async fn read_rounds(member: usize, connector: Arc<dyn Connector>, rounds: Vec<Round>, sender: mpsc::Sender<News>) {
+    let is_by_itself = |round: &Round| round.has_hung || connector.abilities().feeds_by_themselves;
+    let (single, together): (Vec<_>, Vec<_>) =
+        rounds.into_iter().enumerate().partition(|(_, round)| is_by_itself(round));
+    let groups =
+        [together].into_iter().chain(single.into_iter().map(|one| vec![one])).filter(|group| !group.is_empty());
+    let read = |group| read_together(member, connector.as_ref(), group, &sender);
+    stream::iter(groups).for_each_concurrent(SIDE_BY_SIDE, read).await;
+}
+
+/// Reads rounds to their ends, asking for the pages of all that are open together. Each comes with the number of its feed.
+async fn read_together(
+    member: usize,
+    connector: &dyn Connector,
+    mut rounds: Vec<(usize, Round)>,
+    sender: &mpsc::Sender<News>,
+) {
     let mut open: Vec<(usize, Since, bool)> =
-        rounds.iter().enumerate().map(|(feed, round)| (feed, round.since.clone(), false)).collect();
+        rounds.iter().enumerate().map(|(at, (_, round))| (at, round.since.clone(), false)).collect();
     while !open.is_empty() {
         let polls: Vec<Poll<'_>> = open
             .iter()
-            .map(|(feed, since, _)| Poll {
-                feed: &rounds[*feed].feed,
-                since: since.clone(),
-                known: &rounds[*feed].known,
+            .map(|(at, since, _)| {
+                let (_, round) = &rounds[*at];
+                Poll { feed: &round.feed, since: since.clone(), known: &round.known }
             })
             .collect();
+        let began = Instant::now();
         let mut answers = connector.changes(&polls).await;
         let missing = || Err(Error::new(ErrorKind::Malformed, "the connector gave no answer for this feed"));
         answers.resize_with(open.len(), missing);
         let mut still = Vec::new();
-        for ((feed, since, relisted), answer) in open.into_iter().zip(answers) {
-            let mut asked = None;
+        let took = began.elapsed();
+        for ((at, since, relisted), answer) in open.into_iter().zip(answers) {
+            let (feed, mut asked) = (rounds[at].0, None);
             let news = match answer {
                 Ok(page) => {
                     if let Next::Page(next) = &page.next {
                         if Since::Page(next.clone()) == since {
                             let error = Error::new(ErrorKind::Malformed, "the server's next page is the page itself");
-                            News::Failed { member, feed, error }
+                            News::Failed { member, feed, error, took: Duration::ZERO }
                         } else {
-                            still.push((feed, Since::Page(next.clone()), relisted));
+                            still.push((at, Since::Page(next.clone()), relisted));
                             News::Page { member, feed, page }
                         }
                     } else {
@@ -390,19 +451,19 @@ async fn read_rounds(member: usize, connector: Arc<dyn Connector>, mut rounds: V
                 }
                 // A fresh round once; if that is refused too, it is not the token.
                 Err(error) if error.kind == ErrorKind::TokenExpired && !relisted => {
-                    still.push((feed, Since::Start, true));
+                    still.push((at, Since::Start, true));
                     let (known, answered) = oneshot::channel();
                     asked = Some(answered);
                     News::Listing { member, feed, known }
                 }
-                Err(error) => News::Failed { member, feed, error },
+                Err(error) => News::Failed { member, feed, error, took },
             };
             if sender.send(news).await.is_err() {
                 return;
             }
             if let Some(answered) = asked {
                 let Ok(known) = answered.await else { return };
-                rounds[feed].known = known;
+                rounds[at].1.known = known;
             }
         }
         open = still;

@@ -1,8 +1,8 @@
 //! Settles intents that an earlier run (or a lost reply in this one) left open: looks before anything is repeated.
 
 use crate::Cycle;
+use crate::hung::OPEN_MS;
 use crate::intake::Intake;
-use crate::late::OPEN_MS;
 use crate::write::{call_as_its_account_does, done};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -57,7 +57,7 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
         return Ok(());
     }
     let Some(member) = cycle.member(replica) else { return Ok(()) };
-    let Some(connector) = member.reached(kind).cloned() else { return Ok(()) };
+    let Some(connector) = member.written(kind).cloned() else { return Ok(()) };
     let name = member.replica.name.clone();
     let places = cycle.hub.places(replica, kind)?;
     let now = cycle.now();

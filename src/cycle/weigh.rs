@@ -49,7 +49,9 @@ pub fn weigh(cycle: &mut Cycle<'_>, kind: Kind, slice: &[i64]) -> Result<Vec<Pla
     let (hub, members, report) = (&mut *cycle.hub, &cycle.members, &mut cycle.report);
     let (settings, left_out) = (cycle.settings, cycle.left_out.clone());
     hub.atomically("decide", |hub| {
-        let tables = Tables::read(hub, kind, now, left_out)?;
+        let mut tables = Tables::read(hub, kind, now, left_out)?;
+        let unwritten = members.iter().filter(|member| member.unwritten.contains(&kind));
+        tables.unwritten.extend(unwritten.map(|member| member.replica.id));
         let mut one = Weighing { hub, members, report, kind, now, planned: &mut planned, settings, tables };
         slice.iter().try_for_each(|item| one.item(*item))?;
         one.describe_held_writes()
@@ -92,8 +94,8 @@ struct Tables {
     going: HashSet<(i64, i64)>,
     /// Collections that are still to be made at the provider that they belong to.
     unmade: HashSet<i64>,
-    /// Replicas at which another twofold seems to work: nothing is written there.
-    foreign: HashSet<i64>,
+    /// Replicas at which nothing is written: another twofold seems to work there, or it hung over what was written.
+    unwritten: HashSet<i64>,
     /// Collections that leave, and what took their place (ENGINE 19).
     successors: HashMap<i64, i64>,
     /// Collections that no provider lets this user write to, each with one that shows it.
@@ -120,7 +122,7 @@ impl Tables {
             absent: HashSet::new(),
             going: HashSet::new(),
             unmade: hub.unmade(kind)?.into_iter().collect(),
-            foreign: HashSet::new(),
+            unwritten: HashSet::new(),
             successors: hub.successors()?,
             read_only: undo::read_only(hub, kind)?,
             bins: bin::Bins::read(hub, kind)?,
@@ -150,7 +152,7 @@ impl Tables {
                     }
                 }
                 ("foreign", _) if !hold.is_approved => {
-                    tables.foreign.insert(hold.replica);
+                    tables.unwritten.insert(hold.replica);
                 }
                 _ => {}
             }

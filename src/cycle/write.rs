@@ -1,7 +1,7 @@
 //! Carries out a slice's intents and settles each outcome (promise 3).
 
+use crate::hung;
 use crate::intake::Intake;
-use crate::late;
 use crate::weigh::{Planned, quarantine_name};
 use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -31,9 +31,9 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
         let mut batches = Vec::new();
         for (replica, queue) in &mut queues {
             let connector =
-                cycle.members.iter().find(|m| m.replica.id == *replica).and_then(|m| m.reached(kind)).cloned();
+                cycle.members.iter().find(|m| m.replica.id == *replica).and_then(|m| m.written(kind)).cloned();
             let Some(connector) = connector else {
-                // It went away in this run: nothing of this was sent.
+                // It went away, or hung, in this run: nothing of this was sent.
                 for plan in queue.drain(..) {
                     cycle.hub.remove_intent(plan.intent.id)?;
                 }
@@ -73,7 +73,7 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
         });
         let mut sent = futures_util::future::join_all(sent).await;
         drop(changing);
-        let silent = late::leave_alone(cycle, kind);
+        let silent = hung::look_at_writes(cycle, kind)?;
         // Devices first: should the run end in between, what they made is looked for by the UID that their messages had, which the account's
         // answer changes.
         sent.sort_by_key(|(replica, ..)| !cycle.is_device(*replica));
@@ -184,7 +184,7 @@ async fn outcome_of(
                 // Whatever may have been executed stays an intent, and is looked for, not repeated.
                 error if !error.kind.proves_not_executed() => {
                     if is_open {
-                        hub.set_not_before(plan.intent.id, now + late::OPEN_MS)?;
+                        hub.set_not_before(plan.intent.id, now + hung::OPEN_MS)?;
                     }
                     errors.push(error);
                     again.insert(plan.intent.item);
@@ -245,6 +245,12 @@ async fn outcome_of(
     let is_lost = |error: &Error| error.kind.proves_not_executed();
     let is_of_all = |error: &Error| matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
     errors.retain(is_lost);
+    // It hung over another write, of this kind or of another one, and may answer all that it is asked.
+    let are_unsent = !errors.is_empty() && !cycle.is_stopped();
+    errors.retain(|error| error.kind != ErrorKind::NotSent);
+    if are_unsent && errors.is_empty() {
+        hung::note_writes(cycle, replica, kind)?;
+    }
     errors.sort_by_key(|error| !is_of_all(error));
     if let Some(error) = errors.into_iter().next()
         && let Some(member) = cycle.members.iter_mut().find(|member| member.replica.id == replica)

@@ -212,6 +212,7 @@ impl Connector for Device {
             makes_collections: &[Kind::Mail, Kind::Calendar, Kind::Contacts],
             write_batch: WRITE_BATCH,
             sweeps: false,
+            feeds_by_themselves: false,
             reads_lag_s: 0,
             shares: &[Kind::Mail],
             copies: &[],

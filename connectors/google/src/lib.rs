@@ -19,7 +19,6 @@ use async_trait::async_trait;
 use calendar::Calendar;
 use calendar::api::Tell;
 use contacts::{Contacts, ContactsLens};
-use futures_util::{StreamExt, stream};
 use mail::Mail;
 use std::sync::Arc;
 use twofold_http::Client;
@@ -30,8 +29,6 @@ use twofold_model::{
     Kind, Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Taker, Unread, Usage, Written,
 };
 
-/// Feeds read at a time.
-const PARALLEL: usize = 4;
 /// Seconds in a day.
 const DAY_S: u64 = 86_400;
 
@@ -103,6 +100,8 @@ impl Connector for Google {
             write_batch: contacts::api::WRITE_LIMIT,
             // A changed photo changes the contact, so the delta tells it.
             sweeps: false,
+            // Provider: each calendar has a list of its own.
+            feeds_by_themselves: true,
             reads_lag_s: 0,
             // A message has any number of labels.
             shares: &[Kind::Mail],
@@ -149,8 +148,11 @@ impl Connector for Google {
     }
 
     async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
-        let asked: Vec<_> = polls.iter().map(|poll| self.change(poll)).collect();
-        stream::iter(asked).buffered(PARALLEL).collect().await
+        let mut pages = Vec::with_capacity(polls.len());
+        for poll in polls {
+            pages.push(self.change(poll).await);
+        }
+        pages
     }
 
     async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {

@@ -110,6 +110,8 @@ impl Connector for Microsoft365 {
             },
             write_batch: MAX_PARTS,
             sweeps: true,
+            // Many feeds go in one `$batch`.
+            feeds_by_themselves: false,
             // Provider: replicas of a mailbox lag behind each other (delta query overview: "changes appear with delay").
             reads_lag_s: READS_LAG_S,
             shares: &[],

@@ -312,6 +312,9 @@ pub struct Abilities {
     pub reads_headers: &'static [Kind],
     /// What the delta does not tell is looked at slowly ([`Connector::sweep`]).
     pub sweeps: bool,
+    /// Each feed is asked for by requests of its own: feeds are handed over one by one, some of them side by side, so that one that hangs
+    /// keeps nothing of the others.
+    pub feeds_by_themselves: bool,
     /// For so many seconds after the place said that a copy is gone, [`Connector::fetch`] may still show it as it was: its
     /// answer settles nothing until then, unless it is that the copy is gone, or stands elsewhere. 0: what is read is so.
     pub reads_lag_s: u64,

@@ -29,6 +29,8 @@ pub enum Fault {
     Hangs,
     /// It is executed, but nothing came for too long.
     HangsAndIsDone,
+    /// It is not sent, because the place hung over another write.
+    Unsent,
     /// It is not executed, and that is certain.
     Throttled,
     /// It is refused.
@@ -62,6 +64,8 @@ pub struct Manners {
     pub mails: bool,
     /// It has no delta: it compares with what is known ([`Abilities::compares_known`]).
     pub compares: bool,
+    /// Each feed is asked for by itself ([`Abilities::feeds_by_themselves`]).
+    pub by_themselves: bool,
 }
 
 impl Default for Manners {
@@ -78,6 +82,7 @@ impl Default for Manners {
             tells_parts: false,
             mails: false,
             compares: false,
+            by_themselves: false,
         }
     }
 }
@@ -116,6 +121,8 @@ struct State {
     offline: bool,
     /// Kinds of which it answers nothing.
     lost: BTreeMap<Kind, ErrorKind>,
+    /// Collections over whose lists it hangs.
+    hanging: BTreeSet<CollectionId>,
     /// Collections whose lists break off.
     unlisted: BTreeSet<CollectionId>,
     /// Collections that lack the marker of a device's folder.
@@ -156,6 +163,8 @@ pub enum Asked {
     Collections,
     /// What changed in them.
     Changes,
+    /// What changed in some, over one of which it hangs: none of them is told of.
+    WhatHangs,
 }
 
 /// A place in memory.
@@ -330,6 +339,16 @@ impl Memory {
         };
     }
 
+    /// Whether it hangs over the lists of the collection of that number ([`Asked::WhatHangs`]).
+    pub fn set_hanging(&self, collection: usize, hangs: bool) {
+        let mut state = self.state();
+        let id = state.collections[collection].id.clone();
+        match hangs {
+            true => state.hanging.insert(id),
+            false => state.hanging.remove(&id),
+        };
+    }
+
     /// From now on each list tells of so many items that are not to be understood, besides the others.
     pub fn set_unintelligible(&self, items: usize) {
         self.state().unintelligible = items;
@@ -488,6 +507,7 @@ impl Memory {
         let mut state = self.state();
         let fault = state.faults.pop_front().flatten();
         match fault {
+            Some(Fault::Unsent) => return Err(Error::new(ErrorKind::NotSent, "it is not asked again")),
             Some(Fault::Throttled) => {
                 return Err(Error::new(ErrorKind::Throttled { retry_after_s: Some(1) }, "asked to wait"));
             }
@@ -526,6 +546,7 @@ impl Memory {
         match fault {
             Some(Fault::LostRequest) => return Err(Error::new(ErrorKind::Unknown, "no answer came")),
             Some(Fault::Hangs) => return Err(state.hangs()),
+            Some(Fault::Unsent) => return Err(Error::new(ErrorKind::NotSent, "it is not asked again")),
             Some(Fault::Throttled) => return Err(Error::new(ErrorKind::Throttled { retry_after_s: None }, "too fast")),
             Some(Fault::Refused) => return Err(Error::new(ErrorKind::Refused, "the place refuses")),
             Some(Fault::Unsupported) => {
@@ -773,6 +794,7 @@ impl Connector for Memory {
             write_batch: 3,
             makes_collections: &[Kind::Calendar, Kind::Contacts],
             sweeps: self.manners.sweeps,
+            feeds_by_themselves: self.manners.by_themselves,
             reads_lag_s: self.manners.reads_lag_ms.unsigned_abs().div_ceil(1000),
             ..Abilities::default()
         }
@@ -795,11 +817,15 @@ impl Connector for Memory {
 
     async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
         self.wait(Asked::Changes).await;
-        let mut pages = Vec::new();
-        for poll in polls {
-            pages.push(self.page(poll));
+        let hangs = polls.iter().any(|poll| self.state().hanging.contains(&poll.feed.collections[0]));
+        if hangs {
+            self.wait(Asked::WhatHangs).await;
         }
-        pages
+        let page = |poll| match hangs {
+            true => Err(Error::new(ErrorKind::Unknown, "it does not answer")),
+            false => self.page(poll),
+        };
+        polls.iter().map(page).collect()
     }
 
     async fn fetch(&self, kind: Kind, places: &[Place]) -> Vec<Result<Option<Seen>>> {

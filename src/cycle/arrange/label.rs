@@ -342,7 +342,7 @@ fn split_refused(cycle: &mut Cycle<'_>, kind: Kind, index: usize, all: Vec<Told>
 /// Tells one place. `false`: it has to be told again.
 async fn tell_one(cycle: &mut Cycle<'_>, index: usize, kind: Kind, told: &Told) -> Result<bool> {
     let replica = cycle.members[index].replica.clone();
-    let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(false) };
+    let Some(connector) = cycle.members[index].written(kind).cloned() else { return Ok(false) };
     let Told { place, label, called } = told;
     let showed = Label { name: place.name.clone(), color: place.color.clone() };
     let id = CollectionId(place.remote_id.clone());

@@ -152,7 +152,7 @@ async fn make(
     hold: Option<&Hold>,
 ) -> Result<()> {
     let replica = cycle.members[index].replica.clone();
-    let Some(connector) = cycle.members[index].reached(kind).cloned() else { return Ok(()) };
+    let Some(connector) = cycle.members[index].written(kind).cloned() else { return Ok(()) };
     let parent = match cycle.hub.replicas()?.into_iter().find(|one| one.id == collection.origin) {
         Some(origin) if !collection.joined => origin.name,
         _ => "joined".to_owned(),

@@ -45,7 +45,7 @@ pub(super) async fn judge(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             let Some(member) = cycle.members.iter_mut().find(|member| member.replica.id == place.replica) else {
                 continue;
             };
-            let Some(connector) = member.reached(kind).cloned() else { continue };
+            let Some(connector) = member.written(kind).cloned() else { continue };
             let id = CollectionId(place.remote_id.clone());
             let removal = match connector.removal(kind, &id).await {
                 Ok(_) if is_joined => Removal::Never,
@@ -101,7 +101,7 @@ pub fn bury(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     for (hold, collection) in approved(cycle, kind)? {
         let providers = at_providers(cycle, collection)?;
         let is_judged = providers.iter().all(|place| {
-            place.replica == hold.replica || cycle.member(place.replica).and_then(|m| m.reached(kind)).is_some()
+            place.replica == hold.replica || cycle.member(place.replica).and_then(|m| m.written(kind)).is_some()
         });
         if !is_judged {
             continue;
@@ -163,7 +163,7 @@ pub async fn finish(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
         }
         for place in at_providers(cycle, collection.id)? {
             let Some(member) = cycle.member(place.replica) else { continue };
-            let (name, Some(connector)) = (member.replica.name.clone(), member.reached(kind).cloned()) else {
+            let (name, Some(connector)) = (member.replica.name.clone(), member.written(kind).cloned()) else {
                 continue;
             };
             if cycle.hub.is_kept_at(place.replica, collection.id)? {
@@ -203,7 +203,7 @@ pub async fn clear_away(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         }
         for place in cycle.hub.places_of(collection.id)? {
             let Some(member) = cycle.member(place.replica) else { continue };
-            let (name, Some(connector)) = (member.replica.name.clone(), member.reached(kind).cloned()) else {
+            let (name, Some(connector)) = (member.replica.name.clone(), member.written(kind).cloned()) else {
                 continue;
             };
             if cycle.hub.is_kept_at(place.replica, place.collection)? {

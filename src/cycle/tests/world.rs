@@ -7,6 +7,8 @@ mod collections;
 mod compared;
 #[path = "world/held.rs"]
 mod held;
+#[path = "world/hung.rs"]
+mod hung;
 #[path = "world/idle.rs"]
 mod idle;
 #[path = "world/joins.rs"]
@@ -133,6 +135,7 @@ impl World {
             zones: Arc::new(NoZones),
             retry_quarantined: false,
             left_alone: Vec::new(),
+            leaves_alone: true,
             brakes: BTreeMap::new(),
             joins: if self.joined { vec![join] } else { Vec::new() },
             scopes: BTreeMap::new(),
@@ -1053,6 +1056,8 @@ async fn one_seed(seed: u64) {
     let mut world = seeded(random.random_bool(0.5));
     world.sync().await;
     let mut made = 0;
+    // In every other life what is written hangs, and nothing is written for a while.
+    let hangs = seed.is_multiple_of(2);
     // In every third life the join is written and taken out as well, drawn apart so that the other lives stay as they are.
     let mut rejoins = seed.is_multiple_of(3).then(|| StdRng::seed_from_u64(seed));
     for _ in 0..random.random_range(1..6) {
@@ -1078,7 +1083,11 @@ async fn one_seed(seed: u64) {
         }
         let faults: Vec<Option<Fault>> = (0..random.random_range(0..4))
             .map(|_| {
-                let all = [None, Some(Fault::LostReply), Some(Fault::LostRequest), Some(Fault::Throttled)];
+                let lost = match hangs {
+                    true => [Fault::HangsAndIsDone, Fault::Hangs],
+                    false => [Fault::LostReply, Fault::LostRequest],
+                };
+                let all = [None, Some(lost[0]), Some(lost[1]), Some(Fault::Throttled)];
                 all[random.random_range(0..4)]
             })
             .collect();
@@ -1097,7 +1106,9 @@ async fn one_seed(seed: u64) {
     }
     world.google.fault([]);
     for _ in 0..8 {
-        world.sync().await;
+        world.tick(60_000);
+        let settings = Settings { leaves_alone: !hangs, ..world.settings() };
+        world.run(&settings).await.unwrap();
     }
     let conflicts = world.hub.conflicts().unwrap();
     for conflict in conflicts {

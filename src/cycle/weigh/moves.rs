@@ -35,7 +35,9 @@ impl Weighing<'_> {
             let Some(connector) = self.reached(replica) else { continue };
             let abilities = connector.abilities();
             let (moves, shares) = (abilities.moves.contains(&self.kind), abilities.shares.contains(&self.kind));
-            if !(moves || shares) || open.iter().any(|(at, _)| *at == replica) || self.tables.foreign.contains(&replica)
+            if !(moves || shares)
+                || open.iter().any(|(at, _)| *at == replica)
+                || self.tables.unwritten.contains(&replica)
             {
                 continue;
             }

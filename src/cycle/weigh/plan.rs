@@ -127,8 +127,9 @@ impl Weighing<'_> {
         for sighting in std::mem::take(&mut left.beside) {
             let at = (sighting.replica, sighting.collection);
             let is_at = |place: &&Place| (place.replica, place.collection) == at;
+            let is_unwritten = |at: &(i64, i64)| self.tables.held.contains(at) || self.tables.unwritten.contains(&at.0);
             let is_busy = open.contains(&at) || self.planned[planned_before..].iter().any(|plan| plan.is_at(at));
-            if let Some(place) = places.iter().find(is_at).filter(|_| !is_busy && !self.tables.held.contains(&at)) {
+            if let Some(place) = places.iter().find(is_at).filter(|_| !is_busy && !is_unwritten(&at)) {
                 self.take_away(item, place, &as_seen(&sighting), false)?;
             }
         }
@@ -148,7 +149,7 @@ impl Weighing<'_> {
         let tables = &self.tables;
         if self.is_device(place.replica)
             || tables.held.contains(&at)
-            || tables.foreign.contains(&place.replica)
+            || tables.unwritten.contains(&place.replica)
             || tables.left_out.has(place.collection)
         {
             return Ok(false);
@@ -203,7 +204,7 @@ impl Weighing<'_> {
         };
         // What was moved out of a collection before that was gone as a whole is no part of the question.
         let has_left = !belongs && copy.is_some_and(|copy| matches!(copy.now, Now::Gone));
-        if self.tables.held.contains(&at) && !has_left || self.tables.foreign.contains(&place.replica) {
+        if self.tables.held.contains(&at) && !has_left {
             left.pending = true;
             return Ok(());
         }
@@ -478,6 +479,10 @@ impl Weighing<'_> {
 
     /// What was refused waits for its next try (promise 9); an item that says something else by now does not.
     pub(super) fn must_wait(&self, item: &Item, place: &Place, left: &mut Left) -> bool {
+        if self.tables.unwritten.contains(&place.replica) {
+            left.pending = true;
+            return true;
+        }
         let waiting = &self.tables.waiting;
         let name = || quarantine_name(item, place.collection);
         let waits = !waiting.is_empty() && waiting.get(&(place.replica, name())) == Some(&true);

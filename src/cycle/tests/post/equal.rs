@@ -259,6 +259,8 @@ async fn random_life(manner: Manner, seed: u64) {
         .collect();
     let mut world = equal(manner, &some).await;
     world.laptop.add_mailbox("account/mail/Bills", None);
+    // In every other life the account hangs over what is written there, and nothing is for a while.
+    let hangs = !seed.is_multiple_of(2);
     let mut deletions = 2;
     for round in 0..3 {
         for id in files(&world) {
@@ -280,6 +282,16 @@ async fn random_life(manner: Manner, seed: u64) {
             }
         }
         let shown = world.laptop.shows();
+        if hangs {
+            let over = (0..rng.random_range(0..4)).map(|_| [None, Some(true), Some(false)][rng.random_range(0..3)]);
+            world.account.hang(over.collect::<Vec<_>>());
+            for _ in 0..rng.random_range(1..4) {
+                world.sync().await;
+            }
+            world.account.hang([]);
+            world.now.fetch_add(crate::HOUR_MS, Ordering::SeqCst);
+            world.sync().await;
+        }
         if rng.random_range(0..2) == 0 {
             world.stopped_at(rng.random_range(0..60)).await;
             world.sync().await;

@@ -117,6 +117,7 @@ impl World {
             blobs: Some(self.blobs.clone()),
             retry_quarantined: false,
             left_alone: Vec::new(),
+            leaves_alone: true,
             brakes: BTreeMap::from([(Kind::Mail, Brake { percent: 30, count: 2000 })]),
             joins: Vec::new(),
             scopes: BTreeMap::from([("account".to_owned(), self.scope.clone())]),

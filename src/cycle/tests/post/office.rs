@@ -1,7 +1,7 @@
 //! A place that holds messages, in memory: an account with labels, an account with folders, or a device's folders.
 
 use async_trait::async_trait;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use twofold_model::connector::Removal;
@@ -9,7 +9,7 @@ use twofold_model::email::{EmailLens, Moving, Role, Sheet, headers, path};
 use twofold_model::{
     Abilities, Access, BlobId, Blobs, Collection, CollectionId, Connector, DeltaToken, Entry, Error, ErrorKind, Etag,
     Feed, Found, Kind, Lens, Lookup, Mark, Next, Operation, Page, Place, Poll, RemoteId, Result, Seen, Since, Uid,
-    Unread, Written,
+    Unread, Usage, Written,
 };
 
 /// How a place keeps messages.
@@ -80,6 +80,9 @@ struct State {
     told_names: BTreeMap<String, String>,
     /// How long it is silent when it is asked for bytes, and whether it answers then.
     silence: Option<(Duration, bool)>,
+    /// Over which of its next writes it hangs, and whether those are executed.
+    hangs: VecDeque<Option<bool>>,
+    silent_writes: u64,
     writes: Vec<String>,
     creates: usize,
     is_away: bool,
@@ -408,6 +411,11 @@ impl Office {
     /// How often it was asked for what may not be done.
     pub fn turned_away(&self) -> usize {
         self.state().turned_away
+    }
+
+    /// It hangs over those of its next writes that are named, which are executed all the same, or are not.
+    pub fn hang(&self, over: impl IntoIterator<Item = Option<bool>>) {
+        self.state().hangs = over.into_iter().collect();
     }
 
     /// From now on it takes so long when it is asked for bytes; then it answers, or is found to be away.
@@ -893,11 +901,24 @@ impl Connector for Office {
         answers
     }
 
+    fn usage(&self) -> Usage {
+        Usage { silent_writes: self.state().silent_writes, ..Usage::default() }
+    }
+
     async fn write(&self, _: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
         let mut state = self.state();
         let cut = |error: Error| Error::new(ErrorKind::Unknown, error.to_string());
         let mut written = Vec::new();
         for operation in operations {
+            if let Some(is_done) = state.hangs.pop_front().flatten() {
+                if is_done {
+                    _ = self.execute(&mut state, operation);
+                    self.note(&mut state);
+                }
+                state.silent_writes += 1;
+                written.push(Err(Error::new(ErrorKind::Unknown, "no answer came in time")));
+                continue;
+            }
             let answer = self.step("before a write").map_err(cut).and_then(|()| self.execute(&mut state, operation));
             self.note(&mut state);
             // Executed, and nobody hears of it.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 use twofold_model::memory::Asked;
 
-const MINUTE_MS: i64 = 60_000;
 const BOTH: [Asked; 2] = [Asked::Collections, Asked::Changes];
 
 /// What is changed at Microsoft, while Google lets wait for so long whoever asks it for that.
@@ -194,95 +193,5 @@ async fn a_place_to_which_nothing_could_be_sent_yet_is_not_given_up_as_one_that_
         let (told, _, report) = watched(&mut world, settings).await;
         assert_eq!((report.exit, &report.troubles), (0, &Vec::new()), "{slow:?}");
         assert!(told.contains_key("Ada King"), "{slow:?}: {told:?}");
-    }
-}
-
-#[tokio::test]
-async fn a_place_that_hangs_over_a_write_is_left_alone_for_a_while_though_it_answers_what_it_is_asked() {
-    let mut world = seeded(false);
-    world.sync().await;
-    world.phone.create_in(0, &card("Rosalind", &["r@example.org"]));
-    world.microsoft.edit(&World::find(&world.microsoft, "Alan"), rename("Alan Turing"));
-    world.google.fault(std::iter::repeat_n(Some(Fault::Hangs), 10));
-    let settings = world.settings();
-    let report = world.run(&settings).await.unwrap();
-    assert!(World::names(&world.phone).contains(&"Alan Turing".to_owned()), "the others are kept the same");
-    assert_eq!(report.exit, 75, "{:?}", report.troubles);
-    assert!(report.down.iter().any(|(name, _)| name == "google"), "{:?} {:?}", report.down, report.troubles);
-    let says = |words: &String| words.starts_with("google: ") && words.contains("left alone for a while");
-    assert_eq!(report.troubles.iter().filter(|words| says(words)).count(), 1, "{:?}", report.troubles);
-    for _ in 0..10 {
-        world.sync().await;
-    }
-    world.settled("it answers again").await;
-    assert_eq!(World::names(&world.google).iter().filter(|name| *name == "Rosalind").count(), 1);
-}
-
-#[tokio::test]
-async fn a_place_that_only_asks_us_to_wait_is_told_from_one_that_does_not_answer() {
-    for (fault, is_throttled) in [(Fault::Throttled, true), (Fault::Hangs, false)] {
-        let mut world = seeded(false);
-        world.sync().await;
-        world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
-        world.google.fault(std::iter::repeat_n(Some(fault), 10));
-        let settings = world.settings();
-        let report = world.run(&settings).await.unwrap();
-        assert_eq!(
-            report.throttled.keys().eq(&report.down),
-            is_throttled,
-            "{fault:?} {:?} {:?}",
-            report.throttled,
-            report.down
-        );
-        assert!(!report.down.is_empty(), "{fault:?}: {:?}", report.troubles);
-        assert_eq!(report.exit, 75);
-    }
-}
-
-#[tokio::test]
-async fn one_item_over_which_a_place_hangs_takes_nothing_from_those_that_went_with_it_nor_another_place_along() {
-    let mut world = seeded(false);
-    world.sync().await;
-    for name in ["Mary", "Ada", "Hedy"] {
-        world.phone.edit(&World::find(&world.phone, name), rename(&format!("{name} the First")));
-    }
-    world.phone.edit(&World::find(&world.phone, "Alan"), rename("Alan Turing"));
-    world.google.fault([Some(Fault::Hangs)]);
-    let settings = world.settings();
-    let report = world.run(&settings).await.unwrap();
-    assert!(report.down.iter().all(|(name, _)| name == "google") && report.down.len() == 1, "{:?}", report.down);
-    let there = World::names(&world.google).into_iter().filter(|name| name.ends_with(" the First")).count();
-    assert!(there >= 2, "{:?}", World::names(&world.google));
-    assert!(World::names(&world.microsoft).contains(&"Alan Turing".to_owned()));
-    world.tick(MINUTE_MS);
-    world.sync().await;
-    world.settled("it answers again").await;
-}
-
-/// A write that was given up may be executed later: until then it is neither made again nor taken for not done.
-#[tokio::test]
-async fn what_was_given_up_is_not_sent_again_as_long_as_it_may_be_executed() {
-    for is_new in [true, false] {
-        for is_executed in [true, false] {
-            let mut world = seeded(false);
-            world.sync().await;
-            match is_new {
-                true => drop(world.phone.create_in(0, &card("Rosalind", &["r@example.org"]))),
-                false => world.phone.edit(&World::find(&world.phone, "Ada"), rename("Rosalind")),
-            }
-            world.google.fault([Some(if is_executed { Fault::HangsAndIsDone } else { Fault::Hangs })]);
-            let settings = world.settings();
-            world.run(&settings).await.unwrap();
-            let sent = world.google.writes();
-            for _ in 0..3 {
-                world.run(&settings).await.unwrap();
-            }
-            assert_eq!(world.google.writes(), sent, "new: {is_new}, executed: {is_executed}");
-            world.tick(MINUTE_MS);
-            world.sync().await;
-            world.settled("its fate is known").await;
-            let there = World::names(&world.google).into_iter().filter(|name| name == "Rosalind").count();
-            assert_eq!(there, 1, "new: {is_new}, executed: {is_executed}");
-        }
     }
 }

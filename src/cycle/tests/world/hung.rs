@@ -1,0 +1,267 @@
+//! What hung is left alone for a while; what stands beside it is not. All on a clock that is turned by hand.
+
+use super::*;
+use std::time::Duration;
+use tokio::time::Instant;
+use twofold_model::memory::Asked;
+
+const MINUTE_MS: i64 = 60_000;
+const HANGS: Duration = Duration::from_secs(30);
+
+/// Google has two address books, over the lists of one of which it hangs. `by_themselves`: each is asked for by requests of its own.
+async fn with_one_that_hangs(by_themselves: bool) -> World {
+    let mut world = World::new(false, 0);
+    let manners = Manners { emails: 5, trims: true, by_themselves, ..Manners::default() };
+    world.google = Memory::new("My Contacts", manners);
+    let place = world.google.clone();
+    world.google = world.google.waiting(Arc::new(move |asked| {
+        let place = place.clone();
+        Box::pin(async move {
+            if asked == Asked::WhatHangs {
+                let _awaited = place.awaited();
+                tokio::time::sleep(HANGS).await;
+            }
+        })
+    }));
+    add_collection(&world.google, "Team").await;
+    world.google.create(&card("Ada", &["ada@example.org"]));
+    world.google.create_in(1, &card("Grace", &["grace@example.org"]));
+    world.microsoft.create(&card("Alan", &["alan@example.org"]));
+    world.sync().await;
+    world.google.set_hanging(0, true);
+    world
+}
+
+/// A run, a minute or so after the one before. Answers how many seconds it took.
+async fn run(world: &mut World, after_ms: i64, settings: Settings) -> (u64, Report) {
+    world.tick(after_ms);
+    let began = Instant::now();
+    let report = world.run(&settings).await.unwrap();
+    assert_eq!(report.exit, 75, "{:?}", report.troubles);
+    let says = |words: &String| words.starts_with("google: ") && words.contains("\"My Contacts\"");
+    assert_eq!(report.troubles.iter().filter(|words| says(words)).count(), 1, "{:?}", report.troubles);
+    assert!(report.troubles[0].contains("it does not answer"), "{:?}", report.troubles);
+    (began.elapsed().as_secs(), report)
+}
+
+async fn is_settled(world: &mut World, names: [&str; 3]) {
+    world.google.set_hanging(0, false);
+    world.tick(HOUR_MS);
+    world.sync().await;
+    assert_eq!(World::names(&world.phone), names);
+    world.settled("it answers again").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collection_over_which_its_place_hangs_holds_the_others_once_and_then_less_and_less_often() {
+    let mut world = with_one_that_hangs(true).await;
+    let mut took = Vec::new();
+    for minute in 1..=16 {
+        let name = format!("Grace {minute}");
+        world.google.edit(&world.google.contents()[1].0, rename(&name));
+        let settings = world.settings();
+        settings.calls.is_waited_for.store(minute % 2 == 0, Ordering::SeqCst);
+        took.push(run(&mut world, MINUTE_MS, settings).await.0);
+        assert!(World::names(&world.phone).contains(&name), "what stands beside it comes with each run");
+    }
+    assert_eq!(took, [30, 30, 0, 30, 0, 0, 0, 30, 0, 0, 0, 0, 0, 0, 0, 30]);
+    is_settled(&mut world, ["Ada", "Alan", "Grace 16"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_for_together_with_one_that_hangs_is_asked_for_without_it_the_next_time() {
+    let mut world = with_one_that_hangs(false).await;
+    world.google.edit(&World::find(&world.google, "Grace"), rename("Grace Hopper"));
+    let settings = world.settings();
+    world.tick(MINUTE_MS);
+    world.run(&settings).await.unwrap();
+    assert!(World::names(&world.phone).contains(&"Grace".to_owned()), "nobody knows which it is");
+    let settings = world.settings();
+    assert_eq!(run(&mut world, MINUTE_MS, settings).await.0, 30);
+    assert!(World::names(&world.phone).contains(&"Grace Hopper".to_owned()), "{:?}", World::names(&world.phone));
+    world.google.edit(&World::find(&world.google, "Grace Hopper"), rename("Amazing Grace"));
+    let settings = world.settings();
+    assert_eq!(run(&mut world, MINUTE_MS, settings).await.0, 0);
+    is_settled(&mut world, ["Ada", "Alan", "Amazing Grace"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_who_asks_for_a_run_has_all_of_it_tried_and_makes_nobody_wait_longer() {
+    let mut world = with_one_that_hangs(true).await;
+    let settings = world.settings();
+    assert_eq!(run(&mut world, MINUTE_MS, settings).await.0, 30);
+    for (is_asked, took_s) in [(false, 0), (true, 30), (true, 30), (false, 0)] {
+        let settings = Settings { leaves_alone: !is_asked, ..world.settings() };
+        assert_eq!(run(&mut world, 10_000, settings).await.0, took_s, "asked: {is_asked}");
+    }
+    let settings = world.settings();
+    assert_eq!(run(&mut world, 20_000, settings).await.0, 30, "a minute is over");
+    world.google.set_hanging(0, false);
+    world.google.edit(&World::find(&world.google, "Ada"), rename("Ada King"));
+    world.tick(10_000);
+    let settings = Settings { leaves_alone: false, ..world.settings() };
+    assert_eq!(world.run(&settings).await.unwrap().exit, 0);
+    assert!(World::names(&world.phone).contains(&"Ada King".to_owned()));
+    // It begins anew.
+    world.google.set_hanging(0, true);
+    for took_s in [30, 30] {
+        let settings = world.settings();
+        assert_eq!(run(&mut world, MINUTE_MS, settings).await.0, took_s);
+    }
+    is_settled(&mut world, ["Ada King", "Alan", "Grace"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_asked_for_because_it_hung_is_neither_deleted_nor_written_to() {
+    let mut world = with_one_that_hangs(true).await;
+    let settings = world.settings();
+    run(&mut world, MINUTE_MS, settings).await;
+    world.google.edit(&World::find(&world.google, "Ada"), rename("Ada King"));
+    world.phone.delete(&World::find(&world.phone, "Ada"));
+    let settings = world.settings();
+    run(&mut world, 10_000, settings).await;
+    assert!(
+        World::names(&world.google).contains(&"Ada King".to_owned()),
+        "what somebody changed there is not deleted unread"
+    );
+    is_settled(&mut world, ["Ada King", "Alan", "Grace"]).await;
+}
+
+/// Whether a run says once that nothing is written at Google for a while.
+fn is_unwritten(report: &Report) -> bool {
+    let says =
+        |words: &&String| words.starts_with("google: ") && words.contains("nothing is written there for a while");
+    let told = report.troubles.iter().filter(says).count();
+    assert!(told <= 1 && (told == 0 || report.exit == 75), "{:?}", report.troubles);
+    told == 1
+}
+
+#[tokio::test]
+async fn a_place_that_hangs_over_a_write_is_only_read_for_a_while_and_less_and_less_often_written_to() {
+    let mut world = seeded(false);
+    world.sync().await;
+    let (mary, grace) = (World::find(&world.google, "Mary"), World::find(&world.google, "Grace"));
+    world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+    world.google.fault(std::iter::repeat_n(Some(Fault::Hangs), 3));
+    let mut tried = Vec::new();
+    // The third time it hangs over this one.
+    for seconds in (0..=460).step_by(20) {
+        if seconds == 200 {
+            world.phone.edit(&World::find(&world.phone, "Hedy"), rename("Hedy Lamarr"));
+        }
+        let name = format!("Mary {seconds}");
+        world.google.edit(&mary, rename(&name));
+        world.microsoft.edit(&world.microsoft.contents()[0].0, rename(&format!("Alan {seconds}")));
+        world.tick(20_000);
+        let (settings, before) = (world.settings(), world.google.usage().silent_writes);
+        let report = world.run(&settings).await.unwrap();
+        assert!(report.down.is_empty(), "{:?}", report.down);
+        let names = World::names(&world.phone);
+        assert!(names.contains(&name), "{seconds}: what is new there is read: {names:?} {:?}", report.troubles);
+        assert!(names.contains(&format!("Alan {seconds}")), "{seconds}: the others are kept the same: {names:?}");
+        if world.google.usage().silent_writes > before {
+            tried.push(seconds);
+        }
+        let is_done = World::names(&world.google).contains(&"Ada King".to_owned());
+        assert_eq!(is_unwritten(&report), !is_done, "{seconds}: {:?}", report.troubles);
+        assert!(world.google.contents().iter().any(|(id, _)| *id == grace));
+    }
+    assert_eq!(tried, [0, 60, 180], "a minute, two, four");
+    world.settled("it answers again").await;
+    assert!(World::names(&world.google).contains(&"Hedy Lamarr".to_owned()));
+    // It begins anew.
+    world.phone.edit(&World::find(&world.phone, "Ada King"), rename("Ada Lovelace"));
+    world.google.fault([Some(Fault::Hangs)]);
+    let settings = world.settings();
+    assert!(is_unwritten(&world.run(&settings).await.unwrap()));
+    world.tick(MINUTE_MS);
+    let report = world.run(&settings).await.unwrap();
+    assert!(!is_unwritten(&report) && World::names(&world.google).contains(&"Ada Lovelace".to_owned()));
+    world.settled("nor this time").await;
+}
+
+#[tokio::test]
+async fn somebody_who_asks_for_a_run_has_all_written_that_waits() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+    world.google.fault([Some(Fault::Hangs)]);
+    let settings = world.settings();
+    assert!(is_unwritten(&world.run(&settings).await.unwrap()));
+    world.phone.create_in(0, &card("Rosalind", &["r@example.org"]));
+    world.phone.delete(&World::find(&world.phone, "Grace"));
+    world.tick(1_000);
+    assert!(is_unwritten(&world.run(&settings).await.unwrap()));
+    let there = World::names(&world.google);
+    assert!(there.contains(&"Grace".to_owned()) && !there.contains(&"Rosalind".to_owned()), "{there:?}");
+    let settings = Settings { leaves_alone: false, ..world.settings() };
+    assert!(!is_unwritten(&world.run(&settings).await.unwrap()));
+    let there = World::names(&world.google);
+    assert!(!there.contains(&"Grace".to_owned()) && there.contains(&"Rosalind".to_owned()), "{there:?}");
+    world.tick(MINUTE_MS);
+    world.sync().await;
+    world.settled("all of it is written").await;
+}
+
+#[tokio::test]
+async fn a_place_that_only_asks_us_to_wait_is_told_from_one_that_does_not_answer() {
+    for (fault, is_throttled) in [(Fault::Throttled, true), (Fault::Hangs, false), (Fault::Unsent, false)] {
+        let mut world = seeded(false);
+        world.sync().await;
+        world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+        world.google.fault(std::iter::repeat_n(Some(fault), 10));
+        let settings = world.settings();
+        let report = world.run(&settings).await.unwrap();
+        assert!(report.throttled.keys().eq(&report.down), "{fault:?} {:?} {:?}", report.throttled, report.down);
+        assert_eq!(report.down.is_empty(), !is_throttled, "what hangs over a write is read: {:?}", report.troubles);
+        assert_eq!((report.exit, is_unwritten(&report)), (75, !is_throttled), "{fault:?}: {:?}", report.troubles);
+    }
+}
+
+#[tokio::test]
+async fn one_item_over_which_a_place_hangs_takes_nothing_from_those_that_went_with_it_nor_another_place_along() {
+    let mut world = seeded(false);
+    world.sync().await;
+    for name in ["Mary", "Ada", "Hedy"] {
+        world.phone.edit(&World::find(&world.phone, name), rename(&format!("{name} the First")));
+    }
+    world.phone.edit(&World::find(&world.phone, "Alan"), rename("Alan Turing"));
+    world.google.fault([Some(Fault::Hangs)]);
+    let settings = world.settings();
+    let report = world.run(&settings).await.unwrap();
+    assert!(report.down.is_empty() && report.exit == 75, "{:?}", report.down);
+    let there = World::names(&world.google).into_iter().filter(|name| name.ends_with(" the First")).count();
+    assert!(there >= 2, "{:?}", World::names(&world.google));
+    assert!(World::names(&world.microsoft).contains(&"Alan Turing".to_owned()));
+    world.tick(MINUTE_MS);
+    world.sync().await;
+    world.settled("it answers again").await;
+}
+
+/// A write that was given up may be executed later: until then it is neither made again nor taken for not done.
+#[tokio::test]
+async fn what_was_given_up_is_not_sent_again_as_long_as_it_may_be_executed() {
+    for is_new in [true, false] {
+        for is_executed in [true, false] {
+            let mut world = seeded(false);
+            world.sync().await;
+            match is_new {
+                true => drop(world.phone.create_in(0, &card("Rosalind", &["r@example.org"]))),
+                false => world.phone.edit(&World::find(&world.phone, "Ada"), rename("Rosalind")),
+            }
+            world.google.fault([Some(if is_executed { Fault::HangsAndIsDone } else { Fault::Hangs })]);
+            let settings = world.settings();
+            world.run(&settings).await.unwrap();
+            let sent = world.google.writes();
+            for _ in 0..3 {
+                world.run(&settings).await.unwrap();
+            }
+            assert_eq!(world.google.writes(), sent, "new: {is_new}, executed: {is_executed}");
+            world.tick(MINUTE_MS);
+            world.sync().await;
+            world.settled("its fate is known").await;
+            let there = World::names(&world.google).into_iter().filter(|name| name == "Rosalind").count();
+            assert_eq!(there, 1, "new: {is_new}, executed: {is_executed}");
+        }
+    }
+}
