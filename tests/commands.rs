@@ -970,11 +970,12 @@ fn status_shows_replicas_and_collections() {
     let named = |name: &str| replicas.iter().find(|replica| replica["name"] == name).unwrap();
     assert_eq!(replicas.len(), 3);
     assert_eq!(named("google")["account"]["address"], "ada@example.com");
-    let proof = &named("google")["collections"][0]["last_proof_ms"];
+    let sign = |field: &str| &named("google")["collections"][0][field];
+    let (read, proof) = (sign("last_read_ms"), sign("last_proof_ms"));
     assert!(proof.as_i64() >= value["last_run"]["started_ms"].as_i64(), "{value}");
     assert_eq!(
         named("google")["collections"],
-        json!([{"name": "My Contacts", "kind": "contacts", "items": 12, "can_write": true, "last_proof_ms": proof,
+        json!([{"name": "My Contacts", "kind": "contacts", "items": 12, "can_write": true, "last_read_ms": read, "last_proof_ms": proof,
                 "late": false, "quarantined": 0}])
     );
     assert_eq!(named("google")["sign_in"]["ok"], true);

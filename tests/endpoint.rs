@@ -255,6 +255,7 @@ fn metrics_count_what_runs_did_and_health_says_what_is_wrong() {
         &format!("twofold_items{{replica=\"laptop\",kind=\"contacts\"}} {cards}\n"),
         "twofold_sign_in_needed{replica=\"google\"} 0\n",
         "twofold_last_run_exit_code 0\n",
+        "twofold_last_read_timestamp_seconds{replica=\"google\",kind=\"contacts\"}",
         "twofold_last_proof_timestamp_seconds{replica=\"google\",kind=\"contacts\"}",
         "twofold_healthy 1\n",
         "process_resident_memory_bytes",

@@ -543,8 +543,18 @@ fn store_page(
     page: Page,
 ) -> Result<(usize, End)> {
     let (now, left_out) = (intake.now, intake.left_out);
-    let kept = own.iter().filter(|place| !left_out.has(place.collection));
-    let own: Vec<i64> = kept.map(|place| place.collection).collect();
+    let kept = || own.iter().filter(|place| !left_out.has(place.collection));
+    let shown_in: HashSet<&str> = page
+        .entries
+        .iter()
+        .filter_map(|entry| match entry {
+            Entry::Seen(seen) => Some(seen.collection.as_str()),
+            _ => None,
+        })
+        .collect();
+    let proven = kept().filter(|place| shown_in.contains(place.remote_id.as_str()));
+    hub.prove(replica.id, &proven.map(|place| place.collection).collect::<Vec<_>>(), now)?;
+    let own: Vec<i64> = kept().map(|place| place.collection).collect();
     let is_file_of_mail = replica.is_device && intake.kind == Kind::Mail;
     let mut new = 0;
     let listing = tally.compares.then_some(feed.id.as_str());
@@ -621,7 +631,15 @@ fn store_page(
         }
         hub.clear_listed(replica.id, feed.id.as_str())?;
     }
-    hub.prove(replica.id, &own, now)?;
+    hub.was_read(replica.id, &own, now)?;
+    // A place that compares all that is there with what is known tells of none that are as they were.
+    if tally.compares_known && tally.is_listing {
+        for collection in &own {
+            if hub.is_any_there(replica.id, *collection)? {
+                hub.prove(replica.id, &[*collection], now)?;
+            }
+        }
+    }
     let listed_ms = tally.is_listing.then_some(now);
     match tally.compares_known {
         true => hub.end_comparison(replica.id, feed.id.as_str(), token, listed_ms)?,

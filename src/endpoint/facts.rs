@@ -111,9 +111,11 @@ pub struct Kept {
     pub collections: usize,
     /// Copies of items in them.
     pub items: usize,
-    /// When all of it was certain to be as it is known: the oldest proof of its collections.
+    /// When all of it was read to its end: the oldest such moment of its collections.
+    pub read_ms: Option<i64>,
+    /// When a read last saw a known item in each collection that holds any: the oldest such moment.
     pub proof_ms: Option<i64>,
-    /// Without another proof it is late after that; `None`: it is never due, or no service is there that would look.
+    /// Without another look it is late after that; `None`: it is never due, or no service is there that would look.
     pub late_from_ms: Option<i64>,
     /// Plans that wait for a person.
     pub held: usize,
@@ -229,7 +231,9 @@ pub struct Collection {
     pub items: usize,
     /// Something in it, or all of it, may not be written by this user, or is left out: in words.
     pub note: Option<&'static str>,
-    /// When it was last certain that what is known of it is so.
+    /// When it was last read to its end.
+    pub read_ms: Option<i64>,
+    /// When a read last saw a known item of it.
     pub proof_ms: Option<i64>,
 }
 

@@ -237,7 +237,7 @@ mod tests {
     use crate::endpoint::facts::{Room, Run, SignIn};
 
     fn well() -> Facts {
-        let kept = Kept { proof_ms: Some(0), late_from_ms: Some(1_000), ..Kept::default() };
+        let kept = Kept { read_ms: Some(0), late_from_ms: Some(1_000), ..Kept::default() };
         let replica = Replica {
             name: "google".into(),
             sign_in: Some(SignIn::default()),

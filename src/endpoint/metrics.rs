@@ -164,8 +164,11 @@ fn places(out: &mut Families, facts: &Facts) {
     out.gauge("twofold_collections", "Folders, calendars or address books at a replica.", collections);
     let items = kept(facts, |kept| Some(kept.items as f64));
     out.gauge("twofold_items", "Copies of items at a replica.", items);
+    let reads = kept(facts, |kept| kept.read_ms.map(seconds));
+    let help = "When all collections of a kind at a replica were last read to their end, since 1970.";
+    out.gauge("twofold_last_read_timestamp_seconds", help, reads);
     let proofs = kept(facts, |kept| kept.proof_ms.map(seconds));
-    let help = "When all collections of a kind at a replica were last read, since 1970.";
+    let help = "When a read last saw a known item in each collection of a kind that holds any, since 1970.";
     out.gauge("twofold_last_proof_timestamp_seconds", help, proofs);
     let late = |replica: &Replica| Some(flag(health::late_kinds(facts, replica).next().is_some()));
     out.gauge("twofold_stale", "Whether a kind was not read at a replica when it should have been.", each(facts, late));

@@ -15,7 +15,8 @@ fn facts() -> Facts {
     let kept = |held| Kept {
         collections: 2,
         items: 1_234,
-        proof_ms: Some(1_700_000_000_000),
+        read_ms: Some(1_700_000_000_000),
+        proof_ms: Some(1_699_900_000_000),
         late_from_ms: Some(1_700_001_000_500),
         held,
         held_since_ms: (held > 0).then_some(1_699_999_000_000),
@@ -106,7 +107,8 @@ fn board() -> Board {
         kind: "calendar".into(),
         items: 5,
         note: Some("read only"),
-        proof_ms: Some(1_699_999_000_000),
+        read_ms: Some(1_699_999_000_000),
+        proof_ms: Some(1_699_900_000_000),
     };
     let conflict =
         Conflict { id: "c-1".into(), kind: "calendar".into(), collection: evil(), title: evil(), fields: vec![evil()] };
@@ -135,7 +137,8 @@ fn metrics_say_what_is_known_under_names_units_and_labels_of_prometheus() {
         "twofold_received_bytes_total{replica=\"google\",kind=\"mail\"} 900",
         "twofold_last_run_duration_seconds 1.5",
         "twofold_next_run_timestamp_seconds 1700000300",
-        "twofold_last_proof_timestamp_seconds{replica=\"google\",kind=\"mail\"} 1700000000",
+        "twofold_last_read_timestamp_seconds{replica=\"google\",kind=\"mail\"} 1700000000",
+        "twofold_last_proof_timestamp_seconds{replica=\"google\",kind=\"mail\"} 1699900000",
         "twofold_items{replica=\"odd \\\"name\\\\\",kind=\"calendar\"} 1234",
         "twofold_sign_in_needed{replica=\"google\"} 0",
         "twofold_sign_in_expiry_timestamp_seconds{replica=\"google\"} 1701000000",

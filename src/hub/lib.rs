@@ -47,10 +47,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::{Blobs, Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 9;
+pub const SCHEMA_VERSION: i64 = 10;
 
 /// What brings a hub from one version of the schema to the next, the first from version 1 to 2.
-const STEPS: [&str; 8] = [
+const STEPS: [&str; 9] = [
     "CREATE TABLE departed (
         replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;",
@@ -110,6 +110,8 @@ const STEPS: [&str; 8] = [
     "ALTER TABLE places ADD COLUMN proof INTEGER;",
     // What places showed before they were told is not known: for a while that is somebody's rename.
     "ALTER TABLE places ADD COLUMN earlier TEXT;",
+    // What was noted as proof was that it was read; whether anything of it was seen then is not known.
+    "ALTER TABLE places RENAME COLUMN proof TO read; ALTER TABLE places ADD COLUMN proof INTEGER;",
 ];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).

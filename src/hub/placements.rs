@@ -359,6 +359,16 @@ impl Hub {
         )
     }
 
+    /// Whether a replica holds a copy in a collection that is not said to be gone.
+    pub fn is_any_there(&self, replica: i64, collection: i64) -> Result<bool> {
+        self.count(
+            "SELECT EXISTS (SELECT 1 FROM placements p WHERE p.replica = ?1 AND p.collection = ?2 AND NOT EXISTS
+               (SELECT 1 FROM sightings s WHERE s.replica = ?1 AND s.remote_id = p.remote_id AND s.gone > 0))",
+            params![replica, collection],
+        )
+        .map(|there| there > 0)
+    }
+
     /// Copies whose slow look (photo) is longest ago and older than `before_ms` (or, under a clock that ran ahead, later than
     /// `now_ms`): names and collections. What is said to be gone is asked for as such.
     pub fn unswept(&self, replica: i64, before_ms: i64, now_ms: i64, most: usize) -> Result<Vec<(i64, RemoteId, i64)>> {

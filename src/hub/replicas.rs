@@ -133,7 +133,9 @@ pub struct Place {
     pub can_write: bool,
     /// Its first listing has been paired.
     pub met: bool,
-    /// When it was last certain that what is known of it is so, in milliseconds since 1970.
+    /// When it was last read to its end, in milliseconds since 1970: what is known of it was so then.
+    pub read_ms: Option<i64>,
+    /// When a read last saw an item of it that is known, in milliseconds since 1970.
     pub proof_ms: Option<i64>,
 }
 
@@ -153,6 +155,7 @@ impl Place {
             is_default: false,
             can_write: true,
             met: false,
+            read_ms: None,
             proof_ms: None,
         }
     }
@@ -167,7 +170,7 @@ fn listed(labels: &[Label]) -> Option<String> {
 /// The columns of a [`Place`], in the order in which it is read: by number, because all places are read often.
 const PLACE: &str =
     "p.id, p.collection, p.replica, p.remote_id, p.name, p.color, p.agreed_name, p.agreed_color, p.told, p.earlier,
-    p.is_default, p.can_write, p.met, p.proof";
+    p.is_default, p.can_write, p.met, p.read, p.proof";
 
 fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
     Ok(Place {
@@ -183,7 +186,8 @@ fn place(row: &Row<'_>) -> rusqlite::Result<Place> {
         is_default: row.get(10)?,
         can_write: row.get(11)?,
         met: row.get(12)?,
-        proof_ms: row.get(13)?,
+        read_ms: row.get(13)?,
+        proof_ms: row.get(14)?,
     })
 }
 
@@ -437,8 +441,18 @@ impl Hub {
         self.run("UPDATE places SET earlier = NULL WHERE id = ?1", [id])
     }
 
-    /// Notes proof of life of collections at a replica: a read saw an item of theirs that is known, or an answer that is complete vouches for
-    /// them. A later proof stays.
+    /// Notes that collections at a replica were read to their end. A later moment stays.
+    pub fn was_read(&mut self, replica: i64, collections: &[i64], now_ms: i64) -> Result<()> {
+        for collection in collections {
+            self.run(
+                "UPDATE places SET read = ?3 WHERE replica = ?1 AND collection = ?2 AND (read IS NULL OR read < ?3)",
+                params![replica, collection, now_ms],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Notes proof of life of collections at a replica: a read saw an item of theirs that is known. A later proof stays.
     pub fn prove(&mut self, replica: i64, collections: &[i64], now_ms: i64) -> Result<()> {
         for collection in collections {
             self.run(

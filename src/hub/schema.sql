@@ -43,8 +43,9 @@ CREATE TABLE places (
     agreed_name TEXT NOT NULL DEFAULT '',    -- what it was last told or took
     agreed_color TEXT,
     told       INTEGER,                      -- when it was last told
-    proof      INTEGER,                      -- when it was last certain that what is known of it is so
+    read       INTEGER,                      -- when it was last read to its end
     earlier    TEXT,                         -- the labels that it showed before, and its lists may still show (JSON)
+    proof      INTEGER,                      -- when a read last saw an item of it that is known
     UNIQUE (replica, remote_id),
     UNIQUE (collection, replica)
 );

@@ -111,7 +111,12 @@ fn its_json_is_as_the_schema_says_in_every_state() {
     home.sync().expect(0);
     let value = status_of(&home, "all is well");
     let all = value["replicas"].as_array().unwrap().iter().flat_map(|one| one["collections"].as_array().unwrap());
-    assert!(all.clone().count() > 3 && all.clone().all(|one| one["late"] == false && one["last_proof_ms"].is_i64()));
+    assert!(all.clone().count() > 3 && all.clone().all(|one| one["late"] == false && one["last_read_ms"].is_i64()));
+    let holds_any = |one: &&Value| one["items"] != 0;
+    let of_providers = value["replicas"].as_array().unwrap().iter().filter(|one| one["device"] == false);
+    let mut of_providers = of_providers.flat_map(|one| one["collections"].as_array().unwrap());
+    assert!(of_providers.clone().any(|one| holds_any(&one)));
+    assert!(of_providers.all(|one| holds_any(&one) == one["last_proof_ms"].is_i64()), "{value}");
     // A file with two cards, a field that was changed on two sides, and a mass change.
     let broken = home.google_folder().join("broken.vcf");
     let card =
@@ -201,7 +206,7 @@ fn it_shows_what_the_service_is_at_and_when_the_next_run_is() {
     let home = Home::synced(&GOOGLE);
     home.run(&["status"])
         .expect(0)
-        .shows(&["My Contacts (12 items); proven 20", "no service is running; the last run began"]);
+        .shows(&["My Contacts (12 items); read 20", "no service is running; the last run began"]);
     let service = Service::start(&home, ONCE);
     service.until_at_rest();
     home.run(&["status"]).expect(0).shows(&["the service is at rest; next run in"]);
@@ -232,9 +237,9 @@ fn stand_in(home: &Home, since_ms: i64) -> tokio::runtime::Runtime {
     runtime
 }
 
-fn proven_earlier(home: &Home, by_ms: i64) {
+fn read_earlier(home: &Home, by_ms: i64) {
     let hub = rusqlite::Connection::open(home.state().join("hub.sqlite")).unwrap();
-    hub.execute("UPDATE places SET proof = proof - ?1", [by_ms]).unwrap();
+    hub.execute("UPDATE places SET read = read - ?1", [by_ms]).unwrap();
 }
 
 #[test]
@@ -244,9 +249,9 @@ fn a_collection_that_the_service_did_not_read_for_long_is_late() {
     assert_eq!(value["replicas"][0]["collections"][0]["late"], false);
     // Two hours went by for the hub. Who runs it by hand owes nobody another run.
     let now_ms = value["replicas"][0]["last_ok_ms"].as_i64().unwrap();
-    proven_earlier(&home, 7_200_000);
+    read_earlier(&home, 7_200_000);
     assert_eq!(status_of(&home, "old")["replicas"][0]["collections"][0]["late"], false);
-    home.run(&["status"]).expect(0).shows(&["My Contacts (12 items); proven 20"]);
+    home.run(&["status"]).expect(0).shows(&["My Contacts (12 items); read 20"]);
     // A service that was there all the while should have looked.
     let service = stand_in(&home, now_ms - 7_200_000);
     let value = status_of(&home, "late");
@@ -254,14 +259,14 @@ fn a_collection_that_the_service_did_not_read_for_long_is_late() {
     let words = "google: contacts were not read for too long; see: twofold doctor";
     assert!(value["troubles"].as_array().unwrap().contains(&json!(words)), "{value}");
     let late = format!("trouble: {words}");
-    home.run(&["status"]).expect(75).shows(&["My Contacts (12 items); LATE: last proven 20", &late]);
+    home.run(&["status"]).expect(75).shows(&["My Contacts (12 items); LATE: last read 20", &late]);
     configure(&home, "every = \"1d\"");
-    home.run(&["status"]).expect(0).shows(&["My Contacts (12 items); proven 20"]);
+    home.run(&["status"]).expect(0).shows(&["My Contacts (12 items); read 20"]);
     drop(service);
     // One that began a moment ago was not due before.
     configure(&home, OFTEN);
     let service = stand_in(&home, now_ms);
-    home.run(&["status"]).expect(0).shows(&["My Contacts (12 items); proven 20"]);
+    home.run(&["status"]).expect(0).shows(&["My Contacts (12 items); read 20"]);
     drop(service);
 }
 

@@ -40,17 +40,19 @@ pub(super) fn replicas(config: &Config, hub: &Hub, started_ms: Option<i64>) -> R
                     !hold.is_approved && hold.kind == kind && found.is_some_and(|replica| replica.id == hold.replica)
                 })
             };
-            let proofs = found.map(|replica| proofs(hub, replica.id, &places)).transpose()?.unwrap_or_default();
-            let first = proofs.iter().copied().min();
+            let read = found.map(|replica| that_are_read(hub, replica.id, &places)).transpose()?.unwrap_or_default();
+            let first = read.iter().map(|place| place.read_ms).min();
+            let hold_any = read.iter().filter(|place| copies.contains_key(&place.collection));
             // A place of which there is no collection of a kind was read when it was reached.
-            let proof_ms = first.unwrap_or_else(|| found.and_then(|replica| replica.last_ok_ms));
+            let read_ms = first.unwrap_or_else(|| found.and_then(|replica| replica.last_ok_ms));
             rows.insert(
                 kind,
                 Kept {
                     collections: places.len(),
                     items: places.iter().filter_map(|place| copies.get(&place.collection)).sum(),
-                    proof_ms,
-                    late_from_ms: triggers.get(&kind).and_then(|trigger| late_from(trigger, proof_ms, started_ms?)),
+                    read_ms,
+                    proof_ms: hold_any.map(|place| place.proof_ms).min().flatten(),
+                    late_from_ms: triggers.get(&kind).and_then(|trigger| late_from(trigger, read_ms, started_ms?)),
                     held: waiting().count(),
                     held_since_ms: waiting().map(|hold| hold.since_ms).min(),
                 },
@@ -81,13 +83,13 @@ pub(super) fn replicas(config: &Config, hub: &Hub, started_ms: Option<i64>) -> R
     Ok(all)
 }
 
-/// The last proof of each collection at a replica that is read there: not of those that leave, are left out, or are said to be gone.
-fn proofs(hub: &Hub, replica: i64, places: &[Place]) -> Result<Vec<Option<i64>>> {
+/// The collections at a replica that are read there: not those that leave, are left out, or are said to be gone.
+fn that_are_read<'a>(hub: &Hub, replica: i64, places: &'a [Place]) -> Result<Vec<&'a Place>> {
     let held = hub.held_places()?;
     let mut all = Vec::new();
     for place in places.iter().filter(|place| !held.contains(&(replica, place.collection))) {
         if hub.collection(place.collection)?.is_some_and(|one| one.stays() && !one.is_left_out) {
-            all.push(place.proof_ms);
+            all.push(place);
         }
     }
     Ok(all)
@@ -112,8 +114,9 @@ pub(super) fn collections(hub: &Hub) -> Result<BTreeMap<String, Vec<Collection>>
                     (false, true) => None,
                 };
                 let items = copies.get(&place.collection).copied().unwrap_or(0);
-                let (name, kind, proof_ms) = (place.name, kind.as_str().to_owned(), place.proof_ms);
-                of_replica.push(Collection { name, account, kind, items, note, proof_ms });
+                let (name, kind) = (place.name, kind.as_str().to_owned());
+                let (read_ms, proof_ms) = (place.read_ms, place.proof_ms);
+                of_replica.push(Collection { name, account, kind, items, note, read_ms, proof_ms });
             }
         }
         // Where the most is comes first.

@@ -1,4 +1,4 @@
-//! Signs of life: what was proven when, what is late, when the next run is, what is left of budgets, sign-ins and the disk.
+//! Signs of life: what was read and proven when, what is late, when the next run is, what is left of budgets, sign-ins and the disk.
 
 use crate::cli::endpoint::rooms;
 use crate::config::Config;
@@ -12,7 +12,7 @@ use twofold_hub::{Hub, Place};
 use twofold_model::{Kind, Result};
 use twofold_schedule::Trigger;
 
-/// A proof this old is late, however often the collection is looked at …
+/// What was read so long ago is late, however often the collection is looked at …
 const LATE_MS: i64 = 3_600_000;
 /// … unless it is looked at more seldom: so many times in vain are late.
 const LOOKS: usize = 3;
@@ -54,19 +54,20 @@ impl Signs {
         let is_read =
             !self.left_out.contains(&place.collection) && !self.gone.contains(&(place.replica, place.collection));
         let late_ms = self.watched.filter(|_| is_read).and_then(|(since_ms, as_of_ms)| {
-            Some((late_from(self.triggers.get(&kind)?, place.proof_ms, since_ms)?, as_of_ms))
+            Some((late_from(self.triggers.get(&kind)?, place.read_ms, since_ms)?, as_of_ms))
         });
         let is_late = late_ms.is_some_and(|(late_ms, as_of_ms)| late_ms < as_of_ms);
+        row["last_read_ms"] = json!(place.read_ms);
         row["last_proof_ms"] = json!(place.proof_ms);
         row["late"] = json!(is_late);
         row["quarantined"] = json!(self.quarantined.get(&(place.replica, place.collection)).copied().unwrap_or(0));
     }
 }
 
-/// Until when what is looked at by the trigger of a service, and was proven then, is in time; `None`: what is never due again is never late.
-/// What was proven before the service began was nobody's duty until then.
-pub fn late_from(trigger: &Trigger, proof_ms: Option<i64>, since_ms: i64) -> Option<i64> {
-    let from_ms = proof_ms.unwrap_or(since_ms).max(since_ms);
+/// Until when what is looked at by the trigger of a service, and was read then, is in time; `None`: what is never due again is never late.
+/// What was read before the service began was nobody's duty until then.
+pub fn late_from(trigger: &Trigger, read_ms: Option<i64>, since_ms: i64) -> Option<i64> {
+    let from_ms = read_ms.unwrap_or(since_ms).max(since_ms);
     let mut due_ms = from_ms;
     for _ in 0..LOOKS {
         due_ms = trigger.next(due_ms)?;
@@ -126,12 +127,12 @@ mod tests {
     const MINUTE: i64 = 60_000;
     const HOUR: i64 = 60 * MINUTE;
 
-    fn is_late(trigger: &Trigger, proof_ms: i64, now_ms: i64) -> bool {
-        late_from(trigger, Some(proof_ms), 0).is_some_and(|late_ms| now_ms > late_ms)
+    fn is_late(trigger: &Trigger, read_ms: i64, now_ms: i64) -> bool {
+        late_from(trigger, Some(read_ms), 0).is_some_and(|late_ms| now_ms > late_ms)
     }
 
     #[test]
-    fn a_proof_is_late_after_an_hour_or_after_three_looks_in_vain() {
+    fn a_collection_is_late_after_an_hour_or_after_three_looks_in_vain() {
         let often = Trigger::Every(5 * MINUTE);
         assert!(!is_late(&often, 0, HOUR) && is_late(&often, 0, HOUR + 1));
         let seldom = Trigger::Every(6 * HOUR);

@@ -158,15 +158,30 @@ fn is_well(collection: &Value) -> bool {
     collection["late"] != true && number(&collection["quarantined"]) == 0
 }
 
-/// What is said of a collection beside what it holds.
-fn signs(collection: &Value) -> String {
-    let proof = collection["last_proof_ms"].as_i64().map(moment);
-    let mut said = match (collection["late"] == true, proof) {
-        (true, Some(at)) => format!("; LATE: last proven {at}"),
-        (true, None) => "; LATE: never proven".to_owned(),
-        (false, Some(at)) => format!("; proven {at}"),
-        (false, None) => String::new(),
+/// When several collections were read, and last saw a known item: what most of them say, and is said once.
+#[derive(Default)]
+struct Shared {
+    read: Option<String>,
+    proof: Option<String>,
+}
+
+/// The moment of a field, if it has one.
+fn at(collection: &Value, field: &str) -> Option<String> {
+    collection[field].as_i64().map(moment)
+}
+
+/// What is said of a collection beside what it holds, and beside what it shares with others.
+fn signs(collection: &Value, shared: &Shared) -> String {
+    let (read, proof) = (at(collection, "last_read_ms"), at(collection, "last_proof_ms"));
+    let mut said = match (collection["late"] == true, &read) {
+        (true, Some(at)) => format!("; LATE: last read {at}"),
+        (true, None) => "; LATE: never read".to_owned(),
+        (false, Some(at)) if shared.read.as_ref() != Some(at) => format!("; read {at}"),
+        (false, _) => String::new(),
     };
+    if let Some(at) = proof.filter(|at| shared.proof.as_ref() != Some(at)) {
+        let _ = write!(said, "; proven {at}");
+    }
     if number(&collection["quarantined"]) > 0 {
         let _ = write!(said, "; {} in quarantine", words::count(number(&collection["quarantined"]) as u64));
     }
@@ -178,7 +193,13 @@ fn collections<'a>(out: &mut String, kind: &str, all: impl Iterator<Item = &'a V
     let (well, not_well): (Vec<&Value>, Vec<&Value>) = all.partition(|one| is_well(one));
     for one in not_well.into_iter().chain(well) {
         let only = if one["can_write"] == false { "; read only" } else { "" };
-        let _ = writeln!(out, "    {kind} {} ({} items{only}){}", word(&one["name"]), one["items"], signs(one));
+        let _ = writeln!(
+            out,
+            "    {kind} {} ({} items{only}){}",
+            word(&one["name"]),
+            one["items"],
+            signs(one, &Shared::default())
+        );
     }
 }
 
@@ -218,10 +239,12 @@ fn mail(out: &mut String, replica: &Value, mailboxes: &[&Value]) {
     if mailboxes.is_empty() {
         return;
     }
-    let proven = proven_together(mailboxes);
+    let shared = Shared { read: read_together(mailboxes), proof: most(mailboxes, "last_proof_ms") };
     in_all(out, &replica["mail"], mailboxes);
-    if let Some(at) = &proven {
-        let _ = writeln!(out, "    mail proven {at}");
+    let said = [("read", &shared.read), ("proven", &shared.proof)];
+    let said: Vec<String> = said.iter().filter_map(|(word, at)| Some(format!("{word} {}", at.as_ref()?))).collect();
+    if !said.is_empty() {
+        let _ = writeln!(out, "    mail {}", said.join("; "));
     }
     let rank = |mailbox: &&Value| {
         let is_inbox = mailbox["name"] == "INBOX";
@@ -241,17 +264,23 @@ fn mail(out: &mut String, replica: &Value, mailboxes: &[&Value]) {
         };
         let only = if mailbox["can_write"] == false { "; read only" } else { "" };
         let (name, messages) = (word(&mailbox["name"]), words::many(number(&mailbox["items"]), "message"));
-        let signs = signs(mailbox);
-        let own = proven.as_ref().and_then(|at| signs.strip_prefix(&format!("; proven {at}"))).unwrap_or(&signs);
+        let own = signs(mailbox, &shared);
         let _ = writeln!(out, "    mail {whose}{name} ({messages}, {bytes}{lacking}{only}){own}");
     }
 }
 
-/// When most mailboxes were proven; each that was proven at another time says so itself.
-fn proven_together(mailboxes: &[&Value]) -> Option<String> {
+/// When most mailboxes were read; each that was read at another time says so itself. `None` where one that is not late never was.
+fn read_together(mailboxes: &[&Value]) -> Option<String> {
+    let in_time: Vec<&Value> = mailboxes.iter().copied().filter(|mailbox| mailbox["late"] != true).collect();
+    let was_read = |mailbox: &&Value| mailbox["last_read_ms"].is_i64();
+    in_time.iter().all(was_read).then(|| most(&in_time, "last_read_ms"))?
+}
+
+/// The moment that most of them have in a field.
+fn most(mailboxes: &[&Value], field: &str) -> Option<String> {
     let mut times = BTreeMap::new();
-    for mailbox in mailboxes.iter().filter(|mailbox| mailbox["late"] != true) {
-        *times.entry(mailbox["last_proof_ms"].as_i64().map(moment)?).or_insert(0) += 1;
+    for at in mailboxes.iter().filter_map(|mailbox| at(mailbox, field)) {
+        *times.entry(at).or_insert(0) += 1;
     }
     times.into_iter().max_by_key(|(_, count)| *count).map(|(at, _)| at)
 }
@@ -374,43 +403,48 @@ mod tests {
         text.lines().skip(1).filter(|line| line.starts_with("    ")).map(str::to_owned).collect()
     }
 
-    fn calendar(name: &str, proof_ms: i64, is_late: bool, quarantined: usize) -> Value {
+    fn calendar(name: &str, read_ms: i64, is_late: bool, quarantined: usize) -> Value {
         json!({"name": name, "kind": "calendar", "items": 3, "can_write": true,
-               "last_proof_ms": proof_ms, "late": is_late, "quarantined": quarantined})
+               "last_read_ms": read_ms, "last_proof_ms": NOW - 100 * MINUTE, "late": is_late, "quarantined": quarantined})
     }
 
     #[test]
-    fn each_collection_has_a_line_with_its_proof_and_first_come_those_that_are_not_well() {
+    fn each_collection_has_a_line_with_its_signs_of_life_and_first_come_those_that_are_not_well() {
         let mut all = vec![calendar("Ada", NOW, false, 0), calendar("Club", NOW - 90 * MINUTE, true, 2)];
         all.extend((0..200).map(|n| calendar(&format!("C{n}"), NOW, false, 0)));
         let lines = of(all);
         assert_eq!(
             lines[..2],
             [
-                "    calendar Club (3 items); LATE: last proven 2025-10-09 07:23 UTC; 2 in quarantine",
-                "    calendar Ada (3 items); proven 2025-10-09 08:53 UTC",
+                "    calendar Club (3 items); LATE: last read 2025-10-09 07:23 UTC; proven 2025-10-09 07:13 UTC; 2 in quarantine",
+                "    calendar Ada (3 items); read 2025-10-09 08:53 UTC; proven 2025-10-09 07:13 UTC",
             ]
         );
         assert_eq!(lines.len(), 202);
     }
 
     #[test]
-    fn a_mailbox_that_is_late_is_shown_before_all_others_and_those_proven_together_say_it_once() {
+    fn a_mailbox_that_is_late_is_shown_before_all_others_and_those_read_together_say_it_once() {
         let mut boxes: Vec<Value> = (0..200).map(|n| mailbox(&format!("Box {n}"), 5, 0)).collect();
         for (n, one) in boxes.iter_mut().enumerate() {
-            (one["last_proof_ms"], one["late"], one["quarantined"]) = (json!(NOW), json!(n == 150), json!(0));
+            (one["last_read_ms"], one["late"], one["quarantined"]) = (json!(NOW), json!(n == 150), json!(0));
+            one["last_proof_ms"] = json!((n != 7).then_some(NOW - 90 * MINUTE));
         }
         let mut older = mailbox("Older", 1, 0);
-        (older["last_proof_ms"], older["late"], older["quarantined"]) =
+        (older["last_read_ms"], older["late"], older["quarantined"]) =
             (json!(NOW - 61 * MINUTE), json!(false), json!(0));
+        older["last_proof_ms"] = json!(NOW - 95 * MINUTE);
         boxes.push(older);
-        boxes[150]["last_proof_ms"] = json!(NOW - 61 * MINUTE);
+        boxes[150]["last_read_ms"] = json!(NOW - 61 * MINUTE);
         let lines = of(boxes);
         assert_eq!(lines.len(), 203, "{lines:?}");
-        assert_eq!(lines[1], "    mail proven 2025-10-09 08:53 UTC");
-        assert_eq!(lines[2], "    mail Box 150 (5 messages, 20 kB); LATE: last proven 2025-10-09 07:52 UTC");
+        assert_eq!(lines[1], "    mail read 2025-10-09 08:53 UTC; proven 2025-10-09 07:23 UTC");
+        assert_eq!(lines[2], "    mail Box 150 (5 messages, 20 kB); LATE: last read 2025-10-09 07:52 UTC");
         assert!(lines[3..202].iter().all(|line| line.ends_with("(5 messages, 20 kB)")), "{}", lines[3]);
-        assert_eq!(lines[202], "    mail Older (1 message, 4.0 kB); proven 2025-10-09 07:52 UTC");
+        assert_eq!(
+            lines[202],
+            "    mail Older (1 message, 4.0 kB); read 2025-10-09 07:52 UTC; proven 2025-10-09 07:18 UTC"
+        );
     }
 
     #[test]

@@ -67,7 +67,7 @@ fn waits(cycle: &Cycle<'_>, kind: Kind, collection: i64) -> Result<bool> {
             return Ok(true);
         }
         let is_reached = cycle.member(place.replica).is_some_and(|member| member.reached(kind).is_some());
-        match place.proof_ms {
+        match place.read_ms {
             Some(_) => was_read = true,
             None if is_reached => return Ok(true),
             None => {}

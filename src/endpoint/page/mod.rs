@@ -120,7 +120,7 @@ fn place(out: &mut String, facts: &Facts, replica: &Replica, collections: &[Coll
     out.push_str("<ul>");
     for (kind, kept) in &replica.kinds {
         let read =
-            kept.proof_ms.map_or_else(|| "never read".to_owned(), |at_ms| format!("read {}", Moment { at_ms, now_ms }));
+            kept.read_ms.map_or_else(|| "never read".to_owned(), |at_ms| format!("read {}", Moment { at_ms, now_ms }));
         let is_refused = replica.sign_in.as_ref().is_some_and(|sign_in| sign_in.not_granted.contains_key(kind));
         let why = match (is_refused, replica.down.contains(kind)) {
             (true, _) => ", not granted",
@@ -159,7 +159,10 @@ fn list(out: &mut String, collections: &[Collection], now_ms: i64) {
     out.push_str("<ul class=\"collections\">");
     for one in collections {
         let note = one.note.map(|note| format!("; {note}")).unwrap_or_default();
-        let read = one.proof_ms.map(|at_ms| format!("; read {}", Moment { at_ms, now_ms })).unwrap_or_default();
+        let moment = |word, at_ms: Option<i64>| {
+            at_ms.map(|at_ms| format!("; {word} {}", Moment { at_ms, now_ms })).unwrap_or_default()
+        };
+        let read = moment("read", one.read_ms) + &moment("proven", one.proof_ms);
         let account = one.account.as_deref().map(|account| format!("{}; ", Said(account))).unwrap_or_default();
         let (name, items) = (Name(&one.name), count(one.items as u64));
         let _ = write!(

@@ -8,7 +8,7 @@ use twofold_hub::{Hub, Label, SCHEMA_VERSION};
 use twofold_model::Kind;
 use twofold_model::email::scope::Limits;
 
-const RELEASED: [(i64, &str); 8] = [
+const RELEASED: [(i64, &str); 9] = [
     (1, include_str!("hub_v1.sql")),
     (2, include_str!("hub_v2.sql")),
     (3, include_str!("hub_v3.sql")),
@@ -17,6 +17,7 @@ const RELEASED: [(i64, &str); 8] = [
     (6, include_str!("hub_v6.sql")),
     (7, include_str!("hub_v7.sql")),
     (8, include_str!("hub_v8.sql")),
+    (9, include_str!("hub_v9.sql")),
 ];
 
 /// A state folder with a hub as that program left it.
@@ -115,16 +116,26 @@ fn how_large_a_message_is_is_read_off_its_copies() {
 }
 
 #[test]
-fn nothing_is_proven_of_a_collection_before_this_program_read_it() {
+fn a_collection_counts_as_read_when_it_was_and_as_proven_only_once_an_item_of_it_was_seen() {
     let dir = tempfile::tempdir().unwrap();
-    let mut hub = Hub::open(&left(dir.path(), RELEASED[6].1)).unwrap();
-    let proofs =
-        |hub: &Hub| -> Vec<Option<i64>> { hub.places_of(2).unwrap().iter().map(|place| place.proof_ms).collect() };
-    let phone = hub.replicas().unwrap()[1].id;
-    assert_eq!(proofs(&hub), [None, None]);
-    hub.prove(phone, &[2], 7).unwrap();
-    hub.prove(phone, &[2], 5).unwrap();
-    assert_eq!(proofs(&hub), [Some(7), None], "of each place by itself, and never back");
+    let mut hub = Hub::open(&left(dir.path(), RELEASED[8].1)).unwrap();
+    let signs = |hub: &Hub| -> Vec<[Option<i64>; 2]> {
+        hub.places_of(2).unwrap().iter().map(|place| [place.read_ms, place.proof_ms]).collect()
+    };
+    let read_ms = 1_760_000_000_000;
+    let [phone, google] = [1, 0].map(|at: usize| hub.replicas().unwrap()[at].id);
+    let of = |replica: i64, hub: &Hub| {
+        let at = hub.places_of(2).unwrap().iter().position(|place| place.replica == replica).unwrap();
+        signs(hub)[at]
+    };
+    assert_eq!((of(google, &hub), of(phone, &hub)), ([Some(read_ms), None], [None, None]));
+    hub.was_read(phone, &[2], 7).unwrap();
+    hub.was_read(phone, &[2], 5).unwrap();
+    assert_eq!((of(google, &hub), of(phone, &hub)), ([Some(read_ms), None], [Some(7), None]), "never back");
+    hub.prove(phone, &[2], 9).unwrap();
+    hub.prove(phone, &[2], 8).unwrap();
+    hub.was_read(phone, &[2], 10).unwrap();
+    assert_eq!((of(google, &hub), of(phone, &hub)), ([Some(read_ms), None], [Some(10), Some(9)]));
 }
 
 #[test]

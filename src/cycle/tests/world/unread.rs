@@ -83,41 +83,86 @@ async fn a_list_that_was_read_to_its_end_is_no_unknown_however_much_of_it_is_not
     assert!(World::names(&world.google).contains(&"Ada King".to_owned()), "what is understood goes on");
 }
 
-/// When each collection was last proven, by its replica and its name there.
-fn proofs(world: &World) -> BTreeMap<String, Option<i64>> {
+/// A sign of life of each collection, by its replica and its name there.
+fn signs(world: &World, of: fn(twofold_hub::Place) -> Option<i64>) -> BTreeMap<String, Option<i64>> {
     let mut all = BTreeMap::new();
     for replica in world.hub.replicas().unwrap() {
         for place in world.hub.places(replica.id, Kind::Contacts).unwrap() {
-            all.insert(format!("{}: {}", replica.name, place.name), place.proof_ms);
+            all.insert(format!("{}: {}", replica.name, place.name), of(place));
         }
     }
     all
 }
 
+/// When each was last read to its end.
+fn reads(world: &World) -> BTreeMap<String, Option<i64>> {
+    signs(world, |place| place.read_ms)
+}
+
+/// When a read last saw a known item of each.
+fn proofs(world: &World) -> BTreeMap<String, Option<i64>> {
+    signs(world, |place| place.proof_ms)
+}
+
 #[tokio::test]
-async fn a_collection_is_proven_by_every_answer_that_is_whole_and_by_none_that_broke_off() {
+async fn a_collection_is_read_by_every_answer_that_is_whole_and_by_none_that_broke_off() {
     let mut world = seeded(false);
     add_collection(&world.google, "Second").await;
     world.sync().await;
-    let first = proofs(&world);
+    let first = reads(&world);
     assert!(first.len() > 3 && first.values().all(Option::is_some), "{first:?}");
     world.tick(HOUR_MS);
     world.google.set_listed(0, false);
     assert_eq!(world.sync().await.exit, 75);
-    let second = proofs(&world);
-    for (name, proof) in &second {
+    let second = reads(&world);
+    for (name, read) in &second {
         let is_unread = name == "google: My Contacts";
-        assert_eq!(*proof == first[name], is_unread, "{name}: {first:?} {second:?}");
-        assert!(*proof >= first[name]);
+        assert_eq!(*read == first[name], is_unread, "{name}: {first:?} {second:?}");
+        assert!(*read >= first[name]);
     }
     world.google.set_listed(0, true);
-    // What nobody changed is proven all the same, and a dry run proves nothing.
+    // What nobody changed is read all the same, and a dry run reads nothing.
     world.tick(HOUR_MS);
     let settings = Settings { dry_run: true, ..world.settings() };
     world.run(&settings).await.unwrap();
-    assert_eq!(proofs(&world), second);
+    assert_eq!(reads(&world), second);
     world.sync().await;
-    assert!(proofs(&world).iter().all(|(name, proof)| *proof > second[name]), "{second:?}");
+    assert!(reads(&world).iter().all(|(name, read)| *read > second[name]), "{second:?}");
+}
+
+#[tokio::test]
+async fn a_collection_is_proven_by_what_shows_a_known_item_and_not_by_an_answer_that_tells_nothing() {
+    let mut world = seeded(false);
+    add_collection(&world.google, "Second").await;
+    world.sync().await;
+    let first = proofs(&world);
+    let of_google = |proofs: &BTreeMap<String, Option<i64>>| [proofs["google: My Contacts"], proofs["google: Second"]];
+    assert!(of_google(&first)[0].is_some() && of_google(&first)[1].is_none(), "nothing is in the second: {first:?}");
+    // The device was written to, and is read with the next run.
+    world.sync().await;
+    let second = proofs(&world);
+    assert!(second["phone: My Contacts"].is_some() && second["phone: Second"].is_none(), "{second:?}");
+    assert_eq!(of_google(&second), of_google(&first), "a delta that tells nothing proves nothing");
+    world.google.edit(&World::find(&world.google, "Ada"), rename("Ada King"));
+    world.sync().await;
+    let third = proofs(&world);
+    assert!(of_google(&third)[0] > of_google(&first)[0], "{third:?}");
+    assert_eq!(third["microsoft365: Contacts"], first["microsoft365: Contacts"]);
+    // A full check sees all.
+    let settings = Settings { full_check: true, ..world.settings() };
+    world.tick(HOUR_MS);
+    world.run(&settings).await.unwrap();
+    let fourth = proofs(&world);
+    for name in ["google: My Contacts", "microsoft365: Contacts", "phone: My Contacts", "phone: Contacts"] {
+        assert!(fourth[name] > third[name], "{name}: {third:?} {fourth:?}");
+    }
+    assert!(fourth["google: Second"].is_none() && fourth["phone: Second"].is_none(), "{fourth:?}");
+    // What is gone is not seen.
+    World::names(&world.phone).iter().for_each(|name| world.phone.delete(&World::find(&world.phone, name)));
+    world.tick(HOUR_MS);
+    world.run(&settings).await.unwrap();
+    let fifth = proofs(&world);
+    assert_eq!(fifth["phone: My Contacts"], fourth["phone: My Contacts"], "{fifth:?}");
 }
 
 #[tokio::test]
