@@ -442,7 +442,7 @@ impl Work for Runs<'_> {
         let args = sync::Args {
             only,
             without: duty.without.clone(),
-            is_by_schedule: duty.wish.is_none(),
+            leaves_alone: !duty.tries_all,
             replica: wish.replica,
             full_check: wish.full_check,
             retry_quarantined: wish.retry_quarantined,
@@ -473,7 +473,12 @@ impl Work for Runs<'_> {
                 self.desk.tell(&duty.asked, &outcome(&report));
                 match report.full {
                     true => Outcome::Failed,
-                    false => Outcome::Ran { down: report.down, throttled: report.throttled, gave_way: report.gave_way },
+                    false => Outcome::Ran {
+                        down: report.down,
+                        throttled: report.throttled,
+                        gave_way: report.gave_way,
+                        again: report.again,
+                    },
                 }
             }
             // Only the lock of the hub says so: what stands in the way at a place is in a report.

@@ -41,9 +41,9 @@ pub struct Args {
     /// it.
     #[arg(skip)]
     pub without: BTreeMap<String, BTreeSet<Kind>>,
-    /// Nobody asked for this run; a service says so, too.
+    /// What hung lately is left alone, because nobody asked for this run; a service says so, too.
     #[arg(skip)]
-    pub is_by_schedule: bool,
+    pub leaves_alone: bool,
 }
 
 /// Runs one cycle and shows what moved.
@@ -197,7 +197,7 @@ async fn one_cycle(
         zones: Arc::new(connect::zones()),
         retry_quarantined: args.retry_quarantined,
         left_alone: left_alone(config, &args.without, &kinds(&args.only)?)?,
-        leaves_alone: args.is_by_schedule,
+        leaves_alone: args.leaves_alone,
         brakes: config.brakes.clone(),
         joins: config
             .joins

@@ -5,7 +5,7 @@
 
 use crate::Cycle;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use twofold_hub::Hub;
 use twofold_model::{Error, ErrorKind, Feed, Kind, Result};
@@ -36,10 +36,17 @@ impl What<'_> {
             What::Writes(replica, kind) => format!("hung writes {replica} {kind}"),
         }
     }
+
+    fn kind(self) -> Kind {
+        match self {
+            What::Feed(_, feed) => feed.kind,
+            What::Writes(_, kind) => kind,
+        }
+    }
 }
 
 /// It hung the last time that it was asked.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Hung {
     /// How often, one time after the other; 0: it answered since.
     times: u32,
@@ -47,18 +54,15 @@ pub(crate) struct Hung {
     until_ms: i64,
     /// What was told of it.
     words: String,
+    /// The items over whose writes it did.
+    #[serde(default)]
+    items: BTreeSet<i64>,
 }
 
 impl Hung {
-    /// What there is to say of it where this run leaves it alone; `None`: it does not.
-    pub(crate) fn is_left_alone(&self, cycle: &Cycle<'_>) -> Option<Error> {
-        let is_left_alone = cycle.settings.leaves_alone && self.lasts(cycle.now());
-        is_left_alone.then(|| Error::new(ErrorKind::Unknown, self.words.clone()))
-    }
-
     /// A clock that was set back to before it hung leaves nothing alone.
     fn lasts(&self, now_ms: i64) -> bool {
-        self.times > 0 && (self.since_ms..self.until_ms).contains(&now_ms)
+        (self.since_ms..self.until_ms).contains(&now_ms)
     }
 }
 
@@ -74,20 +78,43 @@ fn write(hub: &mut Hub, what: What<'_>, hung: &Hung) -> Result<()> {
     hub.set_meta(&what.key(), &text)
 }
 
-/// It hung. What a person's run comes to while it is left alone makes nobody wait longer.
+/// What there is to say of what hung, where this run leaves it alone; `None`: it does not.
+pub(crate) fn is_left_alone(cycle: &Cycle<'_>, hung: &Hung) -> Option<Error> {
+    let is_left_alone = cycle.settings.leaves_alone && hung.lasts(cycle.now());
+    is_left_alone.then(|| Error::new(ErrorKind::Unknown, hung.words.clone()))
+}
+
+/// It hung, over these items where it was written to. What a person's run comes to while it is left alone makes nobody wait longer.
 pub(crate) fn note(cycle: &mut Cycle<'_>, what: What<'_>, words: &str) -> Result<()> {
-    let (before, now) = (of(cycle.hub, what)?, cycle.now());
-    if before.as_ref().is_some_and(|hung| hung.lasts(now)) {
-        return Ok(());
-    }
-    let times = before.map_or(0, |hung| hung.times) + 1;
-    let wait_ms = FIRST_MS.saturating_mul(1 << (times - 1).min(10)).min(MOST_MS);
-    write(cycle.hub, what, &Hung { times, since_ms: now, until_ms: now + wait_ms, words: words.to_owned() })
+    let (before, now) = (of(cycle.hub, what)?.unwrap_or_default(), cycle.now());
+    let hung = match before.lasts(now) {
+        true => before,
+        false => {
+            let times = before.times + 1;
+            let wait_ms = FIRST_MS.saturating_mul(1 << (times - 1).min(10)).min(MOST_MS);
+            Hung { times, since_ms: now, until_ms: now + wait_ms, words: words.to_owned(), items: before.items }
+        }
+    };
+    write(cycle.hub, what, &hung)
 }
 
 /// It answered.
 pub(crate) fn is_over(cycle: &mut Cycle<'_>, what: What<'_>) -> Result<()> {
-    write(cycle.hub, what, &Hung { times: 0, since_ms: 0, until_ms: 0, words: String::new() })
+    write(cycle.hub, what, &Hung::default())
+}
+
+/// The run says when the service is to come back for what hung.
+fn come_back(cycle: &mut Cycle<'_>, what: What<'_>) -> Result<()> {
+    if let Some(hung) = of(cycle.hub, what)?.filter(|hung| hung.lasts(cycle.now())) {
+        let again_ms = cycle.report.again.entry(what.kind()).or_insert(hung.until_ms);
+        *again_ms = hung.until_ms.min(*again_ms);
+    }
+    Ok(())
+}
+
+/// The feeds of a kind were asked for, or left alone.
+pub(crate) fn look_at_feeds(cycle: &mut Cycle<'_>, feeds: &[(i64, Feed)]) -> Result<()> {
+    feeds.iter().try_for_each(|(replica, feed)| come_back(cycle, What::Feed(*replica, feed)))
 }
 
 /// Whoever hung over a write lately, and is left alone for that, is read only.
@@ -95,10 +122,12 @@ pub(crate) fn leave_unwritten(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     for index in 0..cycle.members.len() {
         let member = &cycle.members[index];
         let (name, is_reached) = (member.replica.name.clone(), member.reached(kind).is_some());
-        let hung = of(cycle.hub, What::Writes(member.replica.id, kind))?;
-        if let Some(error) = hung.and_then(|hung| hung.is_left_alone(cycle)).filter(|_| is_reached) {
+        let what = What::Writes(member.replica.id, kind);
+        let error = of(cycle.hub, what)?.and_then(|hung| is_left_alone(cycle, &hung));
+        if let Some(error) = error.filter(|_| is_reached) {
             cycle.members[index].unwritten.insert(kind);
             cycle.report.trouble(&name, &error.at(kind));
+            come_back(cycle, what)?;
         }
     }
     Ok(())
@@ -123,10 +152,30 @@ pub(crate) fn look_at_writes(cycle: &mut Cycle<'_>, kind: Kind) -> Result<BTreeS
 pub(crate) fn note_writes(cycle: &mut Cycle<'_>, replica: i64, kind: Kind) -> Result<()> {
     let Some(member) = cycle.members.iter_mut().find(|member| member.replica.id == replica) else { return Ok(()) };
     if member.unwritten.insert(kind) {
+        let what = What::Writes(replica, kind);
         cycle.report.trouble(&member.replica.name, &Error::new(ErrorKind::Unknown, UNWRITTEN).at(kind));
-        note(cycle, What::Writes(replica, kind), UNWRITTEN)?;
+        note(cycle, what, UNWRITTEN)?;
+        come_back(cycle, what)?;
     }
     Ok(())
+}
+
+/// The items over whose writes it hung: they are written last, because it may hang over one of them each time.
+pub(crate) fn note_items(cycle: &mut Cycle<'_>, replica: i64, kind: Kind, items: BTreeSet<i64>) -> Result<()> {
+    let what = What::Writes(replica, kind);
+    match of(cycle.hub, what)? {
+        Some(mut hung) if !items.is_subset(&hung.items) => {
+            hung.items.extend(items);
+            write(cycle.hub, what, &hung)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Those of each replica over which it hung.
+pub(crate) fn items(cycle: &Cycle<'_>, kind: Kind) -> Result<BTreeMap<i64, BTreeSet<i64>>> {
+    let of_replica = |replica: i64| Ok(of(cycle.hub, What::Writes(replica, kind))?.map(|hung| (replica, hung.items)));
+    cycle.members.iter().filter_map(|member| of_replica(member.replica.id).transpose()).collect()
 }
 
 /// A run comes to the end of a kind: where something was written, and nothing hung, that is over.

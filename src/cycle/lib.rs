@@ -618,7 +618,7 @@ async fn decide_and_write(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             cycle.settings.progress.at("writing", done, total);
             let plans = weigh::weigh(cycle, kind, &slice)?;
             if !cycle.settings.dry_run {
-                moved.extend(write::write(cycle, kind, plans).await?);
+                moved.extend(write::write(cycle, kind, plans, pass > 1).await?);
             }
             if cycle.must_stop() {
                 cycle.report.stopped = true;

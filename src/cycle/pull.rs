@@ -130,6 +130,12 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     }
     drop(sender);
     let mut silent = Silent::new(cycle, kind, sources.keys().copied())?;
+    // Who is asked for nothing, because all of it is left alone, is not waited for.
+    for (member, source) in &sources {
+        if source.courses.iter().all(|course| course.left_alone.is_some()) {
+            silent.heard(*member);
+        }
+    }
     let mut failed: Vec<(usize, Error)> = Vec::new();
     let mut hung: Vec<(usize, Feed, String)> = Vec::new();
     let mut quiet: Vec<(usize, usize, Page)> = Vec::new();
@@ -204,6 +210,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         if !replica.is_device {
             let replica = replica.id;
             hung::note(cycle, What::Feed(replica, &feed), &words)?;
+            hung::look_at_feeds(cycle, &[(replica, feed)])?;
         }
     }
     for (member, error) in failed {
@@ -222,7 +229,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             cycle.report.trouble(&name, &error);
         }
     }
-    let mut over = Vec::new();
+    let (mut over, mut left_alone) = (Vec::new(), Vec::new());
     for (index, source) in sources {
         let member = &mut cycle.members[index];
         // Where another kind fails, too, it is the place, and no token.
@@ -232,6 +239,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         for mut course in source.courses {
             if let Some(error) = course.left_alone.take() {
                 cycle.report.trouble(&member.replica.name, &error.at(course.name()).at(kind));
+                left_alone.push((replica, course.feed.clone()));
             }
             complete &= course.end == End::Complete;
             let own: BTreeSet<i64> = course.own.iter().map(|place| place.collection).collect();
@@ -259,6 +267,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             late::was_read(cycle, replica, kind)?;
         }
     }
+    hung::look_at_feeds(cycle, &left_alone)?;
     over.iter().try_for_each(|(replica, feed)| hung::is_over(cycle, What::Feed(*replica, feed)))
 }
 
@@ -348,7 +357,7 @@ fn rounds(
         }
         let breaks = breaks(cycle, replica, &feed)?;
         let hung = hung::of(cycle.hub, What::Feed(replica, &feed))?;
-        let (has_hung, left_alone) = (hung.is_some(), hung.and_then(|hung| hung.is_left_alone(cycle)));
+        let (has_hung, left_alone) = (hung.is_some(), hung.and_then(|hung| hung::is_left_alone(cycle, &hung)));
         if left_alone.is_some() {
             let tally = Tally::default();
             alone.push(Course { feed, own, breaks, tally, end: End::Open, has_hung, left_alone });

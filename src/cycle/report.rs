@@ -129,6 +129,9 @@ pub struct Report {
     /// Those of them that only asked us to wait, and for how many seconds.
     #[serde(skip)]
     pub throttled: BTreeMap<(String, Option<Kind>), u64>,
+    /// When what was left alone in this run, because it hung, may be asked for or written again, by kind: milliseconds since 1970.
+    #[serde(skip)]
+    pub again: BTreeMap<Kind, i64>,
 }
 
 /// What a trouble is about.
@@ -247,6 +250,7 @@ impl Report {
             full: false,
             down: BTreeSet::new(),
             throttled: BTreeMap::new(),
+            again: BTreeMap::new(),
         }
     }
 

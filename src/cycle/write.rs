@@ -12,37 +12,54 @@ use twofold_model::{Connector, Error, ErrorKind, Kind, Lens, Operation, RemoteId
 /// Writes one slice. Returns the items that must be decided again in this run: their state had moved, or a first part of
 /// what they need is done now.
 ///
+/// `is_last`: all else of the kind was written; over what a place hung the last time is told there only then, because it may hang each time.
+///
 /// Keeps promise 3: that a batch may have left is on disk before it leaves.
-pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> Result<BTreeSet<i64>> {
+pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>, is_last: bool) -> Result<BTreeSet<i64>> {
     let mut again = BTreeSet::new();
     let mut queues: BTreeMap<i64, VecDeque<Planned>> = BTreeMap::new();
+    let mut not_made = NotMade::default();
+    let hung = hung::items(cycle, kind)?;
+    let has_hung =
+        |plan: &Planned| hung.get(&plan.intent.replica).is_some_and(|items| items.contains(&plan.intent.item));
     for plan in planned {
-        queues.entry(plan.intent.replica).or_default().push_back(plan);
+        if has_hung(&plan) && !is_last {
+            again.insert(plan.intent.item);
+            not_made.note(cycle, &plan);
+            cycle.hub.remove_intent(plan.intent.id)?;
+        } else {
+            queues.entry(plan.intent.replica).or_default().push_back(plan);
+        }
     }
-    // What is moved is made at its new place, verified, and only then removed at the old one.
+    // What is moved is made at its new place, verified, and only then removed at the old one, be that at another account.
     for queue in queues.values_mut() {
-        queue.make_contiguous().sort_by_key(|plan| (order(plan), plan.tells));
+        queue.make_contiguous().sort_by_key(|plan| (order(plan), has_hung(plan), plan.tells));
     }
-    let mut not_made: HashSet<(i64, i64)> = HashSet::new();
     while queues.values().any(|queue| !queue.is_empty()) {
         if cycle.must_stop() {
             break;
         }
         let mut batches = Vec::new();
+        let removes = |queue: &VecDeque<Planned>| queue.front().is_none_or(|plan| order(plan) >= DELETES);
+        let is_all_made = queues.values().all(removes);
         for (replica, queue) in &mut queues {
+            if removes(queue) && !is_all_made {
+                continue;
+            }
             let connector =
                 cycle.members.iter().find(|m| m.replica.id == *replica).and_then(|m| m.written(kind)).cloned();
             let Some(connector) = connector else {
                 // It went away, or hung, in this run: nothing of this was sent.
                 for plan in queue.drain(..) {
+                    not_made.note(cycle, &plan);
                     cycle.hub.remove_intent(plan.intent.id)?;
                 }
                 continue;
             };
-            let batch = next_batch(queue, connector.write_batch(kind).max(1));
-            let (batch, skipped): (Vec<Planned>, Vec<Planned>) = batch.into_iter().partition(|plan| {
-                plan.intent.kind != IntentKind::Delete || !not_made.contains(&(plan.intent.item, *replica))
-            });
+            let most = connector.write_batch(kind).max(1);
+            let batch = next_batch(queue, most, &has_hung);
+            let (batch, skipped): (Vec<Planned>, Vec<Planned>) =
+                batch.into_iter().partition(|plan| !not_made.keeps(cycle, plan));
             for plan in skipped {
                 cycle.hub.remove_intent(plan.intent.id)?;
             }
@@ -79,9 +96,8 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
         sent.sort_by_key(|(replica, ..)| !cycle.is_device(*replica));
         for (replica, connector, batch, outcomes) in sent {
             for (plan, outcome) in batch.iter().zip(&outcomes) {
-                let is_made = matches!(plan.intent.kind, IntentKind::Create | IntentKind::Copy | IntentKind::Move);
-                if is_made && outcome.is_err() {
-                    not_made.insert((plan.intent.item, replica));
+                if outcome.is_err() {
+                    not_made.note(cycle, plan);
                 }
             }
             let is_open = silent.contains(&replica);
@@ -93,6 +109,35 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>) -> 
         cycle.hub.remove_intent(plan.intent.id)?;
     }
     Ok(again)
+}
+
+/// What was to be made and was not: it is not removed where it stood (ENGINE 7).
+#[derive(Default)]
+struct NotMade {
+    /// Items, and the replica at which they were to be made.
+    at: HashSet<(i64, i64)>,
+    /// Those that were to be made at an account.
+    at_accounts: HashSet<i64>,
+}
+
+impl NotMade {
+    /// This was not done.
+    fn note(&mut self, cycle: &Cycle<'_>, plan: &Planned) {
+        if matches!(plan.intent.kind, IntentKind::Create | IntentKind::Copy | IntentKind::Move) {
+            self.at.insert((plan.intent.item, plan.intent.replica));
+            if !cycle.is_device(plan.intent.replica) {
+                self.at_accounts.insert(plan.intent.item);
+            }
+        }
+    }
+
+    /// Whether a removal waits for that.
+    fn keeps(&self, cycle: &Cycle<'_>, plan: &Planned) -> bool {
+        let (item, replica) = (plan.intent.item, plan.intent.replica);
+        let is_made =
+            !self.at.contains(&(item, replica)) && (cycle.is_device(replica) || !self.at_accounts.contains(&item));
+        plan.intent.kind == IntentKind::Delete && !is_made
+    }
 }
 
 fn order(plan: &Planned) -> u8 {
@@ -111,8 +156,8 @@ const DELETES: u8 = 4;
 
 /// The next operations of one kind, so that a delete never travels with the create on which it depends; what comes after the removals
 /// travels with them, so that a place may take both for one change. And of those people hear of all, or of none.
-fn next_batch(queue: &mut VecDeque<Planned>, most: usize) -> Vec<Planned> {
-    let manner = |plan: &Planned| (order(plan).min(DELETES), plan.tells);
+fn next_batch(queue: &mut VecDeque<Planned>, most: usize, has_hung: &impl Fn(&Planned) -> bool) -> Vec<Planned> {
+    let manner = |plan: &Planned| (order(plan).min(DELETES), has_hung(plan), plan.tells);
     let like = queue.front().map(manner);
     let count = queue.iter().take(most).take_while(|plan| Some(manner(plan)) == like).count();
     queue.drain(..count).collect()
@@ -133,6 +178,7 @@ async fn outcome_of(
     let mut again = BTreeSet::new();
     let mut look: Vec<Planned> = Vec::new();
     let mut errors: Vec<Error> = Vec::new();
+    let mut hung: BTreeSet<i64> = BTreeSet::new();
     let member = cycle.member(replica);
     let is_device = member.is_some_and(|member| member.replica.is_device);
     let name = member.map(|member| member.replica.name.clone()).unwrap_or_default();
@@ -184,6 +230,7 @@ async fn outcome_of(
                 // Whatever may have been executed stays an intent, and is looked for, not repeated.
                 error if !error.kind.proves_not_executed() => {
                     if is_open {
+                        hung.insert(plan.intent.item);
                         hub.set_not_before(plan.intent.id, now + hung::OPEN_MS)?;
                     }
                     errors.push(error);
@@ -191,6 +238,7 @@ async fn outcome_of(
                 }
                 error => {
                     hub.remove_intent(plan.intent.id)?;
+                    hung.extend((error.kind == ErrorKind::NotSent).then_some(plan.intent.item));
                     match error.kind {
                         ErrorKind::StaleEtag | ErrorKind::NotFound => look.push(plan),
                         // It has no way to hold it, so that trying again is of no use.
@@ -251,6 +299,7 @@ async fn outcome_of(
     if are_unsent && errors.is_empty() {
         hung::note_writes(cycle, replica, kind)?;
     }
+    hung::note_items(cycle, replica, kind, hung)?;
     errors.sort_by_key(|error| !is_of_all(error));
     if let Some(error) = errors.into_iter().next()
         && let Some(member) = cycle.members.iter_mut().find(|member| member.replica.id == replica)

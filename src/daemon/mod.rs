@@ -49,6 +49,8 @@ pub struct Duty {
     pub wish: Option<Wish>,
     /// Who asked for it.
     pub asked: Vec<u64>,
+    /// What hung lately is tried, too: somebody asked for it, or did something about what stood in the way.
+    pub tries_all: bool,
 }
 
 /// A run that somebody asks for.
@@ -109,6 +111,8 @@ pub enum Outcome {
         throttled: BTreeMap<Part, u64>,
         /// It gave way, and has more to do.
         gave_way: bool,
+        /// When what it left alone, or was hung over, may be asked for again, by kind: milliseconds since 1970.
+        again: BTreeMap<Kind, i64>,
     },
     /// Another process was at work; nothing was done.
     Busy,
@@ -209,6 +213,8 @@ struct Service<'a> {
     clock: &'a dyn Clock,
     table: Timetable,
     backoff: Backoff,
+    /// Somebody did something about what stood in the way: the next run tries all.
+    tries_all: bool,
     chance: u64,
     /// When the last run over all kinds began.
     whole_ms: Option<i64>,
@@ -244,6 +250,7 @@ pub async fn serve(
         table,
         backoff,
         chance,
+        tries_all: false,
         whole_ms: None,
         signed_in: BTreeSet::new(),
         changed: BTreeSet::new(),
@@ -301,6 +308,7 @@ impl Service<'_> {
             Event::SignedIn(places) => {
                 self.work.signed_in(&places);
                 places.iter().for_each(|place| self.backoff.forget(place));
+                self.tries_all = true;
                 self.signed_in.extend(places);
                 self.table.again(&self.table.kinds(), now);
             }
@@ -311,6 +319,7 @@ impl Service<'_> {
                 if let Some(triggers) = self.work.reload() {
                     self.table = Timetable::new(triggers, self.chance, now);
                     self.backoff.clear();
+                    self.tries_all = true;
                 }
                 self.work.state(State::Ready);
             }
@@ -355,7 +364,7 @@ impl Service<'_> {
         }
         let (wish, asked) = self.wishes.pop_front()?;
         let kinds = if wish.kinds.is_empty() { self.table.kinds() } else { wish.kinds.clone() };
-        Some(Duty { kinds, without: BTreeMap::new(), wish: Some(wish), asked })
+        Some(Duty { kinds, without: BTreeMap::new(), wish: Some(wish), asked, tries_all: true })
     }
 
     /// What is due now.
@@ -366,7 +375,12 @@ impl Service<'_> {
         };
         let without = PROVIDERS.map(|place| (place.to_owned(), left_alone(place)));
         let without = without.into_iter().filter(|(_, left)| !left.is_empty()).collect();
-        (!kinds.is_empty()).then(|| Duty { kinds, without, ..Duty::default() })
+        (!kinds.is_empty()).then(|| Duty {
+            kinds,
+            without,
+            tries_all: std::mem::take(&mut self.tries_all),
+            ..Duty::default()
+        })
     }
 
     fn due(&mut self, now: i64) -> Vec<Kind> {
@@ -409,7 +423,7 @@ impl Service<'_> {
     /// One run. Events that come meanwhile are kept; a stop is passed on, and a run that may take long is told when others wait.
     async fn run(&mut self, duty: Duty, events: &mut UnboundedReceiver<Event>) -> End {
         let began = self.clock.now_ms();
-        let Duty { kinds, without, wish, asked } = duty.clone();
+        let Duty { kinds, without, wish, asked, .. } = duty.clone();
         let only = wish.as_ref().and_then(|wish| wish.replica.clone());
         let is_whole = only.is_none() && self.table.kinds().iter().all(|kind| kinds.contains(kind));
         // A run with one replica alone is none of the schedule's.
@@ -468,7 +482,7 @@ impl Service<'_> {
                 }
             }
             Outcome::Failed => {}
-            Outcome::Ran { down, throttled, gave_way } => {
+            Outcome::Ran { down, throttled, gave_way, again } => {
                 if gave_way {
                     self.table.again(&[LONG], now);
                 } else if is_whole {
@@ -480,6 +494,9 @@ impl Service<'_> {
                     if !took_part.is_empty() {
                         self.fared(place, &took_part, &down, &throttled, now);
                     }
+                }
+                for (kind, again_ms) in again {
+                    self.table.again(&[kind], again_ms.max(now + 1));
                 }
                 // What could not be done for want of a place is done when that is asked again.
                 for kind in kinds {

@@ -67,6 +67,8 @@ struct World {
     fails_alone: fn(&str, Kind, i64) -> bool,
     /// What fails alone only asks us to wait, for so many seconds.
     pause_s: Option<u64>,
+    /// When what a run left alone because it hung may be asked for again.
+    hung_until: fn(i64) -> BTreeMap<Kind, i64>,
     is_busy: fn(i64) -> bool,
     fails: fn(i64) -> bool,
     reload: fn() -> Option<BTreeMap<Kind, Trigger>>,
@@ -96,6 +98,7 @@ impl World {
             is_away: |_, _| false,
             fails_alone: |_, _, _| false,
             pause_s: None,
+            hung_until: |_| BTreeMap::new(),
             is_busy: |_| false,
             fails: |_| false,
             is_stopping: Cell::new(false),
@@ -187,7 +190,7 @@ impl Work for World {
         }
         match (self.fails)(began) {
             true => Outcome::Failed,
-            false => Outcome::Ran { down, throttled, gave_way },
+            false => Outcome::Ran { down, throttled, gave_way, again: (self.hung_until)(began) },
         }
     }
 
@@ -314,6 +317,32 @@ fn a_provider_that_is_down_is_left_alone_for_longer_each_time_and_the_other_one_
 }
 
 #[test]
+fn what_hung_is_tried_when_its_pause_is_over_however_seldom_it_is_looked_at() {
+    let mut world = World::new();
+    world.hung_until = |began| match began {
+        0..MINUTE => [(Kind::Contacts, 2 * MINUTE)].into(),
+        _ => BTreeMap::new(),
+    };
+    world.serve(8 * HOUR, HOUR, world.days(4));
+    let began = world.began();
+    assert_eq!(began[1], (2 * MINUTE, vec![Kind::Contacts]), "{began:?}");
+    assert_eq!(began[2].0, HOUR, "{began:?}");
+}
+
+#[test]
+fn whoever_does_something_about_what_stands_in_the_way_has_all_of_it_tried_once() {
+    let mut world = World::new();
+    world.reload = || Some([(Kind::Contacts, Trigger::Every(MINUTE))].into());
+    let mut events = world.days(4);
+    events.extend([signed_in(150 * SECOND, "google"), (270 * SECOND, Event::Reload)]);
+    events.sort_by_key(|(at, _)| *at);
+    world.serve(MINUTE, MINUTE, events);
+    let runs = world.runs.borrow();
+    let tried: Vec<i64> = runs.iter().filter(|(_, duty)| duty.tries_all).map(|(at, _)| *at / SECOND).collect();
+    assert_eq!(tried, [150, 270], "{runs:?}");
+}
+
+#[test]
 fn a_kind_for_which_its_provider_asks_us_to_wait_is_tried_again_when_that_is_over() {
     let mut world = World::new();
     world.pause_s = Some(60);
@@ -400,7 +429,10 @@ fn a_sign_in_that_comes_while_a_run_fails_for_want_of_it_is_used_by_the_next_run
     let runs = world.runs.borrow();
     assert_eq!(
         runs[1],
-        (world.takes_ms, Duty { kinds: ALL.to_vec(), without: all_of("microsoft365"), ..Duty::default() })
+        (
+            world.takes_ms,
+            Duty { kinds: ALL.to_vec(), without: all_of("microsoft365"), tries_all: true, ..Duty::default() }
+        )
     );
 }
 

@@ -121,6 +121,10 @@ struct State {
     offline: bool,
     /// Kinds of which it answers nothing.
     lost: BTreeMap<Kind, ErrorKind>,
+    /// Over what it hung, and did not do so far.
+    late: Vec<Operation>,
+    /// It hangs over each create of a card of that name; of none where it is empty.
+    hanging_over: String,
     /// Collections over whose lists it hangs.
     hanging: BTreeSet<CollectionId>,
     /// Collections whose lists break off.
@@ -349,6 +353,20 @@ impl Memory {
         };
     }
 
+    /// What it hung over and did not do, it does now.
+    pub fn carry_out_late(&self) {
+        let mut state = self.state();
+        for operation in std::mem::take(&mut state.late) {
+            // Whether it can still be done nobody is told.
+            _ = self.execute(&mut state, &operation);
+        }
+    }
+
+    /// Whether it hangs over each create of a card of that name; over none where it is empty.
+    pub fn set_hanging_over(&self, name: &str) {
+        self.state().hanging_over = name.to_owned();
+    }
+
     /// From now on each list tells of so many items that are not to be understood, besides the others.
     pub fn set_unintelligible(&self, items: usize) {
         self.state().unintelligible = items;
@@ -505,6 +523,12 @@ impl Memory {
 
     fn write_one(&self, operation: &Operation) -> Result<Written> {
         let mut state = self.state();
+        if let Operation::Create { rendering, .. } = operation
+            && !state.hanging_over.is_empty()
+            && String::from_utf8_lossy(rendering.as_bytes()).contains(&state.hanging_over)
+        {
+            return Err(state.hangs());
+        }
         let fault = state.faults.pop_front().flatten();
         match fault {
             Some(Fault::Unsent) => return Err(Error::new(ErrorKind::NotSent, "it is not asked again")),
@@ -516,7 +540,10 @@ impl Memory {
                 return Err(Error::new(ErrorKind::Unsupported, "the place has no way to make this item"));
             }
             Some(Fault::LostRequest) => return Err(Error::new(ErrorKind::Unknown, "no answer came")),
-            Some(Fault::Hangs) => return Err(state.hangs()),
+            Some(Fault::Hangs) => {
+                state.late.push(operation.clone());
+                return Err(state.hangs());
+            }
             _ => {}
         }
         let written = self.execute(&mut state, operation)?;

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use twofold_engine::plan::differs;
 use twofold_engine::{Base, Copy, Now};
-use twofold_hub::{Bad, Item, Placement, Presence, Sighting};
+use twofold_hub::{Bad, Intent, IntentKind, Item, Placement, Presence, Sighting};
 use twofold_model::{Connector, Content, Identity, Lens, Rendering, Result};
 
 impl Weighing<'_> {
@@ -213,7 +213,7 @@ impl Weighing<'_> {
             // A removal here and an appearance there are one move (ENGINE 7): where the one waits, the other does.
             let waits = sighting.presence == Presence::Here
                 && (leaving.contains(&sighting.replica) || held_back.contains(&sighting.collection));
-            if waits || self.is_held(Some(&sighting))? || sighting.lacks_body {
+            if waits || self.is_held(Some(&sighting))? || sighting.lacks_body || self.is_being_made(item, &sighting) {
                 left.pending = true;
                 weighed.push(unknown(sighting.replica, sighting.collection, None, Some(sighting)));
                 continue;
@@ -354,6 +354,15 @@ impl Weighing<'_> {
     /// Whether a collection could not be read to its end in this run.
     pub(super) fn is_unread(&self, replica: i64, collection: i64) -> bool {
         self.member(replica).is_some_and(|member| member.unread.contains(&collection))
+    }
+
+    /// Whether a copy that was not met yet may be the one that is being made there: what became of that is looked for by itself, and has its
+    /// base then.
+    fn is_being_made(&self, item: &Item, seen: &Sighting) -> bool {
+        let intents = self.tables.intents.get(&item.id).into_iter().flatten();
+        let at = (seen.replica, seen.collection);
+        let is_it = |intent: &Intent| intent.kind == IntentKind::Create && !intent.is_copy();
+        intents.filter(|intent| is_it(intent)).any(|intent| (intent.replica, intent.collection) == at)
     }
 
     fn is_held(&self, sighting: Option<&Sighting>) -> Result<bool> {

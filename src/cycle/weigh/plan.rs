@@ -51,7 +51,9 @@ impl Weighing<'_> {
             || places.iter().any(|place| {
                 verdict.collections.contains(&place.collection)
                     && is_without_copy(place)
-                    && self.reached(place.replica).is_none()
+                    && (self.reached(place.replica).is_none()
+                        || self.tables.unwritten.contains(&place.replica)
+                        || self.waits_for_its_next_try(item, place))
                     && self.member(place.replica).is_some_and(|member| !member.replica.is_device)
             });
         let inviter = self.inviter(item, verdict, weighed, &places)?;
@@ -113,7 +115,7 @@ impl Weighing<'_> {
                 || !belongs(place) && (waits_for_provider && !is_gone(at) || is_made_at(place.replica))
             {
                 left.pending = true;
-                if !belongs(place) && is_to_be_made && !open.contains(&at) && !leaves(at) {
+                if !belongs(place) && waits_for_provider && !open.contains(&at) && !leaves(at) {
                     self.tell_where_it_stands(item, verdict, place, weighed, left)?;
                 }
             } else if belongs(place) || !unmade.contains(&place.replica) {
@@ -147,11 +149,7 @@ impl Weighing<'_> {
     ) -> Result<bool> {
         let at = (place.replica, place.collection);
         let tables = &self.tables;
-        if self.is_device(place.replica)
-            || tables.held.contains(&at)
-            || tables.unwritten.contains(&place.replica)
-            || tables.left_out.has(place.collection)
-        {
+        if self.is_device(place.replica) || tables.held.contains(&at) || tables.left_out.has(place.collection) {
             return Ok(false);
         }
         let is_there = |copy: &&Weighed| {
@@ -238,6 +236,11 @@ impl Weighing<'_> {
             (Some(copy), false) if matches!(copy.now, Now::Gone) => {
                 self.hub.release(item.id, place.replica, place.collection)?;
                 self.forget_copy(copy)
+            }
+            // It stays so far, and its base follows what is changed there.
+            (Some(copy), false) if self.tables.unwritten.contains(&place.replica) && copy.sighting.is_some() => {
+                left.pending = true;
+                self.align(&connector, item, verdict, place, copy, left)
             }
             (Some(copy), false) => self.delete(&connector, (item, place), copy, left),
             (None, true) => self.create(&connector, (item, place), verdict, asks, left),
@@ -483,11 +486,15 @@ impl Weighing<'_> {
             left.pending = true;
             return true;
         }
-        let waiting = &self.tables.waiting;
-        let name = || quarantine_name(item, place.collection);
-        let waits = !waiting.is_empty() && waiting.get(&(place.replica, name())) == Some(&true);
+        let waits = self.waits_for_its_next_try(item, place);
         left.pending |= waits;
         waits
+    }
+
+    fn waits_for_its_next_try(&self, item: &Item, place: &Place) -> bool {
+        let waiting = &self.tables.waiting;
+        let name = || quarantine_name(item, place.collection);
+        !waiting.is_empty() && waiting.get(&(place.replica, name())) == Some(&true)
     }
 
     /// The place cannot hold it: kept in the hub and elsewhere, and listed.

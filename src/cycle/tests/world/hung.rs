@@ -238,6 +238,202 @@ async fn one_item_over_which_a_place_hangs_takes_nothing_from_those_that_went_wi
     world.settled("it answers again").await;
 }
 
+/// What is new at a place to which nothing is written was executed there, and its fate is not known yet.
+#[tokio::test]
+async fn what_is_deleted_or_changed_while_its_create_hangs_stays_so() {
+    for is_deleted in [true, false] {
+        for after_ms in [1_000, 30_000, 59_000] {
+            let mut world = seeded(false);
+            world.sync().await;
+            world.phone.create_in(0, &card("Rosalind", &["r@example.org"]));
+            world.google.fault([Some(Fault::HangsAndIsDone)]);
+            let settings = world.settings();
+            world.run(&settings).await.unwrap();
+            match is_deleted {
+                true => world.phone.delete(&World::find(&world.phone, "Rosalind")),
+                false => world.phone.edit(&World::find(&world.phone, "Rosalind"), rename("Rosalind Franklin")),
+            }
+            world.tick(after_ms);
+            for _ in 0..3 {
+                world.run(&settings).await.unwrap();
+                world.tick(100);
+            }
+            world.tick(MINUTE_MS);
+            let report = world.sync().await;
+            assert_eq!(report.exit, 0, "{is_deleted}, {after_ms}: {:?}", report.troubles);
+            let names = World::names(&world.google);
+            let there: Vec<&String> = names.iter().filter(|name| name.starts_with("Rosalind")).collect();
+            match is_deleted {
+                true => assert!(there.is_empty(), "{after_ms}: {there:?}"),
+                false => assert_eq!(there, ["Rosalind Franklin"], "{after_ms}"),
+            }
+            assert!(world.hub.conflicts().unwrap().is_empty(), "{is_deleted}, {after_ms}");
+            world.settled("as somebody left it").await;
+        }
+    }
+}
+
+/// It is executed between the look for it and the list.
+#[tokio::test]
+async fn what_is_deleted_while_its_create_hangs_is_not_made_again_because_a_list_shows_it_then() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.phone.create_in(0, &card("Rosalind", &["r@example.org"]));
+    world.google.fault([Some(Fault::Hangs)]);
+    let settings = world.settings();
+    world.run(&settings).await.unwrap();
+    world.phone.delete(&World::find(&world.phone, "Rosalind"));
+    let place = world.google.clone();
+    world.google = world.google.waiting(Arc::new(move |asked| {
+        if asked == Asked::Changes {
+            place.carry_out_late();
+        }
+        Box::pin(std::future::ready(()))
+    }));
+    world.tick(10_000);
+    world.run(&settings).await.unwrap();
+    assert!(World::names(&world.google).contains(&"Rosalind".to_owned()), "it is there by now");
+    for _ in 0..3 {
+        world.tick(MINUTE_MS);
+        world.sync().await;
+        assert!(!World::names(&world.phone).contains(&"Rosalind".to_owned()));
+    }
+    assert!(!World::names(&world.google).contains(&"Rosalind".to_owned()));
+    world.settled("it stays deleted").await;
+}
+
+/// A place to which nothing is written goes on telling what is changed there: each such change is taken once.
+#[tokio::test]
+async fn what_is_to_leave_a_place_that_is_not_written_to_keeps_what_others_say_of_it_since() {
+    for to in ["Second", "Contacts"] {
+        leaves_unwritten(to).await;
+    }
+}
+
+/// `to`: another book of the same account, or of another one.
+async fn leaves_unwritten(to: &str) {
+    let mut world = seeded(false);
+    add_collection(&world.google, "Second").await;
+    world.sync().await;
+    world.phone.edit(&World::find(&world.phone, "Mary"), rename("Mary Somerville"));
+    world.google.fault([Some(Fault::Hangs)]);
+    let settings = world.settings();
+    assert!(is_unwritten(&world.run(&settings).await.unwrap()));
+    let note = |text: &'static str| {
+        move |ada: &mut Content| match text {
+            "" => ada.set("notes", serde_json::Value::Null),
+            text => ada.set("notes", serde_json::json!({"note": {"note": text}})),
+        }
+    };
+    // It moves on the phone, and is changed at its account.
+    let folders = world.phone.collections(Kind::Contacts).await.unwrap();
+    let number = folders.iter().position(|folder| folder.name == to).unwrap();
+    world.phone.move_to(&World::find(&world.phone, "Ada"), number);
+    world.google.edit(&World::find(&world.google, "Ada"), note("from the account"));
+    let says = |world: &World| {
+        let id = World::find(&world.phone, "Ada");
+        let (_, ada) = world.phone.contents().into_iter().find(|(other, _)| *other == id).unwrap();
+        ada.at(&["notes", "note", "note"]).and_then(|text| text.as_str()).unwrap_or_default().to_owned()
+    };
+    world.tick(1_000);
+    assert!(is_unwritten(&world.run(&settings).await.unwrap()));
+    assert_eq!(says(&world), "from the account");
+    world.phone.edit(&World::find(&world.phone, "Ada"), note(""));
+    for _ in 0..4 {
+        world.tick(1_000);
+        assert!(is_unwritten(&world.run(&settings).await.unwrap()));
+        assert_eq!(says(&world), "", "what somebody took away does not come back");
+    }
+    assert_eq!(World::names(&world.google).iter().filter(|name| *name == "Ada").count(), 1);
+    world.tick(MINUTE_MS);
+    world.sync().await;
+    assert!(world.hub.conflicts().unwrap().is_empty());
+    assert_eq!(says(&world), "");
+    world.settled("it is written to again").await;
+}
+
+#[tokio::test]
+async fn one_item_over_which_a_place_always_hangs_keeps_none_of_the_others_from_being_sent() {
+    let mut world = seeded(false);
+    world.sync().await;
+    // More than go together, and it is the first of them.
+    let names: Vec<String> = (0..40).map(|number| format!("New {number:02}")).collect();
+    for name in &names {
+        world.phone.create_in(0, &card(name, &[&format!("{}@example.org", name.replace(' ', ""))]));
+    }
+    world.phone.delete(&World::find(&world.phone, "Hedy"));
+    world.google.set_hanging_over("New 00");
+    for _ in 0..6 {
+        world.sync().await;
+    }
+    let there = World::names(&world.google);
+    let lacking: Vec<&String> = names.iter().filter(|name| !there.contains(name)).collect();
+    assert_eq!(lacking, ["New 00"]);
+    assert!(!there.contains(&"Hedy".to_owned()));
+    // What is changed later comes, too, though that hangs still.
+    world.phone.edit(&World::find(&world.phone, "Mary"), rename("Mary Somerville"));
+    world.tick(2 * HOUR_MS);
+    world.sync().await;
+    assert!(World::names(&world.google).contains(&"Mary Somerville".to_owned()));
+    world.google.set_hanging_over("");
+    world.tick(2 * HOUR_MS);
+    world.sync().await;
+    world.settled("it answers again").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_place_that_is_asked_for_nothing_because_all_of_it_hung_is_not_waited_for() {
+    let mut world = seeded(false);
+    world.sync().await;
+    // Its only list hung, and so does another place now.
+    world.google.set_hanging(0, true);
+    let hangs = |place: &Memory, over: Asked| {
+        let own = place.clone();
+        place.waiting(Arc::new(move |asked| {
+            let own = own.clone();
+            Box::pin(async move {
+                if asked == over {
+                    let _awaited = own.awaited();
+                    tokio::time::sleep(HANGS).await;
+                }
+            })
+        }))
+    };
+    world.google = hangs(&world.google, Asked::WhatHangs);
+    let settings = world.settings();
+    world.run(&settings).await.unwrap();
+    world.microsoft = hangs(&world.microsoft, Asked::Changes);
+    let settings = world.settings();
+    settings.calls.is_waited_for.store(true, Ordering::SeqCst);
+    world.tick(10_000);
+    let began = Instant::now();
+    world.run(&settings).await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_run_says_when_what_is_not_written_may_be() {
+    let mut world = seeded(false);
+    world.sync().await;
+    world.phone.edit(&World::find(&world.phone, "Ada"), rename("Ada King"));
+    world.google.fault(std::iter::repeat_n(Some(Fault::Hangs), 2));
+    let settings = world.settings();
+    let until = |report: &Report, world: &World| {
+        report.again.get(&Kind::Contacts).map(|at_ms| at_ms - world.now.load(Ordering::SeqCst))
+    };
+    let report = world.run(&settings).await.unwrap();
+    assert_eq!(until(&report, &world), Some(MINUTE_MS));
+    world.tick(20_000);
+    let report = world.run(&settings).await.unwrap();
+    assert_eq!(until(&report, &world), Some(MINUTE_MS - 20_000));
+    world.tick(40_000);
+    let report = world.run(&settings).await.unwrap();
+    assert_eq!(until(&report, &world), Some(2 * MINUTE_MS));
+    world.tick(2 * MINUTE_MS);
+    let report = world.run(&settings).await.unwrap();
+    assert_eq!((until(&report, &world), report.exit), (None, 0), "{:?}", report.troubles);
+}
+
 /// A write that was given up may be executed later: until then it is neither made again nor taken for not done.
 #[tokio::test]
 async fn what_was_given_up_is_not_sent_again_as_long_as_it_may_be_executed() {

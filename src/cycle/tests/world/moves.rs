@@ -58,6 +58,42 @@ async fn what_is_moved_to_a_book_that_could_not_be_made_stays_where_it_was() {
 }
 
 #[tokio::test]
+async fn what_is_moved_to_another_account_is_at_one_of_the_two_at_every_moment() {
+    for fault in [Fault::Refused, Fault::Throttled, Fault::LostRequest, Fault::LostReply, Fault::Unsent, Fault::Hangs] {
+        for before in 0..2 {
+            let mut world = World::new(false, 0);
+            // More than are written together.
+            let names = ["Ada", "Grace", "Hedy", "Lise", "Mary"];
+            names.iter().for_each(|name| drop(world.google.create(&card(name, &[&format!("{name}@example.org")]))));
+            world.sync().await;
+            for name in names {
+                move_on_phone(&world, name, "Contacts").await;
+            }
+            world.microsoft.fault((0..before).map(|_| None).chain([Some(fault), Some(fault)]));
+            for _ in 0..4 {
+                let settings = world.settings();
+                world.tick(20_000);
+                world.run(&settings).await.unwrap();
+                for name in names.map(str::to_owned) {
+                    let is_at = [&world.google, &world.microsoft].map(|place| World::names(place).contains(&name));
+                    assert!(is_at[0] || is_at[1], "{fault:?}, {before} went before it: {name} is at neither");
+                }
+            }
+            // The second of them may meet the last fault only now.
+            for _ in 0..2 {
+                world.tick(HOUR_MS);
+                let settings = Settings { retry_quarantined: true, ..world.settings() };
+                world.run(&settings).await.unwrap();
+            }
+            world.sync().await;
+            assert_eq!(World::names(&world.microsoft), names, "{fault:?}: they moved");
+            assert!(World::names(&world.google).is_empty(), "{fault:?}");
+            world.settled("moved in the end").await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_its_new_place_has_no_way_to_hold_stays_where_it_was() {
     let mut world = two_books().await;
     move_on_phone(&world, "Ada", "Second").await;
