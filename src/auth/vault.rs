@@ -239,7 +239,15 @@ pub(crate) type Mark = Option<(u64, i64, i64, u64)>;
 impl Vault {
     /// The vault of a state directory, with the key that systemd handed over, if any.
     pub fn open(state_dir: impl Into<PathBuf>) -> Result<Vault> {
-        Vault::with_credentials(state_dir, std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from))
+        let vault = Vault::unseen(state_dir);
+        vault.check()?;
+        Ok(vault)
+    }
+
+    /// The same without a look at it, for who waits until it is well.
+    pub fn unseen(state_dir: impl Into<PathBuf>) -> Vault {
+        let credentials_dir = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        Vault { state_dir: state_dir.into(), credentials_dir }
     }
 
     /// The same, with the directory of systemd's credentials named.

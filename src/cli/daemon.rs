@@ -89,7 +89,8 @@ pub async fn run(context: &Context, args: &Args) -> Result<i32> {
         }
         return failed.map(|_: Report| exit::FAILED);
     }
-    let vault = Vault::open(&config.state_dir)?;
+    // One that cannot be read is told of by each run, and waited for like a sign-in.
+    let vault = Vault::unseen(&config.state_dir);
     let folders = Arc::new(Mutex::new(paths_of(&config)));
     let has_credential_key = vault.has_credential_key();
     let watch = Watch::new(folders.clone(), Box::new(move || sign_ins(&vault)), events.clone());

@@ -1,5 +1,5 @@
-//! What hung is left alone for a while, so that it holds the others once and not in every run: a feed, and what is written of a kind at a
-//! place. All else that the place answers goes on. A run that somebody asks for tries it all the same.
+//! What hung is left alone for a while, so that it holds the others once and not in every run: a feed, be it that it took its time to fail or
+//! that it fails beside others that are read, and what is written of a kind at a place. All else that the place answers goes on. A run that somebody asks for tries it all the same.
 //!
 //! It is kept in the hub, because it is no place's as a whole: those are left alone by the service.
 
@@ -54,6 +54,9 @@ pub(crate) struct Hung {
     until_ms: i64,
     /// What was told of it.
     words: String,
+    /// A feed that took its time before it failed.
+    #[serde(default)]
+    pub(crate) took_long: bool,
     /// The items over whose writes it did.
     #[serde(default)]
     items: BTreeSet<i64>,
@@ -92,10 +95,26 @@ pub(crate) fn note(cycle: &mut Cycle<'_>, what: What<'_>, words: &str) -> Result
         false => {
             let times = before.times + 1;
             let wait_ms = FIRST_MS.saturating_mul(1 << (times - 1).min(10)).min(MOST_MS);
-            Hung { times, since_ms: now, until_ms: now + wait_ms, words: words.to_owned(), items: before.items }
+            let (since_ms, until_ms) = (now, now + wait_ms);
+            Hung { times, since_ms, until_ms, words: words.to_owned(), ..before }
         }
     };
     write(cycle.hub, what, &hung)
+}
+
+/// A feed failed, which took its time or did not.
+pub(crate) fn note_feed(
+    cycle: &mut Cycle<'_>,
+    (replica, feed): (i64, &Feed),
+    words: &str,
+    took_long: bool,
+) -> Result<()> {
+    let what = What::Feed(replica, feed);
+    note(cycle, what, words)?;
+    match of(cycle.hub, what)? {
+        Some(hung) if hung.took_long != took_long => write(cycle.hub, what, &Hung { took_long, ..hung }),
+        _ => Ok(()),
+    }
 }
 
 /// It answered.
@@ -178,13 +197,18 @@ pub(crate) fn items(cycle: &Cycle<'_>, kind: Kind) -> Result<BTreeMap<i64, BTree
     cycle.members.iter().filter_map(|member| of_replica(member.replica.id).transpose()).collect()
 }
 
-/// A run comes to the end of a kind: where something was written, and nothing hung, that is over.
+/// A run comes to the end of a kind: where something was written and nothing hung, that is over; and where nothing waits any more, because
+/// what it hung over was done all the same.
 pub(crate) fn were_written(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     for index in 0..cycle.members.len() {
         let (id, name) = (cycle.members[index].replica.id, cycle.members[index].replica.name.clone());
-        let is_hanging = cycle.members[index].unwritten.contains(&kind);
         let what = What::Writes(id, kind);
-        if !is_hanging && cycle.report.row(&name, kind).sent() > 0 && of(cycle.hub, what)?.is_some() {
+        if of(cycle.hub, what)?.is_none() {
+            continue;
+        }
+        let is_answering = !cycle.members[index].unwritten.contains(&kind) && cycle.report.row(&name, kind).sent() > 0;
+        let is_any_open = cycle.hub.intents()?.iter().any(|intent| intent.replica == id);
+        if is_answering || !is_any_open && cycle.hub.todo(kind, 0, 1)?.is_empty() {
             is_over(cycle, what)?;
         }
     }

@@ -58,8 +58,8 @@ struct Course {
     breaks: u32,
     tally: Tally,
     end: End,
-    /// It hung the last time that it was asked for.
-    has_hung: bool,
+    /// It failed the last time that it was asked for.
+    has_failed: bool,
     /// So lately that it is not in this run: what is told of it.
     left_alone: Option<Error>,
 }
@@ -137,7 +137,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         }
     }
     let mut failed: Vec<(usize, Error)> = Vec::new();
-    let mut hung: Vec<(usize, Feed, String)> = Vec::new();
+    let mut hung: Vec<(usize, Feed, String, bool)> = Vec::new();
     let mut quiet: Vec<(usize, usize, Page)> = Vec::new();
     let mut taken = 0;
     loop {
@@ -188,8 +188,8 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 if matches!(error.kind, ErrorKind::Unknown | ErrorKind::Malformed | ErrorKind::Refused) {
                     course.end = End::Broken;
                 }
-                if took >= hung::LONG && matches!(error.kind, ErrorKind::Unknown | ErrorKind::Malformed) {
-                    hung.push((member, course.feed.clone(), error.message.clone()));
+                if matches!(error.kind, ErrorKind::Unknown | ErrorKind::Malformed) {
+                    hung.push((member, course.feed.clone(), error.message.clone(), took >= hung::LONG));
                 }
                 failed.push((member, error.at(course.name()).at(kind)));
             }
@@ -205,18 +205,21 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             take_pages(cycle, kind, now, (member, source), pages)?;
         }
     }
-    for (member, feed, words) in hung {
+    let is_read = |course: &Course| matches!(course.end, End::Kept | End::Complete);
+    let are_read: BTreeSet<usize> =
+        sources.iter().filter(|(_, source)| source.courses.iter().any(is_read)).map(|(member, _)| *member).collect();
+    for (member, feed, words, has_hung) in hung {
         let replica = &cycle.members[member].replica;
-        if !replica.is_device {
+        // Where nothing at all is read the service leaves the kind alone; what hung is asked for by itself the next time all the same.
+        if !replica.is_device && (has_hung || are_read.contains(&member)) {
             let replica = replica.id;
-            hung::note(cycle, What::Feed(replica, &feed), &words)?;
+            hung::note_feed(cycle, (replica, &feed), &words, has_hung)?;
             hung::look_at_feeds(cycle, &[(replica, feed)])?;
         }
     }
     for (member, error) in failed {
         let gone_dark = matches!(error.kind, ErrorKind::SignInNeeded | ErrorKind::Offline);
-        let is_read = |course: &Course| matches!(course.end, End::Kept | End::Complete);
-        let is_any_read = sources.get(&member).is_some_and(|source| source.courses.iter().any(is_read));
+        let is_any_read = are_read.contains(&member);
         // Who is asked to wait is that for all of a kind.
         let is_throttled = cycle.members[member].note_throttled(kind, &error);
         if is_throttled || error.kind.is_temporary() && !is_any_read {
@@ -255,7 +258,7 @@ pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             if now != course.breaks {
                 cycle.hub.set_meta(&breaks_key(replica, &course.feed), &now.to_string())?;
             }
-            if course.has_hung && matches!(course.end, End::Complete | End::Kept) {
+            if course.has_failed && matches!(course.end, End::Complete | End::Kept) {
                 over.push((replica, course.feed));
             }
         }
@@ -357,10 +360,11 @@ fn rounds(
         }
         let breaks = breaks(cycle, replica, &feed)?;
         let hung = hung::of(cycle.hub, What::Feed(replica, &feed))?;
-        let (has_hung, left_alone) = (hung.is_some(), hung.and_then(|hung| hung::is_left_alone(cycle, &hung)));
+        let left_alone = hung.as_ref().and_then(|hung| hung::is_left_alone(cycle, hung));
+        let (has_failed, has_hung) = (hung.is_some(), hung.is_some_and(|hung| hung.took_long));
         if left_alone.is_some() {
             let tally = Tally::default();
-            alone.push(Course { feed, own, breaks, tally, end: End::Open, has_hung, left_alone });
+            alone.push(Course { feed, own, breaks, tally, end: End::Open, has_failed, left_alone });
             continue;
         }
         let state = cycle.hub.feed(replica, feed.id.as_str())?;
@@ -378,7 +382,7 @@ fn rounds(
         let is_listing = since == Since::Start;
         let known = if abilities.compares_known && is_listing { known_of(cycle, &own)? } else { Known::new() };
         let tally = tally(cycle, kind, index, &own, is_listing)?;
-        courses.push(Course { feed: feed.clone(), own, breaks, tally, end: End::Open, has_hung, left_alone });
+        courses.push(Course { feed: feed.clone(), own, breaks, tally, end: End::Open, has_failed, left_alone });
         rounds.push(Round { feed, since, known, has_hung });
     }
     // Each round has its course at the same place.

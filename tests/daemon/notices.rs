@@ -330,6 +330,26 @@ fn a_hub_that_is_damaged_when_the_service_starts_is_told_and_the_doctor_says_the
 }
 
 #[test]
+fn sign_ins_that_are_damaged_when_the_service_starts_are_told_and_it_waits_for_new_ones() {
+    for damaged in ["", "{}", "garbage"] {
+        let home = Home::synced(&GOOGLE);
+        let file = home.dir.path().join("troubles.jsonl");
+        let vault = home.state().join("vault.json");
+        fs::write(&vault, damaged).unwrap();
+        let service = start(&home, OFTEN, &format!("file = {file:?}"));
+        soon("it is told", || lines(&file).len() == 1);
+        assert_eq!(lines(&file)[0]["state"], "begun", "{damaged:?}");
+        let ran = home.run(&["status"]);
+        assert!(ran.code != Some(0) && ran.err.contains("vault.json"), "{damaged:?}: {ran}");
+        fs::remove_file(&vault).unwrap();
+        home.login("google").expect(0);
+        soon("it goes on by itself", || home.run(&["status"]).code == Some(0));
+        soon("it is told that it is over", || lines(&file).iter().any(|told| told["state"] == "over"));
+        service.stop();
+    }
+}
+
+#[test]
 fn each_thing_that_is_held_is_told_by_itself_and_is_over_when_it_is_approved() {
     let home = Home::synced(&GOOGLE);
     let elsewhere = home.dir.path().join("elsewhere");

@@ -116,7 +116,8 @@ impl Patience {
             }
             None => Standing::Answers,
         };
-        if key.1 { of(true).max(of(false)) } else { of(false) }
+        // Nor does one that hangs over a list hang over what is written, and that is not asked as often.
+        if key.1 { of(true).max(of(false).min(Standing::Doubtful)) } else { of(false) }
     }
 
     async fn carry(&self, wire: &Wire, spills: bool) -> Result<Response, TransportError> {

@@ -166,3 +166,20 @@ async fn a_place_that_hangs_over_writes_is_asked_on_and_no_answer_to_a_read_make
     }
     assert_eq!(script.asked(), [LONG_MS, LONG_MS, PROBE_MS, LONG_MS, LONG_MS]);
 }
+
+#[tokio::test]
+async fn a_place_that_hangs_over_lists_is_written_to_all_the_same_for_a_short_time() {
+    let silent = || Err(TransportError::Silent);
+    let script = Script::of(&[silent(), silent(), Ok(()), silent()]);
+    let patience = Patience::new(script.clone());
+    let write = Wire { hurry: Some(Hurry::default()), ..wire(&graph(), LONG_MS) };
+    let read = wire(&graph(), LONG_MS);
+    for expected in [TransportError::Silent, TransportError::Silent, TransportError::Away] {
+        assert_eq!(patience.exchange(&read).await.unwrap_err(), expected);
+    }
+    patience.exchange(&write).await.unwrap();
+    for expected in [TransportError::Silent, TransportError::Away] {
+        assert_eq!(patience.exchange(&write).await.unwrap_err(), expected);
+    }
+    assert_eq!(script.asked(), [LONG_MS, PROBE_MS, PROBE_MS, PROBE_MS]);
+}

@@ -85,6 +85,37 @@ async fn what_is_asked_for_together_with_one_that_hangs_is_asked_for_without_it_
     is_settled(&mut world, ["Ada", "Alan", "Amazing Grace"]).await;
 }
 
+#[tokio::test]
+async fn a_collection_that_fails_beside_others_is_left_alone_for_a_while_and_one_that_is_the_only_one_is_not() {
+    for is_alone in [false, true] {
+        let mut world = seeded(false);
+        if !is_alone {
+            add_collection(&world.google, "Team").await;
+        }
+        world.sync().await;
+        world.google.set_listed(0, false);
+        let settings = world.settings();
+        world.tick(MINUTE_MS);
+        let first = world.run(&settings).await.unwrap();
+        assert_eq!((first.exit, first.down.is_empty()), (75, !is_alone), "{:?}", first.troubles);
+        world.google.set_listed(0, true);
+        world.google.edit(&World::find(&world.google, "Ada"), rename("Ada King"));
+        world.tick(10_000);
+        let second = world.run(&settings).await.unwrap();
+        let has_come = |world: &World| World::names(&world.phone).contains(&"Ada King".to_owned());
+        // Where nothing else is read the service leaves all of it alone.
+        assert_eq!((second.exit, has_come(&world)), if is_alone { (0, true) } else { (75, false) }, "{is_alone}");
+        if !is_alone {
+            assert_eq!(second.troubles, first.troubles, "it is one trouble");
+            assert_eq!(second.again[&Kind::Contacts], world.now.load(Ordering::SeqCst) + 50_000);
+        }
+        world.tick(50_000);
+        assert_eq!(world.run(&settings).await.unwrap().exit, 0);
+        assert!(has_come(&world));
+        world.settled("it is read again").await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn somebody_who_asks_for_a_run_has_all_of_it_tried_and_makes_nobody_wait_longer() {
     let mut world = with_one_that_hangs(true).await;
@@ -178,6 +209,26 @@ async fn a_place_that_hangs_over_a_write_is_only_read_for_a_while_and_less_and_l
     let report = world.run(&settings).await.unwrap();
     assert!(!is_unwritten(&report) && World::names(&world.google).contains(&"Ada Lovelace".to_owned()));
     world.settled("nor this time").await;
+}
+
+#[tokio::test]
+async fn nothing_is_said_of_a_place_that_hung_once_it_turns_out_that_all_was_done() {
+    for is_asked in [true, false] {
+        let mut world = seeded(false);
+        world.sync().await;
+        world.phone.create_in(0, &card("Rosalind", &["r@example.org"]));
+        world.google.fault([Some(Fault::HangsAndIsDone)]);
+        let settings = world.settings();
+        assert!(is_unwritten(&world.run(&settings).await.unwrap()));
+        world.tick(1_000);
+        let settings = Settings { leaves_alone: !is_asked, ..world.settings() };
+        assert!(!is_unwritten(&world.run(&settings).await.unwrap()), "asked: {is_asked}");
+        world.tick(1_000);
+        let settings = world.settings();
+        let report = world.run(&settings).await.unwrap();
+        assert_eq!((report.exit, &report.troubles), (0, &Vec::new()), "asked: {is_asked}");
+        world.settled("all was done").await;
+    }
 }
 
 #[tokio::test]
