@@ -17,6 +17,9 @@ use twofold_model::{CollectionId, Error, ErrorKind, Kind, Result};
 pub(super) async fn make_missing(cycle: &mut Cycle<'_>, kind: Kind, index: usize) -> Result<bool> {
     let mut is_made = false;
     let mut waiting = Vec::new();
+    if cycle.members[index].written(kind).is_none() {
+        return Ok(false);
+    }
     let replica = cycle.members[index].replica.clone();
     let places = cycle.hub.places(replica.id, kind)?;
     for collection in cycle.hub.collections(kind)?.into_iter().filter(|collection| collection.stays()) {
