@@ -1,5 +1,6 @@
 //! What hung is left alone for a while, so that it holds the others once and not in every run: a feed, be it that it took its time to fail or
-//! that it fails beside others that are read, and what is written of a kind at a place. All else that the place answers goes on. A run that somebody asks for tries it all the same.
+//! that it fails beside others that are read, and what is written of a kind at a place. All else that the place answers goes on. A run that
+//! somebody asks for tries it all the same.
 //!
 //! It is kept in the hub, because it is no place's as a whole: those are left alone by the service.
 
@@ -57,9 +58,6 @@ pub(crate) struct Hung {
     /// A feed that took its time before it failed.
     #[serde(default)]
     pub(crate) took_long: bool,
-    /// The items over whose writes it did.
-    #[serde(default)]
-    items: BTreeSet<i64>,
 }
 
 impl Hung {
@@ -87,7 +85,7 @@ pub(crate) fn is_left_alone(cycle: &Cycle<'_>, hung: &Hung) -> Option<Error> {
     is_left_alone.then(|| Error::new(ErrorKind::Unknown, hung.words.clone()))
 }
 
-/// It hung, over these items where it was written to. What a person's run comes to while it is left alone makes nobody wait longer.
+/// It hung. What a person's run comes to while it is left alone makes nobody wait longer.
 pub(crate) fn note(cycle: &mut Cycle<'_>, what: What<'_>, words: &str) -> Result<()> {
     let (before, now) = (of(cycle.hub, what)?.unwrap_or_default(), cycle.now());
     let hung = match before.lasts(now) {
@@ -152,49 +150,82 @@ pub(crate) fn leave_unwritten(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     Ok(())
 }
 
-/// Whoever hung over a write since this was asked is only read from now on: each further write would hold the others again. Answers which
-/// replicas did.
-pub(crate) fn look_at_writes(cycle: &mut Cycle<'_>, kind: Kind) -> Result<BTreeSet<i64>> {
+/// Whoever hung over a write since this was asked is only read in this run from now on: each further write would hold the others again. Answers
+/// which replicas did.
+pub(crate) fn silent(cycle: &mut Cycle<'_>, kind: Kind) -> BTreeSet<i64> {
     let mut silent = BTreeSet::new();
     for member in &mut cycle.members {
         let silent_writes = member.usage().silent_writes;
         if silent_writes > member.silent_writes {
             member.silent_writes = silent_writes;
+            member.unwritten.insert(kind);
             silent.insert(member.replica.id);
         }
     }
-    silent.iter().try_for_each(|replica| note_writes(cycle, *replica, kind))?;
-    Ok(silent)
+    silent
 }
 
-/// It hung over a write: from now on it is only read.
+/// Whoever hung over a write since this was asked is left alone with writes for a while.
+pub(crate) fn look_at_writes(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    silent(cycle, kind).iter().try_for_each(|replica| note_writes(cycle, *replica, kind))
+}
+
+/// It hung over a write: for a while it is only read.
 pub(crate) fn note_writes(cycle: &mut Cycle<'_>, replica: i64, kind: Kind) -> Result<()> {
     let Some(member) = cycle.members.iter_mut().find(|member| member.replica.id == replica) else { return Ok(()) };
-    if member.unwritten.insert(kind) {
-        let what = What::Writes(replica, kind);
-        cycle.report.trouble(&member.replica.name, &Error::new(ErrorKind::Unknown, UNWRITTEN).at(kind));
-        note(cycle, what, UNWRITTEN)?;
-        come_back(cycle, what)?;
-    }
-    Ok(())
-}
-
-/// The items over whose writes it hung: they are written last, because it may hang over one of them each time.
-pub(crate) fn note_items(cycle: &mut Cycle<'_>, replica: i64, kind: Kind, items: BTreeSet<i64>) -> Result<()> {
+    member.unwritten.insert(kind);
     let what = What::Writes(replica, kind);
-    match of(cycle.hub, what)? {
-        Some(mut hung) if !items.is_subset(&hung.items) => {
-            hung.items.extend(items);
-            write(cycle.hub, what, &hung)
-        }
-        _ => Ok(()),
+    cycle.report.trouble(&member.replica.name, &Error::new(ErrorKind::Unknown, UNWRITTEN).at(kind));
+    note(cycle, what, UNWRITTEN)?;
+    come_back(cycle, what)
+}
+
+/// The items over whose writes a place hung, and how often, the one first over which it did so longest ago: they are written last, because it
+/// may hang over one of them each time.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Items(Vec<(i64, u32)>);
+
+impl Items {
+    /// How often it hung over an item, and when among the others; (0, 0): it did not.
+    pub(crate) fn rank(&self, item: i64) -> (u32, usize) {
+        let at = self.0.iter().position(|(other, _)| *other == item);
+        at.map_or((0, 0), |at| (self.0[at].1, at))
     }
 }
 
-/// Those of each replica over which it hung.
-pub(crate) fn items(cycle: &Cycle<'_>, kind: Kind) -> Result<BTreeMap<i64, BTreeSet<i64>>> {
-    let of_replica = |replica: i64| Ok(of(cycle.hub, What::Writes(replica, kind))?.map(|hung| (replica, hung.items)));
-    cycle.members.iter().filter_map(|member| of_replica(member.replica.id).transpose()).collect()
+fn items_key(replica: i64, kind: Kind) -> String {
+    format!("hung items {replica} {kind}")
+}
+
+/// Those of each replica.
+pub(crate) fn items(cycle: &Cycle<'_>, kind: Kind) -> Result<BTreeMap<i64, Items>> {
+    let mut all = BTreeMap::new();
+    for member in cycle.members.iter().filter(|member| !member.replica.is_device) {
+        let replica = member.replica.id;
+        // What cannot be read says nothing.
+        let items = cycle.hub.meta(&items_key(replica, kind))?.and_then(|text| serde_json::from_str(&text).ok());
+        all.extend(items.map(|items| (replica, items)));
+    }
+    Ok(all)
+}
+
+/// It hung over these, and answered to those.
+pub(crate) fn note_items(
+    cycle: &mut Cycle<'_>,
+    (replica, kind): (i64, Kind),
+    hung: &BTreeSet<i64>,
+    answered: &BTreeSet<i64>,
+) -> Result<()> {
+    let mut items = items(cycle, kind)?.remove(&replica).unwrap_or_default();
+    if hung.is_empty() && !items.0.iter().any(|(item, _)| answered.contains(item)) {
+        return Ok(());
+    }
+    let again: Vec<(i64, u32)> = hung.iter().map(|item| (*item, items.rank(*item).0 + 1)).collect();
+    items.0.retain(|(item, _)| !hung.contains(item) && !answered.contains(item));
+    items.0.extend(again);
+    let text = serde_json::to_string(&items)
+        .map_err(|error| Error::new(ErrorKind::Broken, "what hung cannot be written").with_source(error))?;
+    cycle.hub.set_meta(&items_key(replica, kind), &text)
 }
 
 /// A run comes to the end of a kind: where something was written and nothing hung, that is over; and where nothing waits any more, because

@@ -334,7 +334,8 @@ pub(crate) fn covers(feed: &Feed, place: &Place) -> bool {
     feed.collections.iter().any(|id| id.as_str() == place.remote_id)
 }
 
-/// Where each feed of a replica is read on from, and the courses of all that are to be read, after them those that are left alone. `places`: where the collections stand there.
+/// Where each feed of a replica is read on from, and the courses of all that are to be read, after them those that are left alone. `places`:
+/// where the collections stand there.
 fn rounds(
     cycle: &Cycle<'_>,
     kind: Kind,

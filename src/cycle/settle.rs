@@ -57,7 +57,8 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
         return Ok(());
     }
     let Some(member) = cycle.member(replica) else { return Ok(()) };
-    let Some(connector) = member.reached(kind).cloned() else { return Ok(()) };
+    // What is found half made may be finished, which is a write, too.
+    let Some(connector) = member.written(kind).cloned() else { return Ok(()) };
     let name = member.replica.name.clone();
     let places = cycle.hub.places(replica, kind)?;
     let now = cycle.now();

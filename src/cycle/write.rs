@@ -20,12 +20,11 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>, is_
     let mut queues: BTreeMap<i64, VecDeque<Planned>> = BTreeMap::new();
     let mut not_made = NotMade::default();
     let hung = hung::items(cycle, kind)?;
-    let has_hung =
-        |plan: &Planned| hung.get(&plan.intent.replica).is_some_and(|items| items.contains(&plan.intent.item));
+    let rank = |plan: &Planned| hung.get(&plan.intent.replica).map_or((0, 0), |items| items.rank(plan.intent.item));
     for plan in planned {
-        if has_hung(&plan) && !is_last {
+        if rank(&plan) > (0, 0) && !is_last {
             again.insert(plan.intent.item);
-            not_made.note(cycle, &plan);
+            not_made.failed(cycle, &plan, None);
             cycle.hub.remove_intent(plan.intent.id)?;
         } else {
             queues.entry(plan.intent.replica).or_default().push_back(plan);
@@ -33,7 +32,7 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>, is_
     }
     // What is moved is made at its new place, verified, and only then removed at the old one, be that at another account.
     for queue in queues.values_mut() {
-        queue.make_contiguous().sort_by_key(|plan| (order(plan), has_hung(plan), plan.tells));
+        queue.make_contiguous().sort_by_key(|plan| (order(plan).min(DELETES), rank(plan), order(plan), plan.tells));
     }
     while queues.values().any(|queue| !queue.is_empty()) {
         if cycle.must_stop() {
@@ -51,13 +50,12 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>, is_
             let Some(connector) = connector else {
                 // It went away, or hung, in this run: nothing of this was sent.
                 for plan in queue.drain(..) {
-                    not_made.note(cycle, &plan);
+                    not_made.failed(cycle, &plan, None);
                     cycle.hub.remove_intent(plan.intent.id)?;
                 }
                 continue;
             };
-            let most = connector.write_batch(kind).max(1);
-            let batch = next_batch(queue, most, &has_hung);
+            let batch = next_batch(queue, connector.write_batch(kind).max(1), &rank);
             let (batch, skipped): (Vec<Planned>, Vec<Planned>) =
                 batch.into_iter().partition(|plan| !not_made.keeps(cycle, plan));
             for plan in skipped {
@@ -90,18 +88,25 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>, is_
         });
         let mut sent = futures_util::future::join_all(sent).await;
         drop(changing);
-        let silent = hung::look_at_writes(cycle, kind)?;
+        let silent = hung::silent(cycle, kind);
         // Devices first: should the run end in between, what they made is looked for by the UID that their messages had, which the account's
         // answer changes.
         sent.sort_by_key(|(replica, ..)| !cycle.is_device(*replica));
         for (replica, connector, batch, outcomes) in sent {
             for (plan, outcome) in batch.iter().zip(&outcomes) {
-                if outcome.is_err() {
-                    not_made.note(cycle, plan);
+                match outcome {
+                    Ok(_) => not_made.made(cycle, plan),
+                    Err(error) => not_made.failed(cycle, plan, Some(error)),
                 }
             }
-            let is_open = silent.contains(&replica);
-            again.extend(outcome_of(cycle, (kind, connector.as_ref()), (replica, is_open), batch, outcomes).await?);
+            let is_silent = silent.contains(&replica);
+            // What hangs each time is put off by itself, and not all else with it.
+            let is_put_off = is_silent && batch.iter().all(|plan| rank(plan).0 >= ALONE);
+            if is_silent && !is_put_off {
+                hung::note_writes(cycle, replica, kind)?;
+            }
+            let hangs = (is_silent, is_put_off);
+            again.extend(outcome_of(cycle, (kind, connector.as_ref()), (replica, hangs), batch, outcomes).await?);
         }
     }
     // Asked to stop: what was not sent is no intent any more.
@@ -116,29 +121,47 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>, is_
 struct NotMade {
     /// Items, and the replica at which they were to be made.
     at: HashSet<(i64, i64)>,
-    /// Those that were to be made at an account.
+    /// Those that were to be made at an account, and may be yet.
     at_accounts: HashSet<i64>,
+    /// Those that were made at one.
+    made: HashSet<i64>,
 }
 
 impl NotMade {
     /// This was not done.
-    fn note(&mut self, cycle: &Cycle<'_>, plan: &Planned) {
-        if matches!(plan.intent.kind, IntentKind::Create | IntentKind::Copy | IntentKind::Move) {
+    fn failed(&mut self, cycle: &Cycle<'_>, plan: &Planned, error: Option<&Error>) {
+        if makes(plan) {
             self.at.insert((plan.intent.item, plan.intent.replica));
-            if !cycle.is_device(plan.intent.replica) {
+            // What an account has no way to hold is not waited for.
+            let may_be_yet = error.is_none_or(|error| error.kind != ErrorKind::Unsupported);
+            if may_be_yet && !cycle.is_device(plan.intent.replica) {
                 self.at_accounts.insert(plan.intent.item);
             }
+        }
+    }
+
+    /// This was done.
+    fn made(&mut self, cycle: &Cycle<'_>, plan: &Planned) {
+        if makes(plan) && !cycle.is_device(plan.intent.replica) {
+            self.made.insert(plan.intent.item);
         }
     }
 
     /// Whether a removal waits for that.
     fn keeps(&self, cycle: &Cycle<'_>, plan: &Planned) -> bool {
         let (item, replica) = (plan.intent.item, plan.intent.replica);
-        let is_made =
-            !self.at.contains(&(item, replica)) && (cycle.is_device(replica) || !self.at_accounts.contains(&item));
-        plan.intent.kind == IntentKind::Delete && !is_made
+        let waits_for_account = self.at_accounts.contains(&item) && !self.made.contains(&item);
+        let waits = self.at.contains(&(item, replica)) || waits_for_account && !cycle.is_device(replica);
+        plan.intent.kind == IntentKind::Delete && waits
     }
 }
+
+fn makes(plan: &Planned) -> bool {
+    matches!(plan.intent.kind, IntentKind::Create | IntentKind::Copy | IntentKind::Move)
+}
+
+/// Over what a place hung so often, it is written by itself.
+const ALONE: u32 = 2;
 
 fn order(plan: &Planned) -> u8 {
     match plan.intent.kind {
@@ -156,21 +179,22 @@ const DELETES: u8 = 4;
 
 /// The next operations of one kind, so that a delete never travels with the create on which it depends; what comes after the removals
 /// travels with them, so that a place may take both for one change. And of those people hear of all, or of none.
-fn next_batch(queue: &mut VecDeque<Planned>, most: usize, has_hung: &impl Fn(&Planned) -> bool) -> Vec<Planned> {
-    let manner = |plan: &Planned| (order(plan).min(DELETES), has_hung(plan), plan.tells);
+fn next_batch(queue: &mut VecDeque<Planned>, most: usize, rank: &impl Fn(&Planned) -> (u32, usize)) -> Vec<Planned> {
+    let manner = |plan: &Planned| (order(plan).min(DELETES), rank(plan).0, plan.tells);
     let like = queue.front().map(manner);
+    let most = if like.is_some_and(|(_, times, _)| times >= ALONE) { 1 } else { most };
     let count = queue.iter().take(most).take_while(|plan| Some(manner(plan)) == like).count();
     queue.drain(..count).collect()
 }
 
 /// Settles the outcomes of one replica's batch in one transaction.
 ///
-/// Keeps promise 3: what was executed has its base, what may have been keeps its intent, what was not has none. `is_open`: what got no answer
-/// may still be executed.
+/// Keeps promise 3: what was executed has its base, what may have been keeps its intent, what was not has none. `hangs`: whether what got no
+/// answer may still be executed, and whether that is no news of these items, so that they are put off.
 async fn outcome_of(
     cycle: &mut Cycle<'_>,
     (kind, connector): (Kind, &dyn Connector),
-    (replica, is_open): (i64, bool),
+    (replica, (is_open, is_put_off)): (i64, (bool, bool)),
     batch: Vec<Planned>,
     outcomes: Vec<Result<Written>>,
 ) -> Result<BTreeSet<i64>> {
@@ -178,7 +202,7 @@ async fn outcome_of(
     let mut again = BTreeSet::new();
     let mut look: Vec<Planned> = Vec::new();
     let mut errors: Vec<Error> = Vec::new();
-    let mut hung: BTreeSet<i64> = BTreeSet::new();
+    let (mut hung, mut answered): (BTreeSet<i64>, BTreeSet<i64>) = Default::default();
     let member = cycle.member(replica);
     let is_device = member.is_some_and(|member| member.replica.is_device);
     let name = member.map(|member| member.replica.name.clone()).unwrap_or_default();
@@ -198,6 +222,7 @@ async fn outcome_of(
         let intents: Vec<&Intent> = carried_out.iter().map(|plan| &plan.intent).collect();
         all_done(hub, lens, replica, (&intents, answers), now)?;
         let items: Vec<i64> = intents.iter().map(|intent| intent.item).collect();
+        answered.extend(&items);
         let in_several = if shares { hub.stand_in_several(&items)? } else { BTreeSet::new() };
         for plan in &carried_out {
             let row = report.row(&name, kind);
@@ -233,12 +258,20 @@ async fn outcome_of(
                         hung.insert(plan.intent.item);
                         hub.set_not_before(plan.intent.id, now + hung::OPEN_MS)?;
                     }
+                    if is_put_off {
+                        let (item, collection) = (hub.item(plan.intent.item)?, plan.intent.collection);
+                        let remote_id = quarantine_name(&item, collection);
+                        let reason = format!("{error}, nor did it before; {PUT_OFF}");
+                        let (collection, item) = (Some(collection), Some(item.id));
+                        let bad = Bad { replica, collection, item, remote_id: &remote_id, reason: &reason, raw: &[] };
+                        hub.quarantine(&bad, now)?;
+                        report.say_at(&name, format_args!("{reason}"));
+                    }
                     errors.push(error);
                     again.insert(plan.intent.item);
                 }
                 error => {
                     hub.remove_intent(plan.intent.id)?;
-                    hung.extend((error.kind == ErrorKind::NotSent).then_some(plan.intent.item));
                     match error.kind {
                         ErrorKind::StaleEtag | ErrorKind::NotFound => look.push(plan),
                         // It has no way to hold it, so that trying again is of no use.
@@ -299,7 +332,7 @@ async fn outcome_of(
     if are_unsent && errors.is_empty() {
         hung::note_writes(cycle, replica, kind)?;
     }
-    hung::note_items(cycle, replica, kind, hung)?;
+    hung::note_items(cycle, (replica, kind), &hung, &answered)?;
     errors.sort_by_key(|error| !is_of_all(error));
     if let Some(error) = errors.into_iter().next()
         && let Some(member) = cycle.members.iter_mut().find(|member| member.replica.id == replica)
@@ -308,6 +341,10 @@ async fn outcome_of(
     }
     Ok(again)
 }
+
+/// What is told of what a place hangs over each time.
+const PUT_OFF: &str =
+    "this item waits, and the rest was sent; it is tried again later; to try it now: twofold sync --retry-quarantined";
 
 /// What is told of a move that was refused.
 const STAYS: &str =

@@ -423,7 +423,8 @@ impl Service<'_> {
     /// One run. Events that come meanwhile are kept; a stop is passed on, and a run that may take long is told when others wait.
     async fn run(&mut self, duty: Duty, events: &mut UnboundedReceiver<Event>) -> End {
         let began = self.clock.now_ms();
-        let Duty { kinds, without, wish, asked, .. } = duty.clone();
+        let Duty { kinds, without, wish, asked, tries_all } = duty.clone();
+        let tries_all = tries_all && wish.is_none();
         let only = wish.as_ref().and_then(|wish| wish.replica.clone());
         let is_whole = only.is_none() && self.table.kinds().iter().all(|kind| kinds.contains(kind));
         // A run with one replica alone is none of the schedule's.
@@ -473,6 +474,7 @@ impl Service<'_> {
         let now = self.clock.now_ms();
         match outcome {
             Outcome::Busy => {
+                self.tries_all |= tries_all;
                 if only.is_none() {
                     self.table.again(&kinds, now + BUSY_MS);
                 }
@@ -481,7 +483,7 @@ impl Service<'_> {
                     self.wishes_ms = now + BUSY_MS;
                 }
             }
-            Outcome::Failed => {}
+            Outcome::Failed => self.tries_all |= tries_all,
             Outcome::Ran { down, throttled, gave_way, again } => {
                 if gave_way {
                     self.table.again(&[LONG], now);

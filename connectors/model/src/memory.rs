@@ -66,6 +66,8 @@ pub struct Manners {
     pub compares: bool,
     /// Each feed is asked for by itself ([`Abilities::feeds_by_themselves`]).
     pub by_themselves: bool,
+    /// What is handed over at once is executed whole or not at all.
+    pub whole_batches: bool,
 }
 
 impl Default for Manners {
@@ -83,6 +85,7 @@ impl Default for Manners {
             mails: false,
             compares: false,
             by_themselves: false,
+            whole_batches: false,
         }
     }
 }
@@ -138,6 +141,12 @@ struct State {
 }
 
 impl State {
+    /// Whether it hangs over that each time.
+    fn hangs_over(&self, operation: &Operation) -> bool {
+        let Operation::Create { rendering, .. } = operation else { return false };
+        !self.hanging_over.is_empty() && String::from_utf8_lossy(rendering.as_bytes()).contains(&self.hanging_over)
+    }
+
     /// A write that was given up.
     fn hangs(&mut self) -> Error {
         self.silent_writes += 1;
@@ -523,10 +532,7 @@ impl Memory {
 
     fn write_one(&self, operation: &Operation) -> Result<Written> {
         let mut state = self.state();
-        if let Operation::Create { rendering, .. } = operation
-            && !state.hanging_over.is_empty()
-            && String::from_utf8_lossy(rendering.as_bytes()).contains(&state.hanging_over)
-        {
+        if state.hangs_over(operation) {
             return Err(state.hangs());
         }
         let fault = state.faults.pop_front().flatten();
@@ -872,6 +878,12 @@ impl Connector for Memory {
     }
 
     async fn write(&self, kind: Kind, operations: &[Operation]) -> Vec<Result<Written>> {
+        if self.manners.whole_batches {
+            let mut state = self.state();
+            if operations.iter().any(|operation| state.hangs_over(operation)) {
+                return operations.iter().map(|_| Err(state.hangs())).collect();
+            }
+        }
         let mut outcomes = Vec::new();
         for operation in operations {
             outcomes.push(self.check_kind(kind).and_then(|()| {

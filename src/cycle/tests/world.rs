@@ -1107,7 +1107,7 @@ async fn one_seed(seed: u64) {
     world.google.fault([]);
     for _ in 0..8 {
         world.tick(60_000);
-        let settings = Settings { leaves_alone: !hangs, ..world.settings() };
+        let settings = Settings { leaves_alone: !hangs, retry_quarantined: hangs, ..world.settings() };
         world.run(&settings).await.unwrap();
     }
     let conflicts = world.hub.conflicts().unwrap();

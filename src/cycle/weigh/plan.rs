@@ -47,14 +47,18 @@ impl Weighing<'_> {
         // first time has its base before another copy is made beside it.
         places.sort_by_key(|place| (!verdict.collections.contains(&place.collection), is_without_copy(place)));
         let is_to_be_made = verdict.collections.iter().any(|collection| self.tables.unmade.contains(collection));
+        let goes_to: Vec<&Place> = places
+            .iter()
+            .filter(|place| verdict.collections.contains(&place.collection))
+            .filter(|place| self.member(place.replica).is_some_and(|member| !member.replica.is_device))
+            .collect();
+        let is_at_account = goes_to.iter().any(|place| !is_without_copy(place));
         let waits_for_provider = is_to_be_made
-            || places.iter().any(|place| {
-                verdict.collections.contains(&place.collection)
-                    && is_without_copy(place)
-                    && (self.reached(place.replica).is_none()
-                        || self.tables.unwritten.contains(&place.replica)
-                        || self.waits_for_its_next_try(item, place))
-                    && self.member(place.replica).is_some_and(|member| !member.replica.is_device)
+            || goes_to.iter().filter(|place| is_without_copy(place)).any(|place| {
+                // One that is not written to, or refuses it, may go on so for long: where another account has it, it may leave.
+                let is_put_off =
+                    self.tables.unwritten.contains(&place.replica) || self.waits_for_its_next_try(item, place);
+                self.reached(place.replica).is_none() || is_put_off && !is_at_account
             });
         let inviter = self.inviter(item, verdict, weighed, &places)?;
         let belongs = |place: &Place| verdict.collections.contains(&place.collection);

@@ -171,6 +171,45 @@ fn has_shelf(place: &Memory, name: &str) -> bool {
 }
 
 #[tokio::test]
+async fn what_is_moved_into_a_joined_book_that_one_account_refuses_leaves_as_soon_as_the_other_one_has_it() {
+    for fault in [Fault::Refused, Fault::Hangs] {
+        let mut world = joined_and_second(true).await;
+        let places = |place: &Memory| World::names(place).iter().filter(|name| *name == "Zoe").count();
+        if fault == Fault::Hangs {
+            // Nothing is written there before.
+            world.phone.edit(&World::find(&world.phone, "Alan"), rename("Alan Turing"));
+            world.microsoft.fault([Some(fault)]);
+            world.sync().await;
+        } else {
+            world.microsoft.fault(std::iter::repeat_n(Some(fault), 20));
+        }
+        move_on_phone(&world, "Zoe", "My Contacts").await;
+        let settings = world.settings();
+        let runs = if fault == Fault::Hangs { 2 } else { 1 };
+        for _ in 0..runs {
+            world.tick(1_000);
+            world.run(&settings).await.unwrap();
+        }
+        assert_eq!((places(&world.google), places(&world.phone)), (1, 1), "{fault:?}");
+        assert_eq!(places(&world.microsoft), 0, "{fault:?}: it is not there yet");
+    }
+}
+
+#[tokio::test]
+async fn what_is_moved_to_an_account_that_has_no_way_to_hold_it_is_not_made_there_over_and_over() {
+    let mut world = World::new(false, 0);
+    world.google.create(&card("Ada", &["ada@example.org"]));
+    world.sync().await;
+    move_on_phone(&world, "Ada", "Contacts").await;
+    world.microsoft.fault([Some(Fault::Unsupported)]);
+    for _ in 0..3 {
+        world.sync().await;
+        assert!(World::names(&world.microsoft).is_empty(), "it is asked once");
+        assert_eq!(World::names(&world.phone), ["Ada"]);
+    }
+}
+
+#[tokio::test]
 async fn what_is_moved_into_a_joined_book_that_one_account_lost_is_made_at_the_other_and_then_leaves() {
     let mut world = joined_and_second(true).await;
     world.google.remove_shelf("My Contacts");
