@@ -111,7 +111,8 @@ fn is_open(intent: &Intent, now_ms: i64) -> bool {
 /// A create whose reply was lost was executed. What was sent is the base: whatever the copy says else by now, somebody said
 /// since, and it is taken as their edit.
 fn made(hub: &mut Hub, intake: &Intake<'_>, intent: &Intent, mark: &Mark, seen: Seen) -> Result<()> {
-    hub.remove_intent(intent.id)?;
+    // Nor is it put off any more.
+    hub.end_intents(intake.replica, &[intent.id])?;
     hub.add_todo(intent.item)?;
     // A pull met it meanwhile, and bound it by its mark.
     if hub.placement(intake.replica, &seen.remote_id)?.is_some() {

@@ -457,6 +457,54 @@ async fn always_hangs(whole_batches: bool) {
     world.settled("it answers again").await;
 }
 
+/// What hangs for the third time is put off, and may have been executed all the same.
+#[tokio::test]
+async fn what_is_put_off_because_it_hung_each_time_ends_as_soon_as_its_fate_is_known_or_somebody_changes_it() {
+    for deed in ["create", "edit", "delete"] {
+        for (is_done, then) in
+            [(true, ""), (false, "edit"), (false, "delete"), (false, "wait"), (true, "edit"), (true, "delete")]
+        {
+            let mut world = seeded(false);
+            world.sync().await;
+            match deed {
+                "create" => drop(world.phone.create_in(0, &card("Rosalind", &["r@example.org"]))),
+                "edit" => world.phone.edit(&World::find(&world.phone, "Ada"), rename("Rosalind")),
+                _ => world.phone.delete(&World::find(&world.phone, "Ada")),
+            }
+            let last = if is_done { Fault::HangsAndIsDone } else { Fault::Hangs };
+            world.google.fault([Some(Fault::Hangs), Some(Fault::Hangs), Some(last)]);
+            for minutes in [0, 1, 2] {
+                world.tick(minutes * MINUTE_MS);
+                let settings = world.settings();
+                world.run(&settings).await.unwrap();
+            }
+            let case = format!("{deed}, done: {is_done}, then {then}");
+            // What was changed or deleted is looked at by name in the same run.
+            let is_known = is_done && deed != "create";
+            assert_eq!(world.hub.quarantined().unwrap().len(), usize::from(!is_known), "{case}");
+            let is_there = |name: &str| World::names(&world.phone).iter().any(|other| other == name);
+            match then {
+                "edit" if is_there("Rosalind") => {
+                    world.phone.edit(&World::find(&world.phone, "Rosalind"), rename("Franklin"))
+                }
+                "delete" if is_there("Rosalind") => world.phone.delete(&World::find(&world.phone, "Rosalind")),
+                _ => {}
+            }
+            // To delete what could not be changed is one of its tries.
+            let waits = then == "wait" || deed == "delete" || (deed, then) == ("edit", "delete");
+            let hours = i64::from(waits);
+            world.tick(hours * HOUR_MS);
+            for _ in 0..3 {
+                world.tick(MINUTE_MS);
+                let settings = world.settings();
+                world.run(&settings).await.unwrap();
+            }
+            assert!(world.hub.quarantined().unwrap().is_empty(), "{case}: {:?}", world.hub.quarantined().unwrap());
+            world.settled(&case).await;
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_place_that_is_asked_for_nothing_because_all_of_it_hung_is_not_waited_for() {
     let mut world = seeded(false);
