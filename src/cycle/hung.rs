@@ -123,10 +123,15 @@ pub(crate) fn is_over(cycle: &mut Cycle<'_>, what: What<'_>) -> Result<()> {
 /// The run says when the service is to come back for what hung.
 fn come_back(cycle: &mut Cycle<'_>, what: What<'_>) -> Result<()> {
     if let Some(hung) = of(cycle.hub, what)?.filter(|hung| hung.lasts(cycle.now())) {
-        let again_ms = cycle.report.again.entry(what.kind()).or_insert(hung.until_ms);
-        *again_ms = hung.until_ms.min(*again_ms);
+        come_back_at(cycle, what.kind(), hung.until_ms);
     }
     Ok(())
+}
+
+/// The service is to come back then for a kind.
+pub(crate) fn come_back_at(cycle: &mut Cycle<'_>, kind: Kind, at_ms: i64) {
+    let again_ms = cycle.report.again.entry(kind).or_insert(at_ms);
+    *again_ms = at_ms.min(*again_ms);
 }
 
 /// The feeds of a kind were asked for, or left alone.

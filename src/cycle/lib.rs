@@ -56,7 +56,7 @@ pub const SLICE: usize = 500;
 const DEPARTED_MS: i64 = 24 * 3_600_000;
 
 /// How often items whose state moved under a write are taken up again within one run.
-const PASSES: usize = 3;
+const PASSES: usize = 4;
 
 /// How often a kind is gone through in one run: once, and once more after each rearrangement that a changed `[[join]]` asks
 /// for (apart, then together), or when a collection that was to go stays after all.

@@ -1,11 +1,11 @@
 //! Settles intents that an earlier run (or a lost reply in this one) left open: looks before anything is repeated.
 
 use crate::Cycle;
-use crate::hung::OPEN_MS;
+use crate::hung::{self, OPEN_MS};
 use crate::intake::Intake;
 use crate::write::{call_as_its_account_does, done};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use twofold_engine::plan::is_same_but_for_spelling;
 use twofold_hub::{Hub, Intent, IntentKind};
 use twofold_model::{Content, Etag, Found, Identity, Kind, Lookup, Mark, Place, Result, Seen};
@@ -81,11 +81,13 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
     let left_out = cycle.left_out.clone();
     let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
     let intake = Intake { replica, kind, places: &places, lens, rank, now, left_out: &left_out };
+    let mut answered = BTreeSet::new();
     cycle.hub.atomically("settle create", |hub| {
         for ((intent, lookup), answer) in asked.iter().zip(&lookups).zip(answers) {
             match answer {
                 Ok(Found::Here(seen)) => {
                     made(hub, &intake, intent, &lookup.mark, *seen)?;
+                    answered.insert(intent.item);
                     crate::tell::sent(hub, &name, kind, intent.collection, intent.item, intent.kind)?;
                 }
                 // It may still be executed.
@@ -99,7 +101,8 @@ async fn find_creates(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, creates: 
             }
         }
         Ok(())
-    })
+    })?;
+    hung::note_items(cycle, (replica, kind), &BTreeSet::new(), &answered)
 }
 
 /// Whether what is not there may still be executed: its fate was not known, and it was sent a moment ago.
@@ -191,10 +194,12 @@ async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<I
     let left_out = cycle.left_out.clone();
     let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
     let intake = Intake { replica, kind, places: &places, lens, rank, now, left_out: &left_out };
+    let mut answered = BTreeSet::new();
     cycle.hub.atomically("settle write", |hub| {
         for ((intent, place), answer) in asked.iter().zip(answers) {
             match answer {
                 Ok(None) if intent.kind == IntentKind::Delete => {
+                    answered.insert(intent.item);
                     done(hub, lens, intent, None, now)?;
                     crate::tell::sent(hub, &name, kind, intent.collection, intent.item, intent.kind)?;
                 }
@@ -214,6 +219,7 @@ async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<I
                         says.is_ok_and(|says| is_same_but_for_spelling(before.as_ref(), &meant, &says))
                     });
                     if is_done {
+                        answered.insert(intent.item);
                         done(hub, lens, intent, Some(seen), now)?;
                         crate::tell::sent(hub, &name, kind, intent.collection, intent.item, intent.kind)?;
                         hub.add_todo(intent.item)?;
@@ -228,5 +234,6 @@ async fn look_at(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, intents: Vec<I
             }
         }
         Ok(())
-    })
+    })?;
+    hung::note_items(cycle, (replica, kind), &BTreeSet::new(), &answered)
 }

@@ -16,6 +16,8 @@ use twofold_model::{Connector, Error, ErrorKind, Kind, Lens, Operation, RemoteId
 ///
 /// Keeps promise 3: that a batch may have left is on disk before it leaves.
 pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>, is_last: bool) -> Result<BTreeSet<i64>> {
+    // What hung before is none of these.
+    hung::look_at_writes(cycle, kind)?;
     let mut again = BTreeSet::new();
     let mut queues: BTreeMap<i64, VecDeque<Planned>> = BTreeMap::new();
     let mut not_made = NotMade::default();
@@ -101,8 +103,13 @@ pub async fn write(cycle: &mut Cycle<'_>, kind: Kind, planned: Vec<Planned>, is_
             }
             let is_silent = silent.contains(&replica);
             // What hangs each time is put off by itself, and not all else with it.
-            let is_put_off = is_silent && batch.iter().all(|plan| rank(plan).0 >= ALONE);
-            if is_silent && !is_put_off {
+            let is_unknown =
+                |outcome: &Result<Written>| matches!(outcome, Err(error) if !error.kind.proves_not_executed());
+            let is_put_off =
+                is_silent && batch.iter().all(|plan| rank(plan).0 >= ALONE) && outcomes.iter().all(is_unknown);
+            if is_put_off {
+                hung::come_back_at(cycle, kind, cycle.now() + hung::OPEN_MS);
+            } else if is_silent {
                 hung::note_writes(cycle, replica, kind)?;
             }
             let hangs = (is_silent, is_put_off);
@@ -262,6 +269,7 @@ async fn outcome_of(
                         let (item, collection) = (hub.item(plan.intent.item)?, plan.intent.collection);
                         let remote_id = quarantine_name(&item, collection);
                         let reason = format!("{error}, nor did it before; {PUT_OFF}");
+                        hub.leave_refused_before(replica, plan.intent.item, plan.intent.collection, &remote_id)?;
                         let (collection, item) = (Some(collection), Some(item.id));
                         let bad = Bad { replica, collection, item, remote_id: &remote_id, reason: &reason, raw: &[] };
                         hub.quarantine(&bad, now)?;
@@ -344,7 +352,7 @@ async fn outcome_of(
 
 /// What is told of what a place hangs over each time.
 const PUT_OFF: &str =
-    "this item waits, and the rest was sent; it is tried again later; to try it now: twofold sync --retry-quarantined";
+    "this item waits, and the others do not; it is tried again later; to try it now: twofold sync --retry-quarantined";
 
 /// What is told of a move that was refused.
 const STAYS: &str =

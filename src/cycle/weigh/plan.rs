@@ -55,9 +55,11 @@ impl Weighing<'_> {
         let is_at_account = goes_to.iter().any(|place| !is_without_copy(place));
         let waits_for_provider = is_to_be_made
             || goes_to.iter().filter(|place| is_without_copy(place)).any(|place| {
-                // One that is not written to, or refuses it, may go on so for long: where another account has it, it may leave.
-                let is_put_off =
-                    self.tables.unwritten.contains(&place.replica) || self.waits_for_its_next_try(item, place);
+                // One that is not written to, or refuses it, or of which it is not known whether it was made there, may go on so for long: where
+                // another account has it, it may leave.
+                let is_put_off = self.tables.unwritten.contains(&place.replica)
+                    || open.contains(&(place.replica, place.collection))
+                    || self.waits_for_its_next_try(item, place);
                 self.reached(place.replica).is_none() || is_put_off && !is_at_account
             });
         let inviter = self.inviter(item, verdict, weighed, &places)?;

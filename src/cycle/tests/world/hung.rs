@@ -473,11 +473,15 @@ async fn what_is_put_off_because_it_hung_each_time_ends_as_soon_as_its_fate_is_k
             }
             let last = if is_done { Fault::HangsAndIsDone } else { Fault::Hangs };
             world.google.fault([Some(Fault::Hangs), Some(Fault::Hangs), Some(last)]);
+            let mut again = None;
             for minutes in [0, 1, 2] {
                 world.tick(minutes * MINUTE_MS);
                 let settings = world.settings();
-                world.run(&settings).await.unwrap();
+                let report = world.run(&settings).await.unwrap();
+                again = report.again.get(&Kind::Contacts).map(|at_ms| at_ms - world.now.load(Ordering::SeqCst));
             }
+            // What else waits is not left alone.
+            assert_eq!(again, Some(MINUTE_MS), "{deed}, done: {is_done}, then {then}");
             let case = format!("{deed}, done: {is_done}, then {then}");
             // What was changed or deleted is looked at by name in the same run.
             let is_known = is_done && deed != "create";

@@ -60,19 +60,20 @@ async fn what_is_moved_to_a_book_that_could_not_be_made_stays_where_it_was() {
 #[tokio::test]
 async fn what_is_moved_to_another_account_is_at_one_of_the_two_at_every_moment() {
     for fault in [Fault::Refused, Fault::Throttled, Fault::LostRequest, Fault::LostReply, Fault::Unsent, Fault::Hangs] {
-        for before in 0..2 {
-            let mut world = World::new(false, 0);
+        for (before, lag_ms) in [(0, 0), (1, 0), (0, 6 * 60_000), (1, 6 * 60_000)] {
+            let mut world = World::new(false, lag_ms);
             // More than are written together.
             let names = ["Ada", "Grace", "Hedy", "Lise", "Mary"];
             names.iter().for_each(|name| drop(world.google.create(&card(name, &[&format!("{name}@example.org")]))));
+            world.tick(2 * lag_ms);
             world.sync().await;
             for name in names {
                 move_on_phone(&world, name, "Contacts").await;
             }
             world.microsoft.fault((0..before).map(|_| None).chain([Some(fault), Some(fault)]));
-            for _ in 0..4 {
+            for after_ms in [20_000, 20_000, 40_000, 120_000, 240_000] {
                 let settings = world.settings();
-                world.tick(20_000);
+                world.tick(after_ms);
                 world.run(&settings).await.unwrap();
                 for name in names.map(str::to_owned) {
                     let is_at = [&world.google, &world.microsoft].map(|place| World::names(place).contains(&name));
