@@ -8,21 +8,26 @@ use twofold_model::memory::Asked;
 const MINUTE_MS: i64 = 60_000;
 const HANGS: Duration = Duration::from_secs(30);
 
+/// The same place, which hangs over what it is asked for. On a clock that is turned.
+fn hanging(place: &Memory, over: Asked) -> Memory {
+    let own = place.clone();
+    place.waiting(Arc::new(move |asked| {
+        let own = own.clone();
+        Box::pin(async move {
+            if asked == over {
+                let _awaited = own.awaited();
+                tokio::time::sleep(HANGS).await;
+            }
+        })
+    }))
+}
+
 /// Google has two address books, over the lists of one of which it hangs. `by_themselves`: each is asked for by requests of its own.
 async fn with_one_that_hangs(by_themselves: bool) -> World {
     let mut world = World::new(false, 0);
     let manners = Manners { emails: 5, trims: true, by_themselves, ..Manners::default() };
     world.google = Memory::new("My Contacts", manners);
-    let place = world.google.clone();
-    world.google = world.google.waiting(Arc::new(move |asked| {
-        let place = place.clone();
-        Box::pin(async move {
-            if asked == Asked::WhatHangs {
-                let _awaited = place.awaited();
-                tokio::time::sleep(HANGS).await;
-            }
-        })
-    }));
+    world.google = hanging(&world.google, Asked::WhatHangs);
     add_collection(&world.google, "Team").await;
     world.google.create(&card("Ada", &["ada@example.org"]));
     world.google.create_in(1, &card("Grace", &["grace@example.org"]));
@@ -515,22 +520,10 @@ async fn a_place_that_is_asked_for_nothing_because_all_of_it_hung_is_not_waited_
     world.sync().await;
     // Its only list hung, and so does another place now.
     world.google.set_hanging(0, true);
-    let hangs = |place: &Memory, over: Asked| {
-        let own = place.clone();
-        place.waiting(Arc::new(move |asked| {
-            let own = own.clone();
-            Box::pin(async move {
-                if asked == over {
-                    let _awaited = own.awaited();
-                    tokio::time::sleep(HANGS).await;
-                }
-            })
-        }))
-    };
-    world.google = hangs(&world.google, Asked::WhatHangs);
+    world.google = hanging(&world.google, Asked::WhatHangs);
     let settings = world.settings();
     world.run(&settings).await.unwrap();
-    world.microsoft = hangs(&world.microsoft, Asked::Changes);
+    world.microsoft = hanging(&world.microsoft, Asked::Changes);
     let settings = world.settings();
     settings.calls.is_waited_for.store(true, Ordering::SeqCst);
     world.tick(10_000);
