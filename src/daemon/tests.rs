@@ -343,6 +343,18 @@ fn whoever_does_something_about_what_stands_in_the_way_has_all_of_it_tried_once(
 }
 
 #[test]
+fn what_is_to_be_tried_because_somebody_signed_in_is_tried_once_nobody_else_is_at_work() {
+    let mut world = World::new();
+    world.is_busy = |at| (150 * SECOND..152 * SECOND).contains(&at);
+    let mut events = world.days(1);
+    events.push(signed_in(150 * SECOND, "google"));
+    world.serve(HOUR, HOUR, events);
+    let runs = world.runs.borrow();
+    let tried: Vec<i64> = runs.iter().filter(|(_, duty)| duty.tries_all).map(|(at, _)| *at / SECOND).collect();
+    assert!(tried.len() == 2 && tried[0] == 150 && tried[1] > 151, "{tried:?}");
+}
+
+#[test]
 fn a_kind_for_which_its_provider_asks_us_to_wait_is_tried_again_when_that_is_over() {
     let mut world = World::new();
     world.pause_s = Some(60);
