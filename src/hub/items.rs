@@ -386,6 +386,12 @@ impl Hub {
         )
     }
 
+    /// Whether something keeps the item from that collection at that replica.
+    pub fn is_withheld(&self, item: i64, replica: i64, collection: i64) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM withheld WHERE item = ?1 AND replica = ?2 AND collection = ?3)";
+        Ok(self.one(sql, params![item, replica, collection], |row| row.get(0))?.unwrap_or(false))
+    }
+
     /// What was withheld at a replica for that reason, because of a question that is open no more, is not any longer.
     pub fn release_settled(&mut self, replica: i64, reason: &str) -> Result<()> {
         self.run(

@@ -36,8 +36,6 @@ impl Weighing<'_> {
             let of = self.places_of(collection)?;
             places.extend(of.into_iter().filter(|place| !is_left_out || !self.is_device(place.replica)));
         }
-        // An item that moves to a provider which cannot be reached, or to what could not be made there yet, stays where it is until it
-        // was made there (ENGINE 7).
         let is_without_copy = |place: &Place| {
             !weighed.iter().any(|copy| {
                 (copy.replica, copy.collection) == (place.replica, place.collection) && !matches!(copy.now, Now::Gone)
@@ -46,22 +44,6 @@ impl Weighing<'_> {
         // Where it is to be made comes first: what was not made there is known when it comes to what is removed. And what is met for the
         // first time has its base before another copy is made beside it.
         places.sort_by_key(|place| (!verdict.collections.contains(&place.collection), is_without_copy(place)));
-        let is_to_be_made = verdict.collections.iter().any(|collection| self.tables.unmade.contains(collection));
-        let goes_to: Vec<&Place> = places
-            .iter()
-            .filter(|place| verdict.collections.contains(&place.collection))
-            .filter(|place| self.member(place.replica).is_some_and(|member| !member.replica.is_device))
-            .collect();
-        let is_at_account = goes_to.iter().any(|place| !is_without_copy(place));
-        let waits_for_provider = is_to_be_made
-            || goes_to.iter().filter(|place| is_without_copy(place)).any(|place| {
-                // One that is not written to, or refuses it, or of which it is not known whether it was made there, may go on so for long: where
-                // another account has it, it may leave.
-                let is_put_off = self.tables.unwritten.contains(&place.replica)
-                    || open.contains(&(place.replica, place.collection))
-                    || self.waits_for_its_next_try(item, place);
-                self.reached(place.replica).is_none() || is_put_off && !is_at_account
-            });
         let inviter = self.inviter(item, verdict, weighed, &places)?;
         let belongs = |place: &Place| verdict.collections.contains(&place.collection);
         // Nor is it made beside a copy that leaves, as long as nobody knows what became of that: it may have to be moved.
@@ -100,6 +82,8 @@ impl Weighing<'_> {
                 let may_come = belongs(place) && is_without_copy(place) && shares.contains(&place.replica);
                 Ok(may_come && self.is_coming(item, place.replica)?)
             };
+            let waits_until_made =
+                !belongs(place) && self.waits_until_made(item, verdict, &places, weighed, &intents, planned_before)?;
             if let Some(step) = steps.get(&at).filter(|_| place.can_write) {
                 // What was refused before is tried when nothing else is to be told of it.
                 let waits = self.must_wait(item, place, left);
@@ -118,10 +102,11 @@ impl Weighing<'_> {
                 || waits_for_inviter
                 || is_coming()?
                 || belongs(place) && is_without_copy(place) && leaves_unread.contains(&place.replica)
-                || !belongs(place) && (waits_for_provider && !is_gone(at) || is_made_at(place.replica))
+                || waits_until_made && !is_gone(at)
+                || !belongs(place) && is_made_at(place.replica)
             {
                 left.pending = true;
-                if !belongs(place) && waits_for_provider && !open.contains(&at) && !leaves(at) {
+                if waits_until_made && !open.contains(&at) && !leaves(at) {
                     self.tell_where_it_stands(item, verdict, place, weighed, left)?;
                 }
             } else if belongs(place) || !unmade.contains(&place.replica) {
@@ -142,6 +127,47 @@ impl Weighing<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Whether an item may not leave yet where it does not belong any more: what moves is made, verified, and only then removed where it was
+    /// (ENGINE 7). It may where one of the accounts to which it goes has it, or is to make it now, or where none has a way to hold it. Those that
+    /// cannot be reached are waited for, because nothing is planned for them. Where what was planned fails, the write keeps it.
+    fn waits_until_made(
+        &self,
+        item: &Item,
+        verdict: &Verdict,
+        places: &[Place],
+        weighed: &[Weighed],
+        intents: &[Intent],
+        planned_before: usize,
+    ) -> Result<bool> {
+        if verdict.collections.iter().any(|collection| self.tables.unmade.contains(collection)) {
+            return Ok(true);
+        }
+        let is_at = |place: &Place, at: (i64, i64)| (place.replica, place.collection) == at;
+        let planned = &self.planned[planned_before..];
+        let (mut is_there, mut is_to_come) = (false, false);
+        for place in places.iter().filter(|place| verdict.collections.contains(&place.collection)) {
+            if self.is_device(place.replica) || self.member(place.replica).is_none() {
+                continue;
+            }
+            let mut copies = weighed.iter().filter(|copy| is_at(place, (copy.replica, copy.collection)));
+            let has_copy = copies.any(|copy| !matches!(copy.now, Now::Gone));
+            if !has_copy && self.reached(place.replica).is_none() {
+                return Ok(true);
+            }
+            // What may be removed there at this moment is none that the others can rely on.
+            let is_removed = intents
+                .iter()
+                .any(|intent| intent.kind == IntentKind::Delete && is_at(place, (intent.replica, intent.collection)));
+            let is_made = planned.iter().any(|plan| plan.is_at((place.replica, place.collection)));
+            let is_never_made = self.tables.left_out.has(place.collection)
+                || self.tables.bins.is_emptied(item.id, place)
+                || self.hub.is_withheld(item.id, place.replica, place.collection)?;
+            is_there |= has_copy && !is_removed || is_made;
+            is_to_come |= !is_never_made;
+        }
+        Ok(is_to_come && !is_there)
     }
 
     /// Where an item cannot leave, what else was changed of it is told there all the same. Answers whether there was anything.

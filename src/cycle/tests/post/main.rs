@@ -1,6 +1,7 @@
 //! Messages through whole cycles: an account with labels or with folders, and two devices, all in memory.
 
 mod alone;
+mod between;
 mod brake;
 mod brought;
 mod bytes;

@@ -95,6 +95,69 @@ async fn what_is_moved_to_another_account_is_at_one_of_the_two_at_every_moment()
 }
 
 #[tokio::test]
+async fn what_is_moved_to_an_account_that_lost_its_collection_stays_at_the_first_until_somebody_decides() {
+    for is_approved in [false, true] {
+        let mut world = World::new(false, 0);
+        world.google.create(&card("Ada", &["ada@example.org"]));
+        world.microsoft.create(&card("Alan", &["alan@example.org"]));
+        world.sync().await;
+        world.microsoft.remove_shelf("Contacts");
+        move_on_phone(&world, "Ada", "Contacts").await;
+        for _ in 0..3 {
+            assert_eq!(world.sync().await.exit, 4);
+            assert_eq!(World::names(&world.google), ["Ada"], "it is at no other account yet");
+        }
+        let hold = world.hub.holds().unwrap().remove(0);
+        match is_approved {
+            true => world.hub.approve(&hold.id).unwrap(),
+            false => world.hub.drop_hold(&hold).unwrap(),
+        }
+        for _ in 0..3 {
+            world.sync().await;
+            let is_at = [&world.google, &world.microsoft].map(|place| World::names(place).contains(&"Ada".to_owned()));
+            assert!(is_at[0] || is_at[1], "approved: {is_approved}: it is at neither");
+            assert!(World::names(&world.phone).contains(&"Ada".to_owned()), "approved: {is_approved}");
+        }
+        if !is_approved {
+            assert_eq!(World::names(&world.microsoft), ["Ada", "Alan"], "it moved");
+            assert!(World::names(&world.google).is_empty());
+        }
+        world.settled("decided").await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_moved_back_while_its_removal_got_no_answer_is_at_one_of_the_two_at_every_moment() {
+    for is_done in [false, true] {
+        let mut world = World::new(false, 0);
+        world.google.create(&card("Ada", &["ada@example.org"]));
+        world.microsoft.create(&card("Alan", &["alan@example.org"]));
+        world.sync().await;
+        move_on_phone(&world, "Ada", "Contacts").await;
+        world.google.fault([Some(Fault::Hangs)]);
+        world.sync().await;
+        assert_eq!((World::names(&world.google).len(), World::names(&world.microsoft).len()), (1, 2), "at both");
+        move_on_phone(&world, "Ada", "My Contacts").await;
+        for at in 0..8 {
+            world.tick(20_000);
+            let settings = world.settings();
+            world.run(&settings).await.unwrap();
+            if at == 1 && is_done {
+                world.google.carry_out_late();
+            }
+            let is_at = [&world.google, &world.microsoft].map(|place| World::names(place).contains(&"Ada".to_owned()));
+            assert!(is_at[0] || is_at[1], "done late: {is_done}, run {at}: it is at neither");
+        }
+        world.sync().await;
+        assert_eq!(
+            (World::names(&world.google), World::names(&world.microsoft)),
+            (vec!["Ada".into()], vec!["Alan".into()])
+        );
+        world.settled("moved back").await;
+    }
+}
+
+#[tokio::test]
 async fn what_its_new_place_has_no_way_to_hold_stays_where_it_was() {
     let mut world = two_books().await;
     move_on_phone(&world, "Ada", "Second").await;
