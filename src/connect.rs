@@ -30,20 +30,31 @@ const GRAPH_LIMITS: Limits = Limits {
     concurrency: 4,
     requests_per_window: Some((10_000, 600)),
     units_per_minute: None,
+    bytes_per_window: Some((150_000_000, 300)),
     window_once_asked: false,
 };
 /// Provider: People counts per minute and user, the numbers stand in the Cloud console only. 90 a minute is the usual one: once
 /// Google asks for a pause, that is kept for an hour.
-const PEOPLE_LIMITS: Limits =
-    Limits { concurrency: 2, requests_per_window: Some((90, 60)), units_per_minute: None, window_once_asked: true };
+const PEOPLE_LIMITS: Limits = Limits {
+    concurrency: 2,
+    requests_per_window: Some((90, 60)),
+    units_per_minute: None,
+    bytes_per_window: None,
+    window_once_asked: true,
+};
 /// Provider: Calendar allows 600 requests a minute and user, and asks for few at a time (the sheet's chapter on limits).
-const CALENDAR_LIMITS: Limits =
-    Limits { concurrency: 4, requests_per_window: Some((600, 60)), units_per_minute: None, window_once_asked: false };
+const CALENDAR_LIMITS: Limits = Limits {
+    concurrency: 4,
+    requests_per_window: Some((600, 60)),
+    units_per_minute: None,
+    bytes_per_window: None,
+    window_once_asked: false,
+};
 
 /// Provider: Gmail counts units a minute and user (the sheet's chapter on limits); how many, the configuration says.
 fn gmail_limits(config: &Config) -> Limits {
     let units_per_minute = config.google.as_ref().map(|google| google.gmail_units);
-    Limits { concurrency: 4, requests_per_window: None, units_per_minute, window_once_asked: false }
+    Limits { units_per_minute, ..Limits::default() }
 }
 
 /// How fast the messages of a mailbox may be read.

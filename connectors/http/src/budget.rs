@@ -31,14 +31,33 @@ pub struct Limits {
     pub requests_per_window: Option<(u32, u32)>,
     /// Quota units in a sliding minute.
     pub units_per_minute: Option<u32>,
+    /// Bytes sent as the bodies of requests, in a sliding window: how many, in how many seconds.
+    pub bytes_per_window: Option<(u64, u32)>,
     /// The window of requests is hearsay: it is kept only for an hour after the provider asked for a pause.
     pub window_once_asked: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { concurrency: 4, requests_per_window: None, units_per_minute: None, window_once_asked: false }
+        Self {
+            concurrency: 4,
+            requests_per_window: None,
+            units_per_minute: None,
+            bytes_per_window: None,
+            window_once_asked: false,
+        }
     }
+}
+
+/// What a request takes of a budget.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// How many requests it counts as (a batch: its parts), which is also how many slots it takes (all at most).
+    pub requests: u32,
+    /// Quota units.
+    pub units: u32,
+    /// The bytes of its body.
+    pub bytes: u64,
 }
 
 /// The budget of one mailbox at one provider.
@@ -65,6 +84,7 @@ struct State {
     unnamed_ms: u64,
     requests: Window,
     units: Window,
+    bytes: Window,
 }
 
 impl State {
@@ -98,8 +118,8 @@ enum Wait {
     Pause(u64),
     /// The provider asked for it once more after pauses that were long enough.
     Vain(u64),
-    /// Our own count of requests.
-    Window(u64),
+    /// Our own count of requests, or of what they carry.
+    Window(u64, &'static str),
     /// Our own count of units; a minute at most.
     Units(u64),
 }
@@ -125,12 +145,12 @@ impl Budget {
     /// Waits for its turn and counts it as used. A request of several parts takes as many slots (all at most).
     ///
     /// A pause or a full window that would take longer than `patience_ms` is not waited for: throttled, with the time left.
-    pub async fn acquire(&self, cost: u32, units: u32, clock: &dyn Clock, patience_ms: u64) -> Result<Slot> {
-        let many = cost.clamp(1, self.limits.concurrency.max(1));
+    pub async fn acquire(&self, cost: Cost, clock: &dyn Clock, patience_ms: u64) -> Result<Slot> {
+        let many = cost.requests.clamp(1, self.limits.concurrency.max(1));
         // The semaphore is never closed; the error is only there for the types.
         let slots = Arc::clone(&self.slots).acquire_many_owned(many).await.map_err(|_| throttled(0, "is busy"))?;
         loop {
-            let ms = match self.take(cost, units, clock.now_ms()) {
+            let ms = match self.take(cost, clock.now_ms()) {
                 Wait::Nothing => {
                     // Last, so that nobody else waits while this one waits for its window.
                     let shared = match &self.shared {
@@ -141,8 +161,8 @@ impl Budget {
                 }
                 Wait::Vain(ms) => return Err(throttled(ms, "asked us to wait again and again")),
                 Wait::Pause(ms) if ms > patience_ms => return Err(throttled(ms, "asked us to wait")),
-                Wait::Window(ms) if ms > patience_ms => return Err(throttled(ms, "allows no more requests for now")),
-                Wait::Pause(ms) | Wait::Window(ms) | Wait::Units(ms) => ms,
+                Wait::Window(ms, why) if ms > patience_ms => return Err(throttled(ms, why)),
+                Wait::Pause(ms) | Wait::Window(ms, _) | Wait::Units(ms) => ms,
             };
             clock.sleep_ms(ms).await;
         }
@@ -159,7 +179,7 @@ impl Budget {
         state
     }
 
-    fn take(&self, cost: u32, units: u32, now_ms: u64) -> Wait {
+    fn take(&self, cost: Cost, now_ms: u64) -> Wait {
         let mut state = self.at(now_ms);
         if state.pause_until_ms > now_ms + LONGEST_PAUSE_MS {
             state.pause_until_ms = 0;
@@ -173,22 +193,29 @@ impl Budget {
         }
         let is_kept = !self.limits.window_once_asked || state.careful_until_ms > now_ms;
         if let Some((most, window_s)) = self.limits.requests_per_window.filter(|_| is_kept) {
-            let ms = state.requests.wait_ms(cost, most, window_s, now_ms);
+            let ms = state.requests.wait_ms(cost.requests.into(), most.into(), window_s, now_ms);
             if ms > 0 {
-                return Wait::Window(ms);
+                return Wait::Window(ms, "allows no more requests for now");
             }
         }
         if let Some(most) = self.limits.units_per_minute {
-            let ms = state.units.wait_ms(units, most, UNITS_WINDOW_S, now_ms);
+            let ms = state.units.wait_ms(cost.units.into(), most.into(), UNITS_WINDOW_S, now_ms);
             if ms > 0 {
                 return Wait::Units(ms);
             }
         }
-        if let Some((_, window_s)) = self.limits.requests_per_window {
-            state.requests.count(cost, window_s, now_ms);
+        if let Some((most, window_s)) = self.limits.bytes_per_window.filter(|_| cost.bytes > 0) {
+            let ms = state.bytes.wait_ms(cost.bytes, most, window_s, now_ms);
+            if ms > 0 {
+                return Wait::Window(ms, "takes no more bytes for now");
+            }
+            state.bytes.count(cost.bytes, window_s, now_ms);
         }
-        if self.limits.units_per_minute.is_some() && units > 0 {
-            state.units.count(units, UNITS_WINDOW_S, now_ms);
+        if let Some((_, window_s)) = self.limits.requests_per_window {
+            state.requests.count(cost.requests.into(), window_s, now_ms);
+        }
+        if self.limits.units_per_minute.is_some() && cost.units > 0 {
+            state.units.count(cost.units.into(), UNITS_WINDOW_S, now_ms);
         }
         Wait::Nothing
     }
@@ -267,6 +294,7 @@ impl Budget {
             "careful_until_ms": state.careful_until_ms,
             "requests": state.requests.to_json(),
             "units": state.units.to_json(),
+            "bytes": state.bytes.to_json(),
         })
     }
 
@@ -295,6 +323,7 @@ impl Budget {
         state.careful_until_ms = state.careful_until_ms.max(moment("careful_until_ms"));
         state.requests.add_json(kept.get("requests"));
         state.units.add_json(kept.get("units"));
+        state.bytes.add_json(kept.get("bytes"));
     }
 }
 
@@ -326,9 +355,9 @@ impl Window {
     }
 
     /// How long until `cost` fits; a cost beyond the limit counts as the limit, or it would never fit.
-    fn wait_ms(&mut self, cost: u32, most: u32, window_s: u32, now_ms: u64) -> u64 {
-        let most = u64::from(most.max(1));
-        let mut over = (self.used(window_s, now_ms) + u64::from(cost).min(most)).saturating_sub(most);
+    fn wait_ms(&mut self, cost: u64, most: u64, window_s: u32, now_ms: u64) -> u64 {
+        let most = most.max(1);
+        let mut over = (self.used(window_s, now_ms) + cost.min(most)).saturating_sub(most);
         let mut wait = 0;
         for (start, count) in &self.steps {
             if over == 0 {
@@ -340,12 +369,12 @@ impl Window {
         wait
     }
 
-    fn count(&mut self, cost: u32, window_s: u32, now_ms: u64) {
+    fn count(&mut self, cost: u64, window_s: u32, now_ms: u64) {
         let step = Self::step_ms(window_s);
         let start = now_ms / step * step;
         match self.steps.back_mut() {
-            Some((last, count)) if *last == start => *count += u64::from(cost),
-            _ => self.steps.push_back((start, u64::from(cost))),
+            Some((last, count)) if *last == start => *count += cost,
+            _ => self.steps.push_back((start, cost)),
         }
     }
 
@@ -370,6 +399,10 @@ mod tests {
 
     const T0: u64 = 1_700_000_000_000;
 
+    fn requests(requests: u32) -> Cost {
+        Cost { requests, ..Cost::default() }
+    }
+
     fn graph() -> Budget {
         Budget::new(Limits { requests_per_window: Some((10_000, 600)), ..Limits::default() })
     }
@@ -380,19 +413,19 @@ mod tests {
         let budget =
             Budget::new(Limits { requests_per_window: Some((3, 60)), window_once_asked: true, ..Limits::default() });
         for _ in 0..10 {
-            budget.acquire(1, 0, &clock, 0).await.unwrap();
+            budget.acquire(requests(1), &clock, 0).await.unwrap();
         }
         budget.pause_until(clock.now_ms() + 1_000);
         clock.advance_ms(70_000);
         let next = Budget::new(budget.limits());
         next.restore(budget.snapshot());
         for _ in 0..3 {
-            next.acquire(1, 0, &clock, 0).await.unwrap();
+            next.acquire(requests(1), &clock, 0).await.unwrap();
         }
-        assert!(next.acquire(1, 0, &clock, 0).await.is_err(), "the next run keeps it too");
+        assert!(next.acquire(requests(1), &clock, 0).await.is_err(), "the next run keeps it too");
         clock.advance_ms(3_700_000);
         for _ in 0..10 {
-            next.acquire(1, 0, &clock, 0).await.unwrap();
+            next.acquire(requests(1), &clock, 0).await.unwrap();
         }
     }
 
@@ -401,7 +434,7 @@ mod tests {
         let clock = ManualClock::standing(T0);
         let used = graph();
         for _ in 0..30 {
-            drop(used.acquire(1, 0, &clock, 0).await.unwrap());
+            drop(used.acquire(requests(1), &clock, 0).await.unwrap());
         }
         let next = graph();
         next.restore(used.snapshot());
@@ -422,7 +455,7 @@ mod tests {
         let budget = Budget::new(limits);
         let mut sent = Vec::new();
         for n in 0..1_000u64 {
-            drop(budget.acquire(1, 0, &clock, u64::MAX).await.unwrap());
+            drop(budget.acquire(requests(1), &clock, u64::MAX).await.unwrap());
             sent.push(clock.now_ms());
             clock.sleep_ms(n * 7 % 13).await;
         }
@@ -438,29 +471,29 @@ mod tests {
     async fn the_next_run_goes_on_with_the_counts_and_the_pause_of_the_last() {
         let clock = ManualClock::standing(T0);
         let first = graph();
-        drop(first.acquire(9_990, 0, &clock, 0).await.unwrap());
+        drop(first.acquire(requests(9_990), &clock, 0).await.unwrap());
         first.pause_until(T0 + 5_000);
         let second = graph();
         second.restore(serde_json::from_str(&first.snapshot().to_string()).unwrap());
-        let error = second.acquire(1, 0, &clock, 1_000).await.unwrap_err();
+        let error = second.acquire(requests(1), &clock, 1_000).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::Throttled { retry_after_s: Some(5) });
         clock.advance_ms(5_000);
-        drop(second.acquire(10, 0, &clock, 0).await.unwrap());
-        assert!(second.acquire(1, 0, &clock, 1_000).await.is_err(), "the window is full");
+        drop(second.acquire(requests(10), &clock, 0).await.unwrap());
+        assert!(second.acquire(requests(1), &clock, 1_000).await.is_err(), "the window is full");
         assert_eq!(second.used(clock.now_ms()).0, 10_000);
         clock.advance_ms(610_000);
-        drop(second.acquire(1, 0, &clock, 0).await.unwrap());
+        drop(second.acquire(requests(1), &clock, 0).await.unwrap());
     }
 
     #[tokio::test]
     async fn a_batch_counts_as_its_parts_and_takes_their_slots() {
         let clock = ManualClock::standing(T0);
         let budget = graph();
-        let batch = budget.acquire(20, 0, &clock, 0).await.unwrap();
+        let batch = budget.acquire(requests(20), &clock, 0).await.unwrap();
         assert_eq!(budget.used(T0).0, 20);
         assert_eq!(budget.slots.available_permits(), 0);
         drop(batch);
-        let _one = budget.acquire(1, 0, &clock, 0).await.unwrap();
+        let _one = budget.acquire(requests(1), &clock, 0).await.unwrap();
         assert_eq!(budget.slots.available_permits(), 3);
     }
 
@@ -470,7 +503,7 @@ mod tests {
         let limits = Limits { concurrency: 4, units_per_minute: Some(6_000), ..Limits::default() };
         let budget = Budget::new(limits);
         for _ in 0..600 {
-            drop(budget.acquire(1, 20, &clock, 0).await.unwrap());
+            drop(budget.acquire(Cost { units: 20, ..requests(1) }, &clock, 0).await.unwrap());
         }
         let took_s = (clock.now_ms() - T0) as f64 / 1000.0;
         assert!((60.0..62.0).contains(&took_s), "12,000 units take a minute and a step: {took_s}");
@@ -482,10 +515,10 @@ mod tests {
         let at = |now_ms| ManualClock::standing(now_ms);
         budget.pause_until(T0 + 1_000);
         budget.pause_writes_until(T0 + 1_000);
-        drop(budget.acquire(1, 0, &at(T0 + hour_ms), 0).await.unwrap());
+        drop(budget.acquire(requests(1), &at(T0 + hour_ms), 0).await.unwrap());
         let over = graph();
         over.restore(budget.snapshot());
-        drop(over.acquire(1, 0, &at(T0 - 60_000), 0).await.unwrap());
+        drop(over.acquire(requests(1), &at(T0 - 60_000), 0).await.unwrap());
         assert_eq!((over.left(T0 - 60_000).pause_until_ms, over.write_pause_left_ms(T0 - 60_000)), (None, 0));
         budget.pause_until(T0 + hour_ms + 60_000);
         let lasts = graph();
@@ -501,7 +534,27 @@ mod tests {
         budget.restore(json!({"pause_until_ms": T0 + 400 * LONGEST_PAUSE_MS, "requests": [[T0 + 1_000_000, 10_000]]}));
         budget.restore(json!("what is this"));
         budget.restore(json!({"requests": [1, ["a", "b"], null], "units": {}}));
-        drop(budget.acquire(1, 0, &clock, 0).await.unwrap());
+        drop(budget.acquire(requests(1), &clock, 0).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_is_sent_counts_by_its_bytes_and_what_sends_none_does_not_wait_for_them() {
+        let clock = ManualClock::standing(T0);
+        let limits = Limits { bytes_per_window: Some((150_000_000, 300)), ..Limits::default() };
+        let budget = Budget::new(limits);
+        for _ in 0..37 {
+            drop(budget.acquire(Cost { bytes: 4_000_000, ..requests(1) }, &clock, 0).await.unwrap());
+        }
+        let next = Budget::new(limits);
+        next.restore(budget.snapshot());
+        let error = next.acquire(Cost { bytes: 4_000_000, ..requests(1) }, &clock, 60_000).await.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Throttled { retry_after_s: Some(300..=310) }), "{error:?}");
+        assert!(error.to_string().contains("no more bytes"), "{error}");
+        drop(next.acquire(requests(20), &clock, 0).await.unwrap());
+        drop(next.acquire(Cost { bytes: 1_000, ..requests(1) }, &clock, 0).await.unwrap());
+        let hurried = ManualClock::hurried(T0);
+        drop(next.acquire(Cost { bytes: 4_000_000, ..requests(1) }, &hurried, u64::MAX).await.unwrap());
+        assert!((T0 + 300_000..T0 + 310_000).contains(&hurried.now_ms()));
     }
 
     #[tokio::test]
@@ -509,8 +562,8 @@ mod tests {
         let clock = ManualClock::hurried(T0);
         let limits = Limits { concurrency: 1, requests_per_window: Some((10, 60)), ..Limits::default() };
         let budget = Budget::new(limits);
-        drop(budget.acquire(50, 0, &clock, u64::MAX).await.unwrap());
-        drop(budget.acquire(50, 0, &clock, u64::MAX).await.unwrap());
+        drop(budget.acquire(requests(50), &clock, u64::MAX).await.unwrap());
+        drop(budget.acquire(requests(50), &clock, u64::MAX).await.unwrap());
         assert!(clock.now_ms() >= T0 + 60_000);
     }
 }

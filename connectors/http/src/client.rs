@@ -1,7 +1,7 @@
 //! The one way out: pins the address, adds the token, keeps the budget, repeats what may be repeated, checks what came back.
 
 use crate::batch::{self, Part, is_json};
-use crate::budget::{Budget, MOST_UNNAMED_MS};
+use crate::budget::{Budget, Cost, MOST_UNNAMED_MS};
 use crate::cassette::Recorder;
 use crate::options::{ClientOptions, judge_by_status};
 use crate::patience::LOOK_MS;
@@ -503,7 +503,9 @@ impl Inner {
         } else if held_ms > 0 {
             clock.sleep_ms(held_ms).await;
         }
-        self.options.budget.acquire(request.cost, request.units, clock, patience_ms).await
+        let bytes = self.options.budget.limits().bytes_per_window.map_or(0, |_| request.body.size());
+        let cost = Cost { requests: request.cost, units: request.units, bytes };
+        self.options.budget.acquire(cost, clock, patience_ms).await
     }
 
     fn headers(

@@ -31,7 +31,7 @@ pub mod spill;
 pub mod transport;
 
 pub use batch::Part;
-pub use budget::{Allowance, Budget, Limits};
+pub use budget::{Allowance, Budget, Cost, Limits};
 pub use cassette::{Cassette, Origin, Recorder, unscrubbed};
 pub use client::{Client, Counters};
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -65,6 +65,14 @@ pub enum Body {
 }
 
 impl Body {
+    /// How many bytes go onto the wire, as [`Body::encoded`] writes them.
+    pub(crate) fn size(&self) -> u64 {
+        match self {
+            Body::Bytes { bytes, .. } => bytes.len() as u64,
+            body => body.encoded().1.len() as u64,
+        }
+    }
+
     /// The content type and the bytes that go onto the wire.
     pub(crate) fn encoded(&self) -> (Option<String>, Vec<u8>) {
         match self {

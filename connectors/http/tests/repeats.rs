@@ -353,6 +353,22 @@ async fn a_request_beyond_the_window_waits_or_says_when() {
     assert!((30.0..32.0).contains(&waited_s(&clock)), "{}", waited_s(&clock));
 }
 
+#[tokio::test]
+async fn what_requests_carry_counts_in_a_window_of_its_own() {
+    let server = Server::start(|_, _| json("{}")).await;
+    let (options, clock) = options(&server.url);
+    let limits = Limits { bytes_per_window: Some((10_000, 30)), ..Limits::default() };
+    let client = Client::new(options.budget(Arc::new(Budget::new(limits)))).unwrap();
+    let large = || Request::post_json("create contact", "/me/contacts", value!({"text": "x".repeat(4_900)}));
+    for _ in 0..2 {
+        client.send(large()).await.unwrap();
+    }
+    client.send(list()).await.unwrap();
+    assert_eq!(waited_s(&clock), 0.0, "what carries nothing waits for nothing");
+    client.send(large()).await.unwrap();
+    assert!((30.0..32.0).contains(&waited_s(&clock)), "{}", waited_s(&clock));
+}
+
 fn parts() -> Vec<Part> {
     ["a", "b", "c"].iter().map(|id| Part::get(*id, format!("/me/contacts/{id}"))).collect()
 }

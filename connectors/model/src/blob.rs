@@ -78,6 +78,18 @@ pub trait Blobs: Send + Sync {
     fn remove(&self, id: &BlobId) -> Result<()>;
 }
 
+/// The bytes of a message that is to be written somewhere. Where they are missing, that message alone cannot be sent; nothing is said of the
+/// place.
+///
+/// # Errors
+/// [`crate::ErrorKind::Refused`] where there is no such blob.
+pub fn open_to_send(blobs: &dyn Blobs, id: &BlobId) -> Result<Box<dyn Read + Send>> {
+    blobs.open(id).map_err(|error| match error.kind {
+        ErrorKind::NotFound => Error::new(ErrorKind::Refused, format!("the bytes of the message are missing: {error}")),
+        _ => error,
+    })
+}
+
 /// The smallest store: bytes in memory, for tests, and for whoever only looks where there is none.
 #[derive(Default)]
 pub struct MemoryBlobs {

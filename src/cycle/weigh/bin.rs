@@ -108,9 +108,10 @@ impl Weighing<'_> {
             let (Some(placement), Some(device)) = (&copy.placement, self.reached(copy.replica)) else { continue };
             was_marked |= device.lens(self.kind).facts(&placement.seen).deleted;
         }
-        // What an account keeps among the drafts, or as sent, has no other way out.
+        // What an account keeps among the drafts, or as sent, has no other way out. And what is deleted among the spam does not become wanted.
         let bins = &self.tables.bins;
-        let is_fixed = |copy: &&Weighed| [Role::Drafts, Role::Sent].iter().any(|role| bins.is(copy.collection, *role));
+        let fixed = [Role::Drafts, Role::Sent, Role::Junk];
+        let is_fixed = |copy: &&Weighed| fixed.iter().any(|role| bins.is(copy.collection, *role));
         let role = if has_labels && !was_marked && !gone.iter().any(is_fixed) { Role::Archive } else { Role::Trash };
         verdict.collections.extend(self.tables.bins.of(account, role).or(self.tables.bins.of(account, Role::Trash)));
         Ok(())

@@ -7,6 +7,7 @@ use crate::scan::Stamp;
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 use std::io::Read;
+use twofold_model::blob::open_to_send;
 use twofold_model::{BlobId, Error, ErrorKind, Result};
 
 /// So many bytes are in memory at once.
@@ -21,12 +22,7 @@ impl Room<'_> {
         blob: &BlobId,
         received_ms: Option<i64>,
     ) -> Result<(String, u64)> {
-        let mut source = self.blobs.open(blob).map_err(|error| match error.kind {
-            ErrorKind::NotFound => {
-                Error::new(ErrorKind::Refused, format!("the bytes of the message are missing: {error}"))
-            }
-            _ => error,
-        })?;
+        let mut source = open_to_send(self.blobs, blob)?;
         self.write_temp(maildir, source.as_mut(), received_ms.map(|ms| ms.saturating_mul(1_000_000)))
     }
 

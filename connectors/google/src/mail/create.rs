@@ -10,6 +10,7 @@ use chrono::TimeDelta;
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, BufReader, Read};
 use twofold_http::{Request, Response};
+use twofold_model::blob::open_to_send;
 use twofold_model::email::{Headers, Sheet, headers};
 use twofold_model::{BlobId, Error, ErrorKind, Found, Lookup, Mark, Place, Rendering, Result, Seen, Written};
 
@@ -74,7 +75,7 @@ impl Mail {
         // A look fails before anything is sent.
         let there = self.alike(&parcel, label).await.map_err(|error| super::change::not_executed(&error))?;
         let answer = match there.iter().find(|one| one.is_same && one.labels.contains(DRAFT) == (label == DRAFT)) {
-            Some(one) => self.adopt(&one.id, &one.labels, label, &wanted).await,
+            Some(one) => self.unite(one, label, &wanted).await,
             None => self.send_new(label, &wanted, &parcel, &there).await,
         };
         if let Err(error) = &answer
@@ -94,7 +95,7 @@ impl Mail {
     fn parcel(&self, rendering: &Rendering) -> Result<Parcel> {
         let mut sheet = map::sheet_of(rendering)?;
         let blob: BlobId = sheet.blob().ok_or_else(|| Error::new(ErrorKind::Refused, "the message has no bytes"))?;
-        let mut bytes = self.blobs.open(&blob)?;
+        let mut bytes = open_to_send(&*self.blobs, &blob)?;
         let mut begin = Vec::new();
         bytes.by_ref().take(headers::LARGEST_HEADER as u64 + 3).read_to_end(&mut begin).map_err(unread)?;
         let rest = io::copy(&mut bytes, &mut io::sink()).map_err(unread)?;
@@ -105,7 +106,25 @@ impl Mail {
         Ok(Parcel { sheet, blob, size, header })
     }
 
-    /// The message is there: it gets the labels that it lacks, and comes back from where it would stand alone.
+    /// The message is there already, with marks of its own: it keeps them, and gets what the new one has besides. They are told as what the
+    /// history then tells of it, not as the answer to this.
+    async fn unite(&self, there: &There, label: &str, wanted: &BTreeSet<String>) -> Result<(String, BTreeSet<String>)> {
+        let own: BTreeSet<String> = [map::STARRED, IMPORTANT].into_iter().map(str::to_owned).collect();
+        let mut united: BTreeSet<String> = there.labels.intersection(&own).chain(wanted).cloned().collect();
+        if !there.labels.contains(map::UNREAD) {
+            united.remove(map::UNREAD);
+        }
+        let (id, labels) = self.adopt(&there.id, &there.labels, label, &united).await?;
+        if labels == there.labels {
+            return Ok((id, labels));
+        }
+        let flags = set([map::UNREAD, map::STARRED, IMPORTANT]);
+        let places = labels.difference(&flags);
+        Ok((id, places.chain(wanted.intersection(&flags)).cloned().collect()))
+    }
+
+    /// The message is there: it gets the labels that it lacks, loses the marks that it shall not have, and comes back from where it would stand
+    /// alone.
     async fn adopt(
         &self,
         id: &str,
@@ -250,7 +269,7 @@ impl Mail {
 
     /// Some bytes of a message. Each piece reads those before it again, which is quick; holding them would take memory.
     fn piece(&self, parcel: &Parcel, at: usize, end: usize) -> Result<Vec<u8>> {
-        let mut bytes = self.blobs.open(&parcel.blob)?;
+        let mut bytes = open_to_send(&*self.blobs, &parcel.blob)?;
         io::copy(&mut bytes.by_ref().take(at as u64), &mut io::sink()).map_err(unread)?;
         let mut piece = Vec::with_capacity(end - at);
         bytes.take((end - at) as u64).read_to_end(&mut piece).map_err(unread)?;

@@ -18,8 +18,10 @@ pub struct Touched {
     pub is_gone: bool,
     /// Its labels now; `None` where the last record does not say: it has none, or they have to be asked for.
     pub labels: Option<BTreeSet<String>>,
-    /// Every label that it has or had.
+    /// Every label that it has or had, as far as the records say.
     pub had: BTreeSet<String>,
+    /// A record that tells a change of it did not say its labels: it may have had others, too.
+    pub is_unsaid: bool,
     /// Labels that it got.
     pub got: BTreeSet<String>,
 }
@@ -30,7 +32,8 @@ impl Touched {
         self.had.contains(DRAFT)
     }
 
-    /// The copies that there are not any more, given where the message stands now. A copy that never was may be among them.
+    /// The copies that there are not any more, given where the message stands now, as far as the records say. A copy that never was may be among
+    /// them.
     pub fn left(&self, labels: &Labels, stands: &[&str]) -> Vec<RemoteId> {
         let mut left: Vec<&str> = self.had.iter().map(String::as_str).filter(|label| labels.is_place(label)).collect();
         // It was archived, if it was a message before, and got its first place here.
@@ -47,7 +50,7 @@ impl Touched {
 pub fn fold(records: Vec<Record>) -> Vec<Touched> {
     let mut all: Vec<Touched> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut touch = |change: &Change| {
+    let mut touch = |change: &Change, is_new: bool| {
         let id = change.message.id.clone();
         let at = *places.entry(id.clone()).or_insert(all.len());
         if at == all.len() {
@@ -56,19 +59,23 @@ pub fn fold(records: Vec<Record>) -> Vec<Touched> {
         let touched = &mut all[at];
         touched.had.extend(change.message.label_ids.iter().flatten().cloned());
         touched.had.extend(change.label_ids.iter().cloned());
+        touched.is_unsaid |= !is_new && change.message.label_ids.is_none();
         touched.labels = change.message.label_ids.as_ref().map(|labels| labels.iter().cloned().collect());
         at
     };
     let mut notes: Vec<(usize, bool, Vec<String>)> = Vec::new();
     for record in records {
-        for change in record.messages_added.iter().chain(&record.labels_removed) {
-            notes.push((touch(change), false, Vec::new()));
+        for change in &record.messages_added {
+            notes.push((touch(change, true), false, Vec::new()));
+        }
+        for change in &record.labels_removed {
+            notes.push((touch(change, false), false, Vec::new()));
         }
         for change in &record.labels_added {
-            notes.push((touch(change), false, change.label_ids.clone()));
+            notes.push((touch(change, false), false, change.label_ids.clone()));
         }
         for change in &record.messages_deleted {
-            notes.push((touch(change), true, Vec::new()));
+            notes.push((touch(change, false), true, Vec::new()));
         }
     }
     for (at, is_gone, got) in notes {

@@ -9,7 +9,7 @@ use twofold_model::{CollectionId, Entry, Error, ErrorKind, Feed, Next, Page, Rem
 use super::api::Format;
 use super::history::{Touched, fold};
 use super::look::labels_of;
-use super::map::{self, DRAFT, Labels, is_message_id, remote_id};
+use super::map::{self, DRAFT, Labels, SPAM, TRASH, is_message_id, remote_id};
 use super::round::{Drafts, FORM, Round, Token, expired};
 use super::walk::{self, Ask, Walk};
 use super::wire::{DraftList, History, MessageList, Profile};
@@ -126,17 +126,20 @@ impl Mail {
 
     fn tell(&self, feed: &Feed, from: String, step: u64, told: Option<String>, drafts: Drafts) -> Result<Page> {
         let below = told.as_deref().map(walk::number).transpose()?;
-        let read = self.walk(&from, |walk| (walk.next(below, TOLD), walk.labels.clone()));
-        let Some(((messages, next), labels)) = read else {
+        let read = self.walk(&from, |walk| {
+            let (messages, next) = walk.next(below, TOLD);
+            let named: Vec<_> = messages.into_iter().map(|(id, has)| (walk.name(id), has)).collect();
+            (named, next.map(|id| walk.name(id)), walk.labels.clone())
+        });
+        let Some((messages, told, labels)) = read else {
             return Err(expired("the listing was given up for another one"));
         };
         let mut entries = Vec::with_capacity(messages.len());
         let covered = covered(feed);
         for (id, has) in &messages {
-            tell_of(&covered, &labels, &walk::text(*id), has, &mut entries)?;
+            tell_of(&covered, &labels, id, has, &mut entries)?;
         }
-        if let Some(next) = next {
-            let told = Some(walk::text(next));
+        if told.is_some() {
             let next = Round::Listing { v: FORM, from, step: step + 1, told, drafts };
             return Ok(Page { entries, next: Next::Page(next.write()) });
         }
@@ -249,9 +252,12 @@ impl Mail {
         let now = one.labels.as_ref().filter(|_| !one.is_gone);
         self.memory().note(&one.id, now.cloned());
         let stands = now.map(|now| labels.stands(now)).unwrap_or_default();
-        let left = match one.is_gone && one.had.is_empty() {
-            // Nothing tells where it stood.
-            true => covered.iter().map(|place| remote_id(&one.id, place)).collect(),
+        let is_nowhere_else = one.is_gone || stands.iter().any(|place| [TRASH, SPAM].contains(place));
+        let left = match one.is_unsaid && is_nowhere_else {
+            // Nothing tells everywhere that it stood.
+            true => {
+                covered.iter().filter(|place| !stands.contains(place)).map(|place| remote_id(&one.id, place)).collect()
+            }
             false => one.left(labels, &stands),
         };
         let covers = |id: &RemoteId| id.as_str().split_once('/').is_some_and(|(_, label)| covered.contains(label));

@@ -3,7 +3,7 @@
 //! Provider: a list tells ids only, 500 for 5 units, while a message costs 20. So labels are not asked of each message: each
 //! label's list is. An id is eight bytes here, so that a million messages are a few tens of megabytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use twofold_model::{Error, ErrorKind, Result};
 
 use super::map::{ARCHIVE, CHAT, DRAFT, IMPORTANT, INBOX, Labels, SENT, SPAM, STARRED, TRASH, UNREAD};
@@ -50,6 +50,8 @@ pub struct Walk {
     /// The labels when it began.
     pub labels: Labels,
     lists: Vec<List>,
+    /// The ids that are written in another way than the shortest: with zeros before them, or in capitals. No two are one number.
+    written: HashMap<u64, String>,
 }
 
 impl Walk {
@@ -66,7 +68,7 @@ impl Walk {
             anew: 0,
             is_read: false,
         };
-        Walk { from, lists: names.map(list).collect(), labels }
+        Walk { from, lists: names.map(list).collect(), labels, written: HashMap::new() }
     }
 
     /// At most so many pages that can be asked for side by side.
@@ -99,7 +101,11 @@ impl Walk {
             return Ok(());
         };
         for row in &answer.messages {
-            list.ids.push(number(&row.id)?);
+            let id = number(&row.id)?;
+            list.ids.push(id);
+            if shortest(id) != row.id {
+                self.written.insert(id, row.id.clone());
+            }
         }
         list.pages += 1;
         list.page = answer.next_page_token;
@@ -161,19 +167,24 @@ impl Walk {
         });
         (told.collect(), least.filter(|_| is_more))
     }
+
+    /// The id of that number, as its lists wrote it.
+    pub fn name(&self, id: u64) -> String {
+        self.written.get(&id).cloned().unwrap_or_else(|| shortest(id))
+    }
 }
 
-/// An id as a number, from which [`text`] makes the same id.
+/// An id as a number.
 ///
 /// # Errors
-/// [`ErrorKind::Malformed`].
+/// [`ErrorKind::Malformed`] for what is no hexadecimal number of eight bytes.
 pub fn number(id: &str) -> Result<u64> {
-    let number = u64::from_str_radix(id, 16).ok().filter(|number| text(*number) == id);
+    let number = u64::from_str_radix(id, 16).ok().filter(|_| id.bytes().all(|digit| digit.is_ascii_hexdigit()));
     number.ok_or_else(|| Error::new(ErrorKind::Malformed, "the id of a message is not a number in hexadecimal digits"))
 }
 
-/// The id of that number.
-pub fn text(id: u64) -> String {
+/// How an id of that number is written, as a rule.
+fn shortest(id: u64) -> String {
     format!("{id:x}")
 }
 
@@ -222,7 +233,7 @@ mod tests {
 
     #[test]
     fn pages_of_any_size_tell_every_message_once() {
-        let ids: Vec<String> = (1..=100u64).map(text).collect();
+        let ids: Vec<String> = (1..=100u64).map(shortest).collect();
         let all: Vec<&str> = ids.iter().map(String::as_str).collect();
         let some: Vec<&str> = all.iter().copied().step_by(3).collect();
         let walk = walked(&[(ARCHIVE, &all), (INBOX, &some)]);
@@ -242,7 +253,7 @@ mod tests {
 
     #[test]
     fn an_id_takes_eight_bytes() {
-        let ids: Vec<String> = (1..=2_000u64).map(text).collect();
+        let ids: Vec<String> = (1..=2_000u64).map(shortest).collect();
         let all: Vec<&str> = ids.iter().map(String::as_str).collect();
         let walk = walked(&[(ARCHIVE, &all), (INBOX, &all)]);
         let room: usize = walk.lists.iter().map(|list| list.ids.capacity()).sum();
@@ -271,6 +282,20 @@ mod tests {
             assert_eq!(walk.read_anew(&ask).is_err(), again == MOST_ANEW);
             assert_eq!(walk.asks(1)[0].page, None);
         }
-        assert!(number("x1").is_err() && number("01").is_err() && number("").is_err());
+        assert!(number("x1").is_err() && number("+1").is_err() && number("").is_err());
+    }
+
+    #[test]
+    fn an_id_is_told_as_its_lists_write_it() {
+        let walk = walked(&[
+            (ARCHIVE, &["000000000000000b", "000000000000000a", "1A", "9"]),
+            (INBOX, &["000000000000000a", "1A"]),
+        ]);
+        let (told, more) = walk.next(None, 2);
+        let names: Vec<String> = told.iter().map(|(id, _)| walk.name(*id)).collect();
+        assert_eq!(names, ["1A", "000000000000000b"]);
+        let below = number(&walk.name(more.unwrap())).unwrap();
+        let names: Vec<String> = walk.next(Some(below), 9).0.iter().map(|(id, _)| walk.name(*id)).collect();
+        assert_eq!(names, ["000000000000000a", "9"]);
     }
 }

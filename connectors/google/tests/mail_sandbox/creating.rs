@@ -252,6 +252,33 @@ async fn a_message_that_is_there_gets_a_label_and_comes_back_from_the_trash() {
 }
 
 #[tokio::test]
+async fn a_message_that_is_there_keeps_its_marks_when_it_gets_a_label_and_they_are_told_with_the_next_round() {
+    let desk = Desk::new().await;
+    let work = desk.sandbox.google_add_label("Work").unwrap();
+    let one = desk.add("one", &["INBOX", "STARRED"]);
+    let start = desk.round(Since::Start).await;
+    let made = desk.done(desk.create("1", &mail("one"), &work, &[])).await;
+    assert_eq!(desk.labels_of(&one), set(&["INBOX", "STARRED", &work]), "the star stays, and it stays read");
+    assert_eq!(words(&made), Vec::<String>::new(), "what was sent");
+    let told = desk.round(start.since()).await;
+    for place in ["INBOX", &work] {
+        assert_eq!(words(&told.seen[&id(&one, place)]), ["$flagged", "$seen"], "{place}");
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_bytes_are_missing_is_refused_alone() {
+    let desk = Desk::new().await;
+    let create = desk.create("1", &mail("one"), "INBOX", &[]);
+    let Operation::Create { rendering, .. } = &create else { panic!("{create:?}") };
+    desk.blobs.remove(&Sheet::read(rendering).unwrap().blob().unwrap()).unwrap();
+    let error = desk.write(create).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Refused);
+    assert!(error.to_string().contains("missing"), "{error}");
+    assert_eq!(desk.sandbox.google_messages().len(), 0);
+}
+
+#[tokio::test]
 async fn another_message_with_the_same_id_is_never_taken_for_it() {
     let other = [mail("one"), b"and more\r\n".to_vec()].concat();
     for by in ["message_id", "content"] {

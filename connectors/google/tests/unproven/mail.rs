@@ -188,12 +188,19 @@ async fn where_messages_stand_is_known_whether_the_history_says_their_labels_or_
         let work = desk.sandbox.google_add_label("Work").unwrap();
         let trashed = desk.add("trashed", &["INBOX", &work]);
         let deleted = desk.add("deleted", &[&work]);
+        let emptied = desk.add("emptied", &["INBOX", &work]);
+        let marked = desk.add("marked", &["INBOX", &work]);
         let archived = desk.add("archived", &["INBOX"]);
         let read = desk.add("read", &["INBOX", "UNREAD"]);
         let draft = desk.done(desk.create("1", &mail("draft"), "DRAFT", &[])).await;
         let start = desk.round(Since::Start).await;
         desk.sandbox.google_label_mail(&trashed, &["TRASH"], &[]).unwrap();
         desk.sandbox.google_delete_mail(&deleted).unwrap();
+        // Each of them has a record before, of something else.
+        desk.sandbox.google_label_mail(&emptied, &["TRASH"], &[]).unwrap();
+        desk.sandbox.google_delete_mail(&emptied).unwrap();
+        desk.sandbox.google_label_mail(&marked, &["STARRED"], &[]).unwrap();
+        desk.sandbox.google_delete_mail(&marked).unwrap();
         desk.sandbox.google_label_mail(&archived, &[], &["INBOX"]).unwrap();
         desk.sandbox.google_label_mail(&read, &[], &["UNREAD"]).unwrap();
         let new = desk.add("new", &["INBOX"]);
@@ -210,8 +217,9 @@ async fn where_messages_stand_is_known_whether_the_history_says_their_labels_or_
         assert_eq!(words(&told.seen[&id(&read, "INBOX")]), ["$seen"], "{says}");
         assert_eq!(told.renamed, [(draft.remote_id.clone(), edited.remote_id.clone())], "{says}");
         let known = start.seen.keys().filter(|id| told.gone.contains(id)).cloned().collect::<BTreeSet<_>>();
-        let gone = [id(&trashed, "INBOX"), id(&trashed, &work), id(&deleted, &work), id(&archived, "INBOX")];
-        assert_eq!(known, BTreeSet::from(gone), "{says}");
+        let both = [&trashed, &emptied, &marked].into_iter().flat_map(|one| [id(one, "INBOX"), id(one, &work)]);
+        let gone = both.chain([id(&deleted, &work), id(&archived, "INBOX")]).collect::<BTreeSet<_>>();
+        assert_eq!(known, gone, "{says}");
     }
 }
 

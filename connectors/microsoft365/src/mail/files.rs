@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io::{self, Read};
 use std::ops::Range;
+use twofold_model::blob::open_to_send;
 use twofold_model::{BlobId, Blobs, Error, ErrorKind, Result};
 
 /// From this size on a file goes by a session of its own ("3 to 150 MB").
@@ -144,7 +145,7 @@ impl File {
             Content::Here(bytes) => return Ok(bytes[range].to_vec()),
             Content::There(run) => run,
         };
-        let message = blobs.open(blob)?;
+        let message = open_to_send(blobs, blob)?;
         let read = || -> io::Result<Vec<u8>> {
             let mut file = run.reader(message)?;
             io::copy(&mut file.by_ref().take(range.start as u64), &mut io::sink())?;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::Read as _;
 use twofold_http::Effect;
+use twofold_model::blob::open_to_send;
 use twofold_model::email::{Sheet, keywords};
 use twofold_model::{BlobId, CollectionId, Error, ErrorKind, Mark, Result, Written};
 
@@ -87,13 +88,13 @@ impl Mail {
     /// The same of a blob. Its large files stay in the store, where they can.
     pub(super) fn composed_of(&self, blob: &BlobId) -> Result<Composed> {
         let unread = |error| Error::new(ErrorKind::Refused, "the bytes of a message cannot be read").with_source(error);
-        let lean = Lean::read(self.blobs.open(blob)?).map_err(unread)?;
+        let lean = Lean::read(open_to_send(&*self.blobs, blob)?).map_err(unread)?;
         let composed = match Composed::without(&lean.bytes, &lean.runs)? {
             Some(composed) => composed,
             // What is long in it is no file, or more than that.
             None => {
                 let mut bytes = Vec::new();
-                self.blobs.open(blob)?.read_to_end(&mut bytes).map_err(unread)?;
+                open_to_send(&*self.blobs, blob)?.read_to_end(&mut bytes).map_err(unread)?;
                 Composed::without(&bytes, &[])?.unwrap_or_default()
             }
         };

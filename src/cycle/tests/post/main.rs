@@ -598,8 +598,9 @@ async fn a_message_deleted_on_a_device_goes_to_the_trash_or_the_archive_and_is_n
 }
 
 #[tokio::test]
-async fn a_draft_or_a_sent_message_that_is_deleted_on_a_device_goes_to_the_trash() {
-    for (manner, role) in BOTH.into_iter().flat_map(|manner| [(manner, Role::Drafts), (manner, Role::Sent)]) {
+async fn a_draft_a_sent_message_or_spam_that_is_deleted_on_a_device_goes_to_the_trash() {
+    let roles = [Role::Drafts, Role::Sent, Role::Junk];
+    for (manner, role) in BOTH.into_iter().flat_map(|manner| roles.map(|role| (manner, role))) {
         let mut world = World::new(manner);
         world.account.add_mailbox("Fixed", Some(role));
         world.account.put(&text(1), &["Fixed"], &["$seen"]);
