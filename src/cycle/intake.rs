@@ -116,7 +116,9 @@ impl Intake<'_> {
             return Ok(false);
         }
         if self.is_frozen_by_now(hub, &known, &facts)? {
-            hub.remove_sighting_of(self.replica, &seen.remote_id)?;
+            if place.collection == known.collection {
+                hub.remove_sighting_of(self.replica, &seen.remote_id)?;
+            }
             return Ok(false);
         }
         if seen.rendering == known.seen && place.collection == known.collection {

@@ -86,9 +86,17 @@ impl Hub {
         self.drop_questions_beyond(replica)
     }
 
-    /// Nothing is to be decided of what an account's limits leave out, whatever was seen of it.
+    /// Nothing is to be decided of what an account's limits leave out, whatever was seen of it. That a copy stands elsewhere than its base says
+    /// is kept until the limits are lifted: it goes by its name there already, so that nobody would tell it once more.
     fn drop_questions_beyond(&mut self, replica: i64) -> Result<()> {
-        self.run(&format!("DELETE FROM sightings WHERE item IN ({BEYOND_OF})"), [replica])
+        self.run(
+            &format!(
+                "DELETE FROM sightings WHERE item IN ({BEYOND_OF}) AND (gone > 0 OR NOT EXISTS (
+                    SELECT 1 FROM placements p WHERE p.replica = sightings.replica AND p.remote_id = sightings.remote_id
+                      AND p.collection <> sightings.collection))"
+            ),
+            [replica],
+        )
     }
 
     /// That a listing lacks what an account's limits leave out raises no question. What it shows of such a message is one of its own: it

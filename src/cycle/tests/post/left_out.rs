@@ -440,3 +440,43 @@ async fn random_deeds_while_things_are_left_out_and_taken_up_lose_and_double_no_
         }
     }
 }
+
+#[tokio::test]
+async fn a_file_whose_move_was_not_made_yet_when_it_came_to_be_beyond_the_limits_is_moved_or_deleted_once_they_are_lifted()
+ {
+    for (manner, to) in BOTH.into_iter().flat_map(|manner| ["Work", "Trash"].map(|to| (manner, to))) {
+        for is_deleted in [false, true] {
+            for step in (1..).step_by(2) {
+                let case = format!("{manner:?}, to {to}, deleted: {is_deleted}, stopped at {step}");
+                let mut world = World::with_twenty(manner).await;
+                let here = world.laptop.find_one(&text(1));
+                world
+                    .laptop
+                    .change(here, |message| carry(message, "account/mail/INBOX", &format!("account/mail/{to}")));
+                let was_stopped = world.stopped_at(step).await;
+                world.scope = since(1_000_010);
+                world.sync().await;
+                if is_deleted {
+                    world.laptop.change(here, |message| message.at.clear());
+                    world.sync().await;
+                }
+                world.scope = Scope::default();
+                for _ in 0..2 {
+                    world.sync().await;
+                }
+                let (account, phone) = (world.account.shows(), world.phone.shows());
+                assert_eq!(phone, account, "{case}");
+                // A trash that was emptied on a device is not filled there again.
+                let mut there: Vec<_> = account.into_iter().filter(|(_, body, _)| body.as_bytes() == text(1)).collect();
+                assert_eq!(there.len(), 1, "{case}: {there:?}");
+                there.retain(|(mailbox, ..)| mailbox != "Trash");
+                let mut shown = world.laptop.shows();
+                shown.retain(|(mailbox, body, _)| mailbox != "Trash" && body.as_bytes() == text(1));
+                assert_eq!(shown, there, "{case}");
+                if !was_stopped {
+                    break;
+                }
+            }
+        }
+    }
+}
