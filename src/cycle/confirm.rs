@@ -4,7 +4,7 @@ use crate::Cycle;
 use crate::arrange::remove;
 use crate::intake::Intake;
 use crate::likeness::is_alike;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use twofold_engine::brake::Brake;
 use twofold_hub::backup::Restored;
 use twofold_hub::{Hold, Hub, Presence, random_id};
@@ -24,7 +24,10 @@ pub(crate) const PUT_AWAY: &str =
 /// Where reads lag behind lists, the answer that it is still there settles nothing while the question is young: it stays open,
 /// the copy counts as unknown, and the next run asks again; one that reads as it was can be moved and copied all the same. What is really there (it left a folder and came back) is believed
 /// once the question is older than any lag, so that nothing is asked for ever.
-pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+///
+/// Answers at which replicas that compare something was found to be gone.
+pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<BTreeSet<usize>> {
+    let mut missed_at = BTreeSet::new();
     remove::bury(cycle, kind)?;
     retry_quarantined(cycle, kind).await?;
     dropped_changes(cycle, kind)?;
@@ -57,6 +60,9 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 .filter(|(_, answer)| matches!(answer, Ok(None)))
                 .map(|(place, _)| place)
                 .collect();
+            if !missed.is_empty() && connector.abilities().compares_known {
+                missed_at.insert(index);
+            }
             let (aside, unclear) = match aside(cycle, kind, index, &missed).await {
                 Ok(aside) => (aside, None),
                 Err(error) if error.kind == ErrorKind::Broken => return Err(error),
@@ -153,7 +159,7 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             cycle.report.say_at(&replica.name, words);
         }
     }
-    Ok(())
+    Ok(missed_at)
 }
 
 /// Whether a copy that is asked for is on its way to what is left out, by a hand that has no say in that; or on a device where

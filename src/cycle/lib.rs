@@ -461,11 +461,17 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     settle::settle(cycle, kind, true).await?;
     pull::pull(cycle, kind).await?;
     catch_up(cycle, kind)?;
-    behind::look(cycle, kind).await?;
-    let first = meet::meet(cycle, kind).await?;
-    lost::hold(cycle, kind, &first)?;
+    meet_all(cycle, kind).await?;
     sweep::sweep(cycle, kind).await?;
-    confirm::confirm(cycle, kind).await?;
+    for _ in 0..ROUNDS {
+        // What is nowhere under its name may have gone to a folder that was listed before, under another name.
+        let missed = confirm::confirm(cycle, kind).await?;
+        if missed.is_empty() || cycle.must_stop() {
+            break;
+        }
+        pull::pull_from(cycle, kind, missed).await?;
+        meet_all(cycle, kind).await?;
+    }
     confirm::brake(cycle, kind)?;
     decide_and_write(cycle, kind).await?;
     // What messages say beyond a list comes in parts, so that the newest are at the devices while the oldest are still read.
@@ -486,6 +492,13 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     arrange::missing::count(cycle, kind)?;
     arrange::remove::bury(cycle, kind)?;
     Ok(true)
+}
+
+/// Binds all that was seen, after a look behind.
+async fn meet_all(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    behind::look(cycle, kind).await?;
+    let first = meet::meet(cycle, kind).await?;
+    lost::hold(cycle, kind, &first)
 }
 
 /// Opens one replica: is it the place that the hub knows?

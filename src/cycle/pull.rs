@@ -111,11 +111,16 @@ struct Tally {
 
 /// Pulls all feeds of a kind, the replicas side by side. What feeds that say nothing new leave behind is one transaction for all of them.
 pub async fn pull(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    pull_from(cycle, kind, 0..cycle.members.len()).await
+}
+
+/// [`pull`] from some replicas.
+pub async fn pull_from(cycle: &mut Cycle<'_>, kind: Kind, members: impl IntoIterator<Item = usize>) -> Result<()> {
     let now = cycle.now();
     let (sender, mut receiver) = mpsc::channel::<News>(1);
     let mut sources: BTreeMap<usize, Source> = BTreeMap::new();
     let (mut tasks, mut readers) = (JoinSet::new(), BTreeMap::<usize, AbortHandle>::new());
-    for index in 0..cycle.members.len() {
+    for index in members {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let places = cycle.hub.places(cycle.members[index].replica.id, kind)?;
         let (rounds, courses) = rounds(cycle, kind, index, connector.as_ref(), &places, now)?;

@@ -99,6 +99,49 @@ async fn a_file_that_is_moved_once_more_while_the_fate_of_its_first_move_is_not_
     }
 }
 
+/// A file that is moved again and again while the folders are listed, each time under another name, may be seen in none of them, or in two.
+#[tokio::test]
+async fn a_file_that_goes_from_folder_to_folder_while_they_are_listed_is_one_message() {
+    const LISTED: usize = 5;
+    let other = "account/mail/Other";
+    let moments = (0..LISTED).flat_map(|first| (first..LISTED).map(move |second| [first, second]));
+    let moments = moments.flat_map(|moments| [(moments, false), (moments, true)]);
+    for (manner, (moments, is_marked)) in
+        BOTH.into_iter().flat_map(|manner| moments.clone().map(move |it| (manner, it)))
+    {
+        for way in [[WORK, other], [other, WORK]] {
+            let mut world = World::with_twenty(manner).await;
+            world.account.add_mailbox("Other", None);
+            world.sync().await;
+            // So that folders are compared.
+            world.laptop.change(world.laptop.find_one(&text(2)), |message| message.keywords.clear());
+            let (laptop, listed) = (world.laptop.clone(), AtomicUsize::new(0));
+            world.laptop.set_before_list(Some(Arc::new(move |_: &str| {
+                let now = listed.fetch_add(1, Ordering::SeqCst);
+                for at in (0..moments.len()).filter(|at| moments[*at] == now) {
+                    laptop.change(laptop.find_one(&text(1)), |message| {
+                        message.at = [(way[at].to_owned(), format!("name {at}"))].into();
+                        if is_marked {
+                            message.keywords.insert("$flagged".to_owned());
+                        }
+                    });
+                }
+                Ok(())
+            })));
+            world.sync().await;
+            world.laptop.set_before_list(None);
+            let what = format!("{manner:?}, {way:?} at {moments:?}, marked: {is_marked}");
+            for _ in 0..2 {
+                world.sync().await;
+            }
+            let is_it = |(_, bytes, _): &(String, String, Vec<String>)| bytes.contains("<1@");
+            let there = world.account.shows().into_iter().filter(is_it).map(|(mailbox, ..)| mailbox);
+            assert_eq!(there.collect::<Vec<_>>(), [way[1].strip_prefix("account/mail/").unwrap()], "{what}");
+            world.settled(&what).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_message_that_two_places_move_to_different_folders_is_in_one_of_them_where_its_account_has_it_in_one() {
     let other = "account/mail/Other";
