@@ -267,7 +267,7 @@ async fn outcome_of(
                     }
                     if is_put_off {
                         let (item, collection) = (hub.item(plan.intent.item)?, plan.intent.collection);
-                        let remote_id = quarantine_name(&item, collection);
+                        let remote_id = quarantine_name(&item, collection, plan.intent.kind);
                         let reason = format!("{error}, nor did it before; {PUT_OFF}");
                         hub.leave_refused_before(replica, plan.intent.item, plan.intent.collection, &remote_id)?;
                         let (collection, item) = (Some(collection), Some(item.id));
@@ -297,7 +297,7 @@ async fn outcome_of(
                                 .as_ref()
                                 .map(|target| target.as_bytes().to_vec())
                                 .unwrap_or_default();
-                            let remote_id = quarantine_name(&item, collection);
+                            let remote_id = quarantine_name(&item, collection, plan.intent.kind);
                             let reason = match plan.intent.kind {
                                 IntentKind::Move => format!("{error}; {STAYS}"),
                                 _ => error.to_string(),

@@ -257,20 +257,25 @@ fn a_new_folder_that_cannot_be_read_is_listed_until_it_can_and_holds_up_nothing(
 
 #[test]
 fn a_folder_whose_name_is_no_mailboxes_is_listed_and_what_moves_there_is_not_deleted() {
-    for provider in BOTH {
+    use std::os::unix::ffi::OsStrExt as _;
+    let names = [(&b".a..b"[..], ".a..b"), (b".B\xfccher", "B")];
+    for (provider, (name, told)) in BOTH.into_iter().zip(names).chain(BOTH.into_iter().rev().zip(names)) {
         let home = synced(&[provider]);
         let id = deliver(&home, provider, "Moved");
         home.sync().expect(0);
-        let folder = make(&home, provider, ".a..b");
+        let folder = make(&home, provider, ".Made");
+        let named = folder.with_file_name(std::ffi::OsStr::from_bytes(name));
+        fs::rename(&folder, &named).unwrap();
+        let folder = named;
         let file = only(mail(&home, provider, "Moved"), provider).path;
         let there = folder.join("cur/1795946402.M1P1.desk:2,S");
         fs::rename(&file, &there).unwrap();
         fs::write(folder.join("cur/1795946403.M2P1.desk:2,S"), text("Put there")).unwrap();
         home.sandbox.reset_counts();
         for _ in 0..2 {
-            assert_ne!(home.sync().says(&[".a..b", "another name"]).code, Some(0), "{provider}");
+            assert_ne!(home.sync().says(&[told, "another name"]).code, Some(0), "{provider}");
             let listed = quarantined(&home);
-            assert!(listed.len() == 1 && listed[0].0.contains(".a..b"), "{provider}: {listed:?}");
+            assert!(listed.len() == 1 && listed[0].0.contains(told), "{provider}: {listed:?}");
             assert!(listed[0].1.contains("another name"), "{provider}: {listed:?}");
             assert_eq!(home.writes(), 0, "{provider}: nothing is taken for deleted");
         }

@@ -5,7 +5,7 @@ use super::plan::quarantine_name;
 use super::{Weighed, Weighing};
 use crate::arrange::is_named;
 use twofold_engine::Verdict;
-use twofold_hub::{Item, Place};
+use twofold_hub::{IntentKind, Item, Place};
 use twofold_model::event::address_identity;
 use twofold_model::meeting::{asks_anew, is_over, organizer};
 use twofold_model::{Identity, Result};
@@ -57,7 +57,8 @@ impl Weighing<'_> {
     /// Whether nothing is to be made there now: its removal was approved, or the item was refused and waits for its next try.
     fn is_closed(&self, item: &Item, place: &Place) -> bool {
         self.tables.going.contains(&(place.replica, place.collection))
-            || self.tables.waiting.get(&(place.replica, quarantine_name(item, place.collection))) == Some(&true)
+            || self.tables.waiting.get(&(place.replica, quarantine_name(item, place.collection, IntentKind::Create)))
+                == Some(&true)
     }
 
     pub(super) fn is_device(&self, replica: i64) -> bool {

@@ -86,7 +86,7 @@ impl Weighing<'_> {
                 !belongs(place) && self.waits_until_made(item, verdict, &places, weighed, &intents, planned_before)?;
             if let Some(step) = steps.get(&at).filter(|_| place.can_write) {
                 // What was refused before is tried when nothing else is to be told of it.
-                let waits = self.must_wait(item, place, left);
+                let waits = self.must_wait(item, place, IntentKind::Move, left);
                 let stays = step.is_move && self.hub.closed_to(item.id, place.replica)?.contains(&place.collection);
                 let from = places.iter().find(|place| (place.replica, place.collection) == step.from);
                 let is_told = match from.filter(|_| stays) {
@@ -416,7 +416,7 @@ impl Weighing<'_> {
         if !place.can_write {
             return self.withhold(item, place, "this user may not write there");
         }
-        if self.must_wait(item, place, left) {
+        if self.must_wait(item, place, IntentKind::Update, left) {
             return Ok(());
         }
         let Some(tells) = self.may_leave(connector.as_ref(), (item, place), &seen_now, Some(&to))? else {
@@ -451,7 +451,7 @@ impl Weighing<'_> {
         if !place.can_write {
             return self.hub.withhold(item.id, place.replica, place.collection, "this user may not write there");
         }
-        if self.must_wait(item, place, left) {
+        if self.must_wait(item, place, IntentKind::Create, left) {
             return Ok(());
         }
         // What became of an earlier copy, only the collection tells, once all of it was read.
@@ -499,7 +499,7 @@ impl Weighing<'_> {
         if !place.can_write {
             return self.withhold(item, place, "this user may not delete there");
         }
-        if self.must_wait(item, place, left) {
+        if self.must_wait(item, place, IntentKind::Delete, left) {
             return Ok(());
         }
         let Some(tells) = self.may_leave(connector.as_ref(), (item, place), &seen, None)? else {
@@ -513,20 +513,16 @@ impl Weighing<'_> {
     }
 
     /// What was refused waits for its next try (promise 9); an item that says something else by now does not.
-    pub(super) fn must_wait(&self, item: &Item, place: &Place, left: &mut Left) -> bool {
+    pub(super) fn must_wait(&self, item: &Item, place: &Place, kind: IntentKind, left: &mut Left) -> bool {
         if self.tables.unwritten.contains(&place.replica) {
             left.pending = true;
             return true;
         }
-        let waits = self.waits_for_its_next_try(item, place);
+        let waiting = &self.tables.waiting;
+        let name = || quarantine_name(item, place.collection, kind);
+        let waits = !waiting.is_empty() && waiting.get(&(place.replica, name())) == Some(&true);
         left.pending |= waits;
         waits
-    }
-
-    fn waits_for_its_next_try(&self, item: &Item, place: &Place) -> bool {
-        let waiting = &self.tables.waiting;
-        let name = || quarantine_name(item, place.collection);
-        !waiting.is_empty() && waiting.get(&(place.replica, name())) == Some(&true)
     }
 
     /// The place cannot hold it: kept in the hub and elsewhere, and listed.
@@ -581,9 +577,13 @@ impl Weighing<'_> {
     }
 }
 
-/// The name under which a version that a replica refused in a collection waits in quarantine.
-pub fn quarantine_name(item: &Item, collection: i64) -> String {
-    format!("item:{}:{}:{collection}", item.mark, item.version)
+/// The name under which what a replica refused of an item in a collection waits in quarantine: a version of it, or its removal, which waits for
+/// nothing that was refused of a version.
+pub fn quarantine_name(item: &Item, collection: i64, kind: IntentKind) -> String {
+    match kind {
+        IntentKind::Delete => format!("item:{}:removed:{collection}", item.mark),
+        _ => format!("item:{}:{}:{collection}", item.mark, item.version),
+    }
 }
 
 pub(super) fn as_seen_placement(placement: &Placement) -> twofold_model::Seen {

@@ -39,9 +39,9 @@ pub fn is_folder(id: &CollectionId) -> bool {
     folder_of(id).is_ok()
 }
 
-/// Whether a folder of a tree may have this name.
+/// Whether a folder of a tree may have this name. One that is no UTF-8 (Latin-1, as old tools write it) says no name that an account could give it.
 pub fn is_folder_name(name: &[u8]) -> bool {
-    name == INBOX || folder::read(&String::from_utf8_lossy(name)).is_some()
+    name == INBOX || std::str::from_utf8(name).is_ok_and(|name| folder::read(name).is_some())
 }
 
 /// The id of a message.

@@ -142,11 +142,14 @@ async fn a_folder_that_cannot_be_read_is_listed_as_shut_and_nobody_says_what_is_
 
 #[tokio::test]
 async fn a_maildir_whose_name_is_no_mailboxes_is_listed_as_shut_and_nobody_says_what_is_not_in_it() {
-    for name in [".a..b", "..a", ".a."] {
+    use std::os::unix::ffi::OsStrExt as _;
+    // As Dovecot never writes it, and in Latin-1.
+    for name in [&b".a..b"[..], b"..a", b".a.", b".B\xfccher"] {
         let mut desk = Desk::new().await;
         desk.put("cur/1.host:2,S", &mail("one"));
         desk.agree(INBOX).await;
-        let path = desk.path(name);
+        let path = desk.path(".Work").with_file_name(std::ffi::OsStr::from_bytes(name));
+        let name = String::from_utf8_lossy(name).into_owned();
         std::fs::create_dir(&path).unwrap();
         assert_eq!(desk.device.collections(Kind::Mail).await.unwrap().len(), 2, "{name}: another program's folder");
         for part in ["cur", "new", "tmp"] {
@@ -156,7 +159,9 @@ async fn a_maildir_whose_name_is_no_mailboxes_is_listed_as_shut_and_nobody_says_
         let all = desk.device.collections(Kind::Mail).await.unwrap();
         let shut: Vec<_> = all.iter().filter(|folder| folder.access == Access::Closed).collect();
         assert_eq!((all.len(), shut.len()), (3, 1), "{name}: {all:?}");
-        assert_eq!((shut[0].id.as_str(), shut[0].name.as_str()), (&*format!("google/mail/{name}"), ""), "{name}");
+        assert_eq!(shut[0].name, "", "{name}");
+        let is_told = shut[0].id.as_str() == format!("google/mail/{name}") || shut[0].id.as_str().contains("%FC");
+        assert!(is_told, "{name}: {:?}", shut[0].id);
         assert_eq!(kind_of(desk.fetch(INBOX, "1.host").await), ErrorKind::Unknown, "{name}: it stands in there");
         std::fs::rename(&path, desk.path(".Better")).unwrap();
         let seen = desk.fetch(INBOX, "1.host").await.unwrap().unwrap();

@@ -15,7 +15,9 @@ pub fn keyword_of(name: &str) -> Option<String> {
         match c {
             ' ' => word.push('_'),
             // A `$` at the beginning is said of the words that everybody knows.
-            '_' | '=' => push_escaped(&mut word, c),
+            // Provider (K): Outlook parts categories at commas and semicolons. A word that has one becomes no category, but a category that came
+            // with one goes by a word, and can be taken off.
+            '_' | '=' | ',' | ';' => push_escaped(&mut word, c),
             '$' if word.is_empty() => push_escaped(&mut word, c),
             c if email::keyword(c.encode_utf8(&mut [0; 4])).is_some() => word.push(c),
             c => push_escaped(&mut word, c),
@@ -48,8 +50,7 @@ pub fn name_of(keyword: &str) -> Option<String> {
         }
     }
     let name = String::from_utf8(bytes).ok()?;
-    // Provider (K): Outlook parts categories at commas and semicolons, so no name has one.
-    let is_name = !name.trim().is_empty() && name.trim() == name && !name.contains([',', ';']);
+    let is_name = !name.trim().is_empty() && name.trim() == name;
     (is_name && keyword_of(&name).as_deref() == Some(keyword)).then_some(name)
 }
 
@@ -122,6 +123,7 @@ mod tests {
             ("$seen", "=24seen"),
             ("US$", "us$"),
             ("(old) 100 %", "=28old=29_100_=25"),
+            ("a,b; c", "a=2cb=3b_c"),
         ] {
             assert_eq!(keyword_of(name).as_deref(), Some(keyword), "{name}");
             assert_eq!(name_of(keyword), Some(name.to_lowercase()), "{name}");
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn words_that_no_category_has_are_named_nothing() {
-        for word in ["$seen", "a=b", "a=", "a=zz", "a=ff", "=41", "_", "work_", "a,b", "a=2cb", "a=3bb", ""] {
+        for word in ["$seen", "a=b", "a=", "a=zz", "a=ff", "=41", "_", "work_", "a,b", "a;b", ""] {
             assert_eq!(name_of(word), None, "{word}");
         }
         assert_eq!(keyword_of(""), None);

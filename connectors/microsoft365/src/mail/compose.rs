@@ -22,6 +22,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use mail_parser::{Address, HeaderValue, Message, MessageParser, MessagePart, PartType};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
+use std::io;
 use twofold_model::email::{Sheet, headers, keywords};
 use twofold_model::{BlobId, Blobs, Error, ErrorKind, Mark, Result};
 
@@ -31,6 +32,8 @@ const READ: u32 = 1;
 const LONGEST_HEADER: usize = 16 * 1024;
 /// No request is larger than Graph's limit of 4 MB, counted the smaller way.
 pub const LARGEST_REQUEST: usize = 4_000_000;
+/// A longer header is none that Exchange takes (its own limit is 256 KiB), and people take room in memory.
+const MOST_HEADER: usize = 512 * 1024;
 /// Room for what goes with every message: names, dates, our mark.
 const REST: usize = 16 * 1024;
 
@@ -66,6 +69,10 @@ impl Composed {
         let none = || Error::new(ErrorKind::Refused, "the bytes are no message");
         let as_sent = MessageParser::default().parse(bytes).ok_or_else(none)?;
         let end = as_sent.root_part().offset_body as usize;
+        if end > MOST_HEADER {
+            let why = "the header of the message is larger than Microsoft 365 takes";
+            return Err(Error::new(ErrorKind::Unsupported, why));
+        }
         let known = charset::with_known_names(bytes, &as_sent);
         // Names that were put in have moved the places of what was left out.
         if matches!(known, Cow::Owned(_)) && !runs.is_empty() {
@@ -83,7 +90,7 @@ impl Composed {
         }
         let mut says = Map::new();
         says.insert("subject".to_owned(), message.subject().unwrap_or_default().into());
-        says.insert("body".to_owned(), body(&message));
+        says.insert("body".to_owned(), body(&message)?);
         for (name, people) in [
             ("toRecipients", message.to()),
             ("ccRecipients", message.cc()),
@@ -137,7 +144,7 @@ impl Composed {
 
     /// Whether the files have to follow the message, because together they are larger than one request may be.
     pub fn is_large(&self) -> bool {
-        let said: usize = self.says.values().map(|value| value.to_string().len()).sum();
+        let said: usize = self.says.values().map(length).sum();
         let beside = said + self.header.len() + REST;
         !self.files.is_empty() && beside + self.files.iter().map(File::length).sum::<usize>() > LARGEST_REQUEST
     }
@@ -181,11 +188,10 @@ impl Composed {
         }
         body.insert(PROPERTIES.to_owned(), self.properties(sheet, mark, instead).into());
         let body = Value::Object(body);
-        if body.to_string().len() > LARGEST_REQUEST {
-            let why = "the text of the message is larger than Microsoft 365 takes from a program";
-            return Err(Error::new(ErrorKind::Unsupported, why));
+        match length(&body) > LARGEST_REQUEST {
+            true => Err(says_too_much()),
+            false => Ok(body),
         }
-        Ok(body)
     }
 
     fn properties(&self, sheet: &Sheet, mark: Option<&Mark>, instead: Option<&str>) -> Vec<Value> {
@@ -256,22 +262,54 @@ impl Composed {
     }
 }
 
+/// How long it is as JSON, in bytes.
+fn length(value: &Value) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Nothing that only counts fails, and neither does what is JSON already.
+    _ = serde_json::to_writer(&mut count, value);
+    count.0
+}
+
+/// What is said beside the files does not fit into one request.
+pub fn says_too_much() -> Error {
+    let why = "the text of the message is larger than Microsoft 365 takes from a program";
+    Error::new(ErrorKind::Unsupported, why)
+}
+
 /// The text: HTML where there is any.
-fn body(message: &Message<'_>) -> Value {
-    let is_html = |part: &MessagePart<'_>| matches!(part.body, PartType::Html(_));
-    if message.html_bodies().any(is_html) {
-        let texts = message.html_bodies().filter_map(|part| match &part.body {
+fn body(message: &Message<'_>) -> Result<Value> {
+    let is_html = |part: &&MessagePart<'_>| matches!(part.body, PartType::Html(_));
+    let has_html = message.html_bodies().any(|part| is_html(&part));
+    let parts: Vec<&MessagePart<'_>> =
+        if has_html { message.html_bodies().collect() } else { message.text_bodies().collect() };
+    // Seen before it is written once more: letters that are none in JSON become six.
+    if parts.iter().map(|part| part.contents().len()).sum::<usize>() > LARGEST_REQUEST {
+        return Err(says_too_much());
+    }
+    if has_html {
+        let texts = parts.iter().filter_map(|part| match &part.body {
             PartType::Html(html) => Some(html.to_string()),
             PartType::Text(text) => Some(format!("<pre>{}</pre>", escaped(text))),
             _ => None,
         });
-        return json!({"contentType": "html", "content": texts.collect::<String>()});
+        return Ok(json!({"contentType": "html", "content": texts.collect::<String>()}));
     }
-    let texts = message.text_bodies().filter_map(|part| match &part.body {
+    let texts = parts.iter().filter_map(|part| match &part.body {
         PartType::Text(text) => Some(text.to_string()),
         _ => None,
     });
-    json!({"contentType": "text", "content": texts.collect::<Vec<_>>().join("\r\n")})
+    Ok(json!({"contentType": "text", "content": texts.collect::<Vec<_>>().join("\r\n")}))
 }
 
 /// What an HTML document shows.
@@ -323,6 +361,28 @@ mod tests {
     fn sheet(words: &[&str]) -> Sheet {
         let keywords: BTreeSet<String> = words.iter().map(|word| (*word).to_owned()).collect();
         Sheet { keywords, received_ms: Some(1_772_438_410_000), ..Sheet::default() }
+    }
+
+    #[test]
+    fn a_text_a_header_or_a_file_of_no_plain_base64_that_is_too_large_is_refused_by_its_length() {
+        let too_much = |bytes: &[u8]| Composed::without(bytes, &[]).unwrap_err();
+        let text = format!("{LETTER}\r\n{}", "x".repeat(LARGEST_REQUEST + 1));
+        let nothing = [LETTER.as_bytes(), b"\r\n", &vec![0; LARGEST_REQUEST + 1]].concat();
+        let html = format!("{LETTER}Content-Type: text/html\r\n\r\n<p>{}", "x".repeat(LARGEST_REQUEST));
+        for bytes in [text.as_bytes(), &nothing, html.as_bytes()] {
+            assert!(too_much(bytes).to_string().contains("the text of the message is larger"));
+        }
+        let people = "a@example.org, ".repeat(MOST_HEADER / 15 + 1);
+        let header = format!("{LETTER}Cc: {people}b@example.org\r\n\r\nx\r\n");
+        let error = too_much(header.as_bytes());
+        assert!(error.kind == ErrorKind::Unsupported && error.to_string().contains("header"), "{error}");
+        // What is not sent does not count.
+        let both = format!(
+            "{LETTER}Content-Type: multipart/alternative; boundary=b\r\n\r\n--b\r\n\r\n{}\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>x\r\n--b--\r\n",
+            "x".repeat(LARGEST_REQUEST + 1)
+        );
+        let body = Composed::of(both.as_bytes()).unwrap().create(&sheet(&[]), None, None, &Names::default()).unwrap();
+        assert_eq!(body["body"]["content"], "<p>x");
     }
 
     fn mark() -> Mark {

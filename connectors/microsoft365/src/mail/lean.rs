@@ -7,7 +7,11 @@ use base64::read::DecoderReader;
 use std::io::{self, BufRead, BufReader, Read};
 
 /// So many letters of base64 in a row stay in the store.
-const LONG: usize = 256 * 1024;
+pub const LONG: usize = 256 * 1024;
+/// So many where a text may be among them.
+pub const LONGER: usize = 8 * 1024 * 1024;
+/// What a message says beside them is no more than this, in bytes: it is in memory, several times.
+pub const MOST: usize = 16 * 1024 * 1024;
 /// A longer line is none of base64.
 const LONGEST_LINE: u64 = 4096;
 
@@ -87,11 +91,11 @@ struct Lines {
 }
 
 impl Lean {
-    /// Reads a message to its end.
+    /// Reads a message to its end, without runs that are longer than `long`; `None` where the rest is more than [`MOST`].
     ///
     /// # Errors
     /// Where it cannot be read.
-    pub fn read(message: impl Read) -> io::Result<Lean> {
+    pub fn read(message: impl Read, long: usize) -> io::Result<Option<Lean>> {
         let mut message = BufReader::with_capacity(128 * 1024, message);
         let (mut lean, mut lines, mut at) = (Lean::default(), None, 0_u64);
         let (mut line, mut said) = (Vec::new(), [0; LONGEST_LINE as usize]);
@@ -99,20 +103,23 @@ impl Lean {
         loop {
             line.clear();
             if message.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
-                lean.close(&mut lines);
-                return Ok(lean);
+                lean.close(&mut lines, long);
+                return Ok(Some(lean).filter(|lean| lean.bytes.len() <= MOST));
+            }
+            if lean.bytes.len() > MOST {
+                return Ok(None);
             }
             let says = is_begin.then(|| says(&line, &mut said)).flatten();
             is_begin = line.ends_with(b"\n");
             match says.filter(|_| is_begin) {
                 Some(count) => {
                     if lines.as_ref().is_some_and(|lines: &Lines| lines.is_over) {
-                        lean.close(&mut lines);
+                        lean.close(&mut lines, long);
                     }
-                    lines.get_or_insert_with(|| Lines::at(at)).add(&line, &said[..count]);
+                    lines.get_or_insert_with(|| Lines::at(at)).add(&line, &said[..count], long);
                 }
                 None => {
-                    lean.close(&mut lines);
+                    lean.close(&mut lines, long);
                     lean.bytes.extend_from_slice(&line);
                 }
             }
@@ -120,9 +127,9 @@ impl Lean {
         }
     }
 
-    fn close(&mut self, lines: &mut Option<Lines>) {
+    fn close(&mut self, lines: &mut Option<Lines>, long: usize) {
         let Some(lines) = lines.take() else { return };
-        if lines.letters <= LONG as u64 {
+        if lines.letters <= long as u64 {
             return self.bytes.extend_from_slice(&lines.held);
         }
         let Lines { from, letters, length, hasher, .. } = lines;
@@ -136,12 +143,12 @@ impl Lines {
         Lines { from, letters: 0, held, length: 0, hasher, is_over: false }
     }
 
-    fn add(&mut self, line: &[u8], says: &[u8]) {
+    fn add(&mut self, line: &[u8], says: &[u8], long: usize) {
         self.letters += line.len() as u64;
         self.length += says.len();
         self.hasher.update(says);
         self.is_over = line.contains(&b'=');
-        match self.letters <= LONG as u64 {
+        match self.letters <= long as u64 {
             true => self.held.extend_from_slice(line),
             false => self.held = Vec::new(),
         }
@@ -175,15 +182,27 @@ mod tests {
         let (small, large) = (noise(1_000), noise(1_000_001));
         let parts: [&[u8]; 5] = [b"A: b\r\n\r\n", &lines(&small), b"--m\r\nB: c\r\n\r\n", &lines(&large), b"--m--\r\n"];
         let whole = parts.concat();
-        let lean = Lean::read(whole.as_slice()).unwrap();
+        let lean = Lean::read(whole.as_slice(), LONG).unwrap().unwrap();
         assert!(lean.bytes == [parts[0], parts[1], parts[2], parts[4]].concat());
         let [run] = &lean.runs[..] else { panic!("{:?}", lean.runs) };
         assert_eq!((run.at, run.length), (parts[..3].concat().len(), large.len()));
         let mut back = Vec::new();
         run.reader(whole.as_slice()).unwrap().read_to_end(&mut back).unwrap();
         assert!(back == large);
-        let elsewhere = Lean::read([b"\r\n", &lines(&large)[..]].concat().as_slice()).unwrap();
+        let elsewhere = Lean::read([b"\r\n", &lines(&large)[..]].concat().as_slice(), LONG).unwrap().unwrap();
         assert_eq!(elsewhere.runs, lean.runs, "the same bytes are the same, wherever they stand");
+    }
+
+    #[test]
+    fn what_is_more_than_fits_into_memory_is_read_no_further() {
+        let head = b"A: b\r\n\r\n";
+        let text = |bytes: usize| head.chain(io::repeat(b'x').take(bytes as u64));
+        assert_eq!(Lean::read(text(MOST - head.len()), LONG).unwrap().map(|lean| lean.bytes.len()), Some(MOST));
+        assert!(Lean::read(text(MOST - head.len() + 1), LONG).unwrap().is_none());
+        assert!(Lean::read(head.chain(io::repeat(0)), LONG).unwrap().is_none(), "without an end");
+        let files = lines(&noise(3 * LONGER));
+        let lean = Lean::read(files.as_slice(), LONGER).unwrap().unwrap();
+        assert_eq!((lean.bytes.len(), lean.runs.len()), (0, 1), "files are not in memory");
     }
 
     #[test]
@@ -193,7 +212,7 @@ mod tests {
             STANDARD.encode(&large).as_bytes().chunks(75).flat_map(|line| [line, b"\n"].concat()).collect();
         let long = STANDARD.encode(&large).into_bytes();
         for whole in [odd, long, large, b"abcd".to_vec(), Vec::new()] {
-            let lean = Lean::read(whole.as_slice()).unwrap();
+            let lean = Lean::read(whole.as_slice(), LONG).unwrap().unwrap();
             assert!(lean.runs.is_empty() && lean.bytes == whole);
         }
     }

@@ -2,8 +2,8 @@
 
 use super::attach::{Files, Large};
 use super::carry::{Goal, Step, Trip, step};
-use super::compose::Composed;
-use super::lean::Lean;
+use super::compose::{self, Composed};
+use super::lean::{self, Lean};
 use super::marks::{Patch, Update};
 use super::wire::{MARK, Message};
 use super::write::{edited, gone, read_told, with_bytes_of};
@@ -16,6 +16,9 @@ use twofold_http::Effect;
 use twofold_model::blob::open_to_send;
 use twofold_model::email::{Sheet, keywords};
 use twofold_model::{BlobId, CollectionId, Error, ErrorKind, Mark, Result, Written};
+
+/// A message of which no file can stay in the store is in memory as a whole; a larger one is not made.
+const MOST_WHOLE: usize = 32 * 1024 * 1024;
 
 impl Mail {
     /// Makes a message. What it is there is written by Exchange; what it is here stays the blob.
@@ -86,19 +89,26 @@ impl Mail {
     }
 
     /// The same of a blob. Its large files stay in the store, where they can.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where it says more beside them than Graph takes; that is seen before it is in memory.
     pub(super) fn composed_of(&self, blob: &BlobId) -> Result<Composed> {
         let unread = |error| Error::new(ErrorKind::Refused, "the bytes of a message cannot be read").with_source(error);
-        let lean = Lean::read(open_to_send(&*self.blobs, blob)?).map_err(unread)?;
-        let composed = match Composed::without(&lean.bytes, &lean.runs)? {
-            Some(composed) => composed,
-            // What is long in it is no file, or more than that.
-            None => {
-                let mut bytes = Vec::new();
-                open_to_send(&*self.blobs, blob)?.read_to_end(&mut bytes).map_err(unread)?;
-                Composed::without(&bytes, &[])?.unwrap_or_default()
+        for long in [lean::LONG, lean::LONGER] {
+            let lean = Lean::read(open_to_send(&*self.blobs, blob)?, long).map_err(unread)?;
+            let lean = lean.ok_or_else(compose::says_too_much)?;
+            if let Some(composed) = Composed::without(&lean.bytes, &lean.runs)? {
+                return composed.loaded(&*self.blobs, blob);
             }
-        };
-        composed.loaded(&*self.blobs, blob)
+        }
+        // What is long in it is no file, or more than that.
+        let mut bytes = Vec::new();
+        let most = MOST_WHOLE as u64 + 1;
+        open_to_send(&*self.blobs, blob)?.take(most).read_to_end(&mut bytes).map_err(unread)?;
+        if bytes.len() > MOST_WHOLE {
+            return Err(compose::says_too_much());
+        }
+        Composed::without(&bytes, &[])?.unwrap_or_default().loaded(&*self.blobs, blob)
     }
 
     /// Gives a draft another text. While only its fields differ they are changed in place; else another draft takes its place, and the
