@@ -65,9 +65,10 @@ struct Course {
 }
 
 impl Course {
-    /// By what people call it, where it is one collection's.
-    fn name(&self) -> String {
+    /// By what people call it, where it is one collection's; at a device by its path, since each account may have one of that name.
+    fn name(&self, is_device: bool) -> String {
         match self.own.as_slice() {
+            [place] if is_device => format!("\"{}\"", place.remote_id.escape_debug()),
             [place] => format!("\"{}\"", place.name.escape_debug()),
             _ => self.feed.id.to_string(),
         }
@@ -196,7 +197,8 @@ pub async fn pull_from(cycle: &mut Cycle<'_>, kind: Kind, members: impl IntoIter
                 if matches!(error.kind, ErrorKind::Unknown | ErrorKind::Malformed) {
                     hung.push((member, course.feed.clone(), error.message.clone(), took >= hung::LONG));
                 }
-                failed.push((member, error.at(course.name()).at(kind)));
+                let is_device = cycle.members[member].replica.is_device;
+                failed.push((member, error.at(course.name(is_device)).at(kind)));
             }
         }
     }
@@ -246,7 +248,7 @@ pub async fn pull_from(cycle: &mut Cycle<'_>, kind: Kind, members: impl IntoIter
         let mut complete = member.reached(kind).is_some();
         for mut course in source.courses {
             if let Some(error) = course.left_alone.take() {
-                cycle.report.trouble(&member.replica.name, &error.at(course.name()).at(kind));
+                cycle.report.trouble(&member.replica.name, &error.at(course.name(member.replica.is_device)).at(kind));
                 left_alone.push((replica, course.feed.clone()));
             }
             complete &= course.end == End::Complete;

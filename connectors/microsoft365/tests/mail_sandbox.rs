@@ -137,6 +137,10 @@ mod folders {
         let rename = async |name: &str| world.graph.rename_collection(Kind::Mail, &made.id, Some(name), None).await;
         let renamed = rename("INBOX/C").await.unwrap();
         assert_eq!((renamed.id.clone(), renamed.name.as_str()), (made.id.clone(), "INBOX/C"));
+        let writes = || world.sandbox.counts(Provider::Microsoft).writes;
+        let before = writes();
+        assert_eq!(rename("inbox/C").await.unwrap().name, "INBOX/C");
+        assert_eq!(writes(), before, "it is in that folder already");
         assert_eq!(rename("Work/C").await.unwrap().name, "Work/C");
         assert_eq!(rename("C").await.unwrap().name, "C");
         let inbox = world.of_role(Role::Inbox).await;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use twofold_engine::plan::differs;
 use twofold_engine::{Base, Copy, Now};
 use twofold_hub::{Bad, Intent, IntentKind, Item, Placement, Presence, Sighting};
+use twofold_model::email::Role;
 use twofold_model::{Connector, Content, Identity, Lens, Rendering, Result};
 
 impl Weighing<'_> {
@@ -69,13 +70,13 @@ impl Weighing<'_> {
             if sighting.is_none() && (held || is_bad || is_unread) {
                 left.pending = true;
                 // What was thrown away with its collection waits for the same word.
-                let is_trashed = |seen: &Sighting| {
+                let went_along = |seen: &Sighting| {
                     seen.replica == placement.replica
                         && seen.presence == Presence::Here
-                        && self.tables.bins.is_trash(seen.collection)
+                        && self.goes_with_its_collection(seen)
                 };
                 if self.tables.absent.contains(&(placement.replica, placement.collection))
-                    && sightings.iter().any(is_trashed)
+                    && sightings.iter().any(went_along)
                 {
                     leaving.insert(placement.replica);
                 }
@@ -257,7 +258,7 @@ impl Weighing<'_> {
     }
 
     /// The known copies in collections that are said to be gone as a whole that stand elsewhere at their replica by now: they were moved
-    /// out before, so that nobody has to be asked about them, unless it was into the trash. Keys of the hub.
+    /// out before, so that nobody has to be asked about them, unless they went along with it. Keys of the hub.
     fn moved_out(&self, placements: &[Placement], sightings: &[Sighting]) -> Result<BTreeSet<i64>> {
         let mut moved = BTreeSet::new();
         let is_absent = |replica, collection| self.tables.absent.contains(&(replica, collection));
@@ -280,7 +281,7 @@ impl Weighing<'_> {
             for seen in sightings.iter().filter(|seen| seen.replica == known.replica).filter(is_here) {
                 let is_new = placements.iter().all(|known| known.remote_id != seen.remote_id);
                 let is_open = !is_absent(seen.replica, seen.collection)
-                    && !self.tables.bins.is_trash(seen.collection)
+                    && !self.goes_with_its_collection(seen)
                     && !self.tables.left_out.is_frozen(seen.replica, seen.collection, seen.collection)
                     && !self.is_held(Some(seen))?;
                 new += usize::from(is_new && is_open);
@@ -288,6 +289,16 @@ impl Weighing<'_> {
             moved.extend((new > others.filter(|other| is_missed(other)).count()).then_some(known.id));
         }
         Ok(moved)
+    }
+
+    /// Whether a message comes to stand there when its collection goes as a whole: in the trash, and where a collection is a label that
+    /// it loses, in the archive.
+    fn goes_with_its_collection(&self, seen: &Sighting) -> bool {
+        let has_labels = || self.reached(seen.replica).is_some_and(|it| it.abilities().shares.contains(&self.kind));
+        self.tables.bins.is_trash(seen.collection)
+            || self.tables.bins.role(seen.collection) == Some(Role::Archive)
+                && !self.is_device(seen.replica)
+                && has_labels()
     }
 
     /// A further file beside the copy of its message, which stands there once. What was marked on it counts, and it is taken away.

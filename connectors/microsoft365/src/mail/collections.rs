@@ -225,7 +225,10 @@ impl Mail {
             return unsupported("a folder that every mailbox has keeps its name");
         }
         let Some((last, above)) = names.split_last() else { return unsupported("a mail folder needs a name") };
-        if branch.path.split_last().is_none_or(|(_, now)| now != above) {
+        // Names above it in other letters mean the folder in which it is.
+        let stays = branch.path.split_last().is_some_and(|(_, now)| now == above)
+            || tree.at(above).is_some_and(|parent| parent.id == branch.parent);
+        if !stays {
             let parent = match above {
                 [] => self.root(&tree).ok_or_else(|| not_listed(id))?,
                 above => self.make(above).await.at(id)?,

@@ -202,3 +202,47 @@ async fn a_run_that_is_stopped_at_any_step_moves_what_left_a_removed_folder() {
         assert!(at_step > 15, "{manner:?}: only {at_step} steps");
     }
 }
+
+/// A label that is deleted at Gmail leaves its messages, and those that have no other one are archived.
+#[tokio::test]
+async fn promise_8_a_label_that_is_gone_at_its_account_is_one_question_about_all_that_had_it() {
+    for is_wanted_back in [true, false] {
+        let mut world = with_three(Manner::Labels).await;
+        world.account.put(&text(14), &["INBOX", "Work"], &["$seen"]);
+        world.account.put(&text(15), &["Archive"], &["$seen"]);
+        world.sync().await;
+        world.settled("all in step").await;
+        for n in 11..=13 {
+            world.account.change(world.account.find_one(&text(n)), |message| carry(message, "Work", "Archive"));
+        }
+        let (label, _) = world.account.remove_mailbox("Work");
+        let before = world.laptop.shows();
+        for _ in 0..2 {
+            assert_eq!(world.sync().await.exit, 4);
+            let held = held(&world);
+            assert!(held.len() == 1 && held[0].starts_with("\"Work\" with 4 items is gone at account"), "{held:?}");
+            assert_eq!(world.laptop.shows(), before, "nothing goes anywhere before somebody decided");
+            assert_eq!(world.account.writes(), Vec::<String>::new());
+        }
+        let hold = world.hub.holds().unwrap().remove(0);
+        let in_work: Vec<_> = (11..=14).map(|n| at("Work", n, &["$seen"])).collect();
+        match is_wanted_back {
+            true => world.hub.drop_hold(&hold).unwrap(),
+            false => world.hub.approve(&hold.id).unwrap(),
+        }
+        for _ in 0..2 {
+            world.sync().await;
+        }
+        let mut shows = world.account.shows();
+        assert_eq!(
+            world.account.has_mailbox("Work") || shows.iter().any(|(name, ..)| name == &label.name),
+            is_wanted_back
+        );
+        shows.retain(|(name, ..)| name == "Work");
+        match is_wanted_back {
+            true => assert_eq!(shows, in_work, "as it was"),
+            false => assert_eq!(world.account.shows().iter().filter(|(name, ..)| name == "Archive").count(), 4),
+        }
+        world.settled(&format!("wanted back: {is_wanted_back}")).await;
+    }
+}
