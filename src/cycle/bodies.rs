@@ -544,6 +544,7 @@ impl Stock<'_> {
         let (lens, rank) = (self.lens, self.rank);
         let replica = cycle.members[self.index].replica.id;
         let intake = Intake { replica, kind: self.kind, places: self.places, lens, rank, now, left_out: &left_out };
+        let mut still = Vec::new();
         cycle.hub.atomically("bodies", |hub| {
             let mut alone = Alone::of(hub, replica, self.kind, came.iter().filter_map(|(_, seen)| seen.as_ref()))?;
             let mut made: Vec<RemoteId> = Vec::new();
@@ -567,7 +568,14 @@ impl Stock<'_> {
                                 made.extend(is_made.then_some(name));
                                 is_made
                             }
-                            None => intake.take_whole(hub, seen, untouched)?,
+                            None => {
+                                let name = seen.remote_id.clone();
+                                let is_made = intake.take_whole(hub, seen, untouched)?;
+                                // Nothing followed from it (it is left out by now, or older than what is known): not in this run again.
+                                let waits = hub.sighting(replica, &name)?.is_some_and(|waiting| waiting.lacks_body);
+                                still.extend(waits.then_some(name));
+                                is_made
+                            }
                         };
                         got.new += usize::from(is_made);
                     }
@@ -587,6 +595,7 @@ impl Stock<'_> {
             }
             Ok(())
         })?;
+        cycle.members[self.index].unreadable.extend(still);
         Ok(failures)
     }
 }

@@ -60,9 +60,6 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<BTreeSet<usize
                 .filter(|(_, answer)| matches!(answer, Ok(None)))
                 .map(|(place, _)| place)
                 .collect();
-            if !missed.is_empty() && connector.abilities().compares_known {
-                missed_at.insert(index);
-            }
             let (aside, unclear) = match aside(cycle, kind, index, &missed).await {
                 Ok(aside) => (aside, None),
                 Err(error) if error.kind == ErrorKind::Broken => return Err(error),
@@ -71,7 +68,7 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<BTreeSet<usize
             let now = cycle.now();
             let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
             let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
-            let (mut troubles, mut still_read) = (Vec::new(), Vec::new());
+            let (mut troubles, mut still_read, mut is_missed) = (Vec::new(), Vec::new(), false);
             cycle.hub.atomically("confirm", |hub| {
                 for ((id, place, since), answer) in chunk.iter().zip(answers) {
                     let was_unread = replica.is_device
@@ -94,11 +91,18 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<BTreeSet<usize
                         // Whether it stands where nothing is read could not be told: it is asked again in the next run.
                         Ok(None) if unclear.is_some() => {}
                         Ok(None) if aside.contains(&place.remote_id) => put_away(hub, (replica.id, &places), place)?,
-                        Ok(None) => hub.confirm_gone(*id)?,
+                        Ok(None) => {
+                            is_missed = true;
+                            hub.confirm_gone(*id)?;
+                        }
                         // Somebody put it where nothing may be written at its account: it is not gone, and the question stays.
                         Ok(Some(seen)) if is_known && is_put_away(&left_out, replica.id, &places, (place, &seen)) => {
                             put_away(hub, (replica.id, &places), place)?;
                         }
+                        // A folder of the account's that came after its folders were listed: the next run knows it.
+                        Ok(Some(seen))
+                            if !replica.is_device
+                                && !places.iter().any(|p| p.remote_id == seen.collection.as_str()) => {}
                         // It stands where nothing is mirrored: gone from all that is.
                         Ok(Some(seen)) if !places.iter().any(|p| p.remote_id == seen.collection.as_str()) => {
                             hub.confirm_gone(*id)?;
@@ -141,6 +145,9 @@ pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<BTreeSet<usize
                 Ok(())
             })?;
             cycle.members[index].still_read.extend(still_read);
+            if is_missed && connector.abilities().compares_known {
+                missed_at.insert(index);
+            }
             for error in troubles.into_iter().chain(unclear) {
                 cycle.report.trouble(&replica.name, &error);
             }

@@ -116,7 +116,8 @@ impl Intake<'_> {
             return Ok(false);
         }
         if self.is_frozen_by_now(hub, &known, &facts)? {
-            if place.collection == known.collection {
+            // A file that was moved before, and goes by its name there, is told once.
+            if !(self.left_out.is_device(self.replica) && place.collection != known.collection) {
                 hub.remove_sighting_of(self.replica, &seen.remote_id)?;
             }
             return Ok(false);

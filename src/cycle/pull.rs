@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 use twofold_hub::{Hub, Place, Presence, Replica};
-use twofold_model::{Connector, Entry, Error, ErrorKind, Feed, Kind, Known, Next, Page, Poll, Result, Since};
+use twofold_model::{Connector, Entry, Error, ErrorKind, Etag, Feed, Kind, Known, Next, Page, Poll, Result, Since};
 
 /// So many rounds since one token that broke off one after the other are enough: then everything is listed in full.
 const BROKEN_AT_MOST: u32 = 3;
@@ -403,6 +403,10 @@ fn known_of(cycle: &Cycle<'_>, own: &[Place]) -> Result<Known> {
     let mut known = Known::new();
     for place in own {
         known.extend(cycle.hub.known(place.replica, place.collection)?);
+        // What is said to be gone is told once more where it is back, also as it was.
+        for gone in cycle.hub.gone_from(place.replica, place.collection)? {
+            known.entry(gone).and_modify(|etag| *etag = Etag(String::new()));
+        }
         known.extend(cycle.hub.noted(place.replica, place.collection)?);
     }
     Ok(known)

@@ -18,6 +18,11 @@ const BEYOND_OF: &str =
     "SELECT i.id FROM collections c JOIN replicas r ON r.id = c.origin JOIN placements p ON p.collection = c.id
     JOIN items i ON i.id = p.item WHERE c.origin = ?1 AND (i.dated < r.since OR i.size > r.max_size)";
 
+/// A sighting of a copy on a device that stands in another collection than its base says. It goes by its name there already, so nobody would
+/// tell it once more when it is taken up again; an account lists everything then.
+const MOVED_ON_A_DEVICE: &str = "EXISTS (SELECT 1 FROM placements m JOIN replicas d ON d.id = m.replica AND d.is_device
+    WHERE m.replica = sightings.replica AND m.remote_id = sightings.remote_id AND m.collection <> sightings.collection)";
+
 impl Hub {
     /// The collections of a kind that are left out.
     pub fn left_out(&self, kind: Kind) -> Result<HashSet<i64>> {
@@ -31,9 +36,11 @@ impl Hub {
     pub fn leave_out(&mut self, collection: i64) -> Result<()> {
         self.run("UPDATE collections SET left_out = 1 WHERE id = ?1", [collection])?;
         self.run(
-            "DELETE FROM sightings WHERE collection = ?1 AND NOT EXISTS (
-                SELECT 1 FROM placements p JOIN collections c ON c.id = p.collection
-                WHERE p.replica = sightings.replica AND p.remote_id = sightings.remote_id AND NOT c.left_out)",
+            &format!(
+                "DELETE FROM sightings WHERE collection = ?1 AND NOT {MOVED_ON_A_DEVICE} AND NOT EXISTS (
+                    SELECT 1 FROM placements p JOIN collections c ON c.id = p.collection
+                    WHERE p.replica = sightings.replica AND p.remote_id = sightings.remote_id AND NOT c.left_out)"
+            ),
             [collection],
         )?;
         for hold in self.holds_of_any_state()?.into_iter().filter(|hold| hold.collection == Some(collection)) {
@@ -86,23 +93,16 @@ impl Hub {
         self.drop_questions_beyond(replica)
     }
 
-    /// Nothing is to be decided of what an account's limits leave out, whatever was seen of it. That a copy stands elsewhere than its base says
-    /// is kept until the limits are lifted: it goes by its name there already, so that nobody would tell it once more.
+    /// Nothing is to be decided of what an account's limits leave out, whatever was seen of it.
     fn drop_questions_beyond(&mut self, replica: i64) -> Result<()> {
-        self.run(
-            &format!(
-                "DELETE FROM sightings WHERE item IN ({BEYOND_OF}) AND (gone > 0 OR NOT EXISTS (
-                    SELECT 1 FROM placements p WHERE p.replica = sightings.replica AND p.remote_id = sightings.remote_id
-                      AND p.collection <> sightings.collection))"
-            ),
-            [replica],
-        )
+        self.run(&format!("UPDATE sightings SET hold = NULL WHERE item IN ({BEYOND_OF})"), [replica])?;
+        self.run(&format!("DELETE FROM sightings WHERE item IN ({BEYOND_OF}) AND NOT {MOVED_ON_A_DEVICE}"), [replica])
     }
 
-    /// That a listing lacks what an account's limits leave out raises no question. What it shows of such a message is one of its own: it
+    /// That a listing of an account lacks what its limits leave out raises no question. What it shows of such a message is one of its own: it
     /// may have become smaller.
     pub fn drop_absences_beyond(&mut self, replica: i64) -> Result<()> {
-        self.run(&format!("DELETE FROM sightings WHERE gone > 0 AND item IN ({BEYOND_OF})"), [replica])
+        self.run(&format!("DELETE FROM sightings WHERE replica = ?1 AND gone > 0 AND item IN ({BEYOND_OF})"), [replica])
     }
 
     /// Whether an item is a message that its account's limits leave out.

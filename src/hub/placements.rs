@@ -67,12 +67,17 @@ pub(crate) const GOING: &str = "
       AND NOT EXISTS (SELECT 1 FROM placements o JOIN collections c ON c.id = o.collection
             WHERE o.item = s.item AND o.replica = ?1 AND o.collection <> s.collection AND c.role IS NOT 'trash'
               AND NOT EXISTS (SELECT 1 FROM sightings g WHERE g.replica = ?1 AND g.remote_id = o.remote_id AND g.gone > 0)))
+      AND NOT EXISTS (SELECT 1 FROM placements q JOIN collections d ON d.id = q.collection JOIN replicas r ON r.id = d.origin
+            JOIN items i ON i.id = q.item WHERE q.item = s.item AND (i.dated < r.since OR i.size > r.max_size))
     UNION ALL
     SELECT s.id, p.collection FROM sightings s
     CROSS JOIN placements p ON p.replica = s.replica AND p.remote_id = s.remote_id AND p.collection <> s.collection
     JOIN collections c ON c.id = s.collection AND c.role = 'trash'
+    JOIN collections e ON e.id = p.collection AND NOT e.left_out
     WHERE s.replica = ?1 AND s.gone = 0 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))
-      AND EXISTS (SELECT 1 FROM stands t WHERE t.item = p.item AND t.collection = p.collection)";
+      AND EXISTS (SELECT 1 FROM stands t WHERE t.item = p.item AND t.collection = p.collection)
+      AND NOT EXISTS (SELECT 1 FROM placements q JOIN collections d ON d.id = q.collection JOIN replicas r ON r.id = d.origin
+            JOIN items i ON i.id = q.item WHERE q.item = s.item AND (i.dated < r.since OR i.size > r.max_size))";
 
 /// A device's token says that a folder looks as the hub knows it. It falls with every change of what the hub knows: which copies, and
 /// under which etags. (With a new copy it falls in [`Hub::add_placement`].)
@@ -349,6 +354,15 @@ impl Hub {
             known.insert(RemoteId(row.get(0).store()?), Etag(row.get(1).store()?));
         }
         Ok(known)
+    }
+
+    /// The names of a replica's copies in a collection that are said to be gone.
+    pub fn gone_from(&self, replica: i64, collection: i64) -> Result<Vec<RemoteId>> {
+        self.all(
+            "SELECT remote_id FROM sightings WHERE replica = ?1 AND collection = ?2 AND gone > 0",
+            params![replica, collection],
+            |row| row.get(0).map(RemoteId),
+        )
     }
 
     /// How many copies a replica holds in a collection.

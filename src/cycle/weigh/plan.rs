@@ -53,6 +53,12 @@ impl Weighing<'_> {
             .filter(|copy| matches!(copy.now, Now::Unknown) && self.is_unread(copy.replica, copy.collection))
             .map(|copy| copy.replica)
             .collect();
+        // Nor where it is to be moved, and what was sent of it before may still be done.
+        let may_move_yet: BTreeSet<i64> = open
+            .iter()
+            .map(|(replica, _)| *replica)
+            .filter(|replica| self.reached(*replica).is_some_and(|it| it.abilities().moves.contains(&self.kind)))
+            .collect();
         // Replicas at which it belongs, and of which it is not known yet that it stands or will be made there.
         let mut unmade: BTreeSet<i64> =
             places.iter().filter(|place| belongs(place)).map(|place| place.replica).collect();
@@ -102,6 +108,7 @@ impl Weighing<'_> {
                 || waits_for_inviter
                 || is_coming()?
                 || belongs(place) && is_without_copy(place) && leaves_unread.contains(&place.replica)
+                || belongs(place) && is_without_copy(place) && may_move_yet.contains(&place.replica)
                 || waits_until_made && !is_gone(at)
                 || !belongs(place) && is_made_at(place.replica)
             {

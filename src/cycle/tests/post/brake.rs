@@ -342,3 +342,22 @@ async fn what_went_to_the_trash_from_two_labels_and_should_not_have_gets_both_ba
         world.settled(&what).await;
     }
 }
+
+#[tokio::test]
+async fn a_hold_ends_by_itself_when_the_files_that_were_missed_are_back_under_their_names() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        let files: Vec<u64> = (1..=15).map(|n| world.laptop.find_one(&text(n))).collect();
+        let was: Vec<_> = files.iter().map(|file| world.laptop.message(*file)).collect();
+        files.iter().for_each(|file| world.laptop.change(*file, |message| message.at.clear()));
+        assert_eq!(world.sync().await.exit, 4, "{manner:?}: too many");
+        for message in &was {
+            let file = world.laptop.put(&message.bytes, &["account/mail/INBOX"], &["$seen"]);
+            world.laptop.change(file, |file| file.at.clone_from(&message.at));
+        }
+        let report = world.sync().await;
+        assert_eq!((report.exit, world.hub.holds().unwrap().len()), (0, 0), "{manner:?}: {report:?}");
+        assert_eq!(world.account.writes(), Vec::<String>::new(), "{manner:?}");
+        world.settled("they are back").await;
+    }
+}

@@ -227,3 +227,35 @@ async fn folders_that_exchange_their_names_on_a_device_have_these_names_everywhe
         }
     }
 }
+
+#[tokio::test]
+async fn a_message_that_goes_to_a_folder_which_its_account_makes_during_the_run_is_moved_and_never_missed() {
+    for is_read in [false, true] {
+        let what = format!("read on the device: {is_read}");
+        let mut world = World::with_twenty(Manner::Folders).await;
+        if is_read {
+            world
+                .laptop
+                .change(world.laptop.find_one(&text(1)), |message| _ = message.keywords.insert("$flagged".into()));
+        }
+        let account = world.account.clone();
+        world.account.set_before_list(Some(Arc::new(move |_: &str| {
+            if !account.has_mailbox("New") {
+                account.add_mailbox("New", None);
+                account.change(account.find_one(&text(1)), |message| carry(message, "INBOX", "New"));
+            }
+            Ok(())
+        })));
+        world.sync().await;
+        world.account.set_before_list(None);
+        assert!(world.laptop.has(&text(1)) && world.phone.has(&text(1)), "{what}: it is nowhere gone");
+        for _ in 0..2 {
+            world.sync().await;
+        }
+        assert_eq!(world.account.creates(), 0, "{what}: {:?}", world.account.writes());
+        assert_eq!(world.account.shows().len(), 20, "{what}");
+        let words: &[&str] = if is_read { &["$flagged", "$seen"] } else { &["$seen"] };
+        assert!(world.laptop.shows().contains(&at("New", 1, words)), "{what}: {:?}", world.laptop.shows());
+        world.settled(&what).await;
+    }
+}

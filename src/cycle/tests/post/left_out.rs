@@ -459,6 +459,13 @@ async fn a_file_whose_move_was_not_made_yet_when_it_came_to_be_beyond_the_limits
                 if is_deleted {
                     world.laptop.change(here, |message| message.at.clear());
                     world.sync().await;
+                    // Whatever is listed, or left out besides, meanwhile.
+                    match step % 3 {
+                        0 => _ = world.run_with(Settings { full_check: true, ..world.settings() }).await.unwrap(),
+                        1 => world.scope = since(1_000_011),
+                        _ => {}
+                    }
+                    world.sync().await;
                 }
                 world.scope = Scope::default();
                 for _ in 0..2 {
@@ -477,6 +484,43 @@ async fn a_file_whose_move_was_not_made_yet_when_it_came_to_be_beyond_the_limits
                     break;
                 }
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_moved_to_the_trash_on_a_device_and_held_is_no_question_while_it_is_left_out_and_is_not_lost() {
+    let out = [since(1_000_016), Scope { include: vec![Name::parse("Archive").unwrap()], ..Scope::default() }];
+    for (manner, scope) in BOTH.into_iter().flat_map(|manner| out.clone().map(move |scope| (manner, scope))) {
+        for is_deleted in [false, true] {
+            let what = format!("{manner:?}, {scope:?}, deleted: {is_deleted}");
+            let mut world = World::with_twenty(manner).await;
+            let files: Vec<u64> = (1..=15).map(|n| world.laptop.find_one(&text(n))).collect();
+            for file in &files {
+                world.laptop.change(*file, |message| carry(message, "account/mail/INBOX", "account/mail/Trash"));
+            }
+            assert_eq!(world.sync().await.exit, 4, "{what}: too many");
+            world.scope = scope.clone();
+            for _ in 0..2 {
+                let report = world.sync().await;
+                assert_eq!((report.exit, world.hub.holds().unwrap().len()), (0, 0), "{what}: {report:?}");
+            }
+            if is_deleted {
+                files.iter().for_each(|file| world.laptop.change(*file, |message| message.at.clear()));
+                world.sync().await;
+            }
+            world.scope = Scope::default();
+            for _ in 0..3 {
+                world.sync().await;
+            }
+            let kept = |place: &Arc<Office>| {
+                let mut rows = place.shows();
+                rows.retain(|(mailbox, ..)| mailbox != "Trash");
+                rows
+            };
+            let is_held = !world.hub.holds().unwrap().is_empty();
+            assert!(is_held || kept(&world.laptop) == kept(&world.account), "{what}: the laptop lacks some for good");
+            assert_eq!(kept(&world.phone), kept(&world.account), "{what}");
         }
     }
 }

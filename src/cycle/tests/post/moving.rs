@@ -237,3 +237,34 @@ async fn of_a_message_that_stands_in_two_folders_none_goes_when_two_places_move_
     );
     world.settled("moved").await;
 }
+
+#[tokio::test]
+async fn a_message_that_is_moved_while_nobody_knows_what_became_of_its_marks_is_moved_later_and_not_made_anew() {
+    let mut world = World::with_twenty(Manner::Folders).await;
+    let there = world.account.find_one(&text(1));
+    world.laptop.change(world.laptop.find_one(&text(1)), |message| _ = message.keywords.insert("$flagged".into()));
+    world.account.set_watch(Some(Arc::new(|step: &str| match step {
+        "after a write" => Err(Error::new(ErrorKind::Unknown, "no answer")),
+        _ => Ok(()),
+    })));
+    world.account.hide(there, ErrorKind::Unknown);
+    world.sync().await;
+    world.account.set_watch(None);
+    move_file(&world, &text(1), INBOX, WORK, None);
+    for _ in 0..2 {
+        world.sync().await;
+        assert_eq!(stands(&world, 1), ["INBOX"], "{:?}", world.account.writes());
+    }
+    world.account.mend();
+    for _ in 0..2 {
+        world.sync().await;
+    }
+    assert_eq!(
+        (stands(&world, 1), world.account.creates()),
+        (vec!["Work".to_owned()], 0),
+        "{:?}",
+        world.account.writes()
+    );
+    assert!(world.account.writes().contains(&"move to Work".to_owned()), "{:?}", world.account.writes());
+    world.settled("moved").await;
+}
