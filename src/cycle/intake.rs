@@ -57,6 +57,12 @@ impl Alone {
     }
 }
 
+/// A round may tell a copy several times, in any order: what is older than what it told before is no news. Both stamps are the server's.
+fn is_old_news(waiting: Option<&Sighting>, seen: &Seen) -> bool {
+    let told = waiting.and_then(|waiting| waiting.modified_ms);
+    seen.modified_ms.zip(told).is_some_and(|(stamp, told)| stamp < told)
+}
+
 impl Intake<'_> {
     /// Stores what a copy looks like now, unless that is what was agreed, or older than that.
     pub fn take(&self, hub: &mut Hub, seen: Seen) -> Result<()> {
@@ -71,6 +77,9 @@ impl Intake<'_> {
         };
         // What was read and not settled yet is the newest that is known: a look at a part is a part of that.
         let waiting = hub.sighting(self.replica, &seen.remote_id)?.filter(|waiting| waiting.presence == Presence::Here);
+        if is_old_news(waiting.as_ref(), &seen) {
+            return Ok(false);
+        }
         if let Some(waiting) = &waiting {
             seen.rendering = self.lens.settle_unknown(&waiting.rendering, seen.rendering);
         }
@@ -155,6 +164,9 @@ impl Intake<'_> {
         let Some(place) = self.places.iter().find(|place| place.remote_id == seen.collection.as_str()) else {
             return Ok(false);
         };
+        if is_old_news(waiting, &seen) {
+            return Ok(false);
+        }
         if let Some(waiting) = waiting {
             seen.rendering = self.lens.settle_unknown(&waiting.rendering, seen.rendering);
         }

@@ -129,7 +129,7 @@ fn made(hub: &mut Hub, intake: &Intake<'_>, intent: &Intent, mark: &Mark, seen: 
     call_as_its_account_does(hub, intent, &seen)?;
     let item = hub.item(intent.item)?;
     let sent = hub.version(intent.version)?;
-    let base = executed(&sent.content, &says);
+    let base = executed(&sent.content, &says, intake.left_out.is_device(intake.replica));
     let identity = Identity { uid: item.uid, mark: Some(mark.clone()) };
     let rendering = intake.lens.write(None, &base, &identity)?;
     let agreed = if base == sent.content {
@@ -154,9 +154,13 @@ fn made(hub: &mut Hub, intake: &Intake<'_>, intent: &Intent, mark: &Mark, seen: 
 }
 
 /// What of a create was executed for certain, where its copy says `says`. A photo and a changed occurrence travel in requests of
-/// their own, which may not have left: those that the copy lacks were not agreed.
-fn executed(sent: &Content, says: &Content) -> Content {
+/// their own, which may not have left: those that the copy lacks were not agreed. Nor were a user's own keywords on a device, which may have no
+/// letter left for them, or not have been able to note one.
+fn executed(sent: &Content, says: &Content, is_device: bool) -> Content {
     let mut base = sent.clone();
+    if let Some(Value::Object(words)) = base.0.get_mut("keywords").filter(|_| is_device) {
+        words.retain(|word, _| word.starts_with('$') || says.at(&["keywords", word]).is_some());
+    }
     if says.get("media").is_none() {
         base.set("media", Value::Null);
     }

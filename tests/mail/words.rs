@@ -250,3 +250,22 @@ fn promise_5_a_file_that_neomutt_moves_to_where_its_message_stands_takes_no_word
     has_moved(&home, "google", ("Alphorn", &id), &["work"], "put beside");
     assert!(is_read(&home, "google", &id, "Alphorn"));
 }
+
+#[test]
+fn a_category_that_a_device_could_not_note_yet_stays_at_its_account_and_is_noted_later() {
+    let home = synced(&["microsoft365"]);
+    let id = deliver(&home, "microsoft365", "Noted");
+    home.sandbox.graph_mail_edit(&id, &json!({"categories": ["New"]})).unwrap();
+    // Another program holds the lock under which words are noted, for longer than anybody waits.
+    let lock = maildir(&home, "microsoft365", "").join("dovecot-uidlist.lock");
+    fs::write(&lock, "1:elsewhere.example").unwrap();
+    for _ in 0..2 {
+        assert_ne!(home.sync().code, Some(0), "it is not aligned");
+        assert_eq!(categories(&home, "Noted"), set(&["new"]), "nobody took it off");
+    }
+    fs::remove_file(&lock).unwrap();
+    home.sync().expect(0);
+    assert_eq!(says(&only(mail(&home, "microsoft365", "Noted"), "Noted")), set(&["new"]));
+    assert_eq!(categories(&home, "Noted"), set(&["new"]));
+    settled(&home, "noted");
+}

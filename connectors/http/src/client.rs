@@ -210,7 +210,11 @@ impl Client {
             };
             let (token, answers) = match sent {
                 Ok(sent) => sent,
-                Err(error) => {
+                Err(mut error) => {
+                    // That the address of all is not there says nothing of what a part asks for.
+                    if matches!(error.kind, ErrorKind::NotFound | ErrorKind::StaleEtag | ErrorKind::TokenExpired) {
+                        error.kind = ErrorKind::Unknown;
+                    }
                     open.iter().for_each(|i| results[*i] = Some(Err(copy(&error))));
                     break;
                 }

@@ -396,6 +396,17 @@ async fn only_the_parts_of_a_batch_that_may_be_repeated_are() {
 }
 
 #[tokio::test]
+async fn that_a_batch_is_not_found_says_nothing_of_what_its_parts_ask_for() {
+    for code in [404, 410, 412] {
+        let server = Server::start(move |_, _| status(code)).await;
+        let (client, _) = client(&server);
+        for result in client.send_batch("fetch contacts", "/$batch", Effect::Read, &parts()).await {
+            assert_eq!(result.unwrap_err().kind, ErrorKind::Unknown, "{code}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_write_in_a_batch_without_an_answer_is_unknown_and_not_repeated() {
     let server =
         Server::start(|_, _| json(r#"{"responses":[{"id":"a","status":503,"body":{}},{"id":"b","status":204}]}"#))

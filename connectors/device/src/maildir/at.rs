@@ -21,6 +21,8 @@ pub struct At<'a> {
     pub folder: OwnedFd,
     pub maildir: Maildir,
     names: Mutex<Option<Names>>,
+    /// Why words could not be noted in this batch. Each of its writes would wait as long for the same lock.
+    unnoted: Mutex<Option<String>>,
 }
 
 /// A file as it is called now.
@@ -61,7 +63,7 @@ struct Names {
 
 impl<'a> At<'a> {
     pub fn new(room: Room<'a>, id: CollectionId, folder: OwnedFd, maildir: Maildir) -> At<'a> {
-        At { room, id, folder, maildir, names: Mutex::new(None) }
+        At { room, id, folder, maildir, names: Mutex::new(None), unnoted: Mutex::new(None) }
     }
 
     /// The folder of a place.
@@ -137,6 +139,12 @@ impl<'a> At<'a> {
         Ok(exact.or_else(same).cloned())
     }
 
+    /// The file of that very base, in the folder as it is now.
+    pub fn exact(&self, base: &[u8]) -> Result<Option<Here>> {
+        *lock(&self.names) = None;
+        Ok(self.of_uid(uid_of(base).as_str())?.into_iter().find(|here| here.name.base == base))
+    }
+
     /// The files whose bases give that UID.
     pub fn of_uid(&self, uid: &str) -> Result<Vec<Here>> {
         for _ in 0..2 {
@@ -196,7 +204,16 @@ impl<'a> At<'a> {
     pub fn words(&self, words: &BTreeSet<String>) -> Result<(Table, Result<()>)> {
         let mut table = words::read(&self.folder)?;
         let own: BTreeSet<String> = words.iter().filter(|word| !keywords::needs_no_word(word)).cloned().collect();
-        let noted = self.room.add_words(&self.folder, &own, &mut table, || self.letters());
+        let mut unnoted = lock(&self.unnoted);
+        let noted = match unnoted.as_ref().filter(|_| own.iter().any(|word| table.letter(word).is_none())) {
+            Some(why) => Err(Error::new(ErrorKind::Unknown, why.clone())),
+            None => self.room.add_words(&self.folder, &own, &mut table, || self.letters()),
+        };
+        if let Err(error) = noted.as_ref()
+            && error.kind == ErrorKind::Unknown
+        {
+            unnoted.get_or_insert_with(|| error.message.clone());
+        }
         Ok((table, noted))
     }
 

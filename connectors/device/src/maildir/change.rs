@@ -29,7 +29,9 @@ pub fn flag(at: &At<'_>, base: &[u8], etag: &Etag, from: &Sheet, to: Sheet) -> R
     }
     let name = FileName { base: here.name.base.clone(), flags };
     let place = if name.flags.is_empty() { here.place } else { Place::Cur };
-    let file = if name == here.name { here.file.clone() } else { name.in_cur(here.separator) };
+    // A file that has no flags so far does not say what stands before them in its folder.
+    let separator = if here.name.flags.is_empty() { at.separator()? } else { here.separator };
+    let file = if name == here.name { here.file.clone() } else { name.in_cur(separator) };
     if file != here.file {
         let renamed = atomic::move_new(at.place(here.place), &here.file, at.place(place), &file);
         renamed.map_err(|errno| match errno {

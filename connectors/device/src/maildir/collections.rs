@@ -269,7 +269,8 @@ fn already_there<'f>(siblings: &'f [Found], key: Option<&str>, name: &str, wants
     let is_same_key = |found: &&Found| key.is_some() && found.key() == key && is_here(found);
     let is_called = |found: &&Found| match found.name == INBOX {
         true => wants_inbox,
-        false => found.collection.name == name,
+        // A folder of that name below the inbox is none.
+        false => !wants_inbox && found.collection.name == name,
     };
     let is_same_name = |found: &&Found| is_called(found) && is_here(found) && (key.is_none() || found.key().is_none());
     // A copy that somebody made of a folder is one of its own, whatever the marker says that came along.

@@ -73,10 +73,16 @@ pub fn uid_of(base: &[u8]) -> Uid {
 }
 
 /// What tells a message from others, without what programs add to its base: mbsync's `,U=`, which it numbers anew, offlineimap's `,FMD5=`,
-/// Dovecot's `,S=` and `,W=`. For comparing, never for writing.
+/// Dovecot's `,S=` and `,W=`. For comparing, never for writing. A comma that begins nothing of that kind (in a name that a person gave) is
+/// one of its letters.
 pub fn identity(base: &[u8]) -> &[u8] {
+    let is_added = |field: &[u8]| {
+        let name = field.iter().take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit()).count();
+        name > 0 && field[0].is_ascii_uppercase() && field.get(name) == Some(&b'=')
+    };
     let end = base.iter().position(|b| *b == b',').filter(|end| *end > 0).unwrap_or(base.len());
-    &base[..end]
+    let is_all_added = base[end..].split(|b| *b == b',').skip(1).all(is_added);
+    if is_all_added { &base[..end] } else { base }
 }
 
 /// The same base in another folder. mbsync's `,U=` is a number of one folder, and would be another message's in the next: mbsync then
@@ -152,6 +158,9 @@ mod tests {
             assert_eq!(identity(&parse(name).base), b"1.h", "{name}");
         }
         assert_eq!(identity(b",U=4"), b",U=4");
+        for name in ["Report, May.eml", "1.h,S=9, copy", "a,b", "1.h,=4", "1.h,u=4"] {
+            assert_eq!(identity(name.as_bytes()), name.as_bytes(), "a name that somebody gave");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! a level begins.
 
 use super::dotlock;
+use crate::atomic::FileAccess;
 use crate::beneath::{self, refused};
 use crate::{Device, atomic};
 use rustix::fd::OwnedFd;
@@ -31,9 +32,16 @@ fn try_follow(device: &Device, tree: &OwnedFd, gone: &[&[u8]], new: &[&[u8]]) ->
     let _lock = dotlock::take(tree, FILE, device.now()).map_err(failed)?.ok_or_else(held)?;
     let Some(text) = is_there()? else { return Ok(()) };
     let Some(edited) = edit(&text, gone, new) else { return Ok(()) };
-    atomic::write_temp(tree, &device.temps, &edited, device.access)
-        .and_then(|temp| atomic::replace_ours(tree, &temp, FILE))
-        .map_err(failed)?;
+    let old = beneath::stat(tree, FILE.as_bytes()).map_err(failed)?;
+    let access = old.map_or(device.access, |old| FileAccess { mode: old.st_mode & 0o777, group: None });
+    let temp = atomic::write_temp(tree, &device.temps, &edited, access).map_err(failed)?;
+    let put = || {
+        if device.options.is_durable {
+            atomic::sync_file(tree, &temp)?;
+        }
+        atomic::replace_ours(tree, &temp, FILE)
+    };
+    put().map_err(failed)?;
     device.touched(tree);
     Ok(())
 }

@@ -256,7 +256,8 @@ impl<'a> Batch<'a> {
         match rustix::fs::unlinkat(at.place(here.place), here.file.as_slice(), AtFlags::empty()) {
             Ok(()) => noted.map(|()| seen),
             Err(errno) => {
-                if let Some(ours) = at.current(&base, None)? {
+                // Under its own name alone: a file of the same message may be the one that somebody changed.
+                if let Some(ours) = at.exact(&base)? {
                     let _ = rustix::fs::unlinkat(at.place(ours.place), ours.file.as_slice(), AtFlags::empty());
                 }
                 Err(if errno == Errno::NOENT { stale() } else { refused(errno, "replacing") })

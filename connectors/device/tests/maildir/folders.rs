@@ -177,6 +177,10 @@ async fn an_existing_maildir_is_taken_as_it_is() {
     }
     desk.put("cur/1.host:2,S", &mail("one"));
     assert_eq!(desk.collections().await, named(&[(INBOX, "INBOX")]));
+    // What a Dovecot with another prefix, or a take-over of long ago, left beside it.
+    for part in ["cur", "new", "tmp"] {
+        std::fs::create_dir_all(desk.path(".INBOX").join(part)).unwrap();
+    }
     assert_eq!(
         desk.device.create_collection(Kind::Mail, &like("google/mail#c1", "INBOX")).await.unwrap().id,
         INBOX.into()

@@ -23,6 +23,19 @@ async fn the_first_scan_reads_every_message_and_the_second_says_nothing() {
 }
 
 #[tokio::test]
+async fn another_message_under_a_name_that_begins_alike_is_another_one() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/Report, May.eml:2,S", &mail("May"));
+    desk.agree(INBOX).await;
+    std::fs::remove_file(desk.path("cur/Report, May.eml:2,S")).unwrap();
+    desk.put("cur/Report, June.eml:2,S", &mail("June"));
+    let told = desk.words(INBOX).await;
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.iter().any(|word| word.starts_with("gone ")), "{told:?}");
+    assert!(told.iter().any(|word| word.starts_with("seen ") && word.contains("June")), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_maildir_that_looks_as_it_did_is_not_compared_and_any_difference_is_told() {
     let mut desk = Desk::new().await;
     for n in 1..=3 {

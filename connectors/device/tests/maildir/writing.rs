@@ -259,6 +259,41 @@ async fn where_keywords_cannot_be_noted_the_flags_are_written_all_the_same() {
 }
 
 #[tokio::test]
+async fn a_lock_that_stays_is_waited_for_once_in_a_batch_and_the_flags_are_written() {
+    let mut desk = Desk::new().await;
+    for n in 0..6 {
+        desk.put(&format!("cur/{n}.host:2,"), &mail(&format!("message {n}")));
+    }
+    desk.agree(INBOX).await;
+    desk.put("dovecot-uidlist.lock", "1:elsewhere.example");
+    let flags: Vec<Operation> =
+        (0..6).map(|n| desk.flag(INBOX, &format!("{n}.host"), &["$seen", &format!("word{n}")])).collect();
+    let began = std::time::Instant::now();
+    let answers = desk.device.write(Kind::Mail, &flags).await;
+    assert!(began.elapsed() < std::time::Duration::from_secs(5), "it waited for {:?}", began.elapsed());
+    assert!(answers.iter().all(|answer| answer.as_ref().is_err_and(|error| error.kind == ErrorKind::Unknown)));
+    assert_eq!(desk.names("").iter().filter(|name| name.ends_with(":2,S")).count(), 6);
+}
+
+#[tokio::test]
+async fn a_folder_keeps_the_sign_that_its_files_have_before_their_flags() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host;2,S", &mail("one"));
+    desk.put("cur/2.host;2,", &mail("two"));
+    desk.put("new/3.host", &mail("three"));
+    desk.agree(INBOX).await;
+    let flag = desk.flag(INBOX, "3.host", &["$seen"]);
+    let seen = desk.write(flag).await.unwrap().unwrap();
+    assert_eq!(desk.names(""), set(&["cur/1.host;2,S", "cur/2.host;2,", "cur/3.host;2,S"]));
+    desk.take(seen);
+    assert!(desk.words(INBOX).await.is_empty(), "nothing changed");
+    // One that another program writes otherwise is no reason to read all others anew.
+    desk.put("cur/4.host:2,S", &mail("four"));
+    let told = desk.words(INBOX).await;
+    assert!(told.iter().all(|word| !word.contains("1.host") && !word.contains("2.host")), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_copy_is_a_second_name_of_the_same_file_with_the_letters_of_its_folder() {
     let mut desk = Desk::new().await;
     // `c` means nothing in either folder.

@@ -124,7 +124,7 @@ pub fn unknown_of(bytes: &[u8], message: &Message<'_>) -> Option<String> {
 }
 
 /// Whether a text is in a character set that nobody knows, and something in it could not be read.
-pub fn is_unknown(part: &MessagePart<'_>) -> bool {
+fn is_unknown(part: &MessagePart<'_>) -> bool {
     let is_damaged = matches!(&part.body, PartType::Text(text) | PartType::Html(text) if text.contains(REPLACEMENT));
     is_damaged && label_of(part).is_some_and(|label| !is_known(label))
 }

@@ -385,6 +385,39 @@ mod tests {
         assert_eq!(body["body"]["content"], "<p>x");
     }
 
+    #[test]
+    fn a_text_that_is_attached_keeps_its_bytes_whatever_it_is_written_in() {
+        let latin: &[u8] = b"Gr\xf6\xdfe;1\r\n";
+        let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain("Größe".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let long: Vec<u8> = latin.iter().copied().cycle().take(300_000).collect();
+        for (kind, bytes) in [
+            ("text/csv", latin),
+            ("text/plain; charset=iso-8859-1", latin),
+            ("text/rtf", latin),
+            ("text/html", latin),
+            ("text/plain", &wide),
+            ("text/csv", &long),
+        ] {
+            let lines = base64::engine::general_purpose::STANDARD.encode(bytes);
+            let lines: Vec<&str> = lines.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
+            let whole = format!(
+                "{LETTER}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello\r\n--b\r\nContent-Type: {kind}\r\n\
+                 Content-Disposition: attachment; filename=a.csv\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n--b--\r\n",
+                lines.join("\r\n")
+            );
+            let composed = Composed::of(whole.as_bytes()).unwrap();
+            assert!(matches!(&composed.files()[0].content, Content::Here(have) if have == bytes), "{kind}");
+            let lean = crate::mail::lean::Lean::read(whole.as_bytes(), crate::mail::lean::LONG).unwrap().unwrap();
+            let kept = Composed::without(&lean.bytes, &lean.runs).unwrap().unwrap();
+            assert_eq!(kept.files()[0].size(), bytes.len(), "{kind}");
+            assert_eq!(
+                matches!(kept.files()[0].content, Content::There(_)),
+                bytes.len() > 200_000,
+                "{kind}: in the store"
+            );
+        }
+    }
+
     fn mark() -> Mark {
         Mark { hub: "h".into(), item: "i".into(), generation: 1 }
     }

@@ -163,18 +163,18 @@ impl File {
         let mut files = Vec::with_capacity(message.attachments.len());
         let mut taken = 0;
         for at in std::mem::take(&mut message.attachments) {
-            // A text that cannot be read goes as it is.
-            let unread = message.parts.get(at as usize).filter(|part| charset::is_unknown(part));
-            let unread = unread.and_then(|part| charset::raw(message, part));
+            // A text that is a file goes as it is, and not as it was read: what it is written in, nobody has to know.
+            let is_text = |part: &&MessagePart<'_>| matches!(part.body, PartType::Text(_) | PartType::Html(_));
+            let text = message.parts.get(at as usize).filter(is_text).and_then(|part| charset::raw(message, part));
             let raw = &message.raw_message;
             let Some(part) = message.parts.get_mut(at as usize) else { continue };
             let place = part.offset_body as usize..=part.offset_end as usize;
             let within = runs.iter().filter(|run| place.contains(&run.at)).collect::<Vec<_>>();
             let is_whole = part.encoding == Encoding::Base64
-                && matches!(part.body, PartType::Binary(_) | PartType::InlineBinary(_))
+                && !matches!(part.body, PartType::Message(_) | PartType::Multipart(_))
                 && raw.get(*place.start()..*place.end()).is_some_and(|beside| beside.trim_ascii().is_empty());
             let mut file = File::take(part);
-            if let Some(bytes) = unread {
+            if let Some(bytes) = text {
                 file.content = Content::Here(bytes);
             }
             if let ([run], true) = (&within[..], is_whole) {

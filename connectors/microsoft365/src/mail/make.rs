@@ -7,7 +7,7 @@ use super::lean::{self, Lean};
 use super::marks::{Patch, Update};
 use super::wire::{MARK, Message};
 use super::write::{edited, gone, read_told, with_bytes_of};
-use super::{Mail, api, etag, map, no_answer, one, seen_as};
+use super::{LAG_MS, Mail, api, etag, map, no_answer, one, seen_as};
 use crate::taken_as;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -154,7 +154,17 @@ impl Mail {
                     Step::Go(_) => {}
                     Step::Done(_) => return Err(gone()),
                 }
-                self.create(&update.place.collection, update.to.clone(), None, Some(&what)).await?
+                let now_ms = self.now_ms();
+                if self.memory().instead.get(&what).is_some_and(|sent_ms| now_ms < sent_ms.saturating_add(LAG_MS)) {
+                    let why = "what was sent to take the draft's place cannot be found yet";
+                    return Err(Error::new(ErrorKind::Unknown, why));
+                }
+                self.memory().instead.insert(what.clone(), now_ms);
+                let made = self.create(&update.place.collection, update.to.clone(), None, Some(&what)).await;
+                if made.as_ref().is_err_and(|error| error.kind.proves_not_executed()) {
+                    self.memory().instead.remove(&what);
+                }
+                made?
             }
         };
         let away = Trip { place: &update.place, goal: Goal::Trash, etag: None };

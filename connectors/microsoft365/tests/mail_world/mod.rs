@@ -75,6 +75,8 @@ pub struct World {
     pub graph: Microsoft365,
     pub blobs: Arc<MemoryBlobs>,
     pub tokens: BTreeMap<String, DeltaToken>,
+    /// The connector's clock.
+    pub clock: Arc<ManualClock>,
 }
 
 impl World {
@@ -90,7 +92,7 @@ impl World {
         let mut options = ClientOptions::new(base, Arc::new(GraphDialect))
             .token(Arc::new(Token(sandbox.clone())))
             .transport(Arc::new(Line(sandbox.clone())))
-            .clock(clock);
+            .clock(clock.clone());
         options.max_body = max_body;
         let blobs = Arc::new(MemoryBlobs::default());
         let graph = Microsoft365::new(Options {
@@ -100,7 +102,7 @@ impl World {
             home_zone: None,
             blobs: Some(blobs.clone()),
         });
-        World { sandbox, graph, blobs, tokens: BTreeMap::new() }
+        World { sandbox, graph, blobs, tokens: BTreeMap::new(), clock }
     }
 
     pub fn empty() -> World {

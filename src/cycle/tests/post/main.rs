@@ -579,6 +579,28 @@ async fn a_message_that_came_from_a_device_gets_further_labels_as_any_other() {
 }
 
 #[tokio::test]
+async fn what_a_round_tells_of_a_message_counts_by_its_age_and_not_by_its_order() {
+    for manner in BOTH {
+        for age in [1, 2] {
+            let mut world = World::with_twenty(manner).await;
+            world.account.stamp();
+            let there = world.account.find_one(&text(1));
+            let mut olds = vec![world.account.copies(there)];
+            world.account.change(there, |message| message.keywords = ["$flagged".to_owned()].into());
+            olds.push(world.account.copies(there));
+            world.account.change(there, |message| message.keywords = ["$flagged", "$seen"].map(str::to_owned).into());
+            // After its last state, the round shows an earlier one once more: that of the last run, or the one between.
+            let mut old = olds[2 - age].clone();
+            old.iter_mut().for_each(|seen| seen.modified_ms = Some(1));
+            world.account.echo(old);
+            world.sync().await;
+            assert!(world.laptop.shows().contains(&at("INBOX", 1, &["$flagged", "$seen"])), "{manner:?}, {age} before");
+            world.settled("told").await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_message_deleted_on_a_device_goes_to_the_trash_or_the_archive_and_is_never_destroyed() {
     for (manner, unmarked) in [(Manner::Labels, "Archive"), (Manner::Folders, "Trash")] {
         let mut world = World::with_twenty(manner).await;

@@ -96,6 +96,8 @@ struct State {
     echoes: Vec<Seen>,
     /// Each round has a page before the last, with all that it tells.
     is_paged: bool,
+    /// Its rounds say when a copy was changed.
+    is_stamped: bool,
 }
 
 /// Called before and after whatever a place does; an error there is a stop of the program.
@@ -221,6 +223,11 @@ impl Office {
     pub fn copies(&self, id: u64) -> Vec<Seen> {
         let message = self.message(id);
         message.at.keys().map(|mailbox| self.listed(id, &message, mailbox)).collect()
+    }
+
+    /// From now on its rounds say of each copy when it was changed last.
+    pub fn stamp(&self) {
+        self.state().is_stamped = true;
     }
 
     /// The next round of each feed that tells a change shows these copies as they were: a list that lags.
@@ -786,7 +793,9 @@ impl Connector for Office {
             let mut entries: Vec<Entry> = Vec::new();
             for (id, message) in state.messages.iter().rev() {
                 for mailbox in message.at.keys().filter(|mailbox| covers(mailbox)) {
-                    let seen = self.listed(*id, message, mailbox);
+                    let mut seen = self.listed(*id, message, mailbox);
+                    let stamp = state.changed.get(&seen.remote_id).filter(|_| state.is_stamped);
+                    seen.modified_ms = stamp.map(|tick| i64::try_from(*tick).unwrap());
                     if is_new(&seen.remote_id) && !is_blind(&seen.remote_id) {
                         entries.push(Entry::Seen(Box::new(seen)));
                     }
