@@ -27,12 +27,21 @@ pub(crate) const PUT_AWAY: &str =
 ///
 /// Answers at which replicas that compare something was found to be gone.
 pub async fn confirm(cycle: &mut Cycle<'_>, kind: Kind) -> Result<BTreeSet<usize>> {
-    let mut missed_at = BTreeSet::new();
     remove::bury(cycle, kind)?;
     retry_quarantined(cycle, kind).await?;
     dropped_changes(cycle, kind)?;
+    ask(cycle, kind, 0..cycle.members.len()).await
+}
+
+/// Asks these replicas for what is said to be gone there; the answer is [`confirm`]'s.
+pub async fn ask(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    members: impl IntoIterator<Item = usize>,
+) -> Result<BTreeSet<usize>> {
+    let mut missed_at = BTreeSet::new();
     let left_out = cycle.left_out.clone();
-    for index in 0..cycle.members.len() {
+    for index in members {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let replica = cycle.members[index].replica.clone();
         let places = cycle.hub.places(replica.id, kind)?;

@@ -463,14 +463,15 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     catch_up(cycle, kind)?;
     meet_all(cycle, kind).await?;
     sweep::sweep(cycle, kind).await?;
-    for _ in 0..ROUNDS {
-        // What is nowhere under its name may have gone to a folder that was listed before, under another name.
-        let missed = confirm::confirm(cycle, kind).await?;
-        if missed.is_empty() || cycle.must_stop() {
+    let mut missed_at = confirm::confirm(cycle, kind).await?;
+    for _ in 1..ROUNDS {
+        if missed_at.is_empty() || cycle.must_stop() {
             break;
         }
-        pull::pull_from(cycle, kind, missed).await?;
+        // What is nowhere under its name may have gone to a folder that was listed before, under another name.
+        pull::pull_from(cycle, kind, missed_at.clone()).await?;
         meet_all(cycle, kind).await?;
+        missed_at = confirm::ask(cycle, kind, missed_at).await?;
     }
     confirm::brake(cycle, kind)?;
     decide_and_write(cycle, kind).await?;
