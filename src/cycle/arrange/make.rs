@@ -313,7 +313,7 @@ pub(super) fn leave_closed(cycle: &mut Cycle<'_>, kind: Kind, index: usize, clos
                  and cur, new and tmp in it (chmod, chown)"
             }
             true => {
-                "it is called as no mailbox can be (nothing stands between two dots, or behind the last one), so that nothing \
+                "it is called as no mailbox can be (nothing stands between two dots, or behind the last one, or it is no UTF-8), so that nothing \
                  in it is at its account. Give it another name"
             }
         };

@@ -67,12 +67,15 @@ impl Composed {
     /// [`ErrorKind::Refused`] where they are none, [`ErrorKind::Unsupported`] where it says something in a character set that nobody knows.
     pub fn without(bytes: &[u8], runs: &[Run]) -> Result<Option<Composed>> {
         let none = || Error::new(ErrorKind::Refused, "the bytes are no message");
-        let as_sent = MessageParser::default().parse(bytes).ok_or_else(none)?;
-        let end = as_sent.root_part().offset_body as usize;
-        if end > MOST_HEADER {
+        // Seen before it is read: each of its people and ids would be some more room.
+        if !has_end_of_header(bytes.get(..MOST_HEADER.min(bytes.len())).unwrap_or_default())
+            && bytes.len() > MOST_HEADER
+        {
             let why = "the header of the message is larger than Microsoft 365 takes";
             return Err(Error::new(ErrorKind::Unsupported, why));
         }
+        let as_sent = MessageParser::default().parse(bytes).ok_or_else(none)?;
+        let end = as_sent.root_part().offset_body as usize;
         let known = charset::with_known_names(bytes, &as_sent);
         // Names that were put in have moved the places of what was left out.
         if matches!(known, Cow::Owned(_)) && !runs.is_empty() {
@@ -260,6 +263,12 @@ impl Composed {
             self.says.iter().filter(|(name, value)| name.as_str() != "sender" && was.says.get(*name) != Some(*value));
         (is_same_beside && is_all_said).then(|| changed.map(|(name, value)| (name.clone(), value.clone())).collect())
     }
+}
+
+/// Whether an empty line is among these bytes, where a message begins.
+fn has_end_of_header(begin: &[u8]) -> bool {
+    let is_empty_line = |line: &[u8]| matches!(line, b"\n" | b"\r\n");
+    begin.split_inclusive(|byte| *byte == b'\n').any(is_empty_line)
 }
 
 /// How long it is as JSON, in bytes.
