@@ -231,6 +231,11 @@ impl Sandbox {
         self.lock().faults.add(rule);
     }
 
+    /// Takes all faults back.
+    pub fn clear_faults(&self) {
+        self.lock().faults.clear();
+    }
+
     /// The counts of one provider since the last reset.
     pub fn counts(&self, provider: Provider) -> Counts {
         self.lock().log.counts(provider)

@@ -11,7 +11,7 @@ use twofold_http::{Client, ClientOptions};
 use twofold_microsoft365::{GraphDialect, Microsoft365, Options};
 use twofold_model::email::{Role, Sheet};
 use twofold_model::{
-    Access, Collection, Connector, ErrorKind, Kind, Known, Next, Poll, RemoteId, Removal, Since, Unread,
+    Access, Collection, Connector, Entry, ErrorKind, Kind, Known, Next, Poll, RemoteId, Removal, Since, Unread,
 };
 use twofold_sandbox::{Fault, Provider, Rule, Switches};
 use twofold_zones::SystemZones;
@@ -193,6 +193,34 @@ mod rounds {
         assert!(sheet(&seen).received_ms.is_some() && sheet(&seen).draft.is_none());
         assert!(world.graph.lens(Kind::Mail).facts(&seen.rendering).lacks_body);
         assert_eq!(world.fetch(&seen).await.unwrap().unwrap(), seen, "a look shows what a list shows");
+    }
+
+    #[tokio::test]
+    async fn a_message_that_cannot_be_looked_at_stops_no_other_and_is_looked_at_again() {
+        for (code, others) in [(500, 0), (500, 3), (403, 0), (403, 3)] {
+            let switches = Switches { graph_delta_read_state_alone: true, ..Default::default() };
+            let mut world = World::with(switches);
+            let one = world.deliver("inbox", &letter("one"));
+            let more: Vec<RemoteId> = (0..others).map(|n| world.deliver("inbox", &letter(&format!("m{n}")))).collect();
+            world.told().await;
+            for id in [&one].into_iter().chain(&more) {
+                world.edit(id, json!({"isRead": true}));
+            }
+            let new = world.deliver("inbox", &letter("new"));
+            let rule = Rule::any(Fault::status(code)).on(Provider::Microsoft).path(one.as_str()).times(20);
+            world.sandbox.fault(rule);
+            let told = world.pull().await.unwrap();
+            let what = format!("{code}, {others} others: {told:?}");
+            let is_seen =
+                |id: &RemoteId| told.iter().any(|it| matches!(it, Entry::Seen(seen) if seen.remote_id == *id));
+            assert!(is_seen(&new) && more.iter().all(is_seen) && !is_seen(&one), "{what}");
+            let is_bad = |it: &Entry| matches!(it, Entry::Bad { remote_id, .. } if *remote_id == one);
+            assert!(told.iter().any(is_bad), "{what}");
+            world.sandbox.clear_faults();
+            let (there, _) = world.told().await;
+            assert_eq!(words(&there[&one]), ["$seen"], "{code}: looked at again");
+            assert!(world.pull().await.unwrap().is_empty());
+        }
     }
 
     #[tokio::test]

@@ -215,6 +215,8 @@ impl Mail {
         let mut entries: Vec<Entry> = told.gone.into_iter().map(|id| Entry::Gone(RemoteId::from(id))).collect();
         // A message that is still being made is none yet, and one that was given up never will be.
         entries.extend(told.whole.iter().filter(|row| !is_half(row)).map(|row| entry(row, own)));
+        // Where one alone cannot be looked at, it is that message, and the others are none the worse for it; it is looked at again next time.
+        let is_of_one = told.named.len() == 1 || looks.iter().any(Result::is_ok);
         for ((id, row), look) in told.named.iter().zip(looks) {
             if matches!(&look, Ok(Some(message)) if is_half(message)) {
                 continue;
@@ -239,6 +241,10 @@ impl Mail {
                 Ok(None) => Entry::Gone(RemoteId::from(id.as_str())),
                 // The server cannot show this one, and says so: the others are none the worse for it.
                 Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Malformed) => bad(id, own, error),
+                Err(error) if is_of_one && matches!(error.kind, ErrorKind::Unknown | ErrorKind::Forbidden) => {
+                    round.doubts.push(id.clone());
+                    bad(id, own, error)
+                }
                 Err(error) => return Err(again(&error)),
             });
         }
