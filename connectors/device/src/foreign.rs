@@ -9,6 +9,7 @@
 
 use crate::Why;
 use crate::maildir::lay::received_at;
+use crate::maildir::packed::LONGEST;
 use crate::maildir::{folder, name};
 use crate::vdir::{COLOR, DISPLAY_NAME};
 use std::path::{Path, PathBuf};
@@ -245,9 +246,15 @@ pub fn messages(maildir: &Path) -> Result<Vec<Message>> {
 /// # Errors
 /// The store's.
 pub fn keep(blobs: &dyn Blobs, message: &Message) -> Result<std::result::Result<(crate::Key, Sheet), Why>> {
+    if std::fs::metadata(&message.file).is_ok_and(|stat| stat.len() > LONGEST) {
+        return Ok(Err(Why::Unreadable));
+    }
     let Ok(bytes) = std::fs::read(&message.file) else { return Ok(Err(Why::Unreadable)) };
     if bytes.is_empty() {
         return Ok(Err(Why::NoItem));
+    }
+    if is_cut_off(&bytes) {
+        return Ok(Err(Why::Broken));
     }
     let (blob, size) = blobs.put(&mut bytes.as_slice())?;
     let header = headers::read(&bytes);
@@ -255,6 +262,29 @@ pub fn keep(blobs: &dyn Blobs, message: &Message) -> Result<std::result::Result<
     let mut sheet = Sheet { received_ms: received_at(&bytes).or_else(sent), ..Sheet::default() };
     sheet.set_bytes(&blob, size, &header);
     Ok(Ok((crate::Key::of(&bytes), sheet)))
+}
+
+/// Whether a message is not there to its end, as a full disk or a power cut leaves it: nothing follows its header, or the last of its parts has no
+/// end (RFC 2046 5.1.1). Of a single text nobody can tell.
+fn is_cut_off(bytes: &[u8]) -> bool {
+    let is_empty_line = |line: &&[u8]| matches!(*line, b"\n" | b"\r\n");
+    let lines = || bytes.split_inclusive(|byte| *byte == b'\n');
+    if lines().find(is_empty_line).is_none() {
+        return true;
+    }
+    let header: String = lines().take_while(|line| !is_empty_line(line)).map(String::from_utf8_lossy).collect();
+    let unfolded = header.replace("\r\n", "\n").replace("\n ", " ").replace("\n\t", " ");
+    let mut fields = unfolded.lines().filter(|line| line.to_ascii_lowercase().starts_with("content-type:"));
+    let Some(kind) = fields.next() else { return false };
+    let lower = kind.to_ascii_lowercase();
+    let Some(at) = lower.find("boundary=").filter(|_| lower.contains("multipart/")) else { return false };
+    let value = kind.get(at + "boundary=".len()..).unwrap_or_default();
+    let boundary = match value.strip_prefix('"') {
+        Some(quoted) => quoted.split('"').next(),
+        None => value.split([';', ' ', '\t']).next(),
+    };
+    let end = format!("--{}--", boundary.unwrap_or_default());
+    !lines().any(|line| line.starts_with(end.as_bytes()))
 }
 
 // ---- cards and events -----------------------------------------------------------------------------------------------------
@@ -290,6 +320,17 @@ fn vdir(root: &Path, extension: &str) -> Result<Option<Tree>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_that_is_not_there_to_its_end_is_known() {
+        let whole =
+            "Subject: x\r\nContent-Type: multipart/mixed;\r\n boundary=\"a b\"\r\n\r\n--a b\r\n\r\ntext\r\n--a b--\r\n";
+        assert!(!is_cut_off(whole.as_bytes()) && !is_cut_off(b"Subject: x\n\ntext") && !is_cut_off(b"A: b\n\n"));
+        assert!(!is_cut_off(whole.replace("\r\n", "\n").replace("\"a b\"", "ab").replace("--a b", "--ab").as_bytes()));
+        for length in [10, 60, 75, whole.len() - 6] {
+            assert!(is_cut_off(&whole.as_bytes()[..length]), "{length}");
+        }
+    }
 
     /// A tree with these files; a name that ends in `/` is a Maildir.
     fn tree(names: &[&str]) -> tempfile::TempDir {

@@ -35,7 +35,7 @@ mod listing;
 mod look;
 mod message;
 pub(crate) mod name;
-mod packed;
+pub(crate) mod packed;
 mod scan;
 mod subscriptions;
 mod tree;
