@@ -463,16 +463,7 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     catch_up(cycle, kind)?;
     meet_all(cycle, kind).await?;
     sweep::sweep(cycle, kind).await?;
-    let mut missed_at = confirm::confirm(cycle, kind).await?;
-    for _ in 1..ROUNDS {
-        if missed_at.is_empty() || cycle.must_stop() {
-            break;
-        }
-        // What is nowhere under its name may have gone to a folder that was listed before, under another name.
-        pull::pull_from(cycle, kind, missed_at.clone()).await?;
-        meet_all(cycle, kind).await?;
-        missed_at = confirm::ask(cycle, kind, missed_at).await?;
-    }
+    confirm_all(cycle, kind).await?;
     confirm::brake(cycle, kind)?;
     decide_and_write(cycle, kind).await?;
     // What messages say beyond a list comes in parts, so that the newest are at the devices while the oldest are still read.
@@ -493,6 +484,20 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     arrange::missing::count(cycle, kind)?;
     arrange::remove::bury(cycle, kind)?;
     Ok(true)
+}
+
+/// Asks for what is said to be gone; what a device then says is nowhere may have gone to a folder that was listed before, under another name.
+async fn confirm_all(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
+    let mut missed_at = confirm::confirm(cycle, kind).await?;
+    for _ in 1..ROUNDS {
+        if missed_at.is_empty() || cycle.must_stop() {
+            break;
+        }
+        pull::pull_from(cycle, kind, missed_at.clone()).await?;
+        meet_all(cycle, kind).await?;
+        missed_at = confirm::ask(cycle, kind, missed_at).await?;
+    }
+    Ok(())
 }
 
 /// Binds all that was seen, after a look behind.
@@ -651,7 +656,7 @@ async fn decide_and_write(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         }
         // A write whose fate is unknown is looked for at once where that is possible.
         settle::settle(cycle, kind, false).await?;
-        confirm::confirm(cycle, kind).await?;
+        confirm_all(cycle, kind).await?;
         // What the writes found to be gone counts for the brakes like all else.
         confirm::brake(cycle, kind)?;
         again = Some(moved);

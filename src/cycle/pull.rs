@@ -170,7 +170,7 @@ pub async fn pull_from(cycle: &mut Cycle<'_>, kind: Kind, members: impl IntoIter
                 })?;
                 // Whoever does not wait for it any more has given up by itself.
                 let _ = known.send(match course.tally.compares_known {
-                    true => known_of(cycle, &course.own)?,
+                    true => known_of(cycle, kind, &course.own)?,
                     false => Known::new(),
                 });
             }
@@ -388,7 +388,7 @@ fn rounds(
             _ => Since::Start,
         };
         let is_listing = since == Since::Start;
-        let known = if abilities.compares_known && is_listing { known_of(cycle, &own)? } else { Known::new() };
+        let known = if abilities.compares_known && is_listing { known_of(cycle, kind, &own)? } else { Known::new() };
         let tally = tally(cycle, kind, index, &own, is_listing)?;
         courses.push(Course { feed: feed.clone(), own, breaks, tally, end: End::Open, has_failed, left_alone });
         rounds.push(Round { feed, since, known, has_hung });
@@ -399,12 +399,17 @@ fn rounds(
 }
 
 /// What the hub knows of the copies in a feed's collections.
-fn known_of(cycle: &Cycle<'_>, own: &[Place]) -> Result<Known> {
+fn known_of(cycle: &Cycle<'_>, kind: Kind, own: &[Place]) -> Result<Known> {
     let mut known = Known::new();
     for place in own {
         known.extend(cycle.hub.known(place.replica, place.collection)?);
-        // What is said to be gone is told once more where it is back, also as it was.
-        for gone in cycle.hub.gone_from(place.replica, place.collection)? {
+        // A message that is said to be gone is told once more where it is back, also as it was. The state of a file of another kind says when it
+        // was written, and whose it is.
+        let gone = match kind {
+            Kind::Mail => cycle.hub.gone_from(place.replica, place.collection)?,
+            Kind::Contacts | Kind::Calendar => Vec::new(),
+        };
+        for gone in gone {
             known.entry(gone).and_modify(|etag| *etag = Etag(String::new()));
         }
         known.extend(cycle.hub.noted(place.replica, place.collection)?);

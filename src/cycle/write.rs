@@ -167,6 +167,12 @@ fn makes(plan: &Planned) -> bool {
     matches!(plan.intent.kind, IntentKind::Create | IntentKind::Copy | IntentKind::Move)
 }
 
+/// Whether a message gets other bytes by it: somebody wrote on a draft.
+fn rewrites(lens: &dyn Lens, plan: &Planned) -> bool {
+    let Operation::Update { from, to, .. } = &plan.operation else { return false };
+    lens.facts(from).blob != lens.facts(to).blob
+}
+
 /// Over what a place hung so often, it is written by itself.
 const ALONE: u32 = 2;
 
@@ -263,6 +269,9 @@ async fn outcome_of(
                 error if !error.kind.proves_not_executed() => {
                     if is_open {
                         hung.insert(plan.intent.item);
+                    }
+                    // Where another message may have taken the place of a draft, it is looked for, and a search finds it only a while later.
+                    if is_open || !is_device && rewrites(lens, &plan) {
                         hub.set_not_before(plan.intent.id, now + hung::OPEN_MS)?;
                     }
                     if is_put_off {

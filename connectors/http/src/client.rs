@@ -507,7 +507,9 @@ impl Inner {
         } else if held_ms > 0 {
             clock.sleep_ms(held_ms).await;
         }
-        let bytes = self.options.budget.limits().bytes_per_window.map_or(0, |_| request.body.size());
+        // What a batch of reads carries is next to nothing, and reads never wait for what was sent.
+        let is_counted = request.effect.is_write() && self.options.budget.limits().bytes_per_window.is_some();
+        let bytes = if is_counted { request.body.size() } else { 0 };
         let cost = Cost { requests: request.cost, units: request.units, bytes };
         self.options.budget.acquire(cost, clock, patience_ms).await
     }

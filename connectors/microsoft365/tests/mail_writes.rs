@@ -512,25 +512,6 @@ mod making {
     }
 
     #[tokio::test]
-    async fn a_draft_that_was_sent_to_take_anothers_place_is_not_sent_again_while_a_filter_cannot_find_it() {
-        let switches = Switches { graph_filter_lag_s: 45, ..Default::default() };
-        let mut world = World::with(switches);
-        let drafts = world.of_role(Role::Drafts).await;
-        let made = world.write(world.creation("one", &drafts, &letter("one"), &["$draft"])).await.unwrap().unwrap();
-        world.pull().await.unwrap();
-        let content = world.content(&with_file("one"), &["$draft"]);
-        let operation = world.change(&made, |now| *now = content);
-        world.fault_writes(Fault::DropAfter);
-        for _ in 0..3 {
-            assert_eq!(world.write(operation.clone()).await.unwrap_err().kind, ErrorKind::Unknown);
-        }
-        world.sandbox.clock().advance_ms(61_000);
-        world.clock.advance_ms(61_000);
-        world.write(operation).await.unwrap().unwrap();
-        assert_eq!(world.sandbox.graph_mail_messages().len(), 2, "the new one, and the old one in Deleted Items");
-    }
-
-    #[tokio::test]
     async fn a_draft_that_somebody_wrote_on_is_not_overwritten() {
         let mut world = World::empty();
         let drafts = world.of_role(Role::Drafts).await;

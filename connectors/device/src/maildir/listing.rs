@@ -68,16 +68,12 @@ pub fn list(maildir: &Maildir) -> rustix::io::Result<Listing> {
     Ok(Listing { files, separator })
 }
 
-/// What most files of a folder have between base and flags.
 fn separator_of(files: &[File]) -> u8 {
-    let count = |separator: u8| {
+    let has = |separator: u8| {
         let is_used = |name: &[u8]| name.windows(3).any(|three| three == [separator, b'2', b',']);
-        files.iter().filter(|file| is_used(&file.name)).count()
+        files.iter().any(|file| is_used(&file.name))
     };
-    let counts = SEPARATORS.map(count);
-    let most = counts.into_iter().max().unwrap_or(0);
-    // The first of those that are used as often.
-    SEPARATORS.into_iter().zip(counts).find(|(_, count)| *count == most).map_or(SEPARATOR, |(separator, _)| separator)
+    SEPARATORS.into_iter().find(|separator| has(*separator)).unwrap_or(SEPARATOR)
 }
 
 /// Tells whether the folders of a Maildir changed: for each its device, and what the file system says of its state.

@@ -78,11 +78,15 @@ pub fn uid_of(base: &[u8]) -> Uid {
 pub fn identity(base: &[u8]) -> &[u8] {
     let is_added = |field: &[u8]| {
         let name = field.iter().take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit()).count();
-        name > 0 && field[0].is_ascii_uppercase() && field.get(name) == Some(&b'=')
+        field.first().is_some_and(u8::is_ascii_uppercase) && field.get(name) == Some(&b'=')
     };
-    let end = base.iter().position(|b| *b == b',').filter(|end| *end > 0).unwrap_or(base.len());
-    let is_all_added = base[end..].split(|b| *b == b',').skip(1).all(is_added);
-    if is_all_added { &base[..end] } else { base }
+    let mut end = base.len();
+    while let Some(comma) =
+        base[..end].iter().rposition(|b| *b == b',').filter(|at| *at > 0 && is_added(&base[at + 1..end]))
+    {
+        end = comma;
+    }
+    &base[..end]
 }
 
 /// The same base in another folder. mbsync's `,U=` is a number of one folder, and would be another message's in the next: mbsync then
@@ -160,6 +164,9 @@ mod tests {
         assert_eq!(identity(b",U=4"), b",U=4");
         for name in ["Report, May.eml", "1.h,S=9, copy", "a,b", "1.h,=4", "1.h,u=4"] {
             assert_eq!(identity(name.as_bytes()), name.as_bytes(), "a name that somebody gave");
+            let rewritten = draft_base(name.as_bytes(), 7, "0123abcd");
+            assert_eq!(identity(&rewritten), name.as_bytes(), "and what we add to it is no part of it");
+            assert_eq!(draft_base(&rewritten, 9, "4567abcd"), draft_base(name.as_bytes(), 9, "4567abcd"));
         }
     }
 
@@ -171,6 +178,7 @@ mod tests {
             ("1.h,S=9,U=12,FMD5=00", "1.h,S=9,FMD5=00"),
             (",U=4", ",U=4"),
             ("1.h,U=x,W=1", "1.h,U=x,W=1"),
+            ("a, b,U=3", "a, b"),
         ] {
             assert_eq!(base_elsewhere(base.as_bytes()), elsewhere.as_bytes(), "{base}");
         }

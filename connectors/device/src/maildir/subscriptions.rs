@@ -41,7 +41,10 @@ fn try_follow(device: &Device, tree: &OwnedFd, gone: &[&[u8]], new: &[&[u8]]) ->
         }
         atomic::replace_ours(tree, &temp, FILE)
     };
-    put().map_err(failed)?;
+    put().map_err(|errno| {
+        atomic::discard(tree, &temp);
+        failed(errno)
+    })?;
     device.touched(tree);
     Ok(())
 }

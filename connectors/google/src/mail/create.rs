@@ -115,9 +115,6 @@ impl Mail {
             united.remove(map::UNREAD);
         }
         let (id, labels) = self.adopt(&there.id, &there.labels, label, &united).await?;
-        if labels == there.labels {
-            return Ok((id, labels));
-        }
         let flags = set([map::UNREAD, map::STARRED, IMPORTANT]);
         let places = labels.difference(&flags);
         Ok((id, places.chain(wanted.intersection(&flags)).cloned().collect()))

@@ -78,8 +78,9 @@ fn is_known(label: &str) -> bool {
         || charset_decoder(label.trim().as_bytes()).is_some() && !UNREADABLE.contains(&plain.as_str())
 }
 
-/// The bytes of a message with names of character sets that its reader knows, where there are others. The texts themselves stay.
-pub fn with_known_names<'b>(bytes: &'b [u8], message: &Message<'_>) -> Cow<'b, [u8]> {
+/// The bytes of a message with names of character sets that its reader knows, where there are others. The texts themselves stay. Answers too by
+/// how much what stands behind each of the old names has moved.
+pub fn with_known_names<'b>(bytes: &'b [u8], message: &Message<'_>) -> (Cow<'b, [u8]>, Vec<(usize, isize)>) {
     let mut edits: Vec<(Range<usize>, &'static str)> = Vec::new();
     for header in headers_of(message) {
         let Some(text) = bytes.get(header.clone()) else { continue };
@@ -90,20 +91,22 @@ pub fn with_known_names<'b>(bytes: &'b [u8], message: &Message<'_>) -> Cow<'b, [
         edits.extend(found);
     }
     if edits.is_empty() {
-        return Cow::Borrowed(bytes);
+        return (Cow::Borrowed(bytes), Vec::new());
     }
     edits.sort_by_key(|(range, _)| range.start);
     let mut known = Vec::with_capacity(bytes.len() + edits.len() * 8);
+    let mut moved = Vec::new();
     let mut at = 0;
     for (range, name) in edits.into_iter().filter(|(range, _)| range.start < range.end) {
         if range.start >= at {
             known.extend_from_slice(&bytes[at..range.start]);
             known.extend_from_slice(name.as_bytes());
+            moved.push((range.end, name.len().cast_signed() - range.len().cast_signed()));
             at = range.end;
         }
     }
     known.extend_from_slice(&bytes[at..]);
-    Cow::Owned(known)
+    (Cow::Owned(known), moved)
 }
 
 /// A character set of the texts or of the header that nobody knows, where something in it is to be said.
@@ -202,7 +205,7 @@ mod tests {
         for bytes in [&b"Subject: x\r\nContent-Type: text/plain; charset=utf-8\r\n\r\ncharset=cp932\r\n"[..], b"\r\n"] {
             let message = MessageParser::default().parse(bytes);
             let known = message.as_ref().map(|message| with_known_names(bytes, message));
-            assert!(known.is_none_or(|known| matches!(known, Cow::Borrowed(_))));
+            assert!(known.is_none_or(|(known, moved)| matches!(known, Cow::Borrowed(_)) && moved.is_empty()));
         }
     }
 }

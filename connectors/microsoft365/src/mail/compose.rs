@@ -76,11 +76,8 @@ impl Composed {
         }
         let as_sent = MessageParser::default().parse(bytes).ok_or_else(none)?;
         let end = as_sent.root_part().offset_body as usize;
-        let known = charset::with_known_names(bytes, &as_sent);
-        // Names that were put in have moved the places of what was left out.
-        if matches!(known, Cow::Owned(_)) && !runs.is_empty() {
-            return Ok(None);
-        }
+        let (known, moved) = charset::with_known_names(bytes, &as_sent);
+        let runs: Vec<Run> = runs.iter().map(|run| run.behind(&moved)).collect();
         let mut message = match &known {
             Cow::Borrowed(_) => as_sent,
             Cow::Owned(known) => MessageParser::default().parse(known).ok_or_else(none)?,
@@ -117,7 +114,7 @@ impl Composed {
             }
         }
         let header = String::from_utf8_lossy(bytes.get(..end).unwrap_or_default()).trim_end().to_owned();
-        let Some(files) = File::take_all(&mut message, runs) else { return Ok(None) };
+        let Some(files) = File::take_all(&mut message, &runs) else { return Ok(None) };
         Ok(Some(Composed {
             says,
             files,
@@ -400,17 +397,18 @@ mod tests {
         let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain("Größe".encode_utf16().flat_map(u16::to_le_bytes)).collect();
         let long: Vec<u8> = latin.iter().copied().cycle().take(300_000).collect();
         for (kind, bytes) in [
+            ("application/zip; name*=cp932''x", &long[..]),
             ("text/csv", latin),
             ("text/plain; charset=iso-8859-1", latin),
             ("text/rtf", latin),
             ("text/html", latin),
-            ("text/plain", &wide),
-            ("text/csv", &long),
+            ("text/plain", &wide[..]),
+            ("text/csv", &long[..]),
         ] {
             let lines = base64::engine::general_purpose::STANDARD.encode(bytes);
             let lines: Vec<&str> = lines.as_bytes().chunks(76).map(|line| std::str::from_utf8(line).unwrap()).collect();
             let whole = format!(
-                "{LETTER}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello\r\n--b\r\nContent-Type: {kind}\r\n\
+                "X: =?cp932?Q?a?= =?ms949?Q?a?=\r\n{LETTER}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nHello\r\n--b\r\nContent-Type: {kind}\r\n\
                  Content-Disposition: attachment; filename=a.csv\r\nContent-Transfer-Encoding: base64\r\n\r\n{}\r\n--b--\r\n",
                 lines.join("\r\n")
             );

@@ -47,6 +47,12 @@ impl PartialEq for Run {
 }
 
 impl Run {
+    /// The same lines, where names of other lengths were put in before them: each moves what stands behind it, as far as is said.
+    pub fn behind(&self, moved: &[(usize, isize)]) -> Run {
+        let by: isize = moved.iter().filter(|(behind, _)| *behind <= self.at).map(|(_, by)| by).sum();
+        Run { at: self.at.saturating_add_signed(by), ..self.clone() }
+    }
+
     /// The bytes that it says, to be read from those of its message.
     ///
     /// # Errors

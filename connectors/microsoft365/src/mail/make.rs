@@ -7,7 +7,7 @@ use super::lean::{self, Lean};
 use super::marks::{Patch, Update};
 use super::wire::{MARK, Message};
 use super::write::{edited, gone, read_told, with_bytes_of};
-use super::{LAG_MS, Mail, api, etag, map, no_answer, one, seen_as};
+use super::{Mail, api, etag, map, no_answer, one, seen_as};
 use crate::taken_as;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use twofold_model::email::{Sheet, keywords};
 use twofold_model::{BlobId, CollectionId, Error, ErrorKind, Mark, Result, Written};
 
 /// A message of which no file can stay in the store is in memory as a whole; a larger one is not made.
-const MOST_WHOLE: usize = 32 * 1024 * 1024;
+const MOST_WHOLE: usize = 48 * 1024 * 1024;
 
 impl Mail {
     /// Makes a message. What it is there is written by Exchange; what it is here stays the blob.
@@ -154,17 +154,7 @@ impl Mail {
                     Step::Go(_) => {}
                     Step::Done(_) => return Err(gone()),
                 }
-                let now_ms = self.now_ms();
-                if self.memory().instead.get(&what).is_some_and(|sent_ms| now_ms < sent_ms.saturating_add(LAG_MS)) {
-                    let why = "what was sent to take the draft's place cannot be found yet";
-                    return Err(Error::new(ErrorKind::Unknown, why));
-                }
-                self.memory().instead.insert(what.clone(), now_ms);
-                let made = self.create(&update.place.collection, update.to.clone(), None, Some(&what)).await;
-                if made.as_ref().is_err_and(|error| error.kind.proves_not_executed()) {
-                    self.memory().instead.remove(&what);
-                }
-                made?
+                self.create(&update.place.collection, update.to.clone(), None, Some(&what)).await?
             }
         };
         let away = Trip { place: &update.place, goal: Goal::Trash, etag: None };

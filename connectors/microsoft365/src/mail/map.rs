@@ -11,7 +11,7 @@
 //! | other words with a `$` | not held: a category would show them to the user |
 
 use super::attach::Large;
-use super::categories::{Names, keyword_of, name_of};
+use super::categories::{Names, is_held, keyword_of};
 use super::wire::{ICON, LARGE, MARK, Message, PROPERTIES, SIZE, VERB};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
@@ -40,7 +40,7 @@ pub fn holds(keyword: &str) -> bool {
         keywords::ANSWERED,
         keywords::FORWARDED,
     ];
-    is_own.contains(&keyword) || is_category(keyword) && name_of(keyword).is_some()
+    is_own.contains(&keyword) || is_category(keyword) && is_held(keyword)
 }
 
 fn is_category(keyword: &str) -> bool {

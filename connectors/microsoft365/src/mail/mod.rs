@@ -69,8 +69,6 @@ struct Memory {
     rounds: HashMap<FeedId, Memo>,
     /// What categories are called.
     names: Names,
-    /// Drafts that were sent to take the place of others, and when: a filter finds one only a while later ([`LAG_MS`]).
-    instead: HashMap<String, i64>,
 }
 
 impl Mail {
@@ -85,10 +83,6 @@ impl Mail {
     /// What categories are called, as far as that was seen.
     pub(crate) fn names(&self) -> Names {
         self.memory().names.clone()
-    }
-
-    fn now_ms(&self) -> i64 {
-        i64::try_from(self.graph.client.now_ms()).unwrap_or(i64::MAX)
     }
 
     /// Takes in what categories were called in earlier runs.

@@ -71,6 +71,9 @@ impl Memo {
     }
 }
 
+/// More messages of a page than this that cannot be looked at are the place's fault, and not theirs.
+const MOST_FAILED: usize = 2;
+
 /// What the rows of a page say.
 #[derive(Debug, Default)]
 struct Told {
@@ -215,8 +218,9 @@ impl Mail {
         let mut entries: Vec<Entry> = told.gone.into_iter().map(|id| Entry::Gone(RemoteId::from(id))).collect();
         // A message that is still being made is none yet, and one that was given up never will be.
         entries.extend(told.whole.iter().filter(|row| !is_half(row)).map(|row| entry(row, own)));
-        // Where one alone cannot be looked at, it is that message, and the others are none the worse for it; it is looked at again next time.
-        let is_of_one = told.named.len() == 1 || looks.iter().any(Result::is_ok);
+        // Where a few cannot be looked at, it is these messages, and the others are none the worse for it; they are looked at again next time.
+        let failed = looks.iter().filter(|look| look.is_err()).count();
+        let is_of_few = failed <= MOST_FAILED && (failed < looks.len() || failed == 1);
         for ((id, row), look) in told.named.iter().zip(looks) {
             if matches!(&look, Ok(Some(message)) if is_half(message)) {
                 continue;
@@ -241,7 +245,7 @@ impl Mail {
                 Ok(None) => Entry::Gone(RemoteId::from(id.as_str())),
                 // The server cannot show this one, and says so: the others are none the worse for it.
                 Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Malformed) => bad(id, own, error),
-                Err(error) if is_of_one && matches!(error.kind, ErrorKind::Unknown | ErrorKind::Forbidden) => {
+                Err(error) if is_of_few && matches!(error.kind, ErrorKind::Unknown | ErrorKind::Forbidden) => {
                     round.doubts.push(id.clone());
                     bad(id, own, error)
                 }

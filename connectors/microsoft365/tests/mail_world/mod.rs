@@ -75,8 +75,6 @@ pub struct World {
     pub graph: Microsoft365,
     pub blobs: Arc<MemoryBlobs>,
     pub tokens: BTreeMap<String, DeltaToken>,
-    /// The connector's clock.
-    pub clock: Arc<ManualClock>,
 }
 
 impl World {
@@ -92,7 +90,7 @@ impl World {
         let mut options = ClientOptions::new(base, Arc::new(GraphDialect))
             .token(Arc::new(Token(sandbox.clone())))
             .transport(Arc::new(Line(sandbox.clone())))
-            .clock(clock.clone());
+            .clock(clock);
         options.max_body = max_body;
         let blobs = Arc::new(MemoryBlobs::default());
         let graph = Microsoft365::new(Options {
@@ -102,7 +100,7 @@ impl World {
             home_zone: None,
             blobs: Some(blobs.clone()),
         });
-        World { sandbox, graph, blobs, tokens: BTreeMap::new(), clock }
+        World { sandbox, graph, blobs, tokens: BTreeMap::new() }
     }
 
     pub fn empty() -> World {

@@ -637,6 +637,34 @@ async fn a_draft_a_sent_message_or_spam_that_is_deleted_on_a_device_goes_to_the_
 }
 
 #[tokio::test]
+async fn promise_3_a_draft_that_was_written_on_is_not_sent_again_as_long_as_what_became_of_it_cannot_be_found() {
+    for manner in BOTH {
+        let mut world = World::new(manner);
+        world.account.add_mailbox("Drafts", Some(Role::Drafts));
+        world.account.put(&text(1), &["Drafts"], &["$draft", "$seen"]);
+        world.sync().await;
+        world.laptop.change(world.laptop.find_one(&text(1)), |message| message.bytes = text(2));
+        let tries = Arc::new(AtomicUsize::new(0));
+        let counted = tries.clone();
+        world.account.set_watch(Some(Arc::new(move |step: &str| match step {
+            "before a write" => {
+                counted.fetch_add(1, Ordering::SeqCst);
+                Err(Error::new(ErrorKind::Unknown, "no answer"))
+            }
+            _ => Ok(()),
+        })));
+        assert_eq!(world.sync().await.exit, 75, "{manner:?}");
+        assert_eq!(tries.load(Ordering::SeqCst), 1, "{manner:?}: within a minute a search may not find it yet");
+        world.account.set_watch(None);
+        for _ in 0..2 {
+            world.sync().await;
+        }
+        assert!(world.account.has(&text(2)), "{manner:?}: {:?}", world.account.writes());
+        world.settled("written on").await;
+    }
+}
+
+#[tokio::test]
 async fn promise_3_a_draft_on_its_way_to_the_trash_is_not_made_there_once_more() {
     for at in 0.. {
         let mut world = World::new(Manner::Labels);
