@@ -323,3 +323,34 @@ async fn a_file_that_is_moved_out_of_a_folder_left_out_is_moved_at_the_account_w
         }
     }
 }
+
+#[tokio::test]
+async fn what_was_moved_and_is_left_out_before_it_was_read_is_read_once_in_a_run_at_most() {
+    for (from, to) in [("INBOX", "Work"), ("Work", "INBOX")] {
+        for scope in [at_most(1_000), inside_archive()] {
+            let what = format!("{from} to {to}, {scope:?}");
+            let mut world = World::new(Manner::Folders);
+            let there = world.account.put(&draft(600), &[from], &["$draft", "$seen"]);
+            world.sync().await;
+            assert!(world.laptop.has(&draft(600)), "{what}");
+            // Written on and moved, and not read yet.
+            world.account.limit_bodies(Some(0));
+            world.account.change(there, |message| {
+                message.bytes = draft(700);
+                carry(message, from, to);
+            });
+            world.sync().await;
+            world.account.change(there, |message| message.bytes = draft(2_000));
+            world.account.limit_bodies(None);
+            world.scope = scope;
+            let before: usize = world.account.bodies().iter().sum();
+            let run = tokio::time::timeout(std::time::Duration::from_secs(20), world.sync());
+            assert!(run.await.is_ok(), "{what}: a run comes to its end");
+            assert!(world.account.bodies().iter().sum::<usize>() <= before + 1, "{what}: it is read once");
+        }
+    }
+}
+
+fn inside_archive() -> Scope {
+    Scope { include: vec![twofold_model::email::scope::Name::parse("Archive").unwrap()], ..Scope::default() }
+}
