@@ -143,8 +143,24 @@ fn meet_in(
     let account = Account::of(cycle, replica, place, intake.kind)?;
     let blobs = cycle.settings.blobs.clone().filter(|_| replica.is_device && intake.kind == Kind::Mail);
     let mut waiting = Candidates::default();
-    for (item, version) in cycle.hub.waiting_for_copy(replica.id, place.collection)? {
+    let waits = match replica.is_device {
+        true => cycle.hub.unseen_in(replica.id, place.collection)?,
+        false => cycle.hub.waiting_for_copy(replica.id, place.collection)?,
+    };
+    for (item, version) in waits {
         waiting.add(item, cycle.hub.version(version)?.content);
+    }
+    if intake.kind == Kind::Mail && replica.is_device && !waiting.is_empty() {
+        // One of which a new copy has the very bytes is not that of another copy of its name.
+        let mut after = 0;
+        loop {
+            let slice = cycle.hub.unbound(replica.id, place.collection, after, SLICE)?;
+            let Some(last) = slice.last() else { break };
+            after = last.id;
+            for blob in slice.iter().filter_map(|sighting| intake.lens.facts(&sighting.rendering).blob) {
+                cycle.hub.items_by_blob(&blob)?.iter().for_each(|item| waiting.remove(item.id));
+            }
+        }
     }
     // Copies that vanished in the same place: a new one that says the same is one of them, renamed.
     let gone = cycle.hub.said_gone_in(replica.id, place.collection)?;
@@ -209,6 +225,9 @@ fn meet_in(
                             likes.made(hub, intake.lens, &sighting, item)?;
                         }
                     }
+                }
+                if let Some(item) = bound.filter(|_| replica.is_device) {
+                    waiting.remove(item);
                 }
                 likes.changed(bound, sighting.uid);
             }
@@ -512,6 +531,10 @@ fn bind(
         hub.remove_sighting_of(old.replica, &old.remote_id)?;
         hub.rename_placement(old.id, &sighting.remote_id)?;
         return Ok(Some(old.item));
+    }
+    // Of messages of one name and other bytes, which is which is known once all of them were read.
+    if intake.kind == Kind::Mail && account == Account::NotReadYet {
+        return Ok(None);
     }
     let Some((item, _)) = waiting.take(&content).filter(|(_, fit)| *fit > Fit::None) else { return Ok(None) };
     if is_other_draft(hub, intake.lens, blobs, sighting, item)? {

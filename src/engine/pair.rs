@@ -1,7 +1,7 @@
 //! A first meeting: which copy is which item, when neither mark nor UID says so (ENGINE 4).
 
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use twofold_model::Content;
 use twofold_model::card::{display_name, email_identity, phone_identity};
 use twofold_model::email::sent_ms;
@@ -147,6 +147,8 @@ fn reachable(content: &Content) -> Vec<String> {
 #[derive(Debug, Default)]
 pub struct Candidates {
     by_name: HashMap<String, Vec<(i64, Content)>>,
+    /// Those of them that wait no more.
+    have_theirs: HashSet<i64>,
 }
 
 /// What people call it: a card's name; an event's title, and when it begins. An occurrence without its series has none.
@@ -173,6 +175,7 @@ fn called(content: &Content) -> String {
 impl Candidates {
     /// Adds an item that has no copy there yet.
     pub fn add(&mut self, item: i64, content: Content) {
+        self.have_theirs.remove(&item);
         self.by_name.entry(called(&content)).or_default().push((item, content));
     }
 
@@ -180,6 +183,7 @@ impl Candidates {
     /// nobody.
     pub fn take(&mut self, content: &Content) -> Option<(i64, Fit)> {
         let list = self.by_name.get_mut(&called(content))?;
+        list.retain(|(item, _)| !self.have_theirs.contains(item));
         let fits: Vec<Fit> = list.iter().map(|(_, other)| fit(other, content)).collect();
         let best = fits.iter().copied().max().filter(|best| *best > Fit::None)?;
         // Several that say exactly the same are interchangeable.
@@ -188,6 +192,11 @@ impl Candidates {
         }
         let at = fits.iter().position(|f| *f == best)?;
         Some((list.remove(at).0, best))
+    }
+
+    /// An item has its copy, however that was found, and waits no more.
+    pub fn remove(&mut self, item: i64) {
+        self.have_theirs.insert(item);
     }
 
     /// Whether nobody waits.

@@ -350,6 +350,19 @@ impl Hub {
         )
     }
 
+    /// Those of [`Hub::waiting_for_copy`] of which no copy was seen there either.
+    pub fn unseen_in(&self, replica: i64, collection: i64) -> Result<Vec<(i64, i64)>> {
+        self.all(
+            "SELECT s.item, i.version FROM stands s JOIN items i ON i.id = s.item
+             WHERE s.collection = ?2 AND NOT EXISTS (SELECT 1 FROM placements p
+                   WHERE p.item = s.item AND p.replica = ?1 AND p.collection = ?2)
+               AND NOT EXISTS (SELECT 1 FROM sightings g
+                   WHERE g.item = s.item AND g.replica = ?1 AND g.collection = ?2 AND g.gone = 0)",
+            params![replica, collection],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
+    }
+
     /// How many items of a collection are not at a replica, as far as anybody saw.
     pub fn lacking(&self, replica: i64, collection: i64) -> Result<usize> {
         self.count(

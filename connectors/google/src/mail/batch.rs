@@ -127,7 +127,8 @@ fn part(piece: &str) -> Option<(usize, Response, &str)> {
     let (head, inner) = split(piece.trim_start_matches(['\r', '\n']))?;
     let (_, id) = headers(head).find(|(name, _)| name.eq_ignore_ascii_case("content-id"))?;
     let at = id.trim_matches(['<', '>']).strip_prefix("response-part-")?.parse().ok()?;
-    let (head, body) = split(inner).unwrap_or((inner, ""));
+    // Where nothing follows the head, the body is what stands at its end: it is a part of the piece in any case.
+    let (head, body) = split(inner).unwrap_or_else(|| inner.split_at(inner.len()));
     let (line, head) = head.split_once('\n').unwrap_or((head, ""));
     let status = line.strip_prefix("HTTP/")?.split_whitespace().nth(1)?.parse().ok()?;
     let headers: Vec<(String, String)> =
@@ -180,6 +181,15 @@ mod tests {
         assert_eq!(read[2].as_ref().unwrap().body, b"{\"a\":\"x\\n\\ny\"}");
         assert_eq!(read[0].as_ref().map(|answer| (answer.status, answer.header("date"))), Some((429, Some("now"))));
         assert!(read[1].is_none() && read[3].is_none(), "no answer, and two answers, are unknown");
+    }
+
+    #[test]
+    fn a_part_that_ends_with_its_head_is_an_answer_without_a_body() {
+        for end in ["", "\r\n", "\r\nRetry-After: 3\r\n", "\r\n\r\n"] {
+            let body = format!("--b 1\r\nContent-ID: <response-part-0>\r\n\r\nHTTP/1.1 429 X{end}--b 1--\r\n");
+            let read = read(reply(&body), 1).unwrap();
+            assert_eq!(read[0].as_ref().map(|answer| (answer.status, answer.body.len())), Some((429, 0)), "{end:?}");
+        }
     }
 
     #[test]

@@ -240,7 +240,8 @@ pub(super) fn answer(
         Some(labels) if !table.stands(labels).contains(&label) => {
             return Err(Error::new(ErrorKind::NotFound, "the message does not stand there"));
         }
-        Some(labels) => map::keywords_of(labels),
+        // What somebody else marked meanwhile is not agreed: the history tells it, as a change of theirs.
+        Some(labels) => meant.unwrap_or_else(|| map::keywords_of(labels)),
         None => meant.ok_or_else(unknown)?,
     };
     map::seen(message, label, keywords, sheet).map(Some)
@@ -277,7 +278,7 @@ fn is_fixed(label: &str) -> bool {
 }
 
 /// What has it stands nowhere else.
-fn is_alone(label: &str) -> bool {
+pub(super) fn is_alone(label: &str) -> bool {
     matches!(label, TRASH | SPAM)
 }
 

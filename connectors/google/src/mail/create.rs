@@ -15,6 +15,7 @@ use twofold_model::email::{Headers, Sheet, headers};
 use twofold_model::{BlobId, Error, ErrorKind, Found, Lookup, Mark, Place, Rendering, Result, Seen, Written};
 
 use super::api::{Format, Goal, SENT_AT_ONCE};
+use super::change::is_alone;
 use super::look::{beginning, bytes_of, labels_of};
 use super::map::{self, ARCHIVE, DRAFT, IMPORTANT, Labels, SPAM, TRASH, flags_of, parts_of, set};
 use super::wire::{Draft, History, Message, MessageList};
@@ -75,6 +76,11 @@ impl Mail {
         // A look fails before anything is sent.
         let there = self.alike(&parcel, label).await.map_err(|error| super::change::not_executed(&error))?;
         let answer = match there.iter().find(|one| one.is_same && one.labels.contains(DRAFT) == (label == DRAFT)) {
+            // As where it is to be copied there: it would leave where it stands.
+            Some(one) if is_alone(label) && !one.labels.contains(label) => {
+                let why = "the same message stands elsewhere there, and what is in the trash or among the spam stands nowhere else";
+                return Err(Error::new(ErrorKind::Unsupported, why));
+            }
             Some(one) => self.unite(one, label, &wanted).await,
             None => self.send_new(label, &wanted, &parcel, &there).await,
         };

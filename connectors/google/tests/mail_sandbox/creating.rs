@@ -267,6 +267,22 @@ async fn a_message_that_is_there_keeps_its_marks_when_it_gets_a_label_and_they_a
 }
 
 #[tokio::test]
+async fn a_message_that_stands_elsewhere_is_not_taken_to_the_trash_by_another_file_of_it() {
+    for place in ["TRASH", "SPAM"] {
+        let desk = Desk::new().await;
+        let one = desk.add("one", &["INBOX"]);
+        let error = desk.write(desk.create("1", &mail("one"), place, &["$seen"])).await.unwrap_err();
+        assert_eq!((error.kind, desk.labels_of(&one)), (ErrorKind::Unsupported, set(&["INBOX"])), "{place}");
+        // What was sent there before, and not answered, is found.
+        desk.sandbox.google_delete_mail(&one).unwrap();
+        let create = desk.create("2", &mail("one"), place, &["$seen"]);
+        desk.done(create.clone()).await;
+        desk.done(create).await;
+        assert_eq!(desk.sandbox.google_messages().len(), 1, "{place}");
+    }
+}
+
+#[tokio::test]
 async fn a_message_whose_bytes_are_missing_is_refused_alone() {
     let desk = Desk::new().await;
     let create = desk.create("1", &mail("one"), "INBOX", &[]);

@@ -422,3 +422,63 @@ async fn a_dry_run_says_how_many_messages_are_here_already_and_how_many_would_be
         }
     }
 }
+
+/// A message as a list sends it on: the same Message-ID, subject, sender and date, and other bytes.
+fn by_a_list(n: usize) -> Vec<u8> {
+    [text(n), b"-- \r\nThe list\r\n".to_vec()].concat()
+}
+
+#[tokio::test]
+async fn promise_13_a_direct_copy_and_that_of_a_list_are_two_messages_when_a_device_is_used_first() {
+    for (manner, is_list_first) in BOTH.into_iter().flat_map(|manner| [(manner, false), (manner, true)]) {
+        let what = format!("{manner:?}, the list's is met first: {is_list_first}");
+        let mut world = World::new(manner);
+        world.laptop.add_mailbox("account/mail/INBOX", None);
+        world.account.put(&text(1), &["INBOX"], &[]);
+        // A device lists what came last first.
+        let mut files = [by_a_list(1), text(1)];
+        if is_list_first {
+            files.reverse();
+        }
+        files.iter().for_each(|bytes| _ = world.laptop.put(bytes, &["account/mail/INBOX"], &[]));
+        for _ in 0..2 {
+            world.sync().await;
+        }
+        world.account.change(world.account.find_one(&text(1)), |message| message.keywords = ["$flagged".into()].into());
+        for _ in 0..2 {
+            world.sync().await;
+        }
+        for bytes in [text(1), by_a_list(1)] {
+            let count = |place: &Office| place.shows().iter().filter(|(_, body, _)| body.as_bytes() == bytes).count();
+            assert!(
+                count(&world.laptop) == 1,
+                "{what}: {} on the laptop: {}",
+                count(&world.laptop),
+                String::from_utf8_lossy(&bytes)
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn promise_13_files_of_one_message_id_are_paired_once_all_of_their_account_was_read() {
+    for files in [vec![by_a_list(1), text(1)], vec![text(1)]] {
+        let mut world = World::new(Manner::Folders);
+        world.laptop.add_mailbox("account/mail/INBOX", None);
+        for bytes in [text(1), by_a_list(1)] {
+            world.account.put(&bytes, &["INBOX"], &[]);
+        }
+        files.iter().for_each(|bytes| _ = world.laptop.put(bytes, &["account/mail/INBOX"], &[]));
+        world.account.limit_bodies(Some(1));
+        world.sync().await;
+        world.account.limit_bodies(None);
+        for _ in 0..2 {
+            world.sync().await;
+        }
+        assert_eq!((world.laptop.shows(), world.phone.shows()), (world.account.shows(), world.account.shows()));
+        world.account.change(world.account.find_one(&text(1)), |message| message.at.clear());
+        world.sync().await;
+        assert_eq!(world.laptop.shows(), world.account.shows(), "the file of the other one stays");
+        assert_eq!(world.phone.shows(), world.account.shows());
+    }
+}
