@@ -96,9 +96,10 @@ pub fn search(text: &str, page: Option<&str>) -> Request {
 }
 
 /// GET `messages`: the newest in a label, or of all.
-pub fn newest(label: Option<&str>) -> Request {
+pub fn newest(label: Option<&str>, page: Option<&str>) -> Request {
     let mut query = vec![("maxResults", "100"), ("includeSpamTrash", "true")];
     query.extend(label.map(|label| ("labelIds", label)));
+    query.extend(page.map(|token| ("pageToken", token)));
     Request::get("look for message", address(&format!("{ME}/messages"), &query)).units(5)
 }
 

@@ -43,7 +43,7 @@ pub(super) struct Plan {
 pub(super) fn looks_at(operation: &Operation) -> Option<&str> {
     let place = match operation {
         Operation::Delete { place, .. } => place,
-        Operation::Move { place, to, .. } if to.as_str() == ARCHIVE => place,
+        Operation::Move { place, to, .. } if to.as_str() == ARCHIVE || is_fixed(to.as_str()) => place,
         _ => return None,
     };
     parts_of(&place.remote_id).ok().map(|(message, _)| message)
@@ -126,10 +126,18 @@ impl Deed {
             }
             Operation::Move { to, etag, .. } => {
                 let to = to.as_str();
-                if is_fixed(to) || (is_fixed(label) && !is_alone(to)) {
-                    return Err(no_way("it decides itself what is sent and what is a draft"));
-                }
-                if to == ARCHIVE {
+                let fixed = || no_way("it decides itself what is sent and what is a draft");
+                if is_fixed(to) {
+                    // What was sent, or is a draft, stands there again once it leaves the trash.
+                    let labels = seen_labels(looked, &self.message)?.ok_or_else(gone)?;
+                    match table.stands(labels).contains(&label) {
+                        false => return Err(gone()),
+                        true if is_alone(label) && labels.contains(to) => self.remove(label),
+                        true => return Err(fixed()),
+                    }
+                } else if is_fixed(label) && !is_alone(to) {
+                    return Err(fixed());
+                } else if to == ARCHIVE {
                     let labels = seen_labels(looked, &self.message)?.ok_or_else(gone)?;
                     if !table.stands(labels).contains(&label) {
                         return Err(gone());
@@ -379,9 +387,12 @@ mod tests {
             ("".into(), "Label_1".into(), 1),
             "it stays as sent"
         );
-        for (from, to) in [("INBOX", "SENT"), ("SENT", "INBOX"), ("DRAFT", "Label_1")] {
-            assert_eq!(moved(from, to, &[]).2, 1, "{from} {to}");
+        for (from, to) in [("INBOX", "SENT"), ("SENT", "INBOX"), ("DRAFT", "Label_1"), ("TRASH", "SENT")] {
+            assert_eq!(moved(from, to, &[from]).2, 1, "{from} {to}");
         }
+        assert_eq!(moved("TRASH", "SENT", &["TRASH", "SENT", "Label_1"]), says("", "TRASH"), "it is one that was sent");
+        assert_eq!(moved("SPAM", "DRAFT", &["SPAM", "DRAFT"]), says("", "SPAM"));
+        assert_eq!(moved("TRASH", "SENT", &["SENT"]).2, 1, "it left the trash meanwhile");
     }
 
     #[test]

@@ -17,8 +17,9 @@ use twofold_model::{BlobId, Error, ErrorKind, Found, Lookup, Mark, Place, Render
 use super::api::{Format, Goal, SENT_AT_ONCE};
 use super::change::is_alone;
 use super::look::{beginning, bytes_of, labels_of};
-use super::map::{self, ARCHIVE, DRAFT, IMPORTANT, Labels, SPAM, TRASH, flags_of, parts_of, set};
-use super::wire::{Draft, History, Message, MessageList};
+use super::map::{self, ARCHIVE, DRAFT, IMPORTANT, Labels, SENT, SPAM, TRASH, flags_of, parts_of, set};
+use super::round::Drafts;
+use super::wire::{Draft, Message, MessageList};
 use super::{Mail, again, api};
 
 /// So long after a create a search may still not find it. Not documented; searches are seen to lag by seconds.
@@ -27,8 +28,8 @@ const SEARCH_LAG_MS: i64 = 120_000;
 const MOST_CANDIDATES: usize = 50;
 /// A day of a search begins at midnight in some zone.
 const DAY: TimeDelta = TimeDelta::days(1);
-/// No history is read further in search of one message.
-const HISTORY_PAGES: usize = 100;
+/// No search is read further.
+const SEARCH_PAGES: usize = 100;
 /// So many creates of unknown fate are remembered.
 const MOST_PENDING: usize = 1_000;
 /// A message without Message-ID and date is looked for among so many newest ones: Gmail dates it by when it came.
@@ -79,6 +80,10 @@ impl Mail {
             // As where it is to be copied there: it would leave where it stands.
             Some(one) if is_alone(label) && !one.labels.contains(label) => {
                 let why = "the same message stands elsewhere there, and what is in the trash or among the spam stands nowhere else";
+                return Err(Error::new(ErrorKind::Unsupported, why));
+            }
+            Some(one) if label == SENT && !one.labels.contains(label) => {
+                let why = "Gmail: the same message stands elsewhere there, and Gmail itself decides what was sent";
                 return Err(Error::new(ErrorKind::Unsupported, why));
             }
             Some(one) => self.unite(one, label, &wanted).await,
@@ -170,7 +175,8 @@ impl Mail {
         };
         let message = api::read_message(&made).map_err(|error| unknown(&error))?;
         if let Some(other) = there.iter().find(|one| one.id == message.id) {
-            self.undo(other, &labels_of(&message)).await.map_err(|error| unknown(&error))?;
+            let labels = message.label_ids.map_or_else(|| wanted.clone(), |labels| labels.into_iter().collect());
+            self.undo(other, &labels).await.map_err(|error| unknown(&error))?;
             let words = "Gmail takes it for another message, which has the same Message-ID and says something else";
             return Err(Error::new(ErrorKind::Refused, words));
         }
@@ -200,7 +206,7 @@ impl Mail {
             return Ok((there.id.clone(), labels_of(&there)));
         }
         let history = self.memory().history.clone();
-        let (there, _) = self.traces(parcel, label, history.as_deref()).await?;
+        let there = self.traces(parcel, label, history.as_deref()).await?;
         let lost = || Error::new(ErrorKind::Unknown, "the message is not there under the id that Gmail gave it");
         there.into_iter().find(|one| one.is_same).map(|one| (one.id, one.labels)).ok_or_else(lost)
     }
@@ -290,15 +296,28 @@ impl Mail {
         let parcel = self.parcel(to)?;
         let before = |error: Error| super::change::not_executed(&error);
         let drafts = self.drafts().await.map_err(before)?;
-        let draft = drafts.into_iter().find(|(_, have)| have == message).map(|(draft, _)| draft);
+        let of = |drafts: &Drafts| drafts.iter().find(|(_, have)| *have == message).map(|(draft, _)| draft.clone());
         let gone = || Error::new(ErrorKind::NotFound, "the draft is not there any more");
-        let draft = draft.ok_or_else(gone)?;
+        let draft = match (of(&drafts), of(&self.memory().drafts)) {
+            (Some(draft), _) => draft,
+            (None, Some(draft)) if drafts.contains_key(&draft) => {
+                return Err(Error::new(ErrorKind::StaleEtag, "the draft was written on there meanwhile"));
+            }
+            (None, _) => return Err(gone()),
+        };
         let there = self.one(message, Format::Minimal).await.map_err(before)?.ok_or_else(gone)?;
         let mut wanted = wanted(DRAFT, &parcel.sheet);
         wanted.extend(labels_of(&there).into_iter().filter(|label| table.is_own(label)));
         let made = self.upload(Goal::DraftAgain(draft), &parcel).await?;
         let (id, labels) = self.flag_draft(draft_of(&made)?, &wanted).await?;
-        self.memory().fates.remove(message);
+        {
+            let mut memory = self.memory();
+            memory.fates.remove(message);
+            // It is another message now.
+            if let Some(have) = memory.drafts.values_mut().find(|have| *have == message) {
+                have.clone_from(&id);
+            }
+        }
         seen_in(table, &id, DRAFT, &labels, parcel.sheet).map(Some)
     }
 
@@ -330,7 +349,7 @@ impl Mail {
         let table = self.labels().await?;
         let parcel = self.parcel(&pending.rendering)?;
         let label = lookup.collection.as_str();
-        let (here, is_certain) = self.traces(&parcel, label, pending.history.as_deref()).await?;
+        let here = self.traces(&parcel, label, pending.history.as_deref()).await?;
         let stands = |one: &&There| one.is_same && table.stands(&one.labels).contains(&label);
         match here.iter().find(stands) {
             Some(one) => {
@@ -338,69 +357,76 @@ impl Mail {
                 let seen = seen_in(&table, &one.id, label, &one.labels, parcel.sheet)?;
                 Ok(Found::Here(Box::new(seen)))
             }
-            // The history tells everything, or a message that is elsewhere is found again before another is sent in.
-            None if is_certain || here.iter().any(|one| one.is_same) => Ok(Found::Nowhere),
+            // A message that is elsewhere is found again before another is sent in.
+            None if here.iter().any(|one| one.is_same) => Ok(Found::Nowhere),
+            // That the history does not tell it yet proves nothing: a request whose answer was cut off may still be carried out.
             None => Ok(late),
         }
     }
 
-    /// The messages that may be the one that was sent in: those that came since a change, else those that are like it; and whether the
-    /// history tells all that came.
-    async fn traces(&self, parcel: &Parcel, label: &str, history: Option<&str>) -> Result<(Vec<There>, bool)> {
-        let (told, is_certain) = match history {
+    /// The messages that may be the one that was sent in: those that came since a change, else those that are like it.
+    async fn traces(&self, parcel: &Parcel, label: &str, history: Option<&str>) -> Result<Vec<There>> {
+        let told = match history {
             Some(history) => match self.came_since(history).await {
-                Ok((ids, _)) => (self.compare(parcel, &ids, label == DRAFT).await?, ids.len() <= MOST_CANDIDATES),
-                Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Refused) => (Vec::new(), false),
+                Ok((ids, _)) => self.compare(parcel, &ids, label == DRAFT).await?,
+                Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Refused) => Vec::new(),
                 Err(error) => return Err(error),
             },
-            None => (Vec::new(), false),
+            None => Vec::new(),
         };
         match told.iter().any(|one| one.is_same) {
-            true => Ok((told, is_certain)),
-            false => Ok((self.alike(parcel, label).await?, is_certain)),
+            true => Ok(told),
+            false => self.alike(parcel, label).await,
         }
     }
 
     /// The messages that came since a change, the last first, and the latest change.
     async fn came_since(&self, history: &str) -> Result<(Vec<String>, Option<String>)> {
-        let mut ids = Vec::new();
-        let mut page: Option<String> = None;
-        for _ in 0..HISTORY_PAGES {
-            let answer: History = self.client.send(api::history(history, page.as_deref())).await?.json()?;
-            let added = answer.history.into_iter().flat_map(|record| record.messages_added);
-            ids.extend(added.map(|change| change.message.id).filter(|id| map::is_message_id(id)));
-            page = answer.next_page_token;
-            if page.is_none() {
-                ids.reverse();
-                return Ok((ids, answer.history_id));
-            }
-        }
-        Err(Error::new(ErrorKind::Malformed, "the history does not come to an end"))
+        let (records, latest) = self.records_since(history).await?;
+        let added = records.into_iter().flat_map(|record| record.messages_added).rev();
+        let ids = added.map(|change| change.message.id).filter(|id| map::is_message_id(id));
+        Ok((ids.collect(), latest))
     }
 
-    async fn listed(&self, request: Request, most: usize) -> Result<Vec<String>> {
-        let list: MessageList = self.client.send(request).await?.json()?;
-        Ok(list.messages.into_iter().map(|message| message.id).take(most).collect())
+    /// The ids of a list, at most so many. Provider: a page may be short, or hold nothing, and another one follow.
+    async fn listed(&self, request: impl Fn(Option<&str>) -> Request, most: usize) -> Result<Vec<String>> {
+        let (mut ids, mut page): (Vec<String>, Option<String>) = (Vec::new(), None);
+        for _ in 0..SEARCH_PAGES {
+            let list: MessageList = self.client.send(request(page.as_deref())).await?.json()?;
+            ids.extend(list.messages.into_iter().map(|message| message.id));
+            page = list.next_page_token;
+            if page.is_none() || ids.len() >= most {
+                ids.truncate(most);
+                return Ok(ids);
+            }
+        }
+        Err(Error::new(ErrorKind::Malformed, "the list of what is found does not come to an end"))
     }
 
     /// The messages that may be this one: by its Message-ID, else by its date, else the newest ones of the mailbox.
     async fn alike(&self, parcel: &Parcel, label: &str) -> Result<Vec<There>> {
         let named = parcel.header.message_id.as_deref().filter(|id| is_searchable(id));
         let ids = match (named, parcel.header.sent_at) {
-            (Some(id), _) => self.listed(api::search(&format!("rfc822msgid:{id}"), None), MOST_CANDIDATES).await?,
+            (Some(id), _) => {
+                self.listed(|page| api::search(&format!("rfc822msgid:{id}"), page), MOST_CANDIDATES).await?
+            }
             (None, Some(date)) => {
                 let at_s = date.timestamp();
-                let second = api::search(&format!("after:{} before:{}", at_s - 1, at_s + 2), None);
-                match self.listed(second, MOST_CANDIDATES).await? {
+                let second = format!("after:{} before:{}", at_s - 1, at_s + 2);
+                match self.listed(|page| api::search(&second, page), MOST_CANDIDATES).await? {
                     // It is not written where seconds are taken in a search; days always are, which begin anywhere.
                     ids if ids.is_empty() => {
                         let [from, to] = [-DAY, DAY * 2].map(|days| (date + days).format("%Y/%m/%d"));
-                        self.listed(api::search(&format!("after:{from} before:{to}"), None), MOST_CANDIDATES).await?
+                        let days = format!("after:{from} before:{to}");
+                        self.listed(|page| api::search(&days, page), MOST_CANDIDATES).await?
                     }
                     ids => ids,
                 }
             }
-            (None, None) => self.listed(api::newest((label != ARCHIVE).then_some(label)), NEWEST).await?,
+            (None, None) => {
+                let label = (label != ARCHIVE).then_some(label);
+                self.listed(|page| api::newest(label, page), NEWEST).await?
+            }
         };
         self.compare(parcel, &ids, false).await
     }
@@ -468,9 +494,9 @@ fn unknown(error: &Error) -> Error {
     copy
 }
 
-/// Whether a Message-ID can stand in a search. What has a meaning there cannot.
+/// Whether a Message-ID can stand in a search. What has a meaning there cannot, nor can a blank, which ends it.
 fn is_searchable(id: &str) -> bool {
-    !id.contains(['(', ')', '{', '}', '"', '\\']) && id.is_ascii()
+    !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_graphic()) && !id.contains(['(', ')', '{', '}', '"', '\\'])
 }
 
 fn unread(error: io::Error) -> Error {
@@ -597,7 +623,7 @@ mod tests {
     #[test]
     fn only_plain_message_ids_are_searched_for() {
         assert!(is_searchable("a+b=c$d@x.example"));
-        for wrong in ["a(b", "{x}", "a\"b", "gr\u{fc}n@x"] {
+        for wrong in ["a(b", "{x}", "a\"b", "gr\u{fc}n@x", "a b@x", "a\tb", ""] {
             assert!(!is_searchable(wrong), "{wrong}");
         }
     }

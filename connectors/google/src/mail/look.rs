@@ -216,7 +216,7 @@ impl Mail {
             let (bytes, answers) = match answers {
                 Ok(answers) => answers,
                 // Too large as a whole, also for the disk, or no batch at all: one alone tells which it is.
-                Err(error) if (error.kind == ErrorKind::Malformed || is_not_kept(&error)) && now.len() > 1 => {
+                Err(error) if (is_no_batch(&error) || is_not_kept(&error)) && now.len() > 1 => {
                     // What has no room is not sent for again and again.
                     let parts = if is_not_kept(&error) { 1 } else { now.len() };
                     self.memory().pace.note(parts, parts, None);
@@ -229,7 +229,7 @@ impl Mail {
                     continue;
                 }
                 // A page of a proxy says nothing of a message, so that it is not the message that is set aside.
-                Err(error) if error.kind == ErrorKind::Malformed => {
+                Err(error) if is_no_batch(&error) => {
                     let error = Error::new(ErrorKind::Unknown, error.message);
                     on(now[0], Err(again(&error)));
                     in_vain += 1;
@@ -318,6 +318,12 @@ impl Mail {
         let why = format!("the message has more than the {most} MB that are read from Gmail at once");
         Error::new(ErrorKind::Refused, why)
     }
+}
+
+/// Whether a batch was not answered as one, as a whole, which says nothing of what it asked for.
+fn is_no_batch(error: &Error) -> bool {
+    use ErrorKind::{Malformed, NotFound, Refused, StaleEtag, Unsupported};
+    matches!(error.kind, Malformed | NotFound | Refused | StaleEtag | Unsupported)
 }
 
 /// The copy in one label, if the message stands there.

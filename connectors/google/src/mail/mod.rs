@@ -42,6 +42,7 @@ use twofold_model::{Blobs, Collection, Error, Feed, Kind, Mark};
 use create::Pending;
 use look::Pace;
 use map::Labels;
+use round::Drafts;
 use walk::Walk;
 
 /// How many operations are handed over at once. Provider: a message that is sent in costs 25 units of 6000 a minute, and a run
@@ -67,6 +68,8 @@ struct Memory {
     walk: Option<Walk>,
     /// What the history of this round said of a message: its labels now; `None`: it is no more.
     fates: HashMap<String, Option<BTreeSet<String>>>,
+    /// Which message each draft was when a round last told of drafts.
+    drafts: Drafts,
     /// The change of the mailbox up to which the last round came.
     history: Option<String>,
     /// The change up to which it is known since then which messages were sent in.

@@ -12,7 +12,7 @@ use super::look::labels_of;
 use super::map::{self, DRAFT, Labels, SPAM, TRASH, is_message_id, remote_id};
 use super::round::{Drafts, FORM, Round, Token, expired};
 use super::walk::{self, Ask, Walk};
-use super::wire::{DraftList, History, MessageList, Profile};
+use super::wire::{DraftList, History, MessageList, Profile, Record};
 use super::{Mail, api};
 
 /// Lists read side by side.
@@ -23,6 +23,8 @@ const WAVES: usize = 8;
 const TOLD: usize = 500;
 /// No account has so many pages of drafts: an answer that goes round in circles ends here.
 const DRAFT_PAGES: usize = 1_000;
+/// No history is read further in one go.
+const HISTORY_PAGES: usize = 100;
 
 impl Mail {
     /// One page of the feed.
@@ -81,7 +83,11 @@ impl Mail {
                 memory.walk.insert(walk).asks(PARALLEL)
             };
             if asks.is_empty() {
-                return self.tell(feed, from, step, told, drafts);
+                match self.walk(&from, |walk| walk.unchecked_since().map(str::to_owned)).flatten() {
+                    Some(since) => self.check_lists(&from, &since).await?,
+                    None => return self.tell(feed, from, step, told, drafts),
+                }
+                continue;
             }
             let asked: Vec<_> = asks.into_iter().map(|ask| self.list(ask)).collect();
             let answers: Vec<(Ask, Result<MessageList>)> = stream::iter(asked).buffered(PARALLEL).collect().await;
@@ -101,6 +107,18 @@ impl Mail {
         }
         let next = Round::Listing { v: FORM, from, step: step + 1, told, drafts };
         Ok(Page { entries: Vec::new(), next: Next::Page(next.write()) })
+    }
+
+    /// Asks what left the lists while they were read.
+    async fn check_lists(&self, from: &str, since: &str) -> Result<()> {
+        let (records, latest) = match self.records_since(since).await {
+            Ok(told) => told,
+            // A history that is not kept so long tells nothing: a full check mends what was missed.
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Refused) => (Vec::new(), None),
+            Err(error) => return Err(error),
+        };
+        self.walk(from, |walk| walk.check(&records, latest));
+        Ok(())
     }
 
     async fn list(&self, ask: Ask) -> (Ask, Result<MessageList>) {
@@ -146,6 +164,7 @@ impl Mail {
         let mut memory = self.memory();
         memory.walk = None;
         memory.note_history(&from);
+        memory.drafts.clone_from(&drafts);
         let token = Token::new(from, labels.own().map(str::to_owned).collect(), drafts);
         Ok(Page { entries, next: Next::Done(token.write()) })
     }
@@ -199,9 +218,29 @@ impl Mail {
         }
         // The id is kept also when nothing happened, or it grows too old on a quiet mailbox.
         let history = answer.history_id.unwrap_or_else(|| since.history.clone());
-        self.memory().note_history(&history);
-        let token = Token::new(history, labels.own().map(str::to_owned).collect(), drafts.unwrap_or(since.drafts));
+        let drafts = drafts.unwrap_or(since.drafts);
+        {
+            let mut memory = self.memory();
+            memory.note_history(&history);
+            memory.drafts.clone_from(&drafts);
+        }
+        let token = Token::new(history, labels.own().map(str::to_owned).collect(), drafts);
         Ok(Page { entries, next: Next::Done(token.write()) })
+    }
+
+    /// All that happened since a change, and the latest change.
+    pub(super) async fn records_since(&self, history: &str) -> Result<(Vec<Record>, Option<String>)> {
+        let mut records = Vec::new();
+        let mut page: Option<String> = None;
+        for _ in 0..HISTORY_PAGES {
+            let answer: History = self.client.send(api::history(history, page.as_deref())).await?.json()?;
+            records.extend(answer.history);
+            page = answer.next_page_token;
+            if page.is_none() {
+                return Ok((records, answer.history_id));
+            }
+        }
+        Err(Error::new(ErrorKind::Malformed, "the history does not come to an end"))
     }
 
     /// Leaves out messages in labels that were made after the cycle asked which there are; whether there are any.

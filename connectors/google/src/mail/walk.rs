@@ -7,13 +7,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use twofold_model::{Error, ErrorKind, Result};
 
 use super::map::{ARCHIVE, CHAT, DRAFT, IMPORTANT, INBOX, Labels, SENT, SPAM, STARRED, TRASH, UNREAD};
-use super::wire::MessageList;
+use super::wire::{Change, MessageList, Record};
 
 /// No list has so many pages: an answer that goes round in circles ends here.
 const PAGES_LIMIT: usize = 200_000;
 
 /// A list that begins anew so often is given up.
 const MOST_ANEW: usize = 3;
+/// So often a list is read again because messages left it while it was read. Then it counts as it is, and a full check mends it.
+const MOST_AGAIN: usize = 3;
 
 /// One list.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ struct List {
     pages: usize,
     /// How often it began anew.
     anew: usize,
+    /// How often it was read again.
+    again: usize,
     is_read: bool,
 }
 
@@ -52,10 +56,14 @@ pub struct Walk {
     lists: Vec<List>,
     /// The ids that are written in another way than the shortest: with zeros before them, or in capitals. No two are one number.
     written: HashMap<u64, String>,
+    /// The change of the mailbox up to which it is known what left its lists.
+    checked: String,
+    /// A list of several pages was read since: what left one of them in between moved another message to a page that was read already.
+    is_unchecked: bool,
 }
 
 impl Walk {
-    /// Nothing read yet. All messages come first, so that one that arrives meanwhile is not taken for archived.
+    /// Nothing read yet.
     pub fn new(from: String, labels: Labels) -> Walk {
         let fixed = [ARCHIVE, INBOX, SENT, DRAFT];
         let late = [TRASH, SPAM, UNREAD, STARRED, IMPORTANT, CHAT];
@@ -66,22 +74,22 @@ impl Walk {
             page: None,
             pages: 0,
             anew: 0,
+            again: 0,
             is_read: false,
         };
-        Walk { from, lists: names.map(list).collect(), labels, written: HashMap::new() }
+        let lists = names.map(list).collect();
+        Walk { checked: from.clone(), from, lists, labels, written: HashMap::new(), is_unchecked: false }
     }
 
-    /// At most so many pages that can be asked for side by side.
+    /// At most so many pages that can be asked for side by side. The newest of all messages come first, by themselves, so that what arrives
+    /// afterwards is not taken for archived.
     pub fn asks(&self, most: usize) -> Vec<Ask> {
+        let most = if self.lists[0].pages == 0 && !self.lists[0].is_read { 1 } else { most };
         let open = self.lists.iter().enumerate().filter(|(_, list)| !list.is_read);
         let ask = |(at, list): (usize, &List)| Ask {
             at,
             label: (list.label != ARCHIVE).then(|| list.label.clone()),
-            // A message in the trash or among the spam stands nowhere else, but has its flags, and that it is a draft is one.
-            with_spam_and_trash: matches!(
-                list.label.as_str(),
-                TRASH | SPAM | DRAFT | UNREAD | STARRED | IMPORTANT | CHAT
-            ),
+            with_spam_and_trash: has_spam_and_trash(&list.label),
             page: list.page.clone(),
         };
         open.take(most).map(ask).collect()
@@ -114,6 +122,7 @@ impl Walk {
         }
         if list.page.is_none() {
             list.is_read = true;
+            self.is_unchecked |= list.pages > 1;
             // Pages are no snapshot: an id may come twice.
             list.ids.sort_unstable();
             list.ids.dedup();
@@ -145,6 +154,25 @@ impl Walk {
         }
     }
 
+    /// The change since which it has to be asked what left the lists; `None`: nothing, or not yet.
+    pub fn unchecked_since(&self) -> Option<&str> {
+        (self.is_unchecked && self.is_read()).then_some(&*self.checked)
+    }
+
+    /// What happened while the lists were read, up to a change. Lists of several pages that a message left are read again: pages are no
+    /// snapshot, and what stood behind it moved up, at times from a page that was to come to one that had been read.
+    pub fn check(&mut self, records: &[Record], latest: Option<String>) {
+        self.checked = latest.unwrap_or_else(|| self.checked.clone());
+        self.is_unchecked = false;
+        for list in &mut self.lists {
+            let is_torn = list.pages > 1 && records.iter().any(|record| is_left(&list.label, record));
+            if is_torn && list.again < MOST_AGAIN {
+                list.ids = Vec::new();
+                (list.pages, list.again, list.is_read) = (0, list.again + 1, false);
+            }
+        }
+    }
+
     /// The next messages below an id, greatest first, which is about newest first: each with its labels, as far as they were asked for.
     /// A message that is in none of the lists of places is left out: it is new, and the history tells of it.
     pub fn next(&self, below: Option<u64>, most: usize) -> (Vec<(u64, BTreeSet<String>)>, Option<u64>) {
@@ -172,6 +200,22 @@ impl Walk {
     pub fn name(&self, id: u64) -> String {
         self.written.get(&id).cloned().unwrap_or_else(|| shortest(id))
     }
+}
+
+/// A message in the trash or among the spam stands nowhere else, but has its flags, and that it is a draft is one.
+fn has_spam_and_trash(label: &str) -> bool {
+    matches!(label, TRASH | SPAM | DRAFT | UNREAD | STARRED | IMPORTANT | CHAT)
+}
+
+/// Whether a message left a label's list. Of one whose labels are not said, it may have.
+fn is_left(label: &str, record: &Record) -> bool {
+    let stood = |change: &Change| {
+        label == ARCHIVE || change.message.label_ids.as_ref().is_none_or(|has| has.iter().any(|one| one == label))
+    };
+    let hides = |change: &Change| change.label_ids.iter().any(|got| [TRASH, SPAM].contains(&got.as_str()));
+    record.labels_removed.iter().any(|change| change.label_ids.iter().any(|lost| lost == label))
+        || record.messages_deleted.iter().any(stood)
+        || !has_spam_and_trash(label) && record.labels_added.iter().any(|change| hides(change) && stood(change))
 }
 
 /// An id as a number.
@@ -205,13 +249,95 @@ mod tests {
 
     fn walked(lists: &[(&str, &[&str])]) -> Walk {
         let mut walk = Walk::new("7".into(), labels());
-        for ask in walk.asks(100) {
-            let name = ask.label.as_deref().unwrap_or(ARCHIVE);
-            let ids = lists.iter().find(|(label, _)| *label == name).map_or(&[][..], |(_, ids)| ids);
-            walk.take(&ask, page(ids, None)).unwrap();
-        }
-        assert!(walk.is_read());
+        read_on(&mut walk, lists);
+        assert!(walk.is_read() && walk.unchecked_since().is_none(), "of one page each, no list can have shifted");
         walk
+    }
+
+    /// Reads what is open: of each list one page.
+    fn read_on(walk: &mut Walk, lists: &[(&str, &[&str])]) {
+        while !walk.is_read() {
+            for ask in walk.asks(100) {
+                let name = ask.label.as_deref().unwrap_or(ARCHIVE);
+                let ids = lists.iter().find(|(label, _)| *label == name).map_or(&[][..], |(_, ids)| ids);
+                walk.take(&ask, page(ids, None)).unwrap();
+            }
+        }
+    }
+
+    fn records(records: serde_json::Value) -> Vec<Record> {
+        serde_json::from_value(records).unwrap()
+    }
+
+    #[test]
+    fn all_messages_come_before_the_labels() {
+        let mut walk = Walk::new("7".into(), labels());
+        let asks = walk.asks(4);
+        assert_eq!(asks.iter().map(|ask| ask.label.as_deref()).collect::<Vec<_>>(), [None]);
+        walk.take(&asks[0], page(&["2"], Some("p"))).unwrap();
+        assert_eq!(walk.asks(4).len(), 4, "all that follows goes side by side");
+    }
+
+    #[test]
+    fn lists_of_several_pages_that_something_left_are_read_again() {
+        // b is read while the second page is on its way: a moves up to the first page, which was read before.
+        let mut walk = Walk::new("7".into(), labels());
+        let all: &[&str] = &["c", "b", "a"];
+        let unread = |walk: &Walk| walk.asks(100).into_iter().find(|ask| ask.label.as_deref() == Some(UNREAD)).unwrap();
+        let first = walk.asks(1).remove(0);
+        walk.take(&first, page(all, None)).unwrap();
+        let ask = unread(&walk);
+        walk.take(&ask, page(&["c", "b"], Some("p"))).unwrap();
+        let ask = unread(&walk);
+        walk.take(&ask, page(&[], None)).unwrap();
+        read_on(&mut walk, &[(INBOX, &["c"])]);
+        assert_eq!(walk.unchecked_since(), Some("7"));
+        walk.check(
+            &records(json!([{"labelsRemoved": [{"message": {"id": "b", "labelIds": []}, "labelIds": ["UNREAD"]}]}])),
+            Some("9".into()),
+        );
+        let again: Vec<_> = walk.asks(100).into_iter().map(|ask| ask.label).collect();
+        assert_eq!(again, [Some(UNREAD.to_owned())], "one page cannot shift, and nothing left another list");
+        let ask = unread(&walk);
+        walk.take(&ask, page(&["c"], Some("p"))).unwrap();
+        let ask = unread(&walk);
+        walk.take(&ask, page(&["a"], None)).unwrap();
+        assert_eq!(walk.unchecked_since(), Some("9"), "it may have shifted once more");
+        walk.check(&records(json!([{"labelsAdded": [{"message": {"id": "c"}, "labelIds": ["STARRED"]}]}])), None);
+        assert!(walk.is_read() && walk.unchecked_since().is_none());
+        assert_eq!(walk.next(None, 9).0, [(0xc, set(["INBOX", "UNREAD"])), (0xb, set([])), (0xa, set(["UNREAD"]))]);
+    }
+
+    #[test]
+    fn a_list_that_shifts_without_end_is_taken_as_it_is() {
+        let mut walk = Walk::new("7".into(), labels());
+        let gone = records(json!([{"messagesDeleted": [{"message": {"id": "b"}}]}]));
+        for _ in 0..=MOST_AGAIN {
+            let ask = walk.asks(1).remove(0);
+            walk.take(&ask, page(&["c"], Some("p"))).unwrap();
+            read_on(&mut walk, &[(ARCHIVE, &["a"])]);
+            assert_eq!(walk.unchecked_since(), Some("7"));
+            walk.check(&gone, None);
+        }
+        assert!(walk.is_read() && walk.unchecked_since().is_none());
+    }
+
+    #[test]
+    fn a_record_tells_which_lists_a_message_left() {
+        let left = |record: serde_json::Value| -> Vec<&str> {
+            let record = records(json!([record])).remove(0);
+            [ARCHIVE, INBOX, "Label_1", UNREAD, TRASH].into_iter().filter(|label| is_left(label, &record)).collect()
+        };
+        let message = json!({"id": "a", "labelIds": ["TRASH", "Label_1", "UNREAD"]});
+        assert_eq!(left(json!({"labelsAdded": [{"message": message, "labelIds": ["TRASH"]}]})), [ARCHIVE, "Label_1"]);
+        assert_eq!(
+            left(json!({"labelsAdded": [{"message": {"id": "a"}, "labelIds": ["SPAM"]}]})),
+            [ARCHIVE, INBOX, "Label_1"]
+        );
+        assert_eq!(left(json!({"labelsAdded": [{"message": message, "labelIds": ["Label_1"]}]})), [""; 0]);
+        assert_eq!(left(json!({"labelsRemoved": [{"message": message, "labelIds": ["INBOX"]}]})), [INBOX]);
+        assert_eq!(left(json!({"messagesDeleted": [{"message": message}]})), [ARCHIVE, "Label_1", UNREAD, TRASH]);
+        assert_eq!(left(json!({"messagesAdded": [{"message": message}]})), [""; 0]);
     }
 
     #[test]
@@ -271,8 +397,8 @@ mod tests {
         let next = walk.asks(1).remove(0);
         assert_eq!(next.page.as_deref(), Some("p"));
         walk.take(&next, page(&["2"], None)).unwrap();
-        for ask in walk.asks(100) {
-            walk.drop_label(&ask);
+        while let [ask, ..] = &walk.asks(1)[..] {
+            walk.drop_label(ask);
         }
         assert_eq!(walk.next(None, 10), (vec![(2, set([]))], None));
         let mut walk = Walk::new("7".into(), labels());

@@ -145,6 +145,22 @@ async fn a_page_of_a_proxy_sets_no_message_aside() {
 }
 
 #[tokio::test]
+async fn a_batch_that_is_refused_as_a_whole_says_nothing_of_its_messages() {
+    let desk = Desk::new().await;
+    let all: Vec<RemoteId> = (0..20).map(|n| id(&desk.add(&format!("mail {n}"), &["INBOX"]), "INBOX")).collect();
+    desk.google.collections(KIND).await.unwrap();
+    for status in [404, 400, 412] {
+        desk.sandbox.reset_counts();
+        desk.fault(Rule::any(Fault::status(status)).path("/batch"));
+        let answers = desk.bodies(&all.iter().collect::<Vec<_>>()).await;
+        assert!(answers.into_iter().all(|answer| answer.unwrap_err().kind == ErrorKind::Unknown), "{status}");
+        assert!(desk.sandbox.counts(Provider::Google).requests < 20, "{status}");
+        desk.sandbox.with(|state| state.faults.clear());
+    }
+    assert!(desk.bodies(&all.iter().collect::<Vec<_>>()).await.into_iter().all(|answer| answer.unwrap().is_some()));
+}
+
+#[tokio::test]
 async fn a_place_that_cannot_be_reached_says_nothing_of_any_message() {
     let desk = Desk::new().await;
     let one = id(&desk.add("one", &["INBOX"]), "INBOX");

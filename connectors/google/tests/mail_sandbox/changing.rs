@@ -103,6 +103,20 @@ async fn moves_exchange_labels_and_copies_add_them() {
 }
 
 #[tokio::test]
+async fn what_was_sent_and_drafts_come_back_from_the_trash_to_where_they_stood() {
+    let desk = Desk::new().await;
+    let sent = desk.add("sent", &["SENT"]);
+    let other = desk.add("other", &["INBOX"]);
+    desk.sandbox.google_trash_mail(&sent).unwrap();
+    desk.sandbox.google_trash_mail(&other).unwrap();
+    let listed = desk.round(Since::Start).await;
+    let back = desk.done(shift(&listed.seen[&id(&sent, "TRASH")], "SENT")).await;
+    assert_eq!((back.remote_id, desk.labels_of(&sent)), (id(&sent, "SENT"), set(&["SENT"])));
+    let refused = desk.write(shift(&listed.seen[&id(&other, "TRASH")], "SENT")).await.unwrap_err();
+    assert_eq!((refused.kind, desk.labels_of(&other)), (ErrorKind::Unsupported, set(&["TRASH"])));
+}
+
+#[tokio::test]
 async fn what_is_removed_loses_its_label_and_goes_to_the_trash_with_the_last_one() {
     let desk = Desk::new().await;
     let work = desk.sandbox.google_add_label("Work").unwrap();

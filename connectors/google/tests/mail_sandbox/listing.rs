@@ -103,6 +103,31 @@ async fn what_changes_while_a_listing_is_under_way_is_told_by_the_next_delta() {
     assert!(delta.gone.contains(&id(&one, "INBOX")));
 }
 
+/// What leaves a page that was read moves the others up: the first of the next page is on none.
+#[tokio::test]
+async fn what_leaves_a_list_while_it_is_read_hides_no_other_message_of_it() {
+    let desk = Desk::with(|switches| switches.page_size_cap = 2).await;
+    let all: Vec<String> = (0..60).map(|n| desk.add(&format!("mail {n}"), &["INBOX", "UNREAD", "STARRED"])).collect();
+    let feed = desk.feed().await;
+    let (mut round, mut since, mut pages) = (Round::default(), Some(Since::Start), 0);
+    while let Some(next) = since.take() {
+        since = round.take(desk.page(&feed, next).await.unwrap());
+        pages += 1;
+        if pages == 1 {
+            assert!(round.seen.is_empty(), "the lists are half read");
+            let newest = all.last().unwrap();
+            desk.sandbox.google_label_mail(newest, &[], &["UNREAD", "STARRED"]).unwrap();
+            desk.sandbox.google_trash_mail(&all[58]).unwrap();
+        }
+    }
+    assert!(pages > 2);
+    for message in &all[..58] {
+        let told =
+            round.seen.get(&id(message, "INBOX")).unwrap_or_else(|| panic!("{message} is told nowhere in the inbox"));
+        assert_eq!(words(told), ["$flagged"], "{message}");
+    }
+}
+
 #[tokio::test]
 async fn the_history_tells_what_stands_where_and_what_left() {
     let desk = Desk::new().await;
@@ -268,9 +293,12 @@ async fn a_flag_whose_list_is_refused_is_never_taken_for_unset() {
     let feed = desk.feed().await;
     let refusal = json!({"error": {"code": 400, "message": "no", "errors": [{"reason": "invalidArgument"}]}});
     let fault = Fault::Status { status: 400, retry_after: None, executed: false, body: Some(refusal) };
-    // The last lists are those of what is important, and of talks.
-    desk.fault(Rule::any(fault).path("/messages").skip(8).times(2));
-    assert_eq!(desk.page(&feed, Since::Start).await.unwrap_err().kind, ErrorKind::Refused);
+    // These four are asked for side by side: the spam, what is unread, what is starred, what is important.
+    for list in 5..9 {
+        desk.fault(Rule::any(fault.clone()).path("/messages").skip(list).times(1));
+        assert_eq!(desk.page(&feed, Since::Start).await.unwrap_err().kind, ErrorKind::Refused, "{list}");
+        desk.sandbox.with(|state| state.faults.clear());
+    }
     assert_eq!(words(desk.round(Since::Start).await.seen.values().next().unwrap()), ["$important"]);
 }
 

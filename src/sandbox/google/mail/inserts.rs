@@ -49,6 +49,16 @@ pub(super) fn insert(
     metadata: &Map<String, Value>,
     raw: Bytes,
 ) -> Result<Response, Refusal> {
+    let mut reply = take_in(state, ask, metadata, raw)?;
+    if state.switches.mail_insert_answers_no_labels {
+        let mut body = reply.body_json();
+        body.as_object_mut().map(|members| members.remove("labelIds"));
+        reply.body = body.to_string().into();
+    }
+    Ok(reply)
+}
+
+fn take_in(state: &mut State, ask: &Ask, metadata: &Map<String, Value>, raw: Bytes) -> Result<Response, Refusal> {
     if ask.is_deleted {
         return Err(invalid("Only accounts with Vault can keep deleted messages."));
     }
