@@ -21,7 +21,7 @@ pub fn refused(errno: Errno, doing: impl std::fmt::Display) -> Error {
                 format!("disk full: {doing} did not succeed, nothing was changed. Free some space, then: twofold sync");
             return Error::new(ErrorKind::Offline, message).with_source(errno);
         }
-        Errno::ACCESS | Errno::PERM | Errno::ROFS => ErrorKind::Forbidden,
+        errno if is_denied(errno) => ErrorKind::Forbidden,
         // A name of the path is a symbolic link, or no folder where a folder should be.
         Errno::LOOP | Errno::NOTDIR => ErrorKind::Forbidden,
         Errno::NOENT => ErrorKind::NotFound,
@@ -30,6 +30,11 @@ pub fn refused(errno: Errno, doing: impl std::fmt::Display) -> Error {
     };
     let word = std::io::Error::from(errno);
     Error::new(kind, format!("{doing}: {word}")).with_source(errno)
+}
+
+/// Whether the kernel denies a right, or the file system may only be read.
+pub fn is_denied(errno: Errno) -> bool {
+    matches!(errno, Errno::ACCESS | Errno::PERM | Errno::ROFS)
 }
 
 /// Opens the root itself. The one path that may hold symbolic links: the person who configured it chose it.

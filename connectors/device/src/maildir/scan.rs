@@ -8,7 +8,7 @@ use super::name::{FileName, draft_state, identity};
 use super::twins::twins;
 use super::{Maildir, Place, Room, deliver, ids, typed, words};
 use crate::atomic;
-use crate::beneath::{self, refused};
+use crate::beneath::{self, is_denied, refused};
 use crate::marker::CollectionState;
 use crate::names;
 use crate::scan::{Outline, answer, no_token};
@@ -263,6 +263,8 @@ impl<'a> Scan<'a> {
                 Ok(true)
             }
             Err(Errno::NOENT | Errno::EXIST) => Ok(false),
+            // In a folder that may only be read it keeps its name, and what was known of it.
+            Err(errno) if is_denied(errno) => Ok(false),
             Err(errno) => Err(refused(errno, "taking a letter away")),
         }
     }

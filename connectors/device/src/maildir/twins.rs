@@ -8,7 +8,7 @@ use super::message::{Bytes, Reading};
 use super::name::{FileName, own_base, split};
 use super::{Maildir, Place, Room, ids};
 use crate::atomic;
-use crate::beneath::{self, refused};
+use crate::beneath::{self, is_denied, refused};
 use crate::scan::Stamp;
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
@@ -100,7 +100,8 @@ impl Room<'_> {
     }
 }
 
-/// Makes one file of files with the same bytes: the first, under this base and with the flags of all.
+/// Makes one file of files with the same bytes: the first, under this base and with the flags of all. In a folder that may only be read they
+/// stay as they are.
 fn unite(maildir: &Maildir, same: &[Twin], base: Vec<u8>, separator: u8) -> Result<()> {
     let first = &same[0];
     let mut flags = first.name.flags.clone();
@@ -121,12 +122,14 @@ fn unite(maildir: &Maildir, same: &[Twin], base: Vec<u8>, separator: u8) -> Resu
             // Its bytes gave it that name, and stand there.
             Err(Errno::EXIST) if name.base != first.name.base => {}
             Err(Errno::EXIST | Errno::NOENT) => return Ok(()),
+            Err(errno) if is_denied(errno) => return Ok(()),
             Err(errno) => return Err(refused(errno, "renaming a second file of one name")),
         }
     }
     for twin in surplus {
         match rustix::fs::unlinkat(maildir.place(twin.place), twin.file.as_slice(), AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => {}
+            Err(errno) if is_denied(errno) => return Ok(()),
             Err(errno) => return Err(refused(errno, "removing a second file of a message")),
         }
     }

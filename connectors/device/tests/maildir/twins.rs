@@ -45,6 +45,56 @@ async fn two_files_of_one_base_and_the_same_bytes_become_one_with_the_flags_of_b
     }
 }
 
+/// A folder in which nothing can be made, renamed or removed, as long as this lives; root may write anywhere, except where the file system
+/// itself forbids it.
+struct Locked(std::path::PathBuf);
+
+impl Locked {
+    /// `None` where this user cannot lock a folder.
+    fn of(path: std::path::PathBuf) -> Option<Locked> {
+        let done = |word: &str| std::process::Command::new("chattr").arg(word).arg(&path).status();
+        if !done("+i").is_ok_and(|status| status.success()) {
+            use std::os::unix::fs::PermissionsExt;
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o500)).unwrap();
+        }
+        let locked = Locked(path);
+        std::fs::write(locked.0.join("probe"), "").is_err().then_some(locked)
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        use std::os::unix::fs::PermissionsExt;
+        let _ = std::process::Command::new("chattr").arg("-i").arg(&self.0).status();
+        let _ = std::fs::set_permissions(&self.0, std::fs::Permissions::from_mode(0o700));
+        let _ = std::fs::remove_file(self.0.join("probe"));
+    }
+}
+
+#[tokio::test]
+async fn in_a_folder_that_may_only_be_read_twins_and_halves_of_a_word_stay_and_everything_else_is_told() {
+    let mut desk = Desk::new().await;
+    desk.put("dovecot-keywords", "0 $Forwarded\n");
+    desk.put("cur/1.host:2,", &mail("one"));
+    desk.put("cur/2.host:2,Pa", &mail("two"));
+    desk.put("cur/3.host:2,", &mail("three"));
+    desk.agree(INBOX).await;
+    std::fs::hard_link(desk.path("cur/1.host:2,"), desk.path("cur/1.host:2,F")).unwrap();
+    desk.mv("cur/2.host:2,Pa", "cur/2.host:2,a");
+    desk.mv("cur/3.host:2,", "cur/3.host:2,S");
+    let Some(locked) = Locked::of(desk.path("cur")) else {
+        return println!("skipped: this user may write everywhere and cannot lock a folder");
+    };
+    for _ in 0..2 {
+        let said = desk.words(INBOX).await;
+        assert!(said.contains(&"seen 3.host cur:S".to_owned()), "{said:?}");
+        assert!(!said.iter().any(|word| word.contains("gone") || word.contains("2.host")), "{said:?}");
+    }
+    drop(locked);
+    desk.agree(INBOX).await;
+    assert_eq!(desk.names(""), set(&["cur/1.host:2,F", "cur/2.host:2,", "cur/3.host:2,S"]));
+}
+
 #[tokio::test]
 async fn twins_that_a_first_use_meets_are_one_message() {
     let mut desk = Desk::new().await;
