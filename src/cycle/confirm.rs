@@ -292,8 +292,7 @@ async fn retry_quarantined(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             Ok(())
         })?;
     }
-    crate::meet::meet(cycle, kind).await?;
-    Ok(())
+    crate::meet::meet(cycle, kind).await
 }
 
 /// Somebody said that changes held at a replica were wrong: it agrees, so far, to what it shows, and is told what the hub says.

@@ -196,16 +196,26 @@ async fn found_bytes(
     Ok(filled)
 }
 
-/// What is here and could belong to an account, by its Message-ID.
+/// What is here and could belong to an account, by its Message-ID: what was brought, and what stands in a device's folders at their first
+/// use. A file that comes later into a folder in use is no copy of another tool's: it may be one's own, of a message that the account has from
+/// a list, with other bytes. That account's are read.
 fn here(cycle: &Cycle<'_>, kind: Kind, index: usize) -> Result<HashMap<String, Vec<Here>>> {
     let origin = cycle.members[index].replica.id;
     let mut all: HashMap<String, Vec<Here>> = HashMap::new();
+    let mut in_use = HashSet::new();
+    for member in cycle.members.iter().filter(|member| member.replica.is_device) {
+        let met = cycle.hub.places(member.replica.id, kind)?.into_iter().filter(|place| place.met);
+        in_use.extend(met.map(|place| (place.replica, place.collection)));
+    }
     let mut after = 0;
     loop {
         let slice = cycle.hub.unpaired_after(origin, after, SLICE)?;
         let Some(last) = slice.last() else { break };
         after = last.id;
         for sighting in slice {
+            if in_use.contains(&(sighting.replica, sighting.collection)) {
+                continue;
+            }
             let Some(device) = cycle.member(sighting.replica).and_then(|member| member.reached(kind)) else { continue };
             if let Some(id) = message_id(device.lens(kind), &sighting.rendering) {
                 let at = Some((sighting.replica, sighting.collection));

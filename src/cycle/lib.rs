@@ -470,8 +470,7 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     let mut span = bodies::SPAN;
     while !cycle.must_stop() && bodies::bodies(cycle, kind, span).await? == bodies::Part::More {
         let began = Instant::now();
-        let first = meet::meet(cycle, kind).await?;
-        lost::hold(cycle, kind, &first)?;
+        meet::meet(cycle, kind).await?;
         decide_and_write(cycle, kind).await?;
         // What takes long each time (thousands of files that wait for their messages) comes less often.
         span = bodies::SPAN.max(began.elapsed() * 10);
@@ -503,8 +502,7 @@ async fn confirm_all(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 /// Binds all that was seen, after a look behind.
 async fn meet_all(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     behind::look(cycle, kind).await?;
-    let first = meet::meet(cycle, kind).await?;
-    lost::hold(cycle, kind, &first)
+    meet::meet(cycle, kind).await
 }
 
 /// Opens one replica: is it the place that the hub knows?

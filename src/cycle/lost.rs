@@ -3,7 +3,7 @@
 //! is wrong: another account, an old folder, copies that no pairing recognised.
 
 use crate::Cycle;
-use twofold_hub::{Hold, Hub, Place, random_id};
+use twofold_hub::{Hold, Hub, random_id};
 use twofold_model::{Kind, Result};
 
 /// The hub's note that some place bears the traces of a hub that was lost.
@@ -35,11 +35,12 @@ pub fn unmet(hub: &Hub, kind: Kind) -> Result<Vec<(i64, i64)>> {
     Ok(unmet)
 }
 
-/// Holds what would be created at places that were met for the first time after a hub was lost; ends such holds when their
-/// cause has healed or somebody said yes.
+/// Notes which places have been met for the first time, and holds what would be created there after a hub was lost; ends such holds when
+/// their cause has healed or somebody said yes.
 ///
-/// Keeps promise 8: the hold is one row; until it is approved nothing is written to that place.
-pub fn hold(cycle: &mut Cycle<'_>, kind: Kind, first: &[Place]) -> Result<()> {
+/// Keeps promise 8: the hold is one row, stored together with the note that the place was met; until it is approved nothing is written to
+/// that place.
+pub fn note_met(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let was_lost = is_on(cycle.hub)?;
     for hold in cycle.hub.holds_of_any_state()?.into_iter().filter(|hold| hold.cause == "lost" && hold.kind == kind) {
         let Some(collection) = hold.collection else { continue };
@@ -47,31 +48,31 @@ pub fn hold(cycle: &mut Cycle<'_>, kind: Kind, first: &[Place]) -> Result<()> {
             cycle.hub.remove_hold(&hold.id)?;
         }
     }
-    for place in first.iter().filter(|_| was_lost) {
-        if !is_too_much(cycle.hub, place.replica, place.collection)? {
-            continue;
-        }
+    for place in crate::meet::met_first(cycle, kind)? {
         let replica = cycle.member(place.replica).map(|member| member.replica.name.clone()).unwrap_or_default();
-        let (missing, size) = (cycle.hub.lacking(place.replica, place.collection)?, cycle.hub.size(place.collection)?);
         let since_ms = cycle.now();
-        cycle.hub.atomically("hold after a loss", |hub| {
-            hub.set_hold(&Hold {
-                id: format!("lost-{}", &random_id()[..6]),
-                replica: place.replica,
-                collection: Some(place.collection),
-                kind,
-                cause: "lost".into(),
-                reason: format!(
-                    "the hub was lost, and {missing} of {size} items are not in \"{}\" at {replica}; nothing was written there",
-                    place.name
-                ),
-                since_ms,
-                is_approved: false,
-            })
+        cycle.hub.atomically("met", |hub| {
+            if was_lost && is_too_much(hub, place.replica, place.collection)? {
+                let (missing, size) = (hub.lacking(place.replica, place.collection)?, hub.size(place.collection)?);
+                hub.set_hold(&Hold {
+                    id: format!("lost-{}", &random_id()[..6]),
+                    replica: place.replica,
+                    collection: Some(place.collection),
+                    kind,
+                    cause: "lost".into(),
+                    reason: format!(
+                        "the hub was lost, and {missing} of {size} items are not in \"{}\" at {replica}; nothing was written there",
+                        place.name
+                    ),
+                    since_ms,
+                    is_approved: false,
+                })?;
+            }
+            hub.set_place_met(place.id)
         })?;
     }
-    // Once every place has been met, the loss is over: what comes later is new.
-    if was_lost && cycle.hub.all_met()? {
+    // Once every place that takes part has been met, the loss is over: what comes later is new.
+    if was_lost && !cycle.hub.unmet_at()?.iter().any(|replica| cycle.member(*replica).is_some()) {
         cycle.hub.set_meta(NOTE, "no")?;
     }
     Ok(())

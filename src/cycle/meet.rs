@@ -19,9 +19,8 @@ const CLASH_PERCENT: usize = 20;
 /// A mark of another hub on something younger than this: a second twofold works on this account (ENGINE 5).
 const YOUNG_MS: i64 = 24 * 3_600_000;
 
-/// Binds every new copy of every reachable replica to an item. Answers the places that were met for the first time.
-pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Vec<twofold_hub::Place>> {
-    let mut first = Vec::new();
+/// Binds every new copy of every reachable replica to an item, and notes what has been met with that.
+pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     for index in 0..cycle.members.len() {
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let replica = cycle.members[index].replica.clone();
@@ -37,13 +36,24 @@ pub async fn meet(cycle: &mut Cycle<'_>, kind: Kind) -> Result<Vec<twofold_hub::
             let vanished = Vanished::of(cycle, kind, index)?;
             meet_at(cycle, &replica, &new, &intake, vanished)?;
         }
-        for place in kept() {
+    }
+    crate::lost::note_met(cycle, kind)
+}
+
+/// The places all of whose copies have been met for the first time, of which that is not noted yet.
+pub fn met_first(cycle: &Cycle<'_>, kind: Kind) -> Result<Vec<twofold_hub::Place>> {
+    let mut first = Vec::new();
+    for member in
+        cycle.members.iter().filter(|member| member.reached(kind).is_some() && member.complete.contains(&kind))
+    {
+        for place in cycle.hub.places(member.replica.id, kind)? {
             // Messages whose bytes are still to come are met when these are here, and files on a device with all of their account.
-            let is_whole = !cycle.hub.lacks_bodies(place.collection)?
-                && Account::of(cycle, &replica, place, kind)? != Account::NotReadYet;
-            if !place.met && is_whole && cycle.members[index].complete.contains(&kind) {
-                cycle.hub.set_place_met(place.id)?;
-                first.push(place.clone());
+            let is_met = !place.met
+                && !cycle.left_out.has(place.collection)
+                && !cycle.hub.lacks_bodies(place.collection)?
+                && Account::of(cycle, &member.replica, &place, kind)? != Account::NotReadYet;
+            if is_met {
+                first.push(place);
             }
         }
     }

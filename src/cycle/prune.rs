@@ -6,6 +6,7 @@
 
 use crate::Cycle;
 use twofold_hub::Hub;
+use twofold_hub::prune::SWEEP;
 use twofold_model::{BlobId, Blobs, Error, Result};
 
 /// Blobs that nothing names, and that no version took along when it went (a run was stopped in between, a message vanished while it was
@@ -13,8 +14,6 @@ use twofold_model::{BlobId, Blobs, Error, Result};
 const SWEEP_EVERY_MS: i64 = 30 * 24 * 3_600_000;
 /// So much of the store is gone through in one run, of 256 parts.
 const SWEEP_AT_ONCE: u16 = 16;
-/// When the next sweep begins, and at which part.
-const SWEEP: &str = "blob sweep";
 
 /// What was replaced in this run ages from now on; what has aged for the retention time goes, if everybody is here and the
 /// clock can be trusted.

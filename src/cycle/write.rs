@@ -213,7 +213,7 @@ async fn outcome_of(
 ) -> Result<BTreeSet<i64>> {
     let now = cycle.now();
     let mut again = BTreeSet::new();
-    let mut look: Vec<Planned> = Vec::new();
+    let mut look: Vec<(Planned, bool)> = Vec::new();
     let mut errors: Vec<Error> = Vec::new();
     let (mut hung, mut answered): (BTreeSet<i64>, BTreeSet<i64>) = Default::default();
     let member = cycle.member(replica);
@@ -223,8 +223,12 @@ async fn outcome_of(
     let (lens, shares) = (connector.lens(kind), connector.abilities().shares.contains(&kind));
     cycle.hub.atomically("settle", |hub| {
         let (mut carried_out, mut answers, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+        let mut made: BTreeSet<RemoteId> = BTreeSet::new();
         for (plan, outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
+                Ok(Some(seen)) if is_anothers(hub, &plan.intent, &seen)? || !made.insert(seen.remote_id.clone()) => {
+                    failed.push((plan, Error::new(ErrorKind::Unsupported, THERE_ALREADY)));
+                }
                 Ok(written) => {
                     carried_out.push(plan);
                     answers.push(written);
@@ -290,7 +294,9 @@ async fn outcome_of(
                 error => {
                     hub.remove_intent(plan.intent.id)?;
                     match error.kind {
-                        ErrorKind::StaleEtag | ErrorKind::NotFound => look.push(plan),
+                        ErrorKind::StaleEtag | ErrorKind::NotFound => {
+                            look.push((plan, error.kind == ErrorKind::StaleEtag));
+                        }
                         // It has no way to hold it, so that trying again is of no use.
                         ErrorKind::Unsupported => {
                             let intent = &plan.intent;
@@ -358,6 +364,16 @@ async fn outcome_of(
     }
     Ok(again)
 }
+
+/// Whether what was answered for one item is the copy of another one: for its account two messages may be one.
+fn is_anothers(hub: &Hub, intent: &Intent, seen: &Seen) -> Result<bool> {
+    let known = hub.placement(intent.replica, &seen.remote_id)?;
+    Ok(intent.kind == IntentKind::Create && known.is_some_and(|known| known.item != intent.item))
+}
+
+/// What is told of what is not made once more beside its like.
+const THERE_ALREADY: &str =
+    "its account has the same message there already, and holds it once; what stands on devices stays";
 
 /// What is told of what a place hangs over each time.
 const PUT_OFF: &str =
@@ -510,18 +526,29 @@ fn asked_for(cycle: &Cycle<'_>, replica: i64, operation: &Operation) -> Result<O
     })
 }
 
-/// The copy was changed (or removed) meanwhile: take it again at once, so that this run can merge and send.
+/// The copy was changed (or removed) meanwhile: take it again at once, so that this run can merge and send. With each plan: whether its
+/// place said that the copy changed. One that changed and is not there under its name has another name (a draft of Gmail's that somebody
+/// wrote on), and what it says the next pull tells.
 ///
 /// Keeps promise 14: what is there now is stored before anything else is sent.
-async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<Planned>) -> Result<BTreeSet<i64>> {
+async fn look_again(
+    cycle: &mut Cycle<'_>,
+    kind: Kind,
+    replica: i64,
+    plans: Vec<(Planned, bool)>,
+) -> Result<BTreeSet<i64>> {
     let Some(connector) = cycle.member(replica).and_then(|member: &Member| member.reached(kind)).cloned() else {
         return Ok(BTreeSet::new());
     };
     let places = cycle.hub.places(replica, kind)?;
     let (mut asked, mut told_by_the_next_pull) = (Vec::new(), Vec::new());
-    for plan in &plans {
+    let mut changed = Vec::new();
+    for (plan, is_changed) in &plans {
         match asked_for(cycle, replica, &plan.operation)? {
-            Some(place) => asked.push(place),
+            Some(place) => {
+                asked.push(place);
+                changed.push(*is_changed);
+            }
             None => told_by_the_next_pull.push(plan.intent.item),
         }
     }
@@ -538,8 +565,15 @@ async fn look_again(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, plans: Vec<
             hub.add_todo(item)?;
             report.codes.push(crate::report::exit::TEMPORARY);
         }
-        for (place, answer) in asked.iter().zip(answers) {
+        for ((place, is_changed), answer) in asked.iter().zip(changed).zip(answers) {
             match answer {
+                Ok(None) if is_changed => {
+                    if let Some(placement) = hub.placement(replica, &place.remote_id)? {
+                        hub.add_todo(placement.item)?;
+                        report.codes.push(crate::report::exit::TEMPORARY);
+                    }
+                    continue;
+                }
                 Ok(Some(seen)) => match hub.placement(replica, &place.remote_id)? {
                     // What is left out says nothing, and can be moved all the same.
                     Some(known) if left_out.has(known.collection) && seen.collection == place.collection => {

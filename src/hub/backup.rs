@@ -1,6 +1,7 @@
 //! A copy of the hub as it is now, and what of it lies elsewhere: the names of all blobs that it needs.
 
 use crate::blobs::named_in;
+use crate::prune::SWEEP;
 use crate::{Hub, Store, broken, check_private};
 use rusqlite::{Connection, OpenFlags};
 use std::collections::HashSet;
@@ -54,11 +55,13 @@ impl Hub {
     }
 
     /// What the hub knows is an old copy (ENGINE 22): every feed of every replica is listed in full and compared by the next run, and until
-    /// what is gone there is answered, it is held ([`Hub::restored`]).
+    /// what is gone there is answered, it is held ([`Hub::restored`]). The bytes of messages that came since that copy are named by nothing
+    /// until then: no sweep is due that was when the copy was made.
     pub fn note_restored(&mut self) -> Result<()> {
         self.atomically("note a restored hub", |hub| {
             hub.run("DELETE FROM feeds", [])?;
             hub.run("DELETE FROM listed", [])?;
+            hub.run("DELETE FROM meta WHERE key = ?1", [SWEEP])?;
             hub.run(
                 "INSERT INTO meta SELECT DISTINCT 'restored ' || p.replica || ' ' || c.kind, 'yes'
                  FROM places p JOIN collections c ON c.id = p.collection

@@ -740,12 +740,14 @@ impl Hub {
         )
     }
 
-    /// Somebody approved that a collection is gone at a replica: all its copies there are. Returns how many.
+    /// Somebody approved that a collection is gone at a replica: all its copies there are, but for those that were moved out before. Returns how
+    /// many copies are noted there.
     pub fn bury_collection(&mut self, replica: i64, collection: i64, hold: &str, now_ms: i64) -> Result<usize> {
         self.run(
             "INSERT INTO sightings (replica, collection, remote_id, item, gone, observed, hold)
              SELECT replica, collection, remote_id, item, 2, ?4, ?3 FROM placements WHERE replica = ?1 AND collection = ?2
-             ON CONFLICT (replica, remote_id) DO UPDATE SET gone = 2, hold = ?3",
+             ON CONFLICT (replica, remote_id) DO UPDATE SET gone = 2, hold = ?3
+             WHERE sightings.gone <> 0 OR sightings.collection = excluded.collection",
             params![replica, collection, hold, now_ms],
         )?;
         self.run(

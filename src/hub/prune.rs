@@ -10,6 +10,8 @@ use twofold_model::{BlobId, Result};
 
 /// Versions looked at in one transaction.
 const SLICE: i64 = 500;
+/// When the store of blobs is next looked through for what nothing names, and from which part on.
+pub const SWEEP: &str = "blob sweep";
 const HOUR_MS: i64 = 3_600_000;
 const WEEK_MS: i64 = 7 * 24 * HOUR_MS;
 

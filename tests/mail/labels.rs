@@ -99,3 +99,36 @@ fn what_cannot_be_moved_is_marked_all_the_same_where_it_stands() {
         assert_eq!(home.writes(), 0, "{folder}: told once");
     }
 }
+
+/// Two ways that a message came, which only what carried it tells apart: for Gmail they are one.
+#[test]
+fn two_files_of_one_message_that_came_in_two_ways_stay_on_the_device_and_are_one_at_gmail() {
+    for is_there_before in [true, false] {
+        let home = synced(&GOOGLE);
+        let what = format!("there before: {is_there_before}");
+        if is_there_before {
+            deliver(&home, "google", "Minutes");
+            home.sync().expect(0);
+        }
+        let inbox = home.laptop().join("google/mail/cur");
+        let ways: &[&str] = if is_there_before { &["one"] } else { &["one", "two"] };
+        for way in ways {
+            let carried =
+                [format!("Received: by {way}; Mon, 2 Mar 2026 09:00:01 +0000\r\n").into_bytes(), text("Minutes")];
+            fs::write(inbox.join(format!("1772442000.{way}.host:2,S")), carried.concat()).unwrap();
+        }
+        home.sync().expect(0);
+        let there = || home.sandbox.google_messages().len();
+        let (before, files) = (there(), mail(&home, "google", "Minutes"));
+        assert_eq!(files.len(), 2, "{what}: both stay");
+        home.sandbox.reset_counts();
+        home.sync().expect(0);
+        assert_eq!((home.writes(), there(), mail(&home, "google", "Minutes").len()), (0, before, 2), "{what}");
+        home.run(&["status"]).shows(&["holds it once"]);
+        let id =
+            home.sandbox.google_messages().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
+        let raw =
+            |id: &String| String::from_utf8(home.sandbox.google_message_raw(id).unwrap().to_vec()).unwrap_or_default();
+        assert_eq!(id.iter().filter(|id| raw(id).contains("Subject: Minutes\r\n")).count(), 1, "{what}: Gmail has one");
+    }
+}

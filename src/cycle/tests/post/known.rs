@@ -482,3 +482,26 @@ async fn promise_13_files_of_one_message_id_are_paired_once_all_of_their_account
         assert_eq!(world.phone.shows(), world.account.shows());
     }
 }
+
+#[tokio::test]
+async fn a_file_that_comes_into_a_folder_in_use_gives_its_bytes_to_no_message_of_its_account() {
+    for manner in BOTH {
+        let mut world = World::new(manner);
+        world.account.put(&text(2), &["INBOX"], &[]);
+        world.account.put(&text(3), &["Work"], &[]);
+        world.sync().await;
+        // What the list made of it, and one's own copy.
+        world.account.put(&by_a_list(1), &["INBOX"], &[]);
+        world.laptop.put(&text(1), &["account/mail/Work"], &["$seen"]);
+        for _ in 0..2 {
+            world.sync().await;
+        }
+        for place in [&world.account, &world.laptop, &world.phone] {
+            for (mailbox, bytes) in [("INBOX", by_a_list(1)), ("Work", text(1))] {
+                let is_it = |(at, body, _): &(String, String, Vec<String>)| at == mailbox && body.as_bytes() == bytes;
+                let shows = place.shows();
+                assert_eq!(shows.iter().filter(|shown| is_it(shown)).count(), 1, "{manner:?}: {shows:?}");
+            }
+        }
+    }
+}
