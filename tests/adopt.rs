@@ -452,6 +452,28 @@ fn promise_12_a_take_over_that_is_killed_is_begun_once_more_and_doubles_nothing(
     assert_eq!(inodes(&home.laptop()), inodes(&tree));
 }
 
+#[test]
+fn promise_8_what_a_take_over_laid_before_it_was_killed_is_held_too_where_the_device_is_known_already() {
+    let home = Home::with_mail(&MICROSOFT);
+    home.sync().expect(0);
+    let tree = home.dir.path().join("Mail");
+    old(1500, &tree);
+    let inbox = home.laptop().join("microsoft365/mail/cur");
+    let count = || fs::read_dir(&inbox).map_or(0, Iterator::count);
+    let before = count();
+    let talk = home.start(&["adopt", tree.to_str().unwrap(), "--as", "laptop/microsoft365/mail"]);
+    let since = Instant::now();
+    while count() < before + 20 && since.elapsed().as_secs() < 20 {
+        std::thread::yield_now();
+    }
+    talk.signal(rustix::process::Signal::KILL);
+    talk.end();
+    assert!(count() >= before + 20, "it was killed before it began");
+    home.sandbox.reset_counts();
+    home.sync().expect(4).says(&["twofold held"]);
+    assert_eq!(home.writes(), 0);
+}
+
 /// A card or event without the lines that are this program's own.
 fn without_marks(text: &str) -> String {
     let mut is_own = false;

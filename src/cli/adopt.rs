@@ -238,16 +238,15 @@ async fn take_over(
             continue;
         };
         let provider = goal.provider.as_str();
-        let (id, laid) = match goal.kind {
-            Kind::Mail => folder.lay_mail(provider, &to, &from.at, &mut keys, args.dry_run)?,
+        // Before anything is laid: whatever stops this, what was laid by then is met as on a first use.
+        let mut begins = |id: &CollectionId| meet_again(hub, &device.name, goal.kind, id);
+        let laid = match goal.kind {
+            Kind::Mail => folder.lay_mail(provider, &to, &from.at, &mut keys, args.dry_run, &mut begins)?,
             kind => {
                 let name = to.first().map(String::as_str).unwrap_or_default();
-                folder.lay_items(provider, kind, (name, from.color.as_deref()), &from.at, args.dry_run)?
+                folder.lay_items(provider, kind, (name, from.color.as_deref()), &from.at, args.dry_run, &mut begins)?
             }
         };
-        if let Some(id) = id.filter(|_| laid.added > 0) {
-            meet_again(hub, &device.name, goal.kind, &id)?;
-        }
         if laid.seen > 0 {
             let to = if goal.kind == Kind::Mail { path::join(to.iter().map(String::as_str)) } else { to.join("/") };
             rows.push(Row { from: shown, to: Some(to), laid });

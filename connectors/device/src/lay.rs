@@ -87,7 +87,7 @@ enum At {
 
 impl Device {
     /// Lays the cards or events of a folder into a collection of a provider, made where it is not there. `is_dry`: only says what would be
-    /// done. Answers the collection, unless there was nothing to lay.
+    /// done. `begins` hears of the collection before anything is laid there.
     ///
     /// # Errors
     /// Where the folder cannot be listed, or the device not written (disk full); what was laid stays.
@@ -98,7 +98,8 @@ impl Device {
         (name, color): (&str, Option<&str>),
         from: &Path,
         is_dry: bool,
-    ) -> Result<(Option<CollectionId>, Laid)> {
+        begins: &mut dyn FnMut(&CollectionId) -> Result<()>,
+    ) -> Result<Laid> {
         let format = self.format(kind)?;
         let unreadable = |errno: Errno| refused(errno, format!("reading {}", from.display()));
         let tree = beneath::open_root(from).map_err(unreadable)?;
@@ -114,22 +115,22 @@ impl Device {
             role: None,
             access: Access::ReadWrite,
         };
-        let (id, folder) = match is_dry {
+        let folder = match is_dry {
             true => match self.root_to_read()? {
                 Some(root) => {
                     let parent = format!("{provider}/{kind}/");
                     let all = self.list_collections(&root, format)?.into_iter();
                     let mut found = all.filter(|one| one.name == name && one.id.as_str().starts_with(&parent));
-                    let found = found.next().map(|one| self.open_collection(&root, &one.id)).transpose()?.flatten();
-                    (None, found)
+                    found.next().map(|one| self.open_collection(&root, &one.id)).transpose()?.flatten()
                 }
-                None => (None, None),
+                None => None,
             },
             false => {
                 let root = self.root_to_own()?;
                 let _lock = self.lock_to_write()?;
                 let id = self.make_collection(&root, format, &like)?.id;
-                (Some(id.clone()), Some(self.marked_collection(&root, &id)?))
+                begins(&id)?;
+                Some(self.marked_collection(&root, &id)?)
             }
         };
         // What is there, by its UID, or by its bytes where it has none.
@@ -210,7 +211,7 @@ impl Device {
             self.place_ready(folder, format, &mut ready)?;
         }
         outcome?;
-        Ok((id, laid))
+        Ok(laid)
     }
 
     /// Makes files durable, then gives them their names. Those that get none are taken away.

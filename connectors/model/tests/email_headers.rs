@@ -263,3 +263,19 @@ fn mutants_are_read_without_panic_100_000_times() {
     }
     assert!(with_everything > rounds / 2, "{with_everything} say everything");
 }
+
+#[test]
+fn the_last_line_of_a_message_of_several_parts_is_known_from_its_header() {
+    let last = |header: &str| {
+        twofold_model::email::headers::last_line(header.as_bytes()).map(|line| String::from_utf8(line).unwrap())
+    };
+    assert_eq!(last("Content-Type: multipart/mixed; boundary=abc\r\n\r\n"), Some("--abc--".into()));
+    let folded = "Subject: a\ncontent-type: Multipart/Alternative;\n\tcharset=utf-8; boundary=\"= _1\"\n\nx";
+    assert_eq!(last(folded), Some("--= _1--".into()));
+    for none in
+        ["Content-Type: text/plain; boundary=abc\n\n", "Content-Type: multipart/mixed\n\n", "", "Subject: a\n\n"]
+    {
+        assert_eq!(last(none), None, "{none:?}");
+    }
+    assert_eq!(last("Subject: a\n\nContent-Type: multipart/mixed; boundary=abc\n"), None, "that is the body");
+}

@@ -180,6 +180,8 @@ async fn make(
         Ok(made) => made,
         Err(error) => {
             match (replica.is_device, hold) {
+                // A name that its file system does not take stops no other folder.
+                (true, None) if is_for_good(error.kind) => cycle.report.trouble(&collection.name, &error),
                 (true, None) => cycle.members[index].lose(error),
                 (false, None) if is_for_good(error.kind) => refuse(cycle, &replica.name, collection, &error)?,
                 _ => cycle.report.trouble(&collection.name, &error),
@@ -310,11 +312,11 @@ pub(super) fn leave_closed(cycle: &mut Cycle<'_>, kind: Kind, index: usize, clos
         let why = match folder.name.is_empty() {
             false => {
                 "it cannot be read, so that nothing in it is at its account. Let the user that twofold runs as read it, \
-                 and cur, new and tmp in it (chmod, chown)"
+                 and cur, new and tmp in it (chmod, chown); where its .twofold-collection is damaged, delete that"
             }
             true => {
-                "it is called as no mailbox can be (nothing stands between two dots, or behind the last one, or it is no UTF-8), so that nothing \
-                 in it is at its account. Give it another name"
+                "it is called as no mailbox can be (no dot stands before it, nothing between two dots or behind the last one, or it is no \
+                 UTF-8), so that nothing in it is at its account. Give it another name"
             }
         };
         leave_alone(cycle, &device, None, folder.id.as_str(), why, false)?;

@@ -5,6 +5,7 @@
 
 use super::ids::INBOX;
 use super::name::{FileName, base_elsewhere, identity};
+use super::packed::LONGEST;
 use super::{Maildir, Place, Room, listing};
 use crate::atomic;
 use crate::beneath::{self, refused};
@@ -109,12 +110,15 @@ struct Target {
     path: PathBuf,
     /// What is there: base, without a number of mbsync's, to place and name.
     bases: HashMap<Vec<u8>, (Place, Vec<u8>)>,
+    /// What is on its way there, by its base.
+    coming: HashMap<Vec<u8>, Key>,
     separator: u8,
 }
 
 impl Device {
     /// Lays the messages of a Maildir into a mailbox of a provider, made where it is not there. `names` is its path, `["INBOX"]` the
-    /// inbox. `is_dry`: only says what would be done. Answers the mailbox, unless there was nothing to lay.
+    /// inbox. `is_dry`: only says what would be done. `begins` hears of the mailbox before anything is laid there. Answers whether there was
+    /// anything to lay.
     ///
     /// # Errors
     /// Where the tree cannot be listed, or the device not written (disk full); what was laid stays.
@@ -125,7 +129,8 @@ impl Device {
         from: &Path,
         keys: &mut Keys,
         is_dry: bool,
-    ) -> Result<(Option<CollectionId>, Laid)> {
+        begins: &mut dyn FnMut(&CollectionId) -> Result<()>,
+    ) -> Result<Laid> {
         let room = self.mail().ok_or_else(|| self.not_kept(Kind::Mail))?;
         let unreadable = |errno: Errno| refused(errno, format!("reading {}", from.display()));
         let tree = beneath::open_root(from).map_err(unreadable)?;
@@ -138,16 +143,17 @@ impl Device {
         listed.files.sort_by(|a, b| (a.place, &a.name).cmp(&(b.place, &b.name)));
         let mut laid = Laid::default();
         if listed.files.is_empty() {
-            return Ok((None, laid));
+            return Ok(laid);
         }
         let like = like(provider, names);
-        let (id, mut target) = match is_dry {
-            true => (None, room.found(provider, &like)?),
+        let mut target = match is_dry {
+            true => room.found(provider, &like)?,
             false => {
                 let root = self.root_to_own()?;
                 let id = room.make_collection(&root, &like)?.id;
                 let (_, maildir) = room.marked(&root, &id)?;
-                (Some(id.clone()), Some(room.target(maildir, &id)?))
+                begins(&id)?;
+                Some(room.target(maildir, &id)?)
             }
         };
         let mut copies: Vec<(String, Place, Vec<u8>)> = Vec::new();
@@ -187,13 +193,14 @@ impl Device {
                     FileName { base: base.clone(), flags }.in_cur(target.separator)
                 }
             };
-            target.bases.insert(base, (one.place, name.clone()));
+            target.bases.insert(base.clone(), (one.place, name.clone()));
             if room.link(folder, &one, target, &name, keys)? {
                 laid.linked += 1;
             } else {
                 let date = Stamp::of(&one.stat).mtime_ns;
                 let (temp, _) = room.write_temp(&target.maildir, &mut one.bytes.as_slice(), Some(date))?;
                 copies.push((temp, one.place, name.clone()));
+                target.coming.insert(base, one.key);
             }
             let home = Arc::new(target.path.join(one.place.as_str()));
             keys.first.entry(one.key).or_insert((home, name));
@@ -204,13 +211,13 @@ impl Device {
         };
         let outcome = listed.files.iter().try_for_each(&mut lay);
         // Where the disk became full, what is whole by then stands there all the same.
-        if let Some(target) = &target {
+        if let Some(target) = &mut target {
             let named = room.name_copies(target, &mut copies);
             self.touched(&target.maildir.cur);
             named?;
         }
         outcome?;
-        Ok((id, laid))
+        Ok(laid)
     }
 }
 
@@ -249,8 +256,11 @@ fn read(folder: &OwnedFd, name: &[u8]) -> std::result::Result<Option<(Vec<u8>, r
     if beneath::oddity(&stat).is_some() {
         return Err(Why::NoItem);
     }
+    if Stamp::of(&stat).size > LONGEST {
+        return Err(Why::Unreadable);
+    }
     let mut bytes = Vec::new();
-    std::fs::File::from(file).read_to_end(&mut bytes).map_err(|_| Why::Unreadable)?;
+    std::fs::File::from(file).take(LONGEST).read_to_end(&mut bytes).map_err(|_| Why::Unreadable)?;
     if bytes.is_empty() { Err(Why::NoItem) } else { Ok(Some((bytes, stat))) }
 }
 
@@ -273,14 +283,13 @@ impl Room<'_> {
 
     fn target(&self, maildir: Maildir, id: &CollectionId) -> Result<Target> {
         let listing = listing::list(&maildir).map_err(|errno| refused(errno, format!("listing {id}")))?;
-        let entry = |file: &listing::File| (base_elsewhere(&listing.parse(file).base), (file.place, file.name.clone()));
-        let bases = listing.files.iter().map(entry).collect();
+        let bases = bases(&listing);
         let (provider, name) = super::ids::folder_of(id)?;
         let mut path = self.device.options.root.join(OsStr::from_bytes(&provider)).join(Kind::Mail.as_str());
         if name != INBOX {
             path.push(OsStr::from_bytes(&name));
         }
-        Ok(Target { maildir, path, bases, separator: listing.separator })
+        Ok(Target { maildir, path, bases, coming: HashMap::new(), separator: listing.separator })
     }
 
     /// Gives a message of the tree a name here: that of the same message in another folder, or that of its own file. `false`: it must be
@@ -301,10 +310,11 @@ impl Room<'_> {
     }
 
     /// Makes copies durable, then gives them their names. Those that get none are taken away.
-    fn name_copies(&self, target: &Target, copies: &mut Vec<(String, Place, Vec<u8>)>) -> Result<()> {
+    fn name_copies(&self, target: &mut Target, copies: &mut Vec<(String, Place, Vec<u8>)>) -> Result<()> {
         if copies.is_empty() {
             return Ok(());
         }
+        target.coming.clear();
         let tmp = &target.maildir.tmp;
         let mut outcome = if self.device.options.is_durable { rustix::fs::syncfs(tmp) } else { Ok(()) };
         for (temp, place, name) in copies.drain(..) {
@@ -329,27 +339,48 @@ fn linked(made: rustix::io::Result<()>) -> Result<bool> {
 
 impl Target {
     /// The base under which a message is laid; `None` where it is there already. Where another message has its base, it gets a number.
-    fn free_base(&self, one: &Source) -> Result<Option<Vec<u8>>> {
+    fn free_base(&mut self, one: &Source) -> Result<Option<Vec<u8>>> {
         for ordinal in 1_u32.. {
             let base = numbered(&one.name.base, ordinal);
-            let Some((place, name)) = self.bases.get(&base) else { return Ok(Some(base)) };
-            if self.is_same(one, *place, name)? {
-                return Ok(None);
+            if let Some(key) = self.coming.get(&base) {
+                if *key == one.key {
+                    return Ok(None);
+                }
+                continue;
+            }
+            let mut is_same = self.is_same(one, &base)?;
+            if is_same.is_none() && self.bases.contains_key(&base) {
+                // Another program gave it another name since: its flags changed, or it went.
+                let listing = listing::list(&self.maildir).map_err(|errno| refused(errno, "listing the folder"))?;
+                self.bases = bases(&listing);
+                is_same = self.is_same(one, &base)?;
+            }
+            match is_same {
+                None => return Ok(Some(base)),
+                Some(true) => return Ok(None),
+                Some(false) => {}
             }
         }
         Ok(None)
     }
 
-    fn is_same(&self, one: &Source, place: Place, name: &[u8]) -> Result<bool> {
-        let folder = self.maildir.place(place);
+    /// Whether the message of that base is the same one; `None`: none stands there.
+    fn is_same(&self, one: &Source, base: &[u8]) -> Result<Option<bool>> {
+        let Some((place, name)) = self.bases.get(base) else { return Ok(None) };
+        let folder = self.maildir.place(*place);
         let stat = beneath::stat(folder, name).map_err(|errno| refused(errno, "looking at a message"))?;
-        // What is on its way in is not there yet, and is of this tree: two files of one base are one there only.
-        let Some(stat) = stat else { return Ok(false) };
+        let Some(stat) = stat else { return Ok(None) };
         if (stat.st_dev, stat.st_ino) == (one.stat.st_dev, one.stat.st_ino) {
-            return Ok(true);
+            return Ok(Some(true));
         }
-        Ok(matches!(read(folder, name), Ok(Some((bytes, _))) if Key::of(&bytes) == one.key))
+        Ok(Some(matches!(read(folder, name), Ok(Some((bytes, _))) if Key::of(&bytes) == one.key)))
     }
+}
+
+/// The bases of a Maildir, without a number of mbsync's, with place and name.
+fn bases(listing: &listing::Listing) -> HashMap<Vec<u8>, (Place, Vec<u8>)> {
+    let entry = |file: &listing::File| (base_elsewhere(&listing.parse(file).base), (file.place, file.name.clone()));
+    listing.files.iter().map(entry).collect()
 }
 
 /// A base with a number behind its identity.

@@ -335,24 +335,28 @@ impl Room<'_> {
     /// Looks for messages that a stopped run may have written, by what their UIDs make of a base.
     pub(crate) fn find(&self, root: &OwnedFd, lookups: &[Lookup]) -> Vec<Result<Found>> {
         let mut folders: HashMap<&CollectionId, Result<HashMap<String, Vec<u8>>>> = HashMap::new();
-        lookups
+        let places: Vec<Result<Option<Place>>> = lookups
             .iter()
             .map(|lookup| {
                 let id = &lookup.collection;
                 let bases = folders.entry(id).or_insert_with(|| self.bases(root, id));
                 let bases = bases.as_ref().map_err(crate::write::again)?;
-                let Some(base) = bases.get(&stem(&lookup.uid)) else { return Ok(Found::Nowhere) };
-                let place = Place { remote_id: ids::remote_id(id, base), collection: id.clone() };
-                let seen = self.fetch(root, &[place]).pop().transpose()?.flatten();
-                if let Some(seen) = &seen
-                    && Sheet::read(&seen.rendering)?.blob().is_none()
-                {
-                    let message = "the file is not as it was written; put its bytes back, or delete it";
-                    return Err(Error::new(ErrorKind::Malformed, message));
-                }
-                Ok(seen.map_or(Found::Nowhere, |seen| Found::Here(Box::new(seen))))
+                let base = bases.get(&stem(&lookup.uid));
+                Ok(base.map(|base| Place { remote_id: ids::remote_id(id, base), collection: id.clone() }))
             })
-            .collect()
+            .collect();
+        // All at once: each look lists its folder.
+        let asked: Vec<Place> = places.iter().filter_map(|place| place.as_ref().ok()?.clone()).collect();
+        let mut seen = self.fetch(root, &asked).into_iter();
+        let found = |place: Result<Option<Place>>| {
+            let Some(seen) = place?.and_then(|_| seen.next()).transpose()?.flatten() else { return Ok(Found::Nowhere) };
+            if Sheet::read(&seen.rendering)?.blob().is_none() {
+                let message = "the file is not as it was written; put its bytes back, or delete it";
+                return Err(Error::new(ErrorKind::Malformed, message));
+            }
+            Ok(Found::Here(Box::new(seen)))
+        };
+        places.into_iter().map(found).collect()
     }
 
     /// The bases in a folder, by what stands in them for their UIDs.

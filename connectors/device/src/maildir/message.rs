@@ -19,6 +19,9 @@ use twofold_model::{BlobId, CollectionId, Etag, Result, Seen};
 /// A file that was written to less than this ago may still be written to: it is taken, and read again the next time.
 const YOUNG_NS: u64 = 2_000_000_000;
 
+/// The last line of a message of several parts is looked for in so many of its last bytes.
+const END: usize = 8 * 1024;
+
 /// A message's bytes, kept.
 pub struct Bytes {
     pub blob: BlobId,
@@ -26,6 +29,8 @@ pub struct Bytes {
     pub header: headers::Headers,
     pub received_ms: i64,
     pub is_young: bool,
+    /// It has several parts, and not their last line: whoever writes it may not be done.
+    pub lacks_end: bool,
 }
 
 /// What reading a file came to.
@@ -41,10 +46,11 @@ pub enum Reading {
     Damaged(String),
 }
 
-/// Says what was read, and keeps the beginning.
+/// Says what was read, and keeps the beginning and the end.
 struct Tap<'a> {
     source: Box<dyn Read + 'a>,
     head: Vec<u8>,
+    end: Vec<u8>,
     failed: Option<std::io::Error>,
 }
 
@@ -54,6 +60,8 @@ impl Read for Tap<'_> {
             Ok(count) => {
                 let room = LARGEST_HEADER.saturating_sub(self.head.len());
                 self.head.extend_from_slice(&buffer[..count.min(room)]);
+                self.end.extend_from_slice(&buffer[count.saturating_sub(END)..count]);
+                self.end.drain(..self.end.len().saturating_sub(END));
                 Ok(count)
             }
             Err(error) => {
@@ -88,9 +96,9 @@ impl Room<'_> {
             Ok(opened) => opened,
             Err(reason) => return Ok(Reading::Odd(reason)),
         };
-        let (put, head, failed) = {
-            let mut tap = Tap { source, head: Vec::new(), failed: None };
-            (self.blobs.put(&mut tap), tap.head, tap.failed)
+        let (put, head, end, failed) = {
+            let mut tap = Tap { source, head: Vec::new(), end: Vec::new(), failed: None };
+            (self.blobs.put(&mut tap), tap.head, tap.end, tap.failed)
         };
         match failed {
             Some(error) if packing.is_some() => {
@@ -114,7 +122,16 @@ impl Room<'_> {
         }
         let is_young = self.device.now().abs_diff(stamp.mtime_ns) < YOUNG_NS;
         let received_ms = stamp.mtime_ns.div_euclid(1_000_000);
-        Ok(Reading::Whole(Box::new(Bytes { blob, size, header: headers::read(&head), received_ms, is_young })))
+        let is_end = |line: &Vec<u8>| end.windows(line.len()).any(|part| part == line.as_slice());
+        let lacks_end = headers::last_line(&head).is_some_and(|line| !is_end(&line));
+        Ok(Reading::Whole(Box::new(Bytes {
+            blob,
+            size,
+            header: headers::read(&head),
+            received_ms,
+            is_young,
+            lacks_end,
+        })))
     }
 
     /// What a file's header says; `None` where it cannot be read.

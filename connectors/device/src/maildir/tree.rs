@@ -79,7 +79,8 @@ impl Room<'_> {
             let (folder, (state, marker)) = match opened {
                 Ok(Some(opened)) => opened,
                 Ok(None) => continue,
-                Err(error) if error.kind == ErrorKind::Forbidden => {
+                // A right that is missing, or a marker that cannot be understood.
+                Err(error) if matches!(error.kind, ErrorKind::Forbidden | ErrorKind::Held) => {
                     closed.push(id);
                     continue;
                 }
@@ -139,7 +140,10 @@ impl Room<'_> {
     pub(super) fn closed(&self, id: &CollectionId) -> (String, &'static str) {
         let path = self.device.path_of(id.as_str());
         match ids::is_folder(id) {
-            true => (format!("{} cannot be read", path.display()), "let this user read it"),
+            true => (
+                format!("{} cannot be read", path.display()),
+                "let this user read it; where its .twofold-collection is damaged, delete that",
+            ),
             false => (format!("{} is called as no mailbox can be", path.display()), "give it another name"),
         }
     }
@@ -157,24 +161,29 @@ impl Room<'_> {
         }
     }
 
-    /// Names of folders that may be Maildirs, in order; links are none.
+    /// Names of folders that may be Maildirs, in order; links are none. One without a dot before it is a mailbox to no program that reads
+    /// Maildir++, and some make it all the same.
     fn folder_names(&self, tree: &OwnedFd, provider: &[u8]) -> Result<Vec<Vec<u8>>> {
         let mut names = vec![INBOX.to_vec()];
         let mut unsure = Vec::new();
-        let read = listing::entries(tree, |name, file_type| {
-            if name.starts_with(b".") {
-                match file_type {
-                    FileType::Directory => names.push(name.to_vec()),
-                    FileType::Unknown => unsure.push(name.to_vec()),
-                    _ => {}
-                }
-            }
+        let read = listing::entries(tree, |name, file_type| match (name, file_type) {
+            (b"cur" | b"new" | b"tmp", _) => {}
+            (_, FileType::Directory) if name.starts_with(b".") => names.push(name.to_vec()),
+            (_, FileType::Directory | FileType::Unknown) => unsure.push(name.to_vec()),
+            _ => {}
         });
         let failed = |errno| refused(errno, format!("listing {}/{}", String::from_utf8_lossy(provider), Kind::Mail));
         read.map_err(failed)?;
+        let is_folder = |name: &[u8]| -> Result<bool> {
+            let stat = match beneath::stat(tree, name) {
+                Err(errno) if beneath::is_denied(errno) => None,
+                stat => stat.map_err(failed)?,
+            };
+            Ok(stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory))
+        };
         for name in unsure {
-            let stat = beneath::stat(tree, &name).map_err(failed)?;
-            if stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
+            let is_maildir = name.starts_with(b".") || is_folder(&[name.as_slice(), b"/cur"].concat())?;
+            if is_folder(&name)? && is_maildir {
                 names.push(name);
             }
         }

@@ -141,10 +141,23 @@ async fn a_folder_that_cannot_be_read_is_listed_as_shut_and_nobody_says_what_is_
 }
 
 #[tokio::test]
+async fn a_folder_whose_marker_is_damaged_is_listed_as_shut_and_the_others_are_as_they_were() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,S", &mail("one"));
+    desk.agree(INBOX).await;
+    desk.put(".Work/.twofold-collection", "{ this is none");
+    let all = desk.device.collections(Kind::Mail).await.unwrap();
+    let access = |id: &str| all.iter().find(|folder| folder.id.as_str() == id).map(|folder| folder.access);
+    assert_eq!((access(INBOX), access(WORK)), (Some(Access::ReadWrite), Some(Access::Closed)));
+    desk.mv("cur/1.host:2,S", "cur/1.host:2,F");
+    assert_eq!(desk.words(INBOX).await, ["seen 1.host cur:F"]);
+}
+
+#[tokio::test]
 async fn a_maildir_whose_name_is_no_mailboxes_is_listed_as_shut_and_nobody_says_what_is_not_in_it() {
     use std::os::unix::ffi::OsStrExt as _;
-    // As Dovecot never writes it, and in Latin-1.
-    for name in [&b".a..b"[..], b"..a", b".a.", b".B\xfccher"] {
+    // As Dovecot never writes it, in Latin-1, and as a program makes it that knows of no dots.
+    for name in [&b".a..b"[..], b"..a", b".a.", b".B\xfccher", b"Saved"] {
         let mut desk = Desk::new().await;
         desk.put("cur/1.host:2,S", &mail("one"));
         desk.agree(INBOX).await;

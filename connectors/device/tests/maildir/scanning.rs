@@ -384,6 +384,28 @@ async fn a_file_that_was_written_to_just_now_is_read_again() {
     assert_eq!(desk.sheet(INBOX, "1.host").says["subject"].as_str(), Some("whole"));
 }
 
+/// Somebody copies a message of several parts into the folder, over a slow line.
+#[tokio::test]
+async fn half_a_message_that_is_just_being_written_is_not_taken_and_one_that_stays_so_is() {
+    let mut desk = Desk::new().await;
+    let kind = "Content-Type: multipart/mixed;\r\n boundary=\"=_a b\"\r\n";
+    let whole = format!("{kind}{}--=_a b\r\n\r\nText\r\n--=_a b--\r\nand a last word\r\n", mail("parts"));
+    let half = &whole[..whole.find("--=_a b--").unwrap()];
+    let just_now = |desk: &mut Desk| {
+        desk.device = open(desk.dir.path(), &desk.blobs, |options| options.clock = std::sync::Arc::new(now_ns));
+    };
+    just_now(&mut desk);
+    desk.put("cur/1.host:2,", half);
+    desk.put("cur/2.host:2,", "Subject: of one part\r\n\r\n");
+    assert_eq!(desk.words(INBOX).await, ["seen 2.host cur:~"]);
+    desk.put("cur/1.host:2,", &whole);
+    assert_eq!(desk.words(INBOX).await, ["seen 1.host cur:~", "seen 2.host cur:~"]);
+    // A message that came so from its sender stays as it is.
+    desk.put("cur/1.host:2,", half);
+    desk.device = open(desk.dir.path(), &desk.blobs, |_| {});
+    assert_eq!(desk.words(INBOX).await, ["seen 1.host cur:", "seen 2.host cur:"]);
+}
+
 #[tokio::test]
 async fn pages_are_bounded_and_together_they_say_everything_once() {
     let mut desk = Desk::new().await;

@@ -76,6 +76,16 @@ pub fn read(message: &[u8]) -> Headers {
     found
 }
 
+/// The line that ends a message of several parts (RFC 2046 5.1.1), without its line end; `None` for one of one part.
+pub fn last_line(message: &[u8]) -> Option<Vec<u8>> {
+    let (_, value) = fields(message).into_iter().find(|(name, _)| name.eq_ignore_ascii_case(b"content-type"))?;
+    let text = [&value[..value.len().min(LARGEST_FIELD)], b"\n"].concat();
+    let parsed = MessageStream::new(&text).parse_content_type();
+    let HeaderValue::ContentType(kind) = parsed else { return None };
+    let boundary = kind.attribute("boundary").filter(|_| kind.c_type.eq_ignore_ascii_case("multipart"))?;
+    Some([b"--", boundary.as_bytes(), b"--"].concat())
+}
+
 /// A time as content writes it: RFC 3339 with its offset, `Z` for none.
 pub fn date_text(time: &DateTime<FixedOffset>) -> String {
     time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
