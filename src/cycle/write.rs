@@ -514,9 +514,15 @@ pub fn list_shortfall(hub: &mut Hub, lens: &dyn Lens, copy: (i64, i64, i64), see
 }
 
 /// The copy that is asked for by name after a write found it changed or gone. `None`: what became of the copy that was to be moved, or to
-/// get another place, only the next pull tells, and until then none is made instead of it. No pull tells it of what is left out.
-fn asked_for(cycle: &Cycle<'_>, replica: i64, operation: &Operation) -> Result<Option<twofold_model::Place>> {
+/// get another place, only the next pull tells, and until then none is made instead of it. No pull tells it of what is left out, nor has one to
+/// tell of what only changed.
+fn asked_for(
+    cycle: &Cycle<'_>,
+    replica: i64,
+    (operation, is_changed): (&Operation, bool),
+) -> Result<Option<twofold_model::Place>> {
     Ok(match operation {
+        Operation::Move { place, .. } if is_changed => Some(place.clone()),
         Operation::Update { place, .. } | Operation::Delete { place, .. } => Some(place.clone()),
         Operation::Copy { of: place, .. } | Operation::Move { place, .. } => {
             let source = cycle.hub.placement(replica, &place.remote_id)?;
@@ -544,7 +550,7 @@ async fn look_again(
     let (mut asked, mut told_by_the_next_pull) = (Vec::new(), Vec::new());
     let mut changed = Vec::new();
     for (plan, is_changed) in &plans {
-        match asked_for(cycle, replica, &plan.operation)? {
+        match asked_for(cycle, replica, (&plan.operation, *is_changed))? {
             Some(place) => {
                 asked.push(place);
                 changed.push(*is_changed);

@@ -47,10 +47,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use twofold_model::{Blobs, Error, ErrorKind, Result};
 
 /// The version of the schema that this program writes.
-pub const SCHEMA_VERSION: i64 = 10;
+pub const SCHEMA_VERSION: i64 = 11;
 
 /// What brings a hub from one version of the schema to the next, the first from version 1 to 2.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 10] = [
     "CREATE TABLE departed (
         replica INTEGER NOT NULL REFERENCES replicas (id), remote_id TEXT NOT NULL, modified INTEGER NOT NULL, at INTEGER NOT NULL,
         PRIMARY KEY (replica, remote_id)) WITHOUT ROWID;",
@@ -112,6 +112,9 @@ const STEPS: [&str; 9] = [
     "ALTER TABLE places ADD COLUMN earlier TEXT;",
     // What was noted as proof was that it was read; whether anything of it was seen then is not known.
     "ALTER TABLE places RENAME COLUMN proof TO read; ALTER TABLE places ADD COLUMN proof INTEGER;",
+    // Whose lists say no dates, their newest messages are found by their names.
+    "DROP INDEX sightings_lacking;
+     CREATE INDEX sightings_lacking ON sightings (replica, dated, length(uid), uid) WHERE lacks > 0;",
 ];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).

@@ -640,10 +640,14 @@ impl Hub {
         )
     }
 
-    /// Copies whose bytes are still to be asked for, newest first.
+    /// Copies whose bytes are still to be asked for, newest first. Of those whose lists say no date, those of the greatest names come first:
+    /// whoever lists messages without dates counts them upwards.
     pub fn lacking_bodies(&self, replica: i64, most: usize) -> Result<Vec<Sighting>> {
         self.all(
-            &format!("SELECT {SIGHTING} FROM sightings s WHERE replica = ?1 AND lacks > 0 AND gone = 0 ORDER BY dated DESC, id LIMIT ?2"),
+            &format!(
+                "SELECT {SIGHTING} FROM sightings s WHERE replica = ?1 AND lacks > 0 AND gone = 0
+                 ORDER BY dated DESC, length(uid) DESC, uid DESC, id DESC LIMIT ?2"
+            ),
             params![replica, i64::try_from(most).unwrap_or(i64::MAX)],
             sighting,
         )

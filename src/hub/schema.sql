@@ -131,7 +131,7 @@ CREATE TABLE sightings (
     UNIQUE (replica, remote_id)
 );
 CREATE INDEX sightings_by_uid ON sightings (replica, uid) WHERE uid IS NOT NULL;
-CREATE INDEX sightings_lacking ON sightings (replica, dated) WHERE lacks > 0;
+CREATE INDEX sightings_lacking ON sightings (replica, dated, length(uid), uid) WHERE lacks > 0;
 CREATE INDEX sightings_by_item ON sightings (item) WHERE item IS NOT NULL;
 CREATE INDEX sightings_gone ON sightings (replica, collection) WHERE gone > 0;
 CREATE INDEX sightings_new ON sightings (replica, collection, id) WHERE item IS NULL AND gone = 0;

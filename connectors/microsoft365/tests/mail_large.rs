@@ -395,6 +395,22 @@ async fn a_large_message_counts_only_when_its_files_are_those_of_its_bytes() {
     }
 }
 
+/// What was attached without an answer, and came to be there after it was attached again.
+#[tokio::test]
+async fn a_file_that_is_attached_once_more_is_taken_away_and_the_message_counts() {
+    let letter = large("one");
+    let mut world = World::empty();
+    let inbox = world.of_role(Role::Inbox).await;
+    world.sandbox.fault(Rule::any(Fault::DropBefore).on(Provider::Microsoft).writes().skip(WRITES - 1).times(1));
+    world.write(world.creation("one", &inbox, &letter, &[])).await.unwrap_err();
+    let id = world.sandbox.graph_mail_messages()[0]["id"].as_str().unwrap().replace('=', "%3D");
+    let bytes = STANDARD.encode(&contents()[1]);
+    let again = json!({"@odata.type": "#microsoft.graph.fileAttachment", "name": "note.txt", "contentBytes": bytes});
+    asked(&world, "POST", &format!("messages/{id}/attachments"), Some(again));
+    let Found::Here(seen) = find(&world, "one", &Seen { collection: inbox, ..blank() }).await else { panic!() };
+    assert_whole(&world, &seen);
+}
+
 #[tokio::test]
 async fn an_upload_that_says_it_is_further_than_its_file_is_not_believed() {
     for next in ["99999999-", "18446744073709551615"] {

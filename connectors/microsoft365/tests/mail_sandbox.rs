@@ -11,7 +11,8 @@ use twofold_http::{Client, ClientOptions};
 use twofold_microsoft365::{GraphDialect, Microsoft365, Options};
 use twofold_model::email::{Role, Sheet};
 use twofold_model::{
-    Access, Collection, Connector, Entry, ErrorKind, Kind, Known, Next, Poll, RemoteId, Removal, Since, Unread,
+    Access, Collection, CollectionId, Connector, Entry, ErrorKind, Kind, Known, Next, Poll, RemoteId, Removal, Since,
+    Unread,
 };
 use twofold_sandbox::{Fault, Provider, Rule, Switches};
 use twofold_zones::SystemZones;
@@ -148,6 +149,9 @@ mod folders {
         assert_eq!(refused.kind, ErrorKind::Unsupported);
         assert_eq!(world.graph.removal(Kind::Mail, &inbox).await.unwrap(), Removal::Never);
         assert!(!world.graph.remove_collection(Kind::Mail, &inbox).await.unwrap());
+        // One that is a mailbox like others, and stays: before anything in it goes anywhere.
+        let chats = CollectionId(world.sandbox.graph_mail_chats_create().unwrap());
+        assert_eq!(world.graph.removal(Kind::Mail, &chats).await.unwrap(), Removal::Never);
         let kept = world.deliver(made.id.as_str(), &letter("kept"));
         assert_eq!(world.graph.removal(Kind::Mail, &made.id).await.unwrap(), Removal::Whole);
         assert!(!world.graph.remove_collection(Kind::Mail, &made.id).await.unwrap());

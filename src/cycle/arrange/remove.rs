@@ -183,6 +183,19 @@ pub async fn finish(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
                     cycle.hub.atomically("collection stays", |hub| hub.set_ending(collection.id, false))?;
                     is_back = true;
                 }
+                Err(error)
+                    if matches!(error.kind, ErrorKind::Refused | ErrorKind::Forbidden | ErrorKind::Unsupported) =>
+                {
+                    let words = format!(
+                        "the {} \"{}\" was not deleted: its account keeps it ({error}); it comes back where it was deleted, without what was \
+                         in it",
+                        word(kind),
+                        place.name
+                    );
+                    cycle.report.say_at(&name, words);
+                    cycle.hub.atomically("collection stays", |hub| hub.set_ending(collection.id, false))?;
+                    is_back = true;
+                }
                 Err(error) => cycle.report.trouble(&name, &error),
             }
         }

@@ -8,7 +8,7 @@ use twofold_hub::{Hub, Label, SCHEMA_VERSION};
 use twofold_model::Kind;
 use twofold_model::email::scope::Limits;
 
-const RELEASED: [(i64, &str); 9] = [
+const RELEASED: [(i64, &str); 10] = [
     (1, include_str!("hub_v1.sql")),
     (2, include_str!("hub_v2.sql")),
     (3, include_str!("hub_v3.sql")),
@@ -18,6 +18,7 @@ const RELEASED: [(i64, &str); 9] = [
     (7, include_str!("hub_v7.sql")),
     (8, include_str!("hub_v8.sql")),
     (9, include_str!("hub_v9.sql")),
+    (10, include_str!("hub_v10.sql")),
 ];
 
 /// A state folder with a hub as that program left it.

@@ -211,6 +211,11 @@ pub fn attachments(id: impl Into<String>, message: &str) -> Part {
     part(id, Method::Get, format!("{}/attachments?$select=id,name,size", path(message)))
 }
 
+/// DELETE /me/messages/{id}/attachments/{id}: a file is there no more (attachment-delete).
+pub fn detach(message: &str, file: &str) -> Request {
+    Request::delete("take away attachment", format!("{VERSION}{}/attachments/{}", path(message), encoded(file)))
+}
+
 /// GET /me/messages/{id}/attachments/{id}/$value: the bytes of a file that is attached (attachment-get).
 pub fn attached_bytes(message: &str, file: &str) -> Request {
     let at = format!("{VERSION}{}/attachments/{}/$value", path(message), encoded(file));

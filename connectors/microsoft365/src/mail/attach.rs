@@ -14,7 +14,7 @@
 use super::api;
 use super::carry::{Goal, Trip};
 use super::compose::Composed;
-use super::files::{Attached, File, RANGE, Way, lacking};
+use super::files::{Attached, File, RANGE, Way, compared};
 use super::marks::Patch;
 use super::wire::{INSTEAD, LARGE, MARK, Message, PROPERTIES};
 use super::{Mail, map, no_answer, one};
@@ -99,7 +99,7 @@ impl Mail {
         mut known: HashMap<String, usize>,
     ) -> Result<Message> {
         let files = composed.files();
-        let mut open = lacking(files, there, &known).ok_or_else(others)?;
+        let mut open = self.open_of(made.id(), (files, blob), there, &known).await?;
         let mut is_second_try = false;
         while let Some((at, file)) = open.first().and_then(|at| Some((*at, files.get(*at)?))) {
             match self.attach(made.id(), file, blob).await {
@@ -111,7 +111,7 @@ impl Mail {
                 // The session is over, or somewhere else than thought. Its file may be there all the same.
                 Ok(None) if !is_second_try => {
                     is_second_try = true;
-                    open = self.lacks(made.id(), files, &known).await?;
+                    open = self.lacks(made.id(), (files, blob), &known).await?;
                 }
                 Ok(None) => return Err(Error::new(ErrorKind::Unknown, "an upload was broken off there")),
                 Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Unsupported) => {
@@ -121,7 +121,7 @@ impl Mail {
                 Err(error) => return Err(taken_as(ErrorKind::Unknown, error)),
             }
         }
-        if !self.lacks(made.id(), files, &known).await?.is_empty() {
+        if !self.lacks(made.id(), (files, blob), &known).await?.is_empty() {
             return Err(others());
         }
         let Some(large) = Large::of(made) else { return Ok(made.clone()) };
@@ -130,9 +130,33 @@ impl Mail {
     }
 
     /// Which files a message lacks by what Graph says now.
-    async fn lacks(&self, id: &str, files: &[File], known: &HashMap<String, usize>) -> Result<Vec<usize>> {
+    async fn lacks(&self, id: &str, files: (&[File], &BlobId), known: &HashMap<String, usize>) -> Result<Vec<usize>> {
         let there = self.attached(id).await.map_err(|error| taken_as(ErrorKind::Unknown, error))?;
-        lacking(files, &there, known).ok_or_else(others)
+        self.open_of(id, files, &there, known).await
+    }
+
+    /// Which files a message lacks that has these. What is there once more, byte for byte, is taken away: what was attached without an answer
+    /// may come to be there late.
+    async fn open_of(
+        &self,
+        id: &str,
+        (files, blob): (&[File], &BlobId),
+        there: &[Attached],
+        known: &HashMap<String, usize>,
+    ) -> Result<Vec<usize>> {
+        let compared = compared(files, there, known).ok_or_else(others)?;
+        for (twice, at) in compared.twice {
+            let unknown = |error| taken_as(ErrorKind::Unknown, error);
+            let bytes = self.graph.send(api::attached_bytes(id, &twice)).await.map_err(unknown)?;
+            if !self.is_file(&bytes, &files[at], blob)? {
+                return Err(others());
+            }
+            match self.graph.send(api::detach(id, &twice)).await {
+                Err(error) if error.kind != ErrorKind::NotFound => return Err(unknown(error)),
+                _ => {}
+            }
+        }
+        Ok(compared.open)
     }
 
     /// Which files those are that are attached under other names than theirs: they have the very bytes. (A run that was killed knows no id.)
@@ -149,7 +173,7 @@ impl Mail {
         let mut known = HashMap::new();
         let (named, others): (Vec<Attached>, Vec<Attached>) =
             there.iter().cloned().partition(|one| files.iter().any(|file| one.is_named_as(file)));
-        let mut open = lacking(files, &named, &known).unwrap_or_default();
+        let mut open = compared(files, &named, &known).unwrap_or_default().open;
         for other in others {
             let could_be: Vec<usize> = open.iter().copied().filter(|at| other.is_as_large_as(&files[*at])).collect();
             if could_be.is_empty() {
@@ -196,7 +220,14 @@ impl Mail {
             let (rows, next) = api::read_attachments(&answer)?;
             let names: Vec<String> = rows.iter().map(|file| format!("{} {}", file.size, file.name)).collect();
             pages.take(names.iter().map(String::as_str))?;
-            there.extend(rows);
+            // Pages are no snapshot: one may stand on two of them.
+            let is_new =
+                |there: &[Attached], row: &Attached| row.id.is_empty() || there.iter().all(|have| have.id != row.id);
+            for row in rows {
+                if is_new(&there, &row) {
+                    there.push(row);
+                }
+            }
             let Some(link) = next else { return Ok(there) };
             let page = [api::page("a", &self.graph.link(&link)?)];
             answer = one(self.graph.all("list attachments", Effect::Read, &page).await)?;

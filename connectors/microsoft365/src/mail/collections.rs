@@ -25,6 +25,9 @@ const KNOWN: [(&str, Option<Role>); 7] = [
     ("archive", Some(Role::Archive)),
     ("outbox", None),
 ];
+/// Further names of folders that every mailbox has, or may have: they are mailboxes like the user's own, and cannot be deleted.
+const KEPT: [&str; 7] =
+    ["clutter", "conflicts", "conversationhistory", "localfailures", "scheduled", "serverfailures", "syncissues"];
 /// What the inbox is called at every place.
 const INBOX: &str = "INBOX";
 const DEFAULT_NAME: &str = "Folder";
@@ -132,8 +135,9 @@ impl Mail {
         for (name, role) in KNOWN {
             match next() {
                 Ok(answer) => drop(known.insert(api::read_folder(&answer)?.id, role)),
-                // A mailbox that never archived anything has no such folder.
+                // A mailbox that never archived anything has no such folder, in whatever words that is said.
                 Err(error) if error.kind == ErrorKind::NotFound => {}
+                Err(error) if error.kind == ErrorKind::Forbidden && role == Some(Role::Archive) => {}
                 Err(error) => return Err(error.at(name)),
             }
         }
@@ -255,7 +259,22 @@ impl Mail {
     pub(crate) async fn removal(&self, id: &CollectionId) -> Result<Removal> {
         let tree = self.tree_now().await?;
         let branch = tree.get(id.as_str()).ok_or_else(|| not_listed(id))?;
-        Ok(if branch.role.is_some() { Removal::Never } else { Removal::Whole })
+        if branch.role.is_some() {
+            return Ok(Removal::Never);
+        }
+        let mut asks: Vec<Part> = KEPT.iter().map(|name| api::known_folder("k", name)).collect();
+        number(&mut asks);
+        for answer in self.graph.all("look for a mail folder", Effect::Read, &asks).await {
+            match answer {
+                Ok(answer) if api::read_folder(&answer)?.id == id.as_str() => return Ok(Removal::Never),
+                Ok(_) => {}
+                // There is none, or that name is not known there.
+                Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Refused | ErrorKind::Forbidden) => {
+                }
+                Err(error) => return Err(error.at(id)),
+            }
+        }
+        Ok(Removal::Whole)
     }
 
     /// Deletes a folder in which nothing is. That puts it below Deleted Items, where it would be a mailbox still, so that it is deleted

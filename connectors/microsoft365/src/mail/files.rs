@@ -38,21 +38,34 @@ pub struct Attached {
     pub size: u64,
 }
 
-/// Which of the files are not there yet, by their numbers; `None` where something is there that is none of them. `known` says of ids which
+/// The files of a message beside what is attached to it.
+#[derive(Debug, Default, PartialEq)]
+pub struct Compared {
+    /// Which of the files are not there yet, by their numbers.
+    pub open: Vec<usize>,
+    /// What may be there once more, by its id, and which file it may be: an answer was lost, and it was attached again.
+    pub twice: Vec<(String, usize)>,
+}
+
+/// Compares the files with what is there; `None` where something is there that is none of them. `known` says of ids which
 /// file they are, whatever it is called; any other one is known by its name.
-pub fn lacking(files: &[File], there: &[Attached], known: &HashMap<String, usize>) -> Option<Vec<usize>> {
-    let mut open: Vec<usize> = (0..files.len()).collect();
+pub fn compared(files: &[File], there: &[Attached], known: &HashMap<String, usize>) -> Option<Compared> {
+    let mut compared = Compared { open: (0..files.len()).collect(), twice: Vec::new() };
     let mut there: Vec<&Attached> = there.iter().collect();
     there.sort_by_key(|attached| attached.size);
     for attached in there {
-        // They are sent in this order, so of those that it could be it is the first.
-        let at = open.iter().position(|at| match known.get(&attached.id) {
+        let is_it = |at: &usize| match known.get(&attached.id) {
             Some(known) => known == at && attached.is_as_large_as(&files[*at]),
             None => attached.is_named_as(&files[*at]),
-        })?;
-        open.remove(at);
+        };
+        // They are sent in this order, so of those that it could be it is the first.
+        match compared.open.iter().position(is_it) {
+            Some(at) => drop(compared.open.remove(at)),
+            None if attached.id.is_empty() => return None,
+            None => compared.twice.push((attached.id.clone(), (0..files.len()).find(is_it)?)),
+        }
     }
-    Some(open)
+    Some(compared)
 }
 
 impl Attached {
@@ -262,7 +275,7 @@ mod tests {
                 .iter()
                 .map(|(name, size)| Attached { id: String::new(), name: (*name).to_owned(), size: *size })
                 .collect();
-            lacking(&files, &list, &HashMap::new())
+            compared(&files, &list, &HashMap::new()).map(|compared| compared.open)
         };
         assert_eq!(there(&[]), Some(vec![0, 1, 2, 3]));
         assert_eq!(there(&[("a", 50_158), ("b", 100), ("a", 158)]), Some(vec![3]));
@@ -270,6 +283,18 @@ mod tests {
         for other in [("c", 100), ("b", 99), ("b", 50_158), ("a", 49_999), ("a", u64::MAX)] {
             assert_eq!(there(&[other]), None, "{other:?}");
         }
-        assert_eq!(there(&[("b", 158), ("b", 158)]), None, "twice");
+        assert_eq!(there(&[("b", 158), ("b", 158)]), None, "twice, and nothing says which is which");
+    }
+
+    #[test]
+    fn what_is_there_once_more_is_told_apart_from_what_is_none_of_the_files() {
+        let files = [file("a", 100), file("b", 100), file("b", 100)];
+        let one = |id: &str, name: &str| Attached { id: id.to_owned(), name: name.to_owned(), size: 100 };
+        let there = |list: &[Attached]| compared(&files, list, &HashMap::from([("4".to_owned(), 0)]));
+        let all = [one("1", "a"), one("2", "b"), one("3", "b")];
+        assert_eq!(there(&all), Some(Compared::default()), "two of one name are two");
+        let more = [&all[..], &[one("4", "renamed"), one("5", "b")]].concat();
+        assert_eq!(there(&more), Some(Compared { open: vec![], twice: vec![("4".into(), 0), ("5".into(), 1)] }));
+        assert_eq!(there(&[one("1", "a"), one("6", "c")]), None);
     }
 }

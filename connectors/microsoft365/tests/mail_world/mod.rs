@@ -33,7 +33,9 @@ impl Transport for Line {
         let names_a_size = |url: &str, prefer: &str| !url.contains("/delta") || prefer.contains("odata.maxpagesize=");
         assert!(names_a_size(wire.url.path(), prefer.unwrap_or_default()), "{}", wire.what);
         assert!(!wire.url.path().contains("permanentDelete"), "{}", wire.what);
-        let deletes = |method: &str, url: &str| method == "DELETE" && url.contains("/messages");
+        // What is attached twice to a message that is half made is no message.
+        let is_attachment = |url: &str| wire.what == "take away attachment" && url.contains("/attachments/");
+        let deletes = |method: &str, url: &str| method == "DELETE" && url.contains("/messages") && !is_attachment(url);
         assert!(!deletes(wire.method.as_str(), wire.url.path()), "{}", wire.what);
         if wire.url.path().ends_with("/$batch") {
             let body: Value = serde_json::from_slice(&wire.body).unwrap();

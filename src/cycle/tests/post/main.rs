@@ -767,10 +767,16 @@ async fn a_first_sync_that_is_stopped_goes_on_and_reads_no_message_twice() {
         world.account.limit_bodies(Some(12));
         assert_eq!(world.sync().await.exit, 75, "{manner:?}");
         assert_eq!(world.laptop.shows().len(), 12, "{manner:?}: what is here is made");
-        assert!(world.laptop.shows().contains(&at("INBOX", 30, &[])), "{manner:?}: the newest first");
+        let newest: Vec<_> = (19..=30).map(|n| at("INBOX", n, &[])).collect();
+        assert_eq!(world.laptop.shows(), newest, "{manner:?}: the newest first");
+        // What comes meanwhile is newer than all that is still to be read.
+        world.account.put(&text(31), &["INBOX"], &[]);
+        world.account.limit_bodies(Some(1));
+        assert_eq!(world.sync().await.exit, 75, "{manner:?}");
+        assert!(world.laptop.has(&text(31)), "{manner:?}");
         world.account.limit_bodies(None);
         assert_eq!(world.sync().await.exit, 0, "{manner:?}");
-        assert_eq!(world.account.bodies(), [1; 30], "{manner:?}");
+        assert_eq!(world.account.bodies(), [1; 31], "{manner:?}");
         world.settled("stopped").await;
     }
 }

@@ -268,3 +268,22 @@ async fn a_message_that_is_moved_while_nobody_knows_what_became_of_its_marks_is_
     assert!(world.account.writes().contains(&"move to Work".to_owned()), "{:?}", world.account.writes());
     world.settled("moved").await;
 }
+
+/// No round tells the mark: what is asked for by name does.
+#[tokio::test]
+async fn a_message_that_was_marked_untold_is_moved_all_the_same_in_the_run_that_finds_it() {
+    for to in [WORK, "account/mail/Trash"] {
+        let mut world = World::with_twenty(Manner::Folders).await;
+        let id = world.account.find_one(&text(3));
+        let before = world.account.copies(id);
+        world.account.change(id, |message| message.keywords.extend(["$flagged".to_owned()]));
+        world.account.echo(before);
+        world.sync().await;
+        move_file(&world, &text(3), INBOX, to, None);
+        assert_eq!(world.sync().await.exit, 0, "{to}");
+        assert_eq!(stands(&world, 3), [to.rsplit('/').next().unwrap()]);
+        world.settled(to).await;
+        let marks = |place: &Office| place.message(place.find_one(&text(3))).keywords;
+        assert!(marks(&world.account).contains("$flagged") && marks(&world.laptop).contains("$flagged"), "{to}");
+    }
+}

@@ -99,7 +99,12 @@ impl Sandbox {
 
     /// Makes the archive, which a mailbox has from its first use on, and gives its id.
     pub fn graph_mail_archive_create(&self) -> Result<String, String> {
-        self.with(make_archive)
+        self.with(|state| make_known(state, "archive", "Archiv"))
+    }
+
+    /// Makes the folder of old chats, which a mailbox has from its first chat on, and gives its id.
+    pub fn graph_mail_chats_create(&self) -> Result<String, String> {
+        self.with(|state| make_known(state, "conversationhistory", "Aufgezeichnete Unterhaltungen"))
     }
 
     /// Renames a mail folder.
@@ -245,10 +250,10 @@ fn add_search_folder(state: &mut State, parent: &str, name: &str, filter: &str) 
     add_folder(state, parent, name, false, Kind::Search(filter.to_owned()))
 }
 
-fn make_archive(state: &mut State) -> Result<String, String> {
+fn make_known(state: &mut State, known: &'static str, name: &str) -> Result<String, String> {
     let rules = Rules::of(state);
-    let archive = super::store::Folder { known: "archive", ..folders::new(false, Kind::Mail) };
-    told(state.microsoft.create_mail_folder(&rules, ROOT, "Archiv", archive)).map(folder_id)
+    let folder = super::store::Folder { known, ..folders::new(false, Kind::Mail) };
+    told(state.microsoft.create_mail_folder(&rules, ROOT, name, folder)).map(folder_id)
 }
 
 fn edit_folder(state: &mut State, named: &str, parent: Option<&str>, name: Option<&str>) -> Result<(), String> {
@@ -364,7 +369,7 @@ pub(in super::super) fn control(state: &mut State, action: &str, body: &Value) -
             add_folder(state, given("parent"), word("name")?, body["hidden"] == true, Kind::Mail).map(id_of)
         }
         "add_search_folder" => add_search_folder(state, given("parent"), word("name")?, word("filter")?).map(id_of),
-        "make_archive" => make_archive(state).map(id_of),
+        "make_archive" => make_known(state, "archive", "Archiv").map(id_of),
         "rename_folder" => edit_folder(state, word("folder")?, None, Some(word("name")?)).map(nothing),
         "move_folder" => edit_folder(state, word("folder")?, Some(given("parent")), None).map(nothing),
         "delete_folder" => delete_folder(state, word("folder")?).map(nothing),
