@@ -376,8 +376,9 @@ impl Inner {
         let mut fresh: Option<String> = None;
         loop {
             let slot = match whose {
-                Whose::Provider => self.turn_while(request, &tries, may_leave).await?,
-                Whose::Anyone => None,
+                // What is sent to an address of a session counts like any other body; what is only read elsewhere does not.
+                Whose::Anyone if body.is_empty() => None,
+                Whose::Provider | Whose::Anyone => self.turn_while(request, &tries, may_leave).await?,
             };
             if may_leave.is_some_and(|may_leave| !may_leave()) {
                 return Err(Error::new(ErrorKind::NotSent, "it was asked to stop; nothing was sent"));

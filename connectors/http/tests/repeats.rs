@@ -367,6 +367,15 @@ async fn what_requests_carry_counts_in_a_window_of_its_own() {
     assert_eq!(waited_s(&clock), 0.0, "what carries nothing waits for nothing");
     client.send(large()).await.unwrap();
     assert!((30.0..32.0).contains(&waited_s(&clock)), "{}", waited_s(&clock));
+    // Also what goes to the address of an upload.
+    let range = || {
+        let bytes = vec![0; 4_900];
+        Request::put_bytes("attach range", format!("{}up", server.url), "application/octet-stream", bytes)
+    };
+    for _ in 0..2 {
+        client.send_unsigned(range()).await.unwrap();
+    }
+    assert!((60.0..64.0).contains(&waited_s(&clock)), "{}", waited_s(&clock));
 }
 
 fn parts() -> Vec<Part> {
