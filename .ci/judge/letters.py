@@ -91,6 +91,12 @@ def plain(value):
 
 def text_of(part, body):
     charset = part.get_content_charset() or "utf-8"
+    if charset in ("utf-8", "us-ascii") and "utf-8" not in str(part.get("content-type", "")).lower():
+        # Nobody says what its 8-bit letters are.
+        try:
+            return body.decode("utf-8")
+        except UnicodeDecodeError:
+            return body.decode("cp1252", "replace")
     try:
         return body.decode(charset, "replace")
     except LookupError:

@@ -109,6 +109,25 @@ pub fn with_known_names<'b>(bytes: &'b [u8], message: &Message<'_>) -> (Cow<'b, 
     (Cow::Owned(known), moved)
 }
 
+/// Reads the texts of which nobody says what their 8-bit letters are, and that are no UTF-8, as what most programs take them for:
+/// Windows-1252, of which Latin-1 is a part.
+pub fn read_unlabelled(message: &mut Message<'_>) {
+    let texts: Vec<usize> = message.text_body.iter().chain(&message.html_body).map(|at| *at as usize).collect();
+    for at in texts {
+        let Some(part) = message.parts.get(at) else { continue };
+        let is_unlabelled = label_of(part).is_none_or(|label| plain(label) == "us_ascii");
+        if !is_unlabelled || !is_damaged(part) {
+            continue;
+        }
+        let read = raw(message, part).filter(|raw| std::str::from_utf8(raw).is_err());
+        let Some(text) = read.and_then(|raw| Some(charset_decoder(b"windows-1252")?(&raw))) else { continue };
+        match &mut message.parts[at].body {
+            PartType::Text(body) | PartType::Html(body) => *body = text.into(),
+            _ => {}
+        }
+    }
+}
+
 /// A character set of the texts or of the header that nobody knows, where something in it is to be said.
 pub fn unknown_of(bytes: &[u8], message: &Message<'_>) -> Option<String> {
     let texts = message.text_bodies().chain(message.html_bodies());
@@ -128,8 +147,11 @@ pub fn unknown_of(bytes: &[u8], message: &Message<'_>) -> Option<String> {
 
 /// Whether a text is in a character set that nobody knows, and something in it could not be read.
 fn is_unknown(part: &MessagePart<'_>) -> bool {
-    let is_damaged = matches!(&part.body, PartType::Text(text) | PartType::Html(text) if text.contains(REPLACEMENT));
-    is_damaged && label_of(part).is_some_and(|label| !is_known(label))
+    is_damaged(part) && label_of(part).is_some_and(|label| !is_known(label))
+}
+
+fn is_damaged(part: &MessagePart<'_>) -> bool {
+    matches!(&part.body, PartType::Text(text) | PartType::Html(text) if text.contains(REPLACEMENT))
 }
 
 fn label_of<'p>(part: &'p MessagePart<'_>) -> Option<&'p str> {
@@ -179,6 +201,28 @@ fn labels(header: &[u8]) -> Vec<Range<usize>> {
 mod tests {
     use super::*;
     use mail_parser::MessageParser;
+
+    #[test]
+    fn what_no_label_says_is_read_as_windows_1252_where_it_is_no_utf_8() {
+        let texts = |head: &str, body: &[u8]| {
+            let bytes = [format!("Subject: a\r\n{head}\r\n").as_bytes(), body].concat();
+            let mut message = MessageParser::default().parse(&bytes).unwrap();
+            read_unlabelled(&mut message);
+            let text = message.text_bodies().next().and_then(|part| part.text_contents()).unwrap_or_default();
+            text.trim_end().to_owned()
+        };
+        let eight_bit = "Content-Transfer-Encoding: 8bit\r\n";
+        assert_eq!(texts(eight_bit, b"Gr\xfc\xdfe \x80"), "Gr\u{fc}\u{df}e \u{20ac}");
+        assert_eq!(texts("Content-Type: text/html\r\n", b"<p>Gr\xfc\xdfe"), "<p>Gr\u{fc}\u{df}e");
+        assert_eq!(texts("Content-Type: text/plain; charset=US-ASCII\r\n", b"caf\xe9"), "caf\u{e9}");
+        let encoded = "Content-Type: text/plain\r\nContent-Transfer-Encoding: quoted-printable\r\n";
+        assert_eq!(texts(encoded, b"caf=E9"), "caf\u{e9}");
+        assert_eq!(texts(eight_bit, "Gr\u{fc}\u{df}e".as_bytes()), "Gr\u{fc}\u{df}e", "UTF-8 stays that");
+        assert!(
+            texts("Content-Type: text/plain; charset=utf-8\r\n", b"caf\xe9").contains(REPLACEMENT),
+            "it is said what it is"
+        );
+    }
 
     #[test]
     fn labels_are_found_wherever_a_header_names_them() {

@@ -82,6 +82,7 @@ impl Composed {
             Cow::Borrowed(_) => as_sent,
             Cow::Owned(known) => MessageParser::default().parse(known).ok_or_else(none)?,
         };
+        charset::read_unlabelled(&mut message);
         if let Some(label) = charset::unknown_of(&known, &message) {
             let why = format!(
                 "the message is in the character set {label:?}, which this program cannot read, and would be garbled"
