@@ -512,6 +512,21 @@ mod making {
     }
 
     #[tokio::test]
+    async fn a_draft_in_the_trash_gets_its_other_text_and_the_old_one_stays_beside_it() {
+        let mut world = World::empty();
+        let trash = world.of_role(Role::Trash).await;
+        let made = world.write(world.creation("one", &trash, &letter("one"), &["$draft"])).await.unwrap().unwrap();
+        world.pull().await.unwrap();
+        let content = world.content(&with_file("one"), &["$draft"]);
+        let operation = world.change(&made, |now| *now = content);
+        let written = world.write(operation).await.unwrap().unwrap();
+        assert_eq!(String::from_utf8(world.bytes(&written)).unwrap(), with_file("one"));
+        let folders: Vec<Value> =
+            world.sandbox.graph_mail_messages().into_iter().map(|message| message["folder"].clone()).collect();
+        assert_eq!(folders, [json!(["Gelöschte Elemente"]), json!(["Gelöschte Elemente"])]);
+    }
+
+    #[tokio::test]
     async fn a_draft_that_somebody_wrote_on_is_not_overwritten() {
         let mut world = World::empty();
         let drafts = world.of_role(Role::Drafts).await;

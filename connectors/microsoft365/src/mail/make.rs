@@ -160,6 +160,8 @@ impl Mail {
         let away = Trip { place: &update.place, goal: Goal::Trash, etag: None };
         match self.carry_all(&[away]).await.pop().unwrap_or_else(|| Err(no_answer())) {
             Ok(_) => Ok(made),
+            // It stays where it is for good (it is in Deleted Items already): a message of its own from now on.
+            Err(error) if error.kind == ErrorKind::Refused => Ok(made),
             // It was made; only the old one is there still. Whoever repeats this finds it.
             Err(error) => Err(taken_as(ErrorKind::Unknown, error)),
         }
