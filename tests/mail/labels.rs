@@ -17,6 +17,22 @@ fn folders(home: &Home) -> Vec<String> {
     mail(home, "google", "Minutes").iter().map(Mail::folder).collect()
 }
 
+/// Trap of programs that keep a file for each label: the disk.
+#[test]
+fn a_message_with_several_labels_is_one_file_under_one_name_in_each_of_their_folders_also_once_it_is_marked() {
+    use std::os::unix::fs::MetadataExt as _;
+    let (home, id) = labelled();
+    for flags in ["", "F"] {
+        let files = mail(&home, "google", "Minutes");
+        let [one, other] = &files[..] else { panic!("{}", files.len()) };
+        let inode = |mail: &Mail| fs::metadata(&mail.path).unwrap().ino();
+        assert_eq!((inode(one), one.path.file_name()), (inode(other), other.path.file_name()), "{flags}");
+        assert_eq!(one.flags().contains(&'F'), flags == "F");
+        home.sandbox.google_label_mail(&id, &["STARRED"], &[]).unwrap();
+        home.sync().expect(0);
+    }
+}
+
 fn file_in(home: &Home, folder: &str) -> PathBuf {
     mail(home, "google", "Minutes").into_iter().find(|mail| mail.folder() == folder).unwrap().path
 }

@@ -118,6 +118,60 @@ fn a_message_that_is_held_is_frozen_by_a_narrower_limit() {
 }
 
 #[test]
+fn only_what_is_named_is_mirrored_and_the_rest_comes_when_it_is_named_too() {
+    for provider in BOTH {
+        let home = Home::with_mail(&[provider]);
+        set(&home, provider, "include = [\"INBOX\"]");
+        home.sync().expect(0);
+        let here = mails(&home, provider);
+        let folders: Vec<String> = here.iter().map(super::Mail::folder).collect();
+        let is_inbox = |folder: &String| folder.is_empty() || folder.contains("INBOX");
+        assert!(!here.is_empty() && folders.iter().all(is_inbox), "{provider}: {folders:?}");
+        assert!(here.len() < copies(&home, provider), "{provider}");
+        settled(&home, provider);
+        set(&home, provider, "");
+        home.sync().expect(0);
+        assert_eq!((home.writes(), mails(&home, provider).len()), (0, copies(&home, provider)), "{provider}");
+        settled(&home, provider);
+    }
+}
+
+#[test]
+fn mail_from_before_a_day_stays_at_its_provider_and_what_came_later_is_mirrored() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        let inbox = home.laptop().join(provider).join("mail/cur");
+        for (subject, day, seconds) in
+            [("Earlier", "Fri, 27 Feb 2026", 1_772_182_800), ("Later", "Sun, 1 Mar 2026", 1_772_355_600)]
+        {
+            let path = inbox.join(format!("{seconds}.M1P1.desk:2,S"));
+            let letter = String::from_utf8(text(subject)).unwrap().replace("Mon, 2 Mar 2026", day);
+            fs::write(&path, letter).unwrap();
+            let received = UNIX_EPOCH + Duration::from_secs(seconds);
+            fs::File::options().write(true).open(&path).unwrap().set_modified(received).unwrap();
+        }
+        home.sync().expect(0);
+        // Somebody begins anew, with a limit between the two.
+        fs::remove_dir_all(home.laptop()).unwrap();
+        fs::remove_dir_all(home.state()).unwrap();
+        home.login(provider).expect(0);
+        set(&home, provider, "since = \"2026-02-28\"");
+        home.sandbox.reset_counts();
+        home.sync();
+        for hold in home.json(&["held"])["held"].as_array().unwrap() {
+            assert!(hold["reason"].as_str().unwrap().contains("another twofold"), "{hold}");
+            home.run(&["approve", hold["id"].as_str().unwrap()]).expect(0);
+        }
+        home.sync().expect(0);
+        assert_eq!(mail(&home, provider, "Later").len(), 1, "{provider}");
+        assert_eq!(mail(&home, provider, "Earlier").len(), 0, "{provider}");
+        set(&home, provider, "");
+        home.sync().expect(0);
+        assert_eq!((home.writes(), mail(&home, provider, "Earlier").len()), (0, 1), "{provider}");
+    }
+}
+
+#[test]
 fn a_name_that_no_folder_has_is_said() {
     let home = Home::with_mail(&["google"]);
     set(&home, "google", "exclude = [\"Spma\"]");

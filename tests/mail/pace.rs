@@ -5,6 +5,7 @@ use super::{copies, text};
 use crate::common::{BOTH, Home};
 use rustix::process::Signal;
 use std::fs;
+use twofold_sandbox::Provider;
 
 /// How many files of messages stand in a provider's folders, which may not be there yet.
 fn files(home: &Home, provider: &str) -> usize {
@@ -18,6 +19,7 @@ fn files(home: &Home, provider: &str) -> usize {
 #[test]
 fn a_first_sync_of_two_accounts_reads_each_at_its_own_pace_and_writes_what_came_within_seconds() {
     let home = Home::with_mail(&BOTH);
+    home.sandbox.switch(|switches| switches.mail_parts_at_a_time = 0);
     for n in 0..350 {
         let mail = text(&format!("More {n}"));
         home.sandbox.google_add_mail(&mail, &["INBOX"]);
@@ -30,6 +32,7 @@ fn a_first_sync_of_two_accounts_reads_each_at_its_own_pace_and_writes_what_came_
         files(&home, "microsoft365") == at_graph && files(&home, "google") >= 250
     });
     assert!(files(&home, "google") < at_google, "Gmail is still read");
+    assert_eq!(home.sandbox.counts(Provider::Google).throttled, 0, "no unit is asked for above the budget");
     let read = bodies_read(&home);
     talk.signal(Signal::TERM);
     assert_eq!(talk.end().code, Some(75));
