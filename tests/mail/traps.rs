@@ -424,3 +424,21 @@ fn the_mail_of_two_accounts_is_never_one() {
     assert_eq!((&there["isRead"], &there["flag"]["flagStatus"]), (&json!(false), &json!("notFlagged")), "{there}");
     settled(&home, "flagged at one of them");
 }
+
+/// The known hole of the delta: a message that goes to another folder and back is told as gone from where it stands.
+#[test]
+fn a_message_that_went_to_another_folder_and_back_is_whole_again_with_the_next_full_check() {
+    let home = synced(&MICROSOFT);
+    let id = deliver(&home, "microsoft365", "Boomerang");
+    home.sync().expect(0);
+    home.sandbox.graph_mail_move(&id, &graph_folder(&home, "Rechnungen")).unwrap();
+    home.sandbox.graph_mail_edit(&id, &json!({"flag": {"flagStatus": "flagged"}})).unwrap();
+    home.sandbox.graph_mail_move(&id, "inbox").unwrap();
+    home.sandbox.reset_counts();
+    home.sync();
+    home.run(&["sync", "--full-check"]).expect(0);
+    let file = only(mail(&home, "microsoft365", "Boomerang"), "one file");
+    assert!(file.folder().is_empty() && file.flags().contains(&'F'), "{:?}", file.path);
+    assert_eq!(home.writes(), 0);
+    settled(&home, "back");
+}
