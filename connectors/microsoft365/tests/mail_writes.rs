@@ -147,7 +147,9 @@ mod marks {
         for answer in ["whole", "none", "stub", "nameless"] {
             let mut world = World::with(Switches { graph_patch_answer: answer.into(), ..Switches::default() });
             let (read, deleted) = (world.deliver("inbox", &asking("1")), world.deliver("inbox", &asking("2")));
+            let (carried, copied) = (world.deliver("inbox", &asking("3")), world.deliver("inbox", &asking("4")));
             let (there, _) = world.told().await;
+            let trash = world.of_role(Role::Trash).await;
             assert!(sheet(&there[&read]).own.contains_key("asksReceipt"));
             let marked = world.write(world.marking(&there[&read], &["$seen", "$flagged"], &[])).await.unwrap().unwrap();
             assert_eq!(words(&marked), ["$flagged", "$seen"]);
@@ -155,8 +157,13 @@ mod marks {
             let delete = Operation::Delete { place: place(gone), etag: gone.etag.clone() };
             assert_eq!(world.write(delete).await.unwrap(), None);
             let binned = world.fetch(gone).await.unwrap().unwrap();
-            assert_eq!(binned.collection, world.of_role(Role::Trash).await);
+            assert_eq!(binned.collection, trash);
             assert!(!sheet(&binned).own.contains_key("asksReceipt"), "deleting it sends none, either");
+            let there_now = world.write(moved(&there[&carried], &trash)).await.unwrap().unwrap();
+            assert!(!sheet(&there_now).own.contains_key("asksReceipt"), "nor does a move there");
+            let copy = Operation::Copy { of: place(&there[&copied]), collection: trash };
+            let copy = world.write(copy).await.unwrap().unwrap();
+            assert!(!sheet(&copy).own.contains_key("asksReceipt"), "nor a copy");
             world.write(world.marking(&binned, &["$seen"], &[])).await.unwrap();
             assert_eq!(world.sandbox.graph_read_receipts(), Vec::<String>::new());
         }
