@@ -71,8 +71,8 @@ pub fn note_met(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
             hub.set_place_met(place.id)
         })?;
     }
-    // Once every place that takes part has been met, the loss is over: what comes later is new.
-    if was_lost && !cycle.hub.unmet_at()?.iter().any(|replica| cycle.member(*replica).is_some()) {
+    // Once every place has been met, the loss is over: what comes later is new.
+    if was_lost && cycle.hub.all_met()? {
         cycle.hub.set_meta(NOTE, "no")?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use crate::weigh::{Planned, quarantine_name};
 use crate::{Cycle, Member};
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use twofold_hub::items::Origin;
+use twofold_hub::placements::HELD_ONCE;
 use twofold_hub::{Bad, Hub, Intent, IntentKind, Sighting};
 use twofold_model::{Connector, Error, ErrorKind, Kind, Lens, Operation, RemoteId, Rendering, Result, Seen, Written};
 
@@ -227,7 +228,7 @@ async fn outcome_of(
         for (plan, outcome) in batch.into_iter().zip(outcomes) {
             match outcome {
                 Ok(Some(seen)) if is_anothers(hub, &plan.intent, &seen)? || !made.insert(seen.remote_id.clone()) => {
-                    failed.push((plan, Error::new(ErrorKind::Unsupported, THERE_ALREADY)));
+                    failed.push((plan, Error::new(ErrorKind::Unsupported, HELD_ONCE)));
                 }
                 Ok(written) => {
                     carried_out.push(plan);
@@ -370,10 +371,6 @@ fn is_anothers(hub: &Hub, intent: &Intent, seen: &Seen) -> Result<bool> {
     let known = hub.placement(intent.replica, &seen.remote_id)?;
     Ok(intent.kind == IntentKind::Create && known.is_some_and(|known| known.item != intent.item))
 }
-
-/// What is told of what is not made once more beside its like.
-const THERE_ALREADY: &str =
-    "its account has the same message there already, and holds it once; what stands on devices stays";
 
 /// What is told of what a place hangs over each time.
 const PUT_OFF: &str =

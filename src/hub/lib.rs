@@ -112,9 +112,7 @@ const STEPS: [&str; 10] = [
     "ALTER TABLE places ADD COLUMN earlier TEXT;",
     // What was noted as proof was that it was read; whether anything of it was seen then is not known.
     "ALTER TABLE places RENAME COLUMN proof TO read; ALTER TABLE places ADD COLUMN proof INTEGER;",
-    // Whose lists say no dates, their newest messages are found by their names.
-    "DROP INDEX sightings_lacking;
-     CREATE INDEX sightings_lacking ON sightings (replica, dated, length(uid), uid) WHERE lacks > 0;",
+    placements::LIKES_AND_NEWEST,
 ];
 
 /// Called at every point where a stop would leave something half done; an error there ends the run (crash harness).
@@ -384,6 +382,7 @@ impl Hub {
             self.atomically("migrate", |hub| {
                 hub.connection.execute_batch(include_str!("schema.sql")).store()?;
                 hub.watch()?;
+                hub.connection.execute_batch(placements::LIKES).store()?;
                 hub.set_meta("hub", &random_id())?;
                 hub.connection.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).store()
             })?;

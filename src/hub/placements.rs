@@ -96,6 +96,45 @@ pub(crate) const TRIGGERS: &str = "
             AND feed = (SELECT remote_id FROM places WHERE collection = NEW.collection AND replica = NEW.replica);
     END;";
 
+macro_rules! held_once {
+    () => {
+        "its account has the same message there already, and holds it once; what stands on devices stays"
+    };
+}
+
+/// Why an item is kept from its account where that has its like: for the account the two are one message.
+pub const HELD_ONCE: &str = held_once!();
+
+macro_rules! likes {
+    () => {
+        concat!(
+            "CREATE TRIGGER like_gone AFTER DELETE ON placements BEGIN
+                INSERT OR IGNORE INTO todo SELECT item FROM withheld WHERE replica = OLD.replica AND collection = OLD.collection
+                    AND reason = '",
+            held_once!(),
+            "';
+            END;
+            CREATE TRIGGER like_moved AFTER UPDATE OF collection ON placements WHEN OLD.collection <> NEW.collection BEGIN
+                INSERT OR IGNORE INTO todo SELECT item FROM withheld WHERE replica = OLD.replica AND collection = OLD.collection
+                    AND reason = '",
+            held_once!(),
+            "';
+            END;"
+        )
+    };
+}
+
+/// Where something leaves a collection of a replica, whatever was kept from there because its like stood there is weighed again
+/// ([`HELD_ONCE`]).
+pub(crate) const LIKES: &str = likes!();
+
+/// The step of the schema that brought [`LIKES`], and an index by which the newest messages are found where lists say no dates.
+pub(crate) const LIKES_AND_NEWEST: &str = concat!(
+    "DROP INDEX sightings_lacking;
+     CREATE INDEX sightings_lacking ON sightings (replica, dated, length(uid), uid) WHERE lacks > 0;",
+    likes!()
+);
+
 /// How a sighting says that a copy is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {

@@ -473,11 +473,10 @@ impl Hub {
         self.run("UPDATE places SET met = 1 WHERE id = ?1", [id])
     }
 
-    /// The replicas that have places whose first listing has not been paired. What is left out is not waited for.
-    pub fn unmet_at(&self) -> Result<Vec<i64>> {
-        let unmet = "SELECT DISTINCT replica FROM places
-                     WHERE met = 0 AND collection NOT IN (SELECT id FROM collections WHERE left_out)";
-        self.all(unmet, [], |row| row.get(0))
+    /// Whether the first listing of every place has been paired. What is left out is not waited for.
+    pub fn all_met(&self) -> Result<bool> {
+        let unmet = "SELECT count(*) FROM places WHERE met = 0 AND collection NOT IN (SELECT id FROM collections WHERE left_out)";
+        Ok(self.count(unmet, [])? == 0)
     }
 
     /// Follows collections to their new names at a replica, all at once: two may have exchanged theirs. Their copies go with them where

@@ -141,10 +141,24 @@ fn two_files_of_one_message_that_came_in_two_ways_stay_on_the_device_and_are_one
         home.sync().expect(0);
         assert_eq!((home.writes(), there(), mail(&home, "google", "Minutes").len()), (0, before, 2), "{what}");
         home.run(&["status"]).shows(&["holds it once"]);
-        let id =
-            home.sandbox.google_messages().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
-        let raw =
-            |id: &String| String::from_utf8(home.sandbox.google_message_raw(id).unwrap().to_vec()).unwrap_or_default();
-        assert_eq!(id.iter().filter(|id| raw(id).contains("Subject: Minutes\r\n")).count(), 1, "{what}: Gmail has one");
+        let minutes = || -> Vec<Value> {
+            let is_it = |it: &Value| {
+                let raw = home.sandbox.google_message_raw(it["id"].as_str().unwrap()).unwrap();
+                String::from_utf8_lossy(&raw).contains("Subject: Minutes\r\n")
+            };
+            home.sandbox.google_messages().into_iter().filter(is_it).collect()
+        };
+        assert_eq!(minutes().len(), 1, "{what}: Gmail has one");
+        // The file goes that stands for it there: the other one does from then on.
+        let there = home.sandbox.google_message_raw(minutes()[0]["id"].as_str().unwrap()).unwrap();
+        let known = mail(&home, "google", "Minutes").into_iter().find(|mail| mail.bytes == there).unwrap();
+        fs::remove_file(&known.path).unwrap();
+        for _ in 0..3 {
+            home.sync();
+        }
+        let labels = minutes()[0]["labelIds"].to_string();
+        assert!(labels.contains("INBOX") && !labels.contains("TRASH"), "{what}: {labels}");
+        assert_eq!(mail(&home, "google", "Minutes").iter().map(Mail::folder).collect::<Vec<_>>(), [""], "{what}");
+        settled(&home, &what);
     }
 }

@@ -399,7 +399,7 @@ async fn a_large_message_counts_only_when_its_files_are_those_of_its_bytes() {
 #[tokio::test]
 async fn a_file_that_is_attached_once_more_is_taken_away_and_the_message_counts() {
     let letter = large("one");
-    let mut world = World::empty();
+    let world = World::empty();
     let inbox = world.of_role(Role::Inbox).await;
     world.sandbox.fault(Rule::any(Fault::DropBefore).on(Provider::Microsoft).writes().skip(WRITES - 1).times(1));
     world.write(world.creation("one", &inbox, &letter, &[])).await.unwrap_err();

@@ -183,9 +183,7 @@ pub async fn finish(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
                     cycle.hub.atomically("collection stays", |hub| hub.set_ending(collection.id, false))?;
                     is_back = true;
                 }
-                Err(error)
-                    if matches!(error.kind, ErrorKind::Refused | ErrorKind::Forbidden | ErrorKind::Unsupported) =>
-                {
+                Err(error) if error.kind == ErrorKind::Unsupported => {
                     let words = format!(
                         "the {} \"{}\" was not deleted: its account keeps it ({error}); it comes back where it was deleted, without what was \
                          in it",

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, Read};
+use std::time::Duration;
 use twofold_model::email::headers::{self, LARGEST_HEADER};
 use twofold_model::email::{Moving, Sheet};
 use twofold_model::{BlobId, CollectionId, Etag, Result, Seen};
@@ -29,6 +30,8 @@ pub struct Bytes {
     pub header: headers::Headers,
     pub received_ms: i64,
     pub is_young: bool,
+    /// So long it is young.
+    pub rests_in: Duration,
     /// It has several parts, and not their last line: whoever writes it may not be done.
     pub lacks_end: bool,
 }
@@ -120,7 +123,8 @@ impl Room<'_> {
         if let Some(reason) = damage(name, size) {
             return Ok(Reading::Damaged(reason));
         }
-        let is_young = self.device.now().abs_diff(stamp.mtime_ns) < YOUNG_NS;
+        let age_ns = self.device.now().abs_diff(stamp.mtime_ns);
+        let (is_young, rests_in) = (age_ns < YOUNG_NS, Duration::from_nanos(YOUNG_NS.saturating_sub(age_ns)));
         let received_ms = stamp.mtime_ns.div_euclid(1_000_000);
         let is_end = |line: &Vec<u8>| end.windows(line.len()).any(|part| part == line.as_slice());
         let lacks_end = headers::last_line(&head).is_some_and(|line| !is_end(&line));
@@ -130,6 +134,7 @@ impl Room<'_> {
             header: headers::read(&head),
             received_ms,
             is_young,
+            rests_in,
             lacks_end,
         })))
     }

@@ -3,7 +3,7 @@
 
 use super::keywords::{self, Table};
 use super::listing::{self, File, Listing};
-use super::message::{self, Reading};
+use super::message::{self, Bytes, Reading};
 use super::name::{FileName, draft_state, identity};
 use super::twins::twins;
 use super::{Maildir, Place, Room, deliver, ids, typed, words};
@@ -318,9 +318,20 @@ impl<'a> Scan<'a> {
             }
             return Ok(0);
         }
-        match self.room.read(self.maildir.place(file.file.place), &file.file.name, &file.name)? {
-            // Somebody copies it here, slowly: half a message would be made elsewhere, and no account takes other bytes for it later.
-            Reading::Whole(bytes) if known.is_none() && bytes.is_young && bytes.lacks_end => Ok(bytes.size),
+        let read = || self.room.read(self.maildir.place(file.file.place), &file.file.name, &file.name);
+        let is_half = |bytes: &Bytes| known.is_none() && bytes.is_young && bytes.lacks_end;
+        let mut reading = read()?;
+        // Somebody copies it here, slowly: half a message would be made elsewhere, and no account takes other bytes for it later. Where nothing
+        // more comes for a moment, it came so from its sender.
+        if let Reading::Whole(bytes) = &reading
+            && is_half(bytes)
+        {
+            std::thread::sleep(bytes.rests_in);
+            reading = read()?;
+        }
+        match reading {
+            // Whoever goes on writing tells of it.
+            Reading::Whole(bytes) if is_half(&bytes) => Ok(bytes.size),
             Reading::Whole(bytes) => {
                 let sheet = message::whole_sheet(file.file.place, &file.name, &self.table, &bytes);
                 entries.push(seen(etag(bytes.is_young), sheet)?);

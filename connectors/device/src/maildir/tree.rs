@@ -11,6 +11,9 @@ use rustix::io::Errno;
 use twofold_model::email::{Role, path};
 use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Kind, Result};
 
+/// A folder that is called as the Maildir at the root is in ids. No folder has this name.
+const NAMED_INBOX: &[u8] = b"INBOX/";
+
 /// A Maildir of a tree.
 pub struct Found {
     pub collection: Collection,
@@ -69,9 +72,13 @@ impl Room<'_> {
         tree: &OwnedFd,
         provider: &[u8],
     ) -> Result<(Vec<Found>, Vec<CollectionId>)> {
-        let names = self.folder_names(tree, provider)?;
+        let called = self.folder_names(tree, provider)?;
         let (mut all, mut closed) = (Vec::new(), Vec::new());
-        for name in names {
+        for name in called {
+            if name == NAMED_INBOX {
+                closed.push(CollectionId(names::join(&[provider, Kind::Mail.as_str().as_bytes(), INBOX, b"cur"])));
+                continue;
+            }
             let id = ids::folder_id(provider, &name);
             let opened = self.open_beneath(tree, &name, &id).and_then(|folder| {
                 folder.map(|folder| self.device.marker_in(&folder, &id).map(|marker| (folder, marker))).transpose()
@@ -182,9 +189,8 @@ impl Room<'_> {
             Ok(stat.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory))
         };
         for name in unsure {
-            let is_maildir = name.starts_with(b".") || is_folder(&[name.as_slice(), b"/cur"].concat())?;
-            if is_folder(&name)? && is_maildir {
-                names.push(name);
+            if is_folder(&name)? && (name.starts_with(b".") || is_folder(&[name.as_slice(), b"/cur"].concat())?) {
+                names.push(if name == INBOX { NAMED_INBOX.to_vec() } else { name });
             }
         }
         names.sort();
@@ -242,7 +248,8 @@ impl Room<'_> {
         for provider in self.providers(root)? {
             let Some(tree) = self.tree(root, &provider)? else { continue };
             let (folders, closed) = self.folders_and_closed(&tree, &provider)?;
-            if let Some(closed) = closed.first() {
+            // What no mailbox can be called has no marker.
+            if let Some(closed) = closed.iter().find(|closed| ids::is_folder(closed)) {
                 let (why, mend) = self.closed(closed);
                 let message = format!("{why}, and is not marked; {mend}");
                 return Err(Error::new(ErrorKind::Forbidden, message));

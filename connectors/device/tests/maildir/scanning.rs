@@ -395,15 +395,31 @@ async fn half_a_message_that_is_just_being_written_is_not_taken_and_one_that_sta
         desk.device = open(desk.dir.path(), &desk.blobs, |options| options.clock = std::sync::Arc::new(now_ns));
     };
     just_now(&mut desk);
+    let (path, rest) = (desk.path("cur/1.host:2,"), whole[half.len()..].to_owned());
     desk.put("cur/1.host:2,", half);
-    desk.put("cur/2.host:2,", "Subject: of one part\r\n\r\n");
-    assert_eq!(desk.words(INBOX).await, ["seen 2.host cur:~"]);
-    desk.put("cur/1.host:2,", &whole);
-    assert_eq!(desk.words(INBOX).await, ["seen 1.host cur:~", "seen 2.host cur:~"]);
+    // It goes on once it was met.
+    let (met, is_met) = std::sync::mpsc::channel();
+    desk.device = open(desk.dir.path(), &desk.blobs, |options| {
+        options.clock = std::sync::Arc::new(move || {
+            let _ = met.send(());
+            now_ns()
+        });
+    });
+    let writer = std::thread::spawn(move || {
+        use std::io::Write as _;
+        is_met.recv().unwrap();
+        std::fs::File::options().append(true).open(path).unwrap().write_all(rest.as_bytes()).unwrap();
+    });
+    desk.agree(INBOX).await;
+    writer.join().unwrap();
+    desk.agree(INBOX).await;
+    let blob = |desk: &Desk| desk.sheet(INBOX, "1.host").blob();
+    assert_eq!(blob(&desk), Some(BlobId::of(whole.as_bytes())));
     // A message that came so from its sender stays as it is.
-    desk.put("cur/1.host:2,", half);
-    desk.device = open(desk.dir.path(), &desk.blobs, |_| {});
-    assert_eq!(desk.words(INBOX).await, ["seen 1.host cur:", "seen 2.host cur:"]);
+    just_now(&mut desk);
+    desk.put("cur/3.host:2,", half);
+    desk.agree(INBOX).await;
+    assert_eq!(desk.sheet(INBOX, "3.host").blob(), Some(BlobId::of(half.as_bytes())));
 }
 
 #[tokio::test]

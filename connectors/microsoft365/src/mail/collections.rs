@@ -8,6 +8,7 @@
 
 use super::wire::Folder;
 use super::{Mail, api, no_answer, number};
+use crate::taken_as;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use twofold_http::{Effect, Pages, Part, Request, Response};
@@ -287,13 +288,17 @@ impl Mail {
             Err(error) => return Err(error),
         }
         let trash = self.tree_with(&HashSet::new()).await?.of_role(Role::Trash).map(|trash| trash.id.clone());
-        for _ in 0..2 {
+        for is_first in [true, false] {
             if !self.is_empty(id).await.at(id)? {
                 return Ok(false);
             }
             match self.graph.send(api::delete_folder(id.as_str())).await {
                 Ok(_) => {}
                 Err(error) if error.kind == ErrorKind::NotFound => return Ok(true),
+                // It stands where it stood, and always will.
+                Err(error) if is_first && error.kind == ErrorKind::Refused => {
+                    return Err(taken_as(ErrorKind::Unsupported, error).at(id));
+                }
                 Err(error) => return Err(error.at(id)),
             }
             let tree = self.tree_now().await?;
