@@ -29,7 +29,7 @@ const ASK_AT_LEAST: usize = 20;
 /// Asking for more takes too long: nobody sees it come.
 const ASK_MS: u64 = 5_000;
 /// What came is made durable so often, in milliseconds: no more than that is read again when the process is killed.
-const KEEP_MS: u64 = 1_000;
+const KEEP_MS: u64 = 250;
 /// So often it is seen whether the run is to stop.
 const LOOK_MS: u64 = 250;
 /// What is under way when the run is to stop is waited for so long: its answers are kept, and the rest of promise 12's ten seconds is for what

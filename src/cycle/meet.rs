@@ -1,21 +1,25 @@
 //! Which copy is which item: mark, UID, content, in that order (ENGINE 4); what belongs to none becomes a new item.
 
+mod first_use;
+mod likes;
+
 use crate::intake::Intake;
 use crate::likeness::{Vanished, is_alike};
 use crate::{Cycle, SLICE};
-use std::collections::hash_map::{Entry, HashMap};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use twofold_engine::pair::{Candidates, Fit, clashes, shows_other_message};
+use twofold_engine::pair::{Candidates, Fit, shows_other_message};
 use twofold_hub::items::Origin;
 use twofold_hub::{Bad, Hold, Hub, Item, Placement, Presence, Sighting, random_id};
-use twofold_model::email::{Role, has_keyword, keywords};
-use twofold_model::{BlobId, Blobs, Content, Facts, Identity, Kind, Lens, RemoteId, Rendering, Result, Seen, Uid};
+use twofold_model::email::{has_keyword, keywords};
+use twofold_model::{BlobId, Blobs, Content, Facts, Kind, Lens, RemoteId, Result, Seen, Uid};
 
-/// More new files than this, of all folders of an account, on a device's first use are held and shown: old folders must not bring back
-/// what was deleted.
-const ADOPT_AT_MOST: usize = 5;
-/// More than so many of the copies that a device's first use pairs say something else than the hub: the meeting is held.
-const CLASH_PERCENT: usize = 20;
+use first_use::{
+    ADOPT_AT_MOST, Adoption, Strangers, clash, hold_strangers, known_by_now, says_otherwise, take_as_it_was,
+    was_deleted, went_elsewhere,
+};
+pub(crate) use likes::Others;
+use likes::{Likes, by_bytes};
+
 /// A mark of another hub on something younger than this: a second twofold works on this account (ENGINE 5).
 const YOUNG_MS: i64 = 24 * 3_600_000;
 
@@ -116,28 +120,6 @@ fn part(cycle: &mut Cycle<'_>, replica: i64) -> Result<()> {
         }
         Ok(())
     })
-}
-
-/// What becomes of the strangers that a device's first use of a collection brings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Strangers {
-    /// They are left as they are, and counted.
-    AreCounted,
-    /// They were counted, and are few.
-    AreTaken,
-}
-
-/// What a device's first use of a collection brought, before any of it is believed.
-#[derive(Default)]
-struct Adoption {
-    /// Copies that belong to no item, to one that was deleted, or to one that does not stand there: each would be made at the provider.
-    strangers: Vec<i64>,
-    /// How many of them were deleted.
-    deleted: usize,
-    /// Copies that were paired.
-    paired: Vec<i64>,
-    /// Those of them that say something else than the hub.
-    clashing: Vec<i64>,
 }
 
 /// Binds the new copies of one place, a slice at a time. Answers what of them is counted first.
@@ -247,126 +229,6 @@ fn meet_in(
     Ok(adoption)
 }
 
-/// Holds what a device's first use of a place paired, where too much of it says something else (ENGINE 4).
-///
-/// Keeps promise 8: what is held and the hold are one transaction.
-fn clash(
-    cycle: &mut Cycle<'_>,
-    replica: &twofold_hub::Replica,
-    place: &twofold_hub::Place,
-    intake: &Intake<'_>,
-    Adoption { paired, clashing, .. }: &Adoption,
-) -> Result<()> {
-    if clashing.len() <= ADOPT_AT_MOST || clashing.len() * 100 <= paired.len() * CLASH_PERCENT {
-        return Ok(());
-    }
-    let reason = format!(
-        "{} of {} items of \"{}\" on {} say something else than what is known; nothing of it was taken or written",
-        clashing.len(),
-        paired.len(),
-        place.name,
-        replica.name
-    );
-    cycle.hub.atomically("adopt", |hub| {
-        let id = hold(hub, intake, place, ("chg", "changes"), reason)?;
-        paired.iter().try_for_each(|sighting| hub.hold_sighting(*sighting, &id))
-    })
-}
-
-/// Holds the strangers of one place, of `all` that a device's first use brought for its account (DESIGN 6, ENGINE 12).
-///
-/// Keeps promise 8: what is held and the hold are one transaction.
-fn hold_strangers(
-    cycle: &mut Cycle<'_>,
-    replica: &twofold_hub::Replica,
-    place: &twofold_hub::Place,
-    intake: &Intake<'_>,
-    Adoption { strangers, deleted, .. }: &Adoption,
-    all: usize,
-) -> Result<()> {
-    let deleted = if *deleted > 0 { format!(" ({deleted} of them were deleted before)") } else { String::new() };
-    let beside = if all > strangers.len() { format!(", {all} with those of its other places") } else { String::new() };
-    let folder = if cycle.hub.unmade(intake.kind)?.contains(&place.collection) { ", nor was the folder" } else { "" };
-    let reason = format!(
-        "{} items of \"{}\" on {} are nowhere else{deleted}{beside}; they were not created at the provider{folder}",
-        strangers.len(),
-        place.name,
-        replica.name
-    );
-    cycle.hub.atomically("adopt", |hub| {
-        let id = hold(hub, intake, place, ("new", "adoption"), reason)?;
-        strangers.iter().try_for_each(|sighting| hub.hold_sighting(*sighting, &id))
-    })
-}
-
-/// Whether what a stranger is was deleted: its item, or one of its bytes, is buried or stands in the trash of its account alone.
-fn was_deleted(hub: &Hub, intake: &Intake<'_>, sighting: &Sighting, item: Option<i64>) -> Result<bool> {
-    let mut items: Vec<i64> = item.into_iter().collect();
-    if let (None, Some(blob)) = (item, intake.lens.facts(&sighting.rendering).blob) {
-        for like in hub.items_by_blob(&blob)? {
-            if !is_of_other_account(hub, sighting, like.id)? {
-                items.push(like.id);
-            }
-        }
-    }
-    for item in items {
-        let mut is_deleted = hub.item(item)?.buried_ms.is_some();
-        if !is_deleted {
-            let stands = stands_or_is_seen(hub, item)?;
-            is_deleted = !stands.is_empty();
-            for collection in stands {
-                is_deleted &= hub.collection(collection)?.is_some_and(|it| it.role == Some(Role::Trash));
-            }
-        }
-        if is_deleted {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// Whether a message that a device's first use brings stands elsewhere at its account by now, and not in the trash: an older folder says where
-/// it was, and not where it is to be.
-fn went_elsewhere(
-    hub: &Hub,
-    intake: &Intake<'_>,
-    (sighting, account): (&Sighting, Account),
-    item: i64,
-) -> Result<bool> {
-    let Some(blob) = intake.lens.facts(&sighting.rendering).blob.filter(|_| intake.kind == Kind::Mail) else {
-        return Ok(false);
-    };
-    Ok(account != Account::NotReadYet
-        && hub.item(item)?.buried_ms.is_none()
-        && hub.items_by_blob(&blob)?.iter().any(|like| like.id == item)
-        && !stands_or_is_seen(hub, item)?.is_empty()
-        && !is_of_other_account(hub, sighting, item)?
-        && !was_deleted(hub, intake, sighting, Some(item))?)
-}
-
-/// Notes a copy as one that was known where its item stands no more, so that the ordinary decision moves it, or takes it away. It agreed to
-/// the last version that says what it says; where none does, what it says more is an edit.
-fn take_as_it_was(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, item: i64) -> Result<()> {
-    let says = intake.lens.project(&intake.lens.read(&sighting.rendering)?)?;
-    let (known, current) = hub.item_and_version(item)?;
-    let mut agreed = None;
-    for version in hub.versions_of(item)?.into_iter().rev() {
-        if intake.lens.project(&hub.version(version)?.content)? == says {
-            agreed = Some(version);
-            break;
-        }
-    }
-    let mut seen = as_seen(sighting);
-    if agreed.is_none() {
-        let nobody = Identity { uid: known.uid, mark: None };
-        seen.rendering = intake.lens.write(Some(&sighting.rendering), &current.content, &nobody)?;
-    }
-    let agreed = agreed.unwrap_or(known.version);
-    hub.add_placement(item, intake.replica, sighting.collection, agreed, &seen)?;
-    hub.date_back(sighting.id)?;
-    hub.bind_sighting(sighting.id, item)
-}
-
 /// Whether an item that nobody buried stands in a collection, or is seen there.
 fn stands_there(hub: &Hub, item: i64, collection: i64) -> Result<bool> {
     Ok(hub.item(item)?.buried_ms.is_none() && stands_or_is_seen(hub, item)?.contains(&collection))
@@ -378,58 +240,6 @@ fn stands_or_is_seen(hub: &Hub, item: i64) -> Result<BTreeSet<i64>> {
     let seen = hub.sightings(item)?;
     all.extend(seen.iter().filter(|seen| seen.presence == Presence::Here).map(|seen| seen.collection));
     Ok(all)
-}
-
-/// Stores a hold on a place, or renews the one that is there. Answers its id.
-fn hold(
-    hub: &mut Hub,
-    intake: &Intake<'_>,
-    place: &twofold_hub::Place,
-    (prefix, cause): (&str, &str),
-    reason: String,
-) -> Result<String> {
-    let open = hub.open_hold(intake.replica, Some(place.collection), cause)?;
-    let id = open.map_or_else(|| format!("{prefix}-{}", &random_id()[..6]), |hold| hold.id);
-    hub.set_hold(&Hold {
-        id: id.clone(),
-        replica: intake.replica,
-        collection: Some(place.collection),
-        kind: intake.kind,
-        cause: cause.into(),
-        reason,
-        since_ms: intake.now,
-        is_approved: false,
-    })?;
-    Ok(id)
-}
-
-/// Files that were held or set aside when they were met, and whose item has come from elsewhere since: they are its copies.
-///
-/// Keeps promise 13: they are bound, not doubled.
-fn known_by_now(
-    cycle: &mut Cycle<'_>,
-    replica: &twofold_hub::Replica,
-    place: &twofold_hub::Place,
-    intake: &Intake<'_>,
-) -> Result<()> {
-    let held = cycle.hub.strangers_held(replica.id, place.collection)?;
-    if held.is_empty() {
-        return Ok(());
-    }
-    cycle.hub.atomically("known by now", |hub| {
-        for sighting in held {
-            let mut named = named(hub, intake.kind, &as_seen(&sighting))?;
-            named.retain(|item| item.buried_ms.is_none());
-            let [item] = named.as_slice() else { continue };
-            let has_copy =
-                hub.placements(item.id)?.iter().any(|p| (p.replica, p.collection) == (replica.id, place.collection));
-            if !has_copy && hub.stands(item.id)?.contains(&place.collection) {
-                hub.date_back(sighting.id)?;
-                hub.bind_sighting(sighting.id, item.id)?;
-            }
-        }
-        Ok(())
-    })
 }
 
 /// A mark of another hub on something that was made today: two twofolds write to one account, and would do so for ever. All
@@ -457,12 +267,6 @@ fn foreign_mark(hub: &mut Hub, intake: &Intake<'_>, replica: &twofold_hub::Repli
         since_ms: intake.now,
         is_approved: false,
     })
-}
-
-/// Whether a copy and the item that it was paired with say different things of one member.
-fn says_otherwise(hub: &Hub, lens: &dyn Lens, sighting: &Sighting, item: i64) -> Result<bool> {
-    let current: Content = hub.version(hub.item(item)?.version)?.content;
-    Ok(lens.read(&sighting.rendering).is_ok_and(|content| clashes(&current, &content)))
 }
 
 /// The items that a copy's mark or UID names, in that order of trust.
@@ -619,223 +423,6 @@ impl Account {
             (false, false) => Account::Unshared,
         })
     }
-}
-
-/// How a message may be the one of which a new copy has the very bytes; the closest comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Tie {
-    /// Its copy vanished from the same collection: a program gave that another name.
-    Renamed,
-    /// A copy of it vanished from another collection: it was moved, and the program that did it gave it another name.
-    Moved,
-    /// It waits for its copy here.
-    Awaited,
-    /// It may stand in several places.
-    Further,
-}
-
-/// The messages that have the bytes of new copies of one collection, and how each of them may be one of those: worked out once for all of these
-/// copies, and anew for what one of them changed.
-#[derive(Default)]
-struct Likes {
-    of: HashMap<BlobId, Vec<Like>>,
-    /// Counts what was settled.
-    turn: usize,
-    /// When something last came to be a copy of an item, and when something of a name was last settled.
-    items: HashMap<i64, usize>,
-    names: HashMap<Uid, usize>,
-}
-
-/// A message of the same bytes.
-struct Like {
-    item: Item,
-    /// When it was worked out; `None`: not yet.
-    since: Option<usize>,
-    tied: Option<Tied>,
-}
-
-/// How a message may be that of a new copy.
-struct Tied {
-    tie: Tie,
-    /// Its copy that vanished.
-    left: Option<Placement>,
-    /// What that one was marked with.
-    marks: Option<serde_json::Value>,
-}
-
-impl Likes {
-    /// Those of the bytes of a copy.
-    fn tied(
-        &mut self,
-        hub: &Hub,
-        lens: &dyn Lens,
-        (sighting, account): (&Sighting, Account),
-        blob: &BlobId,
-    ) -> Result<&mut [Like]> {
-        let all = match self.of.entry(blob.clone()) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(none) => {
-                let items = hub.items_by_blob(blob)?.into_iter();
-                none.insert(items.map(|item| Like { item, since: None, tied: None }).collect())
-            }
-        };
-        let (items, names) = (&self.items, &self.names);
-        for like in all.iter_mut() {
-            let changed = items.get(&like.item.id).max(names.get(&like.item.uid));
-            // Of all new copies that bear its name, this one is not among the others.
-            let is_named = sighting.uid.as_ref() == Some(&like.item.uid);
-            if is_named || like.since.is_none_or(|since| changed.is_some_and(|changed| *changed > since)) {
-                like.tied = tie(hub, sighting, account, &like.item)?.map(|(tie, left)| {
-                    let marks = left.as_ref().and_then(|left| marks(lens, &left.seen));
-                    Tied { tie, left, marks }
-                });
-                if like.tied.is_some() && is_of_other_account(hub, sighting, like.item.id)? {
-                    like.tied = None;
-                }
-                like.since = (!is_named).then_some(self.turn);
-            }
-        }
-        Ok(all)
-    }
-
-    /// A copy was settled: it belongs to an item, or bears a name that it waits under no more.
-    fn changed(&mut self, item: Option<i64>, name: Option<Uid>) {
-        self.turn += 1;
-        self.items.extend(item.map(|item| (item, self.turn)));
-        self.names.extend(name.map(|name| (name, self.turn)));
-    }
-
-    /// A copy became an item.
-    fn made(&mut self, hub: &Hub, lens: &dyn Lens, sighting: &Sighting, item: i64) -> Result<()> {
-        let blob = lens.facts(&sighting.rendering).blob;
-        if let Some(all) = blob.and_then(|blob| self.of.get_mut(&blob)) {
-            all.push(Like { item: hub.item(item)?, since: None, tied: None });
-        }
-        Ok(())
-    }
-}
-
-/// The message of which a new copy has the very bytes. Where several have them, which of them it is nobody can tell: one that says the same
-/// is, and each has one copy in a collection, and goes to as many as it left.
-fn by_bytes(
-    hub: &mut Hub,
-    intake: &Intake<'_>,
-    sighting: &Sighting,
-    account: Account,
-    likes: &mut Likes,
-) -> Result<Option<i64>> {
-    let Some(blob) = intake.lens.facts(&sighting.rendering).blob else { return Ok(None) };
-    let all = likes.tied(hub, intake.lens, (sighting, account), &blob)?;
-    let Some(closest) = all.iter().filter_map(|like| like.tied.as_ref()).map(|tied| tied.tie).min() else {
-        return Ok(None);
-    };
-    let found = all.iter().filter_map(|like| Some((&like.item, like.tied.as_ref()?)));
-    let found: Vec<(&Item, &Tied)> = found.filter(|(_, tied)| tied.tie == closest).collect();
-    let at = most_alike(hub, intake.lens, (sighting, &blob), &found)?;
-    let Some((item, tied)) = found.into_iter().nth(at) else { return Ok(None) };
-    if let (Tie::Renamed, Some(old)) = (closest, &tied.left) {
-        hub.remove_sighting_of(old.replica, &old.remote_id)?;
-        hub.rename_placement(old.id, &sighting.remote_id)?;
-    }
-    Ok(Some(item.id))
-}
-
-/// How a message of the same bytes may be that of a new copy, and the copy of it that vanished.
-fn tie(hub: &Hub, sighting: &Sighting, account: Account, item: &Item) -> Result<Option<(Tie, Option<Placement>)>> {
-    let mut others = Others::of(hub, sighting, item)?;
-    // It has its copy here; this is another one.
-    if others.stand.contains(&sighting.collection) {
-        return Ok(None);
-    }
-    if others.is_one_missed() {
-        let here = others.gone.iter().position(|copy| copy.collection == sighting.collection);
-        let tie = if here.is_some() { Tie::Renamed } else { Tie::Moved };
-        return Ok(Some((tie, Some(others.gone.swap_remove(here.unwrap_or(0))))));
-    }
-    let stands = stands_or_is_seen(hub, item.id)?;
-    if others.are_none && stands.contains(&sighting.collection) {
-        return Ok(Some((Tie::Awaited, None)));
-    }
-    Ok((account == Account::Shared && !stands.is_empty()).then_some((Tie::Further, None)))
-}
-
-/// The copies of an item at the replica of a new one.
-pub(crate) struct Others {
-    /// Those that are said to be gone, or whose whole collection is.
-    gone: Vec<Placement>,
-    /// How many are new themselves: bound to the item already, or by its name.
-    new: usize,
-    /// Where all of them stand that are there.
-    stand: BTreeSet<i64>,
-    /// None was known before.
-    are_none: bool,
-}
-
-impl Others {
-    pub(crate) fn of(hub: &Hub, sighting: &Sighting, item: &Item) -> Result<Others> {
-        let replica = sighting.replica;
-        let mut seen = hub.sightings(item.id)?;
-        seen.retain(|seen| seen.replica == replica && seen.id != sighting.id);
-        let mut known = hub.placements(item.id)?;
-        known.retain(|copy| copy.replica == replica);
-        let mut others = Others { gone: Vec::new(), new: 0, stand: BTreeSet::new(), are_none: known.is_empty() };
-        for copy in known {
-            let at = seen.iter().position(|seen| seen.remote_id == copy.remote_id);
-            let now = at.map(|at| seen.swap_remove(at).collection);
-            if is_said_gone(hub, &copy)? {
-                others.gone.push(copy);
-            } else {
-                others.stand.insert(now.unwrap_or(copy.collection));
-            }
-        }
-        let by_name = hub.sightings_by_uid(replica, &item.uid)?.into_iter();
-        let mut new: Vec<Sighting> = by_name.filter(|seen| seen.item.is_none() && seen.id != sighting.id).collect();
-        new.extend(seen.into_iter().filter(|seen| seen.presence == Presence::Here));
-        others.new = new.len();
-        others.stand.extend(new.iter().map(|seen| seen.collection));
-        Ok(others)
-    }
-
-    /// Whether fewer copies are new than are gone: a new one may be one of those.
-    fn is_one_missed(&self) -> bool {
-        self.gone.len() > self.new
-    }
-
-    /// Whether a new one may be this one.
-    pub(crate) fn is_missed(&self, copy: &Placement) -> bool {
-        self.is_one_missed() && self.gone.iter().any(|gone| gone.id == copy.id)
-    }
-}
-
-/// Which of several messages that are as close to a new copy it is: the first one that had its marks; else one whose marks no other new copy
-/// of these bytes there has.
-fn most_alike(
-    hub: &Hub,
-    lens: &dyn Lens,
-    (sighting, blob): (&Sighting, &BlobId),
-    found: &[(&Item, &Tied)],
-) -> Result<usize> {
-    let had: Vec<_> = found.iter().map(|(_, tied)| tied.marks.as_ref()).collect();
-    let has = marks(lens, &sighting.rendering);
-    if let Some(at) = had.iter().position(|had| *had == has.as_ref()) {
-        return Ok(at);
-    }
-    if had.iter().all(|one| *one == had[0]) {
-        return Ok(0);
-    }
-    let mut free: Vec<usize> = (0..had.len()).collect();
-    for other in hub.unbound(sighting.replica, sighting.collection, sighting.id, SLICE)? {
-        if lens.facts(&other.rendering).blob.as_ref() == Some(blob) {
-            let has = marks(lens, &other.rendering);
-            free.iter().position(|at| had[*at] == has.as_ref()).map(|at| free.remove(at));
-        }
-    }
-    Ok(free.first().copied().unwrap_or(0))
-}
-
-/// What a copy is marked with.
-fn marks(lens: &dyn Lens, rendering: &Rendering) -> Option<serde_json::Value> {
-    lens.read(rendering).ok().and_then(|content| content.get("keywords").cloned())
 }
 
 /// The message whose copy stands in the very folder in which a further file of its bytes came to stand. Where it may stand in several

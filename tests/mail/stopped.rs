@@ -87,10 +87,11 @@ fn promise_12_only_what_was_under_way_when_a_first_sync_stopped_is_read_again() 
     }
 }
 
-/// Killed, it has lost no more than what came in about a second: here forty messages a second at Graph, at Gmail a batch in half a second.
+/// Killed, it has lost what was under way, and no more than what came in a quarter of a second (on a machine that does much else, half): here
+/// forty messages a second at Graph, at Gmail a batch in half a second.
 #[test]
-fn promise_12_a_first_sync_that_is_killed_has_lost_about_a_second() {
-    for (provider, latency_ms, lost) in [("google", 500, 90), ("microsoft365", 100, 60)] {
+fn promise_12_a_first_sync_that_is_killed_has_lost_a_quarter_of_a_second() {
+    for (provider, latency_ms, lost) in [("google", 500, 60), ("microsoft365", 100, 30)] {
         let home = full(provider, latency_ms);
         let talk = home.start(&["sync"]);
         waited("messages are read", || bodies_read(&home) >= 110);
