@@ -39,8 +39,10 @@ const GRACE_MS: u64 = 3_000;
 const SILENCE: Duration = Duration::from_secs(3);
 /// A message whose bytes could not be had in so many runs, in which all else could, is set aside.
 const TRIES: u32 = 3;
-/// More copies than this of which a place says so at once: it is the place, not they.
+/// More copies than this of which a place says so at once: it is the place, not they…
 const OWN_AT_MOST: usize = 20;
+/// …unless it goes on saying so of them, and of nothing else, for so many runs.
+const MANY_TRIES: u32 = 20;
 /// After so many that were read, or after some time ([`SPAN`]), what is here is made at the devices before it goes on.
 const PART: usize = 2000;
 /// After so long, where what follows takes little time.
@@ -647,7 +649,7 @@ fn sift(
     let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
     let errors = looks.iter().filter_map(|look| look.as_ref().err());
     let mut failures = Failures::of(errors, cycle.members[index].complete.contains(&kind));
-    let mut within = Vec::new();
+    let (mut within, mut unsaid) = (Vec::new(), BTreeSet::new());
     cycle.hub.atomically("look before bytes", |hub| {
         for (place, look) in unclear.into_iter().zip(looks) {
             match look {
@@ -657,10 +659,14 @@ fn sift(
                     hub.store_gone(replica.id, &place.remote_id, now)?;
                 }
                 Err(error) if failures.is_set_aside(hub, &intake, &place, &error)? => {}
-                Err(error) => failures.wait(&place, error),
+                Err(error) => {
+                    failures.wait(&place, error);
+                    unsaid.insert(place.remote_id);
+                }
             }
         }
-        for place in asked.into_iter().filter(|place| !failures.waiting.contains(&place.remote_id)) {
+        // Whatever kept its place from saying it, what is not known to be within the limits is not read.
+        for place in asked.into_iter().filter(|place| !unsaid.contains(&place.remote_id)) {
             let waiting = hub.sighting(replica.id, &place.remote_id)?.filter(|waiting| waiting.lacks_body);
             let Some(waiting) = waiting else { continue };
             // A known message whose bytes changed has its date and its size by the last look.
@@ -680,8 +686,8 @@ fn sift(
 
 /// What became of messages that could not be read.
 struct Failures {
-    /// Whether it is a matter of each message, and not of the place.
-    are_own: bool,
+    /// In so many runs a message has to fail before it counts as one that cannot be read; `None`: it is a matter of the place.
+    tries: Option<u32>,
     troubles: Vec<Error>,
     /// Copies that are asked for again in the next run.
     waiting: BTreeSet<RemoteId>,
@@ -695,19 +701,21 @@ impl Failures {
             failed += usize::from(is_of_one_message(error.kind));
             is_away |= is_of_absence(error.kind);
         }
-        let are_own = is_complete && !is_away && failed <= OWN_AT_MOST;
-        Failures { are_own, troubles: Vec::new(), waiting: BTreeSet::new() }
+        let tries = (is_complete && !is_away).then_some(if failed <= OWN_AT_MOST { TRIES } else { MANY_TRIES });
+        Failures { tries, troubles: Vec::new(), waiting: BTreeSet::new() }
     }
 
     /// Sets a message aside alone that can never be read: its place says so, or has failed with it often enough.
     ///
     /// Keeps promise 9: it leaves what is to be read in the transaction that sets it aside.
     fn is_set_aside(&self, hub: &mut Hub, intake: &Intake<'_>, place: &Place, error: &Error) -> Result<bool> {
-        let is_bad = match error.kind {
-            ErrorKind::Malformed | ErrorKind::Refused => true,
-            kind if !self.are_own || !is_of_one_message(kind) => false,
-            kind if !kind.is_temporary() || hub.is_quarantined(intake.replica, &place.remote_id)? => true,
-            _ => hub.note_unread(intake.replica, &place.remote_id)? >= TRIES,
+        let is_bad = match (error.kind, self.tries) {
+            (ErrorKind::Malformed | ErrorKind::Refused, _) => true,
+            (_, None) => false,
+            (kind, _) if !is_of_one_message(kind) => false,
+            (kind, Some(TRIES)) if !kind.is_temporary() => true,
+            _ if hub.is_quarantined(intake.replica, &place.remote_id)? => true,
+            (_, Some(tries)) => hub.note_unread(intake.replica, &place.remote_id)? >= tries,
         };
         if is_bad {
             let words = error.to_string();

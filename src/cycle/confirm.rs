@@ -78,6 +78,7 @@ pub async fn ask(
             let (lens, rank) = (connector.lens(kind), connector.abilities().rank);
             let intake = Intake { replica: replica.id, kind, places: &places, lens, rank, now, left_out: &left_out };
             let (mut troubles, mut still_read, mut is_missed) = (Vec::new(), Vec::new(), false);
+            let mut codes = Vec::new();
             cycle.hub.atomically("confirm", |hub| {
                 for ((id, place, since), answer) in chunk.iter().zip(answers) {
                     let was_unread = replica.is_device
@@ -111,7 +112,10 @@ pub async fn ask(
                         // A folder of the account's that came after its folders were listed: the next run knows it.
                         Ok(Some(seen))
                             if !replica.is_device
-                                && !places.iter().any(|p| p.remote_id == seen.collection.as_str()) => {}
+                                && !places.iter().any(|p| p.remote_id == seen.collection.as_str()) =>
+                        {
+                            codes.push(crate::report::exit::TEMPORARY);
+                        }
                         // It stands where nothing is mirrored: gone from all that is.
                         Ok(Some(seen)) if !places.iter().any(|p| p.remote_id == seen.collection.as_str()) => {
                             hub.confirm_gone(*id)?;
@@ -154,6 +158,7 @@ pub async fn ask(
                 Ok(())
             })?;
             cycle.members[index].still_read.extend(still_read);
+            cycle.report.codes.extend(codes);
             if is_missed && connector.abilities().compares_known {
                 missed_at.insert(index);
             }

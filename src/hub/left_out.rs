@@ -43,6 +43,8 @@ impl Hub {
             ),
             [collection],
         )?;
+        // It is told anew, if it still is so, when the collection is taken up again.
+        self.run("DELETE FROM quarantine WHERE collection = ?1", [collection])?;
         for hold in self.holds_of_any_state()?.into_iter().filter(|hold| hold.collection == Some(collection)) {
             self.remove_hold(&hold.id)?;
         }

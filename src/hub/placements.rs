@@ -3,7 +3,7 @@
 use crate::{Hub, Store, list};
 use rusqlite::{Row, params};
 use std::collections::HashSet;
-use twofold_model::{Etag, Facts, Kind, Known, Mark, RemoteId, Rendering, Result, Seen, Uid};
+use twofold_model::{BlobId, Etag, Facts, Kind, Known, Mark, RemoteId, Rendering, Result, Seen, Uid};
 
 /// One copy of an item at a replica, as last agreed.
 #[derive(Clone, Debug, PartialEq)]
@@ -441,7 +441,7 @@ impl Hub {
     }
 
     /// Stores what a pull saw of a copy; a later word of the same pull replaces it. A held sighting stays held only while it
-    /// says the same, and how often its bytes were asked for in vain stays noted ([`Hub::note_unread`]).
+    /// says the same, but for an old message of a device's first use: who marks it does not ask for it to be made. And how often its bytes were asked for in vain stays noted ([`Hub::note_unread`]).
     pub fn store_sighting(
         &mut self,
         replica: i64,
@@ -463,19 +463,21 @@ impl Hub {
             seen.modified_ms,
             observed_ms,
             facts.lacks_body,
-            facts.dated_ms
+            facts.dated_ms,
+            facts.blob.as_ref().map(BlobId::as_str)
         ];
         let told = self.changes(
             "UPDATE sightings SET collection = ?2, item = coalesce(?4, item), gone = 0,
                etag = ?5, rendering = ?6, uid = ?7, mark = ?8, modified = ?9,
                lacks = CASE WHEN ?11 THEN max(lacks, 1) ELSE 0 END, dated = coalesce(?12, dated),
                observed = CASE WHEN rendering IS ?6 THEN observed ELSE ?10 END,
-               hold = CASE WHEN gone = 0 AND rendering IS ?6 THEN hold ELSE NULL END
+               hold = CASE WHEN gone = 0 AND (rendering IS ?6 OR item IS NULL AND instr(CAST(rendering AS TEXT), ?13) > 0
+                   AND hold IN (SELECT id FROM holds WHERE cause = 'adoption' AND approved <> 1)) THEN hold ELSE NULL END
              WHERE replica = ?1 AND remote_id = ?3",
             values,
         )?;
         if told == 0 {
-            self.run(FIRST_SIGHTING, values)?;
+            self.first_sighting_of(item, (replica, collection), (seen, facts), observed_ms)?;
         }
         match item {
             Some(item) => self.add_todo(item),
@@ -491,13 +493,23 @@ impl Hub {
         (seen, facts): (&Seen, &Facts),
         observed_ms: i64,
     ) -> Result<()> {
+        self.first_sighting_of(None, (replica, collection), (seen, facts), observed_ms)
+    }
+
+    fn first_sighting_of(
+        &mut self,
+        item: Option<i64>,
+        (replica, collection): (i64, i64),
+        (seen, facts): (&Seen, &Facts),
+        observed_ms: i64,
+    ) -> Result<()> {
         self.run(
             FIRST_SIGHTING,
             params![
                 replica,
                 collection,
                 seen.remote_id.as_str(),
-                None::<i64>,
+                item,
                 seen.etag.as_str(),
                 seen.rendering.as_bytes(),
                 seen.uid.as_ref().map(Uid::as_str),

@@ -522,13 +522,13 @@ impl Hub {
         self.run("DELETE FROM listed WHERE replica = ?1 AND feed = ?2", params![replica, feed])
     }
 
-    /// Takes a place out of the hub together with its bases, its sightings and its feed: what stands there is unknown from
-    /// now on. Items and versions stay.
+    /// Takes a place out of the hub together with its bases, its sightings, its feed and what of it is in quarantine: what stands there is
+    /// unknown from now on. Items and versions stay.
     pub fn remove_place(&mut self, id: i64) -> Result<()> {
         if let Some(place) = self.one(&format!("SELECT {PLACE} FROM places p WHERE p.id = ?1"), [id], place)? {
             self.forget_feed(place.replica, &place.remote_id)?;
         }
-        for table in ["placements", "sightings", "left_out"] {
+        for table in ["placements", "sightings", "left_out", "quarantine"] {
             self.run(
                 &format!(
                     "DELETE FROM {table} WHERE (replica, collection) IN (SELECT replica, collection FROM places WHERE id = ?1)"

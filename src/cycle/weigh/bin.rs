@@ -73,6 +73,18 @@ impl Bins {
 }
 
 impl Weighing<'_> {
+    /// A message that left the trash, which somebody emptied on a device before, shows there again when it is next thrown away.
+    fn fill_trash_again(&mut self, item: &Item, stands: &BTreeSet<i64>) -> Result<()> {
+        let is_past =
+            |(of, _, trash): &&(i64, i64, i64)| *of == item.id && !stands.is_empty() && !stands.contains(trash);
+        let past: Vec<(i64, i64, i64)> = self.tables.bins.emptied.iter().filter(is_past).copied().collect();
+        for (item, replica, trash) in past {
+            self.hub.release(item, replica, trash)?;
+            self.tables.bins.emptied.remove(&(item, replica, trash));
+        }
+        Ok(())
+    }
+
     /// A message that stands nowhere any more because of what somebody did on a device goes to where its account keeps such.
     pub(super) fn keep_deleted(
         &mut self,
@@ -83,6 +95,9 @@ impl Weighing<'_> {
     ) -> Result<()> {
         let gone: Vec<&Weighed> = weighed.iter().filter(|copy| matches!(copy.now, Now::Gone)).collect();
         let is_on_devices = gone.iter().all(|copy| self.member(copy.replica).is_some_and(|m| m.replica.is_device));
+        if self.kind == Kind::Mail {
+            self.fill_trash_again(item, &verdict.collections)?;
+        }
         if self.kind != Kind::Mail || gone.is_empty() || !is_on_devices {
             return Ok(());
         }

@@ -1,7 +1,7 @@
 //! Collections that go by other names at a replica by now, or are gone there.
 
 use twofold_hub::items::Origin;
-use twofold_hub::{Hub, Label, Place, Presence};
+use twofold_hub::{Bad, Hub, Label, Place, Presence};
 use twofold_model::{CollectionId, Content, Etag, Facts, Kind, Rendering, Seen};
 
 #[test]
@@ -78,6 +78,30 @@ fn what_was_moved_out_of_a_collection_that_may_go_is_not_gone_with_it() {
     let presence = |id: &str| hub.sighting(account, &id.into()).unwrap().map(|seen| (seen.presence, seen.collection));
     assert_eq!(presence("stays"), Some((Presence::Gone, work)));
     assert_eq!(presence("moved"), Some((Presence::Here, inbox)));
+}
+
+#[test]
+fn what_is_in_quarantine_goes_with_its_folder_or_with_what_is_left_out() {
+    for is_left_out in [true, false] {
+        let mut hub = Hub::in_memory().unwrap();
+        let laptop = hub.replica("laptop", true).unwrap().id;
+        let collection = hub.add_collection(Kind::Mail, "Work", None, laptop).unwrap();
+        hub.add_place(&Place::new(collection, laptop, "m/.Work", Label { name: "Work".into(), color: None })).unwrap();
+        let bad = Bad {
+            replica: laptop,
+            collection: Some(collection),
+            item: None,
+            remote_id: "m/.Work/1",
+            reason: "is a symbolic link",
+            raw: &[],
+        };
+        hub.quarantine(&bad, 1).unwrap();
+        match is_left_out {
+            true => hub.leave_out(collection).unwrap(),
+            false => hub.remove_place(hub.places(laptop, Kind::Mail).unwrap()[0].id).unwrap(),
+        }
+        assert!(hub.quarantined().unwrap().is_empty(), "left out: {is_left_out}");
+    }
 }
 
 /// The bytes of what came since that copy are named by nothing until it was read anew.

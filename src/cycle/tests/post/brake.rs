@@ -264,7 +264,15 @@ async fn old_files_that_are_not_to_be_taken_up_are_listed_until_they_are_gone_or
         world.laptop.add_mailbox("account/mail/INBOX", None);
         let old: Vec<u64> = (1..=8).map(|n| world.laptop.put(&text(n), &["account/mail/INBOX"], &["$seen"])).collect();
         assert_eq!(world.sync().await.exit, 4, "{manner:?}");
+        // Somebody opens the folder, and reads one: that asks for nothing to be made.
+        let mark = |world: &World, at: usize| {
+            world.laptop.change(old[at], |message| message.keywords.extend(["$flagged".to_owned()]));
+        };
+        mark(&world, 1);
+        assert_eq!(world.sync().await.exit, 4, "{manner:?}");
+        assert_eq!(world.account.shows().len(), 0, "{manner:?}: it is held as the others are");
         drop_all(&mut world);
+        mark(&world, 2);
         for (files, gone) in [("8 files", None), ("7 files", Some(old[0]))] {
             gone.into_iter().for_each(|gone| world.laptop.change(gone, |message| message.at.clear()));
             let report = world.sync().await;

@@ -706,6 +706,11 @@ async fn a_trash_that_is_emptied_on_a_device_stays_in_the_account_and_is_not_fil
         world.account.change(there, |message| message.at = BTreeMap::from([("Work".into(), "x".into())]));
         world.sync().await;
         world.settled("back again").await;
+        // Thrown away once more, it is in the trash of every device: what was emptied was another time.
+        world.account.change(there, |message| message.at = BTreeMap::from([("Trash".into(), "x".into())]));
+        world.sync().await;
+        assert_eq!((world.laptop.shows(), world.phone.shows()), (world.account.shows(), world.account.shows()));
+        world.settled("thrown away again").await;
     }
 }
 

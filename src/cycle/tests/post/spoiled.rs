@@ -78,6 +78,27 @@ async fn a_place_that_fails_with_all_that_it_is_asked_for_sets_nothing_aside() {
 }
 
 #[tokio::test]
+async fn many_messages_that_their_account_never_gives_out_are_set_aside_at_last_and_what_waits_for_them_goes_on() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        for n in 50..80 {
+            let there = world.account.put(&text(n), &["INBOX"], &[]);
+            world.account.spoil(there, ErrorKind::Unknown);
+        }
+        world.laptop.put(&text(99), &["account/mail/INBOX"], &["$seen"]);
+        let mut runs = 0;
+        while world.hub.quarantined().unwrap().len() < 30 {
+            runs += 1;
+            assert!(runs < 30, "{manner:?}: {}", world.hub.quarantined().unwrap().len());
+            world.sync().await;
+        }
+        assert!(runs > 10, "{manner:?}: after {runs} runs");
+        assert_eq!(world.sync().await.exit, 5, "{manner:?}");
+        assert!(world.account.has(&text(99)), "{manner:?}: nobody waits for them any more");
+    }
+}
+
+#[tokio::test]
 async fn a_place_that_goes_away_while_it_is_asked_sets_nothing_aside() {
     for manner in BOTH {
         let mut world = World::with_twenty(manner).await;
