@@ -227,6 +227,8 @@ pub struct Switches {
     pub mail_insert_answers_dead_id: bool,
     /// What is sent in is answered without its labels, as a reply may be that was asked for few fields.
     pub mail_insert_answers_no_labels: bool,
+    /// A draft joins the conversation that its header names; else only the one that is named beside it.
+    pub mail_drafts_thread_by_header: bool,
     /// Seconds until a search finds a new message.
     pub mail_search_lag_s: i64,
     /// `after:` and `before:` take seconds since 1970 beside days; else they find nothing.
@@ -538,6 +540,7 @@ impl Default for Switches {
             mail_import_answers_dead_id: false,
             mail_insert_answers_dead_id: false,
             mail_insert_answers_no_labels: false,
+            mail_drafts_thread_by_header: false,
             mail_search_lag_s: 0,
             mail_search_takes_seconds: true,
             mail_most_json_bytes: 5 * 1024 * 1024,

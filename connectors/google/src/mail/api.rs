@@ -113,7 +113,7 @@ pub fn history(since: &str, page: Option<&str>) -> Request {
 /// The path of GET `messages/{id}`, for a batch.
 pub fn get_path(id: &str, format: Format) -> String {
     let query = match format {
-        Format::Minimal => "format=minimal&fields=id%2ClabelIds%2CinternalDate%2CsizeEstimate",
+        Format::Minimal => "format=minimal&fields=id%2CthreadId%2ClabelIds%2CinternalDate%2CsizeEstimate",
         Format::Headers => {
             "format=metadata&metadataHeaders=Message-ID&metadataHeaders=From&metadataHeaders=Subject&metadataHeaders=Date\
              &fields=id%2ClabelIds%2CinternalDate%2CsizeEstimate%2Cpayload%2Fheaders"
@@ -240,8 +240,13 @@ pub enum Goal {
     Message(BTreeSet<String>),
     /// A new draft.
     Draft,
-    /// The new text of a draft, which is another message then.
-    DraftAgain(String),
+    /// The new text of a draft, which is another message then. Provider: it stays in its conversation only where that is named.
+    DraftAgain {
+        /// The draft.
+        draft: String,
+        /// The conversation in which it stands.
+        thread: Option<String>,
+    },
 }
 
 impl Goal {
@@ -251,12 +256,15 @@ impl Goal {
                 ("create message", "messages?internalDateSource=dateHeader".into(), json!({"labelIds": labels}), 25)
             }
             Goal::Draft => ("create draft", "drafts".into(), json!({}), 10),
-            Goal::DraftAgain(id) => ("change draft", format!("drafts/{}", segment(id)), json!({}), 15),
+            Goal::DraftAgain { draft, thread: None } => ("change draft", draft_path(draft), json!({}), 15),
+            Goal::DraftAgain { draft, thread } => {
+                ("change draft", draft_path(draft), json!({"message": {"threadId": thread}}), 15)
+            }
         }
     }
 
     fn is_put(&self) -> bool {
-        matches!(self, Goal::DraftAgain(_))
+        matches!(self, Goal::DraftAgain { .. })
     }
 
     fn url(&self, way: &str) -> String {
@@ -264,6 +272,10 @@ impl Goal {
         let separator = if path.contains('?') { '&' } else { '?' };
         format!("{UPLOAD}/{path}{separator}uploadType={way}")
     }
+}
+
+fn draft_path(draft: &str) -> String {
+    format!("drafts/{}", segment(draft))
 }
 
 /// A message in one request, JSON first (`multipart/related`). The bytes go as they are.
@@ -365,7 +377,8 @@ mod tests {
         assert!(bytes.windows(17).any(|window| window == b"Subject: x\n\n\xff\xfe\n\r\n"), "{}", text(&request));
         assert!(text(&request).contains(r#"{"labelIds":["INBOX","UNREAD"]}"#));
         assert_eq!((request.method, request.effect, request.units), (Method::Post, Effect::Write, 25));
-        let again = send_in(&Goal::DraftAgain("r1".into()), b"x");
+        let again = send_in(&Goal::DraftAgain { draft: "r1".into(), thread: Some("t1".into()) }, b"x");
+        assert!(text(&again).contains(r#"{"message":{"threadId":"t1"}}"#));
         assert_eq!((again.method, again.units), (Method::Put, 15));
         assert_eq!(again.url, "/upload/gmail/v1/users/me/drafts/r1?uploadType=multipart");
     }

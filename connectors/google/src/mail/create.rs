@@ -225,7 +225,11 @@ impl Mail {
     async fn flag_draft(&self, draft: Draft, wanted: &BTreeSet<String>) -> Result<(String, BTreeSet<String>)> {
         let id = draft.message.id.clone();
         let has = draft.message.label_ids.as_ref().map_or_else(|| set([DRAFT]), |_| labels_of(&draft.message));
-        self.adopt(&id, &has, DRAFT, wanted).await.map_err(|error| unknown(&error))
+        match self.adopt(&id, &has, DRAFT, wanted).await {
+            // Provider: "Draft messages cannot have any label other than the DRAFT system label." It is made, as it is.
+            Err(error) if error.kind == ErrorKind::Refused => Ok((id, has)),
+            outcome => outcome.map_err(|error| unknown(&error)),
+        }
     }
 
     /// Sends a message in: in one request, or piece by piece where it is large. An upload whose answer is cut off is asked how far it is,
@@ -237,7 +241,11 @@ impl Mail {
         }
         let begun = self.client.send(api::begin_upload(&goal, total)).await;
         // Nothing is made before the bytes came.
-        let begun = begun.map_err(|error| super::change::not_executed(&error))?;
+        let begun = begun.map_err(|error| match error.kind {
+            // No words of Google's: whoever stands before it takes no message like this one.
+            ErrorKind::Malformed => Error::new(ErrorKind::Refused, error.message),
+            _ => super::change::not_executed(&error),
+        })?;
         let place = api::upload_address(&begun).map_err(|error| super::change::not_executed(&error))?;
         let (mut at, mut cuts, mut have_left) = (0, 0, false);
         loop {
@@ -267,11 +275,15 @@ impl Mail {
                 true => super::change::not_executed(&error),
                 false => error,
             })?;
-            cuts = if is_cut { cuts + 1 } else { 0 };
             match api::goes_on_at(&sent) {
                 None => return Ok(sent),
-                Some(next) if (next > at || is_cut && next == at) && next < total => at = next,
-                Some(_) => return Err(Error::new(ErrorKind::Unknown, "an upload does not come further")),
+                Some(next) if next > at && next < total => (at, cuts) = (next, if is_cut { cuts + 1 } else { 0 }),
+                // Nothing of it was kept, or less than was thought.
+                Some(next) if next < total && cuts < MOST_CUTS => (at, cuts) = (next, cuts + 1),
+                Some(_) => {
+                    let kind = if end < total && !have_left { ErrorKind::NotSent } else { ErrorKind::Unknown };
+                    return Err(Error::new(kind, "an upload does not come further"));
+                }
             }
         }
     }
@@ -308,7 +320,15 @@ impl Mail {
         let there = self.one(message, Format::Minimal).await.map_err(before)?.ok_or_else(gone)?;
         let mut wanted = wanted(DRAFT, &parcel.sheet);
         wanted.extend(labels_of(&there).into_iter().filter(|label| table.is_own(label)));
-        let made = self.upload(Goal::DraftAgain(draft), &parcel).await?;
+        let thread = there.thread_id.clone();
+        let in_thread = Goal::DraftAgain { draft: draft.clone(), thread: thread.clone() };
+        let made = match self.upload(in_thread, &parcel).await {
+            // It does not belong there any more, by what it says now.
+            Err(error) if thread.is_some() && matches!(error.kind, ErrorKind::Refused | ErrorKind::NotFound) => {
+                self.upload(Goal::DraftAgain { draft, thread: None }, &parcel).await?
+            }
+            made => made?,
+        };
         let (id, labels) = self.flag_draft(draft_of(&made)?, &wanted).await?;
         {
             let mut memory = self.memory();
@@ -448,9 +468,12 @@ impl Mail {
                 there.push(There { id: id.to_owned(), labels, is_same });
             }
             Ok(None) => {}
-            // What cannot be compared may be the one.
-            Err(error) if error.kind == ErrorKind::Refused => failure = Some(unknown(&error)),
-            Err(error) => failure = Some(error),
+            Err(error) if error.kind.is_of_the_place() => failure = Some(error),
+            // What cannot be compared may be the one. That is a matter of this message alone.
+            Err(error) => {
+                let words = "a message there that may be the same one cannot be read; this one was not sent";
+                failure = Some(Error::new(ErrorKind::Refused, format!("{words} ({})", error.message)));
+            }
         })
         .await;
         failure.map_or(Ok(there), Err)

@@ -40,6 +40,8 @@ pub struct Profile {
 pub struct Message {
     /// Its name for life, in hexadecimal digits.
     pub id: String,
+    /// The conversation that it belongs to, where that was asked for.
+    pub thread_id: Option<String>,
     /// Its labels. Absent where it has none, or where the answer does not show them.
     pub label_ids: Option<Vec<String>>,
     /// The date that it is sorted by, in milliseconds since 1970.

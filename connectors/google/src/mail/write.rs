@@ -101,6 +101,11 @@ impl Mail {
             for part in group.chunks(MOST_CHANGED) {
                 let ids: Vec<&str> = part.iter().map(|deed| deed.message.as_str()).collect();
                 let outcome = self.client.send(api::modify_all(&ids, add, remove)).await;
+                // One that is refused stops no other: each for itself tells which it is.
+                if outcome.as_ref().is_err_and(|error| is_of_one(error.kind)) {
+                    single.extend(part);
+                    continue;
+                }
                 outcomes.extend(part.iter().map(|deed| {
                     let outcome = outcome.as_ref().map(|_| None).map_err(again);
                     (*deed, outcome)
@@ -120,6 +125,11 @@ impl Mail {
         let message = api::read_message(&answer).map_err(|error| Error::new(ErrorKind::Unknown, error.message))?;
         Ok(Some(message.label_ids.map_or_else(BTreeSet::new, |labels| set(labels.iter().map(String::as_str)))))
     }
+}
+
+/// Whether what was refused for many at once may be a matter of one of them.
+fn is_of_one(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Refused | ErrorKind::Forbidden | ErrorKind::NotFound | ErrorKind::Unsupported)
 }
 
 /// What an error says it is about.

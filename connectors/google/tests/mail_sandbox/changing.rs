@@ -58,6 +58,19 @@ async fn the_same_change_of_many_messages_is_one_request() {
 }
 
 #[tokio::test]
+async fn a_change_of_many_that_is_refused_for_one_is_made_for_the_others() {
+    let desk = Desk::with(|switches| switches.mail_trashed_draft = "refused".into()).await;
+    let sent: Vec<String> = (0..12).map(|n| desk.add(&format!("sent {n}"), &["SENT"])).collect();
+    desk.sandbox.google_add_draft(&mail("draft")).unwrap();
+    let listed = desk.round(Since::Start).await;
+    let all: Vec<Operation> = listed.seen.values().map(delete).collect();
+    desk.fault(Rule::any(Fault::status(400)).path("batchModify").times(1));
+    let answers = desk.google.write(KIND, &all).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_err()).count(), 1, "{answers:?}");
+    assert!(sent.iter().all(|id| desk.labels_of(id).contains("TRASH")));
+}
+
+#[tokio::test]
 async fn what_is_done_to_two_copies_of_a_message_is_one_change() {
     let desk = Desk::new().await;
     let work = desk.sandbox.google_add_label("Work").unwrap();

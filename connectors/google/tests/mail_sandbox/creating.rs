@@ -362,6 +362,57 @@ async fn a_draft_that_was_written_on_meanwhile_is_told_as_changed_and_not_as_gon
 }
 
 #[tokio::test]
+async fn a_reply_that_is_written_on_stays_in_its_conversation() {
+    let desk = Desk::with(|switches| switches.mail_drafts_thread_by_header = true).await;
+    let question = desk.add("question", &["INBOX"]);
+    let reply = |words: &str| {
+        let letter = String::from_utf8(mail("question")).unwrap();
+        let letter =
+            letter.replace("<question@", &format!("<{words}@")).replace("Subject: question", "Subject: Re: question");
+        letter.replace("\r\n\r\n", &format!("\r\nIn-Reply-To: <question@example.org>\r\n\r\n{words}\r\n")).into_bytes()
+    };
+    desk.sandbox.google_add_draft(&reply("begun")).unwrap();
+    desk.sandbox.switch(|switches| switches.mail_drafts_thread_by_header = false);
+    let thread_of = |labels: &str| {
+        let all = desk.sandbox.google_messages();
+        all.into_iter().find(|it| it["labelIds"].to_string().contains(labels)).unwrap()["threadId"].clone()
+    };
+    let conversation = thread_of("INBOX");
+    assert_eq!(thread_of("DRAFT"), conversation);
+    let start = desk.round(Since::Start).await;
+    let draft = start.seen.keys().find(|id| !id.as_str().starts_with(&question)).unwrap();
+    let whole = desk.whole(draft).await;
+    for (text, stays) in [(reply("more"), true), (mail("another matter"), false)] {
+        let whole = desk
+            .whole(desk.round(Since::Start).await.seen.keys().find(|id| id.as_str().ends_with("DRAFT")).unwrap())
+            .await;
+        let (blob, size) = desk.blobs.put(&mut text.as_slice()).unwrap();
+        let mut to = sheet(&whole);
+        to.set_bytes(&blob, size, &headers::read(&text));
+        let (place, etag, from) = (of(&whole), whole.etag.clone(), whole.rendering.clone());
+        desk.done(Operation::Update { place, etag, from, to: to.write().unwrap() }).await;
+        assert_eq!(thread_of("DRAFT") == conversation, stays);
+    }
+    assert_eq!(words(&whole), ["$draft", "$seen"]);
+}
+
+/// What cannot be compared may be the one that is to be sent in; nothing else waits for it.
+#[tokio::test]
+async fn a_message_whose_like_there_cannot_be_read_is_refused_alone() {
+    let desk = Desk::new().await;
+    let there = desk.add("one", &["INBOX"]);
+    desk.fault(Rule::any(Fault::status(500)).parts().path(&there));
+    let answers = desk
+        .google
+        .write(KIND, &[desk.create("1", &mail("one"), "INBOX", &[]), desk.create("2", &mail("two"), "INBOX", &[])])
+        .await;
+    let [one, two] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!(one.as_ref().unwrap_err().kind, ErrorKind::Refused);
+    assert!(two.is_ok(), "{two:?}");
+    assert_eq!(desk.sandbox.google_messages().len(), 2, "nothing is made twice");
+}
+
+#[tokio::test]
 async fn drafts_are_made_and_written_on() {
     let desk = Desk::new().await;
     let made = desk.done(desk.create("1", &mail("draft"), "DRAFT", &["$draft", "$seen", "$flagged"])).await;

@@ -75,7 +75,11 @@ pub(super) fn delete(state: &mut State, id: &str) -> Result<Response, Refusal> {
 /// Stores the content of a draft, and gives the message's id.
 pub(super) fn put(state: &mut State, id: &str, metadata: &Map<String, Value>, raw: Bytes) -> Result<String, Refusal> {
     let named = metadata.get("message").and_then(Value::as_object).map(|message| text(message, "threadId"));
-    let thread = inserts::thread(state, &Part::read(&raw), named.unwrap_or_default())?;
+    let named = named.unwrap_or_default();
+    let thread = match named.is_empty() && !state.switches.mail_drafts_thread_by_header {
+        true => None,
+        false => inserts::thread(state, &Part::read(&raw), named)?,
+    };
     let now_ms = state.now_ms();
     let raw = if state.switches.mail_draft_names_anew { named_anew(state, &raw) } else { raw };
     if let Some(old) = state.google.mail.drafts.remove(id) {
