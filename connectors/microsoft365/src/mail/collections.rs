@@ -265,7 +265,7 @@ impl Mail {
         }
         let mut asks: Vec<Part> = KEPT.iter().map(|name| api::known_folder("k", name)).collect();
         number(&mut asks);
-        for answer in self.graph.all("look for a mail folder", Effect::Read, &asks).await {
+        for answer in self.graph.all("list mail folders", Effect::Read, &asks).await {
             match answer {
                 Ok(answer) if api::read_folder(&answer)?.id == id.as_str() => return Ok(Removal::Never),
                 Ok(_) => {}

@@ -22,7 +22,7 @@ const PLACE: &str = "microsoft365/mail";
 const KIND: Kind = Kind::Mail;
 
 /// Every function of `api.rs` that builds a request (or a part of one), and how its request is told.
-const OPERATIONS: [(&str, &str, &str); 29] = [
+const OPERATIONS: [(&str, &str, &str); 30] = [
     ("folder_tree", "GET", "/me/mailFolders/delta?%24select"),
     ("top_folders", "GET", "/me/mailFolders?%24top"),
     ("folder_page", "GET", "/me/mailFolders/delta?%24skiptoken"),
@@ -48,6 +48,7 @@ const OPERATIONS: [(&str, &str, &str); 29] = [
     ("create", "POST", "/me/mailFolders/*/messages"),
     ("attachments", "GET", "/me/messages/*/attachments?%24select"),
     ("attached_bytes", "GET", "/me/messages/*/attachments/*/$value"),
+    ("detach", "DELETE", "/me/messages/*/attachments/*"),
     ("attach", "POST", "/me/messages/*/attachments"),
     ("begin_upload", "POST", "/me/messages/*/attachments/createUploadSession"),
     ("range", "PUT", "/microsoft-upload/*?authtoken"),
@@ -562,16 +563,25 @@ async fn messages_are_made_with_what_is_attached() {
     )
     .await;
     let draft = |sandbox: &Sandbox| json!({"draft": {"id": sandbox.graph_mail_draft(message(1).as_bytes())}});
-    play(PLACE, "attach", "A small file goes in one request, and is listed and read then.", draft, async |stage| {
-        let file = small(b"bytes0000001");
-        client(stage).send(api::attach(id(stage, "draft"), file.whole())).await.unwrap();
-        let asks = [api::attachments("0", id(stage, "draft"))];
-        let answer = batch(stage, "list attachments", &asks).await.remove(0).unwrap();
-        let (there, _) = api::read_attachments(&answer).unwrap();
-        assert_eq!(there.len(), 1);
-        let bytes = client(stage).send(api::attached_bytes(id(stage, "draft"), &there[0].id)).await.unwrap();
-        assert!(bytes.length() > 0);
-    })
+    play(
+        PLACE,
+        "attach",
+        "A small file goes in one request, is listed and read then, and taken away.",
+        draft,
+        async |stage| {
+            let file = small(b"bytes0000001");
+            client(stage).send(api::attach(id(stage, "draft"), file.whole())).await.unwrap();
+            let asks = [api::attachments("0", id(stage, "draft"))];
+            let answer = batch(stage, "list attachments", &asks).await.remove(0).unwrap();
+            let (there, _) = api::read_attachments(&answer).unwrap();
+            assert_eq!(there.len(), 1);
+            let bytes = client(stage).send(api::attached_bytes(id(stage, "draft"), &there[0].id)).await.unwrap();
+            assert!(bytes.length() > 0);
+            client(stage).send(api::detach(id(stage, "draft"), &there[0].id)).await.unwrap();
+            let answer = batch(stage, "list attachments", &asks).await.remove(0).unwrap();
+            assert_eq!(api::read_attachments(&answer).unwrap().0.len(), 0, "it is there no more");
+        },
+    )
     .await;
     play(
         PLACE,
