@@ -43,8 +43,8 @@ impl Hub {
             ),
             [collection],
         )?;
-        // It is told anew, if it still is so, when the collection is taken up again.
-        self.run("DELETE FROM quarantine WHERE collection = ?1", [collection])?;
+        // It is told anew, if it still is so, when the collection is taken up again. That an item was refused there nobody tells anew.
+        self.run("DELETE FROM quarantine WHERE collection = ?1 AND remote_id NOT LIKE 'item:%'", [collection])?;
         for hold in self.holds_of_any_state()?.into_iter().filter(|hold| hold.collection == Some(collection)) {
             self.remove_hold(&hold.id)?;
         }

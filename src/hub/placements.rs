@@ -105,27 +105,38 @@ macro_rules! held_once {
 /// Why an item is kept from its account where that has its like: for the account the two are one message.
 pub const HELD_ONCE: &str = held_once!();
 
-macro_rules! likes {
-    () => {
+macro_rules! like_leaves {
+    ($what:literal) => {
         concat!(
-            "CREATE TRIGGER like_gone AFTER DELETE ON placements BEGIN
-                INSERT OR IGNORE INTO todo SELECT item FROM withheld WHERE replica = OLD.replica AND collection = OLD.collection
-                    AND reason = '",
+            "CREATE TRIGGER ",
+            $what,
+            " BEGIN
+                INSERT OR IGNORE INTO todo SELECT w.item FROM withheld w
+                    CROSS JOIN items i ON i.id = w.item CROSS JOIN versions v ON v.id = i.version
+                    CROSS JOIN items o ON o.id = OLD.item CROSS JOIN versions u ON u.id = o.version
+                WHERE w.replica = OLD.replica AND w.collection = OLD.collection AND w.reason = '",
             held_once!(),
-            "';
+            "' AND v.content -> '$.messageId' = u.content -> '$.messageId';
             END;
-            CREATE TRIGGER like_moved AFTER UPDATE OF collection ON placements WHEN OLD.collection <> NEW.collection BEGIN
-                INSERT OR IGNORE INTO todo SELECT item FROM withheld WHERE replica = OLD.replica AND collection = OLD.collection
-                    AND reason = '",
-            held_once!(),
-            "';
-            END;"
+            "
         )
     };
 }
 
-/// Where something leaves a collection of a replica, whatever was kept from there because its like stood there is weighed again
-/// ([`HELD_ONCE`]).
+macro_rules! likes {
+    () => {
+        concat!(
+            "CREATE INDEX withheld_once ON withheld (replica, collection) WHERE reason = '",
+            held_once!(),
+            "';
+            ",
+            like_leaves!("like_gone AFTER DELETE ON placements"),
+            like_leaves!("like_moved AFTER UPDATE OF collection ON placements WHEN OLD.collection <> NEW.collection"),
+        )
+    };
+}
+
+/// Where a message leaves a collection of a replica, its like that was kept from there is weighed again ([`HELD_ONCE`]).
 pub(crate) const LIKES: &str = likes!();
 
 /// The step of the schema that brought [`LIKES`], and an index by which the newest messages are found where lists say no dates.

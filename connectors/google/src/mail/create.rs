@@ -241,13 +241,15 @@ impl Mail {
         }
         let begun = self.client.send(api::begin_upload(&goal, total)).await;
         // Nothing is made before the bytes came.
-        let begun = begun.map_err(|error| match error.kind {
-            // No words of Google's: whoever stands before it takes no message like this one.
-            ErrorKind::Malformed => Error::new(ErrorKind::Refused, error.message),
-            _ => super::change::not_executed(&error),
-        })?;
+        let begun = match begun {
+            // No words of Google's: whoever stands before it takes no message like this one, or nothing at all.
+            Err(error) if error.kind == ErrorKind::Malformed => {
+                Err(self.of_this_one(error, "the upload was not taken").await)
+            }
+            begun => begun.map_err(|error| super::change::not_executed(&error)),
+        }?;
         let place = api::upload_address(&begun).map_err(|error| super::change::not_executed(&error))?;
-        let (mut at, mut cuts, mut have_left) = (0, 0, false);
+        let (mut at, mut furthest, mut cuts, mut have_left) = (0, 0, 0, false);
         loop {
             let end = total.min(at + api::PIECE);
             let piece = self.piece(parcel, at, end).map_err(|error| super::change::not_executed(&error))?;
@@ -277,7 +279,9 @@ impl Mail {
             })?;
             match api::goes_on_at(&sent) {
                 None => return Ok(sent),
-                Some(next) if next > at && next < total => (at, cuts) = (next, if is_cut { cuts + 1 } else { 0 }),
+                Some(next) if next > furthest && next < total => {
+                    (at, furthest, cuts) = (next, next, if is_cut { cuts + 1 } else { 0 });
+                }
                 // Nothing of it was kept, or less than was thought.
                 Some(next) if next < total && cuts < MOST_CUTS => (at, cuts) = (next, cuts + 1),
                 Some(_) => {
@@ -455,7 +459,7 @@ impl Mail {
     /// Message-ID that Gmail gave it.
     async fn compare(&self, parcel: &Parcel, ids: &[String], is_new_draft: bool) -> Result<Vec<There>> {
         let mut there = Vec::new();
-        let mut failure = None;
+        let mut failure: Option<Error> = None;
         self.read(&ids[..ids.len().min(MOST_CANDIDATES)], Format::Raw, &mut |id, answer| match answer {
             Ok(Some(message)) => {
                 let labels = labels_of(&message);
@@ -468,15 +472,26 @@ impl Mail {
                 there.push(There { id: id.to_owned(), labels, is_same });
             }
             Ok(None) => {}
-            Err(error) if error.kind.is_of_the_place() => failure = Some(error),
-            // What cannot be compared may be the one. That is a matter of this message alone.
-            Err(error) => {
-                let words = "a message there that may be the same one cannot be read; this one was not sent";
-                failure = Some(Error::new(ErrorKind::Refused, format!("{words} ({})", error.message)));
-            }
+            Err(error) if failure.as_ref().is_none_or(|known| !is_of_all(known)) => failure = Some(error),
+            Err(_) => {}
         })
         .await;
-        failure.map_or(Ok(there), Err)
+        match failure {
+            None => Ok(there),
+            Some(error) if is_of_all(&error) => Err(error),
+            // What cannot be compared may be the one.
+            Some(error) => {
+                Err(self.of_this_one(error, "a message there that may be the same one cannot be read").await)
+            }
+        }
+    }
+
+    /// What failed over one message that was to be sent: a matter of that message, where everything else is answered; else of the place.
+    async fn of_this_one(&self, error: Error, what: &str) -> Error {
+        match self.client.send(api::profile()).await {
+            Ok(_) => Error::new(ErrorKind::Refused, format!("{what}; this one was not sent ({})", error.message)),
+            Err(_) => super::change::not_executed(&error),
+        }
     }
 }
 
@@ -508,6 +523,11 @@ fn draft_of(response: &Response) -> Result<Draft> {
         true => Ok(draft),
         false => Err(Error::new(ErrorKind::Unknown, "the draft came without its message")),
     }
+}
+
+/// Whether it is the place that failed, or our own store, and not what was asked for.
+fn is_of_all(error: &Error) -> bool {
+    error.kind.is_of_the_place() || error.kind == ErrorKind::Broken
 }
 
 /// Something was executed, so that what it came to is unknown.
