@@ -3,6 +3,7 @@
 use super::desk::*;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
 use twofold_model::blob::Blobs as _;
 use twofold_model::*;
 
@@ -394,27 +395,23 @@ async fn half_a_message_that_is_just_being_written_is_not_taken_and_one_that_sta
     let just_now = |desk: &mut Desk| {
         desk.device = open(desk.dir.path(), &desk.blobs, |options| options.clock = std::sync::Arc::new(now_ns));
     };
-    just_now(&mut desk);
     let (path, rest) = (desk.path("cur/1.host:2,"), whole[half.len()..].to_owned());
     desk.put("cur/1.host:2,", half);
-    // It goes on once it was met.
-    let (met, is_met) = std::sync::mpsc::channel();
+    // The rest comes right after the first half was read.
+    let (blobs, read) = (Arc::clone(&desk.blobs), BlobId::of(half.as_bytes()));
+    let has_come = std::sync::atomic::AtomicBool::new(false);
     desk.device = open(desk.dir.path(), &desk.blobs, |options| {
-        options.clock = std::sync::Arc::new(move || {
-            let _ = met.send(());
+        options.clock = Arc::new(move || {
+            if blobs.open(&read).is_ok() && !has_come.swap(true, std::sync::atomic::Ordering::SeqCst) {
+                use std::io::Write as _;
+                std::fs::File::options().append(true).open(&path).unwrap().write_all(rest.as_bytes()).unwrap();
+            }
             now_ns()
         });
     });
-    let writer = std::thread::spawn(move || {
-        use std::io::Write as _;
-        is_met.recv().unwrap();
-        std::fs::File::options().append(true).open(path).unwrap().write_all(rest.as_bytes()).unwrap();
-    });
-    desk.agree(INBOX).await;
-    writer.join().unwrap();
     desk.agree(INBOX).await;
     let blob = |desk: &Desk| desk.sheet(INBOX, "1.host").blob();
-    assert_eq!(blob(&desk), Some(BlobId::of(whole.as_bytes())));
+    assert_eq!(blob(&desk), Some(BlobId::of(whole.as_bytes())), "nobody was told of the half");
     // A message that came so from its sender stays as it is.
     just_now(&mut desk);
     desk.put("cur/3.host:2,", half);
