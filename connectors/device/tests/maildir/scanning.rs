@@ -377,7 +377,7 @@ async fn a_name_is_bytes_and_comes_back_as_it_was() {
 #[tokio::test]
 async fn a_file_that_was_written_to_just_now_is_read_again() {
     let mut desk = Desk::new().await;
-    desk.device = open(desk.dir.path(), &desk.blobs, |options| options.clock = std::sync::Arc::new(now_ns));
+    desk.device = open(desk.dir.path(), &desk.blobs, |options| options.clock = Arc::new(now_ns));
     desk.put("cur/1.host:2,", "Subject: half");
     desk.agree(INBOX).await;
     desk.put("cur/1.host:2,", &mail("whole"));
@@ -393,7 +393,7 @@ async fn half_a_message_that_is_just_being_written_is_not_taken_and_one_that_sta
     let whole = format!("{kind}{}--=_a b\r\n\r\nText\r\n--=_a b--\r\nand a last word\r\n", mail("parts"));
     let half = &whole[..whole.find("--=_a b--").unwrap()];
     let just_now = |desk: &mut Desk| {
-        desk.device = open(desk.dir.path(), &desk.blobs, |options| options.clock = std::sync::Arc::new(now_ns));
+        desk.device = open(desk.dir.path(), &desk.blobs, |options| options.clock = Arc::new(now_ns));
     };
     let (path, rest) = (desk.path("cur/1.host:2,"), whole[half.len()..].to_owned());
     desk.put("cur/1.host:2,", half);
