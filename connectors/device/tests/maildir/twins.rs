@@ -124,8 +124,12 @@ async fn of_two_files_of_one_base_and_other_bytes_the_one_that_is_known_keeps_it
             desk.copies.values().map(|(_, sheet)| email::Sheet::read(sheet).unwrap().blob()).collect();
         assert_eq!(blobs, [mail("one"), mail("two")].map(|text| Some(BlobId::of(text.as_bytes()))).into());
         assert!(desk.words(INBOX).await.is_empty());
-        // The same copy once more is a second file of the message that it became.
+        // The same copy once more, with the date that it has, is a second file of the message that it became.
+        let is_two = |name: &&String| std::fs::read_to_string(desk.path(name)).unwrap() == mail("two");
+        let dated =
+            std::fs::metadata(desk.path(desk.names("").iter().find(is_two).unwrap())).unwrap().modified().unwrap();
         desk.put(two, &mail("two"));
+        std::fs::File::options().write(true).open(desk.path(two)).unwrap().set_modified(dated).unwrap();
         desk.agree(INBOX).await;
         assert_eq!((texts(&desk), desk.copies.len()), (([mail("one"), mail("two")].into(), 2), 2), "{two}");
         assert!(desk.words(INBOX).await.is_empty());
