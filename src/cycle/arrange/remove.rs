@@ -170,32 +170,27 @@ pub async fn finish(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
                 continue;
             }
             let _changing = cycle.settings.calls.changing();
-            match connector.remove_collection(kind, &CollectionId(place.remote_id.clone())).await {
-                Ok(true) => cycle.hub.atomically("collection left", |hub| hub.remove_place(place.id))?,
+            let why = match connector.remove_collection(kind, &CollectionId(place.remote_id.clone())).await {
+                Ok(true) => {
+                    cycle.hub.atomically("collection left", |hub| hub.remove_place(place.id))?;
+                    continue;
+                }
                 Ok(false) => {
-                    let words = format!(
-                        "the {} \"{}\" was not deleted: something is in it that was not there before; it comes back where it \
-                         was deleted",
-                        word(kind),
-                        place.name
-                    );
-                    cycle.report.say_at(&name, words);
-                    cycle.hub.atomically("collection stays", |hub| hub.set_ending(collection.id, false))?;
-                    is_back = true;
+                    "something is in it that was not there before; it comes back where it was deleted".to_owned()
                 }
                 Err(error) if error.kind == ErrorKind::Unsupported => {
-                    let words = format!(
-                        "the {} \"{}\" was not deleted: its account keeps it ({error}); it comes back where it was deleted, without what was \
-                         in it",
-                        word(kind),
-                        place.name
-                    );
-                    cycle.report.say_at(&name, words);
-                    cycle.hub.atomically("collection stays", |hub| hub.set_ending(collection.id, false))?;
-                    is_back = true;
+                    format!(
+                        "its account keeps it ({error}); it comes back where it was deleted, without what was in it"
+                    )
                 }
-                Err(error) => cycle.report.trouble(&name, &error),
-            }
+                Err(error) => {
+                    cycle.report.trouble(&name, &error);
+                    continue;
+                }
+            };
+            cycle.report.say_at(&name, format!("the {} \"{}\" was not deleted: {why}", word(kind), place.name));
+            cycle.hub.atomically("collection stays", |hub| hub.set_ending(collection.id, false))?;
+            is_back = true;
         }
     }
     Ok(is_back)
