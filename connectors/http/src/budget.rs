@@ -370,6 +370,8 @@ impl Window {
     }
 
     fn count(&mut self, cost: u64, window_s: u32, now_ms: u64) {
+        // Also where nobody asks whether there is room.
+        self.used(window_s, now_ms);
         let step = Self::step_ms(window_s);
         let start = now_ms / step * step;
         match self.steps.back_mut() {
@@ -427,6 +429,18 @@ mod tests {
         for _ in 0..10 {
             next.acquire(requests(1), &clock, 0).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn a_window_that_nobody_keeps_does_not_grow_for_ever() {
+        let clock = ManualClock::standing(T0);
+        let budget =
+            Budget::new(Limits { requests_per_window: Some((3, 60)), window_once_asked: true, ..Limits::default() });
+        for _ in 0..1_000 {
+            budget.acquire(requests(1), &clock, 0).await.unwrap();
+            clock.advance_ms(5_000);
+        }
+        assert!(budget.snapshot().to_string().len() < 1_000, "{}", budget.snapshot());
     }
 
     #[tokio::test]

@@ -576,9 +576,10 @@ impl Inner {
                 }
                 // What is sent for is as it is: whoever asks for one thing alone has to tell this from an answer that is none.
                 Verdict::Done(Err(match failure {
-                    TransportError::TooLarge(_) | TransportError::NotKept(_) => {
-                        Error::new(kind, message).with_source(failure)
-                    }
+                    TransportError::TooLarge(_)
+                    | TransportError::NotKept(_)
+                    | TransportError::Cut(_)
+                    | TransportError::TimedOut => Error::new(kind, message).with_source(failure),
                     _ => Error::new(kind, message),
                 }))
             }
@@ -681,6 +682,8 @@ impl Inner {
         if let ErrorKind::Throttled { retry_after_s } = error.kind {
             asked_s = asked_s.max(retry_after_s);
         }
+        // A pause of no time names none: who goes on at once is told the same again.
+        asked_s = asked_s.filter(|s| *s > 0);
         let asked_ms = asked_s.map(|s| s.min(86_400) * 1000);
         error.kind = match (status, error.kind) {
             // Promise 3: after a 5xx it is not known whether a write was executed, whatever the answer says.

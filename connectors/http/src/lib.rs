@@ -42,4 +42,6 @@ pub use request::{Body, Effect, Expect, Method, Request, Response};
 pub use retry::retry_after_s;
 pub use shared::Shared;
 pub use spill::Spilled;
-pub use transport::{Network, NetworkTransport, Transport, TransportError, Wire, is_not_kept, is_too_large};
+pub use transport::{
+    Network, NetworkTransport, Transport, TransportError, Wire, is_lost_on_the_way, is_not_kept, is_too_large,
+};

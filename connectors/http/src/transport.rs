@@ -33,7 +33,7 @@ pub struct Wire {
     pub headers: Vec<(String, String)>,
     /// The body.
     pub body: Bytes,
-    /// How long the whole exchange may take.
+    /// How long the whole exchange may take; an answer that may be on the disk has more time for what comes of it ([`SLOWEST_LINE`]).
     pub timeout_ms: u64,
     /// How long the other side may be silent within it …
     pub silence_ms: u64,
@@ -67,6 +67,9 @@ impl fmt::Debug for Wire {
 
 /// How long a place that was not silent before may be so within an exchange, in milliseconds, before it is taken to hang.
 pub const SILENCE_MS: u64 = 30_000;
+
+/// Bytes a second at which messages are still read, however large: on a line of 128 kbit/s. What is slower than that has the time of an exchange.
+pub const SLOWEST_LINE: u64 = 16 * 1024;
 
 /// Why there is no answer. The texts hold no address, header or body.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,6 +128,11 @@ impl std::error::Error for TransportError {}
 /// the way.
 pub fn is_too_large(error: &Error) -> bool {
     matches!(cause(error), Some(TransportError::TooLarge(_)))
+}
+
+/// Whether an answer began and was lost on its way, or took too long: a smaller one may come.
+pub fn is_lost_on_the_way(error: &Error) -> bool {
+    matches!(cause(error), Some(TransportError::Cut(_) | TransportError::TimedOut))
 }
 
 /// Whether there is no answer to a request because the disk has no room for it: a smaller one may have some.
@@ -282,8 +290,11 @@ impl NetworkTransport {
     /// One exchange; a large answer that succeeds goes to a file below `spill`.
     async fn carry(&self, wire: &Wire, spill: Option<&Path>) -> Result<Response, TransportError> {
         let client = self.client(&wire.url)?;
-        let mut builder =
-            client.request(method(wire.method), wire.url.clone()).timeout(Duration::from_millis(wire.timeout_ms));
+        let (began, whole) = (Instant::now(), Duration::from_millis(wire.timeout_ms));
+        let mut builder = client.request(method(wire.method), wire.url.clone());
+        if spill.is_none() {
+            builder = builder.timeout(whole);
+        }
         let left = Left::now();
         // Some servers want a write without a body to say so, and a read to say nothing (RFC 9110 8.6).
         if !wire.body.is_empty() {
@@ -300,7 +311,8 @@ impl NetworkTransport {
             builder = builder.header(header, value);
         }
         let request = builder.build().map_err(|e| TransportError::Unsendable(causes(&e.without_url())))?;
-        let mut answer = heard(wire, &left, wire.body.len(), client.execute(request)).await?;
+        let answer = heard(wire, &left, wire.body.len(), client.execute(request));
+        let mut answer = tokio::time::timeout(whole, answer).await.map_err(|_| TransportError::TimedOut)??;
         let too_large = TransportError::TooLarge(wire.max_body);
         if answer.content_length().is_some_and(|n| n > wire.max_body as u64) {
             return Err(too_large);
@@ -311,9 +323,14 @@ impl NetworkTransport {
         let announced = usize::try_from(answer.content_length().unwrap_or(0)).unwrap_or_default();
         let mut body = Vec::with_capacity(announced.min(held));
         let mut spilled: Option<Spilled> = None;
-        while let Some(chunk) = heard(wire, &Left::now(), 0, answer.chunk()).await? {
-            wire.heard.fetch_add(1, Ordering::Relaxed);
+        loop {
             let before = spilled.as_ref().map_or(body.len() as u64, Spilled::length);
+            let earned = Duration::from_secs(if spill.is_some() { before / SLOWEST_LINE } else { 0 });
+            let left = Left::now();
+            let next = tokio::time::timeout_at(began + whole + earned, heard(wire, &left, 0, answer.chunk()));
+            let next = next.await.map_err(|_| TransportError::TimedOut)??;
+            let Some(chunk) = next else { break };
+            wire.heard.fetch_add(1, Ordering::Relaxed);
             if before + chunk.len() as u64 > wire.max_body as u64 {
                 return Err(too_large);
             }

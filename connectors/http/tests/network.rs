@@ -117,6 +117,56 @@ async fn an_exchange_ends_with_its_time() {
     assert_eq!(answer.unwrap_err(), TransportError::TimedOut);
 }
 
+/// A server that sends so many bytes ten milliseconds apart.
+async fn dripping(bytes: usize, times: usize) -> Url {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut wire, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = wire.read(&mut [0; 4_096]).await;
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: message/rfc822\r\ncontent-length: {}\r\n\r\n",
+                    bytes * times
+                );
+                let _ = wire.write_all(head.as_bytes()).await;
+                for _ in 0..times {
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    if wire.write_all(&vec![b'x'; bytes]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn a_message_has_more_time_as_long_as_it_comes_at_some_speed_and_no_other_answer_has() {
+    let folder = tempfile::tempdir().unwrap();
+    let network = Network { spill: Some(folder.path().to_owned()), ..Network::default() };
+    let transport = NetworkTransport::new(network);
+    let wire = |url: Url| Wire {
+        what: "read message",
+        method: Method::Get,
+        url,
+        headers: Vec::new(),
+        body: bytes::Bytes::new(),
+        timeout_ms: 150,
+        silence_ms: 5_000,
+        hurry: None,
+        max_body: 1 << 20,
+        heard: Default::default(),
+    };
+    let brisk = wire(dripping(20_000, 40).await);
+    assert_eq!(transport.exchange_spilling(&brisk).await.unwrap().length(), 800_000);
+    assert_eq!(transport.exchange(&brisk).await.unwrap_err(), TransportError::TimedOut);
+    let slow = wire(dripping(100, 40).await);
+    assert_eq!(transport.exchange_spilling(&slow).await.unwrap_err(), TransportError::TimedOut);
+}
+
 #[tokio::test]
 async fn a_client_for_this_machine_costs_next_to_nothing() {
     let server = Server::start(|_, _| json("{}")).await;

@@ -42,12 +42,17 @@ async fn a_429_with_a_date_is_obeyed_by_the_servers_clock() {
 
 #[tokio::test]
 async fn a_429_that_names_no_time_is_waited_for_longer_and_longer_until_the_deadline() {
-    let server = Server::start(|_, _| status(429)).await;
-    let (client, clock) = client(&server);
-    let error = client.send(create()).await.unwrap_err();
-    assert!(matches!(error.kind, ErrorKind::Throttled { retry_after_s: Some(_) }), "{error}");
-    assert!((4..=10).contains(&server.count()), "{} requests", server.count());
-    assert!(waited_s(&clock) <= 180.0);
+    // Nor does a pause of no time name any, or one that was over when it was named.
+    let was = ("retry-after", "Wed, 21 Oct 2026 07:27:00 GMT");
+    for says in [vec![], vec![("retry-after", "0")], vec![("date", "Wed, 21 Oct 2026 07:28:00 GMT"), was]] {
+        let sends = says.clone();
+        let server = Server::start(move |_, _| reply(429, &sends, b"")).await;
+        let (client, clock) = client(&server);
+        let error = client.send(create()).await.unwrap_err();
+        assert!(matches!(error.kind, ErrorKind::Throttled { retry_after_s: Some(_) }), "{error}");
+        assert!((4..=10).contains(&server.count()), "{says:?}: {} requests", server.count());
+        assert!(waited_s(&clock) <= 180.0);
+    }
 }
 
 #[tokio::test]
