@@ -48,6 +48,11 @@ pub enum Fault {
     Nothing,
     /// Executed; the reply announces its whole length and ends in the middle. In a batch: like a lost answer.
     Truncate,
+    /// Executed; a reply above so many bytes ends in the middle, as at somebody on the way who lets no more through.
+    CutAbove {
+        /// The most that gets through.
+        bytes: usize,
+    },
     /// Executed; the reply waits.
     Delay {
         /// Real milliseconds.
@@ -83,7 +88,11 @@ impl Fault {
         match self {
             Self::DropBefore | Self::Nothing | Self::Hang | Self::Portal { .. } => false,
             Self::Status { executed, .. } | Self::Html { executed } => *executed,
-            Self::DropAfter | Self::Truncate | Self::Delay { .. } | Self::ContentType { .. } => true,
+            Self::DropAfter
+            | Self::Truncate
+            | Self::CutAbove { .. }
+            | Self::Delay { .. }
+            | Self::ContentType { .. } => true,
         }
     }
 

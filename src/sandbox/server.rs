@@ -350,6 +350,7 @@ pub(crate) fn run(state: &mut State, info: RequestInfo, request: &Request) -> Ou
         Some(Fault::DropBefore | Fault::DropAfter) => outcome.reply = None,
         Some(Fault::Hang) => outcome.hangs = true,
         Some(Fault::Truncate) => outcome.is_truncated = true,
+        Some(Fault::CutAbove { bytes }) => outcome.is_truncated = size > bytes,
         Some(Fault::Delay { ms }) => outcome.delay_ms = ms,
         Some(Fault::ContentType { value }) => {
             if let Some(reply) = &mut outcome.reply {

@@ -191,6 +191,8 @@ pub struct Switches {
     pub mail_history_shows_present_labels: bool,
     /// Messages of records come with their labels. Off: with their ids alone.
     pub mail_history_label_ids: bool,
+    /// A record by which a message goes to the trash or to spam does not say which labels it lost with that. Not documented either way.
+    pub mail_history_tells_trash_alone: bool,
     /// Seconds until the history tells a change; its id stays behind as well.
     pub mail_history_lag_s: i64,
     /// A deleted label is told as taken off each of its messages. Nothing says so, so off.
@@ -431,6 +433,8 @@ pub struct Switches {
     pub graph_folder_delta_tells_other_folders: bool,
     /// The delta of the folders tells as removed what went to Deleted Items. Off: it is told with its new place.
     pub graph_folder_delta_removes_binned: bool,
+    /// The delta of the folders does not tell those of that name yet. Empty: it tells all.
+    pub graph_folder_delta_hides: String,
 }
 
 impl Default for Switches {
@@ -523,6 +527,7 @@ impl Default for Switches {
             mail_history_repeats: false,
             mail_history_shows_present_labels: true,
             mail_history_label_ids: true,
+            mail_history_tells_trash_alone: false,
             mail_history_lag_s: 0,
             mail_label_delete_is_in_history: false,
             mail_most_labels: 10_000,
@@ -635,6 +640,7 @@ impl Default for Switches {
             graph_folder_delta_tells_counts: true,
             graph_folder_delta_tells_other_folders: false,
             graph_folder_delta_removes_binned: false,
+            graph_folder_delta_hides: String::new(),
         }
     }
 }

@@ -33,8 +33,9 @@ impl Mail {
 
     /// Makes a label of that name, or finds the mailbox that is there already: so a lost reply makes no second.
     pub(crate) async fn create_collection(&self, like: &Collection) -> Result<Collection> {
-        let labels = self.read_labels().await?;
+        let labels = Arc::new(self.read_labels().await?);
         if let Some(known) = labels.collections().into_iter().find(|one| is_same(one, like)) {
+            self.memory().labels = Some(labels);
             return Ok(known);
         }
         let made = self.client.send(api::create_label(&label_name(&like.name)?)).await;

@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use base64::read::DecoderReader;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::io::{BufReader, Read};
-use twofold_http::{Effect, is_not_kept, is_too_large};
+use twofold_http::{Effect, is_lost_on_the_way, is_not_kept, is_too_large};
 use twofold_model::email::{Sheet, headers};
 use twofold_model::error::AtPlace;
 use twofold_model::{Error, ErrorKind, Gathered, Place, Result, Seen, Taker};
@@ -26,6 +26,8 @@ const FIRST_PARTS: usize = 15;
 const MOST_BYTES: usize = 16 << 20;
 /// So many batches of which nothing came are enough.
 const VAIN_BATCHES: u32 = 12;
+/// So many batches whose answers are lost on the way, one after the other, before it is taken to be the line.
+const LOST_BATCHES: u32 = 7;
 /// How often a part is sent in all when Gmail stumbles over it.
 const TRIES: u32 = 4;
 
@@ -203,7 +205,7 @@ impl Mail {
         refused.into_iter().for_each(|id| on(id, Err(self.too_large())));
         let mut open = VecDeque::from(open);
         let mut stumbled: HashMap<&str, u32> = HashMap::new();
-        let (mut in_vain, mut has_renewed) = (0, false);
+        let (mut in_vain, mut in_lost, mut has_renewed) = (0, 0, false);
         while !open.is_empty() && goes_on() {
             let size = self.memory().pace.size(format).min(open.len());
             let now: Vec<&str> = open.drain(..size).collect();
@@ -239,11 +241,23 @@ impl Mail {
                     }
                     continue;
                 }
+                // A line, or somebody on the way, on which no answer of that size arrives whole: a smaller one may. One that comes alone and
+                // does not arrive holds up no other.
+                Err(error) if is_lost_on_the_way(&error) && in_lost + 1 < LOST_BATCHES => {
+                    in_lost += 1;
+                    self.memory().pace.note(now.len(), now.len(), None);
+                    match now.as_slice() {
+                        [one] => on(one, Err(error)),
+                        all => all.iter().rev().for_each(|id| open.push_front(id)),
+                    }
+                    continue;
+                }
                 Err(error) => {
                     now.iter().chain(&open).for_each(|id| on(id, Err(again(&error))));
                     return;
                 }
             };
+            in_lost = 0;
             let (mut throttled, mut settled, mut last) = (0, 0, None);
             let mut must_renew = false;
             for (id, answer) in now.iter().copied().zip(answers) {

@@ -25,6 +25,8 @@ const TOLD: usize = 500;
 const DRAFT_PAGES: usize = 1_000;
 /// No history is read further in one go.
 const HISTORY_PAGES: usize = 100;
+/// No round of the history has so many pages: an answer that goes round in circles ends here.
+const ROUND_PAGES: u32 = 10_000;
 
 impl Mail {
     /// One page of the feed.
@@ -55,8 +57,9 @@ impl Mail {
         };
         match round {
             Round::Listing { from, step, told, drafts, .. } => self.listing(feed, from, step, told, drafts).await,
-            Round::History { since, page, drafts, repeats, .. } => {
-                self.happened(feed, since, page.as_deref(), drafts, repeats).await
+            Round::History { pages, .. } if pages > ROUND_PAGES => Err(expired("the history does not come to an end")),
+            Round::History { since, page, pages, drafts, repeats, .. } => {
+                self.happened(feed, since, (page.as_deref(), pages), drafts, repeats).await
             }
         }
     }
@@ -176,7 +179,7 @@ impl Mail {
         &self,
         feed: &Feed,
         since: Token,
-        page: Option<&str>,
+        (page, pages): (Option<&str>, u32),
         mut drafts: Option<Drafts>,
         mut repeats: bool,
     ) -> Result<Page> {
@@ -193,7 +196,8 @@ impl Mail {
             return Err(Error::new(ErrorKind::Malformed, "a record of the history does not say of which message"));
         }
         self.ask_for_labels(&mut touched).await?;
-        repeats |= self.set_aside_new(&labels, &mut touched).await?;
+        let covered = covered(feed);
+        repeats |= self.set_aside_new(&covered, &since, &mut touched).await?;
         let mut entries = Vec::new();
         let mut renamed: BTreeSet<RemoteId> = BTreeSet::new();
         if touched.iter().any(Touched::is_draft) {
@@ -204,13 +208,12 @@ impl Mail {
             }
             drafts = Some(now);
         }
-        let covered = covered(feed);
         for one in &touched {
             self.tell_touched(&covered, &labels, one, &renamed, &mut entries)?;
         }
         if answer.next_page_token.is_some() {
             let page = answer.next_page_token;
-            let next = Round::History { v: FORM, since, page, drafts, repeats };
+            let next = Round::History { v: FORM, since, page, pages: pages + 1, drafts, repeats };
             return Ok(Page { entries, next: Next::Page(next.write()) });
         }
         if repeats {
@@ -243,9 +246,11 @@ impl Mail {
         Err(Error::new(ErrorKind::Malformed, "the history does not come to an end"))
     }
 
-    /// Leaves out messages in labels that were made after the cycle asked which there are; whether there are any.
-    async fn set_aside_new(&self, labels: &Labels, touched: &mut Vec<Touched>) -> Result<bool> {
-        let is_strange = |label: &String| !labels.is_place(label) && label.bytes().any(|b| b.is_ascii_lowercase());
+    /// Leaves out messages in labels that the cycle does not know of yet; whether there are any. (Labels that the feed does not report, and that
+    /// the account did not have when the round before it ended.)
+    async fn set_aside_new(&self, covered: &HashSet<&str>, since: &Token, touched: &mut Vec<Touched>) -> Result<bool> {
+        let is_known = |label: &String| covered.contains(label.as_str()) || since.labels.contains(label);
+        let is_strange = |label: &String| !is_known(label) && label.bytes().any(|b| b.is_ascii_lowercase());
         if !touched.iter().any(|one| one.had.iter().any(is_strange)) {
             return Ok(false);
         }
@@ -292,7 +297,9 @@ impl Mail {
         self.memory().note(&one.id, now.cloned());
         let stands = now.map(|now| labels.stands(now)).unwrap_or_default();
         let is_nowhere_else = one.is_gone || stands.iter().any(|place| [TRASH, SPAM].contains(place));
-        let left = match one.is_unsaid && is_nowhere_else {
+        // Provider: whether a record of the trash or of spam names the labels that went with it is not documented.
+        let is_put_away = one.got.iter().any(|label| [TRASH, SPAM].contains(&label.as_str()));
+        let left = match (one.is_unsaid || is_put_away) && is_nowhere_else {
             // Nothing tells everywhere that it stood.
             true => {
                 covered.iter().filter(|place| !stands.contains(place)).map(|place| remote_id(&one.id, place)).collect()

@@ -66,6 +66,9 @@ pub(super) enum Round {
         since: Token,
         /// Gmail's page token.
         page: Option<String>,
+        /// How many pages came before it.
+        #[serde(default)]
+        pages: u32,
         /// The drafts as they are now, if one was touched.
         drafts: Option<Drafts>,
         /// Something was told of a label that the cycle does not know yet: the next round tells it again.
@@ -79,7 +82,7 @@ impl Round {
     }
 
     pub(super) fn history(since: Token) -> Round {
-        Round::History { v: FORM, since, page: None, drafts: None, repeats: false }
+        Round::History { v: FORM, since, page: None, pages: 0, drafts: None, repeats: false }
     }
 
     /// As a page link.

@@ -3,7 +3,7 @@
 //! Provider: a list tells ids only, 500 for 5 units, while a message costs 20. So labels are not asked of each message: each
 //! label's list is. An id is eight bytes here, so that a million messages are a few tens of megabytes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use twofold_model::{Error, ErrorKind, Result};
 
 use super::map::{ARCHIVE, CHAT, DRAFT, IMPORTANT, INBOX, Labels, SENT, SPAM, STARRED, TRASH, UNREAD};
@@ -26,6 +26,8 @@ struct List {
     /// Where its next page begins.
     page: Option<String>,
     pages: usize,
+    /// Where its pages began: none begins twice.
+    links: HashSet<String>,
     /// How often it began anew.
     anew: usize,
     /// How often it was read again.
@@ -73,6 +75,7 @@ impl Walk {
             ids: Vec::new(),
             page: None,
             pages: 0,
+            links: HashSet::new(),
             anew: 0,
             again: 0,
             is_read: false,
@@ -117,7 +120,8 @@ impl Walk {
         }
         list.pages += 1;
         list.page = answer.next_page_token;
-        if list.pages > PAGES_LIMIT {
+        let is_circle = list.page.clone().is_some_and(|page| !list.links.insert(page));
+        if is_circle || list.pages > PAGES_LIMIT {
             return Err(Error::new(ErrorKind::Malformed, "the list does not come to an end"));
         }
         if list.page.is_none() {
@@ -127,6 +131,7 @@ impl Walk {
             list.ids.sort_unstable();
             list.ids.dedup();
             list.ids.shrink_to_fit();
+            list.links = HashSet::new();
         }
         Ok(())
     }
@@ -148,6 +153,7 @@ impl Walk {
             return Ok(());
         };
         (list.page, list.anew) = (None, list.anew + 1);
+        list.links.clear();
         match list.anew > MOST_ANEW {
             true => Err(Error::new(ErrorKind::Malformed, "the pages of a list cannot be had")),
             false => Ok(()),
@@ -276,6 +282,23 @@ mod tests {
         assert_eq!(asks.iter().map(|ask| ask.label.as_deref()).collect::<Vec<_>>(), [None]);
         walk.take(&asks[0], page(&["2"], Some("p"))).unwrap();
         assert_eq!(walk.asks(4).len(), 4, "all that follows goes side by side");
+    }
+
+    #[test]
+    fn a_list_that_goes_round_in_circles_is_an_error_at_once_and_one_that_is_read_anew_is_none() {
+        let mut walk = Walk::new("7".into(), labels());
+        for next in ["p", "q"] {
+            let ask = walk.asks(1).remove(0);
+            walk.take(&ask, page(&["2"], Some(next))).unwrap();
+        }
+        let ask = walk.asks(1).remove(0);
+        walk.read_anew(&ask).unwrap();
+        for next in ["p", "q"] {
+            let ask = walk.asks(1).remove(0);
+            walk.take(&ask, page(&["2"], Some(next))).unwrap();
+        }
+        let ask = walk.asks(1).remove(0);
+        assert_eq!(walk.take(&ask, page(&["2"], Some("p"))).unwrap_err().kind, ErrorKind::Malformed);
     }
 
     #[test]

@@ -161,6 +161,23 @@ async fn a_batch_that_is_refused_as_a_whole_says_nothing_of_its_messages() {
 }
 
 #[tokio::test]
+async fn where_no_large_answer_arrives_whole_messages_come_a_few_at_a_time_and_one_that_is_too_large_alone_holds_up_no_other()
+ {
+    let desk = Desk::new().await;
+    let add = |n: usize, bytes: usize| {
+        let raw = format!("Message-ID: <{n}@example.org>\r\nSubject: mail {n}\r\n\r\n{}\r\n", "x".repeat(bytes));
+        id(&desk.sandbox.google_add_mail(raw.as_bytes(), &["INBOX"]), "INBOX")
+    };
+    let all: Vec<RemoteId> = (0..12).map(|n| add(n, if n == 4 { 90_000 } else { 20_000 })).collect();
+    desk.google.collections(KIND).await.unwrap();
+    desk.fault(Rule::any(Fault::CutAbove { bytes: 70_000 }).path("/batch"));
+    let answers = desk.bodies(&all.iter().collect::<Vec<_>>()).await;
+    let lost: Vec<usize> = (0..12).filter(|n| answers[*n].is_err()).collect();
+    assert_eq!(lost, [4]);
+    assert_eq!(answers[4].as_ref().unwrap_err().kind, ErrorKind::Unknown);
+}
+
+#[tokio::test]
 async fn a_place_that_cannot_be_reached_says_nothing_of_any_message() {
     let desk = Desk::new().await;
     let one = id(&desk.add("one", &["INBOX"]), "INBOX");

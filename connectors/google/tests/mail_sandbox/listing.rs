@@ -426,3 +426,19 @@ async fn an_edited_draft_keeps_its_copy_and_gets_other_bytes() {
     assert_eq!((delta.names(), delta.renamed.len()), (vec![id(&sent, "SENT").as_str()], 0));
     assert!(delta.gone.contains(&id(&edited, "DRAFT")));
 }
+
+#[tokio::test]
+async fn a_history_that_does_not_come_to_an_end_is_given_up_for_a_listing() {
+    let desk = Desk::new().await;
+    desk.add("one", &["INBOX"]);
+    let feed = desk.feed().await;
+    let Since::Token(token) = desk.round(Since::Start).await.since() else { panic!("a round ends with a token") };
+    let link = |pages: u32| {
+        let since: serde_json::Value = serde_json::from_str(token.as_str()).unwrap();
+        let round =
+            serde_json::json!({"v": 1, "since": since, "page": null, "pages": pages, "drafts": null, "repeats": false});
+        Since::Page(serde_json::json!({ "History": round }).to_string())
+    };
+    assert!(desk.page(&feed, link(10)).await.is_ok());
+    assert_eq!(desk.page(&feed, link(1_000_000)).await.unwrap_err().kind, ErrorKind::TokenExpired);
+}

@@ -183,8 +183,12 @@ async fn a_draft_that_was_deleted_is_in_the_trash_or_refused_and_never_lost() {
 
 #[tokio::test]
 async fn where_messages_stand_is_known_whether_the_history_says_their_labels_or_not() {
-    for says in [true, false] {
-        let desk = Desk::with(|switches| switches.mail_history_label_ids = says).await;
+    for (says, is_alone) in [(true, false), (false, false), (true, true)] {
+        let desk = Desk::with(|switches| {
+            switches.mail_history_label_ids = says;
+            switches.mail_history_tells_trash_alone = is_alone;
+        })
+        .await;
         let work = desk.sandbox.google_add_label("Work").unwrap();
         let trashed = desk.add("trashed", &["INBOX", &work]);
         let deleted = desk.add("deleted", &[&work]);
@@ -213,13 +217,13 @@ async fn where_messages_stand_is_known_whether_the_history_says_their_labels_or_
             id(&new, "INBOX"),
             edited.remote_id.clone(),
         ];
-        assert_eq!(told.seen.keys().cloned().collect::<BTreeSet<_>>(), BTreeSet::from(there), "{says}");
-        assert_eq!(words(&told.seen[&id(&read, "INBOX")]), ["$seen"], "{says}");
-        assert_eq!(told.renamed, [(draft.remote_id.clone(), edited.remote_id.clone())], "{says}");
+        assert_eq!(told.seen.keys().cloned().collect::<BTreeSet<_>>(), BTreeSet::from(there), "{says} {is_alone}");
+        assert_eq!(words(&told.seen[&id(&read, "INBOX")]), ["$seen"], "{says} {is_alone}");
+        assert_eq!(told.renamed, [(draft.remote_id.clone(), edited.remote_id.clone())], "{says} {is_alone}");
         let known = start.seen.keys().filter(|id| told.gone.contains(id)).cloned().collect::<BTreeSet<_>>();
         let both = [&trashed, &emptied, &marked].into_iter().flat_map(|one| [id(one, "INBOX"), id(one, &work)]);
         let gone = both.chain([id(&deleted, &work), id(&archived, "INBOX")]).collect::<BTreeSet<_>>();
-        assert_eq!(known, gone, "{says}");
+        assert_eq!(known, gone, "{says} {is_alone}");
     }
 }
 

@@ -114,7 +114,9 @@ fn show(state: &State, record: &Record, kinds: &[&str]) -> Option<Value> {
             if !added.is_empty() {
                 note("labelAdded", "labelsAdded", entry(added));
             }
-            if !removed.is_empty() {
+            let is_put_away = added.iter().any(|label| ["TRASH", "SPAM"].contains(&label.as_str()));
+            let is_hushed = is_put_away && state.switches.mail_history_tells_trash_alone;
+            if !removed.is_empty() && !is_hushed {
                 note("labelRemoved", "labelsRemoved", entry(removed));
             }
         }

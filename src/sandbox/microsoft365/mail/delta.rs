@@ -50,7 +50,9 @@ pub(super) fn folders(state: &mut State, request: &Request) -> Answer {
     };
     let is_told = |key: &u64| {
         let folder = &store.folders[key];
+        let hidden = &state.switches.graph_folder_delta_hides;
         folder.now().parent != Some(ABOVE)
+            && (hidden.is_empty() || folder.now().name != *hidden)
             && (folder.kind != Kind::Other || state.switches.graph_folder_delta_tells_other_folders)
     };
     let row = |key: u64| {

@@ -145,6 +145,19 @@ fn records_may_come_late_and_their_id_with_them() {
 }
 
 #[test]
+fn a_record_of_the_trash_may_say_nothing_of_the_labels_that_were_lost() {
+    for is_alone in [false, true] {
+        let client = Client::with(Switches { mail_history_tells_trash_alone: is_alone, ..Switches::default() });
+        let one = id(&client.insert(&mail("1@x", "s"), &["INBOX"]));
+        let start = client.history_id();
+        client.ok(Request::post(&format!("{MESSAGES}/{one}/trash"), &json!({})));
+        let (records, _) = client.history(&start, "");
+        let tells = |kind: &str| records.iter().any(|record| record.get(kind).is_some());
+        assert_eq!((tells("labelsAdded"), tells("labelsRemoved")), (true, !is_alone));
+    }
+}
+
+#[test]
 fn messages_of_records_may_come_without_labels() {
     let client = Client::with(Switches { mail_history_label_ids: false, ..Switches::default() });
     let start = client.history_id();
