@@ -248,6 +248,25 @@ async fn a_large_draft_is_a_draft_and_a_rewritten_one_that_was_cut_is_made_whole
     assert_eq!(MessageParser::default().parse(&raw).unwrap().attachment_count(), 3);
 }
 
+/// A program that was killed, and the next one: the draft that took another's place is there, and no search finds it yet.
+#[tokio::test]
+async fn a_draft_that_a_round_showed_in_the_place_of_another_is_not_made_once_more() {
+    let mut world = World::with(Switches { graph_filter_lag_s: 45, ..Switches::default() });
+    let drafts = world.of_role(Role::Drafts).await;
+    let made = world.write(world.creation("one", &drafts, &letter("one"), &["$draft"])).await.unwrap().unwrap();
+    world.pull().await.unwrap();
+    let content = world.content(&large("one"), &["$draft"]);
+    let operation = world.change(&made, |now| *now = content);
+    world.sandbox.fault(Rule::any(Fault::DropAfter).on(Provider::Microsoft).path("/messages").writes().times(1));
+    assert_eq!(world.write(operation.clone()).await.unwrap_err().kind, ErrorKind::Unknown);
+    world.pull().await.unwrap();
+    let written = world.write(operation).await.unwrap().unwrap();
+    assert_eq!(words(&written), ["$draft"]);
+    let there = world.sandbox.graph_mail_messages();
+    let in_drafts = there.iter().filter(|one| one["folder"] != json!(["Gelöschte Elemente"])).count();
+    assert_eq!((there.len(), in_drafts), (2, 1), "one took the place of the other: {there:?}");
+}
+
 /// Somebody's own request to the mailbox.
 fn asked(world: &World, method: &str, path: &str, body: Option<Value>) -> Value {
     let mut request = Request::new(method, &format!("{}/v1.0/me/{path}", world.sandbox.urls().microsoft_graph));

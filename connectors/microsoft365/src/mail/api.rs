@@ -43,6 +43,11 @@ pub fn known_folder(id: impl Into<String>, name: &str) -> Part {
     part(id, Method::Get, format!("/me/mailFolders/{name}?$select={FOLDER_MEMBERS}"))
 }
 
+/// GET /me/mailFolders/{id}: one folder as it is now, whichever lists tell it.
+pub fn folder_by_id(id: impl Into<String>, folder: &str) -> Part {
+    part(id, Method::Get, format!("{}?$select={FOLDER_MEMBERS}", in_folder(folder)))
+}
+
 /// Reads a page of folders and where it goes on.
 pub fn read_folders(answer: &Response) -> Result<(Vec<Folder>, Option<String>)> {
     let page: ListPage = answer.json()?;
@@ -165,7 +170,7 @@ fn having(id: impl Into<String>, folder: Option<&str>, property: &str, value: &s
 
 /// What is asked of every message.
 fn shown() -> String {
-    let filter = [VERB, ICON, SIZE, MARK, LARGE].map(|id| format!("id eq '{id}'")).join(" or ");
+    let filter = [VERB, ICON, SIZE, MARK, LARGE, INSTEAD].map(|id| format!("id eq '{id}'")).join(" or ");
     let expand = encoded(&format!("singleValueExtendedProperties($filter={filter})"));
     format!("$select={}&$expand={expand}", MEMBERS.join(","))
 }

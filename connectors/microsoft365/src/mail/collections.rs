@@ -31,6 +31,8 @@ const KEPT: [&str; 7] =
     ["clutter", "conflicts", "conversationhistory", "localfailures", "scheduled", "serverfailures", "syncissues"];
 /// What the inbox is called at every place.
 const INBOX: &str = "INBOX";
+/// No tree is deeper: one that goes round in circles ends here.
+const DEEPEST: usize = 300;
 const DEFAULT_NAME: &str = "Folder";
 
 /// One folder of the tree.
@@ -154,6 +156,40 @@ impl Mail {
             Some(tree) => Ok(tree),
             None => self.tree_now().await,
         }
+    }
+
+    /// Whether a folder that the tree lacks will be in it: it stands below one that is there, and no list tells it yet. Hidden folders, those
+    /// for searches, the outbox and what stands below them never will be.
+    ///
+    /// Provider: the delta of the folders may tell a new one late, and the plain list shows those right below the root only.
+    pub(super) async fn is_untold(&self, tree: &Tree, folder: &str) -> Result<bool> {
+        let mut at = folder.to_owned();
+        for _ in 0..DEEPEST {
+            if tree.get(&at).is_some() {
+                return Ok(true);
+            }
+            let above = match self.read_one(api::folder_by_id("f", &at)).await {
+                Ok(answer) => api::read_folder(&answer)?,
+                Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Refused) => {
+                    return Ok(false);
+                }
+                Err(error) => return Err(error),
+            };
+            if above.is_hidden || above.is_search || above.parent.is_empty() {
+                return Ok(false);
+            }
+            at = above.parent;
+        }
+        Ok(false)
+    }
+
+    /// Those of these folders that the tree lacks, and whether it only does not tell them yet.
+    pub(super) async fn missing(&self, tree: &Tree, folders: &HashSet<&str>) -> HashMap<String, Result<bool>> {
+        let mut missing = HashMap::new();
+        for folder in folders.iter().filter(|folder| tree.get(folder).is_none()) {
+            missing.insert((*folder).to_owned(), self.is_untold(tree, folder).await);
+        }
+        missing
     }
 
     async fn all_folders(&self, first: Result<Response>) -> Result<Vec<Folder>> {

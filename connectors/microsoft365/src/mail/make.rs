@@ -137,7 +137,12 @@ impl Mail {
         let old = &update.place.remote_id;
         let what = format!("{old} {}", update.to.blob_id.as_deref().unwrap_or_default());
         let ask = [api::instead("i", &what)];
-        let found = self.all_rows(one(self.graph.all("find drafts", Effect::Read, &ask).await)?).await?;
+        let mut found = self.all_rows(one(self.graph.all("find drafts", Effect::Read, &ask).await)?).await?;
+        // A round may have shown it before a search does.
+        let shown = self.memory().instead.get(&what).cloned();
+        if let Some(shown) = shown.filter(|_| found.is_empty()) {
+            found.extend(self.look(&[shown]).await.pop().unwrap_or_else(|| Err(no_answer()))?);
+        }
         let made = match found.into_iter().next() {
             Some(message) => {
                 let whole = self.made_whole(&message).await?;

@@ -40,7 +40,7 @@ use twofold_model::{
     Blobs, CollectionId, Entry, Error, ErrorKind, Etag, FeedId, Found, Lens, Lookup, Mark, Place, RemoteId, Result,
     Seen, Uid,
 };
-use wire::Message;
+use wire::{INSTEAD, Message};
 
 /// How long a filter may lag behind a create, so that not finding it means nothing yet (K: replicas of a mailbox).
 const LAG_MS: i64 = 60_000;
@@ -69,6 +69,8 @@ struct Memory {
     rounds: HashMap<FeedId, Memo>,
     /// What categories are called.
     names: Names,
+    /// Drafts that rounds showed, by what they take the place of ([`INSTEAD`]): a search may find them later only.
+    instead: HashMap<String, String>,
 }
 
 impl Mail {
@@ -94,6 +96,15 @@ impl Mail {
     fn see_names<'a>(&self, messages: impl Iterator<Item = &'a Message>) {
         for name in messages.flat_map(Message::categories) {
             self.memory().names.see(&name);
+        }
+    }
+
+    /// Takes in which drafts take the place of others.
+    fn see_instead<'a>(&self, messages: impl Iterator<Item = &'a Message>) {
+        for message in messages {
+            if let Some(what) = message.property(INSTEAD).filter(|what| !what.is_empty()) {
+                self.memory().instead.insert(what.to_owned(), message.id().to_owned());
+            }
         }
     }
 
@@ -123,16 +134,24 @@ impl Mail {
         let looks = self.look(&ids).await;
         let folders: HashSet<&str> = looks.iter().flatten().flatten().filter_map(Message::folder).collect();
         let tree = if folders.is_empty() { Ok(Arc::default()) } else { self.tree_with(&folders).await };
+        let missing = match &tree {
+            Ok(tree) => self.missing(tree, &folders).await,
+            Err(_) => HashMap::new(),
+        };
         let mut fetched = Vec::with_capacity(places.len());
         for (look, place) in looks.iter().zip(places) {
             let copy = match (look, &tree) {
                 (Err(error), _) => Err(again(error)),
                 (Ok(None), _) => Ok(None),
                 (Ok(Some(_)), Err(error)) => Err(again(error)),
-                (Ok(Some(message)), Ok(tree)) => match message.folder() {
+                (Ok(Some(message)), Ok(_)) => match message.folder() {
                     None => Err(Error::new(ErrorKind::Malformed, "a message came without its folder")),
-                    Some(folder) if tree.get(folder).is_some() => seen(message, folder).map(Some),
-                    Some(_) => Ok(None),
+                    Some(folder) => match missing.get(folder) {
+                        None => seen(message, folder).map(Some),
+                        Some(Ok(false)) => Ok(None),
+                        Some(Ok(true)) => Err(untold()),
+                        Some(Err(error)) => Err(again(error)),
+                    },
                 },
             };
             fetched.push(copy.at(format!("message {}", place.remote_id)));
@@ -169,10 +188,17 @@ impl Mail {
         }
         let folders: HashSet<&str> = rows.iter().filter_map(Message::folder).collect();
         let tree = if folders.is_empty() { Arc::default() } else { self.tree_with(&folders).await? };
+        let missing = self.missing(&tree, &folders).await;
         // People copy messages, marks included: the older one is the one that we made.
         rows.sort_by_key(|row| (row.time_ms("createdDateTime").unwrap_or(i64::MAX), row.id().to_owned()));
         for row in &rows {
-            let Some(folder) = row.folder().filter(|folder| tree.get(folder).is_some()) else { continue };
+            let Some(folder) = row.folder() else { continue };
+            match missing.get(folder) {
+                None => {}
+                Some(Ok(false)) => continue,
+                Some(Ok(true)) => return Err(untold()),
+                Some(Err(error)) => return Err(again(error)),
+            }
             // One that was given up is none; another may have been made since.
             if let Some(whole) = self.made_whole(row).await? {
                 return Ok(Found::Here(Box::new(seen(&whole, folder)?)));
@@ -193,6 +219,14 @@ impl Mail {
             answer = one(self.graph.all("read messages", Effect::Read, &[page]).await)?;
         }
     }
+}
+
+/// A message is there, and where it stands is not known yet.
+fn untold() -> Error {
+    Error::new(
+        ErrorKind::Unknown,
+        "the message stands in a folder that no list tells yet; it is looked at again in the next run",
+    )
 }
 
 /// What came in the place of an answer (a page of a proxy) says nothing of the message, so that it is not the message that is set aside.

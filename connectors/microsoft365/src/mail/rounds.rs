@@ -212,6 +212,7 @@ impl Mail {
         let own = feed.as_str();
         let Read { told, mut round, next, delta } = read;
         self.see_names(told.whole.iter());
+        self.see_instead(told.whole.iter().chain(looks.iter().flatten().flatten()));
         let elsewhere = looks.iter().flatten().flatten().filter_map(Message::folder).filter(|folder| *folder != own);
         let elsewhere: HashSet<&str> = elsewhere.collect();
         let tree = if elsewhere.is_empty() { None } else { Some(self.tree_with(&elsewhere).await?) };

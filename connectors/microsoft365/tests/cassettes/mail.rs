@@ -22,11 +22,12 @@ const PLACE: &str = "microsoft365/mail";
 const KIND: Kind = Kind::Mail;
 
 /// Every function of `api.rs` that builds a request (or a part of one), and how its request is told.
-const OPERATIONS: [(&str, &str, &str); 30] = [
+const OPERATIONS: [(&str, &str, &str); 31] = [
     ("folder_tree", "GET", "/me/mailFolders/delta?%24select"),
     ("top_folders", "GET", "/me/mailFolders?%24top"),
     ("folder_page", "GET", "/me/mailFolders/delta?%24skiptoken"),
     ("known_folder", "GET", "/me/mailFolders/inbox?%24select"),
+    ("folder_by_id", "GET", "/me/mailFolders/*?%24select=id"),
     ("create_folder", "POST", "/me/mailFolders"),
     ("create_folder", "POST", "/me/mailFolders/*/childFolders"),
     ("rename_folder", "PATCH", "/me/mailFolders/*"),
@@ -491,6 +492,21 @@ async fn keywords_are_changed_under_a_guard() {
             assert_eq!(answer.unwrap_err().kind, ErrorKind::StaleEtag);
         },
     )
+    .await;
+}
+
+#[tokio::test]
+async fn what_stands_where_nothing_is_mirrored_is_none() {
+    let arrange = |sandbox: &Sandbox| {
+        let here = deliver(sandbox, 1);
+        sandbox.graph_mail_move(&here, "outbox").unwrap();
+        json!({"inbox": {"id": inbox(sandbox)}, "here": {"id": here}})
+    };
+    let what = "A message in the outbox: its folder is in no tree, and it is asked for by its id where it stands.";
+    play(PLACE, "fetch_outbox", what, arrange, async |stage| {
+        let (graph, _) = graph(stage);
+        assert_eq!(graph.fetch(KIND, &[place(stage, "here")]).await.remove(0).unwrap(), None);
+    })
     .await;
 }
 
