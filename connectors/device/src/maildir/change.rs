@@ -4,7 +4,7 @@ use super::Place;
 use super::at::{At, Here};
 use super::keywords;
 use super::message;
-use super::name::{FileName, base_elsewhere};
+use super::name::{FileName, base_elsewhere, numbered};
 use super::words;
 use super::write::answer;
 use crate::atomic;
@@ -59,7 +59,7 @@ pub fn copy(from: &At<'_>, base: &[u8], to: &At<'_>) -> Result<Seen> {
     if let Some(there) = to.read_before(&here.name.base)? {
         return same_message(from, &here, to, there);
     }
-    let there = name_in(from, &here, to)?;
+    let there = name_in(from, &here, &here.name.base, to)?;
     let linked = rustix::fs::linkat(
         from.place(here.place),
         here.file.as_slice(),
@@ -79,7 +79,8 @@ pub fn copy(from: &At<'_>, base: &[u8], to: &At<'_>) -> Result<Seen> {
     to.seen_whole(&there)
 }
 
-/// Moves a message to another folder under the same base.
+/// Moves a message to another folder under the same base. Where another file has that there, it gets a base of its own: two files are two
+/// messages, whatever is in them (one of them may be a copy that somebody made under its name).
 pub fn move_to(from: &At<'_>, base: &[u8], etag: &Etag, to: &At<'_>) -> Result<Seen> {
     let here = from.guarded(base, etag)?;
     if from.id == to.id {
@@ -92,12 +93,21 @@ pub fn move_to(from: &At<'_>, base: &[u8], etag: &Etag, to: &At<'_>) -> Result<S
             errno => refused(errno, "moving"),
         })
     };
-    if let Some(there) = to.read_before(&here.name.base)? {
-        let seen = same_message(from, &here, to, there)?;
-        unlink()?;
-        return Ok(seen);
+    let mut base = here.name.base.clone();
+    if let Some(there) = to.read_before(&base)? {
+        if is_moved_already(from, &here, to, &there)? {
+            let seen = to.seen_whole(&there)?;
+            unlink()?;
+            return Ok(seen);
+        }
+        for ordinal in 2.. {
+            base = numbered(&here.name.base, ordinal);
+            if to.read_before(&base)?.is_none() {
+                break;
+            }
+        }
     }
-    let there = name_in(from, &here, to)?;
+    let there = name_in(from, &here, &base, to)?;
     let (source, target) = (from.place(here.place), to.place(there.place));
     match atomic::move_new(source, &here.file, target, &there.file) {
         Ok(()) => {}
@@ -133,36 +143,45 @@ pub fn delete(at: &At<'_>, base: &[u8], etag: &Etag) -> Result<Written> {
 
 /// The copy that stands there already, provided that it is the same message.
 fn same_message(from: &At<'_>, here: &Here, to: &At<'_>, there: Here) -> Result<Seen> {
-    let stat = |at: &At<'_>, file: &Here| beneath::stat(at.place(file.place), &file.file);
-    let inode = |at, file| -> Result<_> {
-        let stat = stat(at, file).map_err(|e| refused(e, "reading"))?.ok_or_else(stale)?;
-        Ok((stat.st_dev, stat.st_ino))
-    };
     let seen = to.seen_whole(&there)?;
-    let is_same = inode(from, here)? == inode(to, &there)? || {
-        let other = from.seen_whole(here)?;
-        Sheet::read(&other.rendering)?.blob_id == Sheet::read(&seen.rendering)?.blob_id
-    };
-    if is_same {
+    if file_of(from, here)? == file_of(to, &there)? || blob_of(&from.seen_whole(here)?)? == blob_of(&seen)? {
         return Ok(seen);
     }
     Err(Error::new(ErrorKind::Refused, "another message of that name stands in the folder"))
 }
 
+/// Whether a file of that base is what a move left there that was cut off before it took the first name away: the same file; or, on
+/// another file system, its bytes.
+fn is_moved_already(from: &At<'_>, here: &Here, to: &At<'_>, there: &Here) -> Result<bool> {
+    let (one, other) = (file_of(from, here)?, file_of(to, there)?);
+    Ok(one == other || one.0 != other.0 && blob_of(&from.seen_whole(here)?)? == blob_of(&to.seen_whole(there)?)?)
+}
+
+/// Which file it is to the kernel: its file system, and its number there.
+fn file_of(at: &At<'_>, file: &Here) -> Result<(u64, u64)> {
+    let stat = beneath::stat(at.place(file.place), &file.file).map_err(|e| refused(e, "reading"))?;
+    stat.map(|stat| (stat.st_dev, stat.st_ino)).ok_or_else(stale)
+}
+
+fn blob_of(seen: &Seen) -> Result<Option<String>> {
+    Ok(Sheet::read(&seen.rendering)?.blob_id)
+}
+
 /// What a message of one folder is called in another: the same base but for what counts in the one folder only, the same flags, the letters
 /// of the other's own words.
-fn name_in(from: &At<'_>, here: &Here, to: &At<'_>) -> Result<Here> {
+fn name_in(from: &At<'_>, here: &Here, base: &[u8], to: &At<'_>) -> Result<Here> {
     let table = words::read(&from.folder)?;
     let says = keywords::keywords(&here.name.flags, &table);
     let (other, noted) = to.words(&says)?;
     noted?;
     let plain = &here.name.flags - &keywords::letters(&here.name.flags);
-    let base = base_elsewhere(&here.name.base);
+    let is_bare = here.file == here.name.base;
+    let base = base_elsewhere(base);
     let name = FileName { base, flags: keywords::with_keywords(&plain, &says, &other) };
     let separator = to.separator()?;
     let place = if name.flags.is_empty() { here.place } else { Place::Cur };
     let file = match place {
-        Place::New if here.file == here.name.base => name.base.clone(),
+        Place::New if is_bare => name.base.clone(),
         Place::New => name.in_cur(here.separator),
         Place::Cur => name.in_cur(separator),
     };
@@ -233,7 +252,7 @@ mod tests {
         };
         let (from, to) = (at("google/mail/INBOX"), at("google/mail/.Work"));
         let here = from.current(b"1.host", None).unwrap().unwrap();
-        let there = name_in(&from, &here, &to).unwrap();
+        let there = name_in(&from, &here, &here.name.base, &to).unwrap();
         copy_bytes(&from, &here, &to, &there).unwrap();
         assert_eq!(std::fs::read(dir.path().join(new)).unwrap(), std::fs::read(dir.path().join(old)).unwrap());
         let (before, after) = (std::fs::metadata(dir.path().join(old)), std::fs::metadata(dir.path().join(new)));

@@ -49,9 +49,11 @@ impl Room<'_> {
     /// Every folder, those included that somebody made, and those that cannot be read or are called as no mailbox can be.
     pub(crate) fn collections(&self, root: &OwnedFd) -> Result<Vec<Collection>> {
         let mut all = Vec::new();
-        for provider in self.providers(root)? {
-            let Some(tree) = self.tree(root, &provider)? else { continue };
-            let (folders, closed) = self.folders_and_closed(&tree, &provider)?;
+        let (trees, shut) = self.trees(root)?;
+        let shut = (Vec::new(), shut.iter().map(|provider| ids::folder_id(provider, INBOX)).collect());
+        let folders = trees.iter().map(|(provider, tree)| self.folders_and_closed(tree, provider));
+        for found in folders.chain([Ok(shut)]) {
+            let (folders, closed) = found?;
             all.extend(folders.into_iter().map(|found| found.collection));
             all.extend(closed.into_iter().map(|id| {
                 // What is called as no mailbox can be has no name.
@@ -245,8 +247,7 @@ impl Room<'_> {
     /// Folders under another name than their markers say, as (name until now, name from now on).
     pub(crate) fn moved(&self, root: &OwnedFd) -> Result<Vec<(CollectionId, CollectionId)>> {
         let mut moved: Vec<(CollectionId, CollectionId)> = Vec::new();
-        for provider in self.providers(root)? {
-            let Some(tree) = self.tree(root, &provider)? else { continue };
+        for (provider, tree) in self.trees(root)?.0 {
             let all = self.folders(&tree, &provider)?;
             let is_renamed = |found: &&Found| found.known != found.collection.id;
             moved.extend(all.iter().filter(is_renamed).map(|found| (found.known.clone(), found.collection.id.clone())));

@@ -4,7 +4,7 @@
 //! date. The tree itself is only read. A file that stands there already is left alone, so that a stopped take-over is begun once more.
 
 use super::ids::INBOX;
-use super::name::{FileName, base_elsewhere, identity};
+use super::name::{FileName, base_elsewhere, numbered};
 use super::packed::LONGEST;
 use super::{Maildir, Place, Room, listing};
 use crate::atomic;
@@ -381,13 +381,4 @@ impl Target {
 fn bases(listing: &listing::Listing) -> HashMap<Vec<u8>, (Place, Vec<u8>)> {
     let entry = |file: &listing::File| (base_elsewhere(&listing.parse(file).base), (file.place, file.name.clone()));
     listing.files.iter().map(entry).collect()
-}
-
-/// A base with a number behind its identity.
-fn numbered(base: &[u8], ordinal: u32) -> Vec<u8> {
-    if ordinal < 2 {
-        return base.to_owned();
-    }
-    let identity = identity(base);
-    [identity, format!(".{ordinal}").as_bytes(), &base[identity.len()..]].concat()
 }

@@ -193,8 +193,7 @@ impl Room<'_> {
             wanted.insert(message_id(&Sheet::read(rendering)?));
         }
         let mut aside = Vec::new();
-        for provider in self.providers(root)? {
-            let Some(tree) = self.tree(root, &provider)? else { continue };
+        for (provider, tree) in self.trees(root)?.0 {
             for found in self.folders(&tree, &provider)?.into_iter().filter(|found| !read.contains(&found.known)) {
                 let folder = self.enter_found(&tree, &found)?;
                 let maildir = self.maildir(&folder)?;
@@ -232,8 +231,7 @@ impl Room<'_> {
     /// The files of all trees that are not as long as their names say, and why. None is opened that has the length it should have.
     pub(crate) fn damaged(&self, root: &OwnedFd) -> Result<Vec<(PathBuf, String)>> {
         let mut damaged = Vec::new();
-        for provider in self.providers(root)? {
-            let Some(tree) = self.tree(root, &provider)? else { continue };
+        for (provider, tree) in self.trees(root)?.0 {
             for found in self.folders(&tree, &provider)? {
                 let maildir = self.maildir(&self.enter_found(&tree, &found)?)?;
                 let listing = listing::list(&maildir).map_err(|e| refused(e, "listing the folder"))?;

@@ -104,6 +104,15 @@ pub fn base_apart(base: &[u8]) -> Vec<u8> {
     [identity.strip_suffix(OWN.as_bytes()).unwrap_or(identity), b".kept"].concat()
 }
 
+/// A base with a number behind its identity: the first has none.
+pub fn numbered(base: &[u8], ordinal: u32) -> Vec<u8> {
+    if ordinal < 2 {
+        return base.to_owned();
+    }
+    let identity = identity(base);
+    [identity, format!(".{ordinal}").as_bytes(), &base[identity.len()..]].concat()
+}
+
 /// How many bytes a file had under this base when it was written (`,S=`): ours in [`own_base`] or [`draft_base`], or as another program says.
 /// A Dovecot that compresses says how large the message was before.
 pub fn said_size(base: &[u8]) -> Option<u64> {

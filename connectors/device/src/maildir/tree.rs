@@ -14,6 +14,9 @@ use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Kind, Re
 /// A folder that is called as the Maildir at the root is in ids. No folder has this name.
 const NAMED_INBOX: &[u8] = b"INBOX/";
 
+/// A provider's own name on the device, and its tree.
+pub type Tree = (Vec<u8>, OwnedFd);
+
 /// A Maildir of a tree.
 pub struct Found {
     pub collection: Collection,
@@ -59,6 +62,21 @@ impl Room<'_> {
         let id = names::join(&[provider, kind]);
         let Some(folder) = self.device.enter(root, provider, &id)? else { return Ok(None) };
         self.device.enter(&folder, kind, &id)
+    }
+
+    /// The trees of all providers, and the providers whose tree is there and cannot be read (of another user, or a link): each is as if it
+    /// were closed folder by folder, and no other one's business.
+    pub(super) fn trees(&self, root: &OwnedFd) -> Result<(Vec<Tree>, Vec<Vec<u8>>)> {
+        let (mut open, mut closed) = (Vec::new(), Vec::new());
+        for provider in self.providers(root)? {
+            match self.tree(root, &provider) {
+                Ok(Some(tree)) => open.push((provider, tree)),
+                Ok(None) => {}
+                Err(error) if error.kind == ErrorKind::Forbidden => closed.push(provider),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((open, closed))
     }
 
     /// The Maildirs of a tree, those included that nothing marks.
@@ -243,10 +261,17 @@ impl Room<'_> {
         })
     }
 
-    /// Gives every folder that is marked the marker of this replica.
-    pub(crate) fn mark_anew(&self, root: &OwnedFd) -> Result<()> {
-        for provider in self.providers(root)? {
-            let Some(tree) = self.tree(root, &provider)? else { continue };
+    /// Gives every folder that is marked the marker of this replica, without a key: in all trees, or in that of one provider.
+    pub(crate) fn mark_anew(&self, root: &OwnedFd, of: Option<&[u8]>) -> Result<()> {
+        let (mut trees, mut shut) = self.trees(root)?;
+        trees.retain(|(provider, _)| of.is_none_or(|of| of == provider.as_slice()));
+        shut.retain(|provider| of.is_none_or(|of| of == provider.as_slice()));
+        if let Some(provider) = shut.first() {
+            let path = self.device.path_of(&names::join(&[provider, Kind::Mail.as_str().as_bytes()]));
+            let message = format!("{} cannot be read, and is not marked; let this user read it", path.display());
+            return Err(Error::new(ErrorKind::Forbidden, message));
+        }
+        for (provider, tree) in trees {
             let (folders, closed) = self.folders_and_closed(&tree, &provider)?;
             // What no mailbox can be called has no marker.
             if let Some(closed) = closed.iter().find(|closed| ids::is_folder(closed)) {

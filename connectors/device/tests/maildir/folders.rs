@@ -141,6 +141,25 @@ async fn a_folder_that_cannot_be_read_is_listed_as_shut_and_nobody_says_what_is_
 }
 
 #[tokio::test]
+async fn a_tree_that_is_a_link_is_listed_as_shut_and_the_other_accounts_mail_goes_on() {
+    let mut desk = Desk::new().await;
+    desk.put("cur/1.host:2,S", &mail("one"));
+    desk.agree(INBOX).await;
+    let other = desk.dir.path().join("microsoft365");
+    std::fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink(desk.path("."), other.join("mail")).unwrap();
+    let all = desk.device.collections(Kind::Mail).await.unwrap();
+    let access = |id: &str| all.iter().find(|folder| folder.id.as_str() == id).map(|folder| folder.access);
+    assert_eq!((access("microsoft365/mail/INBOX"), all.len()), (Some(Access::Closed), 3));
+    assert_eq!((access(INBOX), access(WORK)), (Some(Access::ReadWrite), Some(Access::ReadWrite)));
+    desk.mv("cur/1.host:2,S", "cur/1.host:2,F");
+    assert_eq!(desk.words(INBOX).await, ["seen 1.host cur:F"]);
+    desk.mv(".Work", ".Play");
+    let moved = desk.device.moved_collections(Kind::Mail).await.unwrap();
+    assert_eq!(moved.len(), 1, "what was renamed in the other tree is followed");
+}
+
+#[tokio::test]
 async fn a_folder_whose_marker_is_damaged_is_listed_as_shut_and_the_others_are_as_they_were() {
     let mut desk = Desk::new().await;
     desk.put("cur/1.host:2,S", &mail("one"));

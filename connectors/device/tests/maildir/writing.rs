@@ -329,19 +329,28 @@ async fn a_move_keeps_base_and_flags_and_the_file() {
 }
 
 #[tokio::test]
-async fn a_move_onto_the_same_message_leaves_one_and_onto_another_none_is_touched() {
+async fn a_move_onto_the_same_file_leaves_one_and_beside_another_of_that_name_two() {
     let mut desk = Desk::new().await;
     desk.put("cur/1.host:2,S", &mail("one"));
     desk.put("cur/2.host:2,S", &mail("two"));
     desk.put(".Work/cur/2.host:2,", &mail("another"));
+    // A copy that somebody made under its name: where each copy is a message of its own they are two.
+    desk.put("cur/3.host,S=90:2,S", &mail("three"));
+    desk.put(".Work/cur/3.host,S=90:2,", &mail("three"));
     std::fs::hard_link(desk.path("cur/1.host:2,S"), desk.path(".Work/cur/1.host:2,F")).unwrap();
     desk.agree(INBOX).await;
+    desk.agree(WORK).await;
     let shift = desk.shift(INBOX, "1.host", WORK);
     assert_eq!(desk.write(shift).await.unwrap().unwrap().etag.as_str(), "cur:F");
-    let shift = desk.shift(INBOX, "2.host", WORK);
-    assert_eq!(kind_of(desk.write(shift).await), ErrorKind::Refused);
-    assert_eq!(desk.names(""), set(&["cur/2.host:2,S"]));
-    assert_eq!(desk.names(".Work"), set(&["cur/1.host:2,F", "cur/2.host:2,"]));
+    for (base, moved) in [("2.host", "2.host.2"), ("3.host,S=90", "3.host.2,S=90")] {
+        let shift = desk.shift(INBOX, base, WORK);
+        let seen = desk.write(shift.clone()).await.unwrap().unwrap();
+        assert_eq!((seen.remote_id.clone(), seen.etag.as_str()), (remote(WORK, moved), "cur:S"));
+        assert_eq!(kind_of(desk.write(shift).await), ErrorKind::NotFound);
+    }
+    assert_eq!(desk.names(""), set(&[]));
+    let all = ["cur/1.host:2,F", "cur/2.host:2,", "cur/2.host.2:2,S", "cur/3.host,S=90:2,", "cur/3.host.2,S=90:2,S"];
+    assert_eq!(desk.names(".Work"), set(&all));
 }
 
 #[tokio::test]
