@@ -10,9 +10,10 @@ use twofold_hub::backup::Restored;
 use twofold_hub::{Hold, Hub, Presence, random_id};
 use twofold_model::{ErrorKind, Kind, Known, Place, RemoteId, Rendering, Result, Seen};
 
-/// How many claims are asked about at once, and in one run.
+/// How many claims are asked about at once.
 const ASK: usize = 200;
-const ASK_IN_A_RUN: usize = 4000;
+/// How many copies that are known to be put away are asked about in one run: they are asked for ever.
+const PUT_AWAY_IN_A_RUN: usize = 4000;
 const DAY_MS: i64 = 24 * 3_600_000;
 /// Why a copy on a device is neither there nor gone: how it is listed for people.
 pub(crate) const PUT_AWAY: &str =
@@ -45,22 +46,13 @@ pub async fn ask(
         let Some(connector) = cycle.members[index].reached(kind).cloned() else { continue };
         let replica = cycle.members[index].replica.clone();
         let places = cycle.hub.places(replica.id, kind)?;
-        // Where there are more than can be asked about, it goes on after the last one: some are asked for ever, and all have their turn.
-        let turn = format!("claims {} {kind}", replica.id);
-        let after = cycle.hub.meta(&turn)?.and_then(|text| text.parse().ok()).unwrap_or(0);
-        let claims = cycle.hub.claims(replica.id, kind, after, ASK_IN_A_RUN)?;
-        let last = claims.last().filter(|_| claims.len() == ASK_IN_A_RUN).map(|claim| claim.id);
-        let claims: Vec<_> = claims
-            .into_iter()
-            .filter_map(|claim| {
-                let place = places.iter().find(|place| place.collection == claim.collection)?;
-                let collection = place.remote_id.as_str().into();
-                Some((claim.id, Place { remote_id: claim.remote_id, collection }, claim.observed_ms))
-            })
-            .collect();
+        let claims = questions(cycle, kind, replica.id, &places)?;
         let lag_ms = i64::try_from(connector.abilities().reads_lag_s).unwrap_or(0).saturating_mul(1000);
         let mut open = 0;
         for chunk in claims.chunks(ASK) {
+            if cycle.must_stop() {
+                break;
+            }
             let asked: Vec<Place> = chunk.iter().map(|(_, place, _)| place.clone()).collect();
             let answers = connector.fetch(kind, &asked).await;
             let missed: Vec<&Place> = asked
@@ -166,9 +158,6 @@ pub async fn ask(
                 cycle.report.trouble(&replica.name, &error);
             }
         }
-        if let Some(last) = last {
-            cycle.hub.set_meta(&turn, &last.to_string())?;
-        }
         if cycle.hub.withheld_for(PUT_AWAY)?.iter().any(|(_, at, _)| *at == replica.id) {
             cycle.hub.atomically("put away", |hub| hub.release_settled(replica.id, PUT_AWAY))?;
         }
@@ -181,6 +170,34 @@ pub async fn ask(
         }
     }
     Ok(missed_at)
+}
+
+/// A copy that is said to be gone: the key of its sighting, where it stood, and since when that is said.
+type Question = (i64, Place, i64);
+
+/// What a replica is to be asked about. One change may take thousands of copies away, and is to be done in one run: all are asked about, but for
+/// what was put away, which is asked about for ever: of that so much, in turn.
+fn questions(cycle: &mut Cycle<'_>, kind: Kind, replica: i64, places: &[twofold_hub::Place]) -> Result<Vec<Question>> {
+    let turn = format!("claims {replica} {kind}");
+    let after: i64 = cycle.hub.meta(&turn)?.and_then(|text| text.parse().ok()).unwrap_or(0);
+    let aside: HashSet<_> = cycle.hub.withheld_for(PUT_AWAY)?.into_iter().collect();
+    let (mut asked, mut put_away) = (Vec::new(), Vec::new());
+    for claim in cycle.hub.claims(replica, kind)? {
+        let Some(place) = places.iter().find(|place| place.collection == claim.collection) else { continue };
+        let collection = place.remote_id.as_str().into();
+        let is_aside = claim.item.is_some_and(|item| aside.contains(&(item, replica, claim.collection)));
+        let question = (claim.id, Place { remote_id: claim.remote_id, collection }, claim.observed_ms);
+        if is_aside { put_away.push(question) } else { asked.push(question) }
+    }
+    if put_away.len() > PUT_AWAY_IN_A_RUN {
+        let first = put_away.partition_point(|(id, ..)| *id <= after);
+        put_away.rotate_left(first);
+        put_away.truncate(PUT_AWAY_IN_A_RUN);
+        let end = put_away.last().map_or(0, |(id, ..)| *id);
+        cycle.hub.set_meta(&turn, &end.to_string())?;
+    }
+    asked.extend(put_away);
+    Ok(asked)
 }
 
 /// Whether a copy that is asked for is on its way to what is left out, by a hand that has no say in that; or on a device where
@@ -312,7 +329,9 @@ fn dropped_changes(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let lens = connector.lens(kind);
         cycle.hub.atomically("put back", |hub| {
             for row in hub.hold_rows(&hold.id)? {
-                let Some(sighting) = hub.sighting(hold.replica, &row.remote_id)? else { continue };
+                let sighting = hub.sighting(hold.replica, &row.remote_id)?;
+                // What is said to be gone meanwhile is another question.
+                let Some(sighting) = sighting.filter(|it| it.presence == Presence::Here) else { continue };
                 let (Some(item), Ok(says)) = (sighting.item, lens.read(&sighting.rendering)) else { continue };
                 let rank = connector.abilities().rank;
                 let origin = twofold_hub::items::Origin { at_ms: now, rank, source: Some(hold.replica) };
@@ -343,6 +362,7 @@ pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let mut places = cycle.hub.places(replica.id, kind)?;
         places.retain(|place| !left_out.has(place.collection));
         let gone: HashMap<i64, usize> = cycle.hub.gone_by_collection(replica.id)?.into_iter().collect();
+        let changed: HashMap<i64, usize> = cycle.hub.changed_by_collection(replica.id)?.into_iter().collect();
         let restored = cycle.hub.restored(replica.id, kind)?;
         let mut found_gone = HashSet::new();
         if let Some(Restored::Asked(names)) = &restored {
@@ -364,7 +384,8 @@ pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
                 };
                 removals(cycle, kind, &replica, place, (*going, why), brake, now)?;
             }
-            changes(cycle, kind, &replica, place, now)?;
+            let differing = changed.get(&place.collection).copied().unwrap_or_default();
+            changes(cycle, kind, (&replica, place), differing, now)?;
         }
         // What went since the copy was made is held by now, or still asked for; what goes later is as any other.
         let asked = match restored {
@@ -386,7 +407,7 @@ pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
 /// The copies of which it is not known whether they are gone. What was put away is known to be there, and is asked for ever.
 fn open(cycle: &Cycle<'_>, replica: i64, kind: Kind) -> Result<Vec<RemoteId>> {
     let put_away = cycle.hub.withheld_for(PUT_AWAY)?;
-    let mut claims = cycle.hub.claims(replica, kind, 0, usize::MAX)?;
+    let mut claims = cycle.hub.claims(replica, kind)?;
     claims.retain(|claim| !claim.item.is_some_and(|item| put_away.contains(&(item, replica, claim.collection))));
     Ok(claims.into_iter().map(|claim| claim.remote_id).collect())
 }
@@ -464,8 +485,8 @@ fn removals(
 fn changes(
     cycle: &mut Cycle<'_>,
     kind: Kind,
-    replica: &twofold_hub::Replica,
-    place: &twofold_hub::Place,
+    (replica, place): (&twofold_hub::Replica, &twofold_hub::Place),
+    differing: usize,
     now: i64,
 ) -> Result<()> {
     const FROM: usize = 20;
@@ -473,7 +494,6 @@ fn changes(
         return Ok(());
     };
     // Copies are counted only where there is something to compare their number with.
-    let differing = cycle.hub.changed_count(replica.id, place.collection)?;
     if differing < FROM {
         return Ok(());
     }

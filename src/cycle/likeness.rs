@@ -8,19 +8,16 @@ use crate::meet::Others;
 use std::collections::HashMap;
 use std::io::Read;
 use std::sync::Arc;
-use twofold_hub::{Hub, Placement, Sighting};
+use twofold_hub::{Hub, Sighting};
 use twofold_model::{BlobId, Blobs, Content, Identity, Kind, RemoteId, Result, Seen};
-
-/// So many vanished copies are looked at.
-const MOST: usize = 4000;
 
 /// Header fields that programs add to their own copies of a message, and that say nothing of it.
 const ADDED: [&str; 5] = ["content-length", "lines", "status", "x-status", "x-tuid"];
 
 /// The copies of messages that are said to be gone from a device, or that stood in a folder that is.
 pub struct Vanished {
-    /// By their Message-IDs, with their bytes.
-    copies: HashMap<String, Vec<(Placement, BlobId)>>,
+    /// By their Message-IDs: their names, and their bytes. There may be as many as messages.
+    copies: HashMap<String, Vec<(RemoteId, BlobId)>>,
     blobs: Option<Arc<dyn Blobs>>,
 }
 
@@ -33,17 +30,20 @@ impl Vanished {
             return Ok(vanished);
         };
         let lens = connector.lens(kind);
-        let claims = cycle.hub.claims(member.replica.id, kind, 0, MOST)?;
-        let mut names: Vec<RemoteId> = claims.into_iter().map(|claim| claim.remote_id).collect();
-        for (replica, collection) in cycle.hub.held_places()?.into_iter().filter(|(id, _)| *id == member.replica.id) {
-            names.extend(cycle.hub.known(replica, collection)?.into_keys());
-        }
-        for name in names.into_iter().take(MOST) {
-            let Some(known) = cycle.hub.placement(member.replica.id, &name)? else { continue };
-            let (Some(blob), Ok(content)) = (lens.facts(&known.seen).blob, lens.read(&known.seen)) else { continue };
-            if let Some(name) = name_of(&content) {
-                vanished.copies.entry(name).or_default().push((known, blob));
+        let mut add = |name: RemoteId| -> Result<()> {
+            let Some(known) = cycle.hub.placement(member.replica.id, &name)? else { return Ok(()) };
+            let (Some(blob), Ok(content)) = (lens.facts(&known.seen).blob, lens.read(&known.seen)) else {
+                return Ok(());
+            };
+            if let Some(message) = name_of(&content) {
+                vanished.copies.entry(message).or_default().push((name, blob));
             }
+            Ok(())
+        };
+        let claims = cycle.hub.claims(member.replica.id, kind)?;
+        claims.into_iter().try_for_each(|claim| add(claim.remote_id))?;
+        for (replica, collection) in cycle.hub.held_places()?.into_iter().filter(|(id, _)| *id == member.replica.id) {
+            cycle.hub.known(replica, collection)?.into_keys().try_for_each(&mut add)?;
         }
         Ok(vanished)
     }
@@ -59,17 +59,18 @@ impl Vanished {
         let Some(list) = name_of(&says).and_then(|name| self.copies.get_mut(&name)) else { return Ok(None) };
         let mut new = None;
         for at in 0..list.len() {
-            let (known, was) = &list[at];
+            let (name, was) = &list[at];
+            let Some(known) = hub.placement(intake.replica, name)? else { continue };
             let new = new.get_or_insert_with(|| plain(blobs.as_ref(), &blob));
             let is_elsewhere = crate::meet::is_of_other_account(hub, sighting, known.item)?;
             if new.is_none()
                 || is_elsewhere
-                || !Others::of(hub, sighting, &hub.item(known.item)?)?.is_missed(known)
+                || !Others::of(hub, sighting, &hub.item(known.item)?)?.is_missed(&known)
                 || plain(blobs.as_ref(), was) != *new
             {
                 continue;
             }
-            let (known, _) = list.remove(at);
+            list.remove(at);
             let mut agreed = says.clone();
             agreed.set("keywords", intake.lens.read(&known.seen)?.get("keywords").cloned().unwrap_or_default());
             let nobody = Identity { uid: String::new().into(), mark: None };

@@ -234,11 +234,16 @@ fn stands_there(hub: &Hub, item: i64, collection: i64) -> Result<bool> {
     Ok(hub.item(item)?.buried_ms.is_none() && stands_or_is_seen(hub, item)?.contains(&collection))
 }
 
-/// The collections in which an item stands, or is seen by now.
+/// The collections in which an item stands, or is seen by now. What a device's first use brought is old ([`Hub::date_back`]), and says where an
+/// item stands only where nothing else does.
 fn stands_or_is_seen(hub: &Hub, item: i64) -> Result<BTreeSet<i64>> {
     let mut all = hub.stands(item)?;
     let seen = hub.sightings(item)?;
-    all.extend(seen.iter().filter(|seen| seen.presence == Presence::Here).map(|seen| seen.collection));
+    let here = || seen.iter().filter(|seen| seen.presence == Presence::Here);
+    all.extend(here().filter(|seen| seen.observed_ms > 0).map(|seen| seen.collection));
+    if all.is_empty() {
+        all.extend(here().map(|seen| seen.collection));
+    }
     Ok(all)
 }
 
@@ -249,12 +254,14 @@ fn foreign_mark(hub: &mut Hub, intake: &Intake<'_>, replica: &twofold_hub::Repli
         return Ok(());
     }
     let is_young = sighting.modified_ms.is_some_and(|at| at > intake.now - YOUNG_MS);
-    let is_known = hub.holds_of_any_state()?.iter().any(|hold| hold.replica == replica.id && hold.cause == "foreign");
     if !is_young {
         crate::lost::note(hub)?;
     }
-    if replica.is_device || !is_young || is_known {
+    if replica.is_device || !is_young {
         return Ok(());
+    }
+    if hub.holds_of_any_state()?.iter().any(|hold| hold.replica == replica.id && hold.cause == "foreign") {
+        return hub.note_foreign(replica.id, intake.now);
     }
     let name = &replica.name;
     hub.set_hold(&Hold {

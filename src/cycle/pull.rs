@@ -429,6 +429,9 @@ pub(crate) fn as_collection(place: &Place, kind: Kind) -> twofold_model::Collect
     }
 }
 
+/// So many lists, or pages of what follows on a token's first, are asked for together: two batches of twenty.
+const LISTINGS_TOGETHER: usize = 40;
+
 /// Reads all rounds of one replica to their ends: together, or side by side, as the place is asked for them.
 async fn read_rounds(member: usize, connector: Arc<dyn Connector>, rounds: Vec<Round>, sender: mpsc::Sender<News>) {
     let is_by_itself = |round: &Round| round.has_hung || connector.abilities().feeds_by_themselves;
@@ -449,7 +452,17 @@ async fn read_together(
 ) {
     let mut open: Vec<(usize, Since, bool)> =
         rounds.iter().enumerate().map(|(at, (_, round))| (at, round.since.clone(), false)).collect();
-    while !open.is_empty() {
+    // What changed since a token is little, as a rule. A listing is not, and its pages are in memory together: a place whose lists are many has
+    // them read a few at a time. One that compares waits once for all of them.
+    let most = if connector.abilities().compares_known { usize::MAX } else { LISTINGS_TOGETHER };
+    let mut later = Vec::new();
+    while !open.is_empty() || !later.is_empty() {
+        open.append(&mut later);
+        let mut listings = 0;
+        (open, later) = open.into_iter().partition(|(_, since, _)| {
+            listings += usize::from(!matches!(since, Since::Token(_)));
+            matches!(since, Since::Token(_)) || listings <= most
+        });
         let polls: Vec<Poll<'_>> = open
             .iter()
             .map(|(at, since, _)| {

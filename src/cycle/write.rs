@@ -445,6 +445,10 @@ fn all_done(
                 if let Some(old) = own.filter(|old| **old != seen.remote_id)
                     && let Some(placement) = hub.placement(replica, old)?
                 {
+                    // A pull met what took its place before this answer came, and took it for a new item: that has lost it.
+                    if let Some(twin) = hub.placement(replica, &seen.remote_id)? {
+                        hub.lose_copy(&twin, now_ms)?;
+                    }
                     hub.rename_placement(placement.id, &seen.remote_id)?;
                 }
                 if !is_device {

@@ -319,6 +319,7 @@ impl Hub {
             "UPDATE collections SET successor = NULL WHERE successor IN (SELECT id FROM temp.leaving_collections)",
             [],
         )?;
+        self.note_last_collection()?;
         self.run("DELETE FROM collections WHERE id IN (SELECT id FROM temp.leaving_collections)", [])?;
         // One that stays is from now on that of whoever has it, a provider before a device.
         self.run(

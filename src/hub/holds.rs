@@ -1,7 +1,7 @@
 //! What waits for a person: held plans, quarantined items, conflicts.
 
 use crate::mail::MAIL;
-use crate::placements::GOING;
+use crate::sightings::GOING;
 use crate::{Hub, Presence, Sighting, Store};
 use rusqlite::{Row, params};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -219,6 +219,14 @@ impl Hub {
             "INSERT INTO holds (id, replica, collection, kind, cause, reason, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT DO UPDATE SET reason = ?6",
             params![new.id, new.replica, new.collection, new.kind.as_str(), new.cause, new.reason, new.since_ms],
+        )
+    }
+
+    /// Another sign of a second twofold at a replica was seen. What was approved of it stays so.
+    pub fn note_foreign(&mut self, replica: i64, now_ms: i64) -> Result<()> {
+        self.run(
+            "UPDATE holds SET since = max(since, ?2) WHERE replica = ?1 AND cause = 'foreign' AND approved = 0",
+            [replica, now_ms],
         )
     }
 

@@ -23,6 +23,7 @@ pub mod placements;
 pub mod prune;
 pub mod replicas;
 pub mod runs;
+pub mod sightings;
 
 pub use counts::{Amount, Holdings, Lacking};
 pub use forget::{Mirrored, Toll, remove_copies};
@@ -31,9 +32,10 @@ pub use intents::{Intent, IntentKind};
 pub use items::{Item, Version};
 pub use mail::{HeldWrite, Said};
 pub use offers::Offer;
-pub use placements::{Placement, Presence, Sighting};
+pub use placements::Placement;
 pub use replicas::{Collection, FeedState, Label, Place, Replica};
 pub use runs::Run;
+pub use sightings::{Claim, Presence, Sighting};
 
 use rand::Rng;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};

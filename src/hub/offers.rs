@@ -2,7 +2,7 @@
 //!
 //! An offer is no copy: nothing is decided because of it, and nothing is ever made of one that nobody asks for.
 
-use crate::placements::{SIGHTING, Sighting, sighting};
+use crate::sightings::{SIGHTING, Sighting, sighting};
 use crate::{Hub, replicas};
 use rusqlite::params;
 use twofold_model::{Rendering, Result, Uid};

@@ -296,9 +296,21 @@ impl Hub {
 
     /// Makes a collection.
     pub fn add_collection(&mut self, kind: Kind, name: &str, color: Option<&str>, origin: i64) -> Result<i64> {
+        // No key is given twice: the markers of devices name them.
         self.insert(
-            "INSERT INTO collections (kind, name, color, origin) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO collections (id, kind, name, color, origin) VALUES (1 + max(
+               coalesce((SELECT max(id) FROM collections), 0),
+               coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last collection'), 0)), ?1, ?2, ?3, ?4)",
             params![kind.as_str(), name, color, origin],
+        )
+    }
+
+    /// Notes the greatest key of a collection that was ever given, before collections go.
+    pub(crate) fn note_last_collection(&mut self) -> Result<()> {
+        self.run(
+            "INSERT OR REPLACE INTO meta SELECT 'last collection', max(coalesce((SELECT max(id) FROM collections), 0),
+               coalesce((SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'last collection'), 0))",
+            [],
         )
     }
 

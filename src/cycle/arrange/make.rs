@@ -357,8 +357,12 @@ pub(super) async fn take_new_folders(
     folders: &[Collection],
 ) -> Result<()> {
     let device = cycle.members[index].replica.clone();
-    let places = cycle.hub.places(device.id, kind)?;
-    for folder in folders.iter().filter(|folder| !places.iter().any(|place| place.remote_id == folder.id.as_str())) {
+    for folder in folders {
+        // Of two of one name that are new the second finds the first.
+        let places = cycle.hub.places(device.id, kind)?;
+        if places.iter().any(|place| place.remote_id == folder.id.as_str()) {
+            continue;
+        }
         let provider = folder.id.as_str().split('/').next().unwrap_or_default().to_owned();
         let member: Option<&Member> = cycle.members.iter().find(|m| !m.replica.is_device && m.replica.name == provider);
         let Some((origin, connector)) = member.and_then(|m| Some((m.replica.id, m.reached(kind)?.clone()))) else {

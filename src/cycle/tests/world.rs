@@ -765,6 +765,15 @@ async fn a_second_twofold_on_one_account_writes_nothing_there_until_somebody_say
     assert_eq!(World::names(&second.phone).len(), 10, "what is there is taken all the same");
     let hold = second.hub.holds().unwrap().remove(0);
     assert_eq!(hold.cause, "foreign");
+    // The first one goes on for days: each sign of it counts.
+    for hour in 0..30 {
+        let both = second.now.load(Ordering::SeqCst) + 3_600_000;
+        first.now.store(both, Ordering::SeqCst);
+        second.now.store(both, Ordering::SeqCst);
+        first.phone.create(&card(&format!("Made in hour {hour}"), &[&format!("hour{hour}@example.org")]));
+        first.sync().await;
+        assert_eq!(second.sync().await.exit, 4, "hour {hour}");
+    }
     second.hub.approve(&hold.id).unwrap();
     assert_eq!(second.sync().await.exit, 0);
     assert!(World::names(&second.google).contains(&"Made by the second".to_owned()));

@@ -3,7 +3,7 @@
 //!
 //! | the message stood in | somebody | it stands in |
 //! |---|---|---|
-//! | others | moved one of its copies to the trash or among the spam | that alone |
+//! | others | moved one of its copies to the trash or among the spam | that alone; where each copy is a message of its own, that and the others |
 //! | the trash | put it into another mailbox too, or moved it there at another place | the others |
 //! | the archive | put it into another mailbox too | the others |
 //! | others | moved one of its copies to the archive | the rest of them |
@@ -34,6 +34,9 @@ impl Weighing<'_> {
         for account in accounts {
             let Some(connector) = self.reached(account) else { continue };
             let abilities = connector.abilities();
+            // Where each copy is a message of its own, one of two that somebody deletes takes the other nowhere.
+            let there = |copy: &&Weighed| copy.replica == account && !matches!(copy.now, Now::Gone);
+            let is_one = abilities.shares.contains(&self.kind) || weighed.iter().filter(there).count() < 2;
             let is_of_it = |id: &i64| bins.account(*id) == Some(account) && !self.tables.left_out.has(*id);
             let has = |id: i64, role: &Role| bins.role(id) == Some(*role);
             let here: BTreeSet<i64> = verdict.collections.iter().copied().filter(is_of_it).collect();
@@ -53,7 +56,7 @@ impl Weighing<'_> {
             if !alone.is_empty() && others.iter().any(is_new) {
                 // Whoever puts it elsewhere wants it back.
                 stays.retain(|id| !is_alone(id));
-            } else if let Some(alone) = wished.filter(|_| left_one) {
+            } else if let Some(alone) = wished.filter(|_| left_one && is_one) {
                 stays = BTreeSet::from([*alone]);
                 others.clear();
             }

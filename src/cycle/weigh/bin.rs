@@ -3,7 +3,8 @@
 //!
 //! | the file vanished from | and | the message goes to |
 //! |---|---|---|
-//! | one of several folders | | nowhere: it stays in the others |
+//! | one of several folders | the account has labels | nowhere: it stays in the others |
+//! | one of several folders | the account has folders | the trash: there each copy is a message of its own |
 //! | its last folder | it was seen marked as deleted | the trash |
 //! | its last folder | it was a draft, or was sent: it cannot be taken out of there | the trash |
 //! | its last folder | the account has labels | the archive |
@@ -103,7 +104,11 @@ impl Weighing<'_> {
         }
         let from_trash = |copy: &&&Weighed| self.tables.bins.is(copy.collection, Role::Trash);
         let emptied: Vec<(i64, i64)> = gone.iter().filter(from_trash).map(|c| (c.replica, c.collection)).collect();
-        if !verdict.collections.is_empty() || stood.is_empty() {
+        if !verdict.collections.is_empty() {
+            self.put_one_away(verdict, weighed, &gone, stood);
+            return Ok(());
+        }
+        if stood.is_empty() {
             return Ok(());
         }
         if let Some((_, trash)) = emptied.first() {
@@ -130,5 +135,24 @@ impl Weighing<'_> {
         let role = if has_labels && !was_marked && !gone.iter().any(is_fixed) { Role::Archive } else { Role::Trash };
         verdict.collections.extend(self.tables.bins.of(account, role).or(self.tables.bins.of(account, Role::Trash)));
         Ok(())
+    }
+
+    /// Of several copies at an account of folders each is a message: the one that somebody deleted on a device goes to the trash, and the others
+    /// stay. (What was put elsewhere in the same moment was moved.)
+    fn put_one_away(&self, verdict: &mut Verdict, weighed: &[Weighed], gone: &[&Weighed], stood: &BTreeSet<i64>) {
+        if !verdict.collections.is_subset(stood) {
+            return;
+        }
+        let bins = &self.tables.bins;
+        for copy in gone.iter().filter(|copy| !verdict.collections.contains(&copy.collection)) {
+            let Some(account) = bins.account(copy.collection) else { continue };
+            let Some(connector) = self.reached(account) else { continue };
+            let is_it = |it: &Weighed| (it.replica, it.collection) == (account, copy.collection);
+            let is_there = weighed.iter().any(|it| is_it(it) && matches!(it.now, Now::Same | Now::Edited { .. }));
+            if is_there && !connector.abilities().shares.contains(&self.kind) {
+                verdict.collections.extend(bins.of(account, Role::Trash));
+                return;
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@ use twofold_engine::pair::agreed_at_first;
 use twofold_engine::plan::toward;
 use twofold_engine::{Now, Verdict};
 use twofold_hub::items::Origin;
-use twofold_hub::{Intent, IntentKind, Item, Place, Placement};
+use twofold_hub::{Intent, IntentKind, Item, Place, Placement, Presence};
 use twofold_model::patch::{apply, edits};
 use twofold_model::{Connector, Content, Error, ErrorKind, Identity, Lens, Mark, Operation, Rendering, Result};
 
@@ -47,10 +47,15 @@ impl Weighing<'_> {
         let inviter = self.inviter(item, verdict, weighed, &places)?;
         let belongs = |place: &Place| verdict.collections.contains(&place.collection);
         // Nor is it made beside a copy that leaves, as long as nobody knows what became of that: it may have to be moved.
+        // Or whether it is gone, with which the item may be: that may be held.
+        let is_in_question = |copy: &Weighed| {
+            !self.is_device(copy.replica) && copy.sighting.as_ref().is_some_and(|seen| seen.presence != Presence::Here)
+        };
         let leaves_unread: BTreeSet<i64> = weighed
             .iter()
             .filter(|copy| copy.placement.is_some() && !verdict.collections.contains(&copy.collection))
-            .filter(|copy| matches!(copy.now, Now::Unknown) && self.is_unread(copy.replica, copy.collection))
+            .filter(|copy| matches!(copy.now, Now::Unknown))
+            .filter(|copy| is_in_question(copy) || self.is_unread(copy.replica, copy.collection))
             .map(|copy| copy.replica)
             .collect();
         // Nor where it is to be moved, and what was sent of it before may still be done.

@@ -83,6 +83,59 @@ async fn promise_8_an_inbox_that_is_archived_is_no_alarm_and_one_that_is_deleted
     }
 }
 
+/// "Mark all as read" was approved; what is deleted before the next run is another question.
+#[tokio::test]
+async fn promise_8_who_approves_a_change_has_not_approved_the_deletion_that_follows() {
+    for manner in BOTH {
+        for deed in [Deed::TrashedAtTheAccount, Deed::DestroyedAtTheAccount] {
+            for is_decided in [true, false] {
+                let what = format!("{manner:?}, {deed:?}, decided: {is_decided}");
+                let mut world = World::with_twenty(manner).await;
+                for n in 1..=20 {
+                    let there = world.account.find_one(&text(n));
+                    world.account.change(there, |message| _ = message.keywords.insert("$flagged".into()));
+                }
+                assert_eq!(world.sync().await.exit, 4, "{what}");
+                let hold = world.hub.holds().unwrap().remove(0);
+                assert_eq!(hold.cause, "changes", "{what}");
+                if is_decided {
+                    world.hub.approve(&hold.id).unwrap();
+                }
+                deed.with(&world, 1..=15);
+                assert_eq!(world.sync().await.exit, 4, "{what}");
+                assert_eq!(inside(&world.phone, "INBOX").len(), 20, "{what}");
+                let causes: Vec<String> = world.hub.holds().unwrap().into_iter().map(|hold| hold.cause).collect();
+                assert!(causes.contains(&"deletes".to_owned()), "{what}: {causes:?}");
+            }
+        }
+    }
+}
+
+/// More than are asked about at once.
+#[tokio::test]
+async fn hundreds_of_messages_that_move_at_once_move_in_one_run() {
+    const MANY: usize = 250;
+    let mut world = World::new(Manner::Labels);
+    for n in 0..MANY {
+        world.account.put(&text(n), &["INBOX"], &["$seen"]);
+    }
+    world.sync().await;
+    for n in 0..MANY {
+        world.account.change(world.account.find_one(&text(n)), |message| carry(message, "INBOX", "Work"));
+    }
+    assert_eq!(world.sync().await.exit, 0);
+    assert_eq!((inside(&world.phone, "INBOX").len(), inside(&world.phone, "Work").len()), (0, MANY));
+    // neomutt moves them back, and writes each anew.
+    for n in 0..MANY {
+        let (old, here) = (text(n), world.laptop.find_one(&text(n)));
+        world.laptop.change(here, |message| message.at.clear());
+        let new = String::from_utf8(old).unwrap().replacen("\r\n\r\n", "\r\nLines: 1\r\n\r\n", 1);
+        world.laptop.put(new.as_bytes(), &["account/mail/INBOX"], &["$seen"]);
+    }
+    assert_eq!(world.sync().await.exit, 0);
+    assert_eq!((world.account.creates(), inside(&world.account, "INBOX").len()), (0, MANY));
+}
+
 #[tokio::test]
 async fn promise_8_removals_of_a_day_add_up_and_moves_do_not() {
     for manner in BOTH {

@@ -228,3 +228,50 @@ async fn a_file_copied_on_purpose_within_its_folder_is_taken_away_at_the_next_ru
         world.settled("copied within its folder").await;
     }
 }
+
+/// How one of two copies is deleted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    AtTheAccount,
+    MovedToTheTrash,
+    Removed,
+}
+
+#[tokio::test]
+async fn of_two_copies_the_account_keeps_the_one_that_nobody_deleted_and_devices_show_both() {
+    for source in SOURCES {
+        for deleted in ["INBOX", "Work"] {
+            for way in [Way::AtTheAccount, Way::MovedToTheTrash, Way::Removed] {
+                let what = format!("{source:?}, {deleted}, {way:?}");
+                let mut world = copied(source).await;
+                world.sync().await;
+                let n = number(source);
+                // Their marks are the same: else they are two anyway.
+                for id in world.account.find(&text(n)) {
+                    world.account.change(id, |message| _ = message.keywords.insert("$seen".into()));
+                }
+                world.sync().await;
+                world.settled(&what).await;
+                let (place, from, to) = match way {
+                    Way::AtTheAccount => (&world.account, deleted.to_owned(), "Trash"),
+                    _ => (&world.laptop, format!("account/mail/{deleted}"), "account/mail/Trash"),
+                };
+                for id in place.find(&text(n)) {
+                    place.change(id, |message| match message.at.contains_key(&from) {
+                        true if way == Way::Removed => drop(message.at.remove(&from)),
+                        true => carry(message, &from, to),
+                        false => {}
+                    });
+                }
+                world.sync().await;
+                let stays = if deleted == "INBOX" { "Work" } else { "INBOX" };
+                let mut stand: Vec<String> = rows(&world, n).into_iter().map(|(at, ..)| at).collect();
+                stand.sort();
+                let mut both = [stays.to_owned(), "Trash".to_owned()];
+                both.sort();
+                assert_eq!(stand, both, "{what}");
+                world.settled(&what).await;
+            }
+        }
+    }
+}

@@ -259,3 +259,25 @@ async fn a_message_that_goes_to_a_folder_which_its_account_makes_during_the_run_
         world.settled(&what).await;
     }
 }
+
+/// An account tells none from the other.
+#[tokio::test]
+async fn of_two_new_folders_whose_names_differ_in_case_one_is_made_and_the_other_is_listed_at_once() {
+    for manner in BOTH {
+        let mut world = World::new(manner);
+        world.sync().await;
+        for (n, name) in ["Alt", "alt"].into_iter().enumerate() {
+            let id = format!("account/mail/{name}");
+            world.laptop.add_mailbox(&id, None);
+            world.laptop.put(&text(n), &[&id], &["$seen"]);
+        }
+        for _ in 0..2 {
+            let report = world.sync().await;
+            assert_eq!(report.exit, 5, "{manner:?}: {report:?}");
+            let listed = world.hub.quarantined().unwrap();
+            assert_eq!(listed.len(), 1, "{manner:?}");
+            assert!(listed[0].reason.contains("Give it another name"), "{manner:?}: {}", listed[0].reason);
+            assert_eq!(world.account.shows().len(), 1, "{manner:?}");
+        }
+    }
+}

@@ -378,6 +378,35 @@ async fn promise_8_after_a_loss_nothing_is_written_to_a_device_that_lacks_many_m
     }
 }
 
+/// The hub is lost, and what two devices show is older than what the account does.
+#[tokio::test]
+async fn promise_8_after_a_loss_two_devices_bring_back_nothing_that_moved_at_its_account_since() {
+    for manner in [Manner::Labels, Manner::Alone, Manner::Folders] {
+        for (moved, to) in [(2, "Archive"), (12, "Archive"), (12, "Work")] {
+            for is_told in [true, false] {
+                let what = format!("{manner:?}, {moved} to {to}, told of the loss: {is_told}");
+                let mut world = World::with_twenty(manner).await;
+                for n in 1..=moved {
+                    world.account.change(world.account.find_one(&text(n)), |message| carry(message, "INBOX", to));
+                }
+                world.hub = Hub::in_memory().unwrap();
+                if is_told {
+                    twofold_cycle::lost::note(&mut world.hub).unwrap();
+                }
+                for _ in 0..3 {
+                    world.sync().await;
+                    assert_eq!(world.account.writes(), Vec::<String>::new(), "{what}");
+                }
+                let ids: Vec<String> = world.hub.holds().unwrap().into_iter().map(|hold| hold.id).collect();
+                ids.iter().for_each(|id| world.hub.approve(id).unwrap());
+                world.sync().await;
+                assert_eq!(world.account.writes(), Vec::<String>::new(), "{what}");
+                world.settled(&what).await;
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn after_a_loss_a_device_that_lacks_few_messages_gets_them_in_the_run_that_has_read_all() {
     for manner in BOTH {

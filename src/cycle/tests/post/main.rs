@@ -664,6 +664,39 @@ async fn promise_3_a_draft_that_was_written_on_is_not_sent_again_as_long_as_what
     }
 }
 
+/// Where a text cannot be changed in place another message takes its place, and a list shows that one before a write answers.
+#[tokio::test]
+async fn promise_3_a_draft_that_took_the_place_of_another_and_was_read_before_its_answer_is_one() {
+    let mut world = World::new(Manner::Folders);
+    world.account.add_mailbox("Drafts", Some(Role::Drafts));
+    world.account.add_mailbox("Trash", Some(Role::Trash));
+    let old = world.account.put(&text(1), &["Drafts"], &["$draft", "$seen"]);
+    world.sync().await;
+    world.laptop.change(world.laptop.find_one(&text(1)), |message| message.bytes = text(2));
+    world.account.set_watch(Some(Arc::new(|step: &str| match step {
+        "before a write" => Err(Error::new(ErrorKind::Unknown, "no answer")),
+        _ => Ok(()),
+    })));
+    assert_eq!(world.sync().await.exit, 75);
+    // It was made all the same.
+    world.account.stands_instead(old, world.account.put(&text(2), &["Drafts"], &["$draft", "$seen"]));
+    world.account.set_watch(None);
+    let report = world.sync().await;
+    assert_ne!(report.exit, 1, "{report:?}");
+    for _ in 0..3 {
+        world.sync().await;
+    }
+    let is = BTreeSet::from([at("Drafts", 2, &["$draft", "$seen"]), at("Trash", 1, &["$draft", "$seen"])]);
+    assert_eq!(BTreeSet::from_iter(world.account.shows()), is);
+    for device in [&world.laptop, &world.phone] {
+        let texts: Vec<String> = device.shows().into_iter().map(|(_, text, _)| text).collect();
+        let is = [text(1), text(2)].map(|text| String::from_utf8(text).unwrap());
+        assert_eq!(BTreeSet::from_iter(texts.clone()), BTreeSet::from(is), "{texts:?}");
+        assert_eq!(texts.len(), 2);
+    }
+    world.settled("one took the place of another").await;
+}
+
 #[tokio::test]
 async fn promise_3_a_draft_on_its_way_to_the_trash_is_not_made_there_once_more() {
     for at in 0.. {

@@ -98,6 +98,10 @@ struct State {
     is_paged: bool,
     /// Its rounds say when a copy was changed.
     is_stamped: bool,
+    /// How many lists it was asked for at once, at most.
+    most_listings: usize,
+    /// Messages that others stand instead of, for whoever writes them.
+    instead: BTreeMap<u64, u64>,
 }
 
 /// Called before and after whatever a place does; an error there is a stop of the program.
@@ -196,6 +200,16 @@ impl Office {
         self.note(&mut state);
     }
 
+    /// How many lists it was asked for at once, at most.
+    pub fn most_listings(&self) -> usize {
+        self.state().most_listings
+    }
+
+    /// A write of the first puts it into the trash, and answers with the second, which was made to take its place.
+    pub fn stands_instead(&self, old: u64, new: u64) {
+        self.state().instead.insert(old, new);
+    }
+
     /// Reads may lag that long behind lists, in seconds.
     pub fn lag(&self, lag_s: u64) {
         self.state().lag_s = lag_s;
@@ -245,10 +259,14 @@ impl Office {
         self.state().ghosts.clear();
     }
 
+    /// The messages with these bytes.
+    pub fn find(&self, bytes: &[u8]) -> Vec<u64> {
+        self.state().messages.iter().filter(|(_, message)| message.bytes == bytes).map(|(id, _)| *id).collect()
+    }
+
     /// The number of the message with these bytes.
     pub fn find_one(&self, bytes: &[u8]) -> u64 {
-        let found: Vec<u64> =
-            self.state().messages.iter().filter(|(_, message)| message.bytes == bytes).map(|(id, _)| *id).collect();
+        let found = self.find(bytes);
         assert_eq!(found.len(), 1, "messages with these bytes: {}", String::from_utf8_lossy(bytes));
         found[0]
     }
@@ -681,6 +699,12 @@ impl Office {
             }
             Operation::Update { place, etag, to, .. } => {
                 let (id, at) = self.parse(state, &place.remote_id).ok_or_else(gone)?;
+                if let Some(new) = state.instead.get(&id).copied() {
+                    let old = state.messages.get_mut(&id).ok_or_else(gone)?;
+                    old.at = BTreeMap::from([("Trash".to_owned(), old.uid.clone())]);
+                    state.writes.push(format!("update in {at}"));
+                    return Ok(self.answer(state, new, &at, false));
+                }
                 let seen = self.seen(id, &state.messages[&id], &at, false);
                 let sheet = Sheet::read(to)?;
                 let message = state.messages.get_mut(&id).ok_or_else(gone)?;
@@ -763,6 +787,11 @@ impl Connector for Office {
     }
 
     async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>> {
+        let listings = polls.iter().filter(|poll| !matches!(poll.since, Since::Token(_))).count();
+        {
+            let mut state = self.state();
+            state.most_listings = state.most_listings.max(listings);
+        }
         let mut pages = Vec::new();
         for poll in polls {
             let before = self.before_list.lock().unwrap().clone();

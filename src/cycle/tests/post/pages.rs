@@ -69,3 +69,18 @@ async fn of_folders_that_tell_nothing_in_several_pages_all_tokens_move_at_once_w
     }
     assert_eq!(between, BTreeSet::from([(false, false), (true, true)]));
 }
+
+/// Their first pages are in memory together.
+#[tokio::test]
+async fn of_an_account_of_many_folders_a_few_are_listed_at_a_time() {
+    let mut world = World::new(Manner::Folders);
+    for n in 0..100 {
+        let name = format!("Folder{n}");
+        world.account.add_mailbox(&name, None);
+        world.account.put(&text(n), &[&name], &["$seen"]);
+    }
+    assert_eq!(world.sync().await.exit, 0);
+    assert!((20..=40).contains(&world.account.most_listings()), "{}", world.account.most_listings());
+    assert_eq!(world.phone.shows().len(), 100);
+    world.settled("many folders").await;
+}

@@ -1,5 +1,6 @@
 //! Messages that their account does not let go where a device moved them.
 
+use super::left_out::inside;
 use super::office::Manner;
 use super::{BOTH, HOUR_MS, World, at, carry, text};
 use std::sync::Arc;
@@ -242,6 +243,41 @@ async fn a_message_that_its_account_did_not_let_go_and_then_destroys_is_gone_eve
                 assert!(!place.has(&text(1)), "{what}");
                 assert_eq!(place.shows().len(), 19, "{what}");
             }
+            nothing_is_refused(&world, &what);
+            world.settled(&what).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn promise_8_many_messages_that_its_account_did_not_let_go_and_then_deletes_are_held() {
+    for manner in BOTH {
+        for (kind, to) in
+            [(ErrorKind::Forbidden, None), (ErrorKind::Refused, Some("Trash")), (ErrorKind::Unsupported, None)]
+        {
+            let what = format!("{manner:?}, {kind:?}, {to:?}");
+            let mut world = World::with_twenty(manner).await;
+            world.account.close("Work", kind);
+            for n in 1..=15 {
+                let here = world.laptop.find_one(&text(n));
+                world.laptop.change(here, |message| carry(message, "account/mail/INBOX", "account/mail/Work"));
+            }
+            world.sync().await;
+            assert_eq!(inside(&world.phone, "Work").len(), 15, "{what}");
+            for n in 1..=15 {
+                let there = world.account.find_one(&text(n));
+                world.account.change(there, |message| {
+                    message.at = to.map(|to| (to.to_owned(), "x".to_owned())).into_iter().collect();
+                });
+            }
+            for _ in 0..2 {
+                assert_eq!(world.sync().await.exit, 4, "{what}: held");
+                assert_eq!(inside(&world.phone, "Work").len(), 15, "{what}");
+            }
+            let ids: Vec<String> = world.hub.holds().unwrap().into_iter().map(|hold| hold.id).collect();
+            ids.iter().for_each(|id| world.hub.approve(id).unwrap());
+            world.sync().await;
+            assert_eq!(inside(&world.phone, "Work").len(), 0, "{what}");
             nothing_is_refused(&world, &what);
             world.settled(&what).await;
         }
