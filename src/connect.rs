@@ -657,6 +657,18 @@ pub fn remove_empty(device: &DeviceConfig, provider: &str) {
 /// # Errors
 /// Where it is not there, or is not that folder.
 pub async fn open_to_forget(config: &Config, device: &DeviceConfig, hub: &mut Hub) -> Result<Arc<dyn Connector>> {
+    Ok(Arc::new(opened_to_forget(config, device, hub).await?))
+}
+
+/// Lets the folders of a provider on a device go: what is kept of it next is paired with what stands there.
+///
+/// # Errors
+/// Where the folder is not there, or is another one, or cannot be written.
+pub async fn let_go(config: &Config, device: &DeviceConfig, hub: &mut Hub, provider: &str) -> Result<()> {
+    opened_to_forget(config, device, hub).await?.let_go_of(provider)
+}
+
+async fn opened_to_forget(config: &Config, device: &DeviceConfig, hub: &mut Hub) -> Result<Device> {
     let mark = hub.replica(&device.name, true)?.mark;
     let mut options = DeviceOptions::new(&device.name, &device.path, hub.id(), &mark);
     options.kinds = vec![Kind::Mail, Kind::Calendar, Kind::Contacts];
@@ -678,7 +690,7 @@ pub async fn open_to_forget(config: &Config, device: &DeviceConfig, hub: &mut Hu
     opened.arrive(visit).await?.or_held()?;
     // From here on it is written to.
     opened.arrive(Visit { is_dry_run: false, ..visit }).await?;
-    Ok(Arc::new(opened))
+    Ok(opened)
 }
 
 /// Opens a device folder as the replica that the hub knows by its name, or by its marker when it was renamed.

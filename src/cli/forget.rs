@@ -64,7 +64,10 @@ pub async fn run(context: &Context, args: Args) -> Result<i32> {
     }
     let left = match args.data {
         true => remove_files(&config, &mut hub, name).await?,
-        false => 0,
+        false => {
+            let_folders_go(context, &config, &mut hub, name).await?;
+            0
+        }
     };
     if left > 0 {
         return Err(Error::new(
@@ -266,6 +269,26 @@ async fn remove_files(config: &Config, hub: &mut Hub, name: &str) -> Result<usiz
         }
     }
     Ok(left)
+}
+
+/// Lets the folders that stay go: whoever signs in there again has them paired, and not made once more beside them.
+async fn let_folders_go(context: &Context, config: &Config, hub: &mut Hub, name: &str) -> Result<()> {
+    let folders: BTreeSet<(String, String)> = hub
+        .mirrored_collections(name)?
+        .into_iter()
+        .filter_map(|(device, _, folder)| Some((device, folder.as_str().split('/').next()?.to_owned())))
+        .filter(|(device, _)| device != name)
+        .collect();
+    for (device_name, provider) in folders {
+        let Some(device) = config.devices.iter().find(|device| device.name == device_name) else { continue };
+        if let Err(error) = connect::let_go(config, device, hub, &provider).await {
+            context.say(format!(
+                "{device_name} was not told, and its folders of {provider} still belong to what is forgotten: {error}. Before {provider} is kept \
+                 there again, type: twofold device fill {device_name}"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Removes files of one device; answers how many stay because they changed.

@@ -90,12 +90,54 @@ fn home_markers(home: &Home) -> usize {
     all.keys().filter(|path| ours.iter().any(|name| path.ends_with(name))).count()
 }
 
+/// The files on the device, but for the markers of its folders.
+fn items(home: &Home) -> std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> {
+    let mut all = files(&home.laptop());
+    all.retain(|path, _| !path.ends_with(".twofold-collection"));
+    all
+}
+
+#[test]
+fn who_signs_in_again_after_an_account_was_forgotten_has_what_stayed_paired_and_not_doubled() {
+    for provider in BOTH {
+        let home = Home::with_mail(&BOTH);
+        let work = home.sandbox.google_add_label("Work").unwrap();
+        home.sandbox.google_add_mail(b"Message-ID: <w1@example.com>\r\nSubject: one\r\n\r\nBody\r\n", &[&work]);
+        let deep = home.sandbox.graph_mail_folder_create("inbox", "Deep").unwrap();
+        home.sandbox
+            .graph_mail_deliver(&deep, b"Message-ID: <d1@example.com>\r\nSubject: one\r\n\r\nBody\r\n")
+            .unwrap();
+        home.sync().expect(0);
+        let before = items(&home);
+        home.run(&["forget", provider, "--yes"]).expect(0);
+        assert_eq!(items(&home), before, "{provider}");
+        // What is new there meanwhile has a key of its own.
+        home.sandbox.google_add_label("A new one").unwrap();
+        home.sandbox.graph_mail_folder_create("", "A new one").unwrap();
+        home.login(provider).expect(0);
+        home.sandbox.reset_counts();
+        home.sync();
+        let ran = home.sync().expect(0);
+        assert_eq!(home.writes(), 0, "{provider}: {ran}");
+        let mut now = items(&home);
+        now.retain(|path, _| !path.to_string_lossy().contains("A new one"));
+        assert_eq!(now.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>(), "{provider}");
+        // But for what the device's own marker counts, and the new name that Dovecot is to know.
+        let changed: Vec<_> =
+            now.iter().filter(|(path, bytes)| before[*path] != **bytes).map(|(path, _)| path).collect();
+        assert!(
+            changed.iter().all(|path| path.ends_with("subscriptions") || path.ends_with(".twofold")),
+            "{provider}: {changed:?}"
+        );
+    }
+}
+
 #[test]
 fn without_data_the_files_stay_and_go_to_nobody_else() {
     let mut home = with_history();
-    let before = files(&home.laptop());
+    let before = items(&home);
     home.run(&["forget", "google", "--yes"]).expect(0).shows(&["stay as they are"]);
-    assert_eq!(files(&home.laptop()), before);
+    assert_eq!(items(&home), before);
     assert_eq!(holding(&home.state(), LATER), Vec::<String>::new());
     without_google(&mut home);
     for _ in 0..2 {
