@@ -292,6 +292,12 @@ struct Move<'a> {
     text: String,
 }
 
+impl Move<'_> {
+    fn key(&self) -> (i64, std::cmp::Reverse<u8>, String, i64) {
+        (self.at_ms, std::cmp::Reverse(self.to.rank), self.text.clone(), self.to.replica)
+    }
+}
+
 /// The moves of an item that stood in `from` alone, weakest first; none where a replica shows it in several new places at once: those are wishes
 /// of their own.
 fn moves_from(case: &Case, from: i64) -> Vec<Move<'_>> {
@@ -310,15 +316,31 @@ fn moves_from(case: &Case, from: i64) -> Vec<Move<'_>> {
         _ => None,
     });
     let mut moves: Vec<Move<'_>> = moved.collect();
-    let key = |one: &Move<'_>| (one.at_ms, std::cmp::Reverse(one.to.rank), one.text.clone(), one.to.replica);
-    moves.sort_by_key(key);
+    moves.sort_by_key(Move::key);
     moves
+}
+
+/// The moves at replicas that were not told yet that the hub had moved the item to `only`.
+fn moves_since(case: &Case, only: i64) -> Vec<Move<'_>> {
+    let knows = |replica: i64| case.copies.iter().any(|copy| (copy.replica, copy.collection) == (replica, only));
+    let former = case.copies.iter().filter(|copy| copy.collection != only && matches!(copy.now, Now::Gone));
+    let mut moved = Vec::new();
+    for from in former.filter(|copy| !knows(copy.replica)) {
+        let moves = moves_from(case, from.collection).into_iter().filter(|one| one.to.replica == from.replica);
+        moved.extend(moves.filter(|one| one.to.collection != only));
+    }
+    moved
 }
 
 /// Where an item does not stand that is in one place only, and was moved to several: all but where the move leads that counts, which is the one
 /// that keeps it, else the newer one, as of two values of a member.
 fn outdone(case: &Case, only: i64) -> BTreeSet<i64> {
-    let moves = moves_from(case, only);
+    let mut moves = moves_from(case, only);
+    if !moves.is_empty() {
+        // Whoever was not told of the last move yet moved it, too.
+        moves.extend(moves_since(case, only));
+        moves.sort_by_key(Move::key);
+    }
     let keeps = |one: &Move<'_>| !case.trash.contains(&one.to.collection);
     let first = moves.iter().reduce(|a, b| {
         let newer = || stronger((a.at_ms, a.to.rank, &a.text), (b.at_ms, b.to.rank, &b.text));
@@ -334,13 +356,7 @@ fn outdone(case: &Case, only: i64) -> BTreeSet<i64> {
 /// The hub had moved an item to `only`, and before a replica was told it was moved elsewhere there: which of the two does not count. What was done
 /// last does, unless it deletes.
 fn outdone_since(case: &Case, only: i64) -> Option<i64> {
-    let knows = |replica: i64| case.copies.iter().any(|copy| (copy.replica, copy.collection) == (replica, only));
-    let former = case.copies.iter().filter(|copy| copy.collection != only && matches!(copy.now, Now::Gone));
-    let mut moved: Vec<i64> = Vec::new();
-    for from in former.filter(|copy| !knows(copy.replica)) {
-        let moves = moves_from(case, from.collection).into_iter().filter(|one| one.to.replica == from.replica);
-        moved.extend(moves.map(|one| one.to.collection).filter(|to| *to != only));
-    }
+    let moved: Vec<i64> = moves_since(case, only).into_iter().map(|one| one.to.collection).collect();
     let [moved] = moved[..] else { return None };
     let deletes = case.trash.contains(&moved) && !case.trash.contains(&only);
     Some(if deletes { moved } else { only })
@@ -453,6 +469,26 @@ mod tests {
         let deleted = |trash| Case { trash: BTreeSet::from([trash]), ..case("v1", &[2], since(3)) };
         check("wanted back since", deleted(2), "v1", &[3], 0);
         check("deleted since", deleted(3), "v1", &[2], 0);
+        // And it was moved on where it was told.
+        let on = |at, to: i64, since| {
+            let told = [
+                Copy { collection: 2, ..copy(1, base("v1"), Now::Gone) },
+                Copy { collection: 3, ..copy(1, base("v1"), edited("v1", at)) },
+            ];
+            [
+                told.to_vec(),
+                vec![
+                    copy(2, base("v1"), Now::Gone),
+                    Copy { collection: to, ..copy(2, base("v1"), edited("v1", since)) },
+                ],
+            ]
+            .concat()
+        };
+        check("moved on, and since", case("v1", &[2], on(hour, 4, 0)), "v1", &[3], 0);
+        check("moved on, and later since", case("v1", &[2], on(0, 4, hour)), "v1", &[4], 0);
+        check("moved on to the same", case("v1", &[2], on(0, 3, hour)), "v1", &[3], 0);
+        let deleted = Case { trash: BTreeSet::from([4]), ..case("v1", &[2], on(0, 4, hour)) };
+        check("moved on, and deleted since", deleted, "v1", &[3], 0);
         check("to the same", case("v1", &[1], [moved(1, 2, 0), moved(2, 2, hour)].concat()), "v1", &[2], 0);
         let three = [moved(1, 2, 0), moved(2, 3, hour), moved(3, 4, 9 * hour)].concat();
         check("three", case("v1", &[1], three), "v1", &[4], 0);

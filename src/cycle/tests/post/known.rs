@@ -383,9 +383,22 @@ async fn promise_8_after_a_loss_nothing_is_written_to_a_device_that_lacks_many_m
 async fn promise_8_after_a_loss_two_devices_bring_back_nothing_that_moved_at_its_account_since() {
     for manner in [Manner::Labels, Manner::Alone, Manner::Folders] {
         for (moved, to) in [(2, "Archive"), (12, "Archive"), (12, "Work")] {
-            for is_told in [true, false] {
-                let what = format!("{manner:?}, {moved} to {to}, told of the loss: {is_told}");
+            for (is_told, is_renamed) in [(true, false), (false, false), (true, true), (false, true)] {
+                let what = format!("{manner:?}, {moved} to {to}, told of the loss: {is_told}, renamed: {is_renamed}");
                 let mut world = World::with_twenty(manner).await;
+                // Another program gave the files names of its own.
+                for (device, n) in
+                    [&world.laptop, &world.phone].into_iter().flat_map(|it| (1..=20).map(move |n| (it, n)))
+                {
+                    if is_renamed {
+                        device.change(device.find_one(&text(n)), |message| {
+                            message.at = message.at.keys().map(|at| (at.clone(), format!("dove{n}"))).collect();
+                        });
+                    }
+                }
+                if is_renamed {
+                    world.sync().await;
+                }
                 for n in 1..=moved {
                     world.account.change(world.account.find_one(&text(n)), |message| carry(message, "INBOX", to));
                 }

@@ -168,6 +168,37 @@ async fn a_message_that_two_places_move_to_different_folders_is_in_one_of_them_w
     }
 }
 
+/// A device that was away moved it; meanwhile it moved at its account, and once more when the device is back.
+#[tokio::test]
+async fn a_message_that_a_device_moved_while_it_was_away_and_that_moved_twice_elsewhere_is_in_one_folder() {
+    let other = "account/mail/Other";
+    for by_laptop in [true, false] {
+        let mut world = World::with_twenty(Manner::Folders).await;
+        world.account.add_mailbox("Other", None);
+        world.sync().await;
+        let carries = |world: &World, from: &str, to: &str| match by_laptop {
+            true => {
+                let [from, to] = [from, to].map(|name| format!("account/mail/{name}"));
+                world.laptop.change(world.laptop.find_one(&text(1)), |message| carry(message, &from, &to));
+            }
+            false => world.account.change(world.account.find_one(&text(1)), |message| carry(message, from, to)),
+        };
+        world.phone.change(world.phone.find_one(&text(1)), |message| carry(message, INBOX, other));
+        world.phone.set_away(true);
+        carries(&world, "INBOX", "Work");
+        world.sync().await;
+        world.phone.set_away(false);
+        carries(&world, "Work", "Archive");
+        for _ in 0..2 {
+            world.sync().await;
+        }
+        let there = stands(&world, 1);
+        assert!(there == ["Archive"] || there == ["Other"], "by the laptop: {by_laptop}: {there:?}");
+        assert_eq!(world.account.creates(), 0, "by the laptop: {by_laptop}: {:?}", world.account.writes());
+        world.settled(&format!("by the laptop: {by_laptop}")).await;
+    }
+}
+
 #[tokio::test]
 async fn a_message_that_its_account_moves_at_any_moment_of_a_run_that_moves_it_elsewhere_is_in_one_folder() {
     for by_hand in ["Other", "Trash"] {
