@@ -22,7 +22,7 @@ use twofold_hub::Hub;
 use twofold_microsoft365::{GraphDialect, Microsoft365};
 use twofold_model::blob::MemoryBlobs;
 use twofold_model::email::scope::Scope;
-use twofold_model::{Blobs, Connector, Error, ErrorKind, Kind, Result, Uid, Visit};
+use twofold_model::{Blobs, CollectionId, Connector, Error, ErrorKind, Kind, Result, Uid, Visit};
 use twofold_zones::SystemZones;
 
 /// Provider: Graph allows 4 requests at a time and 10,000 in 10 minutes for an app and mailbox (throttling limits).
@@ -660,12 +660,12 @@ pub async fn open_to_forget(config: &Config, device: &DeviceConfig, hub: &mut Hu
     Ok(Arc::new(opened_to_forget(config, device, hub).await?))
 }
 
-/// Lets the folders of a provider on a device go: what is kept of it next is paired with what stands there.
+/// Lets folders of a device go: what is kept of them next is paired with what stands there.
 ///
 /// # Errors
 /// Where the folder is not there, or is another one, or cannot be written.
-pub async fn let_go(config: &Config, device: &DeviceConfig, hub: &mut Hub, provider: &str) -> Result<()> {
-    opened_to_forget(config, device, hub).await?.let_go_of(provider)
+pub async fn let_go(config: &Config, device: &DeviceConfig, hub: &mut Hub, folders: &[CollectionId]) -> Result<()> {
+    opened_to_forget(config, device, hub).await?.let_go_of(folders)
 }
 
 async fn opened_to_forget(config: &Config, device: &DeviceConfig, hub: &mut Hub) -> Result<Device> {

@@ -273,18 +273,16 @@ async fn remove_files(config: &Config, hub: &mut Hub, name: &str) -> Result<usiz
 
 /// Lets the folders that stay go: whoever signs in there again has them paired, and not made once more beside them.
 async fn let_folders_go(context: &Context, config: &Config, hub: &mut Hub, name: &str) -> Result<()> {
-    let folders: BTreeSet<(String, String)> = hub
-        .mirrored_collections(name)?
-        .into_iter()
-        .filter_map(|(device, _, folder)| Some((device, folder.as_str().split('/').next()?.to_owned())))
-        .filter(|(device, _)| device != name)
-        .collect();
-    for (device_name, provider) in folders {
+    let mut by_device: BTreeMap<String, Vec<CollectionId>> = BTreeMap::new();
+    for (device, _, folder) in hub.mirrored_collections(name)?.into_iter().filter(|(device, ..)| device != name) {
+        by_device.entry(device).or_default().push(folder);
+    }
+    for (device_name, folders) in by_device {
         let Some(device) = config.devices.iter().find(|device| device.name == device_name) else { continue };
-        if let Err(error) = connect::let_go(config, device, hub, &provider).await {
+        if let Err(error) = connect::let_go(config, device, hub, &folders).await {
             context.say(format!(
-                "{device_name} was not told, and its folders of {provider} still belong to what is forgotten: {error}. Before {provider} is kept \
-                 there again, type: twofold device fill {device_name}"
+                "{device_name} was not told, and its folders of {name} still belong to what is forgotten: {error}. Before {name} is kept there \
+                 again, type: twofold device fill {device_name}"
             ));
         }
     }

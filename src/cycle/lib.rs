@@ -464,6 +464,11 @@ async fn round(cycle: &mut Cycle<'_>, kind: Kind) -> Result<bool> {
     meet_all(cycle, kind).await?;
     sweep::sweep(cycle, kind).await?;
     confirm_all(cycle, kind).await?;
+    if cycle.must_stop() {
+        // What is held is weighed over all answers, and some may be missing.
+        cycle.report.stopped = true;
+        return Ok(true);
+    }
     confirm::brake(cycle, kind)?;
     decide_and_write(cycle, kind).await?;
     // What messages say beyond a list comes in parts, so that the newest are at the devices while the oldest are still read.
@@ -655,6 +660,10 @@ async fn decide_and_write(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         // A write whose fate is unknown is looked for at once where that is possible.
         settle::settle(cycle, kind, false).await?;
         confirm_all(cycle, kind).await?;
+        if cycle.must_stop() {
+            cycle.report.stopped = true;
+            return Ok(());
+        }
         // What the writes found to be gone counts for the brakes like all else.
         confirm::brake(cycle, kind)?;
         again = Some(moved);

@@ -462,3 +462,29 @@ fn folders_that_exchange_their_names_at_microsoft_have_these_with_what_is_below_
         settled(&home, "exchanged");
     }
 }
+
+/// Somebody put the mail of one account on another disk, and a link in its place.
+#[test]
+fn a_tree_that_is_a_link_is_no_folder_that_is_gone_and_the_other_accounts_mail_goes_on() {
+    let home = synced(&BOTH);
+    let (tree, away) = (home.laptop().join("google/mail"), home.dir.path().join("away"));
+    fs::rename(&tree, &away).unwrap();
+    std::os::unix::fs::symlink(&away, &tree).unwrap();
+    home.sandbox
+        .graph_mail_deliver("inbox", b"Message-ID: <l1@example.com>\r\nSubject: Linked\r\n\r\nBody\r\n")
+        .unwrap();
+    for _ in 0..2 {
+        let ran = home.sync();
+        assert_ne!(ran.code, Some(0), "{ran}");
+        assert!(format!("{}{}", ran.out, ran.err).contains("google/mail"), "{ran}");
+        assert_eq!(mail(&home, "microsoft365", "Linked").len(), 1, "{ran}");
+        let held = home.run(&["held"]);
+        assert!(!held.out.contains("is gone at"), "{held}");
+    }
+    fs::remove_file(&tree).unwrap();
+    fs::rename(&away, &tree).unwrap();
+    home.sandbox.reset_counts();
+    home.sync();
+    home.sync().expect(0);
+    assert_eq!(home.writes(), 0);
+}

@@ -321,36 +321,32 @@ impl Device {
         let root = root?;
         let _lock = self.lock_to_write()?;
         // The root's marker last: until it is written, everything is held.
-        self.mark_folders_anew(&root, None)?;
+        self.mark_folders_anew(&root, |_| true)?;
         self.write_root_marker(Some(root), 0)
     }
 
-    /// Takes the keys from the markers of a provider's folders: whoever keeps nothing of it any more knows them by their names the next time.
-    /// Nothing else is touched. May be repeated.
+    /// Takes the keys from the markers of these folders: whoever keeps nothing of them any more knows them by their names the next time. Nothing
+    /// else is touched. May be repeated.
     ///
     /// # Errors
     /// Where a marker cannot be written.
-    pub fn let_go_of(&self, provider: &str) -> Result<()> {
+    pub fn let_go_of(&self, folders: &[CollectionId]) -> Result<()> {
         let root = self.root_to_own()?;
         let _lock = self.lock_to_write()?;
-        self.mark_folders_anew(&root, Some(provider.as_bytes()))
+        self.mark_folders_anew(&root, |folder| folders.contains(folder))
     }
 
-    /// Writes the marker of each folder that has one, without its key: of all folders, or of one provider's.
-    fn mark_folders_anew(&self, root: &OwnedFd, of: Option<&[u8]>) -> Result<()> {
+    /// Writes the marker of each folder that has one, and is one of these, without its key.
+    fn mark_folders_anew(&self, root: &OwnedFd, is_one: impl Fn(&CollectionId) -> bool) -> Result<()> {
         for format in &self.formats {
-            for collection in self.list_collections(root, format)? {
-                let is_of_it = |of: &[u8]| names::split(collection.id.as_str()).is_some_and(|path| path[0] == of);
-                if !of.is_none_or(is_of_it) {
-                    continue;
-                }
+            for collection in self.list_collections(root, format)?.into_iter().filter(|one| is_one(&one.id)) {
                 let Some(folder) = self.open_collection(root, &collection.id)? else { continue };
                 if marker::read_collection(&folder, &self.path_of(collection.id.as_str()))?.is_some() {
                     self.write_marker(&folder, &collection.id, None)?;
                 }
             }
         }
-        self.mail().map_or(Ok(()), |room| room.mark_anew(root, of))
+        self.mail().map_or(Ok(()), |room| room.mark_anew(root, &is_one))
     }
 
     /// What a collection folder's marker says.

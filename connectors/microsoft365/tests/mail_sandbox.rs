@@ -262,37 +262,6 @@ mod rounds {
     }
 
     #[tokio::test]
-    async fn a_message_in_a_folder_that_no_list_tells_yet_is_not_gone_and_one_in_a_hidden_folder_is() {
-        let mut world = World::empty();
-        let (new, deep, hidden, sent) = (
-            world.deliver("inbox", &letter("1")),
-            world.deliver("inbox", &letter("2")),
-            world.deliver("inbox", &letter("3")),
-            world.deliver("inbox", &letter("4")),
-        );
-        let (before, _) = world.told().await;
-        let fresh = world.sandbox.graph_mail_folder_create("inbox", "Fresh").unwrap();
-        let below = world.sandbox.graph_mail_folder_create(&fresh, "Below").unwrap();
-        let shy = world.sandbox.graph_mail_folder_hide("inbox", "Shy").unwrap();
-        world.sandbox.switch(|switches| switches.graph_folder_delta_hides = "Fresh".into());
-        for (id, folder) in [(&new, fresh.as_str()), (&deep, &below), (&hidden, &shy), (&sent, "outbox")] {
-            world.sandbox.graph_mail_move(id.as_str(), folder).unwrap();
-        }
-        let (_, gone) = world.told().await;
-        assert_eq!(gone.len(), 4);
-        for id in [&new, &deep] {
-            assert_eq!(world.fetch(&before[id]).await.unwrap_err().kind, ErrorKind::Unknown);
-        }
-        for id in [&hidden, &sent] {
-            assert_eq!(world.fetch(&before[id]).await.unwrap(), None);
-        }
-        world.sandbox.switch(|switches| switches.graph_folder_delta_hides = String::new());
-        for (id, folder) in [(&new, fresh), (&deep, below)] {
-            assert_eq!(world.fetch(&before[id]).await.unwrap().unwrap().collection.as_str(), folder);
-        }
-    }
-
-    #[tokio::test]
     async fn a_message_that_left_and_came_back_is_told_as_gone_and_is_there() {
         let mut world = World::empty();
         let id = world.deliver("inbox", &letter("one"));

@@ -3,7 +3,7 @@
 use super::Listed;
 use crate::Cycle;
 use twofold_hub::{Place, Replica};
-use twofold_model::{Collection, Kind, Result};
+use twofold_model::{Access, Collection, Kind, Result};
 
 /// A collection that its replica lists again was not gone, whatever was decided about it.
 pub(super) fn heal(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> Result<()> {
@@ -30,6 +30,16 @@ pub(super) async fn hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> R
             let is_listed = |list: &[Collection]| list.iter().any(|one| one.id.as_str() == place.remote_id);
             // What is left out raises no question, wherever it went.
             if cycle.left_out.has(place.collection) {
+                continue;
+            }
+            // Nor does what is in a tree that is shut as a whole.
+            let above = place.remote_id.rsplit_once('/').map_or("", |(above, _)| above);
+            let is_shut = |one: &Collection| {
+                one.access == Access::Closed
+                    && one.is_default
+                    && one.id.as_str().rsplit_once('/').is_some_and(|(of, _)| of == above)
+            };
+            if replica.is_device && collections.iter().any(is_shut) {
                 continue;
             }
             if is_listed(collections) || cycle.hub.hold_on(replica.id, place.collection, "collection")?.is_some() {

@@ -105,8 +105,7 @@ impl Weighing<'_> {
         let from_trash = |copy: &&&Weighed| self.tables.bins.is(copy.collection, Role::Trash);
         let emptied: Vec<(i64, i64)> = gone.iter().filter(from_trash).map(|c| (c.replica, c.collection)).collect();
         if !verdict.collections.is_empty() {
-            self.put_one_away(verdict, weighed, &gone, stood);
-            return Ok(());
+            return self.put_one_away(item, verdict, weighed, &gone, stood);
         }
         if stood.is_empty() {
             return Ok(());
@@ -138,21 +137,36 @@ impl Weighing<'_> {
     }
 
     /// Of several copies at an account of folders each is a message: the one that somebody deleted on a device goes to the trash, and the others
-    /// stay. (What was put elsewhere in the same moment was moved.)
-    fn put_one_away(&self, verdict: &mut Verdict, weighed: &[Weighed], gone: &[&Weighed], stood: &BTreeSet<i64>) {
+    /// stay; the one that was removed from the trash there stays in the account's. (What was put elsewhere in the same moment was moved.)
+    fn put_one_away(
+        &mut self,
+        item: &Item,
+        verdict: &mut Verdict,
+        weighed: &[Weighed],
+        gone: &[&Weighed],
+        stood: &BTreeSet<i64>,
+    ) -> Result<()> {
         if !verdict.collections.is_subset(stood) {
-            return;
+            return Ok(());
         }
-        let bins = &self.tables.bins;
-        for copy in gone.iter().filter(|copy| !verdict.collections.contains(&copy.collection)) {
+        let left = verdict.collections.clone();
+        for copy in gone.iter().filter(|copy| !left.contains(&copy.collection)) {
+            let bins = &self.tables.bins;
             let Some(account) = bins.account(copy.collection) else { continue };
-            let Some(connector) = self.reached(account) else { continue };
+            let (Some(connector), Some(trash)) = (self.reached(account), bins.of(account, Role::Trash)) else {
+                continue;
+            };
             let is_it = |it: &Weighed| (it.replica, it.collection) == (account, copy.collection);
             let is_there = weighed.iter().any(|it| is_it(it) && matches!(it.now, Now::Same | Now::Edited { .. }));
-            if is_there && !connector.abilities().shares.contains(&self.kind) {
-                verdict.collections.extend(bins.of(account, Role::Trash));
-                return;
+            if !is_there || connector.abilities().shares.contains(&self.kind) {
+                continue;
+            }
+            verdict.collections.insert(trash);
+            if copy.collection == trash {
+                self.hub.withhold(item.id, copy.replica, trash, EMPTIED)?;
+                self.tables.bins.emptied.insert((item.id, copy.replica, trash));
             }
         }
+        Ok(())
     }
 }

@@ -261,12 +261,10 @@ impl Room<'_> {
         })
     }
 
-    /// Gives every folder that is marked the marker of this replica, without a key: in all trees, or in that of one provider.
-    pub(crate) fn mark_anew(&self, root: &OwnedFd, of: Option<&[u8]>) -> Result<()> {
-        let (mut trees, mut shut) = self.trees(root)?;
-        trees.retain(|(provider, _)| of.is_none_or(|of| of == provider.as_slice()));
-        shut.retain(|provider| of.is_none_or(|of| of == provider.as_slice()));
-        if let Some(provider) = shut.first() {
+    /// Gives every folder that is marked, and is one of these, the marker of this replica, without a key.
+    pub(crate) fn mark_anew(&self, root: &OwnedFd, is_one: &dyn Fn(&CollectionId) -> bool) -> Result<()> {
+        let (trees, shut) = self.trees(root)?;
+        if let Some(provider) = shut.iter().find(|provider| is_one(&ids::folder_id(provider, INBOX))) {
             let path = self.device.path_of(&names::join(&[provider, Kind::Mail.as_str().as_bytes()]));
             let message = format!("{} cannot be read, and is not marked; let this user read it", path.display());
             return Err(Error::new(ErrorKind::Forbidden, message));
@@ -274,12 +272,12 @@ impl Room<'_> {
         for (provider, tree) in trees {
             let (folders, closed) = self.folders_and_closed(&tree, &provider)?;
             // What no mailbox can be called has no marker.
-            if let Some(closed) = closed.iter().find(|closed| ids::is_folder(closed)) {
+            if let Some(closed) = closed.iter().find(|closed| ids::is_folder(closed) && is_one(closed)) {
                 let (why, mend) = self.closed(closed);
                 let message = format!("{why}, and is not marked; {mend}");
                 return Err(Error::new(ErrorKind::Forbidden, message));
             }
-            for found in folders {
+            for found in folders.into_iter().filter(|found| is_one(&found.known)) {
                 let path = self.device.path_of(found.collection.id.as_str());
                 let folder = self.enter_found(&tree, &found)?;
                 let Some(Ok(old)) = marker::read_collection(&folder, &path)? else { continue };

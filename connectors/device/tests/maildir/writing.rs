@@ -335,21 +335,24 @@ async fn a_move_onto_the_same_file_leaves_one_and_beside_another_of_that_name_tw
     desk.put("cur/2.host:2,S", &mail("two"));
     desk.put(".Work/cur/2.host:2,", &mail("another"));
     // A copy that somebody made under its name: where each copy is a message of its own they are two.
-    desk.put("cur/3.host,S=90:2,S", &mail("three"));
-    desk.put(".Work/cur/3.host,S=90:2,", &mail("three"));
+    let size = mail("three").len();
+    desk.put(&format!("cur/3.host,S={size}:2,S"), &mail("three"));
+    desk.put(&format!(".Work/cur/3.host,S={size}:2,"), &mail("three"));
     std::fs::hard_link(desk.path("cur/1.host:2,S"), desk.path(".Work/cur/1.host:2,F")).unwrap();
     desk.agree(INBOX).await;
     desk.agree(WORK).await;
     let shift = desk.shift(INBOX, "1.host", WORK);
     assert_eq!(desk.write(shift).await.unwrap().unwrap().etag.as_str(), "cur:F");
-    for (base, moved) in [("2.host", "2.host.2"), ("3.host,S=90", "3.host.2,S=90")] {
+    let third = [format!("3.host,S={size}"), format!("3.host.2,S={size}")];
+    for (base, moved) in [("2.host", "2.host.2"), (&*third[0], &*third[1])] {
         let shift = desk.shift(INBOX, base, WORK);
         let seen = desk.write(shift.clone()).await.unwrap().unwrap();
         assert_eq!((seen.remote_id.clone(), seen.etag.as_str()), (remote(WORK, moved), "cur:S"));
         assert_eq!(kind_of(desk.write(shift).await), ErrorKind::NotFound);
     }
     assert_eq!(desk.names(""), set(&[]));
-    let all = ["cur/1.host:2,F", "cur/2.host:2,", "cur/2.host.2:2,S", "cur/3.host,S=90:2,", "cur/3.host.2,S=90:2,S"];
+    let third = [format!("cur/{}:2,", third[0]), format!("cur/{}:2,S", third[1])];
+    let all = ["cur/1.host:2,F", "cur/2.host:2,", "cur/2.host.2:2,S", &*third[0], &*third[1]];
     assert_eq!(desk.names(".Work"), set(&all));
 }
 

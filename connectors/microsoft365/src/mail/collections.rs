@@ -175,7 +175,7 @@ impl Mail {
                 }
                 Err(error) => return Err(error),
             };
-            if above.is_hidden || above.is_search || above.parent.is_empty() {
+            if above.is_hidden || above.is_search || above.parent.is_empty() || above.parent == at {
                 return Ok(false);
             }
             at = above.parent;

@@ -111,6 +111,26 @@ async fn promise_8_who_approves_a_change_has_not_approved_the_deletion_that_foll
     }
 }
 
+/// What was thrown away is held, and the trash is emptied before anybody decides.
+#[tokio::test]
+async fn promise_8_what_is_held_in_the_trash_is_held_when_that_is_emptied() {
+    for manner in [Manner::Labels, Manner::Alone, Manner::Folders] {
+        for is_seen_between in [true, false] {
+            let what = format!("{manner:?}, seen between: {is_seen_between}");
+            let mut world = World::with_twenty(manner).await;
+            Deed::TrashedAtTheAccount.with(&world, 1..=15);
+            if is_seen_between {
+                assert_eq!(world.sync().await.exit, 4, "{what}");
+            }
+            Deed::DestroyedAtTheAccount.with(&world, 1..=15);
+            for _ in 0..2 {
+                assert_eq!(world.sync().await.exit, 4, "{what}");
+                assert_eq!(inside(&world.phone, "INBOX").len(), 20, "{what}");
+            }
+        }
+    }
+}
+
 /// More than are asked about at once.
 #[tokio::test]
 async fn hundreds_of_messages_that_move_at_once_move_in_one_run() {

@@ -271,6 +271,18 @@ async fn of_two_copies_the_account_keeps_the_one_that_nobody_deleted_and_devices
                 both.sort();
                 assert_eq!(stand, both, "{what}");
                 world.settled(&what).await;
+                // A trash that is emptied on a device stays empty there, and as it is at the account.
+                let trashed: Vec<u64> = world.laptop.find(&text(n));
+                for id in trashed {
+                    world.laptop.change(id, |message| drop(message.at.remove("account/mail/Trash")));
+                }
+                let writes = world.account.writes();
+                for _ in 0..2 {
+                    assert_eq!(world.sync().await.exit, 0, "{what}");
+                    assert_eq!(inside(&world.laptop, "Trash").len(), 0, "{what}");
+                    assert_eq!(world.account.writes(), writes, "{what}");
+                    assert_eq!(rows(&world, n).len(), 2, "{what}");
+                }
             }
         }
     }
