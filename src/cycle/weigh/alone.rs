@@ -54,8 +54,8 @@ impl Weighing<'_> {
             let wished = abilities.alone.iter().find_map(|role| alone.iter().find(|id| is_new(id) && has(**id, role)));
             let mut stays = here.clone();
             if !alone.is_empty() && others.iter().any(is_new) {
-                // Whoever puts it elsewhere wants it back.
-                stays.retain(|id| !is_alone(id));
+                // Whoever puts it elsewhere wants it back; another copy that was thrown away before stays where it is.
+                stays.retain(|id| !is_alone(id) || !is_one && !is_new(id));
             } else if let Some(alone) = wished.filter(|_| left_one && is_one) {
                 stays = BTreeSet::from([*alone]);
                 others.clear();

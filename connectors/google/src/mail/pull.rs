@@ -298,9 +298,9 @@ impl Mail {
         let stands = now.map(|now| labels.stands(now)).unwrap_or_default();
         let is_nowhere_else = one.is_gone || stands.iter().any(|place| [TRASH, SPAM].contains(place));
         // Provider: whether a record of the trash or of spam names the labels that went with it is not documented.
-        let is_bin = |label: &String| [TRASH, SPAM].contains(&label.as_str());
-        let names_no_other = !one.had.iter().any(|label| labels.is_place(label) && !is_bin(label));
-        let is_put_away = one.got.iter().any(is_bin) && names_no_other;
+        let is_lost = |label: &String| labels.is_place(label) && now.is_none_or(|now| !now.contains(label));
+        let is_put_away =
+            one.got.iter().any(|label| [TRASH, SPAM].contains(&label.as_str())) && !one.had.iter().any(is_lost);
         let left = match (one.is_unsaid || is_put_away) && is_nowhere_else {
             // Nothing tells everywhere that it stood.
             true => {

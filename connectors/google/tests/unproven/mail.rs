@@ -191,6 +191,7 @@ async fn where_messages_stand_is_known_whether_the_history_says_their_labels_or_
         .await;
         let work = desk.sandbox.google_add_label("Work").unwrap();
         let trashed = desk.add("trashed", &["INBOX", &work]);
+        let binned = desk.add("binned", &["INBOX", &work]);
         let deleted = desk.add("deleted", &[&work]);
         let emptied = desk.add("emptied", &["INBOX", &work]);
         let marked = desk.add("marked", &["INBOX", &work]);
@@ -199,6 +200,7 @@ async fn where_messages_stand_is_known_whether_the_history_says_their_labels_or_
         let draft = desk.done(desk.create("1", &mail("draft"), "DRAFT", &[])).await;
         let start = desk.round(Since::Start).await;
         desk.sandbox.google_label_mail(&trashed, &["TRASH"], &[]).unwrap();
+        desk.sandbox.google_trash_mail(&binned).unwrap();
         desk.sandbox.google_delete_mail(&deleted).unwrap();
         // Each of them has a record before, of something else.
         desk.sandbox.google_label_mail(&emptied, &["TRASH"], &[]).unwrap();
@@ -212,6 +214,7 @@ async fn where_messages_stand_is_known_whether_the_history_says_their_labels_or_
         let told = desk.round(start.since()).await;
         let there = [
             id(&trashed, "TRASH"),
+            id(&binned, "TRASH"),
             id(&archived, "ARCHIVE"),
             id(&read, "INBOX"),
             id(&new, "INBOX"),
@@ -221,7 +224,8 @@ async fn where_messages_stand_is_known_whether_the_history_says_their_labels_or_
         assert_eq!(words(&told.seen[&id(&read, "INBOX")]), ["$seen"], "{says} {is_alone}");
         assert_eq!(told.renamed, [(draft.remote_id.clone(), edited.remote_id.clone())], "{says} {is_alone}");
         let known = start.seen.keys().filter(|id| told.gone.contains(id)).cloned().collect::<BTreeSet<_>>();
-        let both = [&trashed, &emptied, &marked].into_iter().flat_map(|one| [id(one, "INBOX"), id(one, &work)]);
+        let both =
+            [&trashed, &binned, &emptied, &marked].into_iter().flat_map(|one| [id(one, "INBOX"), id(one, &work)]);
         let gone = both.chain([id(&deleted, &work), id(&archived, "INBOX")]).collect::<BTreeSet<_>>();
         assert_eq!(known, gone, "{says} {is_alone}");
     }

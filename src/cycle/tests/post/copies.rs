@@ -271,6 +271,18 @@ async fn of_two_copies_the_account_keeps_the_one_that_nobody_deleted_and_devices
                 both.sort();
                 assert_eq!(stand, both, "{what}");
                 world.settled(&what).await;
+                // The other one goes on, and that one stays in the trash.
+                for id in world.account.find(&text(n)) {
+                    world.account.change(id, |message| {
+                        if message.at.contains_key(stays) {
+                            carry(message, stays, "Archive");
+                        }
+                    });
+                }
+                assert_eq!(world.sync().await.exit, 0, "{what}");
+                let stand: Vec<String> = rows(&world, n).into_iter().map(|(at, ..)| at).collect();
+                assert_eq!(stand, ["Archive", "Trash"], "{what}");
+                world.settled(&what).await;
                 // A trash that is emptied on a device stays empty there, and as it is at the account.
                 let trashed: Vec<u64> = world.laptop.find(&text(n));
                 for id in trashed {

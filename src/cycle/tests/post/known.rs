@@ -420,6 +420,37 @@ async fn promise_8_after_a_loss_two_devices_bring_back_nothing_that_moved_at_its
     }
 }
 
+/// A device is filled from an older copy of itself, in which files have names that another program gave them.
+#[tokio::test]
+async fn promise_8_an_older_copy_of_a_device_brings_back_nothing_that_moved_at_its_account_since() {
+    for manner in [Manner::Labels, Manner::Alone, Manner::Folders] {
+        for (moved, name) in [(3, true), (12, true), (3, false)] {
+            let what = format!("{manner:?}, {moved}, named by another program: {name}");
+            let mut world = World::with_twenty(manner).await;
+            for n in (1..=20).filter(|_| name) {
+                world.laptop.change(world.laptop.find_one(&text(n)), |message| {
+                    message.at = message.at.keys().map(|at| (at.clone(), format!("dove{n}"))).collect();
+                });
+            }
+            world.sync().await;
+            for n in 1..=moved {
+                world.account.change(world.account.find_one(&text(n)), |message| carry(message, "INBOX", "Archive"));
+            }
+            world.sync().await;
+            world.settled(&what).await;
+            let (archive, inbox) = ("account/mail/Archive", "account/mail/INBOX");
+            for n in 1..=moved {
+                world.laptop.change(world.laptop.find_one(&text(n)), |message| carry(message, archive, inbox));
+            }
+            let laptop = world.hub.replica("laptop", true).unwrap();
+            world.hub.meet_anew(laptop.id).unwrap();
+            world.sync().await;
+            assert_eq!(world.account.writes(), Vec::<String>::new(), "{what}");
+            world.settled(&what).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn after_a_loss_a_device_that_lacks_few_messages_gets_them_in_the_run_that_has_read_all() {
     for manner in BOTH {
