@@ -274,8 +274,7 @@ fn merge_places(case: &Case) -> BTreeSet<i64> {
     places.extend(case.copies.iter().filter(|copy| is_edited(copy)).filter(is_placed).map(|copy| copy.collection));
     let only = case.current.collections.first().filter(|_| case.is_in_one_place && case.current.collections.len() == 1);
     if let Some(only) = only {
-        let mut outdone = outdone(case, *only);
-        outdone.extend(outdone_since(case, *only).filter(|_| places.len() > 1));
+        let outdone = outdone(case, *only, places.len() > 1);
         places.retain(|place| !outdone.contains(place));
     }
     // Gone where it was moved to: it stands where somebody edited it.
@@ -333,14 +332,13 @@ fn moves_since(case: &Case, only: i64) -> Vec<Move<'_>> {
 }
 
 /// Where an item does not stand that is in one place only, and was moved to several: all but where the move leads that counts, which is the one
-/// that keeps it, else the newer one, as of two values of a member.
-fn outdone(case: &Case, only: i64) -> BTreeSet<i64> {
+/// that keeps it, else the newer one, as of two values of a member. Where nobody who was told that it stands in `only` moved it on, that was a
+/// move too, and older than those of whoever was not told: it counts where theirs delete. `is_several`: whether it would stand in several places.
+fn outdone(case: &Case, only: i64, is_several: bool) -> BTreeSet<i64> {
     let mut moves = moves_from(case, only);
-    if !moves.is_empty() {
-        // Whoever was not told of the last move yet moved it, too.
-        moves.extend(moves_since(case, only));
-        moves.sort_by_key(Move::key);
-    }
+    let is_moved_on = !moves.is_empty();
+    moves.extend(moves_since(case, only));
+    moves.sort_by_key(Move::key);
     let keeps = |one: &Move<'_>| !case.trash.contains(&one.to.collection);
     let first = moves.iter().reduce(|a, b| {
         let newer = || stronger((a.at_ms, a.to.rank, &a.text), (b.at_ms, b.to.rank, &b.text));
@@ -349,17 +347,16 @@ fn outdone(case: &Case, only: i64) -> BTreeSet<i64> {
             _ => b,
         }
     });
-    let counts = first.map(|one| one.to.collection);
-    moves.iter().map(|one| one.to.collection).filter(|to| Some(*to) != counts).collect()
-}
-
-/// The hub had moved an item to `only`, and before a replica was told it was moved elsewhere there: which of the two does not count. What was done
-/// last does, unless it deletes.
-fn outdone_since(case: &Case, only: i64) -> Option<i64> {
-    let moved: Vec<i64> = moves_since(case, only).into_iter().map(|one| one.to.collection).collect();
-    let [moved] = moved[..] else { return None };
-    let deletes = case.trash.contains(&moved) && !case.trash.contains(&only);
-    Some(if deletes { moved } else { only })
+    let Some(counts) = first.map(|one| one.to.collection) else { return BTreeSet::new() };
+    let mut outdone: BTreeSet<i64> = moves.iter().map(|one| one.to.collection).collect();
+    let deletes = !is_moved_on && case.trash.contains(&counts) && !case.trash.contains(&only);
+    if !deletes {
+        outdone.remove(&counts);
+    }
+    if !is_moved_on && !deletes && is_several {
+        outdone.insert(only);
+    }
+    outdone
 }
 
 #[cfg(test)]
@@ -469,6 +466,14 @@ mod tests {
         let deleted = |trash| Case { trash: BTreeSet::from([trash]), ..case("v1", &[2], since(3)) };
         check("wanted back since", deleted(2), "v1", &[3], 0);
         check("deleted since", deleted(3), "v1", &[2], 0);
+        let both = [
+            vec![Copy { collection: 2, ..copy(1, base("v1"), Now::Same) }],
+            moved(2, 3, 0).to_vec(),
+            moved(3, 4, hour).to_vec(),
+        ];
+        check("two moved since", case("v1", &[2], both.concat()), "v1", &[4], 0);
+        let same = [moved(2, 3, 0).to_vec(), moved(3, 3, hour).to_vec()].concat();
+        check("two moved to one place since", case("v1", &[2], same), "v1", &[3], 0);
         // And it was moved on where it was told.
         let on = |at, to: i64, since| {
             let told = [

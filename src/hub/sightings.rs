@@ -263,8 +263,7 @@ impl Hub {
         self.all(&sql, params![replica, list(names)], sighting)
     }
 
-    /// Stores that a known copy is said to be gone (a question), from where it was known: what it was seen to do since, it did on its way out. Of
-    /// an unknown copy only its sighting goes.
+    /// Stores that a known copy is said to be gone (a question). Of an unknown copy only its sighting goes.
     pub fn store_gone(&mut self, replica: i64, remote_id: &RemoteId, observed_ms: i64) -> Result<()> {
         let Some(known) = self.placement(replica, remote_id)? else {
             return self.run(
@@ -275,7 +274,6 @@ impl Hub {
         self.run(
             "INSERT INTO sightings (replica, collection, remote_id, item, gone, observed) VALUES (?1, ?2, ?3, ?4, 1, ?5)
              ON CONFLICT (replica, remote_id) DO UPDATE SET gone = max(gone, 1), item = ?4,
-               collection = CASE WHEN gone = 0 THEN ?2 ELSE collection END,
                observed = CASE WHEN gone = 0 THEN ?5 ELSE observed END",
             params![replica, known.collection, remote_id.as_str(), known.item, observed_ms],
         )
@@ -288,9 +286,12 @@ impl Hub {
                AND NOT EXISTS (SELECT 1 FROM placements p WHERE p.replica = sightings.replica AND p.remote_id = sightings.remote_id)",
             [id],
         )?;
-        // That it changed may have been held, or approved; that it is gone was not.
+        // That it changed may have been held, or approved; that it is gone was not. And it is gone from where it was known: where it was seen
+        // since, it was on its way out.
         self.run(
             "UPDATE sightings SET gone = 2,
+               collection = coalesce((SELECT p.collection FROM placements p
+                 WHERE p.replica = sightings.replica AND p.remote_id = sightings.remote_id), collection),
                hold = CASE WHEN hold NOT IN (SELECT id FROM holds WHERE cause = 'changes') THEN hold END WHERE id = ?1",
             [id],
         )?;

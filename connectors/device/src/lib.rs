@@ -321,7 +321,7 @@ impl Device {
         let root = root?;
         let _lock = self.lock_to_write()?;
         // The root's marker last: until it is written, everything is held.
-        self.mark_folders_anew(&root, |_| true)?;
+        self.mark_folders_anew(&root, None)?;
         self.write_root_marker(Some(root), 0)
     }
 
@@ -333,11 +333,12 @@ impl Device {
     pub fn let_go_of(&self, folders: &[CollectionId]) -> Result<()> {
         let root = self.root_to_own()?;
         let _lock = self.lock_to_write()?;
-        self.mark_folders_anew(&root, |folder| folders.contains(folder))
+        self.mark_folders_anew(&root, Some(folders))
     }
 
-    /// Writes the marker of each folder that has one, and is one of these, without its key.
-    fn mark_folders_anew(&self, root: &OwnedFd, is_one: impl Fn(&CollectionId) -> bool) -> Result<()> {
+    /// Writes the marker of each folder that has one, or of each of some, without its key.
+    fn mark_folders_anew(&self, root: &OwnedFd, of: Option<&[CollectionId]>) -> Result<()> {
+        let is_one = |id: &CollectionId| of.is_none_or(|of| of.contains(id));
         for format in &self.formats {
             for collection in self.list_collections(root, format)?.into_iter().filter(|one| is_one(&one.id)) {
                 let Some(folder) = self.open_collection(root, &collection.id)? else { continue };
@@ -346,7 +347,7 @@ impl Device {
                 }
             }
         }
-        self.mail().map_or(Ok(()), |room| room.mark_anew(root, &is_one))
+        self.mail().map_or(Ok(()), |room| room.mark_anew(root, of))
     }
 
     /// What a collection folder's marker says.

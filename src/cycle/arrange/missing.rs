@@ -33,13 +33,11 @@ pub(super) async fn hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> R
                 continue;
             }
             // Nor does what is in a tree that is shut as a whole.
-            let above = place.remote_id.rsplit_once('/').map_or("", |(above, _)| above);
-            let is_shut = |one: &Collection| {
-                one.access == Access::Closed
-                    && one.is_default
-                    && one.id.as_str().rsplit_once('/').is_some_and(|(of, _)| of == above)
-            };
-            if replica.is_device && collections.iter().any(is_shut) {
+            let above = |id: &str| id.rsplit_once('/').map_or("", |(above, _)| above).to_owned();
+            let beside = |one: &&Collection| above(one.id.as_str()) == above(&place.remote_id);
+            let mut of_tree = collections.iter().filter(beside);
+            let is_shut = |one: &Collection| one.access == Access::Closed && one.is_default;
+            if replica.is_device && of_tree.next().is_some_and(is_shut) && of_tree.next().is_none() {
                 continue;
             }
             if is_listed(collections) || cycle.hub.hold_on(replica.id, place.collection, "collection")?.is_some() {

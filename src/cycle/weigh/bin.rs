@@ -146,9 +146,7 @@ impl Weighing<'_> {
         gone: &[&Weighed],
         stood: &BTreeSet<i64>,
     ) -> Result<()> {
-        if !verdict.collections.is_subset(stood) {
-            return Ok(());
-        }
+        let has_moved = !verdict.collections.is_subset(stood);
         let left = verdict.collections.clone();
         for copy in gone.iter().filter(|copy| !left.contains(&copy.collection)) {
             let bins = &self.tables.bins;
@@ -158,7 +156,8 @@ impl Weighing<'_> {
             };
             let is_it = |it: &Weighed| (it.replica, it.collection) == (account, copy.collection);
             let is_there = weighed.iter().any(|it| is_it(it) && matches!(it.now, Now::Same | Now::Edited { .. }));
-            if !is_there || connector.abilities().shares.contains(&self.kind) {
+            let is_moved = has_moved && copy.collection != trash;
+            if !is_there || is_moved || connector.abilities().shares.contains(&self.kind) {
                 continue;
             }
             verdict.collections.insert(trash);

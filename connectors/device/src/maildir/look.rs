@@ -193,15 +193,7 @@ impl Room<'_> {
             wanted.insert(message_id(&Sheet::read(rendering)?));
         }
         let mut aside = Vec::new();
-        let (trees, shut) = self.trees(root)?;
-        if let Some(provider) = shut.first() {
-            let message = format!(
-                "the mail of {} cannot be read, so that it cannot be told what stands there",
-                String::from_utf8_lossy(provider)
-            );
-            return Err(Error::new(ErrorKind::Unknown, message));
-        }
-        for (provider, tree) in trees {
+        for (provider, tree) in self.trees(root)?.0 {
             for found in self.folders(&tree, &provider)?.into_iter().filter(|found| !read.contains(&found.known)) {
                 let folder = self.enter_found(&tree, &found)?;
                 let maildir = self.maildir(&folder)?;

@@ -261,10 +261,15 @@ impl Room<'_> {
         })
     }
 
-    /// Gives every folder that is marked, and is one of these, the marker of this replica, without a key.
-    pub(crate) fn mark_anew(&self, root: &OwnedFd, is_one: &dyn Fn(&CollectionId) -> bool) -> Result<()> {
+    /// Gives every folder that is marked, or every one of some, the marker of this replica, without a key.
+    pub(crate) fn mark_anew(&self, root: &OwnedFd, of: Option<&[CollectionId]>) -> Result<()> {
+        let is_one = |id: &CollectionId| of.is_none_or(|of| of.contains(id));
+        let is_in = |provider: &&Vec<u8>| {
+            let below = names::join(&[provider, Kind::Mail.as_str().as_bytes(), b""]);
+            of.is_none_or(|of| of.iter().any(|id| id.as_str().starts_with(&below)))
+        };
         let (trees, shut) = self.trees(root)?;
-        if let Some(provider) = shut.iter().find(|provider| is_one(&ids::folder_id(provider, INBOX))) {
+        if let Some(provider) = shut.iter().find(is_in) {
             let path = self.device.path_of(&names::join(&[provider, Kind::Mail.as_str().as_bytes()]));
             let message = format!("{} cannot be read, and is not marked; let this user read it", path.display());
             return Err(Error::new(ErrorKind::Forbidden, message));

@@ -299,3 +299,39 @@ async fn of_two_copies_the_account_keeps_the_one_that_nobody_deleted_and_devices
         }
     }
 }
+
+#[tokio::test]
+async fn a_trash_that_is_emptied_on_a_device_stays_as_it_is_at_the_account_also_while_the_other_copy_moves() {
+    for is_at_account in [true, false] {
+        let what = format!("the other moves at the account: {is_at_account}");
+        let mut world = copied(Source::UnderItsName).await;
+        world.sync().await;
+        let here = |name: &str| format!("account/mail/{name}");
+        let carry_at = |world: &World, at_account: bool, from: &str, to: &str| {
+            let (place, from, to) = match at_account {
+                true => (&world.account, from.to_owned(), to.to_owned()),
+                false => (&world.laptop, here(from), here(to)),
+            };
+            for id in place.find(&text(1)) {
+                place.change(id, |message| {
+                    if message.at.contains_key(&from) {
+                        carry(message, &from, &to);
+                    }
+                });
+            }
+        };
+        carry_at(&world, true, "Work", "Trash");
+        world.sync().await;
+        world.settled(&what).await;
+        carry_at(&world, is_at_account, "INBOX", "Archive");
+        for id in world.laptop.find(&text(1)) {
+            world.laptop.change(id, |message| drop(message.at.remove(&here("Trash"))));
+        }
+        for _ in 0..2 {
+            assert_eq!(world.sync().await.exit, 0, "{what}");
+            let stand: Vec<String> = rows(&world, 1).into_iter().map(|(at, ..)| at).collect();
+            assert_eq!(stand, ["Archive", "Trash"], "{what}");
+            assert_eq!((inside(&world.laptop, "Trash").len(), inside(&world.phone, "Trash").len()), (0, 1), "{what}");
+        }
+    }
+}
