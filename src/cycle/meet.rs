@@ -14,8 +14,8 @@ use twofold_model::email::{has_keyword, keywords};
 use twofold_model::{BlobId, Blobs, Content, Facts, Kind, Lens, RemoteId, Result, Seen, Uid};
 
 use first_use::{
-    ADOPT_AT_MOST, Adoption, Strangers, clash, follow_moved, hold_strangers, known_by_now, says_otherwise,
-    take_as_it_was, was_deleted, went_elsewhere,
+    ADOPT_AT_MOST, Adoption, Strangers, clash, hold_strangers, known_by_now, says_otherwise, take_as_it_was,
+    was_deleted, went_elsewhere,
 };
 pub(crate) use likes::Others;
 use likes::{Likes, by_bytes};
@@ -81,11 +81,7 @@ fn meet_at(
             of_account.entry(collection.origin).or_default().push((place, adoption));
         }
     }
-    for mut adoptions in of_account.into_values() {
-        // Once it is known which files are those of the messages that stand where they do.
-        for (place, adoption) in &mut adoptions {
-            follow_moved(cycle, replica, place, intake, adoption)?;
-        }
+    for adoptions in of_account.into_values() {
         let all: usize = adoptions.iter().map(|(_, adoption)| adoption.strangers.len()).sum();
         let is_held = all > ADOPT_AT_MOST || adoptions.iter().any(|(_, adoption)| adoption.deleted > 0);
         for (place, adoption) in adoptions {

@@ -134,48 +134,6 @@ pub(super) fn went_elsewhere(
         && !was_deleted(hub, intake, sighting, Some(item))?)
 }
 
-/// Takes strangers whose bytes a message has that stands elsewhere at its account by now, and of which this device shows no other file, for
-/// that message: it was moved since. (Where a message may stand in several folders its files are bound by their bytes anyway.)
-pub(super) fn follow_moved(
-    cycle: &mut Cycle<'_>,
-    replica: &twofold_hub::Replica,
-    place: &twofold_hub::Place,
-    intake: &Intake<'_>,
-    adoption: &mut Adoption,
-) -> Result<()> {
-    let account = Account::of(cycle, replica, place, intake.kind)?;
-    if intake.kind != Kind::Mail || account != Account::Unshared {
-        return Ok(());
-    }
-    cycle.hub.atomically("moved since", |hub| {
-        for id in std::mem::take(&mut adoption.strangers) {
-            let sighting = hub.sighting_by_id(id)?;
-            match sighting
-                .map(|sighting| moved_since(hub, intake, &sighting).map(|item| (sighting, item)))
-                .transpose()?
-            {
-                Some((sighting, Some(item))) => take_as_it_was(hub, intake, &sighting, item)?,
-                _ => adoption.strangers.push(id),
-            }
-        }
-        Ok(())
-    })
-}
-
-fn moved_since(hub: &Hub, intake: &Intake<'_>, sighting: &Sighting) -> Result<Option<i64>> {
-    let Some(blob) = intake.lens.facts(&sighting.rendering).blob.filter(|_| sighting.item.is_none()) else {
-        return Ok(None);
-    };
-    for like in hub.items_by_blob(&blob)? {
-        let is_shown = hub.placements(like.id)?.iter().any(|copy| copy.replica == sighting.replica)
-            || hub.sightings(like.id)?.iter().any(|copy| copy.replica == sighting.replica);
-        if !is_shown && went_elsewhere(hub, intake, (sighting, Account::Unshared), like.id)? {
-            return Ok(Some(like.id));
-        }
-    }
-    Ok(None)
-}
-
 /// Notes a copy as one that was known where its item stands no more, so that the ordinary decision moves it, or takes it away. It agreed to
 /// the last version that says what it says; where none does, what it says more is an edit.
 pub(super) fn take_as_it_was(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, item: i64) -> Result<()> {
