@@ -117,7 +117,7 @@ async fn an_exchange_ends_with_its_time() {
     assert_eq!(answer.unwrap_err(), TransportError::TimedOut);
 }
 
-/// A server that sends so many bytes ten milliseconds apart.
+/// A server on a slow line: so many bytes, so many times, with a twentieth of a second before each.
 async fn dripping(bytes: usize, times: usize) -> Url {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -132,7 +132,7 @@ async fn dripping(bytes: usize, times: usize) -> Url {
                 );
                 let _ = wire.write_all(head.as_bytes()).await;
                 for _ in 0..times {
-                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
                     if wire.write_all(&vec![b'x'; bytes]).await.is_err() {
                         return;
                     }
@@ -154,7 +154,7 @@ async fn a_message_has_more_time_as_long_as_it_comes_at_some_speed_and_no_other_
         url,
         headers: Vec::new(),
         body: bytes::Bytes::new(),
-        timeout_ms: 150,
+        timeout_ms: 1_500,
         silence_ms: 5_000,
         hurry: None,
         max_body: 1 << 20,
