@@ -26,15 +26,36 @@ macro_rules! stood {
     };
 }
 
+/// Whether an item that leaves replica `?1` still stands at another one, or never stood at any: what every place that had it has let go of
+/// is removed nowhere.
+macro_rules! is_had {
+    ($item:literal) => {
+        concat!(
+            "(NOT EXISTS (SELECT 1 FROM placements w WHERE w.item = ",
+            $item,
+            " AND w.replica <> ?1)
+        OR EXISTS (SELECT 1 FROM placements w WHERE w.item = ",
+            $item,
+            " AND w.replica <> ?1
+            AND NOT EXISTS (SELECT 1 FROM sightings g WHERE g.replica = w.replica AND g.remote_id = w.remote_id AND g.gone = 2))
+        OR EXISTS (SELECT 1 FROM sightings h WHERE h.item = ",
+            $item,
+            " AND h.replica <> ?1 AND h.gone = 0))"
+        )
+    };
+}
+
 /// What leaves a collection of replica `?1` for good, or for the trash, and is under no approved hold: `id` and `collection`. What does not
-/// stand there any more anyway removes nothing: that was decided, and counted, before. What goes to the trash leaves, also where another
-/// copy of it stands.
+/// stand there any more anyway removes nothing: that was decided, and counted, before; nor does what nobody else has any more. What goes to
+/// the trash leaves, also where another copy of it stands.
 /// Asked of the sightings, which are few (hence `CROSS`: SQLite would go through all copies).
 pub(crate) const GOING: &str = concat!(
     "SELECT s.id, s.collection FROM sightings s
     WHERE s.replica = ?1 AND s.gone = 2 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))
       AND ",
     stood!("s"),
+    " AND ",
+    is_had!("s.item"),
     "
       AND (EXISTS (SELECT 1 FROM sightings o JOIN collections c ON c.id = o.collection
             WHERE o.item = s.item AND o.replica = ?1 AND o.gone = 0 AND o.collection <> s.collection AND c.role = 'trash')
@@ -53,9 +74,18 @@ pub(crate) const GOING: &str = concat!(
     WHERE s.replica = ?1 AND s.gone = 0 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))
       AND ",
     stood!("p"),
+    " AND ",
+    is_had!("p.item"),
     "
       AND NOT EXISTS (SELECT 1 FROM placements q JOIN collections d ON d.id = q.collection JOIN replicas r ON r.id = d.origin
             JOIN items i ON i.id = q.item WHERE q.item = s.item AND (i.dated < r.since OR i.size > r.max_size))"
+);
+
+/// What is held of removals at replica `?1` that nobody has decided about, of items that nobody has any more.
+const HAD_BY_NOBODY: &str = concat!(
+    "SELECT s.id FROM sightings s JOIN holds h ON h.id = s.hold
+    WHERE s.replica = ?1 AND s.gone = 2 AND h.cause = 'deletes' AND h.approved = 0 AND NOT ",
+    is_had!("s.item")
 );
 
 /// A copy that is said to be gone, as long as nobody looked whether it is.
@@ -489,6 +519,19 @@ impl Hub {
                 })
             },
         )
+    }
+
+    /// What is held of removals at a replica, and is had by nobody any more, waits for no word: nothing would be removed.
+    pub fn free_removals(&mut self, replica: i64) -> Result<()> {
+        let free = self.all(HAD_BY_NOBODY, [replica], |row| row.get::<_, i64>(0))?;
+        for sighting in free {
+            self.run(
+                "INSERT OR IGNORE INTO todo SELECT item FROM sightings WHERE id = ?1 AND item IS NOT NULL",
+                [sighting],
+            )?;
+            self.run("UPDATE sightings SET hold = NULL WHERE id = ?1", [sighting])?;
+        }
+        Ok(())
     }
 
     /// Confirmed removals by collection of one replica that no approved hold covers: collection, how many. What stands in another

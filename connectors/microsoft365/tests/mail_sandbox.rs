@@ -423,6 +423,20 @@ mod bodies {
     }
 
     #[tokio::test]
+    async fn bytes_are_read_four_at_a_time_no_fewer_and_no_more() {
+        let mut world = World::empty();
+        for n in 0..12 {
+            world.deliver("inbox", &letter(&format!("{n}")));
+        }
+        let (there, _) = world.told().await;
+        world.answer_together(4);
+        let copies: Vec<Unread> = there.values().map(unread).collect();
+        let read = world.graph.bodies(Kind::Mail, &copies).await;
+        assert!(read.len() == 12 && read.iter().all(|copy| matches!(copy, Ok(Some(_)))), "{read:?}");
+        assert_eq!(world.most_together(), 4);
+    }
+
+    #[tokio::test]
     async fn a_message_that_is_too_large_is_refused_and_where_its_size_is_known_its_bytes_are_not_asked_for() {
         let mut world = World::taking(1 << 20, Switches::default());
         let small = world.deliver("inbox", &letter("small"));

@@ -354,6 +354,19 @@ async fn promise_8_a_mass_change_is_held_not_made() {
 }
 
 #[tokio::test]
+async fn promise_8_an_address_book_that_is_empty_on_both_sides_is_no_alarm() {
+    let mut world = seeded(false);
+    world.sync().await;
+    for place in [&world.google, &world.phone] {
+        place.contents().into_iter().for_each(|(id, _)| place.delete(&id));
+    }
+    let report = world.sync().await;
+    // One that stands at the other account alone is nobody's loss.
+    assert_eq!((report.exit, World::names(&world.google).len()), (0, 0), "{report:?}");
+    world.settled("empty on both sides").await;
+}
+
+#[tokio::test]
 async fn promise_2_an_expired_token_removes_nothing_and_adds_nothing_twice() {
     let mut world = seeded(false);
     world.sync().await;

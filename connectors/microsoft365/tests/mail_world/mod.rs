@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::sync::Barrier;
 use twofold_http::{Client, ClientOptions, ManualClock, Response, TokenSource, Transport, TransportError, Wire};
 use twofold_microsoft365::{GraphDialect, Microsoft365, Options};
 use twofold_model::blob::{Blobs, MemoryBlobs};
@@ -19,7 +21,33 @@ use url::Url;
 
 /// The line to the sandbox: everything asks for immutable ids, every page of a round names its size, and nothing is ever deleted for
 /// good.
-struct Line(Sandbox);
+struct Line {
+    sandbox: Sandbox,
+    together: Arc<Mutex<Option<Together>>>,
+}
+
+/// Bytes of messages that are answered only once so many of them are asked for at a time.
+struct Together {
+    gate: Arc<Barrier>,
+    under_way: usize,
+    most: usize,
+}
+
+impl Line {
+    /// Waits until so many are here.
+    async fn wait(&self) {
+        let gate = self.together.lock().unwrap().as_mut().map(|together| {
+            together.under_way += 1;
+            together.most = together.most.max(together.under_way);
+            together.gate.clone()
+        });
+        if let Some(gate) = gate {
+            let all_are_here = tokio::time::timeout(Duration::from_secs(10), gate.wait()).await;
+            assert!(all_are_here.is_ok(), "fewer are asked for at a time");
+            self.together.lock().unwrap().as_mut().unwrap().under_way -= 1;
+        }
+    }
+}
 
 #[async_trait]
 impl Transport for Line {
@@ -47,10 +75,13 @@ impl Transport for Line {
                 assert!(!url.contains("permanentDelete") && !deletes(part["method"].as_str().unwrap(), url), "{url}");
             }
         }
+        if wire.url.path().ends_with("/$value") {
+            self.wait().await;
+        }
         let mut request = Request::new(wire.method.as_str(), wire.url.as_str());
         request.headers = wire.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
         request.body = wire.body.clone();
-        let answer = self.0.exchange(&request).ok_or_else(|| TransportError::Cut("the sandbox said nothing".into()))?;
+        let answer = self.sandbox.exchange(&request).ok_or_else(|| TransportError::Cut("the sandbox said nothing".into()))?;
         if answer.body.len() > wire.max_body {
             return Err(TransportError::TooLarge(wire.max_body));
         }
@@ -77,6 +108,7 @@ pub struct World {
     pub graph: Microsoft365,
     pub blobs: Arc<MemoryBlobs>,
     pub tokens: BTreeMap<String, DeltaToken>,
+    together: Arc<Mutex<Option<Together>>>,
 }
 
 impl World {
@@ -89,9 +121,10 @@ impl World {
         let sandbox = Sandbox::new(twofold_sandbox::Options::empty().with(switches).virtual_time());
         let base = Url::parse(&sandbox.urls().microsoft_graph).unwrap();
         let clock = Arc::new(ManualClock::hurried(u64::try_from(sandbox.clock().now_ms()).unwrap()));
+        let together = Arc::new(Mutex::new(None));
         let mut options = ClientOptions::new(base, Arc::new(GraphDialect))
             .token(Arc::new(Token(sandbox.clone())))
-            .transport(Arc::new(Line(sandbox.clone())))
+            .transport(Arc::new(Line { sandbox: sandbox.clone(), together: together.clone() }))
             .clock(clock);
         options.max_body = max_body;
         let blobs = Arc::new(MemoryBlobs::default());
@@ -102,7 +135,7 @@ impl World {
             home_zone: None,
             blobs: Some(blobs.clone()),
         });
-        World { sandbox, graph, blobs, tokens: BTreeMap::new() }
+        World { sandbox, graph, blobs, tokens: BTreeMap::new(), together }
     }
 
     pub fn empty() -> World {
@@ -111,6 +144,17 @@ impl World {
 
     pub fn requests(&self) -> u64 {
         self.graph.usage().requests
+    }
+
+    /// From now on bytes of messages are answered only where so many are asked for at a time.
+    pub fn answer_together(&self, count: usize) {
+        let gate = Arc::new(Barrier::new(count));
+        *self.together.lock().unwrap() = Some(Together { gate, under_way: 0, most: 0 });
+    }
+
+    /// How many messages' bytes were asked for at a time since then, at most.
+    pub fn most_together(&self) -> usize {
+        self.together.lock().unwrap().as_ref().unwrap().most
     }
 
     pub async fn collections(&self) -> Vec<Collection> {

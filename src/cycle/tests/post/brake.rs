@@ -83,6 +83,76 @@ async fn promise_8_an_inbox_that_is_archived_is_no_alarm_and_one_that_is_deleted
     }
 }
 
+#[tokio::test]
+async fn promise_8_a_mailbox_that_is_empty_on_all_sides_is_no_alarm_and_one_that_somebody_still_has_is() {
+    for manner in [Manner::Labels, Manner::Alone, Manner::Folders] {
+        for (devices, exit) in [(2, 0), (1, 4)] {
+            let what = format!("{manner:?}, {devices} devices");
+            let mut world = World::with_twenty(manner).await;
+            let places = [&world.account, &world.laptop, &world.phone];
+            for place in &places[..=devices] {
+                for n in 1..=20 {
+                    place.change(place.find_one(&text(n)), |message| message.at.clear());
+                }
+            }
+            assert_eq!(world.sync().await.exit, exit, "{what}: {:?}", world.hub.holds().unwrap());
+            if exit == 0 {
+                world.settled(&what).await;
+                assert_eq!(world.account.shows().len() + world.phone.shows().len(), 0, "{what}");
+            } else {
+                assert_eq!(inside(&world.phone, "INBOX").len(), 20, "{what}");
+            }
+        }
+    }
+}
+
+/// What was held is deleted by its other owner, too, before anybody decides.
+#[tokio::test]
+async fn promise_8_a_hold_ends_with_what_it_kept_from_being_removed() {
+    for manner in BOTH {
+        let mut world = World::with_twenty(manner).await;
+        Deed::DestroyedAtTheAccount.with(&world, 1..=15);
+        assert_eq!(world.sync().await.exit, 4, "{manner:?}");
+        for place in [&world.laptop, &world.phone] {
+            for n in 1..=15 {
+                place.change(place.find_one(&text(n)), |message| message.at.clear());
+            }
+        }
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}: {:?}", world.hub.holds().unwrap());
+        world.settled(&format!("{manner:?}")).await;
+        assert_eq!(inside(&world.phone, "INBOX").len(), 5, "{manner:?}");
+    }
+}
+
+#[tokio::test]
+async fn promise_8_of_twenty_messages_that_are_all_marked_at_once_nobody_is_told_until_somebody_decides() {
+    for manner in BOTH {
+        for (marked, approved) in [(20, Some(true)), (20, Some(false)), (19, None)] {
+            let what = format!("{manner:?}, {marked}, {approved:?}");
+            let mut world = World::with_twenty(manner).await;
+            for n in 1..=marked {
+                let there = world.account.find_one(&text(n));
+                world.account.change(there, |message| _ = message.keywords.insert("$flagged".into()));
+            }
+            let flagged = |place: &Office| {
+                place.shows().iter().filter(|(_, _, words)| words.contains(&"$flagged".to_owned())).count()
+            };
+            let exit = world.sync().await.exit;
+            assert_eq!((exit, flagged(&world.phone)), if approved.is_some() { (4, 0) } else { (0, 19) }, "{what}");
+            let Some(is_approved) = approved else { continue };
+            let hold = world.hub.holds().unwrap().remove(0);
+            match is_approved {
+                true => world.hub.approve(&hold.id).unwrap(),
+                false => world.hub.drop_hold(&hold).unwrap(),
+            }
+            assert_eq!(world.sync().await.exit, 0, "{what}");
+            world.settled(&what).await;
+            let all = [&world.account, &world.laptop, &world.phone].map(|place| flagged(place));
+            assert_eq!(all, if is_approved { [20; 3] } else { [0; 3] }, "{what}");
+        }
+    }
+}
+
 /// "Mark all as read" was approved; what is deleted before the next run is another question.
 #[tokio::test]
 async fn promise_8_who_approves_a_change_has_not_approved_the_deletion_that_follows() {
