@@ -16,7 +16,8 @@
 //!
 //! **Not content**, although RFC 8621 has it beside these:
 //! * `mailboxIds`: where a message stands is its collections;
-//! * `id`, `threadId`: each place names and threads as it likes;
+//! * `id`, `threadId`: each place names and threads as it likes, and what it says is kept with its copy ([`Sheet::own`]: `threadId` of
+//!   Gmail, `conversationId` of Graph);
 //! * `receivedAt` dates the item. It is what the first place that had the message said, and is kept beside the blob. As content it
 //!   would differ for ever at a place that cannot be given it (Gmail);
 //! * `size` is that of the blob. Places count their own renderings;

@@ -116,9 +116,9 @@ pub fn get_path(id: &str, format: Format) -> String {
         Format::Minimal => "format=minimal&fields=id%2CthreadId%2ClabelIds%2CinternalDate%2CsizeEstimate",
         Format::Headers => {
             "format=metadata&metadataHeaders=Message-ID&metadataHeaders=From&metadataHeaders=Subject&metadataHeaders=Date\
-             &fields=id%2ClabelIds%2CinternalDate%2CsizeEstimate%2Cpayload%2Fheaders"
+             &fields=id%2CthreadId%2ClabelIds%2CinternalDate%2CsizeEstimate%2Cpayload%2Fheaders"
         }
-        Format::Raw => "format=raw&fields=id%2ClabelIds%2CinternalDate%2Craw",
+        Format::Raw => "format=raw&fields=id%2CthreadId%2ClabelIds%2CinternalDate%2Craw",
     };
     format!("{ME}/messages/{}?{query}", segment(id))
 }

@@ -111,7 +111,7 @@ impl Mail {
             let (message, label) = parts_of(&place.remote_id)?;
             match found.get(message) {
                 Some(Ok(Some(there))) => {
-                    let sheet = Sheet { received_ms: date_of(there), size: there.size_estimate, ..Sheet::default() };
+                    let sheet = Sheet { size: there.size_estimate, ..bare(there) };
                     copy(&table, (message, label), &labels_of(there), &sheet)
                 }
                 Some(Ok(None)) => Ok(None),
@@ -173,7 +173,7 @@ impl Mail {
         // Decoded on its way: a large message is in memory once at most.
         let put = self.blobs.put(&mut bytes_of(message)?);
         let (blob, size) = put.map_err(|error| if error.kind == ErrorKind::Refused { no_base64() } else { error })?;
-        let mut sheet = Sheet { received_ms: date_of(message), ..Sheet::default() };
+        let mut sheet = bare(message);
         sheet.set_bytes(&blob, size, &headers::read(&beginning(message)?));
         Ok(Whole { labels: labels_of(message), sheet })
     }
@@ -378,9 +378,16 @@ fn announced(message: &Message) -> Whole {
     let fields = message.payload.headers.iter();
     let text: String =
         fields.map(|field| format!("{}: {}\r\n", field.name, field.value.replace(['\r', '\n'], " "))).collect();
-    let mut sheet = Sheet { received_ms: date_of(message), ..Sheet::default() };
+    let mut sheet = bare(message);
     sheet.set_header(&headers::read(text.as_bytes()));
     Whole { labels: labels_of(message), sheet }
+}
+
+/// What an answer says of a message besides its labels and its bytes.
+fn bare(message: &Message) -> Sheet {
+    let thread = message.thread_id.clone().filter(|id| !id.is_empty());
+    let own = thread.map(|id| ("threadId".to_owned(), id.into())).into_iter().collect();
+    Sheet { received_ms: date_of(message), own, ..Sheet::default() }
 }
 
 fn date_of(message: &Message) -> Option<i64> {

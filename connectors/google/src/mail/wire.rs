@@ -40,7 +40,7 @@ pub struct Profile {
 pub struct Message {
     /// Its name for life, in hexadecimal digits.
     pub id: String,
-    /// The conversation that it belongs to, where that was asked for.
+    /// The conversation that it belongs to (RFC 8621 4.1.1, `threadId`).
     pub thread_id: Option<String>,
     /// Its labels. Absent where it has none, or where the answer does not show them.
     pub label_ids: Option<Vec<String>>,

@@ -25,6 +25,27 @@ async fn two_labels_are_two_copies_of_one_body() {
 }
 
 #[tokio::test]
+async fn a_copy_says_which_conversation_it_belongs_to() {
+    let desk = Desk::new().await;
+    let first = desk.add("one", &["INBOX"]);
+    let answer = String::from_utf8(mail("two")).unwrap().replacen(
+        "Subject: two",
+        "In-Reply-To: <one@example.org>\r\nReferences: <one@example.org>\r\nSubject: Re: one",
+        1,
+    );
+    let second = desk.sandbox.google_add_mail(answer.as_bytes(), &["INBOX"]);
+    let thread = |copy: &Seen| sheet(copy).own["threadId"].clone();
+    let there = desk.sandbox.google_messages();
+    for message in [&first, &second] {
+        let told = there.iter().find(|row| row["id"] == **message).unwrap()["threadId"].clone();
+        assert_eq!(thread(&desk.whole(&id(message, "INBOX")).await), told);
+        assert_eq!(thread(&desk.fetch(&id(message, "INBOX")).await.unwrap()), told);
+    }
+    let threads: BTreeSet<String> = there.iter().map(|row| row["threadId"].to_string()).collect();
+    assert_eq!(threads.len(), 1, "an answer belongs to what it answers: {there:?}");
+}
+
+#[tokio::test]
 async fn broken_and_8_bit_messages_come_byte_for_byte() {
     for unpadded in [true, false] {
         let desk = Desk::with(|switches| switches.mail_unpadded_base64 = unpadded).await;

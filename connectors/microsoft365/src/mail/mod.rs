@@ -271,17 +271,17 @@ fn uid(id: &str) -> Uid {
 fn entry(message: &Message, folder: &str) -> Entry {
     match seen(message, folder) {
         Ok(seen) => Entry::Seen(Box::new(seen)),
-        Err(error) => bad(message.id(), folder, error),
+        Err(error) => bad(message.id(), folder, Some(message), error),
     }
 }
 
-/// A message that is there and cannot be taken.
-fn bad(id: &str, folder: &str, error: Error) -> Entry {
+/// A message that is there and cannot be taken, and what was said of it.
+fn bad(id: &str, folder: &str, said: Option<&Message>, error: Error) -> Entry {
     Entry::Bad {
         remote_id: RemoteId::from(id),
         collection: CollectionId::from(folder),
         reason: error.to_string(),
-        raw: Vec::new(),
+        raw: said.map(Message::raw).unwrap_or_default(),
     }
 }
 
@@ -327,6 +327,7 @@ mod tests {
     #[test]
     fn a_row_without_a_change_key_is_quarantined() {
         let row = Message::from_value(json!({"id": "1"})).unwrap();
-        assert!(matches!(entry(&row, "f"), Entry::Bad { .. }));
+        let Entry::Bad { raw, .. } = entry(&row, "f") else { panic!("it is taken") };
+        assert_eq!(serde_json::from_slice::<serde_json::Value>(&raw).unwrap(), json!({"id": "1"}), "as it came");
     }
 }

@@ -241,14 +241,19 @@ impl Mail {
                     }
                     // In a folder that is not mirrored.
                     Some(_) => Entry::Gone(RemoteId::from(id.as_str())),
-                    None => bad(id, own, Error::new(ErrorKind::Malformed, "a message came without its folder")),
+                    None => {
+                        let error = Error::new(ErrorKind::Malformed, "a message came without its folder");
+                        bad(id, own, Some(&message), error)
+                    }
                 },
                 Ok(None) => Entry::Gone(RemoteId::from(id.as_str())),
                 // The server cannot show this one, and says so: the others are none the worse for it.
-                Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Malformed) => bad(id, own, error),
+                Err(error) if matches!(error.kind, ErrorKind::Refused | ErrorKind::Malformed) => {
+                    bad(id, own, row.as_ref(), error)
+                }
                 Err(error) if is_of_few && matches!(error.kind, ErrorKind::Unknown | ErrorKind::Forbidden) => {
                     round.doubts.push(id.clone());
-                    bad(id, own, error)
+                    bad(id, own, row.as_ref(), error)
                 }
                 Err(error) => return Err(again(&error)),
             });

@@ -69,6 +69,11 @@ impl Message {
         message.text("id").is_some_and(|id| !id.is_empty()).then_some(message)
     }
 
+    /// What was said of it, as JSON.
+    pub fn raw(&self) -> Vec<u8> {
+        Value::from(self.0.clone()).to_string().into_bytes()
+    }
+
     /// One field that holds text, as it stands.
     pub fn text(&self, field: &str) -> Option<&str> {
         self.0.get(field)?.as_str()

@@ -219,6 +219,10 @@ impl Lens for EmailLens {
             sheet.says = last.says;
             sheet.size = last.size;
             sheet.received_ms = sheet.received_ms.or(last.received_ms);
+            // A list that shows labels alone leaves all that the place said of the message as it was.
+            if sheet.own.is_empty() && self.moving.is_none() {
+                sheet.own = last.own;
+            }
         }
         sheet.write().unwrap_or(now)
     }
@@ -341,6 +345,9 @@ mod tests {
         assert_eq!(LENS.facts(&settled), Facts { blob: Some(blob), dated_ms: Some(7), ..Facts::default() });
         assert_eq!(LENS.read(&settled).unwrap(), message(&["$seen"]).0);
         assert_eq!(Sheet::read(&settled).unwrap().own, Map::from_iter([("id".to_owned(), json!("1"))]));
+        // One that says nothing of its own either leaves what was said.
+        let listed = sheet(&["$flagged"], json!({})).write().unwrap();
+        assert_eq!(Sheet::read(&LENS.settle_unknown(&settled, listed)).unwrap().own["id"], json!("1"));
     }
 
     #[test]
