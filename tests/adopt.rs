@@ -255,29 +255,29 @@ fn same(a: &[(String, String)], b: &[(String, String)], what: &str) {
 
 #[test]
 fn promise_13_trees_of_mbsync_and_offlineimap_are_taken_over_without_downloading_again() {
-    for provider in BOTH {
+    let both = BOTH.map(|provider| ["mbsync", "OfflineIMAP"].map(|tool| (provider, tool)));
+    for (provider, tool) in both.concat() {
         let home = Home::with_mail(&[provider]);
         let tree = home.dir.path().join("Mail");
         let messages = held(&home, provider);
         let count = messages.len();
         let named = named(messages);
-        assert!(named.len() > count / 2, "{provider}: {} of {count}", named.len());
-        match provider {
-            "google" => mbsync(&named, &tree),
+        assert!(named.len() > count / 2, "{provider}, {tool}: {} of {count}", named.len());
+        match tool {
+            "mbsync" => mbsync(&named, &tree),
             _ => offlineimap(&named, &tree),
         }
         let before = common::files(&tree);
         let goal = format!("laptop/{provider}/mail");
         let dry = home.run(&["adopt", tree.to_str().unwrap(), "--as", &goal, "--dry-run"]).expect(0);
         assert!(!home.laptop().exists(), "a dry run makes nothing: {dry}");
-        let tool = if provider == "google" { "mbsync" } else { "OfflineIMAP" };
         let ran = adopt(&home, &tree, &goal).expect(0).shows(&[tool]).says(&["twofold sync"]);
         home.names_a_command(&ran);
-        assert!(inodes(&home.laptop()).is_subset(&inodes(&tree)), "{provider}: no message takes room twice");
+        assert!(inodes(&home.laptop()).is_subset(&inodes(&tree)), "{provider}, {tool}: no message takes room twice");
         home.sandbox.reset_counts();
         // What was taken over waits under the names of the account's folders, and is no second one of these.
         let dry = home.run(&["sync", "--dry-run"]).expect(0);
-        assert!(!dry.err.contains("is called") && !dry.err.contains("dry-run-"), "{provider}: {dry}");
+        assert!(!dry.err.contains("is called") && !dry.err.contains("dry-run-"), "{provider}, {tool}: {dry}");
         let told = |words: &str| -> usize {
             let line = dry.out.lines().find(|line| line.contains(words)).unwrap_or_default();
             line.split_whitespace().find_map(|word| word.parse().ok()).unwrap_or(0)
@@ -291,11 +291,11 @@ fn promise_13_trees_of_mbsync_and_offlineimap_are_taken_over_without_downloading
         home.sync().expect(0);
         let distinct: BTreeSet<String> = bodies(&home).into_iter().collect();
         assert!(provider == "google" || distinct.len() == read, "{distinct:?}, and {read} were to be read");
-        assert_eq!(home.writes(), 0, "{provider}");
+        assert_eq!(home.writes(), 0, "{provider}, {tool}");
         let laid: BTreeSet<&String> = named.iter().map(|one| &one.id).collect();
         let again: Vec<String> = bodies(&home).into_iter().filter(|id| laid.contains(id)).collect();
-        assert!(again.is_empty(), "{provider}: {again:?} were read again");
-        assert_eq!(common::files(&tree), before, "{provider}: the tree is as it was");
+        assert!(again.is_empty(), "{provider}, {tool}: {again:?} were read again");
+        assert_eq!(common::files(&tree), before, "{provider}, {tool}: the tree is as it was");
         let here = shown(&home, provider);
         settled(&home, &tree, &goal);
         let there = downloaded(&home, provider);

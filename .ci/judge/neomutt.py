@@ -3,7 +3,7 @@
     python neomutt.py PROGRAM [COUNT]     (neomutt is installed; COUNT messages at each provider, default 100)
 
 It opens every folder and says what is there, unread and flagged; then it flags, moves, deletes and copies messages, and each deed is at
-the provider after one sync.
+the provider after one sync. And it opens the inboxes again and again while syncs write.
 """
 
 import os
@@ -83,6 +83,7 @@ def judge_neomutt(program, count="100"):
             if seeds:
                 for provider, box in boxes.items():
                     wrong += judge_deeds(world, Neomutt(world, world.device / provider / "mail", provider), box)
+                wrong += judge_meanwhile(world, boxes)
     verdict(wrong, "neomutt sees what the providers list, and they what it did")
 
 
@@ -140,6 +141,22 @@ def judge_deeds(world, mutt, box):
             wrong.append(f"{mailbox}: neomutt has {seen} messages in {count} files")
     print(f"{box.provider}: {len(ids)} deeds in neomutt", flush=True)
     return [f"{box.provider}: {words}" for words in wrong]
+
+
+def judge_meanwhile(world, boxes):
+    """neomutt opens inboxes while syncs write what came, moved and went, and quits as somebody who only read."""
+    mutts = {provider: Neomutt(world, world.device / provider / "mail", f"{provider}-meanwhile") for provider in PROVIDERS}
+
+    def look():
+        for mutt in mutts.values():
+            mutt.type(mutt.root, "<last-entry><check-new><sync-mailbox><quit>")
+
+    rounds, wrong = post.look_meanwhile(world, boxes, look)
+    for provider, box in boxes.items():
+        here = post.copies(mutts[provider].root, post.name_of)
+        wrong += post.differences(box.copies(post.name_of), here, f"the device ({provider}), opened while syncs wrote,")
+    print(f"neomutt opened the inboxes {rounds} times while syncs wrote", flush=True)
+    return wrong
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ labels, and an index that is made while messages come, move and go.
 
 import json
 import sys
-import threading
 from collections import Counter, defaultdict
 
 import post
@@ -146,36 +145,13 @@ def judge_tags(world, boxes, indexes):
 
 def judge_meanwhile(world, boxes, indexes):
     """`notmuch new` while syncs write what came, moved and went."""
-    done, codes = threading.Event(), Counter()
-
-    def sync():
-        for turn in range(6):
-            for provider, box in boxes.items():
-                for number in range(20):
-                    box.deliver(letter(f"Came {turn}", number))
-                free = [id for id, (places, _) in box.messages().items() if places == {"INBOX"}]
-                for id in free[:10]:
-                    if provider == "google":
-                        world.control("google/mail/label", id=id, remove=["INBOX", "UNREAD"])
-                    else:
-                        world.control("microsoft/mail/move", id=id, folder="Rechnungen")
-                for id in free[10:15]:
-                    world.control("google/mail/trash" if provider == "google" else "microsoft/mail/delete", id=id)
-            codes[world.run("sync")[1]] += 1
-        done.set()
-
-    syncing = threading.Thread(target=sync)
-    syncing.start()
-    rounds = 0
-    while not done.is_set():
+    def look():
         for index in indexes.values():
             index.say("new", "--quiet")
-        rounds += 1
-    syncing.join()
-    wrong = [f"{number} runs ended with {code}" for code, number in codes.items() if code != 0]
-    post.settle(world)
+
+    rounds, wrong = post.look_meanwhile(world, boxes, look)
     for provider in PROVIDERS:
-        wrong += compare(indexes[provider], boxes[provider], f"after {rounds} times `notmuch new` while {codes.total()} syncs wrote")
+        wrong += compare(indexes[provider], boxes[provider], f"after {rounds} times `notmuch new` while syncs wrote")
     return wrong
 
 

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import re
+import threading
 import time
 import urllib.parse
 from collections import Counter
@@ -193,6 +194,42 @@ def settle(world):
         elif requests(world) == before and not any(row[name] for row in json.loads(said)["replicas"] for name in MOVED):
             return
     raise SystemExit(f"every run writes again, at last: {said}{world.last_words[-2000:]}")
+
+
+def look_meanwhile(world, boxes, look, turns=6):
+    """Looks again and again while syncs write what came, moved and went; how often, and what is wrong. At the end all is in step."""
+    done, codes = threading.Event(), Counter()
+
+    def sync():
+        try:
+            for turn in range(turns):
+                for provider, box in boxes.items():
+                    for number in range(20):
+                        box.deliver(letter(f"Came {turn}", number))
+                    free = [id for id, (places, _) in box.messages().items() if places == {"INBOX"}]
+                    for id in free[:10]:
+                        if provider == "google":
+                            world.control("google/mail/label", id=id, remove=["INBOX", "UNREAD"])
+                        else:
+                            world.control("microsoft/mail/move", id=id, folder="Rechnungen")
+                    for id in free[10:15]:
+                        world.control("google/mail/trash" if provider == "google" else "microsoft/mail/delete", id=id)
+                codes[world.run("sync")[1]] += 1
+        finally:
+            done.set()
+
+    syncing = threading.Thread(target=sync)
+    syncing.start()
+    rounds = 0
+    while not done.is_set():
+        look()
+        rounds += 1
+    syncing.join()
+    wrong = [f"{number} runs ended with {code}" for code, number in codes.items() if code != 0]
+    if codes.total() != turns:
+        wrong.append(f"{codes.total()} of {turns} runs were made")
+    settle(world)
+    return rounds, wrong
 
 
 def requests(world):

@@ -81,13 +81,6 @@ pub(crate) const GOING: &str = concat!(
             JOIN items i ON i.id = q.item WHERE q.item = s.item AND (i.dated < r.since OR i.size > r.max_size))"
 );
 
-/// What is held of removals at replica `?1` that nobody has decided about, of items that nobody has any more.
-const HAD_BY_NOBODY: &str = concat!(
-    "SELECT s.id FROM sightings s JOIN holds h ON h.id = s.hold
-    WHERE s.replica = ?1 AND s.gone = 2 AND h.cause = 'deletes' AND h.approved = 0 AND NOT ",
-    is_had!("s.item")
-);
-
 /// A copy that is said to be gone, as long as nobody looked whether it is.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
@@ -521,9 +514,13 @@ impl Hub {
         )
     }
 
-    /// What is held of removals at a replica, and is had by nobody any more, waits for no word: nothing would be removed.
+    /// What is held of removals at a replica, and would remove nothing any more, waits for no word: nobody has it now, or it stands
+    /// elsewhere.
     pub fn free_removals(&mut self, replica: i64) -> Result<()> {
-        let free = self.all(HAD_BY_NOBODY, [replica], |row| row.get::<_, i64>(0))?;
+        let held = "SELECT s.id FROM sightings s JOIN holds h ON h.id = s.hold
+                    WHERE s.replica = ?1 AND h.replica = ?1 AND h.cause = 'deletes' AND h.approved = 0";
+        let free =
+            self.all(&format!("{held} EXCEPT SELECT id FROM ({GOING})"), [replica], |row| row.get::<_, i64>(0))?;
         for sighting in free {
             self.run(
                 "INSERT OR IGNORE INTO todo SELECT item FROM sightings WHERE id = ?1 AND item IS NOT NULL",

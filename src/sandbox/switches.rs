@@ -435,6 +435,8 @@ pub struct Switches {
     pub graph_folder_delta_removes_binned: bool,
     /// The delta of the folders does not tell those of that name yet. Empty: it tells all.
     pub graph_folder_delta_hides: String,
+    /// A later round of a delta of messages tells nothing of what changed, and its token passes it (deltas do lose items).
+    pub graph_message_delta_loses: bool,
 }
 
 impl Default for Switches {
@@ -641,6 +643,7 @@ impl Default for Switches {
             graph_folder_delta_tells_other_folders: false,
             graph_folder_delta_removes_binned: false,
             graph_folder_delta_hides: String::new(),
+            graph_message_delta_loses: false,
         }
     }
 }

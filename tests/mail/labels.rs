@@ -33,6 +33,36 @@ fn a_message_with_several_labels_is_one_file_under_one_name_in_each_of_their_fol
     }
 }
 
+/// What stands nowhere else is in the archive's folder, which has its name first.
+#[test]
+fn a_label_of_the_users_own_that_is_called_archive_is_another_folder_than_the_archive() {
+    let home = synced(&GOOGLE);
+    let label = home.sandbox.google_add_label("Archive").unwrap();
+    home.sandbox.google_add_mail(&text("Labelled"), &[&label]);
+    home.sandbox.google_add_mail(&text("Archived"), &[]);
+    home.sync().expect(0);
+    let folder = |subject| only(mail(&home, "google", subject), subject).folder();
+    assert_eq!((folder("Labelled").as_str(), folder("Archived").as_str()), (".Archive (2)", ".Archive"));
+    settled(&home, "beside each other");
+    // Both ways: what is moved from one to the other gets the label, and what is moved back loses it.
+    let file = only(mail(&home, "google", "Archived"), "Archived").path;
+    fs::rename(&file, place(&home, ".Archive (2)", &file)).unwrap();
+    let file = only(mail(&home, "google", "Labelled"), "Labelled").path;
+    fs::rename(&file, place(&home, ".Archive", &file)).unwrap();
+    home.sync().expect(0);
+    let labels = |subject: &str| {
+        let messages = home.sandbox.google_messages();
+        let is_it = |message: &&Value| {
+            let raw = home.sandbox.google_message_raw(message["id"].as_str().unwrap()).unwrap();
+            String::from_utf8_lossy(&raw).contains(&format!("Subject: {subject}\r\n"))
+        };
+        let id = messages.iter().find(is_it).unwrap()["id"].as_str().unwrap().to_owned();
+        gmail_labels(&home, &id)
+    };
+    assert!(labels("Archived").contains(&label) && !labels("Labelled").contains(&label));
+    settled(&home, "exchanged");
+}
+
 fn file_in(home: &Home, folder: &str) -> PathBuf {
     mail(home, "google", "Minutes").into_iter().find(|mail| mail.folder() == folder).unwrap().path
 }

@@ -74,6 +74,26 @@ fn promise_2_a_full_check_finds_what_the_history_lost() {
     settled(&home, "found");
 }
 
+/// The same at Graph, of what no delta ever tells.
+#[test]
+fn promise_2_a_full_check_finds_what_the_deltas_of_folders_lost() {
+    let home = synced(&MICROSOFT);
+    let gone = deliver(&home, "microsoft365", "Lost and gone");
+    home.sync().expect(0);
+    home.sync().expect(0);
+    deliver(&home, "microsoft365", "Lost");
+    home.sandbox.graph_mail_purge(&gone).unwrap();
+    home.sandbox.switch(|switches| switches.graph_message_delta_loses = true);
+    home.sync().expect(0);
+    home.sandbox.switch(|switches| switches.graph_message_delta_loses = false);
+    home.sync().expect(0);
+    let there = || (mail(&home, "microsoft365", "Lost").len(), mail(&home, "microsoft365", "Lost and gone").len());
+    assert_eq!(there(), (0, 1));
+    home.run(&["sync", "--full-check"]).expect(0);
+    assert_eq!(there(), (1, 0));
+    settled(&home, "found");
+}
+
 #[test]
 fn promise_3_a_message_whose_reply_is_lost_is_there_once() {
     for provider in BOTH {

@@ -2,7 +2,7 @@
 
 use super::bench::put;
 use super::{Mail, copies, deliver, gmail_labels, graph, mail, mails, only, settled, synced, text};
-use crate::common::{BOTH, GOOGLE, Home, files};
+use crate::common::{BOTH, GOOGLE, Home, MICROSOFT, files};
 use serde_json::{Value, json};
 use std::fs;
 use twofold_sandbox::{Fault, Provider, Rule};
@@ -32,6 +32,23 @@ fn half_way_through_a_first_sync_status_tells_what_is_missing_and_for_how_long()
     assert!(ran.out.contains(&first) && ran.out.contains("left at Gmail's budget (300 messages a minute)"), "{ran}");
     let boxes = replica(&status, "google")["collections"].clone();
     assert!(boxes.as_array().unwrap().iter().any(|mailbox| mailbox["lacking"].as_u64() > Some(0)), "{boxes}");
+}
+
+#[test]
+fn half_way_through_a_first_sync_at_graph_its_limits_say_for_how_long() {
+    let home = Home::with_mail(&MICROSOFT);
+    let of = copies(&home, "microsoft365") as u64;
+    home.sandbox.fault(Rule::any(Fault::throttled("3600")).on(Provider::Microsoft).path("/$value").skip(6));
+    home.sync();
+    let status = home.json(&["status"]);
+    let mail = &replica(&status, "microsoft365")["mail"];
+    let number = |key: &str| mail[key].as_u64().unwrap_or_else(|| panic!("{key}: {mail}"));
+    assert_eq!((number("messages"), number("lacking"), number("of")), (6, of - 6, of), "{mail}");
+    // Graph answers 10,000 requests in ten minutes, and a message is one.
+    assert_eq!(number("eta_s"), ((of - 6) * 60).div_ceil(1_000), "{mail}");
+    let told = format!("6 of {of} messages fetched, ");
+    let ran = home.run(&["status"]);
+    assert!(ran.out.contains(&told) && ran.out.contains("left at Graph's limits (1,000 messages a minute)"), "{ran}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use super::{Account, as_seen, is_of_other_account, named, stands_or_is_seen};
 use crate::Cycle;
 use crate::intake::Intake;
 use twofold_engine::pair::clashes;
+use twofold_hub::items::Origin;
 use twofold_hub::{Hold, Hub, Sighting, random_id};
 use twofold_model::email::Role;
 use twofold_model::{Content, Identity, Kind, Lens, Result};
@@ -135,7 +136,8 @@ pub(super) fn went_elsewhere(
 }
 
 /// Notes a copy as one that was known where its item stands no more, so that the ordinary decision moves it, or takes it away. It agreed to
-/// the last version that says what it says; where none does, what it says more is an edit.
+/// the last version that says what it says; where none does, to what both say: what it says more is an edit, and what it lacks is none, for
+/// nobody knows whether it ever said that.
 pub(super) fn take_as_it_was(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sighting, item: i64) -> Result<()> {
     let says = intake.lens.project(&intake.lens.read(&sighting.rendering)?)?;
     let (known, current) = hub.item_and_version(item)?;
@@ -147,14 +149,29 @@ pub(super) fn take_as_it_was(hub: &mut Hub, intake: &Intake<'_>, sighting: &Sigh
         }
     }
     let mut seen = as_seen(sighting);
-    if agreed.is_none() {
-        let nobody = Identity { uid: known.uid, mark: None };
-        seen.rendering = intake.lens.write(Some(&sighting.rendering), &current.content, &nobody)?;
-    }
-    let agreed = agreed.unwrap_or(known.version);
+    let agreed = match agreed {
+        Some(agreed) => agreed,
+        None => {
+            let both = keywords_of_both(&says, current.content);
+            let nobody = Identity { uid: known.uid, mark: None };
+            seen.rendering = intake.lens.write(Some(&sighting.rendering), &both, &nobody)?;
+            let origin = Origin { at_ms: 0, rank: intake.rank, source: None };
+            hub.add_version(item, &both, origin, None, None)?
+        }
+    };
     hub.add_placement(item, intake.replica, sighting.collection, agreed, &seen)?;
     hub.date_back(sighting.id)?;
     hub.bind_sighting(sighting.id, item)
+}
+
+/// Content with those of its keywords that a copy says, too.
+fn keywords_of_both(copy: &Content, mut content: Content) -> Content {
+    let mut words = content.get("keywords").cloned().unwrap_or_default();
+    if let Some(words) = words.as_object_mut() {
+        words.retain(|word, _| copy.at(&["keywords", word]).is_some());
+    }
+    content.set("keywords", words);
+    content
 }
 
 /// Stores a hold on a place, or renews the one that is there. Answers its id.

@@ -81,7 +81,8 @@ impl Transport for Line {
         let mut request = Request::new(wire.method.as_str(), wire.url.as_str());
         request.headers = wire.headers.iter().map(|(name, value)| (name.to_lowercase(), value.clone())).collect();
         request.body = wire.body.clone();
-        let answer = self.sandbox.exchange(&request).ok_or_else(|| TransportError::Cut("the sandbox said nothing".into()))?;
+        let answer =
+            self.sandbox.exchange(&request).ok_or_else(|| TransportError::Cut("the sandbox said nothing".into()))?;
         if answer.body.len() > wire.max_body {
             return Err(TransportError::TooLarge(wire.max_body));
         }

@@ -124,6 +124,37 @@ async fn promise_8_a_hold_ends_with_what_it_kept_from_being_removed() {
     }
 }
 
+/// What a device lost is put elsewhere at its account before anybody decides.
+#[tokio::test]
+async fn promise_8_a_hold_ends_with_what_its_account_moved_on_and_holds_no_later_deletion() {
+    for manner in BOTH {
+        for goal in ["Work", "Trash"] {
+            let what = format!("{manner:?}, {goal}");
+            let mut world = World::with_twenty(manner).await;
+            for n in 1..=15 {
+                world.laptop.change(world.laptop.find_one(&text(n)), |message| message.at.clear());
+            }
+            assert_eq!(world.sync().await.exit, 4, "{what}");
+            for n in 1..=15 {
+                world.account.change(world.account.find_one(&text(n)), |message| carry(message, "INBOX", goal));
+            }
+            world.sync().await;
+            // What went to the trash is asked about.
+            let held = world.hub.holds().unwrap();
+            assert_eq!(held.is_empty(), goal == "Work", "{what}: {held:?}");
+            for hold in held {
+                world.hub.approve(&hold.id).unwrap();
+            }
+            world.sync().await;
+            world.settled(&what).await;
+            assert_eq!((inside(&world.laptop, "INBOX").len(), inside(&world.laptop, goal).len()), (5, 15), "{what}");
+            world.now.fetch_add(30 * HOUR_MS, Ordering::SeqCst);
+            world.laptop.change(world.laptop.find_one(&text(16)), |message| message.at.clear());
+            assert_eq!((world.sync().await.exit, world.hub.holds().unwrap()), (0, vec![]), "{what}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn promise_8_of_twenty_messages_that_are_all_marked_at_once_nobody_is_told_until_somebody_decides() {
     for manner in BOTH {
@@ -357,8 +388,8 @@ async fn what_moved_since_an_older_copy_of_a_device_is_moved_there_and_only_what
                 5..=7 => world.account.change(there, |message| carry(message, "INBOX", "Trash")),
                 _ => {}
             }
-            // Of what moved one was marked since, too.
-            if n == 1 || n == 8 {
+            // Of what moved two were marked since, too.
+            if n <= 2 || n == 8 {
                 world.account.change(there, |message| message.keywords.extend(["$flagged".to_owned()]));
             }
         }
@@ -385,7 +416,7 @@ async fn what_moved_since_an_older_copy_of_a_device_is_moved_there_and_only_what
         assert_eq!(held.len(), 1, "{manner:?}");
         assert!(held[0].reason.starts_with("3 items") && held[0].reason.contains("3 of them"), "{}", held[0].reason);
         for n in 2..=4 {
-            let words: &[&str] = if n == 2 { &["$answered", "$seen"] } else { &["$seen"] };
+            let words: &[&str] = if n == 2 { &["$answered", "$flagged", "$seen"] } else { &["$seen"] };
             assert!(world.laptop.shows().contains(&at("Work", n, words)), "{manner:?}: {n}");
         }
         assert!(world.laptop.shows().contains(&at("Work", 1, &["$flagged", "$seen"])), "{manner:?}");

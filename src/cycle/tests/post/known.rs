@@ -111,6 +111,33 @@ async fn what_was_brought_for_an_account_fills_every_device_and_says_nothing_of_
     }
 }
 
+/// What was read, starred and put elsewhere at its account since the tree was filled, in which it was not, or was answered.
+#[tokio::test]
+async fn promise_13_an_old_tree_takes_no_mark_off_what_was_put_elsewhere_since_and_adds_its_own() {
+    for manner in [Manner::Labels, Manner::Alone] {
+        let mut world = filled(manner, 0);
+        for n in 1..=4 {
+            let words: &[&str] = if n > 2 { &["$answered"] } else { &[] };
+            world.laptop.put(&text(n), &["account/mail/INBOX"], words);
+            world.account.change(world.account.find_one(&text(n)), |message| {
+                carry(message, "INBOX", "Work");
+                message.keywords = ["$flagged", "$seen"].map(str::to_owned).into();
+            });
+        }
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}");
+        let before = world.writes();
+        assert_eq!((world.sync().await.exit, world.writes()), (0, before), "{manner:?}");
+        let both: &[&str] = &["$flagged", "$seen"];
+        let all: &[&str] = &["$answered", "$flagged", "$seen"];
+        for place in [&world.account, &world.laptop, &world.phone] {
+            let mut there: Vec<Vec<String>> =
+                place.shows().into_iter().filter(|row| row.0 == "Work").map(|row| row.2).collect();
+            there.sort();
+            assert_eq!(there, [all, all, both, both], "{manner:?}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn promise_8_an_old_tree_brings_nothing_back_that_left_its_folder_long_ago() {
     for manner in BOTH {
