@@ -508,6 +508,8 @@ fn changes(
     let mut changed = Vec::new();
     for sighting in cycle.hub.changed(replica.id, place.collection)? {
         let known = cycle.hub.placement(replica.id, &sighting.remote_id)?;
+        // What came from another collection is none of this one's items yet.
+        let known = known.filter(|known| known.collection == sighting.collection);
         let known = known.filter(|known| !lens.differ_by_collection(&known.seen, &sighting.rendering));
         let is_edit = known.is_some_and(|known| match (lens.read(&known.seen), lens.read(&sighting.rendering)) {
             (Ok(before), Ok(after)) => before != after,

@@ -48,8 +48,12 @@ impl Weighing<'_> {
         let belongs = |place: &Place| verdict.collections.contains(&place.collection);
         // Nor is it made beside a copy that leaves, as long as nobody knows what became of that: it may have to be moved.
         // Or whether it is gone, with which the item may be: that may be held.
+        // Or whether it is to be read again: it is there.
         let is_in_question = |copy: &Weighed| {
-            !self.is_device(copy.replica) && copy.sighting.as_ref().is_some_and(|seen| seen.presence != Presence::Here)
+            let is_asked = copy.sighting.as_ref().is_some_and(|seen| seen.presence != Presence::Here);
+            let is_bad =
+                copy.placement.as_ref().is_some_and(|known| self.is_bad(copy.replica, known.remote_id.as_str()));
+            !self.is_device(copy.replica) && (is_asked || is_bad)
         };
         let leaves_unread: BTreeSet<i64> = weighed
             .iter()

@@ -156,6 +156,26 @@ async fn promise_8_a_hold_ends_with_what_its_account_moved_on_and_holds_no_later
 }
 
 #[tokio::test]
+async fn promise_8_many_marked_messages_that_move_into_a_small_folder_are_no_change_of_what_was_there() {
+    for manner in [Manner::Labels, Manner::Alone, Manner::Folders] {
+        let mut world = World::new(manner);
+        for n in 1..=55 {
+            world.account.put(&text(n), &[if n <= 25 { "Work" } else { "INBOX" }], &["$seen"]);
+        }
+        world.sync().await;
+        for n in 26..=55 {
+            world.account.change(world.account.find_one(&text(n)), |message| {
+                message.keywords.insert("$flagged".into());
+                carry(message, "INBOX", "Work");
+            });
+        }
+        assert_eq!(world.sync().await.exit, 0, "{manner:?}: {:?}", world.hub.holds().unwrap());
+        assert_eq!(inside(&world.phone, "Work").len(), 55, "{manner:?}");
+        world.settled(&format!("{manner:?}")).await;
+    }
+}
+
+#[tokio::test]
 async fn promise_8_of_twenty_messages_that_are_all_marked_at_once_nobody_is_told_until_somebody_decides() {
     for manner in BOTH {
         for (marked, approved) in [(20, Some(true)), (20, Some(false)), (19, None)] {

@@ -59,6 +59,38 @@ async fn promise_9_a_message_that_can_never_be_read_stops_nothing_in_its_folder(
     }
 }
 
+/// What its account goes on writing, and cannot be read any more, is deleted on a device, or moved there.
+#[tokio::test]
+async fn a_message_that_became_unreadable_is_not_made_a_second_time_where_a_device_puts_it_elsewhere() {
+    let draft = |bytes: usize| [&text(21)[..], &vec![b'x'; bytes]].concat();
+    for manner in [Manner::Labels, Manner::Alone, Manner::Folders] {
+        for goal in [None, Some("account/mail/Work")] {
+            let what = format!("{manner:?}, {goal:?}");
+            let mut world = World::with_twenty(manner).await;
+            let there = world.account.put(&draft(1), &["INBOX"], &["$draft"]);
+            world.sync().await;
+            world.account.change(there, |message| message.bytes = draft(2));
+            world.account.spoil(there, ErrorKind::Refused);
+            assert_eq!(world.sync().await.exit, 5, "{what}");
+            world.laptop.change(world.laptop.find_one(&draft(1)), |message| match goal {
+                Some(goal) => super::carry(message, "account/mail/INBOX", goal),
+                None => message.at.clear(),
+            });
+            for _ in 0..3 {
+                world.sync().await;
+                assert_eq!(world.account.creates(), 0, "{what}: {:?}", world.account.writes());
+            }
+            world.account.mend();
+            for _ in 0..3 {
+                world.now.fetch_add(8 * HOUR_MS, Ordering::SeqCst);
+                world.sync().await;
+            }
+            assert_eq!(world.account.creates(), 0, "{what}: {:?}", world.account.writes());
+            world.settled(&what).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_place_that_fails_with_all_that_it_is_asked_for_sets_nothing_aside() {
     for manner in BOTH {
