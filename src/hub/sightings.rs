@@ -517,10 +517,13 @@ impl Hub {
     /// What is held of removals at a replica, and would remove nothing any more, waits for no word: nobody has it now, or it stands
     /// elsewhere.
     pub fn free_removals(&mut self, replica: i64) -> Result<()> {
-        let held = "SELECT s.id FROM sightings s JOIN holds h ON h.id = s.hold
+        let held = "SELECT s.id FROM holds h CROSS JOIN sightings s ON s.hold = h.id
                     WHERE s.replica = ?1 AND h.replica = ?1 AND h.cause = 'deletes' AND h.approved = 0";
-        let free =
-            self.all(&format!("{held} EXCEPT SELECT id FROM ({GOING})"), [replica], |row| row.get::<_, i64>(0))?;
+        let mut free: HashSet<i64> = self.all(held, [replica], |row| row.get(0))?.into_iter().collect();
+        if !free.is_empty() {
+            let going = self.all(&format!("SELECT id FROM ({GOING})"), [replica], |row| row.get::<_, i64>(0))?;
+            going.iter().for_each(|sighting| drop(free.remove(sighting)));
+        }
         for sighting in free {
             self.run(
                 "INSERT OR IGNORE INTO todo SELECT item FROM sightings WHERE id = ?1 AND item IS NOT NULL",
