@@ -220,7 +220,8 @@ impl Device {
         }
     }
 
-    /// The folders beneath a folder, hidden ones and links left out.
+    /// The folders beneath a folder, hidden ones and links left out, and what a file system has at its top for what it finds when it is
+    /// repaired: that is nobody's account, and may not be entered.
     pub(crate) fn subfolders(&self, folder: &OwnedFd, id: &str) -> Result<Vec<Vec<u8>>> {
         let read = || -> rustix::io::Result<Vec<Vec<u8>>> {
             let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -231,7 +232,7 @@ impl Device {
             while let Some(entry) = entries.next() {
                 let entry = entry?;
                 let name = entry.file_name().to_bytes();
-                if name.starts_with(b".") {
+                if name.starts_with(b".") || (id.is_empty() && name == b"lost+found") {
                     continue;
                 }
                 let file_type = match entry.file_type() {

@@ -57,6 +57,20 @@ async fn a_first_use_is_fresh_and_leaves_no_trace_until_something_is_decided() {
     assert_eq!(replica_marked_at(world.dir.path()), Some("replica-1".into()));
 }
 
+/// The device is the top of a disk.
+#[tokio::test]
+async fn what_a_file_system_keeps_at_its_top_is_no_account() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let world = World::fresh();
+    let found = world.dir.path().join("lost+found");
+    fs::create_dir_all(found.join("contacts/Friends")).unwrap();
+    for mode in [0o700, 0o000] {
+        fs::set_permissions(&found, fs::Permissions::from_mode(mode)).unwrap();
+        world.device.arrive(visit(false, 1)).await.unwrap();
+        assert_eq!(world.device.collections(Kind::Contacts).await.unwrap(), [], "{mode:o}");
+    }
+}
+
 #[tokio::test]
 async fn a_first_use_of_a_path_that_is_not_there_makes_it() {
     let outer = tempfile::tempdir().unwrap();

@@ -173,6 +173,16 @@ async fn a_folder_whose_marker_is_damaged_is_listed_as_shut_and_the_others_are_a
 }
 
 #[tokio::test]
+async fn what_a_file_system_keeps_at_its_top_is_no_account_with_mail() {
+    let desk = Desk::new().await;
+    for part in ["cur", "new", "tmp"] {
+        std::fs::create_dir_all(desk.path("../../lost+found/mail").join(part)).unwrap();
+    }
+    let all = desk.device.collections(Kind::Mail).await.unwrap();
+    assert!(all.iter().all(|folder| folder.id.as_str().starts_with("google/mail")), "{all:?}");
+}
+
+#[tokio::test]
 async fn a_maildir_whose_name_is_no_mailboxes_is_listed_as_shut_and_nobody_says_what_is_not_in_it() {
     use std::os::unix::ffi::OsStrExt as _;
     // As Dovecot never writes it, in Latin-1, and as a program makes it that knows of no dots.
