@@ -521,8 +521,8 @@ impl Hub {
                     WHERE s.replica = ?1 AND h.replica = ?1 AND h.cause = 'deletes' AND h.approved = 0";
         let mut free: HashSet<i64> = self.all(held, [replica], |row| row.get(0))?.into_iter().collect();
         if !free.is_empty() {
-            let going = self.all(&format!("SELECT id FROM ({GOING})"), [replica], |row| row.get::<_, i64>(0))?;
-            going.iter().for_each(|sighting| drop(free.remove(sighting)));
+            let going = self.all(&format!("SELECT id FROM ({GOING})"), [replica], |row| row.get(0))?;
+            free = &free - &going.into_iter().collect();
         }
         for sighting in free {
             self.run(
