@@ -112,7 +112,9 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
     } else {
         for s in &all {
             let titles = if s.titles.is_empty() { String::new() } else { format!(" ({})", s.titles.join(", ")) };
-            println!("{} {} {}: {}{titles}", s.hold.id, s.replica, s.hold.kind, hints::put(&s.hold.reason));
+            // A device as a whole is of no kind.
+            let kind = if s.hold.cause == "device" { String::new() } else { format!(" {}", s.hold.kind) };
+            println!("{} {}{kind}: {}{titles}", s.hold.id, s.replica, hints::put(&s.hold.reason));
         }
         if !all.is_empty() {
             let ways = [

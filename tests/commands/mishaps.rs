@@ -164,6 +164,7 @@ fn a_hub_restored_from_an_old_copy_is_noticed_however_often_it_runs() {
         home.sync().expect(4).says(&["older copy", "device fill laptop"]);
     }
     assert_eq!(home.writes(), 0);
+    home.run(&["held"]).expect(0).shows(&[" laptop: "]);
     home.run(&["device", "fill", "laptop"]);
     assert!(home.google_text().contains("Newer"));
     home.card("Newer");
