@@ -354,6 +354,9 @@ pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let brake = cycle.settings.brakes.get(&kind).copied().unwrap_or_default();
     let left_out = cycle.left_out.clone();
     let now = cycle.now();
+    let read = cycle.members.iter().filter(|member| member.reached(kind).is_some() && member.complete.contains(&kind));
+    let read: Vec<i64> = read.map(|member| member.replica.id).collect();
+    cycle.hub.atomically("let go", |hub| hub.find_let_go(kind, &read))?;
     for index in 0..cycle.members.len() {
         if cycle.members[index].reached(kind).is_none() {
             continue;
@@ -435,7 +438,7 @@ fn is_emptied(cycle: &Cycle<'_>, places: &[twofold_hub::Place], gone: &HashMap<i
     }
     let (mut size, mut going) = (0, 0);
     for place in places {
-        size += cycle.hub.copies(place.replica, place.collection)?;
+        size += cycle.hub.copies_had(place.replica, place.collection)?;
         going += gone.get(&place.collection).copied().unwrap_or_default();
     }
     Ok(Brake::empties(size, going))
@@ -452,7 +455,7 @@ fn removals(
 ) -> Result<()> {
     let collection = place.collection;
     let open = cycle.hub.open_hold(replica.id, Some(collection), "deletes")?;
-    let size = cycle.hub.copies(replica.id, collection)?;
+    let size = cycle.hub.copies_had(replica.id, collection)?;
     let recent = cycle.hub.recent_removals(replica.id, collection, now - DAY_MS)?;
     if open.is_none() && why == Why::Many && !brake.holds(size, recent, going) {
         return Ok(());

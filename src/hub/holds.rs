@@ -316,7 +316,7 @@ impl Hub {
         self.run(
             "INSERT INTO quarantine (replica, collection, item, remote_id, reason, raw, since, next_try)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-             ON CONFLICT (replica, remote_id) DO UPDATE SET reason = ?5, raw = ?6, item = coalesce(?3, item),
+             ON CONFLICT (replica, remote_id) DO UPDATE SET reason = ?5, raw = iif(length(?6) > 0, ?6, raw), item = coalesce(?3, item),
                tries = tries + 1, next_try = ?8",
             params![replica, collection, item, remote_id, reason, raw, now_ms, now_ms + wait_ms(tries)],
         )

@@ -407,6 +407,7 @@ impl Hub {
     /// What finds blobs, and what lets tokens fall: a part of the schema, kept where it is used.
     fn watch(&self) -> Result<()> {
         self.connection.execute_batch(blobs::INDEXES).store()?;
+        self.connection.execute_batch(sightings::LET_GO).store()?;
         self.connection.execute_batch(placements::TRIGGERS).store()
     }
 

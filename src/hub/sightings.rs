@@ -26,24 +26,21 @@ macro_rules! stood {
     };
 }
 
-/// Whether an item that leaves replica `?1` still stands at another one, or never stood at any: what every place that had it has let go of
-/// is removed nowhere.
-macro_rules! is_had {
-    ($item:literal) => {
-        concat!(
-            "(NOT EXISTS (SELECT 1 FROM placements w WHERE w.item = ",
-            $item,
-            " AND w.replica <> ?1)
-        OR EXISTS (SELECT 1 FROM placements w WHERE w.item = ",
-            $item,
-            " AND w.replica <> ?1
-            AND NOT EXISTS (SELECT 1 FROM sightings g WHERE g.replica = w.replica AND g.remote_id = w.remote_id AND g.gone = 2))
-        OR EXISTS (SELECT 1 FROM sightings h WHERE h.item = ",
-            $item,
-            " AND h.replica <> ?1 AND h.gone = 0))"
-        )
-    };
-}
+/// The items that every place which had them has let go of, as it was last asked ([`Hub::find_let_go`]).
+pub(crate) const LET_GO: &str = "CREATE TEMP TABLE IF NOT EXISTS let_go (item INTEGER PRIMARY KEY)";
+
+/// Items of kind `?1` of which each copy, at two replicas or more, is gone or in the trash, by what the replicas `?2` (a list as JSON) say.
+const FIND_LET_GO: &str = "
+    INSERT INTO let_go
+    SELECT DISTINCT s.item FROM sightings s JOIN items i ON i.id = s.item AND i.kind = ?1
+    WHERE s.gone > 0 AND s.gone = 2
+      AND (SELECT count(DISTINCT replica) FROM placements WHERE item = s.item) > 1
+      AND NOT EXISTS (SELECT 1 FROM placements w WHERE w.item = s.item
+        AND NOT EXISTS (SELECT 1 FROM sightings g WHERE g.replica = w.replica AND g.remote_id = w.remote_id
+            AND g.replica IN (SELECT value FROM json_each(?2))
+            AND (g.gone = 2 OR (g.gone = 0 AND g.collection IN (SELECT id FROM collections WHERE role = 'trash')))))
+      AND NOT EXISTS (SELECT 1 FROM sightings h JOIN collections c ON c.id = h.collection
+        WHERE h.item = s.item AND h.gone = 0 AND c.role IS NOT 'trash')";
 
 /// What leaves a collection of replica `?1` for good, or for the trash, and is under no approved hold: `id` and `collection`. What does not
 /// stand there any more anyway removes nothing: that was decided, and counted, before; nor does what nobody else has any more. What goes to
@@ -54,9 +51,8 @@ pub(crate) const GOING: &str = concat!(
     WHERE s.replica = ?1 AND s.gone = 2 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))
       AND ",
     stood!("s"),
-    " AND ",
-    is_had!("s.item"),
     "
+      AND s.item NOT IN (SELECT item FROM let_go)
       AND (EXISTS (SELECT 1 FROM sightings o JOIN collections c ON c.id = o.collection
             WHERE o.item = s.item AND o.replica = ?1 AND o.gone = 0 AND o.collection <> s.collection AND c.role = 'trash')
         OR NOT EXISTS (SELECT 1 FROM sightings o JOIN collections c ON c.id = o.collection
@@ -74,9 +70,8 @@ pub(crate) const GOING: &str = concat!(
     WHERE s.replica = ?1 AND s.gone = 0 AND (s.hold IS NULL OR s.hold NOT IN (SELECT id FROM holds WHERE approved = 1))
       AND ",
     stood!("p"),
-    " AND ",
-    is_had!("p.item"),
     "
+      AND p.item NOT IN (SELECT item FROM let_go)
       AND NOT EXISTS (SELECT 1 FROM placements q JOIN collections d ON d.id = q.collection JOIN replicas r ON r.id = d.origin
             JOIN items i ON i.id = q.item WHERE q.item = s.item AND (i.dated < r.since OR i.size > r.max_size))"
 );
@@ -511,6 +506,26 @@ impl Hub {
                     observed_ms: row.get(4)?,
                 })
             },
+        )
+    }
+
+    /// Notes which items of a kind every place that had them has let go of. Only those `places` are believed that were read to their end just
+    /// now: what was told before may be otherwise by now.
+    pub fn find_let_go(&mut self, kind: Kind, places: &[i64]) -> Result<()> {
+        self.run("DELETE FROM let_go", [])?;
+        self.run(FIND_LET_GO, params![kind.as_str(), serde_json::Value::from(places).to_string()])
+    }
+
+    /// Whether every place that had an item has let go of it ([`Hub::find_let_go`]).
+    pub fn is_let_go(&self, item: i64) -> Result<bool> {
+        Ok(self.count("SELECT count(*) FROM let_go WHERE item = ?1", [item])? > 0)
+    }
+
+    /// How many copies a replica holds in a collection, but for items that every place has let go of.
+    pub fn copies_had(&self, replica: i64, collection: i64) -> Result<usize> {
+        self.count(
+            "SELECT count(*) FROM placements WHERE replica = ?1 AND collection = ?2 AND item NOT IN (SELECT item FROM let_go)",
+            params![replica, collection],
         )
     }
 

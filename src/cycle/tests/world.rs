@@ -366,6 +366,25 @@ async fn promise_8_an_address_book_that_is_empty_on_both_sides_is_no_alarm() {
     world.settled("empty on both sides").await;
 }
 
+/// What a device lost is back there before anybody reads it again, and its account loses the same.
+#[tokio::test]
+async fn promise_8_what_a_place_that_is_away_was_said_to_have_lost_is_not_believed() {
+    let mut world = seeded(false);
+    world.sync().await;
+    let before = world.phone.contents();
+    for (id, _) in &before {
+        world.phone.delete(id);
+    }
+    assert_eq!(world.sync().await.exit, 4);
+    world.is_phone_detached = true;
+    for (id, _) in world.google.contents() {
+        world.google.delete(&id);
+    }
+    assert_eq!(world.sync().await.exit, 4);
+    let google = world.hub.replica("google", false).unwrap().id;
+    assert!(world.hub.holds().unwrap().iter().any(|hold| hold.replica == google), "{:?}", world.hub.holds().unwrap());
+}
+
 #[tokio::test]
 async fn promise_2_an_expired_token_removes_nothing_and_adds_nothing_twice() {
     let mut world = seeded(false);
