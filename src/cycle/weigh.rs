@@ -285,19 +285,12 @@ impl Weighing<'_> {
             let is_moved = verdict.collections.iter().any(|id| !self.tables.bins.is_trash(*id));
             // What only lost one of its places is changed, and what got another instead is moved.
             let is_elsewhere = verdict.collections.iter().any(|id| !case.current.collections.contains(id));
-            // Nobody has it any more, or somebody put it elsewhere: what else leaves with that is not removed.
-            let is_put_elsewhere = weighed.iter().any(|copy| {
-                verdict.collections.contains(&copy.collection)
-                    && !case.current.collections.contains(&copy.collection)
-                    && !self.tables.bins.is_trash(copy.collection)
-                    && !matches!(copy.now, Now::Gone)
-            });
-            let is_removed = !is_put_elsewhere && !self.hub.is_let_go(item.id)?;
+            let is_let_go = self.hub.is_let_go(item.id)?;
             for copy in weighed {
                 let Some(from) = copy.left_from().filter(|from| !verdict.collections.contains(from)) else { continue };
-                // What moved is not removed. And what somebody approved does not count for the brake: they said that it is not too much.
+                // What moved is not removed, nor what nobody has any more. And what somebody approved does not count for the brake: they said that it is not too much.
                 let is_approved = copy.sighting.as_ref().is_some_and(|sighting| sighting.hold.is_some());
-                if is_removed && !is_approved && !self.stands_beside((copy.replica, from), weighed, verdict) {
+                if !is_let_go && !is_approved && !self.stands_beside((copy.replica, from), weighed, verdict) {
                     self.hub.note_removal(copy.replica, from, self.now)?;
                 }
                 self.count(copy.replica, |row| match (is_moved, is_elsewhere) {
