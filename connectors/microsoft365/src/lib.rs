@@ -315,6 +315,8 @@ const TOKEN_CODES: [&str; 6] = [
 /// Codes of a 404 that speak of the mailbox or the user, never of an item.
 const MAILBOX_CODES: [&str; 4] =
     ["mailboxnotenabledforrestapi", "errornonexistentmailbox", "errorinvaliduser", "resourcenotfound"];
+/// What a 404 says that comes from whoever stands before Graph's services, and knows of no item.
+const NO_CODES: [&str; 1] = ["unknownerror"];
 /// Codes of items that the server itself cannot read, now or later.
 const CORRUPT_CODES: [&str; 2] = ["errorcorruptdata", "errorcannotopenfileattachment"];
 
@@ -326,6 +328,8 @@ impl Dialect for GraphDialect {
             410 => ErrorKind::TokenExpired,
             400..=499 if has(&TOKEN_CODES) => ErrorKind::TokenExpired,
             404 if has(&MAILBOX_CODES) => ErrorKind::Forbidden,
+            // Absence is never deletion: only who names what is not there knows of it.
+            404 if codes.is_empty() || has(&NO_CODES) => ErrorKind::Unknown,
             404 => ErrorKind::NotFound,
             409 if has(&["errorirresolvableconflict"]) => ErrorKind::StaleEtag,
             // Locked by another worker of the service: nothing was executed, later it may be.

@@ -492,6 +492,33 @@ async fn without_a_place_for_bytes_there_is_no_mail() {
 }
 
 #[tokio::test]
+async fn only_a_404_that_says_what_is_missing_says_that_a_message_is_not_there() {
+    let mut world = World::empty();
+    world.deliver("inbox", &letter("one"));
+    let seen = world.only().await;
+    let coded = |code: &str| Some(json!({"error": {"code": code, "message": "It was not found."}}));
+    for (body, is_gone) in [
+        (Some(json!("")), false),
+        (Some(json!({})), false),
+        (coded(""), false),
+        (coded("UnknownError"), false),
+        (coded("ErrorItemNotFound"), true),
+        (coded("itemNotFound"), true),
+    ] {
+        let fault = Fault::Status { status: 404, retry_after: None, executed: false, body: body.clone() };
+        world.sandbox.fault(Rule::any(fault).on(Provider::Microsoft).path(seen.remote_id.as_str()));
+        match world.fetch(&seen).await {
+            Ok(None) => assert!(is_gone, "{body:?}"),
+            answer => assert!(
+                !is_gone && answer.as_ref().is_err_and(|error| error.kind == ErrorKind::Unknown),
+                "{body:?}: {answer:?}"
+            ),
+        }
+        world.sandbox.with(|state| state.faults.clear());
+    }
+}
+
+#[tokio::test]
 async fn a_page_of_a_proxy_sets_no_message_aside() {
     let mut world = World::empty();
     world.deliver("inbox", &letter("one"));

@@ -32,6 +32,8 @@ const DAY: TimeDelta = TimeDelta::days(1);
 const SEARCH_PAGES: usize = 100;
 /// So many creates of unknown fate are remembered.
 const MOST_PENDING: usize = 1_000;
+/// More messages than this do not fail alone within a run: the place does.
+const MOST_SET_ASIDE: usize = 20;
 /// A message without Message-ID and date is looked for among so many newest ones: Gmail dates it by when it came.
 const NEWEST: usize = 20;
 
@@ -75,7 +77,12 @@ impl Mail {
         let parcel = self.parcel(rendering)?;
         let wanted = wanted(label, &parcel.sheet);
         // A look fails before anything is sent.
-        let there = self.alike(&parcel, label).await.map_err(|error| super::change::not_executed(&error))?;
+        let there = match self.alike(&parcel, label).await {
+            Err(error) if !error.kind.proves_not_executed() => {
+                return Err(self.of_this_one(error, "it cannot be looked for there").await);
+            }
+            there => there.map_err(|error| super::change::not_executed(&error))?,
+        };
         let answer = match there.iter().find(|one| one.is_same && one.labels.contains(DRAFT) == (label == DRAFT)) {
             // As where it is to be copied there: it would leave where it stands.
             Some(one) if is_alone(label) && !one.labels.contains(label) => {
@@ -486,8 +493,17 @@ impl Mail {
         }
     }
 
-    /// What failed over one message that was to be sent: a matter of that message, where everything else is answered; else of the place.
-    async fn of_this_one(&self, error: Error, what: &str) -> Error {
+    /// What failed over one message before anything was sent of it: a matter of that message, where everything else is answered; else of the
+    /// place, as where it fails with one after the other.
+    pub(super) async fn of_this_one(&self, error: Error, what: &str) -> Error {
+        let is_of_few = {
+            let mut memory = self.memory();
+            memory.set_aside += 1;
+            memory.set_aside <= MOST_SET_ASIDE
+        };
+        if !is_of_few {
+            return super::change::not_executed(&error);
+        }
         match self.client.send(api::profile()).await {
             Ok(_) => Error::new(ErrorKind::Refused, format!("{what}; this one was not sent ({})", error.message)),
             Err(_) => super::change::not_executed(&error),

@@ -80,6 +80,8 @@ struct Memory {
     pace: Pace,
     /// Messages whose bytes are more than the client takes.
     too_large: HashSet<String>,
+    /// How many messages were found to fail alone since the last round began.
+    set_aside: usize,
 }
 
 impl Mail {

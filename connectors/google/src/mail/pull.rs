@@ -32,7 +32,9 @@ impl Mail {
     /// One page of the feed.
     pub(crate) async fn changes(&self, feed: &Feed, since: &Since) -> Result<Page> {
         if !matches!(since, Since::Page(_)) {
-            self.memory().fates.clear();
+            let mut memory = self.memory();
+            memory.fates.clear();
+            memory.set_aside = 0;
         }
         let round = match since {
             Since::Start => {

@@ -78,6 +78,15 @@ impl Mail {
             looked.insert(id.to_owned(), answer.map(|message| message.as_ref().map(labels_of)));
         })
         .await;
+        // One that cannot be looked at takes no other one along.
+        for look in looked.values_mut() {
+            if let Err(error) = look
+                && !error.kind.proves_not_executed()
+            {
+                let failed = again(error);
+                *error = self.of_this_one(failed, "the message cannot be looked at").await;
+            }
+        }
         looked
     }
 

@@ -170,3 +170,21 @@ async fn a_change_whose_reply_is_lost_is_unknown_and_one_that_was_refused_is_not
     assert!(error.kind.proves_not_executed(), "{error}");
     assert_eq!(desk.labels_of(&one), set(&["INBOX"]));
 }
+
+#[tokio::test]
+async fn a_message_that_cannot_be_looked_at_is_refused_alone_and_the_others_go_on() {
+    let desk = Desk::new().await;
+    let (one, two) = (desk.add("one", &["INBOX"]), desk.add("two", &["INBOX"]));
+    let there = desk.round(Since::Start).await.seen;
+    let both = [delete(&there[&id(&one, "INBOX")]), delete(&there[&id(&two, "INBOX")])];
+    desk.fault(Rule::any(Fault::status(500)).path(&one));
+    let outcomes = desk.google.write(KIND, &both).await;
+    let kinds: Vec<_> = outcomes.iter().map(|outcome| outcome.as_ref().err().map(|error| error.kind)).collect();
+    assert_eq!(kinds, [Some(ErrorKind::Refused), None]);
+    assert_eq!((desk.labels_of(&one), desk.labels_of(&two)), (set(&["INBOX"]), set(&["TRASH"])));
+    // Where nothing else is answered either, it is no message's fault.
+    desk.fault(Rule::any(Fault::status(500)).path("/profile"));
+    let error = desk.write(both.into_iter().next().unwrap()).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Offline);
+    assert_eq!(desk.labels_of(&one), set(&["INBOX"]));
+}

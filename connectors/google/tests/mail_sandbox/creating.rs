@@ -413,6 +413,19 @@ async fn a_message_whose_like_there_cannot_be_read_is_refused_alone() {
 }
 
 #[tokio::test]
+async fn a_message_that_cannot_be_looked_for_is_no_fault_of_gmail() {
+    let desk = Desk::new().await;
+    let create = || desk.create("one", &mail("one"), "INBOX", &[]);
+    desk.fault(Rule::any(Fault::status(500)).method("GET").path("/messages"));
+    assert_eq!(desk.write(create()).await.unwrap_err().kind, ErrorKind::Refused);
+    desk.fault(Rule::any(Fault::status(500)).path("/profile"));
+    assert_eq!(desk.write(create()).await.unwrap_err().kind, ErrorKind::Offline);
+    assert_eq!(desk.sandbox.google_messages().len(), 0, "nothing was sent");
+    desk.sandbox.with(|state| state.faults.clear());
+    assert!(desk.write(create()).await.is_ok());
+}
+
+#[tokio::test]
 async fn drafts_are_made_and_written_on() {
     let desk = Desk::new().await;
     let made = desk.done(desk.create("1", &mail("draft"), "DRAFT", &["$draft", "$seen", "$flagged"])).await;

@@ -343,7 +343,8 @@ fn too_far() -> Error {
 
 /// Whether a session is over, or not where it was thought to be.
 fn is_over(error: &Error) -> bool {
-    matches!(error.kind, ErrorKind::NotFound | ErrorKind::SignInNeeded) || error.message.starts_with("status 416")
+    let is_over = ["status 404", "status 416"].iter().any(|status| error.message.starts_with(status));
+    is_over || error.kind == ErrorKind::SignInNeeded
 }
 
 #[cfg(test)]
