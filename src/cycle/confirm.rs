@@ -356,7 +356,7 @@ pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
     let now = cycle.now();
     let read = cycle.members.iter().filter(|member| member.reached(kind).is_some() && member.complete.contains(&kind));
     let read: Vec<i64> = read.map(|member| member.replica.id).collect();
-    cycle.hub.atomically("let go", |hub| hub.find_let_go(kind, &read))?;
+    cycle.hub.find_let_go(kind, &read)?;
     for index in 0..cycle.members.len() {
         if cycle.members[index].reached(kind).is_none() {
             continue;

@@ -362,6 +362,7 @@ impl Hub {
                  PRAGMA temp_store = MEMORY; PRAGMA cache_size = -2000; PRAGMA wal_autocheckpoint = 4000; PRAGMA busy_timeout = 5000;",
             )
             .store()?;
+        connection.execute_batch(sightings::LET_GO).store()?;
         let mut hub = Hub::of(connection, path);
         hub.migrate()?;
         hub.id = hub.meta("hub")?.unwrap_or_default();
@@ -407,7 +408,6 @@ impl Hub {
     /// What finds blobs, and what lets tokens fall: a part of the schema, kept where it is used.
     fn watch(&self) -> Result<()> {
         self.connection.execute_batch(blobs::INDEXES).store()?;
-        self.connection.execute_batch(sightings::LET_GO).store()?;
         self.connection.execute_batch(placements::TRIGGERS).store()
     }
 
