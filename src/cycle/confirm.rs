@@ -364,7 +364,10 @@ pub fn brake(cycle: &mut Cycle<'_>, kind: Kind) -> Result<()> {
         let replica = cycle.members[index].replica.clone();
         let mut places = cycle.hub.places(replica.id, kind)?;
         places.retain(|place| !left_out.has(place.collection));
-        cycle.hub.atomically("free", |hub| hub.free_removals(replica.id))?;
+        let free = cycle.hub.removals_to_free(replica.id)?;
+        if !free.is_empty() {
+            cycle.hub.atomically("free", |hub| hub.free_removals(&free))?;
+        }
         let gone: HashMap<i64, usize> = cycle.hub.gone_by_collection(replica.id)?.into_iter().collect();
         let changed: HashMap<i64, usize> = cycle.hub.changed_by_collection(replica.id)?.into_iter().collect();
         let restored = cycle.hub.restored(replica.id, kind)?;

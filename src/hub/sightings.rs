@@ -529,17 +529,22 @@ impl Hub {
         )
     }
 
-    /// What is held of removals at a replica, and would remove nothing any more, waits for no word: nobody has it now, or it stands
-    /// elsewhere.
-    pub fn free_removals(&mut self, replica: i64) -> Result<()> {
+    /// What is held of removals at a replica, and would remove nothing any more: nobody has it now, or it stands elsewhere.
+    pub fn removals_to_free(&self, replica: i64) -> Result<Vec<i64>> {
         let held = "SELECT s.id FROM holds h CROSS JOIN sightings s ON s.hold = h.id
                     WHERE s.replica = ?1 AND h.replica = ?1 AND h.cause = 'deletes' AND h.approved = 0";
-        let mut free: HashSet<i64> = self.all(held, [replica], |row| row.get(0))?.into_iter().collect();
-        if !free.is_empty() {
+        let mut held: Vec<i64> = self.all(held, [replica], |row| row.get(0))?;
+        if !held.is_empty() {
             let going = self.all(&format!("SELECT id FROM ({GOING})"), [replica], |row| row.get(0))?;
-            free = &free - &going.into_iter().collect();
+            let going: HashSet<i64> = going.into_iter().collect();
+            held.retain(|sighting| !going.contains(sighting));
         }
-        for sighting in free {
+        Ok(held)
+    }
+
+    /// These wait for no word any more.
+    pub fn free_removals(&mut self, sightings: &[i64]) -> Result<()> {
+        for sighting in sightings {
             self.run(
                 "INSERT OR IGNORE INTO todo SELECT item FROM sightings WHERE id = ?1 AND item IS NOT NULL",
                 [sighting],
