@@ -3,7 +3,7 @@
     python large.py PROGRAM [MESSAGES [PROVIDER]]     (a release build)
 
 twofold reads so many messages of a provider (default 50,000 of Gmail) and a tenth of them from its sandbox, each to a device folder of its own. It fails
-where the first sync takes 100 MB, or 600 bytes more for each message more (the names of a folder's files are compared in memory), or a run with nothing
+where the first sync takes 100 MB, or 600 bytes (at Graph, whose ids are longer, 700) more for each message more (names are compared in memory), or a run with nothing
 to do a tenth of a second of CPU, or another number of requests than two. The first run after a first sync is not counted: it notes how the folders look.
 Graph's own budget is 10,000 requests in ten minutes: what is asked to be waited for is, an hour for 50,000.
 """
@@ -21,7 +21,7 @@ import post
 from world import World
 
 # Labels and history; the tree, and its folders in one batch.
-MOST_MB, MOST_BYTES_EACH, MOST_CPU_S, REQUESTS = 100, 600, 0.1, 2
+MOST_MB, MOST_BYTES_EACH, MOST_CPU_S, REQUESTS = 100, {"google": 600, "microsoft365": 700}, 0.1, 2
 OTHER = {"google": "microsoft365", "microsoft365": "google"}
 
 
@@ -86,7 +86,7 @@ def bench(program, messages="50000", provider="google"):
     small_mb, _, _ = measure(program, few, provider)
     large_mb, cpu_s, requests = measure(program, many, provider)
     each = (large_mb - small_mb) * 1e6 / (many - few)
-    if large_mb >= MOST_MB or each > MOST_BYTES_EACH:
+    if large_mb >= MOST_MB or each > MOST_BYTES_EACH[provider]:
         raise SystemExit(f"memory: {large_mb:.1f} MB, {each:.0f} bytes for each message more")
     if cpu_s >= MOST_CPU_S or requests != REQUESTS:
         raise SystemExit(f"nothing to do: {cpu_s:.3f} s of CPU, {requests} requests")
