@@ -12,6 +12,7 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use twofold_http::{Request, Response};
 use twofold_model::blob::open_to_send;
 use twofold_model::email::{Headers, Sheet, headers};
+use twofold_model::error::AtPlace;
 use twofold_model::{BlobId, Error, ErrorKind, Found, Lookup, Mark, Place, Rendering, Result, Seen, Written};
 
 use super::api::{Format, Goal, SENT_AT_ONCE};
@@ -34,6 +35,8 @@ const SEARCH_PAGES: usize = 100;
 const MOST_PENDING: usize = 1_000;
 /// More messages than this do not fail alone within a run: the place does.
 const MOST_SET_ASIDE: usize = 20;
+/// So often one is asked for before it is set aside. Each time is a read that is repeated by itself where its place stumbles.
+const LOOKS: u32 = 4;
 /// A message without Message-ID and date is looked for among so many newest ones: Gmail dates it by when it came.
 const NEWEST: usize = 20;
 
@@ -77,12 +80,7 @@ impl Mail {
         let parcel = self.parcel(rendering)?;
         let wanted = wanted(label, &parcel.sheet);
         // A look fails before anything is sent.
-        let there = match self.alike(&parcel, label).await {
-            Err(error) if !error.kind.proves_not_executed() => {
-                return Err(self.of_this_one(error, "it cannot be looked for there").await);
-            }
-            there => there.map_err(|error| super::change::not_executed(&error))?,
-        };
+        let there = self.asked_before("it cannot be looked for there", || self.alike(&parcel, label)).await?;
         let answer = match there.iter().find(|one| one.is_same && one.labels.contains(DRAFT) == (label == DRAFT)) {
             // As where it is to be copied there: it would leave where it stands.
             Some(one) if is_alone(label) && !one.labels.contains(label) => {
@@ -246,12 +244,12 @@ impl Mail {
         if total <= SENT_AT_ONCE {
             return self.client.send(api::send_in(&goal, &self.piece(parcel, 0, total)?)).await;
         }
-        let begun = self.client.send(api::begin_upload(&goal, total)).await;
         // Nothing is made before the bytes came.
-        let begun = match begun {
+        let begin = || self.client.send(api::begin_upload(&goal, total));
+        let begun = match begin().await {
             // No words of Google's: whoever stands before it takes no message like this one, or nothing at all.
             Err(error) if error.kind == ErrorKind::Malformed => {
-                Err(self.of_this_one(error, "the upload was not taken").await)
+                self.of_this_one(error, "the upload was not taken", begin).await
             }
             begun => begun.map_err(|error| super::change::not_executed(&error)),
         }?;
@@ -352,7 +350,7 @@ impl Mail {
         seen_in(table, &id, DRAFT, &labels, parcel.sheet).map(Some)
     }
 
-    async fn one(&self, id: &str, format: Format) -> Result<Option<Message>> {
+    pub(super) async fn one(&self, id: &str, format: Format) -> Result<Option<Message>> {
         let mut found = Ok(None);
         self.read(&[id.to_owned()], format, &mut |_, answer| found = answer).await;
         found
@@ -487,27 +485,45 @@ impl Mail {
             None => Ok(there),
             Some(error) if is_of_all(&error) => Err(error),
             // What cannot be compared may be the one.
-            Some(error) => {
-                Err(self.of_this_one(error, "a message there that may be the same one cannot be read").await)
-            }
+            Some(error) => Err(error.at("a message there that may be the same one")),
         }
     }
 
-    /// What failed over one message before anything was sent of it: a matter of that message, where everything else is answered; else of the
-    /// place, as where it fails with one after the other.
-    pub(super) async fn of_this_one(&self, error: Error, what: &str) -> Error {
+    /// What has to be known before something is sent.
+    async fn asked_before<T, F: Future<Output = Result<T>>>(&self, what: &str, ask: impl Fn() -> F) -> Result<T> {
+        match ask().await {
+            Err(error) if !error.kind.proves_not_executed() => self.of_this_one(error, what, ask).await,
+            answer => answer.map_err(|error| super::change::not_executed(&error)),
+        }
+    }
+
+    /// What failed over one message before anything was sent of it: a matter of that message where everything else is answered, and it is
+    /// not each time that it is asked; else of the place, as where it fails with one after the other.
+    pub(super) async fn of_this_one<T, F: Future<Output = Result<T>>>(
+        &self,
+        mut error: Error,
+        what: &str,
+        ask: impl Fn() -> F,
+    ) -> Result<T> {
         let is_of_few = {
             let mut memory = self.memory();
             memory.set_aside += 1;
             memory.set_aside <= MOST_SET_ASIDE
         };
-        if !is_of_few {
-            return super::change::not_executed(&error);
+        if !is_of_few || self.client.send(api::profile()).await.is_err() {
+            self.memory().set_aside = MOST_SET_ASIDE;
+            return Err(super::change::not_executed(&error));
         }
-        match self.client.send(api::profile()).await {
-            Ok(_) => Error::new(ErrorKind::Refused, format!("{what}; this one was not sent ({})", error.message)),
-            Err(_) => super::change::not_executed(&error),
+        for _ in 1..LOOKS {
+            match ask().await {
+                Err(again) if !again.kind.proves_not_executed() => error = again,
+                answer => {
+                    self.memory().set_aside -= 1;
+                    return answer.map_err(|error| super::change::not_executed(&error));
+                }
+            }
         }
+        Err(Error::new(ErrorKind::Refused, format!("{what}; this one was not sent ({})", error.message)))
     }
 }
 

@@ -79,12 +79,13 @@ impl Mail {
         })
         .await;
         // One that cannot be looked at takes no other one along.
-        for look in looked.values_mut() {
+        for (id, look) in &mut looked {
             if let Err(error) = look
                 && !error.kind.proves_not_executed()
             {
-                let failed = again(error);
-                *error = self.of_this_one(failed, "the message cannot be looked at").await;
+                let one = || self.one(id, Format::Minimal);
+                let answer = self.of_this_one(again(error), "the message cannot be looked at", one).await;
+                *look = answer.map(|message| message.as_ref().map(labels_of));
             }
         }
         looked

@@ -426,6 +426,24 @@ async fn a_message_that_cannot_be_looked_for_is_no_fault_of_gmail() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_none_once_sets_no_message_aside() {
+    for times in 1..=3 {
+        let desk = Desk::new().await;
+        let page = |path: &str| Rule::any(Fault::Html { executed: false }).path(path).times(times);
+        desk.fault(page("/gmail/v1/users/me/messages").method("GET"));
+        desk.done(desk.create("one", &mail("one"), "INBOX", &[])).await;
+        let there = desk.round(Since::Start).await.seen.into_values().next().unwrap();
+        desk.fault(page(message_of(&there)).method("GET"));
+        desk.write(delete(&there)).await.unwrap();
+        assert!(desk.labels_of(message_of(&there)).contains("TRASH"), "{times}");
+        let large = [mail("two"), vec![b'.'; 6 << 20]].concat();
+        desk.fault(page("/upload/gmail/v1/users/me/messages").method("POST"));
+        desk.done(desk.create("two", &large, "INBOX", &[])).await;
+        assert_eq!(desk.sandbox.google_messages().len(), 2, "{times}");
+    }
+}
+
+#[tokio::test]
 async fn drafts_are_made_and_written_on() {
     let desk = Desk::new().await;
     let made = desk.done(desk.create("1", &mail("draft"), "DRAFT", &["$draft", "$seen", "$flagged"])).await;
