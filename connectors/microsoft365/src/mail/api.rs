@@ -31,7 +31,12 @@ pub fn top_folders(id: impl Into<String>) -> Part {
     part(id, Method::Get, format!("/me/mailFolders?$top={FOLDER_PAGE}&$select={FOLDER_MEMBERS}"))
 }
 
-/// One more page of either.
+/// GET /me/mailFolders/{id}/childFolders: those right below a folder that are shown.
+pub fn folders_below(id: impl Into<String>, folder: &str) -> Part {
+    part(id, Method::Get, format!("{}/childFolders?$top={FOLDER_PAGE}&$select={FOLDER_MEMBERS}", in_folder(folder)))
+}
+
+/// One more page of any of these.
 pub fn folder_page(id: impl Into<String>, url: &str) -> Part {
     let mut part = part(id, Method::Get, url);
     prefer(&mut part.headers, &format!("odata.maxpagesize={FOLDER_PAGE}"));
@@ -306,6 +311,7 @@ mod tests {
             known_folder("1", "inbox"),
             any_message("1", "f"),
             any_folder("1", "f"),
+            folders_below("1", "f"),
             page("1", &first_round("f")),
             message("1", "m"),
             marked("1", None, &mark),

@@ -2,7 +2,8 @@
 //!
 //! An id is the folder; name and place in the tree are only what it is called. The tree is read in one batch: the folders' delta from its
 //! beginning has all of them, flat, and among them some that hold no mail; the plain list knows those right below the root that do; and
-//! each well-known name says which folder it is, for what the user reads is in his language.
+//! each well-known name says which folder it is, for what the user reads is in his language. What somebody deletes stands in Deleted Items,
+//! and the delta may call it removed: the plain list of that folder knows it still.
 //!
 //! Left out are hidden folders, search folders, what stands below neither, and the outbox: what is put there may be sent.
 
@@ -21,7 +22,7 @@ const KNOWN: [(&str, Option<Role>); 7] = [
     ("inbox", Some(Role::Inbox)),
     ("sentitems", Some(Role::Sent)),
     ("drafts", Some(Role::Drafts)),
-    ("deleteditems", Some(Role::Trash)),
+    (TRASH, Some(Role::Trash)),
     ("junkemail", Some(Role::Junk)),
     ("archive", Some(Role::Archive)),
     ("outbox", None),
@@ -31,6 +32,8 @@ const KEPT: [&str; 7] =
     ["clutter", "conflicts", "conversationhistory", "localfailures", "scheduled", "serverfailures", "syncissues"];
 /// What the inbox is called at every place.
 const INBOX: &str = "INBOX";
+/// Where folders go that are deleted.
+const TRASH: &str = "deleteditems";
 /// No tree is deeper: one that goes round in circles ends here.
 const DEEPEST: usize = 300;
 const DEFAULT_NAME: &str = "Folder";
@@ -67,12 +70,12 @@ impl Tree {
         exact.or_else(|| self.0.iter().find(|branch| lower(&branch.path) == lower(names)))
     }
 
-    /// Puts the tree together: `top` are the folders right below the root, `all` those that the delta named, `known` what the well-known
-    /// names are.
-    fn grow(top: &[Folder], all: &[Folder], known: &HashMap<String, Option<Role>>) -> Tree {
+    /// Puts the tree together: `top` are the folders right below the root, `all` those that the delta named, `trash` those in Deleted
+    /// Items, `known` what the well-known names are.
+    fn grow(top: &[Folder], all: &[Folder], trash: &[Folder], known: &HashMap<String, Option<Role>>) -> Tree {
         let mut by_id: HashMap<&str, &Folder> = HashMap::new();
-        // The plain list shows at once what the delta may show later.
-        for folder in all.iter().chain(top) {
+        // The plain lists show at once what the delta may show later.
+        for folder in all.iter().chain(top).chain(trash) {
             by_id.insert(&folder.id, folder);
         }
         let is_shown = |folder: &Folder| {
@@ -127,13 +130,14 @@ impl Mail {
     /// The tree as it is now: one batch, unless it has more folders than a page.
     pub(super) async fn tree_now(&self) -> Result<Arc<Tree>> {
         let what = "list mail folders";
-        let mut asks = vec![api::folder_tree("f"), api::top_folders("f")];
+        let mut asks = vec![api::folder_tree("f"), api::top_folders("f"), api::folders_below("f", TRASH)];
         asks.extend(KNOWN.iter().map(|(name, _)| api::known_folder("f", name)));
         number(&mut asks);
         let mut answers = self.graph.all(what, Effect::Read, &asks).await.into_iter();
         let mut next = || answers.next().unwrap_or_else(|| Err(no_answer()));
         let all = self.all_folders(next()).await?;
         let top = self.all_folders(next()).await?;
+        let trash = self.all_below(&all, next()).await.at(TRASH)?;
         let mut known = HashMap::new();
         for (name, role) in KNOWN {
             match next() {
@@ -144,7 +148,7 @@ impl Mail {
                 Err(error) => return Err(error.at(name)),
             }
         }
-        let tree = Arc::new(Tree::grow(&top, &all, &known));
+        let tree = Arc::new(Tree::grow(&top, &all, &trash, &known));
         self.memory().tree = Some(Arc::clone(&tree));
         Ok(tree)
     }
@@ -190,6 +194,35 @@ impl Mail {
             missing.insert((*folder).to_owned(), self.is_untold(tree, folder).await);
         }
         missing
+    }
+
+    /// The folders of a plain list with all below them, of those alone that the delta did not tell.
+    async fn all_below(&self, told: &[Folder], first: Result<Response>) -> Result<Vec<Folder>> {
+        let mut met: HashSet<String> =
+            told.iter().filter(|folder| !folder.is_removed).map(|folder| folder.id.clone()).collect();
+        let (mut below, mut lists) = (Vec::new(), vec![first]);
+        while !lists.is_empty() {
+            let mut asks = Vec::new();
+            for list in lists {
+                let folders = match list {
+                    Ok(answer) => self.all_folders(Ok(answer)).await?,
+                    // It is not there (any more), or says nothing of what is in it: what the delta tells has to do.
+                    Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Forbidden) => continue,
+                    Err(error) => return Err(error),
+                };
+                let untold = folders.into_iter().filter(|folder| met.insert(folder.id.clone()));
+                for folder in untold {
+                    asks.push(api::folders_below("f", &folder.id));
+                    below.push(folder);
+                }
+            }
+            number(&mut asks);
+            lists = match asks.is_empty() {
+                true => Vec::new(),
+                false => self.graph.all("list mail folders", Effect::Read, &asks).await,
+            };
+        }
+        Ok(below)
     }
 
     async fn all_folders(&self, first: Result<Response>) -> Result<Vec<Folder>> {
@@ -420,7 +453,7 @@ mod tests {
             folder("cal2", "Zwei", "cal"),
             folder("x", "Below the outbox", "out"),
         ];
-        let tree = Tree::grow(&top, &all, &known());
+        let tree = Tree::grow(&top, &all, &[], &known());
         assert_eq!(names(&tree), ["INBOX", "INBOX/Sub", "R\\/D", "R\\/D/2026", "R\\/D/2026/Deep"]);
         let inbox = collection(&tree.0[0]);
         assert!(inbox.is_default && inbox.role == Some(Role::Inbox) && inbox.id.as_str() == "in");
@@ -433,13 +466,13 @@ mod tests {
         let search = Folder { is_search: true, ..folder("s", "Unread", "r") };
         let gone = Folder { is_removed: true, ..folder("g", "Gone", "in") };
         let top = [folder("in", "Inbox", "r"), hidden.clone(), search.clone()];
-        let tree = Tree::grow(&top, &[hidden, search, gone, folder("d", "Below", "h")], &known());
+        let tree = Tree::grow(&top, &[hidden, search, gone, folder("d", "Below", "h")], &[], &known());
         assert_eq!(names(&tree), ["INBOX"]);
     }
 
     #[test]
     fn folders_that_stand_in_a_circle_end_no_listing() {
-        let tree = Tree::grow(&[folder("a", "A", "b")], &[folder("b", "B", "a")], &known());
+        let tree = Tree::grow(&[folder("a", "A", "b")], &[folder("b", "B", "a")], &[], &known());
         assert_eq!(names(&tree), ["A", "A/B"]);
     }
 }

@@ -22,7 +22,8 @@ const PLACE: &str = "microsoft365/mail";
 const KIND: Kind = Kind::Mail;
 
 /// Every function of `api.rs` that builds a request (or a part of one), and how its request is told.
-const OPERATIONS: [(&str, &str, &str); 31] = [
+const OPERATIONS: [(&str, &str, &str); 32] = [
+    ("folders_below", "GET", "/me/mailFolders/deleteditems/childFolders?%24top"),
     ("folder_tree", "GET", "/me/mailFolders/delta?%24select"),
     ("top_folders", "GET", "/me/mailFolders?%24top"),
     ("folder_page", "GET", "/me/mailFolders/delta?%24skiptoken"),

@@ -4,7 +4,7 @@ use crate::mail_world::{World, asking, letter, lookup, mark, moved, place, sheet
 use serde_json::json;
 use std::collections::BTreeSet;
 use twofold_model::email::Role;
-use twofold_model::{Connector, ErrorKind, Found, Kind, Operation, RemoteId, Seen};
+use twofold_model::{Collection, Connector, ErrorKind, Found, Kind, Operation, RemoteId, Seen};
 use twofold_sandbox::{Fault, Provider, Rule, Switches};
 
 fn with(set: impl FnOnce(&mut Switches)) -> World {
@@ -103,6 +103,24 @@ async fn folders_of_other_things_are_no_mailboxes_whether_the_delta_tells_them_o
         let world = with(|switches| switches.graph_folder_delta_tells_other_folders = tells);
         let names: Vec<String> = world.collections().await.into_iter().map(|collection| collection.name).collect();
         assert!(!names.contains(&"Kalender".to_owned()) && names.contains(&"INBOX".to_owned()), "{names:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_somebody_deletes_stands_in_deleted_items_whether_the_delta_calls_it_removed_or_not() {
+    for removes in [true, false] {
+        let world = with(|switches| switches.graph_folder_delta_removes_binned = removes);
+        let old = world.folder("Old");
+        let below = world.sandbox.graph_mail_folder_create(old.as_str(), "Below").unwrap();
+        world.sandbox.graph_mail_folder_delete(old.as_str()).unwrap();
+        let named = |all: Vec<Collection>, id: &str| {
+            all.into_iter().find(|collection| collection.id.as_str() == id).map(|collection| collection.name)
+        };
+        let all = world.collections().await;
+        assert_eq!(named(all.clone(), old.as_str()).as_deref(), Some("Gelöschte Elemente/Old"), "{removes}");
+        assert_eq!(named(all, &below).as_deref(), Some("Gelöschte Elemente/Old/Below"), "{removes}");
+        world.sandbox.graph_mail_folder_delete(old.as_str()).unwrap();
+        assert_eq!(named(world.collections().await, old.as_str()), None, "{removes}: from there it goes for good");
     }
 }
 
