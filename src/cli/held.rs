@@ -48,14 +48,19 @@ pub(super) struct Shown {
 }
 
 impl Shown {
+    /// A device as a whole is of no kind.
+    fn kind(&self) -> Option<&'static str> {
+        (self.hold.cause != "device").then(|| self.hold.kind.as_str())
+    }
+
     /// Whether somebody may say yes to it: a folder that is missing or foreign has to be brought back.
     pub(super) fn can_be_approved(&self) -> bool {
-        self.hold.cause != "device"
+        !self.hold.is_to_be_mended()
     }
 
     /// Whether somebody may say no to it: what a lost hub left apart stays so.
     pub(super) fn can_be_dropped(&self) -> bool {
-        !["device", "lost"].contains(&self.hold.cause.as_str())
+        !self.hold.is_to_be_mended() && self.hold.cause != "lost"
     }
 }
 
@@ -104,7 +109,7 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
     if args.json {
         let row = |s: &Shown| {
             json!({
-                "id": s.hold.id, "replica": s.replica, "kind": s.hold.kind.as_str(), "collection": s.collection,
+                "id": s.hold.id, "replica": s.replica, "kind": s.kind(), "collection": s.collection,
                 "reason": s.hold.reason, "creates": s.creates, "updates": s.updates, "deletes": s.deletes,
             })
         };
@@ -112,8 +117,7 @@ pub fn held(context: &Context, args: HeldArgs) -> Result<i32> {
     } else {
         for s in &all {
             let titles = if s.titles.is_empty() { String::new() } else { format!(" ({})", s.titles.join(", ")) };
-            // A device as a whole is of no kind.
-            let kind = if s.hold.cause == "device" { String::new() } else { format!(" {}", s.hold.kind) };
+            let kind = s.kind().map_or_else(String::new, |kind| format!(" {kind}"));
             println!("{} {}{kind}: {}{titles}", s.hold.id, s.replica, hints::put(&s.hold.reason));
         }
         if !all.is_empty() {
@@ -173,12 +177,13 @@ pub(super) fn approve_in(hub: &mut Hub, id: &str, may_mail: impl FnOnce(usize) -
         Ok(hold) => hold,
         Err(done) => return Ok(done),
     };
-    if hold.cause == "device" {
+    if hold.is_to_be_mended() {
         let name = hub.replicas()?.into_iter().find(|r| r.id == hold.replica).map(|r| r.name).unwrap_or_default();
         return Err(Error::new(
             ErrorKind::Held,
             format!(
-                "{id}: a missing or foreign device folder cannot be approved; nothing was done. Bring the folder back, or, if it is new or was replaced, type: twofold device fill {name}"
+                "{id}: a missing or foreign device folder cannot be approved; nothing was done. Bring the folder back as twofold held says, or, if the \
+                 device is new or was replaced, type: twofold device fill {name}"
             ),
         ));
     }
@@ -210,10 +215,12 @@ pub(super) fn drop_in(hub: &mut Hub, id: &str, now_ms: i64) -> Result<Done> {
         Ok(hold) => hold,
         Err(done) => return Ok(done),
     };
-    if hold.cause == "device" {
+    if hold.is_to_be_mended() {
         return Err(Error::new(
             ErrorKind::Held,
-            format!("{id}: a missing device folder cannot be dropped; nothing was done. Bring the folder back"),
+            format!(
+                "{id}: a missing or foreign device folder cannot be dropped; nothing was done. Bring the folder back as twofold held says"
+            ),
         ));
     }
     if hold.cause == "lost" {

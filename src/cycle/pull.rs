@@ -1,6 +1,7 @@
 //! Reads every feed to its end and stores what it says as sightings, each feed's token with what it covers (promise 2).
 
 use crate::Cycle;
+use crate::arrange::missing;
 use crate::hung::{self, What};
 use crate::intake::{Alone, Intake};
 use crate::late::{self, Silent};
@@ -62,6 +63,8 @@ struct Course {
     has_failed: bool,
     /// So lately that it is not in this run: what is told of it.
     left_alone: Option<Error>,
+    /// Why nothing may be touched there, as its device said.
+    held: Option<String>,
 }
 
 impl Course {
@@ -198,7 +201,10 @@ pub async fn pull_from(cycle: &mut Cycle<'_>, kind: Kind, members: impl IntoIter
                     hung.push((member, course.feed.clone(), error.message.clone(), took >= hung::LONG));
                 }
                 let is_device = cycle.members[member].replica.is_device;
-                failed.push((member, error.at(course.name(is_device)).at(kind)));
+                let is_held = error.kind == ErrorKind::Held;
+                let error = error.at(course.name(is_device)).at(kind);
+                course.held = (is_device && is_held).then(|| error.to_string());
+                failed.push((member, error));
             }
         }
     }
@@ -239,7 +245,7 @@ pub async fn pull_from(cycle: &mut Cycle<'_>, kind: Kind, members: impl IntoIter
             cycle.report.trouble(&name, &error);
         }
     }
-    let (mut over, mut left_alone) = (Vec::new(), Vec::new());
+    let (mut over, mut left_alone, mut unfit) = (Vec::new(), Vec::new(), Vec::new());
     for (index, source) in sources {
         let member = &mut cycle.members[index];
         // Where another kind fails, too, it is the place, and no token.
@@ -252,6 +258,11 @@ pub async fn pull_from(cycle: &mut Cycle<'_>, kind: Kind, members: impl IntoIter
                 left_alone.push((replica, course.feed.clone()));
             }
             complete &= course.end == End::Complete;
+            if let [place] = course.own.as_slice()
+                && (course.held.is_some() || course.end == End::Complete)
+            {
+                unfit.push((replica, place.collection, course.held.take()));
+            }
             let own: BTreeSet<i64> = course.own.iter().map(|place| place.collection).collect();
             member.unread.retain(|collection| !own.contains(collection));
             if matches!(course.end, End::Open | End::Broken) {
@@ -277,6 +288,7 @@ pub async fn pull_from(cycle: &mut Cycle<'_>, kind: Kind, members: impl IntoIter
             late::was_read(cycle, replica, kind)?;
         }
     }
+    missing::note_unfit(cycle, kind, unfit)?;
     hung::look_at_feeds(cycle, &left_alone)?;
     over.iter().try_for_each(|(replica, feed)| hung::is_over(cycle, What::Feed(*replica, feed)))
 }
@@ -372,7 +384,7 @@ fn rounds(
         let (has_failed, has_hung) = (hung.is_some(), hung.is_some_and(|hung| hung.took_long));
         if left_alone.is_some() {
             let tally = Tally::default();
-            alone.push(Course { feed, own, breaks, tally, end: End::Open, has_failed, left_alone });
+            alone.push(Course { feed, own, breaks, tally, end: End::Open, has_failed, left_alone, held: None });
             continue;
         }
         let state = cycle.hub.feed(replica, feed.id.as_str())?;
@@ -390,7 +402,16 @@ fn rounds(
         let is_listing = since == Since::Start;
         let known = if abilities.compares_known && is_listing { known_of(cycle, kind, &own)? } else { Known::new() };
         let tally = tally(cycle, kind, index, &own, is_listing)?;
-        courses.push(Course { feed: feed.clone(), own, breaks, tally, end: End::Open, has_failed, left_alone });
+        courses.push(Course {
+            feed: feed.clone(),
+            own,
+            breaks,
+            tally,
+            end: End::Open,
+            has_failed,
+            left_alone,
+            held: None,
+        });
         rounds.push(Round { feed, since, known, has_hung });
     }
     // Each round has its course at the same place.

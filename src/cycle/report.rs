@@ -433,7 +433,7 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
     for hold in holds.iter().filter(|hold| !hold.is_approved) {
         let Some(name) = names.get(&hold.replica) else { continue };
         cycle.report.signs.insert((name.clone(), Sign::Held(hold.id.clone())));
-        if hold.cause == "device" {
+        if hold.is_to_be_mended() {
             // What the device itself said is this very hold.
             cycle.report.signs.remove(&(name.clone(), Sign::Held(String::new())));
         }

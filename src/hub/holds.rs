@@ -18,7 +18,7 @@ pub struct Hold {
     pub collection: Option<i64>,
     /// The kind.
     pub kind: Kind,
-    /// `deletes`, `adoption`, `changes`, `collection`, `foreign`, `join`, `lost`, `device` or `mail`.
+    /// `deletes`, `adoption`, `changes`, `collection`, `folder`, `foreign`, `join`, `lost`, `device` or `mail`.
     pub cause: String,
     /// Why, in words.
     pub reason: String,
@@ -26,6 +26,13 @@ pub struct Hold {
     pub since_ms: i64,
     /// Somebody approved it; the next run makes it.
     pub is_approved: bool,
+}
+
+impl Hold {
+    /// Whether there is nothing to say yes or no to: a device, or a folder of one, is not what it should be, and has to be put right.
+    pub fn is_to_be_mended(&self) -> bool {
+        ["device", "folder"].contains(&self.cause.as_str())
+    }
 }
 
 fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
@@ -210,7 +217,7 @@ impl Hub {
 
     /// A device that is in the configuration no more cannot come back by itself: nobody waits for it.
     pub fn detach(&mut self, replica: i64) -> Result<()> {
-        self.run("DELETE FROM holds WHERE replica = ?1 AND cause = 'device'", [replica])
+        self.run("DELETE FROM holds WHERE replica = ?1 AND cause IN ('device', 'folder')", [replica])
     }
 
     /// Stores a hold, or renews the reason of the one that is there.
@@ -273,11 +280,16 @@ impl Hub {
         self.run("DELETE FROM holds WHERE id = ?1", [id])
     }
 
-    /// Ends holds whose cause has healed: no row is left. Holds on a device, a collection, a join or after a loss are ended by whoever made them, and
-    /// one on a second twofold a day after its last sign was seen.
+    /// Ends holds whose cause has healed: no row is left. Holds on a device, a folder of it, a collection, a join or after a loss are ended by
+    /// whoever made them, and one on a second twofold a day after its last sign was seen.
     pub fn end_empty_holds(&mut self, now_ms: i64) -> Result<()> {
         const DAY_MS: i64 = 24 * 3_600_000;
         self.run("DELETE FROM holds WHERE cause = 'foreign' AND since < ?1", [now_ms - DAY_MS])?;
+        self.run(
+            "DELETE FROM holds WHERE cause = 'folder' AND NOT EXISTS (SELECT 1 FROM places p WHERE p.replica = holds.replica
+               AND p.collection = holds.collection)",
+            [],
+        )?;
         // A copy that is no more, or stands elsewhere, is not written to.
         self.run(
             "DELETE FROM held_writes WHERE NOT EXISTS (SELECT 1 FROM placements p WHERE p.item = held_writes.item
@@ -285,7 +297,7 @@ impl Hub {
             [],
         )?;
         self.run(
-            "DELETE FROM holds WHERE cause NOT IN ('device', 'collection', 'foreign', 'join', 'lost')
+            "DELETE FROM holds WHERE cause NOT IN ('device', 'folder', 'collection', 'foreign', 'join', 'lost')
                AND NOT EXISTS (SELECT 1 FROM sightings s WHERE s.hold = holds.id)
                AND NOT EXISTS (SELECT 1 FROM held_writes w WHERE w.hold = holds.id)",
             [],

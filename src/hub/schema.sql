@@ -223,7 +223,7 @@ CREATE TABLE holds (
     replica    INTEGER NOT NULL REFERENCES replicas (id),
     collection INTEGER REFERENCES collections (id),
     kind       TEXT NOT NULL,
-    cause      TEXT NOT NULL,                -- deletes, adoption, changes, collection, foreign, join, lost, device, mail
+    cause      TEXT NOT NULL,                -- deletes, adoption, changes, collection, folder, foreign, join, lost, device, mail
     reason     TEXT NOT NULL,
     since      INTEGER NOT NULL,
     approved   INTEGER NOT NULL DEFAULT 0

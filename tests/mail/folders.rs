@@ -497,3 +497,39 @@ fn a_tree_that_is_a_link_is_no_folder_that_is_gone_and_the_other_accounts_mail_g
     home.sync().expect(0);
     assert_eq!(home.writes(), 0);
 }
+
+/// Bench: what the folder of a device is not, each run and `status` and `held` say so, until it is again.
+#[test]
+fn promise_14_a_folder_that_is_not_whole_is_said_by_status_and_held_until_it_is() {
+    let places = [("google", ""), ("google", ".Sent"), ("microsoft365", ""), ("microsoft365", ".Archiv")];
+    let away = |path: &Path| path.with_file_name("away");
+    for (part, words) in [("cur", "tmp, new and cur"), (".twofold-collection", "no marker")] {
+        for (provider, folder) in places {
+            let home = synced(&BOTH);
+            let id = deliver(&home, provider, "One");
+            home.sync().expect(0);
+            let path = home.laptop().join(provider).join("mail").join(folder).join(part);
+            fs::rename(&path, away(&path)).unwrap();
+            let what = format!("{provider} {folder} {part}");
+            for _ in 0..2 {
+                home.sync().expect(4).says(&[words]);
+                home.run(&["status"]).expect(4).shows(&["held: 1 (see: twofold"]);
+                let held = home.run(&["held"]).expect(0).shows(&[
+                    "laptop mail",
+                    words,
+                    "Nothing in it was written or deleted",
+                ]);
+                let hold = held.only_id();
+                home.run(&["approve", &hold]).expect(4).says(&["cannot be approved", "nothing was done"]);
+                home.run(&["drop", &hold]).expect(4).says(&["cannot be dropped", "nothing was done"]);
+            }
+            fs::rename(away(&path), &path).unwrap();
+            home.sync().expect(0);
+            home.run(&["status"]).expect(0);
+            assert_eq!(home.run(&["held"]).expect(0).out, "", "{what}");
+            assert_eq!(mail(&home, provider, "One").len(), 1, "{what}");
+            assert!(!is_read(&home, provider, &id, "One"), "{what}");
+            settled(&home, &what);
+        }
+    }
+}

@@ -62,6 +62,9 @@ pub(super) async fn hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> R
             let reason = words(&replica, &place, items);
             let since_ms = cycle.now();
             cycle.hub.atomically("collection gone", |hub| {
+                if let Some(unfit) = hub.open_hold(replica.id, Some(place.collection), "folder")? {
+                    hub.remove_hold(&unfit.id)?;
+                }
                 hub.set_hold(&twofold_hub::Hold {
                     id: format!("folder-{}", &twofold_hub::random_id()[..6]),
                     replica: replica.id,
@@ -73,6 +76,33 @@ pub(super) async fn hold(cycle: &mut Cycle<'_>, kind: Kind, found: &Listed) -> R
                     is_approved: false,
                 })
             })?;
+        }
+    }
+    Ok(())
+}
+
+/// Holds what a device says of a folder in which nothing may be touched (it has no marker, or is not whole), for as long as it says so: by
+/// replica and collection what it said, or nothing where the folder was read.
+pub fn note_unfit(cycle: &mut Cycle<'_>, kind: Kind, said: Vec<(i64, i64, Option<String>)>) -> Result<()> {
+    let mut open = cycle.hub.holds()?;
+    open.retain(|hold| hold.cause == "folder");
+    let since_ms = cycle.now();
+    for (replica, collection, said) in said {
+        let open = open.iter().find(|hold| (hold.replica, hold.collection) == (replica, Some(collection)));
+        match (said, open) {
+            (Some(reason), Some(open)) if open.reason == reason => {}
+            (Some(reason), open) => cycle.hub.set_hold(&twofold_hub::Hold {
+                id: open.map_or_else(|| format!("folder-{}", &twofold_hub::random_id()[..6]), |hold| hold.id.clone()),
+                replica,
+                collection: Some(collection),
+                kind,
+                cause: "folder".into(),
+                reason,
+                since_ms,
+                is_approved: false,
+            })?,
+            (None, Some(open)) => cycle.hub.remove_hold(&open.id)?,
+            (None, None) => {}
         }
     }
     Ok(())

@@ -114,7 +114,7 @@ impl Room<'_> {
         answers: &mut [Option<Result<Option<Seen>>>],
     ) -> Result<bool> {
         let Some(folder) = self.locate(root, id)? else { return Ok(false) };
-        let maildir = self.maildir(&folder)?;
+        let maildir = self.maildir(&folder, id)?;
         self.take((&folder, &maildir, id), wanted, answers, &mut Stumps::new())?;
         if wanted.is_empty() {
             return Ok(true);
@@ -151,7 +151,7 @@ impl Room<'_> {
             let mut stumps = Stumps::new();
             for found in &folders {
                 let folder = self.enter_found(&tree, found)?;
-                let maildir = self.maildir(&folder)?;
+                let maildir = self.maildir(&folder, &found.collection.id)?;
                 self.take((&folder, &maildir, &found.known), wanted, answers, &mut stumps)?;
                 if wanted.is_empty() {
                     return Ok(stumps);
@@ -196,7 +196,7 @@ impl Room<'_> {
         for (provider, tree) in self.trees(root)?.0 {
             for found in self.folders(&tree, &provider)?.into_iter().filter(|found| !read.contains(&found.known)) {
                 let folder = self.enter_found(&tree, &found)?;
-                let maildir = self.maildir(&folder)?;
+                let maildir = self.maildir(&folder, &found.collection.id)?;
                 let table = words::read(&folder)?;
                 let listing = listing::list(&maildir).map_err(|e| refused(e, "listing the folder"))?;
                 for file in &listing.files {
@@ -233,7 +233,7 @@ impl Room<'_> {
         let mut damaged = Vec::new();
         for (provider, tree) in self.trees(root)?.0 {
             for found in self.folders(&tree, &provider)? {
-                let maildir = self.maildir(&self.enter_found(&tree, &found)?)?;
+                let maildir = self.maildir(&self.enter_found(&tree, &found)?, &found.collection.id)?;
                 let listing = listing::list(&maildir).map_err(|e| refused(e, "listing the folder"))?;
                 for file in &listing.files {
                     let name = listing.parse(file);
@@ -260,7 +260,7 @@ impl Room<'_> {
     }
 
     fn stamps(&self, tree: &OwnedFd, found: &tree::Found) -> Result<Stamps> {
-        let maildir = self.maildir(&self.enter_found(tree, found)?)?;
+        let maildir = self.maildir(&self.enter_found(tree, found)?, &found.collection.id)?;
         listing::stamps(&maildir).map_err(|e| refused(e, "reading the folder"))
     }
 

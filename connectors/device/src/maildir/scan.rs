@@ -78,7 +78,7 @@ impl Room<'_> {
             return if is_planned { Ok(nothing()) } else { Err(device.collection_held(&CollectionState::Absent)) };
         };
         let state = device.marker_of(&folder, &id)?.0;
-        let maildir = self.maildir(&folder)?;
+        let maildir = self.maildir(&folder, &id)?;
         if state != CollectionState::Marked {
             // Where the hub knows no message, none can be missed: what stands there is adopted.
             let is_adoptable = matches!(state, CollectionState::Unmarked | CollectionState::OtherFolder { .. })

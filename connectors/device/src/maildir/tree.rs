@@ -8,6 +8,7 @@ use crate::names;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, FileType};
 use rustix::io::Errno;
+use std::path::{Path, PathBuf};
 use twofold_model::email::{Role, path};
 use twofold_model::{Access, Collection, CollectionId, Error, ErrorKind, Kind, Result};
 
@@ -163,7 +164,7 @@ impl Room<'_> {
 
     /// Why nothing is known of a folder that is closed, and what to do.
     pub(super) fn closed(&self, id: &CollectionId) -> (String, &'static str) {
-        let path = self.device.path_of(id.as_str());
+        let path = self.path(id);
         match ids::is_folder(id) {
             true => (
                 format!("{} cannot be read", path.display()),
@@ -249,16 +250,32 @@ impl Room<'_> {
     /// The Maildir of a collection, provided that its marker stands.
     pub(super) fn marked(&self, root: &OwnedFd, id: &CollectionId) -> Result<(OwnedFd, Maildir)> {
         let folder = self.device.marked_collection(root, id)?;
-        let maildir = self.maildir(&folder)?;
+        let maildir = self.maildir(&folder, id)?;
         Ok((folder, maildir))
     }
 
     /// Opens the three folders of a Maildir. One that lacks any is not whole: nothing is read or written there.
-    pub(super) fn maildir(&self, folder: &OwnedFd) -> Result<Maildir> {
+    pub(super) fn maildir(&self, folder: &OwnedFd, id: &CollectionId) -> Result<Maildir> {
         Maildir::open(folder).map_err(|errno| match errno {
-            Errno::NOENT => self.device.collection_held(&CollectionState::Absent),
+            Errno::NOENT => {
+                let message = format!(
+                    "one of its folders tmp, new and cur is not there; is a disk not mounted? Nothing in it was written or deleted. Bring \
+                     it back; or, if it is to be empty, make it in {} (mkdir)",
+                    self.path(id).display()
+                );
+                Error::new(ErrorKind::Held, message)
+            }
             errno => refused(errno, "opening tmp, new and cur"),
         })
+    }
+
+    /// Where the folder is on the disk: the inbox is the root of its tree.
+    fn path(&self, id: &CollectionId) -> PathBuf {
+        let path = self.device.path_of(id.as_str());
+        match ids::folder_of(id) {
+            Ok((_, name)) if name == INBOX => path.parent().map(Path::to_owned).unwrap_or(path),
+            _ => path,
+        }
     }
 
     /// Gives every folder that is marked, or every one of some, the marker of this replica, without a key.
