@@ -95,10 +95,17 @@ impl Hub {
         self.drop_questions_beyond(replica)
     }
 
-    /// Nothing is to be decided of what an account's limits leave out, whatever was seen of it.
+    /// Nothing is to be decided of what an account's limits leave out, whatever was seen of it. That a device has it no more is kept for
+    /// later: of a file that was moved before, no folder would tell it once more. Where it comes back, that is told.
     fn drop_questions_beyond(&mut self, replica: i64) -> Result<()> {
         self.run(&format!("UPDATE sightings SET hold = NULL WHERE item IN ({BEYOND_OF})"), [replica])?;
-        self.run(&format!("DELETE FROM sightings WHERE item IN ({BEYOND_OF}) AND NOT {MOVED_ON_A_DEVICE}"), [replica])
+        self.run(
+            &format!(
+                "DELETE FROM sightings WHERE item IN ({BEYOND_OF}) AND NOT {MOVED_ON_A_DEVICE}
+                   AND NOT (gone = 2 AND replica IN (SELECT id FROM replicas WHERE is_device))"
+            ),
+            [replica],
+        )
     }
 
     /// That a listing of an account lacks what its limits leave out raises no question. What it shows of such a message is one of its own: it
