@@ -221,13 +221,27 @@ fn quarantine_rows(hub: &Hub, rows: &[twofold_hub::Quarantined]) -> Result<Vec<V
             "replica": name_of(hub, entry.replica)?,
             "collection": entry.collection.and_then(|collection| place_name(hub, entry.replica, collection)),
             "item": entry.remote_id.as_str(),
-            "title": known.map(|version| super::title(&version.content)).filter(|title| !title.is_empty()),
+            "title": match known {
+                Some(version) => title_of(hub, entry.item, super::title(&version.content))?,
+                None => None,
+            },
             "uid": entry.item.map(|item| hub.item(item)).transpose()?.map(|item| item.uid.as_str().to_owned()),
             "reason": entry.reason,
             "next_try_ms": entry.next_try_ms,
         }))
     };
     rows.iter().map(row).collect()
+}
+
+/// What an item is called: what it says itself, else its name on a device.
+fn title_of(hub: &Hub, item: Option<i64>, title: String) -> Result<Option<String>> {
+    let (true, Some(item)) = (title.is_empty(), item) else { return Ok(Some(title).filter(|title| !title.is_empty())) };
+    let devices: Vec<Replica> = hub.replicas()?.into_iter().filter(|replica| replica.is_device).collect();
+    let named = hub.placements(item)?.into_iter().find_map(|copy| {
+        let device = devices.iter().find(|device| device.id == copy.replica)?;
+        Some(format!("{} on {}", copy.remote_id, device.name))
+    });
+    Ok(named)
 }
 
 /// What a collection is called at a replica.
@@ -240,6 +254,7 @@ fn withheld_rows(hub: &Hub, rows: &[(i64, i64, i64, String)]) -> Result<Vec<Valu
     let row = |(item, replica, collection, reason): &(i64, i64, i64, String)| {
         let item = hub.item(*item)?;
         let title = super::title(&hub.version(item.version)?.content);
+        let title = title_of(hub, Some(item.id), title)?.unwrap_or_default();
         let collection = place_name(hub, *replica, *collection);
         let replica = name_of(hub, *replica)?;
         Ok(

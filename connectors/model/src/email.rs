@@ -102,7 +102,8 @@ pub fn display_title(email: &Content) -> Option<String> {
         let first = email.get("from")?.get(0)?;
         first.get("name").or_else(|| first.get("email"))?.as_str()
     };
-    email.get("subject").and_then(Value::as_str).or_else(sender).map(str::to_owned)
+    let subject = email.get("subject").and_then(Value::as_str).filter(|subject| !subject.trim().is_empty());
+    subject.or_else(sender).map(str::to_owned)
 }
 
 /// What a mailbox is for (RFC 8621 2; the IANA registry of mailbox name attributes, RFC 6154). At most one mailbox of an

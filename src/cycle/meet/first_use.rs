@@ -75,7 +75,11 @@ pub(super) fn hold_strangers(
     Adoption { strangers, deleted, .. }: &Adoption,
     all: usize,
 ) -> Result<()> {
-    let deleted = if *deleted > 0 { format!(" ({deleted} of them were deleted before)") } else { String::new() };
+    let deleted = if *deleted > 0 {
+        format!(" ({deleted} of them are in the trash, or were deleted before)")
+    } else {
+        String::new()
+    };
     let beside = if all > strangers.len() { format!(", {all} with those of its other places") } else { String::new() };
     let folder = if cycle.hub.unmade(intake.kind)?.contains(&place.collection) { ", nor was the folder" } else { "" };
     let reason = format!(

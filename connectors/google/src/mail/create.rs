@@ -12,7 +12,6 @@ use std::io::{self, BufRead as _, BufReader, Read};
 use twofold_http::{Request, Response};
 use twofold_model::blob::open_to_send;
 use twofold_model::email::{Headers, Sheet, headers};
-use twofold_model::error::AtPlace;
 use twofold_model::{BlobId, Error, ErrorKind, Found, Lookup, Mark, Place, Rendering, Result, Seen, Written};
 
 use super::api::{Format, Goal, SENT_AT_ONCE};

@@ -84,6 +84,17 @@ async fn a_label_that_is_new_within_a_run_is_told_by_the_next_round() {
 }
 
 #[tokio::test]
+async fn a_label_that_is_made_between_the_list_of_labels_and_a_full_listing_is_listed_with_the_next_one() {
+    let desk = Desk::new().await;
+    let one = desk.add("one", &["INBOX"]);
+    let feed = desk.feed().await;
+    let work = desk.sandbox.google_add_label("Work").unwrap();
+    desk.sandbox.google_label_mail(&one, &[&work], &["INBOX"]).unwrap();
+    assert_eq!(desk.page(&feed, Since::Start).await.unwrap_err().kind, ErrorKind::Unknown);
+    assert_eq!(desk.round(Since::Start).await.names(), [id(&one, &work).as_str()]);
+}
+
+#[tokio::test]
 async fn a_label_that_goes_while_it_is_listed_does_not_stop_the_listing() {
     let desk = Desk::new().await;
     let work = desk.sandbox.google_add_label("Work").unwrap();
