@@ -517,6 +517,7 @@ fn exit_4_a_missing_device_folder_deletes_nothing_and_can_only_be_filled() {
         assert!(home.cards().is_empty());
         assert_eq!(home.google_text(), before);
         let held = home.run(&["held"]).expect(0).shows(&["laptop", "twofold device fill laptop"]);
+        assert_eq!(home.json(&["held"])["held"][0]["kind"], Value::Null, "a device as a whole is of no kind");
         assert!(!held.err.contains("approve") && !held.err.contains("drop"), "neither of the two is taken: {held}");
         let id = held.only_id();
         home.run(&["approve", &id]).expect(4).says(&["nothing was done", "twofold device fill laptop"]);

@@ -146,6 +146,17 @@ fn a_trash_that_is_emptied_on_a_device_is_one_line_and_each_row_in_json() {
 }
 
 #[test]
+fn what_says_neither_what_it_is_about_nor_whose_it_is_is_named_by_its_file() {
+    let home = synced(&MICROSOFT);
+    let letter = b"Content-Type: text/plain; charset=cp437\r\n\r\n\x81berall\r\n";
+    put(&home, "microsoft365", "cur/1772442000.R1.laptop:2,S", letter);
+    home.sync();
+    let status = home.run(&["status"]);
+    let lines: Vec<&str> = status.out.lines().filter(|line| line.contains("1772442000.R1.laptop")).collect();
+    assert!(lines.len() == 1 && lines[0].contains("on laptop"), "{status}");
+}
+
+#[test]
 fn what_was_received_is_told_for_each_kind() {
     let home = Home::new(twofold_sandbox::Options::demo(), &GOOGLE);
     let text = home.configuration("").replace("\"contacts\"", "\"mail\", \"contacts\"");
