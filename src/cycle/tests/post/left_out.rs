@@ -492,6 +492,43 @@ async fn a_file_whose_move_was_not_made_yet_when_it_came_to_be_beyond_the_limits
 }
 
 #[tokio::test]
+async fn what_was_deleted_on_a_device_and_held_is_no_question_while_limits_leave_it_out_and_one_again_when_they_are_lifted()
+ {
+    for manner in BOTH {
+        for comes_back in [false, true] {
+            let what = format!("{manner:?}, comes back: {comes_back}");
+            let mut world = World::with_twenty(manner).await;
+            let before = world.account.shows();
+            let files: Vec<u64> = (1..=15).map(|n| world.laptop.find_one(&text(n))).collect();
+            let mut kept = Vec::new();
+            for file in &files {
+                world.laptop.change(*file, |message| kept.push(std::mem::take(&mut message.at)));
+            }
+            assert_eq!(world.sync().await.exit, 4, "{what}: too many");
+            world.scope = since(1_000_016);
+            for _ in 0..2 {
+                let report = world.sync().await;
+                assert_eq!((report.exit, world.hub.holds().unwrap().len()), (0, 0), "{what}: {report:?}");
+            }
+            if comes_back {
+                for (n, at) in (1..=15).zip(kept) {
+                    let file = world.laptop.put(&text(n), &["account/mail/INBOX"], &["$seen"]);
+                    world.laptop.change(file, |message| message.at = at);
+                }
+                world.sync().await;
+            }
+            world.scope = Scope::default();
+            let report = world.sync().await;
+            assert_eq!(world.account.shows(), before, "{what}: {report:?}");
+            assert_eq!(report.exit, if comes_back { 0 } else { 4 }, "{what}: {report:?}");
+            if comes_back {
+                assert_eq!(world.laptop.shows(), before, "{what}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_was_moved_to_the_trash_on_a_device_and_held_is_no_question_while_it_is_left_out_and_is_not_lost() {
     let out = [since(1_000_016), Scope { include: vec![Name::parse("Archive").unwrap()], ..Scope::default() }];
     for (manner, scope) in BOTH.into_iter().flat_map(|manner| out.clone().map(move |scope| (manner, scope))) {
