@@ -497,7 +497,7 @@ impl Mail {
     }
 
     /// What failed over one message before anything was sent of it: a matter of that message where everything else is answered, and it is
-    /// not each time that it is asked; else of the place, as where it fails with one after the other.
+    /// not however often it is asked; else of the place, as where it fails with one after the other.
     pub(super) async fn of_this_one<T, F: Future<Output = Result<T>>>(
         &self,
         mut error: Error,
@@ -517,7 +517,10 @@ impl Mail {
             match ask().await {
                 Err(again) if !again.kind.proves_not_executed() => error = again,
                 answer => {
-                    self.memory().set_aside -= 1;
+                    {
+                        let mut memory = self.memory();
+                        memory.set_aside = memory.set_aside.saturating_sub(1);
+                    }
                     return answer.map_err(|error| super::change::not_executed(&error));
                 }
             }

@@ -201,7 +201,7 @@ impl Mail {
         let mut met: HashSet<String> =
             told.iter().filter(|folder| !folder.is_removed).map(|folder| folder.id.clone()).collect();
         let (mut below, mut lists) = (Vec::new(), vec![first]);
-        while !lists.is_empty() {
+        for _ in 0..DEEPEST {
             let mut asks = Vec::new();
             for list in lists {
                 let folders = match list {
@@ -216,11 +216,11 @@ impl Mail {
                     below.push(folder);
                 }
             }
+            if asks.is_empty() {
+                break;
+            }
             number(&mut asks);
-            lists = match asks.is_empty() {
-                true => Vec::new(),
-                false => self.graph.all("list mail folders", Effect::Read, &asks).await,
-            };
+            lists = self.graph.all("list mail folders", Effect::Read, &asks).await;
         }
         Ok(below)
     }
