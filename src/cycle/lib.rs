@@ -587,6 +587,13 @@ fn device_hold(hub: &mut Hub, member: &Member, now_ms: i64) -> Result<()> {
         return Ok(());
     }
     let open = hub.open_hold(member.replica.id, None, "device")?;
+    let is_held = member.trouble.as_ref().is_some_and(|error| error.kind == ErrorKind::Held);
+    // What is held as a whole is not held folder by folder besides, and of a kind that it keeps no more nobody reads a folder.
+    for hold in hub.holds()?.into_iter().filter(|hold| hold.replica == member.replica.id && hold.cause == "folder") {
+        if is_held || !member.kinds.contains(&hold.kind) {
+            hub.remove_hold(&hold.id)?;
+        }
+    }
     match (&member.trouble, open) {
         (Some(error), open) if error.kind == ErrorKind::Held => hub.set_hold(&twofold_hub::Hold {
             id: open.map_or_else(|| format!("device-{}", &twofold_hub::random_id()[..6]), |hold| hold.id),

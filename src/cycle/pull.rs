@@ -202,9 +202,10 @@ pub async fn pull_from(cycle: &mut Cycle<'_>, kind: Kind, members: impl IntoIter
                 }
                 let is_device = cycle.members[member].replica.is_device;
                 let is_held = error.kind == ErrorKind::Held;
-                let error = error.at(course.name(is_device)).at(kind);
+                let error = error.at(course.name(is_device));
+                // A hold says its kind by itself.
                 course.held = (is_device && is_held).then(|| error.to_string());
-                failed.push((member, error));
+                failed.push((member, error.at(kind)));
             }
         }
     }

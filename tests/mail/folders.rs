@@ -533,3 +533,30 @@ fn promise_14_a_folder_that_is_not_whole_is_said_by_status_and_held_until_it_is(
         }
     }
 }
+
+#[test]
+fn a_folder_that_is_not_whole_is_no_question_where_its_device_keeps_no_mail_any_more_or_is_held_as_a_whole() {
+    let home = synced(&BOTH);
+    let cur = home.laptop().join("google/mail/.Sent/cur");
+    let is_held = |home: &Home| {
+        fs::rename(&cur, cur.with_file_name("away")).unwrap();
+        home.sync().expect(4);
+        home.run(&["held"]).expect(0).shows(&["laptop mail: \"google/mail/.Sent\": one of its folders"]);
+    };
+    is_held(&home);
+    let away = home.dir.path().join("away");
+    fs::rename(home.laptop(), &away).unwrap();
+    home.sync().expect(4);
+    let held = home.json(&["held"])["held"].clone();
+    assert_eq!(held.as_array().map(Vec::len), Some(1), "{held}");
+    assert_eq!(held[0]["kind"], Value::Null, "{held}");
+    fs::rename(&away, home.laptop()).unwrap();
+    fs::rename(cur.with_file_name("away"), &cur).unwrap();
+    home.sync().expect(0);
+    is_held(&home);
+    let text = fs::read_to_string(home.config()).unwrap();
+    let (accounts, device) = text.split_once("[[device]]").unwrap();
+    fs::write(home.config(), format!("{accounts}[[device]]{}", device.replace("\"mail\"", "\"contacts\""))).unwrap();
+    home.sync();
+    assert_eq!(home.run(&["held"]).expect(0).out, "", "nobody reads mail there any more");
+}

@@ -207,7 +207,11 @@ impl Mail {
                 let folders = match list {
                     Ok(answer) => self.all_folders(Ok(answer)).await?,
                     // It is not there (any more), or says nothing of what is in it: what the delta tells has to do.
-                    Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Forbidden) => continue,
+                    Err(error)
+                        if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Refused) =>
+                    {
+                        continue;
+                    }
                     Err(error) => return Err(error),
                 };
                 let untold = folders.into_iter().filter(|folder| met.insert(folder.id.clone()));
@@ -468,6 +472,14 @@ mod tests {
         let top = [folder("in", "Inbox", "r"), hidden.clone(), search.clone()];
         let tree = Tree::grow(&top, &[hidden, search, gone, folder("d", "Below", "h")], &[], &known());
         assert_eq!(names(&tree), ["INBOX"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_called_removed_and_that_deleted_items_lists_stands_there() {
+        let top = [folder("in", "Inbox", "r"), folder("bin", "Deleted Items", "r")];
+        let gone = Folder { is_removed: true, ..folder("a", "", "") };
+        let tree = Tree::grow(&top, &[gone, folder("b", "Below", "a")], &[folder("a", "Old", "bin")], &known());
+        assert_eq!(names(&tree), ["Deleted Items", "Deleted Items/Old", "Deleted Items/Old/Below", "INBOX"]);
     }
 
     #[test]

@@ -121,6 +121,13 @@ async fn a_folder_that_somebody_deletes_stands_in_deleted_items_whether_the_delt
         assert_eq!(named(all, &below).as_deref(), Some("Gelöschte Elemente/Old/Below"), "{removes}");
         world.sandbox.graph_mail_folder_delete(old.as_str()).unwrap();
         assert_eq!(named(world.collections().await, old.as_str()), None, "{removes}: from there it goes for good");
+        // Where that list is not to be had, mail goes on with what the delta tells.
+        for status in [400, 403, 404] {
+            world.sandbox.fault(Rule::any(Fault::status(status)).path("/deleteditems/childFolders").times(1));
+            assert!(world.names().await.contains(&"INBOX".to_owned()), "{removes} {status}");
+            assert_eq!(world.sandbox.with(|state| state.faults.struck()), 1, "{removes} {status}");
+            world.sandbox.with(|state| state.faults.clear());
+        }
     }
 }
 
