@@ -141,8 +141,13 @@ fn soon(what: &str, mut holds: impl FnMut() -> bool) -> Duration {
     began.elapsed()
 }
 
+/// A reader of the device sees these words: not in a file that is being written and has no name yet.
 fn device_says(home: &Home, words: &str) -> bool {
-    files(&home.laptop()).values().any(|bytes| String::from_utf8_lossy(bytes).contains(words))
+    let is_named = |path: &std::path::Path| {
+        let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        !hidden && !path.parent().is_some_and(|folder| folder.ends_with("tmp"))
+    };
+    files(&home.laptop()).iter().any(|(path, bytes)| is_named(path) && String::from_utf8_lossy(bytes).contains(words))
 }
 
 fn rename(home: &Home, from: &str, to: &str) {
