@@ -222,7 +222,7 @@ fn quarantine_rows(hub: &Hub, rows: &[twofold_hub::Quarantined]) -> Result<Vec<V
             "collection": entry.collection.and_then(|collection| place_name(hub, entry.replica, collection)),
             "item": entry.remote_id.as_str(),
             "title": match known {
-                Some(version) => title_of(hub, entry.item, super::title(&version.content))?,
+                Some(version) => title_of(hub, (entry.replica, entry.item), super::title(&version.content))?,
                 None => None,
             },
             "uid": entry.item.map(|item| hub.item(item)).transpose()?.map(|item| item.uid.as_str().to_owned()),
@@ -233,11 +233,13 @@ fn quarantine_rows(hub: &Hub, rows: &[twofold_hub::Quarantined]) -> Result<Vec<V
     rows.iter().map(row).collect()
 }
 
-/// What an item is called: what it says itself, else its name on a device.
-fn title_of(hub: &Hub, item: Option<i64>, title: String) -> Result<Option<String>> {
+/// What an item is called: what it says itself, else its name on the device that it is about, else on any.
+fn title_of(hub: &Hub, (replica, item): (i64, Option<i64>), title: String) -> Result<Option<String>> {
     let (true, Some(item)) = (title.is_empty(), item) else { return Ok(Some(title).filter(|title| !title.is_empty())) };
     let devices: Vec<Replica> = hub.replicas()?.into_iter().filter(|replica| replica.is_device).collect();
-    let named = hub.placements(item)?.into_iter().find_map(|copy| {
+    let mut copies = hub.placements(item)?;
+    copies.sort_by_key(|copy| copy.replica != replica);
+    let named = copies.into_iter().find_map(|copy| {
         let device = devices.iter().find(|device| device.id == copy.replica)?;
         Some(format!("{} on {}", copy.remote_id, device.name))
     });
@@ -254,7 +256,7 @@ fn withheld_rows(hub: &Hub, rows: &[(i64, i64, i64, String)]) -> Result<Vec<Valu
     let row = |(item, replica, collection, reason): &(i64, i64, i64, String)| {
         let item = hub.item(*item)?;
         let title = super::title(&hub.version(item.version)?.content);
-        let title = title_of(hub, Some(item.id), title)?.unwrap_or_default();
+        let title = title_of(hub, (*replica, Some(item.id)), title)?.unwrap_or_default();
         let collection = place_name(hub, *replica, *collection);
         let replica = name_of(hub, *replica)?;
         Ok(

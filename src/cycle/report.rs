@@ -198,7 +198,7 @@ pub mod exit {
     pub const USAGE: i32 = 2;
     /// Sign-in needed.
     pub const SIGN_IN: i32 = 3;
-    /// Something is held for approval.
+    /// Something is held: it waits for an approval, or for a device to be put right.
     pub const HELD: i32 = 4;
     /// Done, but conflicts or quarantined items are left.
     pub const LEFT: i32 = 5;
@@ -440,7 +440,7 @@ pub fn complete(cycle: &mut Cycle<'_>, started_ms: i64) -> Result<()> {
     }
     if holds.iter().any(|hold| !hold.is_approved) {
         cycle.report.codes.push(exit::HELD);
-        cycle.report.say_of_hub("something is held for approval; it was not done. See: twofold held");
+        cycle.report.say_of_hub("something is held; it was not done. What it waits for: twofold held");
     }
     if !cycle.hub.conflicts()?.is_empty() {
         cycle.report.codes.push(exit::LEFT);

@@ -38,7 +38,7 @@ impl Cause {
     pub fn words(self) -> &'static str {
         match self {
             Cause::SignIn => "a sign-in is needed",
-            Cause::Held => "something is held until somebody approves or drops it",
+            Cause::Held => "something is held until somebody decides, or puts a device right",
             Cause::Stale => "it could not be reached for a day",
             Cause::Disk => "there is no room on the disk",
             Cause::Configuration => "the configuration that was read again is refused, and the one before stays in use",

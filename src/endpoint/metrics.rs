@@ -198,7 +198,7 @@ fn places(out: &mut Families, facts: &Facts) {
 
 fn waiting(out: &mut Families, facts: &Facts) {
     let held = kept(facts, |kept| Some(kept.held as f64));
-    out.gauge("twofold_held_plans", "Plans that wait for twofold approve or twofold drop.", held);
+    out.gauge("twofold_held_plans", "What is held: plans that wait for twofold approve or twofold drop, devices and folders that have to be put right.", held);
     let since = kept(facts, |kept| kept.held_since_ms.map(seconds));
     out.gauge("twofold_held_since_timestamp_seconds", "Since when the oldest of them waits, since 1970.", since);
     out.one("twofold_conflicts", "Fields that two sides changed differently.", Some(facts.conflicts as f64));

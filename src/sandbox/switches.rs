@@ -431,8 +431,9 @@ pub struct Switches {
     pub graph_folder_delta_tells_counts: bool,
     /// The delta of the folders tells folders of calendars and contacts too.
     pub graph_folder_delta_tells_other_folders: bool,
-    /// The delta of the folders tells as removed what went to Deleted Items. Off: it is told with its new place.
-    pub graph_folder_delta_removes_binned: bool,
+    /// What the delta of the folders tells of one that went to Deleted Items: `moved` (its new place), `removed`, or `before` (still where
+    /// it stood).
+    pub graph_folder_delta_binned: String,
     /// The delta of the folders does not tell those of that name yet. Empty: it tells all.
     pub graph_folder_delta_hides: String,
     /// A later round of a delta of messages tells nothing of what changed, and its token passes it (deltas do lose items).
@@ -641,7 +642,7 @@ impl Default for Switches {
             graph_delta_first_round_removes: false,
             graph_folder_delta_tells_counts: true,
             graph_folder_delta_tells_other_folders: false,
-            graph_folder_delta_removes_binned: false,
+            graph_folder_delta_binned: "moved".into(),
             graph_folder_delta_hides: String::new(),
             graph_message_delta_loses: false,
         }

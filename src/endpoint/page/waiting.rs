@@ -12,7 +12,8 @@ pub fn held(out: &mut String, board: &Board, form: &str) {
     }
     let _ = write!(out, "<section id=\"held\"><h2>Held: {}</h2>", board.held.len());
     out.push_str(
-        "<p class=\"dim\">These were not done. Approve makes them with the next run; drop puts things back.</p>",
+        "<p class=\"dim\">These were not done. Approve makes them with the next run; drop puts things back. What has no button ends by \
+         itself, once what it says is put right.</p>",
     );
     for held in &board.held {
         one(out, held, board.facts.now_ms, form);

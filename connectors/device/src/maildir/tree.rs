@@ -33,6 +33,14 @@ pub struct Found {
     pub marker: Option<CollectionMarker>,
 }
 
+/// Whether a folder has one of the two in which messages stand, and so is what is left of a Maildir, or becomes one.
+fn is_half(folder: &OwnedFd) -> bool {
+    ["cur", "new"].into_iter().any(|part| {
+        let stat = rustix::fs::statat(folder, part, AtFlags::SYMLINK_NOFOLLOW);
+        stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory)
+    })
+}
+
 impl Found {
     /// The marker's key.
     pub fn key(&self) -> Option<&str> {
@@ -112,11 +120,12 @@ impl Room<'_> {
                 }
                 Err(error) => return Err(error),
             };
-            // A folder that lost one of its three is still the one that its marker says.
+            // A folder that lost one of its three is still the one that its marker says. One without a marker may be one of ours as well.
             if state == CollectionState::Unmarked
                 && let Err(errno) = Maildir::open(&folder)
             {
-                if errno != Errno::NOENT {
+                let may_be_ours = name == INBOX || name.starts_with(b".");
+                if errno != Errno::NOENT || may_be_ours && is_half(&folder) {
                     closed.push(id);
                 }
                 continue;
@@ -165,7 +174,12 @@ impl Room<'_> {
     /// Why nothing is known of a folder that is closed, and what to do.
     pub(super) fn closed(&self, id: &CollectionId) -> (String, &'static str) {
         let path = self.path(id);
+        let is_there = |part: &str| path.join(part).is_dir();
         match ids::is_folder(id) {
+            true if ["cur", "new"].into_iter().any(is_there) && !["cur", "new", "tmp"].into_iter().all(is_there) => (
+                format!("{} has no marker, and lacks one of its folders tmp, new and cur", path.display()),
+                "bring it back; or make what it lacks (mkdir), or, where it is no mailbox, give it a name without a dot before it",
+            ),
             true => (
                 format!("{} cannot be read", path.display()),
                 "let this user read it; where its .twofold-collection is damaged, delete that",

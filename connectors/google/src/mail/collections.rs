@@ -15,10 +15,17 @@ const PAGES_LIMIT: usize = 100;
 impl Mail {
     /// All mailboxes, or an error; never a part of them.
     pub(crate) async fn collections(&self) -> Result<Vec<Collection>> {
-        let labels = Arc::new(self.read_labels().await?);
+        let labels = self.remembered().await?;
         let collections = labels.collections();
-        self.memory().labels = Some(labels);
+        self.memory().told = Some(labels.own().map(str::to_owned).collect());
         Ok(collections)
+    }
+
+    /// The labels as they are now; what is remembered follows.
+    async fn remembered(&self) -> Result<Arc<Labels>> {
+        let labels = Arc::new(self.read_labels().await?);
+        self.memory().labels = Some(Arc::clone(&labels));
+        Ok(labels)
     }
 
     /// The labels as they are now. What is remembered stays: the cycle knows no others yet.
@@ -35,7 +42,9 @@ impl Mail {
     pub(crate) async fn create_collection(&self, like: &Collection) -> Result<Collection> {
         let labels = Arc::new(self.read_labels().await?);
         if let Some(known) = labels.collections().into_iter().find(|one| is_same(one, like)) {
-            self.memory().labels = Some(labels);
+            let mut memory = self.memory();
+            memory.labels = Some(labels);
+            memory.note_told(&known.id);
             return Ok(known);
         }
         let made = self.client.send(api::create_label(&label_name(&like.name)?)).await;
@@ -44,7 +53,9 @@ impl Mail {
             // Provider: 409 where another label has the name; it may have been made this moment.
             Err(error) if error.kind == ErrorKind::StaleEtag => {
                 let known = self.read_labels().await?.collections().into_iter().find(|one| is_same(one, like));
-                return known.ok_or_else(|| Error::new(ErrorKind::Refused, error.message).at(&like.name));
+                let known = known.ok_or_else(|| Error::new(ErrorKind::Refused, error.message).at(&like.name))?;
+                self.memory().note_told(&known.id);
+                return Ok(known);
             }
             Err(error) => return Err(error.at(&like.name)),
         };
@@ -70,8 +81,10 @@ impl Mail {
 
     /// One mailbox as it is now; what is remembered follows.
     async fn refreshed(&self, id: &CollectionId) -> Result<Collection> {
-        let found = self.collections().await?.into_iter().find(|one| one.id == *id);
-        found.ok_or_else(|| Error::new(ErrorKind::NotFound, "the label is not there").at(id))
+        let found = self.remembered().await?.collections().into_iter().find(|one| one.id == *id);
+        let found = found.ok_or_else(|| Error::new(ErrorKind::NotFound, "the label is not there").at(id))?;
+        self.memory().note_told(id);
+        Ok(found)
     }
 
     /// The user's own labels can go, Gmail's cannot.

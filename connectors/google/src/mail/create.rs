@@ -9,6 +9,7 @@
 use chrono::TimeDelta;
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, BufReader, Read};
+use std::time::{Duration, Instant};
 use twofold_http::{Request, Response};
 use twofold_model::blob::open_to_send;
 use twofold_model::email::{Headers, Sheet, headers};
@@ -36,6 +37,8 @@ const MOST_PENDING: usize = 1_000;
 const MOST_SET_ASIDE: usize = 20;
 /// So often one is asked for before it is set aside. Each time is a read that is repeated by itself where its place stumbles.
 const LOOKS: u32 = 4;
+/// So long is one asked for again.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// A message without Message-ID and date is looked for among so many newest ones: Gmail dates it by when it came.
 const NEWEST: usize = 20;
 
@@ -513,7 +516,12 @@ impl Mail {
             self.memory().set_aside = MOST_SET_ASIDE;
             return Err(super::change::not_executed(&error));
         }
+        let began = Instant::now();
         for _ in 1..LOOKS {
+            if began.elapsed() > PATIENCE {
+                // What hangs is better left for another run.
+                break;
+            }
             match ask().await {
                 Err(again) if !again.kind.proves_not_executed() => error = again,
                 answer => {

@@ -37,7 +37,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use twofold_http::Client;
 use twofold_model::email::EmailLens;
-use twofold_model::{Blobs, Collection, Error, Feed, Kind, Mark};
+use twofold_model::{Blobs, Collection, CollectionId, Error, Feed, Kind, Mark};
 
 use create::Pending;
 use look::Pace;
@@ -62,8 +62,10 @@ pub(crate) struct Mail {
 
 #[derive(Default)]
 struct Memory {
-    /// The labels as the last list of collections showed them.
+    /// The labels as they were last listed.
     labels: Option<Arc<Labels>>,
+    /// The user's own labels that the cycle was told of in this run, if it listed them.
+    told: Option<BTreeSet<String>>,
     /// The full listing under way.
     walk: Option<Walk>,
     /// What the history of this round said of a message: its labels now; `None`: it is no more.
@@ -112,6 +114,13 @@ impl Memory {
     fn note_history(&mut self, history: &str) {
         self.history = Some(history.to_owned());
         self.confirmed = None;
+    }
+
+    /// Remembers that the cycle is told of a label.
+    fn note_told(&mut self, label: &CollectionId) {
+        if let Some(told) = &mut self.told {
+            told.insert(label.as_str().to_owned());
+        }
     }
 
     /// Remembers what the history said of a message.

@@ -105,3 +105,28 @@ async fn a_label_that_goes_while_it_is_listed_does_not_stop_the_listing() {
     assert!(round.take(desk.page(&feed, Since::Start).await.unwrap()).is_none());
     assert_eq!(round.names(), [id(&one, "ARCHIVE").as_str()]);
 }
+
+/// Bench: a rename in the same run lists all labels anew, and the cycle hears of the renamed one alone.
+#[tokio::test]
+async fn a_label_that_is_made_before_another_one_is_renamed_is_missed_by_no_full_listing() {
+    let desk = Desk::new().await;
+    let one = desk.add("one", &["INBOX"]);
+    let trips = desk.sandbox.google_add_label("Trips").unwrap();
+    let feed = desk.feed().await;
+    let work = desk.sandbox.google_add_label("Work").unwrap();
+    desk.sandbox.google_label_mail(&one, &[&work], &["INBOX"]).unwrap();
+    desk.google.rename_collection(KIND, &trips.as_str().into(), Some("Journeys"), None).await.unwrap();
+    assert_eq!(desk.page(&feed, Since::Start).await.unwrap_err().kind, ErrorKind::Unknown);
+    assert_eq!(desk.round(Since::Start).await.names(), [id(&one, &work).as_str()]);
+}
+
+#[tokio::test]
+async fn a_label_that_twofold_made_itself_stops_no_full_listing() {
+    let desk = Desk::new().await;
+    let one = desk.add("one", &["INBOX"]);
+    let feed = desk.feed().await;
+    desk.google.create_collection(KIND, &collection("Trips")).await.unwrap();
+    let mut round = Round::default();
+    assert!(round.take(desk.page(&feed, Since::Start).await.unwrap()).is_none());
+    assert_eq!(round.names(), [id(&one, "INBOX").as_str()]);
+}

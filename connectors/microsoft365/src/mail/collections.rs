@@ -196,12 +196,12 @@ impl Mail {
         missing
     }
 
-    /// The folders of a plain list with all below them, of those alone that the delta did not tell.
+    /// The folders of a plain list, and all below those of them that the delta did not tell.
     async fn all_below(&self, told: &[Folder], first: Result<Response>) -> Result<Vec<Folder>> {
         let mut met: HashSet<String> =
             told.iter().filter(|folder| !folder.is_removed).map(|folder| folder.id.clone()).collect();
         let (mut below, mut lists) = (Vec::new(), vec![first]);
-        for _ in 0..DEEPEST {
+        for depth in 0..DEEPEST {
             let mut asks = Vec::new();
             for list in lists {
                 let folders = match list {
@@ -214,10 +214,15 @@ impl Mail {
                     }
                     Err(error) => return Err(error),
                 };
-                let untold = folders.into_iter().filter(|folder| met.insert(folder.id.clone()));
-                for folder in untold {
-                    asks.push(api::folders_below("f", &folder.id));
-                    below.push(folder);
+                for folder in folders {
+                    let is_untold = met.insert(folder.id.clone());
+                    if is_untold {
+                        asks.push(api::folders_below("f", &folder.id));
+                    }
+                    // The delta may show one still where it stood before it was deleted.
+                    if is_untold || depth == 0 {
+                        below.push(folder);
+                    }
                 }
             }
             if asks.is_empty() {

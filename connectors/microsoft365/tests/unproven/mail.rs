@@ -108,8 +108,8 @@ async fn folders_of_other_things_are_no_mailboxes_whether_the_delta_tells_them_o
 
 #[tokio::test]
 async fn a_folder_that_somebody_deletes_stands_in_deleted_items_whether_the_delta_calls_it_removed_or_not() {
-    for removes in [true, false] {
-        let world = with(|switches| switches.graph_folder_delta_removes_binned = removes);
+    for removes in ["moved", "removed", "before"] {
+        let world = with(|switches| switches.graph_folder_delta_binned = removes.into());
         let old = world.folder("Old");
         let below = world.sandbox.graph_mail_folder_create(old.as_str(), "Below").unwrap();
         world.sandbox.graph_mail_folder_delete(old.as_str()).unwrap();

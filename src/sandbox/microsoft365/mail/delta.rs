@@ -56,11 +56,16 @@ pub(super) fn folders(state: &mut State, request: &Request) -> Answer {
             && (folder.kind != Kind::Other || state.switches.graph_folder_delta_tells_other_folders)
     };
     let row = |key: u64| {
-        let moment = store.folders[&key].at(round.horizon)?;
-        let is_binned = moment.parent == Some(BIN) && state.switches.graph_folder_delta_removes_binned;
-        match moment.parent {
-            Some(_) if !is_binned => Some(Row::Folder(key, moment)),
-            _ => round.since.map(|_| Row::Gone(folder_id(key), "deleted")),
+        let folder = &store.folders[&key];
+        let moment = folder.at(round.horizon)?;
+        let moment = match (moment.parent, state.switches.graph_folder_delta_binned.as_str()) {
+            (Some(BIN), "removed") | (None, _) => None,
+            (Some(BIN), "before") => folder.history.iter().rfind(|one| one.parent != Some(BIN)).or(Some(moment)),
+            (Some(_), _) => Some(moment),
+        };
+        match moment {
+            Some(moment) => Some(Row::Folder(key, moment)),
+            None => round.since.map(|_| Row::Gone(folder_id(key), "deleted")),
         }
     };
     let rows: Vec<Row<'_>> = keys.into_iter().filter(is_told).filter_map(row).collect();

@@ -159,7 +159,11 @@ fn the_folders_delta_tells_the_whole_tree_flat() {
     graph.sandbox.graph_mail_folder_delete(&one).unwrap();
     let (rows, _) = graph.round(&link, 3);
     assert_eq!(rows[0]["parentFolderId"], folder_id(&graph, "deleteditems").as_str());
-    graph.sandbox.switch(|switches| switches.graph_folder_delta_removes_binned = true);
+    let above = folder_id(&graph, "inbox");
+    graph.sandbox.switch(|switches| switches.graph_folder_delta_binned = "before".into());
+    let (rows, _) = graph.round(&url("me/mailFolders/delta"), 100);
+    assert!(rows.iter().any(|row| row["id"] == one.as_str() && row["parentFolderId"] == above.as_str()), "{rows:?}");
+    graph.sandbox.switch(|switches| switches.graph_folder_delta_binned = "removed".into());
     let (rows, link) = graph.round(&link, 3);
     assert!(is_removed(&rows[0]) && rows[0]["id"] == one.as_str());
     graph.sandbox.graph_mail_folder_delete(&one).unwrap();
