@@ -442,7 +442,7 @@ fn delete_cards(home: &Home, count: usize) -> Vec<std::path::PathBuf> {
 fn exit_4_a_mass_delete_is_held_and_made_after_approve() {
     let home = Home::synced(&GOOGLE);
     let gone = delete_cards(&home, 6);
-    let ran = home.sync().expect(4).says(&["held for approval", "it was not done", "twofold held"]);
+    let ran = home.sync().expect(4).says(&["something is held", "it was not done", "twofold held"]);
     home.names_a_command(&ran);
     assert_eq!(home.sandbox.google_people().len(), 12);
     assert_eq!(home.writes(), 0);

@@ -695,3 +695,29 @@ fn what_is_said_to_be_typed_works_as_it_is_said_where_a_configuration_was_named(
     }
     assert_eq!(next(&run(&["--config", named, "sync"]).expect(4)), "held");
 }
+
+#[test]
+fn a_folder_of_contacts_or_of_a_calendar_that_lost_its_marker_is_held_by_itself_until_it_has_it_again() {
+    let homes = [("contacts", "vcf", Home::synced(&BOTH)), ("calendar", "ics", Home::with_calendars(&BOTH))];
+    for (kind, suffix, home) in homes {
+        home.sync().expect(0);
+        home.sandbox.reset_counts();
+        let of_kind = |path: &PathBuf| path.extension().is_some_and(|found| found == suffix);
+        let file = files(&home.laptop()).into_keys().find(of_kind).unwrap();
+        let marker = home.laptop().join(&file).with_file_name(".twofold-collection");
+        let bytes = fs::read(&marker).unwrap();
+        fs::remove_file(&marker).unwrap();
+        for _ in 0..2 {
+            home.sync().expect(4).says(&["no marker", "Nothing in it was written or deleted"]);
+            home.run(&["status"]).expect(4).shows(&["held: 1 (see: twofold"]);
+            let hold = home.run(&["held"]).expect(0).shows(&[&format!("laptop {kind}"), "no marker"]).only_id();
+            home.run(&["approve", &hold]).expect(4).says(&["cannot be approved", "nothing was done"]);
+            home.run(&["drop", &hold]).expect(4).says(&["cannot be dropped", "nothing was done"]);
+        }
+        fs::write(&marker, &bytes).unwrap();
+        home.sync().expect(0);
+        assert_eq!(home.run(&["held"]).expect(0).out, "", "{kind}");
+        assert_eq!(home.writes(), 0, "{kind}");
+        home.sync().expect(0).shows(&["nothing to do"]);
+    }
+}

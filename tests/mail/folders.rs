@@ -560,3 +560,53 @@ fn a_folder_that_is_not_whole_is_no_question_where_its_device_keeps_no_mail_any_
     home.sync();
     assert_eq!(home.run(&["held"]).expect(0).out, "", "nobody reads mail there any more");
 }
+
+#[test]
+fn promise_8_a_folder_that_lost_its_marker_and_a_part_is_not_gone() {
+    for (provider, folder) in [("google", ""), ("google", ".Sent"), ("microsoft365", ""), ("microsoft365", ".Archiv")] {
+        for part in ["cur", "new", "tmp"] {
+            let home = synced(&BOTH);
+            let what = format!("{provider} {folder} {part}");
+            let id = deliver(&home, provider, "One");
+            home.sync().expect(0);
+            let path = home.laptop().join(provider).join("mail").join(folder);
+            let marker = fs::read(path.join(".twofold-collection")).unwrap();
+            fs::remove_file(path.join(".twofold-collection")).unwrap();
+            fs::rename(path.join(part), path.join("away")).unwrap();
+            home.sandbox.reset_counts();
+            for _ in 0..2 {
+                home.sync().expect(4).says(&["one of its folders tmp, new and cur", "mkdir"]);
+                let hold = home.run(&["held"]).expect(0).shows(&["one of its folders"]).only_id();
+                home.run(&["approve", &hold]).expect(4).says(&["cannot be approved", "nothing was done"]);
+            }
+            fs::rename(path.join("away"), path.join(part)).unwrap();
+            home.sync().expect(4).says(&["no marker"]);
+            fs::write(path.join(".twofold-collection"), marker).unwrap();
+            home.sync().expect(0);
+            assert_eq!(home.writes(), 0, "{what}");
+            assert_eq!(mail(&home, provider, "One").len(), 1, "{what}");
+            assert!(!is_read(&home, provider, &id, "One"), "{what}");
+            settled(&home, &what);
+        }
+    }
+}
+
+#[test]
+fn half_a_maildir_that_nobody_marked_is_listed_and_taken_up_once_it_is_whole() {
+    let home = synced(&BOTH);
+    let folder = home.laptop().join("google/mail/.Half");
+    fs::create_dir_all(folder.join("cur")).unwrap();
+    fs::write(folder.join("cur/1795946402.M1P1.desk:2,S"), text("In half a folder")).unwrap();
+    for _ in 0..2 {
+        home.sync().says(&["folder google/mail/.Half", "make those of the three that are not there (mkdir)"]);
+        assert_eq!(home.writes(), 0);
+        assert!(quarantined(&home).iter().any(|(item, _)| item.contains(".Half")));
+    }
+    ["new", "tmp"].iter().for_each(|part| fs::create_dir(folder.join(part)).unwrap());
+    home.sync().expect(0);
+    assert_eq!(quarantined(&home), []);
+    let all = home.sandbox.google_messages().into_iter();
+    let raw = all.map(|one| home.sandbox.google_message_raw(one["id"].as_str().unwrap()).unwrap());
+    assert_eq!(raw.filter(|raw| String::from_utf8_lossy(raw).contains("In half a folder")).count(), 1);
+    settled(&home, "whole");
+}

@@ -312,7 +312,8 @@ pub(super) fn leave_closed(cycle: &mut Cycle<'_>, kind: Kind, index: usize, clos
         let why = match folder.name.is_empty() {
             false => {
                 "it cannot be read, so that nothing in it is at its account. Let the user that twofold runs as read it, \
-                 and cur, new and tmp in it (chmod, chown); where its .twofold-collection is damaged, delete that"
+                 and cur, new and tmp in it (chmod, chown), make those of the three that are not there (mkdir); where its \
+                 .twofold-collection is damaged, delete that"
             }
             true => {
                 "it is called as no mailbox can be (no dot stands before it, nothing between two dots or behind the last one, or it is no \
