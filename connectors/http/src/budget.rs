@@ -256,7 +256,7 @@ impl Budget {
     }
 
     /// Something got through that had been told to wait.
-    pub(crate) fn got_through(&self) {
+    pub fn got_through(&self) {
         let mut state = lock(&self.state);
         (state.unnamed, state.unnamed_ms) = (0, 0);
     }

@@ -652,6 +652,7 @@ impl Inner {
             return Verdict::Done(Err(too_long(error, wait_ms, all_wait)));
         }
         match (all_wait, error.kind) {
+            (true, ErrorKind::Throttled { .. }) if request.is_divisible => Verdict::Done(Ok(response)),
             (true, _) => Verdict::Again(0),
             (false, ErrorKind::Throttled { .. }) => Verdict::Pause(wait_ms),
             (false, _) => Verdict::Again(wait_ms),

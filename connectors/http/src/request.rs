@@ -153,6 +153,9 @@ pub struct Request {
     pub is_for_write: bool,
     /// Whether a large answer may come on the disk ([`Response::spilled`]): whoever allows it reads it piece by piece.
     pub spills: bool,
+    /// Whether it carries several that can be sent in smaller parts: where the provider asks for a pause that is waited for, that answer is
+    /// given back (it is no 2xx), and what is sent next waits.
+    pub is_divisible: bool,
     /// The operation in plain words ("list contacts"): stands in errors and names the cassette.
     pub what: &'static str,
 }
@@ -176,6 +179,7 @@ impl Request {
             cost: 1,
             units: 0,
             spills: false,
+            is_divisible: false,
             what,
         }
     }
@@ -264,6 +268,11 @@ impl Request {
     pub fn spills(mut self) -> Self {
         self.spills = true;
         self
+    }
+
+    /// Says whether it can be sent in smaller parts.
+    pub fn divisible(self, is_divisible: bool) -> Self {
+        Self { is_divisible, ..self }
     }
 
     /// Says which status beside 2xx is an answer.

@@ -30,6 +30,7 @@ pub fn gets(what: &'static str, paths: &[String], units: u32) -> Request {
         .effect(Effect::Read)
         .expect(Expect::Bytes)
         .spills()
+        .divisible(paths.len() > 1)
         .cost(parts)
         .units(parts.saturating_mul(units))
 }

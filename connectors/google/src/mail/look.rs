@@ -205,12 +205,23 @@ impl Mail {
         refused.into_iter().for_each(|id| on(id, Err(self.too_large())));
         let mut open = VecDeque::from(open);
         let mut stumbled: HashMap<&str, u32> = HashMap::new();
-        let (mut in_vain, mut in_lost, mut has_renewed) = (0, 0, false);
+        let (mut in_vain, mut in_lost, mut has_renewed, mut is_told_to_wait) = (0, 0, false, false);
         while !open.is_empty() && goes_on() {
             let size = self.memory().pace.size(format).min(open.len());
             let now: Vec<&str> = open.drain(..size).collect();
             let paths: Vec<String> = now.iter().map(|id| api::get_path(id, format)).collect();
             let reply = self.client.send_while(batch::gets(WHAT, &paths, GET_UNITS), goes_on).await;
+            if reply.as_ref().is_ok_and(|reply| !reply.is_success()) {
+                // The batch as a whole came too soon, or was too much: after the pause, a smaller one.
+                is_told_to_wait = true;
+                self.memory().pace.note(now.len(), now.len(), None);
+                now.iter().rev().for_each(|id| open.push_front(id));
+                continue;
+            }
+            if is_told_to_wait && reply.is_ok() {
+                is_told_to_wait = false;
+                self.client.budget().got_through();
+            }
             let answers = reply.and_then(|reply| {
                 let length = usize::try_from(reply.length()).unwrap_or(usize::MAX);
                 Ok((length, batch::read(reply, now.len()).at(WHAT)?))

@@ -78,6 +78,29 @@ async fn parts_that_get_in_each_others_way_are_asked_for_again_and_no_others() {
     assert!(parts(429) > 0 && parts(429) < 40, "{} were throttled", parts(429));
 }
 
+#[tokio::test]
+async fn a_batch_that_is_refused_as_a_whole_is_sent_in_smaller_ones() {
+    let too_many =
+        json!({"error": {"code": 403, "errors": [{"domain": "usageLimits", "reason": "userRateLimitExceeded"}]}});
+    let forbidden = Fault::Status { status: 403, retry_after: None, executed: false, body: Some(too_many) };
+    for fault in [Fault::throttled("1"), Fault::status(429), forbidden] {
+        let desk = Desk::new().await;
+        let all: Vec<RemoteId> = (0..30).map(|n| id(&desk.add(&format!("mail {n}"), &["INBOX"]), "INBOX")).collect();
+        let what = format!("{fault:?}");
+        desk.fault(Rule::any(fault).path("/batch").times(3));
+        let answers = desk.bodies(&all.iter().collect::<Vec<_>>()).await;
+        for (n, answer) in answers.into_iter().enumerate() {
+            assert_eq!(desk.bytes_of(&answer.unwrap().unwrap()), mail(&format!("mail {n}")), "{what}");
+        }
+        let log = desk.sandbox.log();
+        let sizes: Vec<usize> =
+            log.iter().filter(|line| line.info.path.contains("/batch")).map(|line| line.bytes_in).collect();
+        assert!(sizes[..4].windows(2).all(|two| two[1] < two[0]), "{what}: {sizes:?}");
+        let parts = log.iter().filter(|line| line.info.is_part && line.status == 200).count();
+        assert_eq!(parts, 30, "{what}: each was read once");
+    }
+}
+
 /// Trap: `batch_part_missing`.
 #[tokio::test]
 async fn a_part_without_an_answer_is_asked_for_again_and_a_missing_message_is_gone() {
