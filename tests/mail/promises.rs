@@ -378,6 +378,35 @@ fn promise_9_one_message_whose_bytes_cannot_be_had_stops_no_other() {
     }
 }
 
+#[test]
+fn promise_9_one_message_that_gmail_tells_nothing_of_holds_up_no_other_news() {
+    let home = synced(&GOOGLE);
+    let [bad, good] = ["Bad", "Good"].map(|subject| deliver(&home, "google", subject));
+    home.sync().expect(0);
+    let archive = || -> Vec<usize> {
+        let is_archived =
+            |subject: &str| mail(&home, "google", subject).iter().filter(|one| one.folder() == ".Archive").count();
+        ["Bad", "Good"].map(is_archived).to_vec()
+    };
+    // What has no label any more, the history does not tell.
+    [&bad, &good].iter().for_each(|id| home.sandbox.google_label_mail(id, &[], &["INBOX", "UNREAD"]).unwrap());
+    home.sandbox.fault(Rule::any(Fault::status(500)).on(Provider::Google).parts().path(&bad));
+    for _ in 0..2 {
+        home.sync().expect(5);
+        assert_eq!(archive(), [0, 1]);
+        home.run(&["status"]).expect(5).shows(&["in quarantine: google: Bad", "its labels cannot be asked for"]);
+        assert_eq!(only(mail(&home, "google", "Bad"), "it stays where it was").folder(), "");
+    }
+    deliver(&home, "google", "Later");
+    home.sync().expect(5);
+    only(mail(&home, "google", "Later"), "what comes meanwhile comes");
+    home.sandbox.with(|state| state.faults.clear());
+    home.sync().expect(0);
+    assert_eq!(archive(), [1, 1]);
+    assert_eq!(home.writes(), 0);
+    settled(&home, "all is told");
+}
+
 /// What is certainly no message says nothing of the message, whatever it is, until it comes again and again.
 #[test]
 fn promise_9_an_answer_that_is_no_message_sets_none_aside_before_it_came_three_times() {
