@@ -389,6 +389,7 @@ fn rounds(
             continue;
         }
         let state = cycle.hub.feed(replica, feed.id.as_str())?;
+        state.token.iter().for_each(|token| connector.remember(&feed, token));
         // A listing of the future was made under a clock that ran ahead: nobody knows how old it is.
         let age = Some(now - state.listed_ms.unwrap_or(0)).filter(|age| *age >= 0).unwrap_or(i64::MAX);
         let relist_ms = i64::try_from(abilities.relist_after_s).unwrap_or(0) * 1000;

@@ -637,3 +637,35 @@ fn promise_14_a_draft_that_is_written_on_at_both_ends_keeps_both_texts() {
         }
     }
 }
+
+/// Bench: a full check lists messages, and a draft that was edited is another message.
+#[test]
+fn promise_2_a_draft_that_was_edited_at_gmail_right_before_a_full_check_is_the_same_draft() {
+    for manner in ["delta", "full check", "no history"] {
+        for saves in [false, true] {
+            let what = format!("{manner}, saves: {saves}");
+            let home = synced(&GOOGLE);
+            let draft = home.sandbox.google_add_draft(&text("Draft")).unwrap();
+            home.sync().expect(0);
+            let before = only(mail(&home, "google", "Draft"), &what);
+            let count = copies(&home, "google");
+            home.sandbox.google_edit_draft(&draft, &text("Draft from there")).unwrap();
+            if saves {
+                fs::remove_file(&before.path).unwrap();
+                put(&home, "google", ".Drafts/cur/1772442000.M1P1.desk:2,DS", &text("Draft from here"));
+            }
+            if manner == "no history" {
+                expire(&home, "google");
+            }
+            let flags: &[&str] = if manner == "full check" { &["sync", "--full-check"] } else { &["sync"] };
+            // Of the account, an edit; of the laptop nothing, or the text that was saved.
+            home.run(flags).expect(0).shows(&["google         mail           -     1     -     -  "]);
+            assert!(mail(&home, "google", "Draft").is_empty(), "{what}");
+            let there = only(mail(&home, "google", "Draft from there"), &what);
+            assert_eq!(there.folder(), ".Drafts", "{what}");
+            assert_eq!(mail(&home, "google", "Draft from here").len(), usize::from(saves), "{what}");
+            assert_eq!(copies(&home, "google"), count + usize::from(saves), "{what}");
+            settled(&home, &what);
+        }
+    }
+}

@@ -25,8 +25,9 @@ use twofold_http::Client;
 use twofold_model::email::Role;
 use twofold_model::zone::Zones;
 use twofold_model::{
-    Abilities, Blobs, Collection, CollectionId, Connector, Content, Error, ErrorKind, Feed, Found, Gathered, Identity,
-    Kind, Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Taker, Unread, Usage, Written,
+    Abilities, Blobs, Collection, CollectionId, Connector, Content, DeltaToken, Error, ErrorKind, Feed, Found,
+    Gathered, Identity, Kind, Lens, Lookup, Operation, Page, Place, Poll, Removal, Rendering, Result, Seen, Taker,
+    Unread, Usage, Written,
 };
 
 /// Seconds in a day.
@@ -144,6 +145,12 @@ impl Connector for Google {
             Kind::Contacts => contacts::feeds(collections),
             Kind::Calendar => calendar::feeds(collections),
             Kind::Mail => mail::feeds(collections),
+        }
+    }
+
+    fn remember(&self, feed: &Feed, token: &DeltaToken) {
+        if let (Kind::Mail, Some(mail)) = (feed.kind, &self.mail) {
+            mail.remember(token);
         }
     }
 

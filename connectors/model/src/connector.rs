@@ -435,6 +435,10 @@ pub trait Connector: Send + Sync {
     /// Which tokens cover these collections.
     fn feeds(&self, kind: Kind, collections: &[Collection]) -> Vec<Feed>;
 
+    /// The token of a feed's last round, told before the next one begins, also where that lists everything anew: what it says beside where to
+    /// go on may be worth knowing. The default: nothing is.
+    fn remember(&self, _feed: &Feed, _token: &DeltaToken) {}
+
     /// One page of each feed asked for, in the order asked (batched where the place allows). One feed's failure is its own.
     async fn changes(&self, polls: &[Poll<'_>]) -> Vec<Result<Page>>;
 

@@ -72,6 +72,8 @@ struct Memory {
     fates: HashMap<String, Option<BTreeSet<String>>>,
     /// Which message each draft was when a round last told of drafts.
     drafts: Drafts,
+    /// Which message each draft is to the cycle before this round.
+    drafts_before: Drafts,
     /// The change of the mailbox up to which the last round came.
     history: Option<String>,
     /// The change up to which it is known since then which messages were sent in.

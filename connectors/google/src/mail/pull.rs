@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use twofold_model::email::Sheet;
-use twofold_model::{CollectionId, Entry, Error, ErrorKind, Feed, Next, Page, RemoteId, Result, Since};
+use twofold_model::{CollectionId, DeltaToken, Entry, Error, ErrorKind, Feed, Next, Page, RemoteId, Result, Since};
 
 use super::api::Format;
 use super::history::{Touched, fold};
@@ -38,6 +38,7 @@ impl Mail {
             memory.fates.clear();
             memory.set_aside = 0;
         }
+        let mut edited = Vec::new();
         let round = match since {
             Since::Start => {
                 // Provider: the id of the newest message can be too old; that of the profile never is. It is asked for before
@@ -53,7 +54,12 @@ impl Mail {
                     return Err(Error::new(ErrorKind::Unknown, words));
                 }
                 let drafts = self.drafts().await?;
-                self.memory().walk = None;
+                let before = {
+                    let mut memory = self.memory();
+                    memory.walk = None;
+                    std::mem::take(&mut memory.drafts_before)
+                };
+                edited = moved(&before, &drafts);
                 Round::listing(from, drafts)
             }
             Since::Token(token) => {
@@ -66,12 +72,24 @@ impl Mail {
             }
             Since::Page(link) => Round::read(link)?,
         };
-        match round {
+        let page = match round {
             Round::Listing { from, step, told, drafts, .. } => self.listing(feed, from, step, told, drafts).await,
             Round::History { pages, .. } if pages > ROUND_PAGES => Err(expired("the history does not come to an end")),
             Round::History { since, page, pages, drafts, repeats, .. } => {
                 self.happened(feed, since, (page.as_deref(), pages), drafts, repeats).await
             }
+        };
+        // A list shows an edited draft as another message, and is told after this.
+        page.map(|mut page| {
+            page.entries.splice(0..0, edited.into_iter().map(|(from, to)| Entry::Renamed { from, to }));
+            page
+        })
+    }
+
+    /// Which message each draft was at the end of the last round.
+    pub(crate) fn remember(&self, token: &DeltaToken) {
+        if let Ok(token) = Token::read(token) {
+            self.memory().drafts_before = token.drafts;
         }
     }
 
