@@ -743,6 +743,9 @@ fn what_waits_can_be_read_while_a_run_is_in_the_middle_of_its_work() {
     wait_for(&has_come);
     let meanwhile = home.json(&["status"]);
     assert_eq!(meanwhile["unknown_writes"], 1, "the write under way");
+    let unknown = &meanwhile["unknown"][0];
+    assert_eq!((&unknown["replica"], &unknown["reason"]), (&json!("google"), &json!("changing it")));
+    assert!(unknown["title"].as_str().unwrap().contains("Hotel Beispiel"), "{unknown}");
     assert_eq!(before["unknown_writes"], 0);
     drop(release);
     talk.end().expect(0);

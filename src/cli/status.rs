@@ -15,11 +15,13 @@ use signs::Signs;
 use std::time::Duration;
 use twofold_auth::{ProviderName, Vault};
 use twofold_cycle::report::exit;
-use twofold_hub::{Holdings, Hub, Lacking, Place, Replica};
+use twofold_hub::{Holdings, Hub, Intent, IntentKind, Lacking, Place, Replica};
 use twofold_model::{Kind, Result};
 
 /// So many runs are looked at for how fast messages were read.
 const RUNS: usize = 20;
+/// So many writes of unknown fate are named.
+const MOST_NAMED: usize = 100;
 /// A run that read fewer says nothing of it.
 const ENOUGH: u64 = 50;
 
@@ -129,10 +131,11 @@ fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Resu
     // What the service is sending just now is answered in a moment.
     let is_under_way = service.is_some_and(|service| service.run.is_some());
     let fresh_ms = if is_under_way { now_ms - FRESH_MS } else { i64::MAX };
-    let unknown = hub.intents()?.iter().filter(|intent| intent.sent_ms.is_some_and(|sent| sent < fresh_ms)).count();
+    let mut unknown = hub.intents()?;
+    unknown.retain(|intent| intent.sent_ms.is_some_and(|sent| sent < fresh_ms));
     codes.extend((holds > 0).then_some(exit::HELD));
     codes.extend((conflicts > 0 || !quarantined.is_empty()).then_some(exit::LEFT));
-    codes.extend((unknown > 0).then_some(exit::TEMPORARY));
+    codes.extend((!unknown.is_empty()).then_some(exit::TEMPORARY));
     let waiting = hub.tombstone_holders()?;
     let state = json!({
         "schema": 1,
@@ -141,7 +144,8 @@ fn state(context: &Context, config: &Config, service: Option<&Snapshot>) -> Resu
         "last_run": hub.last_run()?.map(|run| json!({"run": run.id, "started_ms": run.started_ms, "exit": run.exit})),
         "held": holds,
         "conflicts": conflicts,
-        "unknown_writes": unknown,
+        "unknown_writes": unknown.len(),
+        "unknown": unknown_rows(&hub, &unknown)?,
         "quarantine": quarantine_rows(&hub, &quarantined)?,
         "not_representable": withheld_rows(&hub, &withheld)?,
         "deletions_waiting":
@@ -231,6 +235,26 @@ fn quarantine_rows(hub: &Hub, rows: &[twofold_hub::Quarantined]) -> Result<Vec<V
         }))
     };
     rows.iter().map(row).collect()
+}
+
+fn unknown_rows(hub: &Hub, intents: &[Intent]) -> Result<Vec<Value>> {
+    let row = |intent: &Intent| {
+        let title = super::title(&hub.version(intent.version)?.content);
+        let reason = match intent.kind {
+            IntentKind::Create | IntentKind::Copy => "making it",
+            IntentKind::Update => "changing it",
+            IntentKind::Move => "moving it",
+            IntentKind::Delete => "removing it",
+        };
+        Ok(json!({
+            "replica": name_of(hub, intent.replica)?,
+            "collection": place_name(hub, intent.replica, intent.collection),
+            "uid": hub.item(intent.item)?.uid.as_str(),
+            "title": title_of(hub, (intent.replica, Some(intent.item)), title)?.unwrap_or_default(),
+            "reason": reason,
+        }))
+    };
+    intents.iter().take(MOST_NAMED).map(row).collect()
 }
 
 /// What an item is called: what it says itself, else its name on the device that it is about, else on any.

@@ -379,6 +379,19 @@ fn promise_9_one_message_whose_bytes_cannot_be_had_stops_no_other() {
 }
 
 #[test]
+fn a_message_of_which_nobody_says_whether_it_was_made_has_its_name_in_status() {
+    for provider in BOTH {
+        let home = synced(&[provider]);
+        put(&home, provider, "cur/1772442001.M2P1.desk:2,S", &text("Never taken"));
+        home.sandbox.fault(Rule::any(Fault::status(500)).on(provider_of(provider)).writes());
+        home.sync().expect(75);
+        home.run(&["status"])
+            .expect(75)
+            .shows(&["writes whose fate is not known yet: 1", &format!("    {provider}: Never taken: making it")]);
+    }
+}
+
+#[test]
 fn promise_9_one_message_that_gmail_tells_nothing_of_holds_up_no_other_news() {
     let home = synced(&GOOGLE);
     let [bad, good] = ["Bad", "Good"].map(|subject| deliver(&home, "google", subject));

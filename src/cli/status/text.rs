@@ -63,6 +63,9 @@ pub fn text(state: &Value, now_ms: i64, is_verbose: bool) -> String {
             "writes whose fate is not known yet: {} (they are looked for, not repeated)",
             state["unknown_writes"]
         );
+        for line in folded(list(&state["unknown"]), is_verbose) {
+            let _ = writeln!(out, "    {line}");
+        }
     }
     for (title, rows) in [("in quarantine", "quarantine"), ("cannot be held everywhere", "not_representable")] {
         for line in folded(list(&state[rows]), is_verbose) {
