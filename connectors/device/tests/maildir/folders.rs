@@ -137,6 +137,8 @@ async fn a_folder_that_cannot_be_read_is_listed_as_shut_and_nobody_says_what_is_
     desk.mv("cur/1.host:2,S", "tmp/1.host");
     assert_eq!(kind_of(desk.fetch(INBOX, "1.host").await), ErrorKind::Unknown, "it may stand in there");
     std::fs::remove_file(desk.path(".Shut/cur")).unwrap();
+    assert_eq!(kind_of(desk.fetch(INBOX, "1.host").await), ErrorKind::Unknown, "half a Maildir may be all of it again");
+    std::fs::remove_dir(desk.path(".Shut/new")).unwrap();
     assert_eq!(desk.fetch(INBOX, "1.host").await.unwrap(), None);
 }
 
