@@ -176,10 +176,15 @@ impl Room<'_> {
         let path = self.path(id);
         let is_there = |part: &str| path.join(part).is_dir();
         match ids::is_folder(id) {
-            true if ["cur", "new"].into_iter().any(is_there) && !["cur", "new", "tmp"].into_iter().all(is_there) => (
-                format!("{} has no marker, and lacks one of its folders tmp, new and cur", path.display()),
-                "bring it back; or make what it lacks (mkdir), or, where it is no mailbox, give it a name without a dot before it",
-            ),
+            true if !path.join(marker::COLLECTION_MARKER).exists()
+                && ["cur", "new"].into_iter().any(is_there)
+                && !["cur", "new", "tmp"].into_iter().all(is_there) =>
+            {
+                (
+                    format!("{} has no marker, and lacks one of its folders tmp, new and cur", path.display()),
+                    "bring it back; or make what it lacks (mkdir), or, where it is no mailbox, give it a name without a dot before it",
+                )
+            }
             true => (
                 format!("{} cannot be read", path.display()),
                 "let this user read it; where its .twofold-collection is damaged, delete that",

@@ -37,7 +37,7 @@ const MOST_PENDING: usize = 1_000;
 const MOST_SET_ASIDE: usize = 20;
 /// So often one is asked for before it is set aside. Each time is a read that is repeated by itself where its place stumbles.
 const LOOKS: u32 = 4;
-/// So long is one asked for again.
+/// After so long one is not asked for again.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A message without Message-ID and date is looked for among so many newest ones: Gmail dates it by when it came.
 const NEWEST: usize = 20;

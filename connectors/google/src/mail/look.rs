@@ -206,21 +206,20 @@ impl Mail {
         let mut open = VecDeque::from(open);
         let mut stumbled: HashMap<&str, u32> = HashMap::new();
         let (mut in_vain, mut in_lost, mut has_renewed, mut is_told_to_wait) = (0, 0, false, false);
+        let mut most = usize::MAX;
         while !open.is_empty() && goes_on() {
-            let size = self.memory().pace.size(format).min(open.len());
+            let size = self.memory().pace.size(format).min(most).min(open.len());
             let now: Vec<&str> = open.drain(..size).collect();
             let paths: Vec<String> = now.iter().map(|id| api::get_path(id, format)).collect();
             let reply = self.client.send_while(batch::gets(WHAT, &paths, GET_UNITS), goes_on).await;
             if reply.as_ref().is_ok_and(|reply| !reply.is_success()) {
-                // The batch as a whole came too soon, or was too much: after the pause, a smaller one.
+                // The batch as a whole came too soon, or was too much: after the pause, a smaller one, and no larger one in this read. One
+                // alone is repeated by itself.
                 is_told_to_wait = true;
+                most = (now.len() / 2).max(1);
                 self.memory().pace.note(now.len(), now.len(), None);
                 now.iter().rev().for_each(|id| open.push_front(id));
                 continue;
-            }
-            if is_told_to_wait && reply.is_ok() {
-                is_told_to_wait = false;
-                self.client.budget().got_through();
             }
             let answers = reply.and_then(|reply| {
                 let length = usize::try_from(reply.length()).unwrap_or(usize::MAX);
@@ -302,6 +301,10 @@ impl Mail {
                         on(id, Err(error));
                     }
                 }
+            }
+            if is_told_to_wait && settled > 0 {
+                is_told_to_wait = false;
+                self.client.budget().got_through();
             }
             let brought = (format == Format::Raw).then_some(bytes);
             self.memory().pace.note(now.len(), throttled, brought);

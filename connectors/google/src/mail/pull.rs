@@ -9,11 +9,11 @@ use twofold_model::{CollectionId, DeltaToken, Entry, Error, ErrorKind, Feed, Nex
 use super::api::Format;
 use super::history::{Touched, fold};
 use super::look::labels_of;
-use super::map::{self, ARCHIVE, DRAFT, Labels, SPAM, TRASH, is_message_id, remote_id};
+use super::map::{self, DRAFT, Labels, SPAM, TRASH, is_message_id, remote_id};
 use super::round::{Drafts, FORM, Round, Token, expired};
 use super::walk::{self, Ask, Walk};
 use super::wire::{DraftList, History, MessageList, Profile, Record};
-use super::{Mail, again, api};
+use super::{Mail, api};
 
 /// Lists read side by side.
 const PARALLEL: usize = 4;
@@ -25,8 +25,6 @@ const TOLD: usize = 500;
 const DRAFT_PAGES: usize = 1_000;
 /// No history is read further in one go.
 const HISTORY_PAGES: usize = 100;
-/// More messages whose labels cannot be asked for are no matter of each: the place fails.
-const MOST_UNSAID: usize = 20;
 /// No round of the history has so many pages: an answer that goes round in circles ends here.
 const ROUND_PAGES: u32 = 10_000;
 
@@ -57,7 +55,7 @@ impl Mail {
                 let before = {
                     let mut memory = self.memory();
                     memory.walk = None;
-                    std::mem::take(&mut memory.drafts_before)
+                    memory.drafts_before.clone()
                 };
                 edited = moved(&before, &drafts);
                 Round::listing(from, drafts)
@@ -224,14 +222,10 @@ impl Mail {
         if touched.iter().any(|one| !is_message_id(&one.id)) {
             return Err(Error::new(ErrorKind::Malformed, "a record of the history does not say of which message"));
         }
+        self.ask_for_labels(&mut touched).await?;
         let covered = covered(feed);
-        let mut entries = Vec::new();
-        for (one, error) in self.ask_for_labels(&mut touched).await? {
-            // What it is now is told once it can be asked for, so the same history is read again.
-            repeats = true;
-            entries.extend(not_said(&covered, &one, &error));
-        }
         repeats |= self.set_aside_new(&covered, &since, &mut touched).await?;
+        let mut entries = Vec::new();
         let mut renamed: BTreeSet<RemoteId> = BTreeSet::new();
         if touched.iter().any(Touched::is_draft) {
             let now = self.drafts().await?;
@@ -293,9 +287,8 @@ impl Mail {
         Ok(touched.len() < before)
     }
 
-    /// Asks for the labels of messages of which no record says them. Takes out those few of which they cannot be had while the others' can,
-    /// and says why.
-    async fn ask_for_labels(&self, touched: &mut Vec<Touched>) -> Result<Vec<(Touched, Error)>> {
+    /// Asks for the labels of messages of which no record says them.
+    async fn ask_for_labels(&self, touched: &mut [Touched]) -> Result<()> {
         let unsaid = |one: &Touched| !one.is_gone && one.labels.is_none();
         let ids: Vec<String> = touched.iter().filter(|one| unsaid(one)).map(|one| one.id.clone()).collect();
         let mut found = HashMap::new();
@@ -303,8 +296,7 @@ impl Mail {
             found.insert(id.to_owned(), answer.map(|message| message.as_ref().map(labels_of)));
         })
         .await;
-        let mut failed = Vec::new();
-        for mut one in std::mem::take(touched) {
+        for one in touched {
             match found.remove(&one.id) {
                 // It was deleted since.
                 Some(Ok(None)) => one.is_gone = true,
@@ -313,24 +305,11 @@ impl Mail {
                     one.had.extend(labels.iter().cloned());
                     one.labels = Some(labels);
                 }
-                Some(Err(error)) if error.kind.is_of_the_place() || error.kind == ErrorKind::Broken => {
-                    return Err(error);
-                }
-                Some(Err(error)) => {
-                    failed.push((one, error));
-                    continue;
-                }
+                Some(Err(error)) => return Err(error),
                 None => {}
             }
-            touched.push(one);
         }
-        let is_all = ids.len() > 1 && failed.len() == ids.len();
-        if let Some((_, error)) = failed.first()
-            && (is_all || failed.len() > MOST_UNSAID || self.client.send(api::profile()).await.is_err())
-        {
-            return Err(again(error));
-        }
-        Ok(failed)
+        Ok(())
     }
 
     fn tell_touched(
@@ -393,18 +372,6 @@ impl Mail {
 /// The mailboxes that a feed reports.
 fn covered(feed: &Feed) -> HashSet<&str> {
     feed.collections.iter().map(CollectionId::as_str).collect()
-}
-
-/// A message of which the history tells that something happened, and nobody says what.
-fn not_said(covered: &HashSet<&str>, one: &Touched, error: &Error) -> Option<Entry> {
-    let stood = one.had.iter().map(String::as_str).find(|label| covered.contains(label));
-    let place = stood.or_else(|| covered.get(ARCHIVE).copied())?;
-    Some(Entry::Bad {
-        remote_id: remote_id(&one.id, place),
-        collection: CollectionId::from(place),
-        reason: format!("something happened to it, and its labels cannot be asked for: {}", error.message),
-        raw: Vec::new(),
-    })
 }
 
 /// The copies of a message with these labels, without its bytes.

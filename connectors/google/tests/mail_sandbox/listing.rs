@@ -228,19 +228,6 @@ async fn a_message_without_labels_is_asked_for_because_no_record_can_say_so() {
     assert_eq!(desk.sandbox.counts(Provider::Google).parts, 1);
 }
 
-#[tokio::test]
-async fn where_gmail_tells_of_no_message_at_all_what_it_has_none_is_set_aside() {
-    let desk = Desk::new().await;
-    let both = [desk.add("one", &["INBOX"]), desk.add("two", &["INBOX"])];
-    let start = desk.round(Since::Start).await;
-    both.iter().for_each(|one| desk.sandbox.google_label_mail(one, &[], &["INBOX"]).unwrap());
-    let feed = desk.feed().await;
-    desk.fault(Rule::any(Fault::status(500)).parts());
-    assert_eq!(desk.page(&feed, start.since()).await.unwrap_err().kind, ErrorKind::Unknown);
-    desk.sandbox.with(|state| state.faults.clear());
-    assert_eq!(desk.round(start.since()).await.seen.len(), 2);
-}
-
 /// Trap: `idle_gmail_three_requests`. It costs even less, however many labels there are.
 #[tokio::test]
 async fn a_quiet_mailbox_gets_newer_tokens_and_costs_two_requests() {
