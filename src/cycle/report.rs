@@ -48,7 +48,7 @@ pub struct ReplicaReport {
     pub read_ms: u64,
     /// Conflicts found in this run.
     pub conflicts: usize,
-    /// Plans that wait for approval.
+    /// What is held.
     pub held: usize,
     /// Items in quarantine.
     pub quarantined: usize,
